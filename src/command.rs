@@ -1,0 +1,275 @@
+//! External programs: found, run, drained, and their failure told in one way.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+
+use crate::error::{Error, Result};
+use crate::leftovers;
+use crate::progress::Reporter;
+
+/// Where e2fsprogs lives when an ordinary user's PATH leaves it out.
+const SBIN_DIRECTORIES: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+
+/// Finds `program` in the directories of `search_path` (a PATH), then in the sbin directories.
+///
+/// # Errors
+/// [`Error::Tool`] when it is in none of them.
+pub fn find(program: &str, search_path: Option<&OsStr>) -> Result<PathBuf> {
+    let directories = search_path
+        .map(|path| std::env::split_paths(path).collect::<Vec<_>>())
+        .unwrap_or_default();
+    directories
+        .into_iter()
+        .filter(|directory| directory.is_absolute())
+        .chain(SBIN_DIRECTORIES.map(PathBuf::from))
+        .map(|directory| directory.join(program))
+        .find(|candidate| is_executable(candidate))
+        .ok_or_else(|| {
+            Error::Tool(format!(
+                "{program} not found in PATH nor in {}: is e2fsprogs installed? (--{program} PATH names it)",
+                SBIN_DIRECTORIES.join(", ")
+            ))
+        })
+}
+
+fn is_executable(path: &Path) -> bool {
+    use rustix::fs::{Access, access};
+    path.is_file() && access(path, Access::EXEC_OK).is_ok()
+}
+
+/// What a program left behind when it ended by itself.
+#[derive(Debug)]
+pub struct Output {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// All of its standard output.
+    pub stdout: Vec<u8>,
+    /// All of its standard error.
+    pub stderr: Vec<u8>,
+}
+
+/// A program about to be run, with a fixed locale and an otherwise inherited environment.
+#[derive(Debug)]
+pub struct Program {
+    command: Command,
+    input: Vec<u8>,
+}
+
+impl Program {
+    /// The program at `path`.
+    pub fn new(path: &Path) -> Self {
+        let mut command = Command::new(path);
+        command.env("LC_ALL", "C").env_remove("LANGUAGE");
+        Self {
+            command,
+            input: Vec::new(),
+        }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<S: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    /// Sets an environment variable, or removes it.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: Option<&OsStr>) -> Self {
+        match value {
+            Some(value) => self.command.env(name, value),
+            None => self.command.env_remove(name),
+        };
+        self
+    }
+
+    /// What the program reads from its standard input; nothing unless given.
+    #[must_use]
+    pub fn input(mut self, bytes: Vec<u8>) -> Self {
+        self.input = bytes;
+        self
+    }
+
+    /// The command line as a person would type it.
+    pub fn line(&self) -> String {
+        let environment = self
+            .command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .map(|(name, value)| format!("{}={}", name.to_string_lossy(), quote(value)));
+        let words = std::iter::once(self.command.get_program())
+            .chain(self.command.get_args())
+            .map(quote);
+        environment.chain(words).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Runs the program to its end, whatever its exit status.
+    ///
+    /// # Errors
+    /// [`Error::Tool`] when it cannot be started or its pipes break.
+    pub fn run(mut self, reporter: &dyn Reporter) -> Result<Output> {
+        let line = self.line();
+        reporter.command_line(&line);
+        let failed = |error: std::io::Error| {
+            let hint = if error.kind() == std::io::ErrorKind::NotFound {
+                ": is e2fsprogs installed?"
+            } else {
+                ""
+            };
+            Error::Tool(format!("cannot run {line}: {error}{hint}"))
+        };
+        let mut child = self
+            .command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
+        let registration = leftovers::register_child(child.id());
+        let (stdin, stdout, stderr) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let input = std::mem::take(&mut self.input);
+        // All three at once: a program blocked on a full pipe would wait for ever.
+        let (stdout, stderr) = std::thread::scope(|scope| {
+            let feeder = scope.spawn(move || match stdin {
+                Some(mut stdin) => stdin.write_all(&input),
+                None => Ok(()),
+            });
+            let reader = scope.spawn(|| drain(stderr));
+            let stdout = drain(stdout);
+            let stderr = join(reader);
+            // A program may well end before it has read everything.
+            let _ = join(feeder);
+            (stdout, stderr)
+        });
+        drop(registration);
+        let status = child.wait().map_err(failed)?;
+        Ok(Output {
+            status,
+            stdout: stdout.map_err(failed)?,
+            stderr: stderr.map_err(failed)?,
+        })
+    }
+
+    /// Runs the program and expects exit status 0.
+    ///
+    /// # Errors
+    /// [`Error::Tool`] with the command line and the tail of its output otherwise.
+    pub fn run_to_success(self, reporter: &dyn Reporter) -> Result<Output> {
+        let line = self.line();
+        let output = self.run(reporter)?;
+        if output.status.success() {
+            return Ok(output);
+        }
+        Err(Error::Tool(format!(
+            "{line} failed ({}):\n{}",
+            output.status,
+            output.tail()
+        )))
+    }
+}
+
+impl Output {
+    /// The last lines of standard output and standard error, for an error text.
+    pub fn tail(&self) -> String {
+        let text = [&self.stdout[..], &self.stderr[..]].concat();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<_> = text
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+}
+
+fn drain(pipe: Option<impl Read>) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(mut pipe) = pipe {
+        pipe.read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+fn join<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    match thread.join() {
+        Ok(value) => value,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+fn quote(word: &OsStr) -> String {
+    let text = word.to_string_lossy();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"%+,-./:=@_".contains(&byte);
+    if !text.is_empty() && text.bytes().all(plain) {
+        return text.into_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// A path at which a child process can open a file this process has open, named or not.
+pub fn path_of_open_file(file: &std::fs::File) -> OsString {
+    use std::os::fd::AsRawFd;
+    format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Silent;
+
+    #[test]
+    fn both_pipes_are_drained_however_much_comes() {
+        let script = "head -c 300000 /dev/zero; head -c 300000 /dev/zero >&2; exit 3";
+        let output = Program::new(Path::new("/bin/sh"))
+            .args(["-c", script])
+            .input(vec![b'x'; 300_000])
+            .run(&Silent)
+            .unwrap();
+        assert_eq!(output.status.code(), Some(3));
+        assert_eq!(
+            (output.stdout.len(), output.stderr.len()),
+            (300_000, 300_000)
+        );
+    }
+
+    #[test]
+    fn a_failure_shows_the_command_line_and_what_the_program_said() {
+        let error = Program::new(Path::new("/bin/sh"))
+            .args(["-c", "echo it broke >&2; exit 1"])
+            .run_to_success(&Silent)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("/bin/sh -c 'echo it broke >&2; exit 1' failed"),
+            "{error}"
+        );
+        assert!(error.ends_with("\nit broke"), "{error}");
+    }
+
+    #[test]
+    fn only_an_absent_program_asks_whether_e2fsprogs_is_installed() {
+        let run = |path: &str| {
+            Program::new(Path::new(path))
+                .run(&Silent)
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(run("/nowhere/mke2fs").contains("is e2fsprogs installed?"));
+        assert!(!run("/etc/passwd").contains("e2fsprogs"));
+        assert!(
+            find("no-such-program", None)
+                .unwrap_err()
+                .to_string()
+                .contains("e2fsprogs")
+        );
+    }
+}

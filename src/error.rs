@@ -1,0 +1,227 @@
+//! What can go wrong, split by who must act.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+/// The result of every step.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A failure. Each variant names who can do something about it and has an exit code of its own.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Reading or writing failed on this machine: a missing file, a full disk, no permission.
+    #[error("{what}: {source}")]
+    Io {
+        /// The operation and the object, as in `cannot read /tmp/save.tar`.
+        what: String,
+        /// The operating system's word on it.
+        source: io::Error,
+    },
+    /// The image breaks a rule or one of the limits; its author can mend it.
+    #[error("{place}{what}")]
+    BadImage {
+        /// Where in the image.
+        place: Box<Place>,
+        /// What was expected and what was found.
+        what: String,
+    },
+    /// The image, the option or the machine asks for something layerpress or ext3 cannot do.
+    #[error("{place}{what}")]
+    Unsupported {
+        /// Where in the image, empty where it is not about an image.
+        place: Box<Place>,
+        /// What is not supported, and what helps.
+        what: String,
+    },
+    /// mke2fs, tune2fs, e2fsck or debugfs is absent, too old or failed.
+    #[error("{0}")]
+    Tool(String),
+    /// The size asked for cannot hold the image.
+    #[error("{what}: needed {needed}, given {given}; {help}")]
+    TooSmall {
+        /// What is too small, as in `a filesystem of 900 MiB`.
+        what: String,
+        /// How much is needed, with its unit.
+        needed: String,
+        /// How much was given, with its unit.
+        given: String,
+        /// The option that helps.
+        help: String,
+    },
+    /// What was written is not what was meant: a bug in layerpress.
+    #[error("{0} (this is a bug in layerpress: please report it)")]
+    Mismatch(String),
+}
+
+/// Where in an image something is wrong; shown as a prefix, what is unknown is left out.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The image, as the user named it.
+    pub image: Option<String>,
+    /// The layer: its position from the base and its digest or diff ID.
+    pub layer: Option<String>,
+    /// The entry's path, escaped.
+    pub entry: Option<String>,
+    /// The byte in the layer's uncompressed tar (or, without a layer, in the file named).
+    pub byte: Option<u64>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(image) = &self.image {
+            write!(f, "{image}: ")?;
+        }
+        if let Some(layer) = &self.layer {
+            write!(f, "layer {layer}: ")?;
+        }
+        if let Some(entry) = &self.entry {
+            write!(f, "{entry}: ")?;
+        }
+        if let Some(byte) = &self.byte {
+            write!(f, "at byte {byte}: ")?;
+        }
+        Ok(())
+    }
+}
+
+impl Error {
+    /// An operating system error with the operation and its object before it.
+    pub fn io(what: impl Into<String>, source: io::Error) -> Self {
+        Self::Io {
+            what: what.into(),
+            source,
+        }
+    }
+
+    /// An operating system error about a path: `cannot VERB PATH: …`.
+    pub fn path(verb: &str, path: &Path, source: io::Error) -> Self {
+        Self::io(format!("cannot {verb} {}", path.display()), source)
+    }
+
+    /// The image is wrong; the place is added on the way up.
+    pub fn bad_image(what: impl Into<String>) -> Self {
+        Self::BadImage {
+            place: Box::default(),
+            what: what.into(),
+        }
+    }
+
+    /// Something that cannot be done; the place is added on the way up.
+    pub fn unsupported(what: impl Into<String>) -> Self {
+        Self::Unsupported {
+            place: Box::default(),
+            what: what.into(),
+        }
+    }
+
+    /// Names the image, unless a deeper step already did.
+    #[must_use]
+    pub fn in_image(self, image: &str) -> Self {
+        self.located(|place| {
+            place.image.get_or_insert_with(|| image.to_owned());
+        })
+    }
+
+    /// Names the layer, unless a deeper step already did.
+    #[must_use]
+    pub fn in_layer(self, layer: impl fmt::Display) -> Self {
+        self.located(|place| {
+            place.layer.get_or_insert_with(|| layer.to_string());
+        })
+    }
+
+    /// Names the entry by its path, unless a deeper step already did.
+    #[must_use]
+    pub fn in_entry(self, path: &[u8]) -> Self {
+        self.located(|place| {
+            place.entry.get_or_insert_with(|| escape_path(path));
+        })
+    }
+
+    /// Names the byte, unless a deeper step already did.
+    #[must_use]
+    pub fn at_byte(self, byte: u64) -> Self {
+        self.located(|place| {
+            place.byte.get_or_insert(byte);
+        })
+    }
+
+    fn located(mut self, add: impl FnOnce(&mut Place)) -> Self {
+        if let Self::BadImage { place, .. } | Self::Unsupported { place, .. } = &mut self {
+            add(place);
+        }
+        self
+    }
+
+    /// The process exit code for this failure; documented in `layerpress --help`.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Io { .. } => 3,
+            Self::BadImage { .. } => 4,
+            Self::Unsupported { .. } => 5,
+            Self::Tool(_) => 6,
+            Self::TooSmall { .. } => 7,
+            Self::Mismatch(_) => 8,
+        }
+    }
+}
+
+/// A path made fit for one line of text: printable ASCII and well-formed UTF-8 letters stay,
+/// control characters, backslashes and stray bytes become `\xNN`.
+///
+/// No two byte strings share an escaped form.
+pub fn escape_path(path: &[u8]) -> String {
+    let mut text = String::with_capacity(path.len());
+    for chunk in path.utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            if letter.is_control() || letter == '\\' || is_format_control(letter) {
+                let mut bytes = [0; 4];
+                for byte in letter.encode_utf8(&mut bytes).bytes() {
+                    text.push_str(&format!("\\x{byte:02x}"));
+                }
+            } else {
+                text.push(letter);
+            }
+        }
+        for byte in chunk.invalid() {
+            text.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    text
+}
+
+/// Invisible letters that reorder or hide their neighbours on a terminal.
+fn is_format_control(letter: char) -> bool {
+    matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_reads_from_the_outside_in_and_the_deepest_name_wins() {
+        let error = Error::bad_image("expected a checksum of 10, found 11")
+            .at_byte(512)
+            .in_entry(b"a\n\xff")
+            .in_entry(b"other")
+            .in_layer("1 (sha256:ab)")
+            .in_image("save.tar");
+        assert_eq!(
+            error.to_string(),
+            "save.tar: layer 1 (sha256:ab): a\\x0a\\xff: at byte 512: expected a checksum of 10, found 11"
+        );
+    }
+
+    #[test]
+    fn escaped_paths_differ_where_the_bytes_differ() {
+        assert_eq!(escape_path(b"a\\x0a"), "a\\x5cx0a");
+        assert_eq!(escape_path(b"a\n"), "a\\x0a");
+        assert_eq!(
+            escape_path("größe \u{202e}".as_bytes()),
+            "größe \\xe2\\x80\\xae"
+        );
+    }
+}

@@ -1,0 +1,55 @@
+//! Blobs become layers: verified, decompressed, indexed.
+
+mod entry;
+
+pub use entry::{Content, Data, DataExtent, Device, Entry, EntryKind, Xattr};
+
+use crate::oci::{DiffId, Digest};
+use crate::region::FileRegion;
+use crate::warnings::Warnings;
+
+/// The layers of one image, base first, all verified.
+#[derive(Debug)]
+pub struct Layers {
+    /// What each layer's tar says.
+    pub changesets: Vec<Changeset>,
+    /// Where each layer's bytes can be read, by the same index.
+    pub contents: Contents,
+    /// What was noticed while reading.
+    pub warnings: Warnings,
+}
+
+/// One layer's tar, indexed.
+#[derive(Debug)]
+pub struct Changeset {
+    /// What is known of the layer as a whole.
+    pub layer: LayerSummary,
+    /// Its entries in the order of the tar.
+    pub entries: Vec<Entry>,
+    /// Whether `.wh.` names delete (a layer) or are names like any other (a flat root filesystem).
+    pub whiteouts: bool,
+}
+
+/// A layer's names and sizes, as found.
+#[derive(Debug, Clone)]
+pub struct LayerSummary {
+    /// The hash of the uncompressed tar.
+    pub diff_id: DiffId,
+    /// The hash of the stored bytes, where a manifest named one.
+    pub digest: Option<Digest>,
+    /// The manifest's media type.
+    pub media_type: Option<String>,
+    /// Bytes as stored.
+    pub stored_bytes: u64,
+    /// Bytes of the uncompressed tar.
+    pub tar_bytes: u64,
+    /// Entries in the tar.
+    pub entry_count: u64,
+}
+
+/// Random access to the uncompressed tar of every layer.
+#[derive(Debug)]
+pub struct Contents {
+    /// By layer index: a region of an uncompressed archive, or a spool.
+    pub tars: Vec<FileRegion>,
+}

@@ -1,0 +1,38 @@
+//! How much an image may ask for before it is refused.
+
+/// Ceilings against hostile or broken images. Each has a flag of the same name (`--max-entries`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Entries over all layers.
+    pub max_entries: u64,
+    /// Uncompressed bytes over all layers.
+    pub max_bytes: u64,
+    /// Uncompressed bytes of one layer.
+    pub max_layer_bytes: u64,
+    /// Uncompressed bytes for each stored byte of a compressed blob.
+    pub max_expansion: u64,
+    /// Components in a path.
+    pub max_path_depth: usize,
+    /// Bytes of one entry's pax and GNU long-name headers.
+    pub max_header_bytes: u64,
+    /// Bytes of one entry's extended attributes, names and values.
+    pub max_xattr_bytes: u64,
+    /// The largest zstd window accepted, as a power of two (`27` is 128 MiB).
+    pub max_zstd_window_log: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_entries: 10_000_000,
+            max_bytes: 1 << 40,
+            max_layer_bytes: 1 << 40,
+            // deflate itself cannot exceed about 1030; zstd can, on runs of zeros.
+            max_expansion: 2000,
+            max_path_depth: 1024,
+            max_header_bytes: 1 << 20,
+            max_xattr_bytes: 64 << 10,
+            max_zstd_window_log: 27,
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! A stretch of a file on disk: a blob inside an archive, a spooled layer.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+/// `length_bytes` bytes of `file` from `offset_bytes` on. Cloning shares the file.
+///
+/// Reading never moves the file's own position, so threads can share a region.
+#[derive(Debug, Clone)]
+pub struct FileRegion {
+    /// The open file.
+    pub file: Arc<File>,
+    /// Where the region starts in the file.
+    pub offset_bytes: u64,
+    /// How long it is.
+    pub length_bytes: u64,
+}
+
+impl FileRegion {
+    /// The whole of a file, as long as it is now.
+    ///
+    /// # Errors
+    /// When the file's length cannot be read.
+    pub fn whole(file: File) -> io::Result<Self> {
+        let length_bytes = file.metadata()?.len();
+        Ok(Self {
+            file: Arc::new(file),
+            offset_bytes: 0,
+            length_bytes,
+        })
+    }
+
+    /// A part of this region; `None` where it would leave it.
+    pub fn part(&self, offset_bytes: u64, length_bytes: u64) -> Option<Self> {
+        let end = offset_bytes.checked_add(length_bytes)?;
+        (end <= self.length_bytes).then(|| Self {
+            file: Arc::clone(&self.file),
+            offset_bytes: self.offset_bytes + offset_bytes,
+            length_bytes,
+        })
+    }
+
+    /// Fills `buffer` from `offset_bytes` within the region.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` where the region or the file ends first; the file's read errors.
+    pub fn read_exact_at(&self, buffer: &mut [u8], offset_bytes: u64) -> io::Result<()> {
+        let end = offset_bytes.checked_add(buffer.len() as u64);
+        if end.is_none_or(|end| end > self.length_bytes) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.file
+            .read_exact_at(buffer, self.offset_bytes + offset_bytes)
+    }
+
+    /// A reader over the region from its start.
+    pub fn reader(&self) -> RegionReader {
+        RegionReader {
+            region: self.clone(),
+            position: 0,
+        }
+    }
+}
+
+/// Reads a [`FileRegion`] from start to end; unbuffered.
+#[derive(Debug)]
+pub struct RegionReader {
+    region: FileRegion,
+    position: u64,
+}
+
+impl Read for RegionReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.region.length_bytes - self.position;
+        let want = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        if want == 0 {
+            return Ok(0);
+        }
+        let read = self.region.file.read_at(
+            &mut buffer[..want],
+            self.region.offset_bytes + self.position,
+        )?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.position += read as u64;
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn a_part_reads_its_own_bytes_and_never_beyond() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"0123456789").unwrap();
+        let whole = FileRegion::whole(file).unwrap();
+        let part = whole.part(2, 5).unwrap().part(1, 3).unwrap();
+        let mut text = String::new();
+        part.reader().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "345");
+        assert!(part.read_exact_at(&mut [0; 2], 2).is_err());
+        assert!(part.part(3, 1).is_none());
+        assert!(part.part(u64::MAX, 2).is_none());
+    }
+
+    #[test]
+    fn a_file_that_shrank_is_an_error_and_not_a_short_read() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"0123456789").unwrap();
+        let whole = FileRegion::whole(file.try_clone().unwrap()).unwrap();
+        file.set_len(4).unwrap();
+        let error = whole.reader().read_to_end(&mut Vec::new()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+}

@@ -1,0 +1,52 @@
+//! Where images come from.
+
+use crate::oci::{ChainId, DiffId, Digest};
+use crate::region::FileRegion;
+use crate::units::Timestamp;
+use crate::warnings::Warnings;
+
+/// An image found and chosen: its blobs are at hand, none of its layers has been read yet.
+#[derive(Debug)]
+pub struct Image {
+    /// The image as the user named it, with its transport.
+    pub reference: String,
+    /// The manifest's digest; archives of older `docker save` and root filesystems have none.
+    pub manifest_digest: Option<Digest>,
+    /// The configuration's digest, which docker calls the image ID; `None` for a root filesystem.
+    pub config_digest: Option<Digest>,
+    /// The image configuration as found (for a root filesystem a minimal one is made up).
+    pub config: oci_spec::image::ImageConfiguration,
+    /// When the image was made, for what has no time of its own.
+    pub created: Option<Timestamp>,
+    /// The layers, base first; as many as the configuration has diff IDs.
+    pub layers: Vec<LayerBlob>,
+    /// What was noticed while choosing.
+    pub warnings: Warnings,
+}
+
+impl Image {
+    /// The name of the stack of layers, the same from whichever source and compression.
+    pub fn chain_id(&self) -> ChainId {
+        let diff_ids: Vec<_> = self
+            .layers
+            .iter()
+            .map(|layer| layer.diff_id.clone())
+            .collect();
+        ChainId::of(&diff_ids)
+    }
+}
+
+/// A layer as it is stored.
+#[derive(Debug, Clone)]
+pub struct LayerBlob {
+    /// What its uncompressed tar must hash to.
+    pub diff_id: DiffId,
+    /// What its stored bytes must hash to, where a manifest says so.
+    pub digest: Option<Digest>,
+    /// The media type the manifest gives, which may lie about the compression.
+    pub media_type: Option<String>,
+    /// The stored bytes; a length that differs from the manifest's was refused already.
+    pub stored: FileRegion,
+    /// Whether `.wh.` names delete (a layer) or are names like any other (a flat root filesystem).
+    pub whiteouts: bool,
+}

@@ -1,0 +1,161 @@
+//! Numbers with a meaning: block, inode and group numbers, sizes, times.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Bytes in a filesystem block. layerpress formats with 4 KiB blocks only.
+pub const BLOCK_SIZE: u64 = 4096;
+
+/// Bytes in a sector, the unit of an inode's `i_blocks`.
+pub const SECTOR_SIZE: u64 = 512;
+
+/// A filesystem block, counted from the start of the filesystem (32 bits: 16 TiB of 4 KiB blocks).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BlockNumber(pub u32);
+
+impl BlockNumber {
+    /// Where the block starts in the filesystem, in bytes.
+    pub fn offset_bytes(self) -> u64 {
+        u64::from(self.0) * BLOCK_SIZE
+    }
+}
+
+impl fmt::Display for BlockNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An inode's number; inode 1 is the first of group 0, inode 2 the root directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InodeNumber(pub u32);
+
+impl InodeNumber {
+    /// The root directory.
+    pub const ROOT: Self = Self(2);
+    /// The journal.
+    pub const JOURNAL: Self = Self(8);
+    /// `/lost+found` as mke2fs makes it (`s_first_ino`).
+    pub const LOST_FOUND: Self = Self(11);
+    /// The first inode that mke2fs leaves free.
+    pub const FIRST_FREE: Self = Self(12);
+}
+
+impl fmt::Display for InodeNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A block group, counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupNumber(pub u32);
+
+impl fmt::Display for GroupNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A point in time as a tar header and an inode hold it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp {
+    /// Seconds since 1970-01-01T00:00:00Z; negative before.
+    pub seconds: i64,
+    /// Nanoseconds after `seconds`, 0 to 999,999,999, also before 1970.
+    pub nanoseconds: u32,
+}
+
+impl Timestamp {
+    /// A time of whole seconds.
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self {
+            seconds,
+            nanoseconds: 0,
+        }
+    }
+}
+
+/// Seconds with nine decimals, as in `1700000000.000000001`; the fraction counts forward, so
+/// half a second before 1970 reads `-1.500000000`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:09}", self.seconds, self.nanoseconds)
+    }
+}
+
+/// A size in bytes, shown and typed the way `ls -h`, `truncate` and `dd` do: powers of 1024.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ByteSize(pub u64);
+
+const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = (self.0.max(1).ilog2() / 10) as usize;
+        if unit == 0 {
+            return write!(f, "{} B", self.0);
+        }
+        let whole = 1_u64 << (10 * unit);
+        if self.0.is_multiple_of(whole) {
+            return write!(f, "{} {}", self.0 / whole, UNITS[unit]);
+        }
+        write!(f, "{:.1} {}", self.0 as f64 / whole as f64, UNITS[unit])
+    }
+}
+
+impl FromStr for ByteSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, suffix) = text.split_at(digits);
+        let expected = || {
+            format!(
+                "'{text}' is not a size: expected a whole number with an optional suffix K, M, G or T (powers of 1024), as in 900M"
+            )
+        };
+        let number: u64 = number.parse().map_err(|_| expected())?;
+        let shift = match suffix.to_ascii_uppercase().as_str() {
+            "" | "B" => 0,
+            "K" | "KIB" => 10,
+            "M" | "MIB" => 20,
+            "G" | "GIB" => 30,
+            "T" | "TIB" => 40,
+            _ => return Err(expected()),
+        };
+        number
+            .checked_mul(1 << shift)
+            .map(ByteSize)
+            .ok_or_else(|| format!("'{text}' is more bytes than 64 bits count"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_shown_in_the_largest_unit_that_fits() {
+        for (bytes, shown) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1 KiB"),
+            (1536, "1.5 KiB"),
+            (900 << 20, "900 MiB"),
+            (3 << 40, "3 TiB"),
+        ] {
+            assert_eq!(ByteSize(bytes).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_with_binary_suffixes_and_refused_when_they_overflow() {
+        assert_eq!("900M".parse(), Ok(ByteSize(900 << 20)));
+        assert_eq!("8GiB".parse(), Ok(ByteSize(8 << 30)));
+        assert_eq!("512".parse(), Ok(ByteSize(512)));
+        for wrong in ["", "M", "1.5G", "-1", "1X", "99999999999T"] {
+            assert!(wrong.parse::<ByteSize>().is_err(), "{wrong}");
+        }
+    }
+}
