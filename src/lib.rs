@@ -10,6 +10,7 @@ pub mod error;
 pub mod leftovers;
 pub mod limits;
 pub mod oci;
+pub mod ondisk;
 pub mod progress;
 pub mod region;
 pub mod units;
