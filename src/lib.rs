@@ -5,12 +5,15 @@
 //! source → layers → tree → plan → mkfs → populate → finish
 //! ```
 
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 pub mod command;
 pub mod error;
 pub mod leftovers;
 pub mod limits;
 pub mod oci;
 pub mod ondisk;
+pub mod partial_file;
 pub mod progress;
 pub mod region;
 pub mod units;
@@ -23,5 +26,9 @@ pub mod layers;
 pub mod tree;
 
 pub mod plan;
+
+pub mod mkfs;
+
+pub mod populate;
 
 pub use error::{Error, Result};

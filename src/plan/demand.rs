@@ -140,7 +140,7 @@ fn measure_node(
             let blocks = directory_layout(tree, id, numbers, hash_seed)?.1;
             demand.directory_blocks += u64::from(blocks);
             let mut count = BlockCount::default();
-            map_blocks(&[0..u64::from(blocks)], &mut count)?;
+            map_blocks(std::slice::from_ref(&(0..u64::from(blocks))), &mut count)?;
             demand.indirect_blocks += count.indirect;
         }
         NodeKind::Symlink(target) => {

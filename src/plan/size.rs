@@ -179,20 +179,8 @@ impl Search<'_> {
     /// The next number of blocks after which [`Self::could_hold`] is true: within a range of one
     /// journal size it turns from false to true once.
     fn next_that_could_hold(&self, from: u32, wanted: u64) -> Result<u32> {
-        const JOURNAL_STEPS: [u32; 9] = [
-            32_768,
-            262_144,
-            524_288,
-            4_194_304,
-            8_388_608,
-            16_777_216,
-            33_554_432,
-            u32::MAX,
-            u32::MAX,
-        ];
         let mut low = from;
-        for step in JOURNAL_STEPS {
-            let last = if step == u32::MAX { u32::MAX } else { step - 1 };
+        for last in journal_size_ends() {
             if last < low {
                 continue;
             }
