@@ -1,6 +1,29 @@
 //! Where images come from.
+//!
+//! A [`Reference`] names an image, [`open`] finds it. Archives on disk are read where they are;
+//! what is compressed as a whole, or comes through a pipe, is spooled first into an unnamed file.
+//! Nothing is taken on trust: documents are held against their digests here, layers by the next
+//! step.
 
-use crate::oci::{ChainId, DiffId, Digest};
+mod archive;
+mod compression;
+mod docker_archive;
+mod document;
+mod layout;
+mod open;
+mod parts;
+mod recognise;
+mod reference;
+mod rootfs;
+mod spool;
+mod store;
+mod tar_scan;
+mod tree;
+
+pub use open::{OpenOptions, open, open_with_input};
+pub use reference::Reference;
+
+use crate::oci::{ChainId, DiffId, Digest, ImageConfig, Platform};
 use crate::region::FileRegion;
 use crate::units::Timestamp;
 use crate::warnings::Warnings;
@@ -15,7 +38,9 @@ pub struct Image {
     /// The configuration's digest, which docker calls the image ID; `None` for a root filesystem.
     pub config_digest: Option<Digest>,
     /// The image configuration as found (for a root filesystem a minimal one is made up).
-    pub config: oci_spec::image::ImageConfiguration,
+    pub config: ImageConfig,
+    /// What the image runs on, as its configuration says.
+    pub platform: Platform,
     /// When the image was made, for what has no time of its own.
     pub created: Option<Timestamp>,
     /// The layers, base first; as many as the configuration has diff IDs.

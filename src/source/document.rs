@@ -1,0 +1,137 @@
+//! JSON documents: of bounded size, held against their descriptors before they are believed.
+
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use super::store::Store;
+use crate::error::{Error, Result};
+use crate::oci::{Descriptor, Digest, DigestHasher};
+use crate::region::FileRegion;
+
+/// No manifest, index or configuration may be larger; registries stop at the same size.
+const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
+
+/// A document's bytes.
+pub(super) fn read(region: &FileRegion, name: &str) -> Result<Vec<u8>> {
+    check_size(region.length_bytes, name)?;
+    let mut bytes = vec![0; usize::try_from(region.length_bytes).unwrap_or(usize::MAX)];
+    region
+        .read_exact_at(&mut bytes, 0)
+        .map_err(|error| Error::io(format!("cannot read {name}"), error))?;
+    Ok(bytes)
+}
+
+fn check_size(size_bytes: u64, name: &str) -> Result<()> {
+    if size_bytes > MAX_DOCUMENT_BYTES {
+        return Err(Error::bad_image(format!(
+            "{name}: expected at most {MAX_DOCUMENT_BYTES} bytes, found {size_bytes}"
+        )));
+    }
+    Ok(())
+}
+
+/// The document that `descriptor` points at, `None` where the blob is absent.
+///
+/// # Errors
+/// [`Error::BadImage`] where size or digest are not what the descriptor says.
+pub(super) fn blob(store: &Store, descriptor: &Descriptor, what: &str) -> Result<Option<Vec<u8>>> {
+    let name = format!("{what} {}", descriptor.digest());
+    let Some(region) = store.blob(descriptor.digest())? else {
+        return Ok(None);
+    };
+    check_length(&region, descriptor, &name)?;
+    let bytes = read(&region, &name)?;
+    check_digest(&bytes, descriptor.digest(), &name)?;
+    Ok(Some(bytes))
+}
+
+/// Holds a blob's length against its descriptor.
+pub(super) fn check_length(region: &FileRegion, descriptor: &Descriptor, name: &str) -> Result<()> {
+    if region.length_bytes != descriptor.size() {
+        return Err(Error::bad_image(format!(
+            "{name}: expected {} bytes, found {}",
+            descriptor.size(),
+            region.length_bytes
+        )));
+    }
+    Ok(())
+}
+
+/// Holds bytes against the digest they are named by.
+pub(super) fn check_digest(bytes: &[u8], expected: &Digest, name: &str) -> Result<()> {
+    let mut hasher = DigestHasher::like(expected)?;
+    hasher.update(bytes);
+    let found = hasher.finish();
+    if found != *expected {
+        return Err(Error::bad_image(format!(
+            "{name}: expected the digest {expected}, found {found}"
+        )));
+    }
+    Ok(())
+}
+
+/// Reads JSON.
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8], name: &str) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| Error::bad_image(format!("{name}: {error}")))
+}
+
+/// The fields by which indexes and manifests are told apart.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Outline {
+    schema_version: Option<u64>,
+    media_type: Option<String>,
+    manifests: Option<IgnoredAny>,
+    layers: Option<IgnoredAny>,
+    config: Option<IgnoredAny>,
+    fs_layers: Option<IgnoredAny>,
+}
+
+/// What a document is meant to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Index,
+    Manifest,
+}
+
+/// Refuses a document that could be read as something else than it is named: an index that is also
+/// a manifest means one image to one tool and another to the next (CVE-2021-41190).
+pub(super) fn check_form(
+    bytes: &[u8],
+    form: Form,
+    media_type: Option<&str>,
+    name: &str,
+) -> Result<()> {
+    let outline: Outline = parse(bytes, name)?;
+    if outline.fs_layers.is_some() || outline.schema_version == Some(1) {
+        return Err(schema_1(name));
+    }
+    if outline.schema_version != Some(2) {
+        return Err(Error::bad_image(format!(
+            "{name}: expected schemaVersion 2"
+        )));
+    }
+    let is_manifest = outline.layers.is_some() || outline.config.is_some();
+    let wrong = match form {
+        Form::Index if is_manifest => Some("an index, found fields of a manifest"),
+        Form::Manifest if outline.manifests.is_some() => {
+            Some("a manifest, found fields of an index")
+        }
+        _ => None,
+    };
+    if let Some(wrong) = wrong {
+        return Err(Error::bad_image(format!("{name}: expected {wrong}")));
+    }
+    match (media_type, outline.media_type) {
+        (Some(expected), Some(found)) if expected != found => Err(Error::bad_image(format!(
+            "{name}: expected the media type {expected:?}, found {found:?}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The refusal of docker's first manifest format.
+pub(super) fn schema_1(name: &str) -> Error {
+    Error::unsupported(format!(
+        "{name}: a docker schema 1 manifest; `skopeo copy` with `--format v2s2` or `--format oci` converts the image"
+    ))
+}

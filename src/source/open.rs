@@ -1,0 +1,242 @@
+//! From a reference to an image: one line for each way.
+
+use std::fs::{self, File};
+use std::io::{self, Seek};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+use super::archive::Archive;
+use super::parts::{Parts, Wanted};
+use super::reference::{Location, Reference, Selector, Transport};
+use super::spool::{Spooled, Spooler};
+use super::store::{Store, open_regular_file};
+use super::{Image, docker_archive, layout, recognise, rootfs, tree};
+use crate::error::{Error, Result};
+use crate::limits::Limits;
+use crate::oci::Platform;
+use crate::progress::Reporter;
+use crate::region::FileRegion;
+use crate::warnings::Warnings;
+
+/// How to open an image.
+#[derive(Debug, Clone)]
+pub struct OpenOptions {
+    /// The platform to choose; without one this machine's is preferred, and an image that exists
+    /// for another only is taken with a warning.
+    pub platform: Option<Platform>,
+    /// Where spools are made. They have no names and vanish with the process.
+    pub work_dir: PathBuf,
+    /// Ceilings against hostile input.
+    pub limits: Limits,
+}
+
+/// Finds the image that `reference` names and verifies its documents.
+///
+/// # Errors
+/// [`Error::Io`] where something cannot be read or spooled, [`Error::BadImage`] where the image
+/// contradicts itself or is not whole, [`Error::Unsupported`] where it is something else, or one
+/// of several and nothing says which.
+pub fn open(
+    reference: &Reference,
+    options: &OpenOptions,
+    reporter: &dyn Reporter,
+) -> Result<Image> {
+    let input = || {
+        let input = io::stdin().as_fd().try_clone_to_owned();
+        input.map(File::from)
+    };
+    open_from(reference, input, options, reporter)
+}
+
+/// The same, with `input` in place of standard input.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with_input(
+    reference: &Reference,
+    input: File,
+    options: &OpenOptions,
+    reporter: &dyn Reporter,
+) -> Result<Image> {
+    open_from(reference, || Ok(input), options, reporter)
+}
+
+fn open_from(
+    reference: &Reference,
+    input: impl FnOnce() -> io::Result<File>,
+    options: &OpenOptions,
+    reporter: &dyn Reporter,
+) -> Result<Image> {
+    let name = reference.to_string();
+    let opener = Opener {
+        name: &name,
+        wanted: Wanted {
+            is_explicit: options.platform.is_some(),
+            platform: options
+                .platform
+                .clone()
+                .unwrap_or_else(Platform::of_this_machine),
+        },
+        options,
+        reporter,
+    };
+    opener
+        .image(reference, input)
+        .map_err(|error| error.in_image(&name))
+}
+
+struct Opener<'a> {
+    name: &'a str,
+    wanted: Wanted,
+    options: &'a OpenOptions,
+    reporter: &'a dyn Reporter,
+}
+
+impl Opener<'_> {
+    fn image(
+        &self,
+        reference: &Reference,
+        input: impl FnOnce() -> io::Result<File>,
+    ) -> Result<Image> {
+        let Location { path, selector } = reference.locate(|path| path.exists())?;
+        let selector = selector.as_ref();
+        let Some(path) = path else {
+            let file = input().map_err(|error| Error::io("cannot read standard input", error))?;
+            return self.file(file, "standard input", reference.transport, selector);
+        };
+        let metadata = fs::metadata(&path).map_err(|error| not_there(&path, reference, error))?;
+        if metadata.is_dir() {
+            return self.directory(&path, reference.transport, selector);
+        }
+        // A pipe by name, as a shell's <(command) gives, is opened as a pipe is: waiting.
+        let file = if metadata.file_type().is_fifo() {
+            File::open(&path)
+        } else {
+            open_regular_file(&path)
+        };
+        let file = file.map_err(|error| Error::path("open", &path, error))?;
+        self.file(
+            file,
+            &path.display().to_string(),
+            reference.transport,
+            selector,
+        )
+    }
+
+    fn directory(
+        &self,
+        path: &Path,
+        transport: Option<Transport>,
+        selector: Option<&Selector>,
+    ) -> Result<Image> {
+        let transport = match transport {
+            Some(transport) => transport,
+            None => recognise::directory(path)?,
+        };
+        match transport {
+            Transport::Oci => {
+                let store = Store::Directory(path.to_owned());
+                self.finish(layout::find(&store, selector, &self.wanted)?)
+            }
+            Transport::RootFs => {
+                refuse_selector(selector)?;
+                let mut warnings = Warnings::default();
+                let tar = tree::write(path, &self.spooler(true), &mut warnings)?;
+                self.root(tar, warnings)
+            }
+            Transport::DockerArchive | Transport::OciArchive => Err(Error::unsupported(format!(
+                "{}: expected an archive for {}:, found a directory (oci:DIRECTORY reads an image layout)",
+                path.display(),
+                transport.name()
+            ))),
+        }
+    }
+
+    fn file(
+        &self,
+        file: File,
+        name: &str,
+        transport: Option<Transport>,
+        selector: Option<&Selector>,
+    ) -> Result<Image> {
+        if transport == Some(Transport::Oci) {
+            return Err(Error::unsupported(format!(
+                "{name}: expected a directory for oci:, found a file (oci-archive:PATH reads a layout in a tar)"
+            )));
+        }
+        let spooler = self.spooler(transport == Some(Transport::RootFs));
+        let tar = uncompressed(file, name, &spooler)?;
+        let limits = &self.options.limits;
+        let transport = match transport {
+            Some(transport) => {
+                recognise::check_tar(&tar.region)?;
+                transport
+            }
+            None => recognise::file(&tar.region, limits)?,
+        };
+        if transport == Transport::RootFs {
+            refuse_selector(selector)?;
+            return self.root(tar, Warnings::default());
+        }
+        let store = Store::Archive(Archive::index(tar.region, limits)?);
+        self.finish(match transport {
+            Transport::DockerArchive => docker_archive::find(&store, selector, &self.wanted)?,
+            _ => layout::find(&store, selector, &self.wanted)?,
+        })
+    }
+
+    fn spooler(&self, hashes: bool) -> Spooler<'_> {
+        Spooler {
+            work_dir: &self.options.work_dir,
+            limits: &self.options.limits,
+            reporter: self.reporter,
+            hashes,
+        }
+    }
+
+    fn finish(&self, parts: Parts) -> Result<Image> {
+        parts.into_image(self.name, &self.wanted)
+    }
+
+    fn root(&self, tar: Spooled, warnings: Warnings) -> Result<Image> {
+        rootfs::image(tar, self.name, &self.wanted, self.reporter, warnings)
+    }
+}
+
+/// A file's uncompressed bytes: in place if it is a regular one and not compressed, from where it
+/// stands; else spooled.
+fn uncompressed(mut file: File, name: &str, spooler: &Spooler<'_>) -> Result<Spooled> {
+    let cannot_read = |error| Error::io(format!("cannot read {name}"), error);
+    let file_type = file.metadata().map_err(cannot_read)?.file_type();
+    if file_type.is_char_device() || file_type.is_block_device() {
+        return Err(Error::unsupported(format!(
+            "{name} is a terminal or a device: expected a file or a pipe with an image"
+        )));
+    }
+    if !file_type.is_file() {
+        return spooler.stream(file, None, name);
+    }
+    let start = file.stream_position().map_err(cannot_read)?;
+    let whole = FileRegion::whole(file).map_err(cannot_read)?;
+    let rest = whole.length_bytes.saturating_sub(start);
+    spooler.file(whole.part(start, rest).unwrap_or(whole), name)
+}
+
+fn refuse_selector(selector: Option<&Selector>) -> Result<()> {
+    match selector {
+        None => Ok(()),
+        Some(selector) => Err(Error::unsupported(format!(
+            "a root filesystem is one image without a name, found the name {selector}"
+        ))),
+    }
+}
+
+fn not_there(path: &Path, reference: &Reference, error: io::Error) -> Error {
+    let hint = if error.kind() == io::ErrorKind::NotFound && reference.transport.is_none() {
+        " (no such file; an image is named by a path, or by docker-archive:PATH[:NAME], oci:DIRECTORY[:NAME], oci-archive:PATH[:NAME], rootfs:PATH or - for standard input)"
+    } else {
+        ""
+    };
+    Error::io(format!("cannot open {}{hint}", path.display()), error)
+}

@@ -1,0 +1,206 @@
+//! From a manifest and its blobs, or what stands for them, to an [`Image`].
+
+use super::document::{self, Form};
+use super::store::Store;
+use super::{Image, LayerBlob};
+use crate::error::{Error, Result, escape_path};
+use crate::oci::media_type::{self, LayerKind};
+use crate::oci::{Descriptor, DiffId, Digest, ImageConfig, ImageManifest, Platform, parse_created};
+use crate::region::FileRegion;
+use crate::warnings::Warnings;
+
+/// The platform asked for.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub platform: Platform,
+    /// Whether a person asked, and an image for another platform is an error.
+    pub is_explicit: bool,
+}
+
+/// An image's parts, found and verified one by one but not yet held against each other.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub manifest_digest: Option<Digest>,
+    pub config_digest: Digest,
+    pub config: ImageConfig,
+    pub layers: Vec<StoredLayer>,
+}
+
+/// A layer's stored bytes and what is said about them.
+#[derive(Debug)]
+pub(super) struct StoredLayer {
+    pub digest: Option<Digest>,
+    pub media_type: Option<String>,
+    pub stored: FileRegion,
+}
+
+/// The manifest that `descriptor` points at, `None` where its blob is absent.
+pub(super) fn manifest(store: &Store, descriptor: &Descriptor) -> Result<Option<ImageManifest>> {
+    let name = format!("manifest {}", descriptor.digest());
+    let Some(bytes) = document::blob(store, descriptor, "manifest")? else {
+        return Ok(None);
+    };
+    let media_type = descriptor.media_type().as_ref();
+    document::check_form(&bytes, Form::Manifest, Some(media_type), &name)?;
+    let manifest: ImageManifest = document::parse(&bytes, &name)?;
+    let config_type = manifest.config().media_type().as_ref();
+    if !media_type::is_image_config(config_type) {
+        return Err(Error::unsupported(format!(
+            "{name}: an artifact and not a container image: its configuration is of the type {config_type:?}"
+        )));
+    }
+    Ok(Some(manifest))
+}
+
+/// The configuration of `manifest`, `None` where its blob is absent.
+pub(super) fn config(store: &Store, manifest: &ImageManifest) -> Result<Option<ImageConfig>> {
+    let Some(bytes) = document::blob(store, manifest.config(), "configuration")? else {
+        return Ok(None);
+    };
+    let name = format!("configuration {}", manifest.config().digest());
+    document::parse(&bytes, &name).map(Some)
+}
+
+impl Parts {
+    /// The parts of the image that `descriptor` points at.
+    pub(super) fn of_manifest(store: &Store, descriptor: &Descriptor) -> Result<Self> {
+        let absent =
+            |what: &str, digest: &Digest| Error::bad_image(format!("{what} {digest}: absent"));
+        let manifest =
+            manifest(store, descriptor)?.ok_or_else(|| absent("manifest", descriptor.digest()))?;
+        let config_digest = manifest.config().digest().clone();
+        let config =
+            config(store, &manifest)?.ok_or_else(|| absent("configuration", &config_digest))?;
+        let layers = manifest
+            .layers()
+            .iter()
+            .map(|layer| StoredLayer::of_descriptor(store, layer))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            manifest_digest: Some(descriptor.digest().clone()),
+            config_digest,
+            config,
+            layers,
+        })
+    }
+
+    /// Holds the parts against each other and against what was asked for.
+    pub(super) fn into_image(self, reference: &str, wanted: &Wanted) -> Result<Image> {
+        let mut warnings = Warnings::default();
+        let config = self.config;
+        let platform = config.platform();
+        check_platform(&platform, wanted, &mut warnings)?;
+        let kind = &config.rootfs.kind;
+        if kind != "layers" {
+            return Err(Error::bad_image(format!(
+                "configuration {}: expected a rootfs of type \"layers\", found {kind:?}",
+                self.config_digest
+            )));
+        }
+        let diff_ids = &config.rootfs.diff_ids;
+        if diff_ids.len() != self.layers.len() {
+            return Err(Error::bad_image(format!(
+                "expected as many layers as diff IDs, {}, found {}",
+                diff_ids.len(),
+                self.layers.len()
+            )));
+        }
+        let made_layers = config
+            .history
+            .iter()
+            .filter(|step| !step.empty_layer)
+            .count();
+        if !config.history.is_empty() && made_layers != diff_ids.len() {
+            let counts = format!("{made_layers} steps, {} layers", diff_ids.len());
+            warnings.count(
+                "the history does not tell of every layer",
+                counts.as_bytes(),
+            );
+        }
+        let created = config.created.as_deref().and_then(parse_created);
+        if let (None, Some(text)) = (created, &config.created)
+            && !text.is_empty()
+        {
+            warnings.count("the created time is no RFC 3339 date", text.as_bytes());
+        }
+        let layers = diff_ids
+            .iter()
+            .zip(self.layers)
+            .map(|(diff_id, layer)| LayerBlob {
+                diff_id: DiffId(diff_id.clone()),
+                digest: layer.digest,
+                media_type: layer.media_type,
+                stored: layer.stored,
+                whiteouts: true,
+            });
+        Ok(Image {
+            reference: reference.to_owned(),
+            manifest_digest: self.manifest_digest,
+            config_digest: Some(self.config_digest),
+            platform,
+            created,
+            layers: layers.collect(),
+            config,
+            warnings,
+        })
+    }
+}
+
+fn check_platform(found: &Platform, wanted: &Wanted, warnings: &mut Warnings) -> Result<()> {
+    if wanted.platform.suitability(found).is_some() {
+        return Ok(());
+    }
+    let shown = escape_path(found.to_string().as_bytes());
+    if wanted.is_explicit {
+        return Err(Error::unsupported(format!(
+            "expected an image for {}, found one for {shown} only (--platform {shown} takes it)",
+            wanted.platform
+        )));
+    }
+    warnings.count(
+        "the image is for another platform than this machine's",
+        shown.as_bytes(),
+    );
+    Ok(())
+}
+
+impl StoredLayer {
+    /// The layer that a manifest's `descriptor` points at.
+    fn of_descriptor(store: &Store, descriptor: &Descriptor) -> Result<Self> {
+        let name = format!("layer {}", descriptor.digest());
+        let media_type = descriptor.media_type().as_ref();
+        let kind = check_layer_type(media_type, &name)?;
+        // Found out now rather than after the layer has been read.
+        crate::oci::DigestHasher::like(descriptor.digest())?;
+        let Some(stored) = store.blob(descriptor.digest())? else {
+            let urls = descriptor.urls().as_deref().unwrap_or_default();
+            if kind == LayerKind::NonDistributableTar || !urls.is_empty() {
+                let url = urls.first().map_or("elsewhere", String::as_str);
+                return Err(Error::unsupported(format!(
+                    "{name}: not part of the image but to be had from {}; layerpress fetches nothing that an image points at",
+                    escape_path(url.as_bytes())
+                )));
+            }
+            return Err(Error::bad_image(format!("{name}: absent")));
+        };
+        document::check_length(&stored, descriptor, &name)?;
+        Ok(Self {
+            digest: Some(descriptor.digest().clone()),
+            media_type: Some(media_type.to_owned()),
+            stored,
+        })
+    }
+}
+
+/// Refuses layers that are no tars.
+pub(super) fn check_layer_type(media_type: &str, name: &str) -> Result<LayerKind> {
+    match media_type::layer_kind(media_type) {
+        LayerKind::Encrypted => Err(Error::unsupported(format!(
+            "{name}: encrypted ({media_type:?}); `skopeo copy --decryption-key` decrypts the image"
+        ))),
+        LayerKind::Unknown => Err(Error::unsupported(format!(
+            "{name}: expected a tar, a tar+gzip or a tar+zstd, found the media type {media_type:?}"
+        ))),
+        kind => Ok(kind),
+    }
+}

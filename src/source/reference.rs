@@ -1,0 +1,334 @@
+//! What a user types to name an image: `containers-transports(5)`, and less.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
+use crate::oci::Digest;
+
+/// An image's name: a transport and what belongs to it, or a bare path.
+///
+/// ```text
+/// docker-archive:PATH[:NAME|:@INDEX]   docker save
+/// oci:DIRECTORY[:NAME|:@INDEX|@DIGEST] an OCI image layout
+/// oci-archive:PATH[:NAME|:@INDEX|@DIGEST]  the same in a tar
+/// rootfs:PATH                          a flat tar (docker export) or a directory tree
+/// PATH[:NAME|@DIGEST]                  any of these, recognised by looking at it
+/// ```
+/// `-` as PATH is standard input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    pub(super) transport: Option<Transport>,
+    details: OsString,
+}
+
+/// How an image is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transport {
+    DockerArchive,
+    Oci,
+    OciArchive,
+    RootFs,
+}
+
+impl Transport {
+    const ALL: [Self; 4] = [
+        Self::DockerArchive,
+        Self::Oci,
+        Self::OciArchive,
+        Self::RootFs,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::DockerArchive => "docker-archive",
+            Self::Oci => "oci",
+            Self::OciArchive => "oci-archive",
+            Self::RootFs => "rootfs",
+        }
+    }
+}
+
+/// Which of several images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Selector {
+    /// By its place in the archive's list, from 0.
+    Index(usize),
+    /// By its manifest's digest (or in a docker archive, where there may be none, its image ID).
+    Digest(Digest),
+    /// By its tag or name.
+    Name(String),
+}
+
+/// Where the bytes are, and which image among them.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Location {
+    /// `None` for standard input.
+    pub path: Option<PathBuf>,
+    pub selector: Option<Selector>,
+}
+
+impl Reference {
+    /// A reference as typed; the path need not be UTF-8.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a transport of other tools, or a transport without a path.
+    pub fn parse(text: &OsStr) -> Result<Self> {
+        let bytes = text.as_bytes();
+        for transport in Transport::ALL {
+            let prefix = format!("{}:", transport.name());
+            if let Some(details) = bytes.strip_prefix(prefix.as_bytes()) {
+                if details.is_empty() {
+                    return Err(Error::unsupported(format!(
+                        "{prefix} expected a path after the colon"
+                    )));
+                }
+                return Ok(Self {
+                    transport: Some(transport),
+                    details: OsStr::from_bytes(details).to_owned(),
+                });
+            }
+        }
+        refuse_other_transports(&text.to_string_lossy())?;
+        if text.is_empty() {
+            return Err(Error::unsupported("an empty image name: expected a path"));
+        }
+        Ok(Self {
+            transport: None,
+            details: text.to_owned(),
+        })
+    }
+
+    /// Splits the path from the selector. Where a path itself has colons, what exists decides: a
+    /// bare path is taken whole if it can be, else the shortest that exists, which is also how
+    /// the transports' own syntax reads.
+    pub(super) fn locate(&self, exists: impl Fn(&Path) -> bool) -> Result<Location> {
+        let whole = PathBuf::from(&self.details);
+        if whole.as_os_str() == "-" {
+            return Ok(Location {
+                path: None,
+                selector: None,
+            });
+        }
+        let takes_selector = self.transport != Some(Transport::RootFs);
+        if !takes_selector || (self.transport.is_none() && exists(&whole)) {
+            return Ok(Location {
+                path: Some(whole),
+                selector: None,
+            });
+        }
+        let bytes = self.details.as_bytes();
+        let mut splits = (0..bytes.len()).filter_map(|at| split(bytes, at));
+        let first_colon = splits.clone().find(|split| split.is_colon);
+        if let Some(found) = splits.find(|split| split.path == "-" || exists(Path::new(split.path)))
+        {
+            return found.location();
+        }
+        match first_colon {
+            Some(split) if self.transport.is_some() && !exists(&whole) => split.location(),
+            _ => Ok(Location {
+                path: Some(whole),
+                selector: None,
+            }),
+        }
+    }
+}
+
+struct Split<'a> {
+    path: &'a OsStr,
+    selector: &'a [u8],
+    is_colon: bool,
+}
+
+/// The path before the byte at `at` and the selector after it, where that byte can part them.
+fn split(bytes: &[u8], at: usize) -> Option<Split<'_>> {
+    let (path, rest) = bytes.split_at(at);
+    let is_colon = rest.first() == Some(&b':');
+    let selector = rest.get(1..)?;
+    let parts = is_colon
+        || (rest.first() == Some(&b'@')
+            && std::str::from_utf8(selector).is_ok_and(|text| text.parse::<Digest>().is_ok()));
+    (parts && !path.is_empty()).then(|| Split {
+        path: OsStr::from_bytes(path),
+        selector: if is_colon { selector } else { rest },
+        is_colon,
+    })
+}
+
+impl Split<'_> {
+    fn location(&self) -> Result<Location> {
+        let path = (self.path != "-").then(|| PathBuf::from(self.path));
+        let selector = OsString::from_vec(self.selector.to_vec())
+            .into_string()
+            .map_err(|text| {
+                Error::unsupported(format!("{text:?}: expected an image name in UTF-8"))
+            })?;
+        Ok(Location {
+            path,
+            selector: Some(selector.parse()?),
+        })
+    }
+}
+
+impl FromStr for Selector {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if let Some(rest) = text.strip_prefix('@') {
+            if let Ok(index) = rest.parse() {
+                return Ok(Self::Index(index));
+            }
+            return rest.parse().map(Self::Digest).map_err(|error| {
+                Error::unsupported(format!(
+                    "'{text}': expected @INDEX or @ALGORITHM:DIGEST, found {error}"
+                ))
+            });
+        }
+        if text.is_empty() || text.contains('@') {
+            return Err(Error::unsupported(format!(
+                "'{text}': expected an image's name or tag, or else @DIGEST alone"
+            )));
+        }
+        Ok(Self::Name(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index(index) => write!(f, "@{index}"),
+            Self::Digest(digest) => write!(f, "@{digest}"),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+fn refuse_other_transports(text: &str) -> Result<()> {
+    let help = if text.starts_with("docker://") {
+        format!(
+            "registries are not read yet; `skopeo copy {text} oci:DIRECTORY` brings the image here, then `oci:DIRECTORY` names it"
+        )
+    } else if let Some(name) = text.strip_prefix("docker-daemon:") {
+        format!(
+            "the docker daemon is not read yet; `docker save {name} | layerpress build -` does the same"
+        )
+    } else if let Some(path) = text.strip_prefix("dir:") {
+        format!("not read; `skopeo copy dir:{path} oci:DIRECTORY` turns it into an image layout")
+    } else if text.starts_with("containers-storage:") {
+        format!("not read; `skopeo copy {text} oci:DIRECTORY` brings the image out of it")
+    } else {
+        return Ok(());
+    };
+    Err(Error::unsupported(format!("{text}: {help}")))
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(transport) = self.transport {
+            write!(f, "{}:", transport.name())?;
+        }
+        write!(f, "{}", self.details.display())
+    }
+}
+
+impl FromStr for Reference {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::parse(OsStr::new(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn locate(text: &str, existing: &[&str]) -> (Option<String>, Option<String>) {
+        let location = text
+            .parse::<Reference>()
+            .unwrap()
+            .locate(|path| existing.iter().any(|existing| Path::new(existing) == path))
+            .unwrap();
+        (
+            location.path.map(|path| path.display().to_string()),
+            location.selector.map(|selector| selector.to_string()),
+        )
+    }
+
+    #[test]
+    fn paths_are_split_from_names_as_skopeo_does_and_what_exists_settles_doubts() {
+        let digest = &format!("@{DIGEST}");
+        let with_digest = &format!("oci:d{digest}");
+        let with_colon_digest = &format!("oci:d:{digest}");
+        let bare_digest = &format!("d{digest}");
+        for (text, existing, path, selector) in [
+            ("docker-archive:s.tar", &["s.tar"][..], "s.tar", None),
+            (
+                "docker-archive:s.tar:host:5000/a:1",
+                &["s.tar"],
+                "s.tar",
+                Some("host:5000/a:1"),
+            ),
+            ("docker-archive:s.tar:@2", &["s.tar"], "s.tar", Some("@2")),
+            ("docker-archive:gone:a:1", &[], "gone", Some("a:1")),
+            ("docker-archive:a:b.tar", &["a:b.tar"], "a:b.tar", None),
+            (
+                "docker-archive:a:b.tar:x",
+                &["a:b.tar"],
+                "a:b.tar",
+                Some("x"),
+            ),
+            ("docker-archive:-:x:1", &[], "-", Some("x:1")),
+            ("oci:d:24", &["d", "d:24"], "d", Some("24")),
+            (with_digest, &["d"], "d", Some(digest)),
+            (with_colon_digest, &["d"], "d", Some(digest)),
+            ("oci:user@host", &["user@host"], "user@host", None),
+            ("rootfs:a:b", &[], "a:b", None),
+            ("d:24", &["d", "d:24"], "d:24", None),
+            ("d:24", &["d"], "d", Some("24")),
+            (bare_digest, &["d"], "d", Some(digest)),
+            ("alpine:3", &[], "alpine:3", None),
+        ] {
+            let path = (path != "-").then(|| path.to_owned());
+            let expected = (path, selector.map(str::to_owned));
+            assert_eq!(locate(text, existing), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn other_tools_transports_are_refused_with_the_way_that_works_today() {
+        for (text, help) in [
+            ("docker://alpine:3", "skopeo copy docker://alpine:3 oci:"),
+            (
+                "docker-daemon:alpine:3",
+                "docker save alpine:3 | layerpress build -",
+            ),
+            ("dir:/x", "skopeo copy dir:/x"),
+            ("oci:", "expected a path"),
+            ("", "expected a path"),
+        ] {
+            let error = text.parse::<Reference>().unwrap_err();
+            assert!(matches!(error, Error::Unsupported { .. }));
+            assert!(error.to_string().contains(help), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_reference_is_shown_as_it_was_typed() {
+        for text in ["oci:d:24", "-", "docker-archive:-", "save.tar", "rootfs:/"] {
+            assert_eq!(text.parse::<Reference>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_selector_is_an_index_a_digest_or_a_name_and_never_two_of_them() {
+        for wrong in ["", "@", "@-1", "@sha256:12", &format!("a:1@{DIGEST}")] {
+            assert!(wrong.parse::<Selector>().is_err(), "{wrong}");
+        }
+    }
+}

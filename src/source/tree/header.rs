@@ -1,0 +1,211 @@
+//! Tar headers as POSIX pax has them: a ustar header, and before it records for what it cannot
+//! hold.
+
+use crate::units::Timestamp;
+
+/// One entry's attributes.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub path: Vec<u8>,
+    pub link: Vec<u8>,
+    pub kind: Kind,
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    pub mtime: Timestamp,
+    /// Of the data that follows.
+    pub size_bytes: u64,
+    /// Major and minor.
+    pub device: (u32, u32),
+    /// Further pax records, in order.
+    pub records: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// The type, as the letter it is written by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Regular = b'0' as isize,
+    HardLink = b'1' as isize,
+    Symlink = b'2' as isize,
+    CharacterDevice = b'3' as isize,
+    BlockDevice = b'4' as isize,
+    Directory = b'5' as isize,
+    Fifo = b'6' as isize,
+}
+
+/// Bytes from `size_bytes` to the next whole tar block.
+pub(super) fn padding(size_bytes: u64) -> usize {
+    // Below 512: fits.
+    (size_bytes.wrapping_neg() % 512) as usize
+}
+
+impl Entry {
+    /// Makes a regular file a sparse one (GNU tar, "PAX Format, Version 1.0").
+    pub(super) fn make_sparse(&mut self, real_size_bytes: u64, stored_bytes: u64) {
+        let path = std::mem::replace(&mut self.path, b"GNUSparseFile.0/sparse".to_vec());
+        let mut record = |key: &[u8], value: Vec<u8>| self.records.push((key.to_vec(), value));
+        record(b"GNU.sparse.major", b"1".to_vec());
+        record(b"GNU.sparse.minor", b"0".to_vec());
+        record(b"GNU.sparse.name", path);
+        record(
+            b"GNU.sparse.realsize",
+            real_size_bytes.to_string().into_bytes(),
+        );
+        self.size_bytes = stored_bytes;
+    }
+
+    /// The headers, whole blocks of them.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut records = Vec::new();
+        let mut header = [0; 512];
+        let mut field = |at: usize, bytes: &[u8]| {
+            header[at..at + bytes.len()].copy_from_slice(bytes);
+        };
+        let mut record = |key: &[u8], value: &[u8]| records.extend(pax_record(key, value));
+
+        let (path, is_whole) = cut(&self.path);
+        field(0, path);
+        if !is_whole {
+            record(b"path", &self.path);
+        }
+        let (link, is_whole) = cut(&self.link);
+        field(157, link);
+        if !is_whole {
+            record(b"linkpath", &self.link);
+        }
+        field(100, &octal(u64::from(self.mode), 7).unwrap_or_default());
+        for (at, digits, key, value) in [
+            (108, 7, "uid", u64::from(self.uid)),
+            (116, 7, "gid", u64::from(self.gid)),
+            (124, 11, "size", self.size_bytes),
+        ] {
+            match octal(value, digits) {
+                Some(text) => field(at, &text),
+                None => {
+                    field(at, &vec![b'0'; digits]);
+                    record(key.as_bytes(), value.to_string().as_bytes());
+                }
+            }
+        }
+        let seconds = u64::try_from(self.mtime.seconds).ok();
+        let whole = seconds.filter(|_| self.mtime.nanoseconds == 0);
+        let mtime = seconds.and_then(|seconds| octal(seconds, 11));
+        field(136, &mtime.unwrap_or_else(|| vec![b'0'; 11]));
+        if whole.and_then(|seconds| octal(seconds, 11)).is_none() {
+            record(b"mtime", decimal_seconds(self.mtime).as_bytes());
+        }
+        field(156, &[self.kind as u8]);
+        field(257, b"ustar\x0000");
+        // Linux numbers devices by 12 and 20 bits: always seven digits at most.
+        field(329, &octal(u64::from(self.device.0), 7).unwrap_or_default());
+        field(337, &octal(u64::from(self.device.1), 7).unwrap_or_default());
+        for (key, value) in &self.records {
+            record(key, value);
+        }
+        seal(&mut header);
+        if records.is_empty() {
+            return header.to_vec();
+        }
+        let mut blocks = extension_header(records.len()).to_vec();
+        let padding = padding(records.len() as u64);
+        blocks.extend(records);
+        blocks.extend(&[0; 512][..padding]);
+        blocks.extend(header);
+        blocks
+    }
+}
+
+/// The header of the records before an entry. Their size has no record to go to, but no attributes
+/// are eight GiB long.
+fn extension_header(length: usize) -> [u8; 512] {
+    let mut header = [0; 512];
+    let mut field = |at: usize, bytes: &[u8]| {
+        header[at..at + bytes.len()].copy_from_slice(bytes);
+    };
+    field(0, b"PaxHeaders/entry");
+    field(100, b"0000644");
+    field(108, b"0000000");
+    field(116, b"0000000");
+    field(124, &octal(length as u64, 11).unwrap_or_default());
+    field(136, b"00000000000");
+    field(156, b"x");
+    field(257, b"ustar\x0000");
+    field(329, b"0000000");
+    field(337, b"0000000");
+    seal(&mut header);
+    header
+}
+
+/// What of a name fits into its field, and whether that is all of it.
+fn cut(name: &[u8]) -> (&[u8], bool) {
+    match name.get(..100) {
+        Some(start) if name.len() > 100 => (start, false),
+        _ => (name, true),
+    }
+}
+
+fn octal(value: u64, digits: usize) -> Option<Vec<u8>> {
+    let text = format!("{value:0digits$o}");
+    (text.len() == digits).then(|| text.into_bytes())
+}
+
+fn seal(header: &mut [u8; 512]) {
+    header[148..156].fill(b' ');
+    let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
+    // 512 bytes sum up to less than six octal digits hold.
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+}
+
+/// `LENGTH KEY=VALUE\n`, where the length counts its own digits.
+fn pax_record(key: &[u8], value: &[u8]) -> Vec<u8> {
+    let rest = key.len() + value.len() + 3;
+    let mut length = rest + 1;
+    while rest + length.to_string().len() != length {
+        length = rest + length.to_string().len();
+    }
+    [length.to_string().as_bytes(), b" ", key, b"=", value, b"\n"].concat()
+}
+
+/// A time as pax writes it, where a fraction before 1970 counts away from it: half a second before
+/// is `-0.5`.
+fn decimal_seconds(time: Timestamp) -> String {
+    let nanoseconds = i128::from(time.seconds) * 1_000_000_000 + i128::from(time.nanoseconds);
+    let sign = if nanoseconds < 0 { "-" } else { "" };
+    let size = nanoseconds.unsigned_abs();
+    let text = format!("{sign}{}.{:09}", size / 1_000_000_000, size % 1_000_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_counts_its_own_digits() {
+        assert_eq!(pax_record(b"a", b"b"), b"6 a=b\n");
+        for length in 0..2000 {
+            let record = pax_record(b"key", &vec![b'v'; length]);
+            let digits = record.iter().position(|&byte| byte == b' ').unwrap();
+            let text = std::str::from_utf8(&record[..digits]).unwrap();
+            assert_eq!(text.parse(), Ok(record.len()));
+        }
+    }
+
+    #[test]
+    fn times_before_1970_are_written_away_from_zero() {
+        for (seconds, nanoseconds, text) in [
+            (0, 0, "0"),
+            (1, 500_000_000, "1.5"),
+            (-1, 500_000_000, "-0.5"),
+            (-2, 0, "-2"),
+            (-2, 1, "-1.999999999"),
+            (8_589_934_592, 10, "8589934592.00000001"),
+        ] {
+            let time = Timestamp {
+                seconds,
+                nanoseconds,
+            };
+            assert_eq!(decimal_seconds(time), text);
+        }
+    }
+}
