@@ -9,6 +9,7 @@ pub mod command;
 pub mod error;
 pub mod leftovers;
 pub mod limits;
+pub mod listing;
 pub mod oci;
 pub mod progress;
 pub mod region;
