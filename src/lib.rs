@@ -11,6 +11,7 @@ pub mod command;
 pub mod error;
 pub mod leftovers;
 pub mod limits;
+pub mod listing;
 pub mod oci;
 pub mod ondisk;
 pub mod partial_file;
