@@ -16,6 +16,7 @@ use crate::ondisk::superblock::{
     Superblock,
 };
 use crate::partial_file::PartialFile;
+use crate::plan::identity::uuid_text;
 use crate::plan::{JournalSize, Plan};
 use crate::progress::Reporter;
 
@@ -109,19 +110,6 @@ fn configuration_file() -> Result<File> {
         Ok(file)
     };
     make().map_err(|error| Error::io("cannot keep mke2fs' configuration in memory", error))
-}
-
-/// A UUID in its usual form.
-pub fn uuid_text(uuid: [u8; 16]) -> String {
-    let hex: String = uuid.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!(
-        "{}-{}-{}-{}-{}",
-        &hex[..8],
-        &hex[8..12],
-        &hex[12..16],
-        &hex[16..20],
-        &hex[20..]
-    )
 }
 
 /// Everything that the plan or the populate step counts on.

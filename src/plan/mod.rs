@@ -5,6 +5,7 @@ pub mod demand;
 pub mod directory_entries;
 pub mod directory_layout;
 pub mod geometry;
+pub mod identity;
 pub mod inode_numbers;
 pub mod size;
 pub mod xattr_placement;
@@ -14,6 +15,7 @@ use crate::tree::Tree;
 use crate::warnings::Warnings;
 
 pub use demand::Demand;
+pub use identity::Identity;
 pub use geometry::{FormatRequest, Geometry, JournalSize};
 pub use inode_numbers::InodeNumbers;
 pub use size::{Room, SizePolicy, Sized};
@@ -28,29 +30,6 @@ pub struct PlanOptions {
     pub room: Room,
     /// What tells this filesystem from others.
     pub identity: Identity,
-}
-
-/// A filesystem's names and its time of birth.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// `s_uuid`.
-    pub uuid: [u8; 16],
-    /// `s_hash_seed`, in the byte order of a UUID.
-    pub hash_seed: [u8; 16],
-    /// `s_volume_name`: at most 16 bytes.
-    pub label: String,
-    /// When the filesystem was made, in seconds since 1970: 1 to 2^31 - 1.
-    pub made_seconds: u32,
-}
-
-impl Identity {
-    /// The hash seed as the four words the directory hash starts from.
-    pub fn hash_seed_words(&self) -> [u32; 4] {
-        std::array::from_fn(|word| {
-            let bytes = &self.hash_seed[4 * word..];
-            u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
-        })
-    }
 }
 
 /// All decisions about a filesystem; nothing after this decides.

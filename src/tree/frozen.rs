@@ -98,6 +98,15 @@ impl Tree {
             .map(|(index, node)| (NodeId(index as u32), node))
     }
 
+    /// How many names there are, the root's among them.
+    pub fn name_count(&self) -> u64 {
+        let children = |node: &Node| match &node.kind {
+            NodeKind::Directory(directory) => directory.children.len() as u64,
+            _ => 0,
+        };
+        1 + self.nodes.iter().map(children).sum::<u64>()
+    }
+
     /// A node.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.index()]
