@@ -22,4 +22,6 @@ pub mod layers;
 
 pub mod tree;
 
+pub mod readback;
+
 pub use error::{Error, Result};
