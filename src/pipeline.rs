@@ -101,15 +101,36 @@ pub fn plan(
     filesystem: &FilesystemRequest,
     reporter: &dyn Reporter,
 ) -> Result<Planned> {
-    let ImageRequest { reference, platform, work_dir, jobs, limits } = image_request.clone();
+    let ImageRequest {
+        reference,
+        platform,
+        work_dir,
+        jobs,
+        limits,
+    } = image_request.clone();
     let named = |error: crate::Error| error.in_image(&reference.to_string());
-    let options = OpenOptions { platform, work_dir: work_dir.clone(), limits: limits.clone() };
+    let options = OpenOptions {
+        platform,
+        work_dir: work_dir.clone(),
+        limits: limits.clone(),
+    };
     let mut image = source::open(&reference, &options, reporter).map_err(named)?;
-    let options = ReadOptions { work_dir, limits: limits.clone(), jobs };
-    let Layers { changesets, contents, warnings: reading } =
-        layers::read(&image, &options, reporter).map_err(named)?;
+    let options = ReadOptions {
+        work_dir,
+        limits: limits.clone(),
+        jobs,
+    };
+    let Layers {
+        changesets,
+        contents,
+        warnings: reading,
+    } = layers::read(&image, &options, reporter).map_err(named)?;
     let made = made(&image, &filesystem.identity);
-    let options = FlattenOptions { default_time: made, limits, keep: None };
+    let options = FlattenOptions {
+        default_time: made,
+        limits,
+        keep: None,
+    };
     let tree = flatten(changesets, &options, reporter).map_err(named)?;
     let options = PlanOptions {
         size: filesystem.size,
@@ -121,7 +142,13 @@ pub fn plan(
     for more in [reading, tree.warnings.clone(), plan.warnings.clone()] {
         warnings.merge(more);
     }
-    Ok(Planned { image, contents, tree, plan, warnings })
+    Ok(Planned {
+        image,
+        contents,
+        tree,
+        plan,
+        warnings,
+    })
 }
 
 /// Presses an image into a filesystem.
@@ -134,16 +161,37 @@ pub fn build(
     output: &OutputRequest,
     reporter: &dyn Reporter,
 ) -> Result<Built> {
-    let tools = Tools::find(&output.tools, output.finish.fsck, output.finish.verify, reporter)?;
+    let tools = Tools::find(
+        &output.tools,
+        output.finish.fsck,
+        output.finish.verify,
+        reporter,
+    )?;
     let planned = plan(image, filesystem, reporter)?;
-    let Planned { plan, tree, contents, .. } = &planned;
+    let Planned {
+        plan,
+        tree,
+        contents,
+        ..
+    } = &planned;
     if let Some(raised) = &plan.sized.raised {
         reporter.note(raised);
     }
     let empty = format(plan, &tools, &output.path, reporter)?;
     let populated = populate(empty, plan, tree, contents, reporter)?;
-    let filesystem = finish(populated, plan, tree, contents, &tools, output.finish, reporter)?;
-    Ok(Built { planned, filesystem })
+    let filesystem = finish(
+        populated,
+        plan,
+        tree,
+        contents,
+        &tools,
+        output.finish,
+        reporter,
+    )?;
+    Ok(Built {
+        planned,
+        filesystem,
+    })
 }
 
 /// The filesystem's time: asked for, or the image's own, or the first second mke2fs can be given.

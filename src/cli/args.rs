@@ -164,6 +164,8 @@ limit_arguments! {
     max_header_bytes: u64,
     /// Bytes of an entry's extended attributes
     max_xattr_bytes: u64,
+    /// Bytes of memory for the index of all entries
+    max_index_bytes: u64,
     /// The largest zstd window, as a power of two
     max_zstd_window_log: u32,
 }
@@ -192,7 +194,12 @@ pub struct FilesystemArguments {
     pub label: String,
     /// Seconds since 1970: the filesystem's time, and that of directories which no layer
     /// describes [default: when the image was created]
-    #[arg(long, env = "SOURCE_DATE_EPOCH", value_name = "SECONDS", allow_negative_numbers = true)]
+    #[arg(
+        long,
+        env = "SOURCE_DATE_EPOCH",
+        value_name = "SECONDS",
+        allow_negative_numbers = true
+    )]
     pub source_date_epoch: Option<i64>,
 }
 

@@ -75,8 +75,16 @@ impl Summary {
         let blocks = |count: u32| u64::from(count) * BLOCK_SIZE;
         Self {
             image: planned.image.reference.clone(),
-            manifest_digest: planned.image.manifest_digest.as_ref().map(ToString::to_string),
-            config_digest: planned.image.config_digest.as_ref().map(ToString::to_string),
+            manifest_digest: planned
+                .image
+                .manifest_digest
+                .as_ref()
+                .map(ToString::to_string),
+            config_digest: planned
+                .image
+                .config_digest
+                .as_ref()
+                .map(ToString::to_string),
             chain_id: planned.image.chain_id().to_string(),
             platform: planned.image.platform.to_string(),
             layers: planned.image.layers.len(),
@@ -102,7 +110,10 @@ impl Summary {
     }
 
     fn table(&self) -> String {
-        let digest = self.manifest_digest.as_ref().or(self.config_digest.as_ref());
+        let digest = self
+            .manifest_digest
+            .as_ref()
+            .or(self.config_digest.as_ref());
         let mut rows = vec![("image", self.image.clone())];
         rows.extend(digest.map(|digest| ("digest", digest.clone())));
         rows.extend([
@@ -134,7 +145,14 @@ impl Summary {
             rows.push(("label", self.label.clone()));
         }
         rows.extend([
-            ("output", format!("{} ({} on disk)", self.output, ByteSize(self.output_host_bytes))),
+            (
+                "output",
+                format!(
+                    "{} ({} on disk)",
+                    self.output,
+                    ByteSize(self.output_host_bytes)
+                ),
+            ),
             ("sha256", self.sha256.clone()),
             ("time", format!("{:.2} s", self.seconds)),
         ]);

@@ -43,8 +43,13 @@ pub fn run() -> ExitCode {
 /// Writes to standard output; that nobody reads it any more is no failure.
 fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.map_err(|error| crate::Error::io("cannot write to standard output", error).into()),
+        other => {
+            other.map_err(|error| crate::Error::io("cannot write to standard output", error).into())
+        }
     }
 }

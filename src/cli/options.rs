@@ -31,7 +31,10 @@ pub fn image(arguments: &ImageArguments, work_dir: PathBuf) -> Result<ImageReque
 pub fn filesystem(arguments: &FilesystemArguments) -> FilesystemRequest {
     FilesystemRequest {
         size: arguments.size,
-        room: Room { free_inodes: arguments.free_inodes, journal: arguments.journal },
+        room: Room {
+            free_inodes: arguments.free_inodes,
+            journal: arguments.journal,
+        },
         identity: IdentityRequest {
             uuid: arguments.uuid,
             hash_seed: arguments.hash_seed,
@@ -86,14 +89,19 @@ pub fn parse_journal(text: &str) -> Result<JournalSize, String> {
         Ok(mebibytes @ 4..=40_000) if bytes.is_multiple_of(1 << 20) => {
             Ok(JournalSize::Mebibytes(mebibytes))
         }
-        _ => Err(format!("'{text}' is not auto nor whole MiB from 4M to 40000M")),
+        _ => Err(format!(
+            "'{text}' is not auto nor whole MiB from 4M to 40000M"
+        )),
     }
 }
 
 /// Reads `--label`.
 pub fn parse_label(text: &str) -> Result<String, String> {
     if text.len() > 16 {
-        return Err(format!("expected a label of at most 16 bytes, found {}", text.len()));
+        return Err(format!(
+            "expected a label of at most 16 bytes, found {}",
+            text.len()
+        ));
     }
     Ok(text.to_owned())
 }

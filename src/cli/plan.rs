@@ -114,7 +114,10 @@ impl ShownPlan {
                 used: total_inodes - plan.free_inodes_after(),
                 free: plan.free_inodes_after(),
             },
-            sizes: policies.into_iter().map(|policy| by_policy(planned, policy, room)).collect(),
+            sizes: policies
+                .into_iter()
+                .map(|policy| by_policy(planned, policy, room))
+                .collect(),
             warnings: planned.warnings.lines().collect(),
         }
     }
@@ -122,7 +125,10 @@ impl ShownPlan {
     fn table(&self) -> String {
         let size = |blocks: u64| ByteSize(blocks * BLOCK_SIZE).to_string();
         let by_use = |name: &'static str, blocks: u64| {
-            (name, format!("{:>12} blocks  {}", thousands(blocks), size(blocks)))
+            (
+                name,
+                format!("{:>12} blocks  {}", thousands(blocks), size(blocks)),
+            )
         };
         let blocks = &self.blocks;
         let mut rows = vec![
@@ -138,7 +144,10 @@ impl ShownPlan {
                     ByteSize(self.disk_usage_bytes)
                 ),
             ),
-            ("size", format!("{} ({})", ByteSize(self.output_bytes), self.size_policy)),
+            (
+                "size",
+                format!("{} ({})", ByteSize(self.output_bytes), self.size_policy),
+            ),
         ];
         rows.extend(self.size_note.clone().map(|note| ("", note)));
         rows.extend([
@@ -149,15 +158,25 @@ impl ShownPlan {
             by_use("  xattrs", blocks.xattr),
             by_use("  inode tables", u64::from(blocks.inode_tables)),
             by_use("  bitmaps", u64::from(blocks.bitmaps)),
-            by_use("  descriptors", u64::from(blocks.superblocks_and_descriptors)),
+            by_use(
+                "  descriptors",
+                u64::from(blocks.superblocks_and_descriptors),
+            ),
             by_use("  room to grow", u64::from(blocks.reserved_for_growing)),
             by_use("  journal", u64::from(blocks.journal)),
             by_use("  lost+found, resize inode", blocks.system),
             by_use("  free", blocks.free),
-            by_use("    for root only", u64::from(blocks.of_them_reserved_for_root)),
+            by_use(
+                "    for root only",
+                u64::from(blocks.of_them_reserved_for_root),
+            ),
             (
                 "inodes",
-                format!("{}, {} free", thousands(u64::from(self.inodes.total)), thousands(u64::from(self.inodes.free))),
+                format!(
+                    "{}, {} free",
+                    thousands(u64::from(self.inodes.total)),
+                    thousands(u64::from(self.inodes.free))
+                ),
             ),
         ]);
         let sizes: Vec<_> = self
@@ -168,7 +187,11 @@ impl ShownPlan {
                     let size_text = ByteSize(bytes).to_string();
                     format!("{:8} {size_text:>12}, {} free", size.policy, ByteSize(free))
                 }
-                _ => format!("{:8} {}", size.policy, size.note.as_deref().unwrap_or_default()),
+                _ => format!(
+                    "{:8} {}",
+                    size.policy,
+                    size.note.as_deref().unwrap_or_default()
+                ),
             })
             .collect();
         rows.push(("sizes by rule", sizes.join("\n")));
@@ -205,7 +228,9 @@ fn by_policy(planned: &Planned, policy: SizePolicy, room: Room) -> SizeByPolicy 
         Ok(sized) => SizeByPolicy {
             policy: policy.to_string(),
             bytes: Some(sized.file_bytes),
-            free_bytes: Some((u64::from(sized.geometry.free_blocks) - demand.blocks()) * BLOCK_SIZE),
+            free_bytes: Some(
+                (u64::from(sized.geometry.free_blocks) - demand.blocks()) * BLOCK_SIZE,
+            ),
             note: sized.raised,
         },
         Err(error) => SizeByPolicy {

@@ -40,7 +40,10 @@ mod tests {
 
     fn said(code: u8) -> Result<()> {
         let script = format!("echo found something; exit {code}");
-        check(Program::new(Path::new("/bin/sh")).args(["-c", &script]), &Silent)
+        check(
+            Program::new(Path::new("/bin/sh")).args(["-c", &script]),
+            &Silent,
+        )
     }
 
     #[test]
@@ -59,18 +62,31 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("damaged.img");
         let e2fsprogs = |name: &str| {
-            crate::command::find(name, None).ok().map(|path| Program::new(&path))
+            crate::command::find(name, None)
+                .ok()
+                .map(|path| Program::new(&path))
         };
         let Some(mke2fs) = e2fsprogs("mke2fs") else {
             eprintln!("skipped: e2fsprogs is not installed");
             return;
         };
-        mke2fs.args(["-q", "-t", "ext3"]).arg(&path).arg("16M").run_to_success(&Silent).unwrap();
+        mke2fs
+            .args(["-q", "-t", "ext3"])
+            .arg(&path)
+            .arg("16M")
+            .run_to_success(&Silent)
+            .unwrap();
         let check_image = || {
-            check(e2fsprogs("e2fsck").unwrap().args(["-f", "-n"]).arg(&path), &Silent)
+            check(
+                e2fsprogs("e2fsck").unwrap().args(["-f", "-n"]).arg(&path),
+                &Silent,
+            )
         };
         check_image().unwrap();
-        let clear = e2fsprogs("debugfs").unwrap().args(["-w", "-R", "freeb 20"]).arg(&path);
+        let clear = e2fsprogs("debugfs")
+            .unwrap()
+            .args(["-w", "-R", "freeb 20"])
+            .arg(&path);
         clear.run_to_success(&Silent).unwrap();
         assert!(matches!(check_image(), Err(Error::Mismatch(_))));
     }

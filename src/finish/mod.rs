@@ -65,7 +65,8 @@ pub fn finish(
         .map(|program: Program| program.args(["-f", "-n"]).arg(&path));
     // Neither needs the other, and both only read.
     let (checked, sha256) = std::thread::scope(|scope| {
-        let checking = scope.spawn(|| e2fsck.map_or(Ok(()), |e2fsck| fsck::check(e2fsck, reporter)));
+        let checking =
+            scope.spawn(|| e2fsck.map_or(Ok(()), |e2fsck| fsck::check(e2fsck, reporter)));
         let sha256 = digest::sha256(partial.file(), plan.sized.file_bytes, reporter)
             .map_err(|error| Error::path("read", &output, error));
         let checked = checking
@@ -76,9 +77,9 @@ pub fn finish(
     checked?;
     let sha256 = sha256?;
     if options.verify {
-        let debugfs = tools.debugfs().ok_or_else(|| {
-            Error::Tool("debugfs was not looked for before verifying".to_owned())
-        })?;
+        let debugfs = tools
+            .debugfs()
+            .ok_or_else(|| Error::Tool("debugfs was not looked for before verifying".to_owned()))?;
         readback::verify(&path, tree, contents, debugfs, reporter)?.into_result()?;
     }
     let metadata = partial

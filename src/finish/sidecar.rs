@@ -50,10 +50,17 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             let output = directory.path().join(name);
             std::fs::write(&output, "content").unwrap();
-            let hash = Command::new("sha256sum").arg(&output).output().unwrap().stdout;
+            let hash = Command::new("sha256sum")
+                .arg(&output)
+                .output()
+                .unwrap()
+                .stdout;
             let hash = String::from_utf8_lossy(&hash);
             let hex = hash.trim_start_matches('\\').get(..64).unwrap();
-            prepare(&output, &format!("sha256:{hex}").parse().unwrap()).unwrap().persist().unwrap();
+            prepare(&output, &format!("sha256:{hex}").parse().unwrap())
+                .unwrap()
+                .persist()
+                .unwrap();
             let check = |expected: bool| {
                 let status = Command::new("sha256sum")
                     .args(["--check", "--status", "--strict"])

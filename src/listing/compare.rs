@@ -195,7 +195,8 @@ mod tests {
     #[test]
     fn every_field_is_compared_and_named() {
         let expected = listing([(file("a"), 1)]);
-        let changes: [(Field, fn(&mut Line)); 8] = [
+        type Change = fn(&mut Line);
+        let changes: [(Field, Change); 8] = [
             (Field::Kind, |line| line.kind = Some(Kind::Fifo)),
             (Field::Mode, |line| line.mode = Some(0o4644)),
             (Field::Owner, |line| {

@@ -72,6 +72,12 @@ impl Listing {
         &self.lines
     }
 
+    /// Adds a line at its place.
+    pub fn insert(&mut self, line: Line) {
+        let index = self.lines.partition_point(|other| other.path < line.path);
+        self.lines.insert(index, line);
+    }
+
     /// All lines, for filling in what was unknown. Paths must stay as they are.
     pub fn lines_mut(&mut self) -> impl Iterator<Item = &mut Line> {
         self.lines.iter_mut()

@@ -57,7 +57,13 @@ fn derive(purpose: &str, chain_id: &ChainId) -> [u8; 16] {
 /// A UUID in its usual form.
 pub fn uuid_text(uuid: [u8; 16]) -> String {
     let hex: String = uuid.iter().map(|byte| format!("{byte:02x}")).collect();
-    let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
+    let parts = [
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..],
+    ];
     parts.join("-")
 }
 
@@ -92,7 +98,10 @@ mod tests {
 
     fn identity(last: char, seconds: i64) -> Identity {
         let digest = format!("sha256:{}{last}", "0".repeat(63));
-        Identity::of_image(&ChainId(digest.parse().unwrap()), Timestamp::from_seconds(seconds))
+        Identity::of_image(
+            &ChainId(digest.parse().unwrap()),
+            Timestamp::from_seconds(seconds),
+        )
     }
 
     #[test]
@@ -116,7 +125,13 @@ mod tests {
 
     #[test]
     fn what_is_no_uuid_is_refused() {
-        for wrong in ["", "random", "01234567-89ab-cdef-0123-456789abcde", "0123456+-89ab-cdef-0123-456789abcdef", "é123456-89ab-cdef-0123-456789abcdef"] {
+        for wrong in [
+            "",
+            "random",
+            "01234567-89ab-cdef-0123-456789abcde",
+            "0123456+-89ab-cdef-0123-456789abcdef",
+            "é123456-89ab-cdef-0123-456789abcdef",
+        ] {
             assert!(parse_uuid(wrong).is_err(), "{wrong}");
         }
     }

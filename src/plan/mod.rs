@@ -15,8 +15,8 @@ use crate::tree::Tree;
 use crate::warnings::Warnings;
 
 pub use demand::Demand;
-pub use identity::Identity;
 pub use geometry::{FormatRequest, Geometry, JournalSize};
+pub use identity::Identity;
 pub use inode_numbers::InodeNumbers;
 pub use size::{Room, SizePolicy, Sized};
 pub use xattr_placement::XattrBlocks;

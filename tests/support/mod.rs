@@ -1,3 +1,4 @@
 //! What several tests share.
 
+pub mod directory_tree;
 pub mod oracles;

@@ -157,7 +157,15 @@ pub struct Mounted {
 impl Mounted {
     /// Mounts for reading only and leaves the journal alone.
     pub fn read_only(image: &Path) -> Self {
-        Self::with_options(image, "loop,ro,noload")
+        let superblock = succeed("dumpe2fs", [OsStr::new("-h"), image.as_os_str()]);
+        // Without a journal there is nothing to leave alone, and ext2 does not know the option.
+        let has_journal = String::from_utf8_lossy(&superblock).contains("has_journal");
+        let options = if has_journal {
+            "loop,ro,noload"
+        } else {
+            "loop,ro"
+        };
+        Self::with_options(image, options)
     }
 
     /// Mounts for reading and writing.
@@ -261,7 +269,8 @@ fn line_of(at: &Path, path: Vec<u8>, link_counts: LinkCounts) -> (Line, Option<u
     (line, Some(metadata.ino()))
 }
 
-fn xattrs_of(at: &Path) -> Box<[Attribute]> {
+/// A file's extended attributes, ascending by name.
+pub fn xattrs_of(at: &Path) -> Box<[Attribute]> {
     let mut names = vec![0; 65536];
     let length = rustix::fs::llistxattr(at, &mut names[..]).unwrap();
     let mut value = vec![0; 65536];

@@ -6,7 +6,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::progress::{Meter, Reporter, Unit};
 
-const BYTES: &str = "{prefix:32!} [{bar:24}] {binary_bytes:>10} of {binary_total_bytes:<10} {binary_bytes_per_sec}";
+const BYTES: &str =
+    "{prefix:32!} [{bar:24}] {binary_bytes:>10} of {binary_total_bytes:<10} {binary_bytes_per_sec}";
 const ITEMS: &str = "{prefix:32!} [{bar:24}] {human_pos:>10} of {human_len:<10}";
 const UNKNOWN: &str = "{prefix:32!} {spinner} {elapsed}";
 const DONE: &str = "{prefix:32!} {msg} ({elapsed})";
@@ -18,7 +19,10 @@ pub struct Bars {
 
 impl Bars {
     pub fn new(verbose: bool) -> Self {
-        Self { bars: MultiProgress::new(), verbose }
+        Self {
+            bars: MultiProgress::new(),
+            verbose,
+        }
     }
 
     fn line(&self, text: &str) {
@@ -33,7 +37,9 @@ impl Reporter for Bars {
             (Some(total), Unit::Bytes) => (ProgressBar::new(total), BYTES),
             (Some(total), Unit::Items) => (ProgressBar::new(total), ITEMS),
         };
-        let bar = self.bars.add(bar.with_style(style(template)).with_prefix(name.to_owned()));
+        let bar = self
+            .bars
+            .add(bar.with_style(style(template)).with_prefix(name.to_owned()));
         if total.is_none() {
             bar.enable_steady_tick(Duration::from_millis(120));
         }

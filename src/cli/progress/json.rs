@@ -21,7 +21,10 @@ impl Reporter for Json {
             Unit::Bytes => "bytes",
             Unit::Items => "items",
         };
-        eprintln!("{}", json!({ "event": "begin", "task": name, "unit": unit, "total": total }));
+        eprintln!(
+            "{}",
+            json!({ "event": "begin", "task": name, "unit": unit, "total": total })
+        );
         Box::new(JsonMeter {
             name: name.to_owned(),
             done: AtomicU64::new(0),
@@ -58,7 +61,10 @@ impl Meter for JsonMeter {
             && told.elapsed() >= INTERVAL
         {
             *told = Instant::now();
-            eprintln!("{}", json!({ "event": "progress", "task": self.name, "done": done }));
+            eprintln!(
+                "{}",
+                json!({ "event": "progress", "task": self.name, "done": done })
+            );
         }
     }
 

@@ -23,15 +23,24 @@ impl Reporter for Plain {
     }
 
     fn note(&self, text: &str) {
-        NotesOnly { verbose: self.verbose }.note(text);
+        NotesOnly {
+            verbose: self.verbose,
+        }
+        .note(text);
     }
 
     fn warn(&self, text: &str) {
-        NotesOnly { verbose: self.verbose }.warn(text);
+        NotesOnly {
+            verbose: self.verbose,
+        }
+        .warn(text);
     }
 
     fn command_line(&self, line: &str) {
-        NotesOnly { verbose: self.verbose }.command_line(line);
+        NotesOnly {
+            verbose: self.verbose,
+        }
+        .command_line(line);
     }
 }
 
