@@ -82,10 +82,7 @@ pub fn format(
         mke2fs = mke2fs.args(["-J", &format!("size={size}")]);
     }
     let path = partial.path_for_programs();
-    mke2fs
-        .arg(&path)
-        .arg(request.blocks.to_string())
-        .run_to_success(reporter)?;
+    mke2fs.arg(&path).run_to_success(reporter)?;
     tools
         .tune2fs(identity.made_seconds)
         .args(["-c", "0", "-i", "0"].map(OsStr::new))
