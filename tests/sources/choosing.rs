@@ -152,6 +152,24 @@ fn an_index_gives_the_platform_that_fits_best_and_else_names_what_it_has() {
 }
 
 #[test]
+fn a_variant_that_only_the_index_names_is_believed() {
+    let (_guard, path) = directory();
+    let mut files = Files::default();
+    let descriptors = ["v6", "v7"].map(|variant| {
+        let mut descriptor = image(variant, "linux/arm").put_with_platform(&mut files);
+        descriptor["platform"]["variant"] = json!(variant);
+        descriptor
+    });
+    files.index(&descriptors);
+    files.write_directory(&path);
+    for variant in ["v6", "v7"] {
+        let platform = format!("linux/arm/{variant}");
+        let found = open_for(path.to_str().unwrap(), Some(&platform)).unwrap();
+        assert_layers(&found, &image(variant, "").layers);
+    }
+}
+
+#[test]
 fn a_top_index_of_platforms_is_chosen_from_like_any_other() {
     let (_guard, path) = directory();
     let mut files = Files::default();

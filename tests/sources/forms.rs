@@ -221,6 +221,26 @@ fn dockers_media_types_say_the_same_as_the_specifications() {
 }
 
 #[test]
+fn a_docker_archive_whose_manifest_is_not_whole_is_read_by_its_manifest_json() {
+    let (_guard, path) = directory();
+    let image = image();
+    let mut files = image.classic_archive(&["app:1"]);
+    let compressed = TestImage {
+        compression: Compression::Gzip,
+        ..image.clone()
+    };
+    let mut layout = Files::default();
+    let manifest = compressed.manifest(&mut layout);
+    let descriptor = files.blob(archive::OCI_MANIFEST, manifest.to_string().into_bytes());
+    files.blob(archive::OCI_CONFIG, image.config().to_string().into_bytes());
+    files.index(&[descriptor]);
+    files.write_tar(&path.join("a.tar"));
+    let found = open(&at(&path, "a.tar")).unwrap();
+    assert_layers(&found, &image.layers);
+    assert_eq!(found.manifest_digest, None);
+}
+
+#[test]
 fn an_image_of_no_layers_is_an_image() {
     let (_guard, path) = directory();
     let image = TestImage::new([]);

@@ -324,6 +324,61 @@ fn a_truncated_archive_is_an_error_wherever_it_is_cut() {
 }
 
 #[test]
+fn damaged_archives_are_errors_or_the_same_image_and_never_panics_or_hangs() {
+    let (_guard, path) = directory();
+    let damaged = path.join("damaged.tar");
+    let image = image();
+    // A fixed sequence (Knuth's MMIX generator).
+    let mut state = 1_u64;
+    let mut random = |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    for whole in [
+        image.classic_archive(&["a:1"]).tar(),
+        image.modern_archive("a:1").tar(),
+    ] {
+        let mut refused = 0;
+        for _ in 0..1500 {
+            let mut bytes = whole.clone();
+            for _ in 0..=random(3) {
+                let at = random(bytes.len());
+                bytes[at] = random(256) as u8;
+            }
+            // A new file each time: ext4 writes out what replaces a truncated one.
+            let _ = fs::remove_file(&damaged);
+            fs::write(&damaged, &bytes).unwrap();
+            match super::open(damaged.to_str().unwrap()) {
+                Ok(found) => assert!(found.layers.len() <= 1),
+                Err(_) => refused += 1,
+            }
+        }
+        assert!(refused > 500, "only {refused} refused");
+    }
+}
+
+#[test]
+fn errors_stay_one_short_line_whatever_the_image_says() {
+    let wrong = format!("evil\x1b[2J\n{}", "x".repeat(100_000));
+    let files = layout_with(|manifest| manifest["layers"][0]["mediaType"] = json!(wrong));
+    let (_guard, path) = write(&files);
+    let error = refused(&path);
+    assert!(
+        error.len() < 1000 && !error.contains(['\n', '\x1b']),
+        "{error}"
+    );
+    let files = layout_with(|manifest| manifest["layers"][0]["digest"] = json!(wrong));
+    let (_guard, path) = write(&files);
+    let error = bad(&path);
+    assert!(
+        error.len() < 1000 && !error.contains(['\n', '\x1b']),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_fifo_in_place_of_a_blob_is_an_error_and_no_endless_wait() {
     let mut files = Files::default();
     let descriptor = image().put(&mut files);

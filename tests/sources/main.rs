@@ -1,5 +1,7 @@
 //! Images are found wherever they are kept, by real tools' hands and by hostile ones.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 #[path = "../support/mod.rs"]
 mod support;
 

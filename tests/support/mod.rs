@@ -1,4 +1,5 @@
-//! What the tests share. Each test file uses its own part of it.
-#![allow(dead_code)]
+//! What the tests share. Each test file uses its own part of it, and a helper that fails fails
+//! its test.
+#![allow(dead_code, clippy::unwrap_used)]
 
 pub mod archive;
