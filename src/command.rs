@@ -44,9 +44,9 @@ fn is_executable(path: &Path) -> bool {
 pub struct Output {
     /// How it ended.
     pub status: ExitStatus,
-    /// All of its standard output.
+    /// Its standard output, all of it or up to the limit.
     pub stdout: Vec<u8>,
-    /// All of its standard error.
+    /// Its standard error, all of it or up to the limit.
     pub stderr: Vec<u8>,
 }
 
@@ -55,6 +55,7 @@ pub struct Output {
 pub struct Program {
     command: Command,
     input: Vec<u8>,
+    output_limit_bytes: u64,
 }
 
 impl Program {
@@ -65,6 +66,7 @@ impl Program {
         Self {
             command,
             input: Vec::new(),
+            output_limit_bytes: u64::MAX,
         }
     }
 
@@ -96,6 +98,14 @@ impl Program {
     #[must_use]
     pub fn input(mut self, bytes: Vec<u8>) -> Self {
         self.input = bytes;
+        self
+    }
+
+    /// How much the program may write to each of its outputs. When that has come, the pipe is closed
+    /// and writing more ends the program; what came stays.
+    #[must_use]
+    pub fn output_limit(mut self, bytes: u64) -> Self {
+        self.output_limit_bytes = bytes;
         self
     }
 
@@ -138,14 +148,15 @@ impl Program {
         let (stdin, stdout, stderr) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let input = std::mem::take(&mut self.input);
+        let limit = self.output_limit_bytes;
         // All three at once: a program blocked on a full pipe would wait for ever.
         let (stdout, stderr) = std::thread::scope(|scope| {
             let feeder = scope.spawn(move || match stdin {
                 Some(mut stdin) => stdin.write_all(&input),
                 None => Ok(()),
             });
-            let reader = scope.spawn(|| drain(stderr));
-            let stdout = drain(stdout);
+            let reader = scope.spawn(|| drain(stderr, limit));
+            let stdout = drain(stdout, limit);
             let stderr = join(reader);
             // A program may well end before it has read everything.
             let _ = join(feeder);
@@ -191,10 +202,10 @@ impl Output {
     }
 }
 
-fn drain(pipe: Option<impl Read>) -> std::io::Result<Vec<u8>> {
+fn drain(pipe: Option<impl Read>, limit_bytes: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    if let Some(mut pipe) = pipe {
-        pipe.read_to_end(&mut bytes)?;
+    if let Some(pipe) = pipe {
+        pipe.take(limit_bytes).read_to_end(&mut bytes)?;
     }
     Ok(bytes)
 }
@@ -239,6 +250,19 @@ mod tests {
             (output.stdout.len(), output.stderr.len()),
             (300_000, 300_000)
         );
+    }
+
+    #[test]
+    fn a_program_that_never_stops_writing_ends_at_its_limit() {
+        for stream in ["1", "2"] {
+            let output = Program::new(Path::new("/bin/sh"))
+                .args(["-c", &format!("exec cat /dev/zero >&{stream}")])
+                .output_limit(100_000)
+                .run(&Silent)
+                .unwrap();
+            assert_eq!(output.stdout.len() + output.stderr.len(), 100_000);
+            assert_eq!(output.status.code(), None, "killed, not ended by itself");
+        }
     }
 
     #[test]

@@ -1,15 +1,26 @@
 //! layerpress presses a container image's layers into one mountable ext filesystem image.
 //!
 //! ```text
-//!             ┌ vocabulary: error · units · progress · warnings · limits · region · leftovers · command · oci · ondisk ┐
-//! source → layers → tree → plan → mkfs → populate → finish
+//!     ┌ vocabulary: error · units · progress · warnings · limits · region · partial_file ┐
+//!     │             leftovers · command · oci · ondisk · listing                         │
+//! source → layers → tree → plan → mkfs → populate → finish (with readback)
+//!     └───────────────── pipeline (knows all steps) ─────────────────┘   cli (knows pipeline)
 //! ```
+//!
+//! [`pipeline::build`] is the whole job, a line for each step; each step takes what the steps
+//! before it made, as types of their own, so that none can be skipped. Which room may use which
+//! is held by `tests/architecture.rs`.
+
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod command;
 pub mod error;
 pub mod leftovers;
 pub mod limits;
+pub mod listing;
 pub mod oci;
+pub mod ondisk;
+pub mod partial_file;
 pub mod progress;
 pub mod region;
 pub mod units;
@@ -20,5 +31,19 @@ pub mod source;
 pub mod layers;
 
 pub mod tree;
+
+pub mod plan;
+
+pub mod mkfs;
+
+pub mod populate;
+
+pub mod readback;
+
+pub mod finish;
+
+pub mod pipeline;
+
+pub mod cli;
 
 pub use error::{Error, Result};

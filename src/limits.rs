@@ -13,10 +13,13 @@ pub struct Limits {
     pub max_expansion: u64,
     /// Components in a path.
     pub max_path_depth: usize,
-    /// Bytes of one entry's pax and GNU long-name headers.
+    /// Bytes of one entry's pax and GNU long-name headers, and of its sparse map.
     pub max_header_bytes: u64,
     /// Bytes of one entry's extended attributes, names and values.
     pub max_xattr_bytes: u64,
+    /// Bytes of names, link targets, extended attributes and sparse maps over all layers: what is
+    /// held in memory beyond a fixed amount for each entry.
+    pub max_index_bytes: u64,
     /// The largest zstd window accepted, as a power of two (`27` is 128 MiB).
     pub max_zstd_window_log: u32,
 }
@@ -32,6 +35,7 @@ impl Default for Limits {
             max_path_depth: 1024,
             max_header_bytes: 1 << 20,
             max_xattr_bytes: 64 << 10,
+            max_index_bytes: 2 << 30,
             max_zstd_window_log: 27,
         }
     }

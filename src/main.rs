@@ -1,2 +1,7 @@
-//! The command-line program.
-fn main() {}
+//! The `layerpress` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    layerpress::cli::run()
+}

@@ -1,8 +1,20 @@
 //! Blobs become layers: verified, decompressed, indexed.
 
+mod blob;
+mod budget;
+mod carried;
+mod compression;
+mod decompress;
 mod entry;
+mod gzip;
+mod read;
+mod stored;
+mod tar;
+mod tee;
+mod verification;
 
 pub use entry::{Content, Data, DataExtent, Device, Entry, EntryKind, Xattr};
+pub use read::{ReadOptions, read};
 
 use crate::oci::{DiffId, Digest};
 use crate::region::FileRegion;

@@ -90,12 +90,81 @@ pub struct ContentRef {
 }
 
 impl Tree {
+    /// A tree of nodes that already stand in canonical order, with nothing to warn of.
+    ///
+    /// # Errors
+    /// What is wrong, where the order, a directory's sorting or a link count is not as it must be.
+    pub fn from_nodes(nodes: Vec<Node>) -> Result<Self, String> {
+        let mut name_counts = vec![0_u32; nodes.len()];
+        let mut next = 0;
+        // Directories still to be met, the next one last.
+        let mut open = vec![NodeId::ROOT];
+        while let Some(id) = open.pop() {
+            let node = nodes.get(id.index());
+            let Some(NodeKind::Directory(directory)) = node.map(|node| &node.kind) else {
+                return Err(format!("node {} is not a directory", id.0));
+            };
+            if id.index() != next {
+                return Err(format!(
+                    "directory {} stands where node {next} should",
+                    id.0
+                ));
+            }
+            next += 1;
+            name_counts[id.index()] = 2;
+            let names = || directory.children.iter().map(|(name, _)| name);
+            if names()
+                .zip(names().skip(1))
+                .any(|(one, other)| one >= other)
+            {
+                return Err(format!("the names in directory {} do not ascend", id.0));
+            }
+            let mut directories = Vec::new();
+            for (_, child) in &directory.children {
+                match nodes.get(child.index()).map(|node| &node.kind) {
+                    Some(NodeKind::Directory(_)) => directories.push(*child),
+                    Some(_) if child.index() <= next => {
+                        next = next.max(child.index() + 1);
+                        name_counts[child.index()] += 1;
+                    }
+                    _ => return Err(format!("node {} is named before its place", child.0)),
+                }
+            }
+            name_counts[id.index()] += u32::try_from(directories.len()).unwrap_or(u32::MAX - 2);
+            open.extend(directories.into_iter().rev());
+        }
+        if next != nodes.len() {
+            return Err(format!("node {next} has no name"));
+        }
+        for (index, (node, count)) in nodes.iter().zip(name_counts).enumerate() {
+            if node.link_count != count {
+                return Err(format!(
+                    "node {index} has {count} links and says {}",
+                    node.link_count
+                ));
+            }
+        }
+        Ok(Self {
+            nodes,
+            warnings: Warnings::default(),
+        })
+    }
+
     /// All nodes in canonical order.
     pub fn nodes(&self) -> impl ExactSizeIterator<Item = (NodeId, &Node)> {
         self.nodes
             .iter()
             .enumerate()
             .map(|(index, node)| (NodeId(index as u32), node))
+    }
+
+    /// How many names there are, the root's among them.
+    pub fn name_count(&self) -> u64 {
+        let children = |node: &Node| match &node.kind {
+            NodeKind::Directory(directory) => directory.children.len() as u64,
+            _ => 0,
+        };
+        1 + self.nodes.iter().map(children).sum::<u64>()
     }
 
     /// A node.
@@ -141,5 +210,88 @@ impl Tree {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(kind: NodeKind, link_count: u32) -> Node {
+        let attributes = Attributes {
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+            mtime: Timestamp::default(),
+            xattrs: Box::default(),
+        };
+        Node {
+            attributes,
+            kind,
+            link_count,
+        }
+    }
+
+    fn directory(children: &[(&str, u32)], link_count: u32) -> Node {
+        let children = children
+            .iter()
+            .map(|(name, id)| (name.as_bytes().into(), NodeId(*id)))
+            .collect();
+        node(NodeKind::Directory(Directory { children }), link_count)
+    }
+
+    #[test]
+    fn nodes_in_canonical_order_make_a_tree() {
+        let tree = Tree::from_nodes(vec![
+            directory(&[("a", 3), ("b", 1), ("c", 2), ("d", 5)], 4),
+            node(NodeKind::Fifo, 2),
+            node(NodeKind::Fifo, 1),
+            directory(&[("b", 4), ("e", 1)], 2),
+            node(NodeKind::Fifo, 1),
+            directory(&[], 2),
+        ])
+        .unwrap();
+        let mut paths = Vec::new();
+        let visited: Result<(), ()> = tree.for_each_path(|path, id, _| {
+            paths.push((String::from_utf8_lossy(path).into_owned(), id.0));
+            Ok(())
+        });
+        visited.unwrap();
+        let paths: Vec<_> = paths.iter().map(|(path, id)| (&**path, *id)).collect();
+        assert_eq!(
+            paths,
+            [
+                ("", 0),
+                ("a", 3),
+                ("a/b", 4),
+                ("a/e", 1),
+                ("b", 1),
+                ("c", 2),
+                ("d", 5)
+            ]
+        );
+    }
+
+    #[test]
+    fn nodes_in_any_other_order_are_refused() {
+        let fifo = |links| node(NodeKind::Fifo, links);
+        for wrong in [
+            vec![],
+            vec![fifo(1)],
+            vec![directory(&[("a", 1)], 2)],
+            vec![directory(&[("a", 1)], 2), fifo(2)],
+            vec![directory(&[("a", 1)], 3), fifo(1)],
+            vec![directory(&[], 2), fifo(0)],
+            vec![directory(&[("b", 1), ("a", 2)], 2), fifo(1), fifo(1)],
+            vec![directory(&[("a", 2), ("b", 1)], 2), fifo(1), fifo(1)],
+            vec![
+                directory(&[("a", 1), ("b", 2)], 3),
+                directory(&[], 2),
+                fifo(1),
+            ],
+            vec![directory(&[("a", 0)], 3)],
+        ] {
+            assert!(Tree::from_nodes(wrong.clone()).is_err(), "{wrong:?}");
+        }
     }
 }

@@ -1,5 +1,89 @@
 //! The flattened image: what the filesystem will show.
+//!
+//! [`flatten`] applies changesets oldest first, each one's whiteouts before its own entries. A
+//! name is resolved by its text first (`path`), then through the tree's symbolic links (`walk`);
+//! the tree grows in an arena (`growing`), where a hard link is one more name of a node, and is
+//! put into its final order at the end (`freeze`).
 
+mod flattening;
+mod freeze;
 mod frozen;
+mod growing;
+mod hard_link;
+mod path;
+mod walk;
+mod whiteout;
+
+use std::fmt;
 
 pub use frozen::{Attributes, ContentRef, Directory, Node, NodeId, NodeKind, Tree};
+
+use crate::error::{Error, Result};
+use crate::layers::Changeset;
+use crate::limits::Limits;
+use crate::progress::{Reporter, Unit};
+use crate::units::Timestamp;
+
+/// Whether to keep a path, which has no leading `/`.
+pub type Keep<'a> = dyn Fn(&[u8]) -> bool + 'a;
+
+/// What [`flatten`] needs to know besides the layers.
+#[derive(Clone, Default)]
+pub struct FlattenOptions<'a> {
+    /// The modification time of directories that no entry describes.
+    pub default_time: Timestamp,
+    /// `max_entries` and `max_path_depth` are held here.
+    pub limits: Limits,
+    /// Which paths of the flattened tree to keep; all where there is none.
+    /// It is asked after all layers are applied, and about nothing below what it left out.
+    pub keep: Option<&'a Keep<'a>>,
+}
+
+impl fmt::Debug for FlattenOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlattenOptions")
+            .field("default_time", &self.default_time)
+            .field("limits", &self.limits)
+            .field("keep", &self.keep.map(|_| "…"))
+            .finish()
+    }
+}
+
+/// Applies layers, base first, and returns what the top layer shows (OCI image-spec, layer.md,
+/// "Applying Changesets").
+///
+/// Entries are freed as they are applied. Times, symbolic link targets and device numbers stay as
+/// the tar has them, also where no filesystem could hold them.
+///
+/// # Errors
+/// [`Error::BadImage`] naming layer, entry and byte for what no engine could apply or what two
+/// engines would show differently with something lost, and for more than the limits allow.
+pub fn flatten(
+    changesets: Vec<Changeset>,
+    options: &FlattenOptions<'_>,
+    reporter: &dyn Reporter,
+) -> Result<Tree> {
+    let total: u64 = changesets
+        .iter()
+        .map(|changeset| changeset.entries.len() as u64)
+        .sum();
+    if total > options.limits.max_entries {
+        return Err(Error::bad_image(format!(
+            "expected at most {} entries over all layers (--max-entries), found {total}",
+            options.limits.max_entries
+        )));
+    }
+    let meter = reporter.begin("flatten", Unit::Items, Some(total));
+    let mut flattening = flattening::Flattening::new(options);
+    for (index, changeset) in (0_u32..).zip(changesets) {
+        let layer = format!("{index} ({})", changeset.layer.diff_id);
+        let entries = changeset.entries.len() as u64;
+        flattening
+            .apply(index, changeset)
+            .map_err(|error| error.in_layer(layer))?;
+        meter.add(entries);
+    }
+    let tree = freeze::freeze(flattening.tree, options, flattening.warnings);
+    meter.finish(&format!("{} nodes", tree.nodes.len()));
+    Ok(tree)
+}

@@ -2,11 +2,15 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
+use layerpress::layers::{self, Content, Data, EntryKind, ReadOptions};
+use layerpress::limits::Limits;
+use layerpress::progress::Silent;
 use rustix::fs::{CWD, FileType, Mode, XattrFlags, lsetxattr, mknodat};
 
 use super::{assert_says, at, directory, have, is_root, layer_bytes, open, run};
@@ -129,6 +133,51 @@ fn a_tree_comes_back_from_its_tar_as_gnu_tar_and_the_kernel_see_it() {
     }
     assert_eq!(expected, found);
     assert!(expected.contains("user.lines") && expected.contains("security.capability"));
+}
+
+#[test]
+fn the_next_step_reads_from_the_tar_what_the_tree_has() {
+    let (_guard, path) = directory();
+    make_tree(&path);
+    File::create(path.join("hole"))
+        .and_then(|file| file.set_len(1 << 40))
+        .unwrap();
+    let image = open(path.to_str().unwrap()).unwrap();
+    let options = ReadOptions {
+        work_dir: std::env::temp_dir(),
+        limits: Limits::default(),
+        jobs: NonZeroUsize::MIN,
+    };
+    let layers = layers::read(&image, &options, &Silent).unwrap();
+    let entries = &layers.changesets[0].entries;
+    let entry = |name: &str| {
+        let found = entries.iter().find(|entry| *entry.path == *name.as_bytes());
+        found.unwrap_or_else(|| panic!("no entry {name}"))
+    };
+    assert_eq!(*entries[0].path, *b"./");
+    let far = entry("far");
+    assert_eq!(
+        (far.mtime.seconds, far.mtime.nanoseconds),
+        (-2, 250_000_000)
+    );
+    assert_eq!(far.kind, EntryKind::Symlink(b"l".repeat(300).into()));
+    let hole = Content {
+        size_bytes: 1 << 40,
+        data: Data::Sparse(Box::default()),
+    };
+    assert_eq!(entry("hole").kind, EntryKind::Regular(hole));
+    let linked = entry("a-link");
+    assert_eq!(
+        entry("large").kind,
+        EntryKind::HardLink(b"a-link".to_vec().into())
+    );
+    assert_eq!(linked.mtime.nanoseconds, 123_456_789);
+    let lines = linked
+        .xattrs
+        .iter()
+        .find(|xattr| *xattr.name == *b"user.lines")
+        .unwrap();
+    assert_eq!(*lines.value, *b"a\nb=c\n");
 }
 
 #[test]

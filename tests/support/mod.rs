@@ -3,3 +3,5 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod archive;
+pub mod directory_tree;
+pub mod oracles;

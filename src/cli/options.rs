@@ -1,0 +1,107 @@
+//! What is meant.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use super::args::{BuildArguments, FilesystemArguments, ImageArguments, ToolArguments};
+use crate::error::Result;
+use crate::finish::FinishOptions;
+use crate::limits::Limits;
+use crate::mkfs::ToolPaths;
+use crate::pipeline::{FilesystemRequest, IdentityRequest, ImageRequest, OutputRequest};
+use crate::plan::{JournalSize, Room};
+use crate::source::Reference;
+use crate::units::ByteSize;
+
+/// The image that is meant, spools in `work_dir` unless typed otherwise.
+///
+/// # Errors
+/// For a reference that is none.
+pub fn image(arguments: &ImageArguments, work_dir: PathBuf) -> Result<ImageRequest> {
+    Ok(ImageRequest {
+        reference: Reference::parse(&arguments.image)?,
+        platform: arguments.platform.clone(),
+        work_dir: arguments.work_dir.clone().unwrap_or(work_dir),
+        jobs: arguments.jobs.unwrap_or_else(processors),
+        limits: Limits::from(&arguments.limits),
+    })
+}
+
+/// The filesystem that is meant.
+pub fn filesystem(arguments: &FilesystemArguments) -> FilesystemRequest {
+    FilesystemRequest {
+        size: arguments.size,
+        room: Room {
+            free_inodes: arguments.free_inodes,
+            journal: arguments.journal,
+        },
+        identity: IdentityRequest {
+            uuid: arguments.uuid,
+            hash_seed: arguments.hash_seed,
+            label: arguments.label.clone(),
+            made_seconds: arguments.source_date_epoch,
+        },
+    }
+}
+
+/// The output that is meant.
+pub fn output(arguments: &BuildArguments) -> OutputRequest {
+    OutputRequest {
+        path: arguments.output.clone(),
+        tools: tools(&arguments.tools),
+        finish: FinishOptions {
+            fsck: !arguments.no_fsck,
+            verify: arguments.verify,
+            sidecar: arguments.sha256,
+        },
+    }
+}
+
+fn tools(arguments: &ToolArguments) -> ToolPaths {
+    ToolPaths {
+        mke2fs: arguments.mke2fs.clone(),
+        tune2fs: arguments.tune2fs.clone(),
+        e2fsck: arguments.e2fsck.clone(),
+        debugfs: arguments.debugfs.clone(),
+        search_path: std::env::var_os("PATH"),
+    }
+}
+
+/// The directory that a file to be made is in.
+pub fn directory_of(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn processors() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// Reads `--journal`.
+pub fn parse_journal(text: &str) -> Result<JournalSize, String> {
+    if text == "auto" {
+        return Ok(JournalSize::Auto);
+    }
+    let ByteSize(bytes) = text.parse()?;
+    match u32::try_from(bytes >> 20) {
+        Ok(mebibytes @ 4..=40_000) if bytes.is_multiple_of(1 << 20) => {
+            Ok(JournalSize::Mebibytes(mebibytes))
+        }
+        _ => Err(format!(
+            "'{text}' is not auto nor whole MiB from 4M to 40000M"
+        )),
+    }
+}
+
+/// Reads `--label`.
+pub fn parse_label(text: &str) -> Result<String, String> {
+    if text.len() > 16 {
+        return Err(format!(
+            "expected a label of at most 16 bytes, found {}",
+            text.len()
+        ));
+    }
+    Ok(text.to_owned())
+}

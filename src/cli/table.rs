@@ -1,0 +1,48 @@
+//! Two columns for people: names and values.
+
+/// Lines of names and values, values aligned; multi-line values are indented.
+pub fn two_columns(rows: &[(&str, String)]) -> String {
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0) + 2;
+    rows.iter()
+        .map(|(name, value)| {
+            let value = value.replace('\n', &format!("\n{:width$}", ""));
+            format!("{name:width$}{value}\n")
+        })
+        .collect()
+}
+
+/// A number with its thousands apart, as in `12,345`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_apart() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ] {
+            assert_eq!(thousands(number), text);
+        }
+    }
+
+    #[test]
+    fn values_stand_in_one_column() {
+        let rows = [("a", "1".to_owned()), ("longer", "2\n3".to_owned())];
+        assert_eq!(two_columns(&rows), "a       1\nlonger  2\n        3\n");
+    }
+}

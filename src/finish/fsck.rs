@@ -1,0 +1,93 @@
+//! e2fsprogs' own judgement of the filesystem.
+
+use crate::command::Program;
+use crate::error::{Error, Result};
+use crate::progress::{Reporter, Unit};
+
+/// e2fsck's exit status for errors that it left, as `-n` makes it.
+const ERRORS_LEFT: i32 = 4;
+
+/// Runs e2fsck and expects it to have nothing to say.
+///
+/// # Errors
+/// [`Error::Mismatch`] with what it found, [`Error::Tool`] when it could not run.
+pub fn check(e2fsck: Program, reporter: &dyn Reporter) -> Result<()> {
+    let meter = reporter.begin("e2fsck", Unit::Items, None);
+    let line = e2fsck.line();
+    let output = e2fsck.run(reporter)?;
+    match output.status.code() {
+        Some(0) => {
+            meter.finish("clean");
+            Ok(())
+        }
+        Some(code) if code & ERRORS_LEFT != 0 => Err(Error::Mismatch(format!(
+            "{line}: expected a clean filesystem, found:\n{}",
+            output.tail()
+        ))),
+        _ => Err(Error::Tool(format!(
+            "{line} failed ({}):\n{}",
+            output.status,
+            output.tail()
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Silent;
+    use std::path::Path;
+
+    fn said(code: u8) -> Result<()> {
+        let script = format!("echo found something; exit {code}");
+        check(
+            Program::new(Path::new("/bin/sh")).args(["-c", &script]),
+            &Silent,
+        )
+    }
+
+    #[test]
+    fn only_a_clean_filesystem_passes() {
+        assert!(said(0).is_ok());
+        let error = said(4).unwrap_err();
+        assert!(matches!(error, Error::Mismatch(_)));
+        assert!(error.to_string().contains("found something"), "{error}");
+        // 8 is an operational error, 1 means that something was corrected, which -n rules out.
+        assert!(matches!(said(8), Err(Error::Tool(_))));
+        assert!(matches!(said(1), Err(Error::Tool(_))));
+    }
+
+    #[test]
+    fn a_damaged_filesystem_does_not_pass() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("damaged.img");
+        let e2fsprogs = |name: &str| {
+            crate::command::find(name, None)
+                .ok()
+                .map(|path| Program::new(&path))
+        };
+        let Some(mke2fs) = e2fsprogs("mke2fs") else {
+            eprintln!("skipped: e2fsprogs is not installed");
+            return;
+        };
+        mke2fs
+            .args(["-q", "-t", "ext3"])
+            .arg(&path)
+            .arg("16M")
+            .run_to_success(&Silent)
+            .unwrap();
+        let check_image = || {
+            check(
+                e2fsprogs("e2fsck").unwrap().args(["-f", "-n"]).arg(&path),
+                &Silent,
+            )
+        };
+        check_image().unwrap();
+        let clear = e2fsprogs("debugfs")
+            .unwrap()
+            .args(["-w", "-R", "freeb 20"])
+            .arg(&path);
+        clear.run_to_success(&Silent).unwrap();
+        assert!(matches!(check_image(), Err(Error::Mismatch(_))));
+    }
+}

@@ -1,0 +1,108 @@
+//! The populated filesystem is proven, hashed and given its name.
+
+mod digest;
+mod fsck;
+mod sidecar;
+
+use std::path::PathBuf;
+
+use crate::command::Program;
+use crate::error::{Error, Result};
+use crate::layers::Contents;
+use crate::mkfs::Tools;
+use crate::oci::Digest;
+use crate::plan::Plan;
+use crate::populate::PopulatedFilesystem;
+use crate::progress::Reporter;
+use crate::readback;
+use crate::tree::Tree;
+
+/// How much proof is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FinishOptions {
+    /// Run `e2fsck -fn`.
+    pub fsck: bool,
+    /// Read everything back and hold it against the tree.
+    pub verify: bool,
+    /// Write `OUTPUT.sha256`.
+    pub sidecar: bool,
+}
+
+/// A filesystem under its final name.
+#[derive(Debug)]
+pub struct FinishedFilesystem {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The SHA-256 of its bytes.
+    pub sha256: Digest,
+    /// Its length in bytes.
+    pub file_bytes: u64,
+    /// What it takes of the host's disk, in bytes; the rest are holes.
+    pub host_bytes: u64,
+}
+
+/// Proves and names the filesystem.
+///
+/// # Errors
+/// [`Error::Mismatch`] when e2fsck or the read-back finds anything, [`Error::Io`] and
+/// [`Error::Tool`] when they cannot run or the output cannot be named. Nothing is left then.
+pub fn finish(
+    populated: PopulatedFilesystem,
+    plan: &Plan,
+    tree: &Tree,
+    contents: &Contents,
+    tools: &Tools,
+    options: FinishOptions,
+    reporter: &dyn Reporter,
+) -> Result<FinishedFilesystem> {
+    let partial = populated.partial;
+    let path = partial.path_for_programs();
+    let output = partial.output().to_owned();
+    let e2fsck = options
+        .fsck
+        .then(|| tools.e2fsck(plan.identity.made_seconds))
+        .flatten()
+        .map(|program: Program| program.args(["-f", "-n"]).arg(&path));
+    // Neither needs the other, and both only read.
+    let (checked, sha256) = std::thread::scope(|scope| {
+        let checking =
+            scope.spawn(|| e2fsck.map_or(Ok(()), |e2fsck| fsck::check(e2fsck, reporter)));
+        let sha256 = digest::sha256(partial.file(), plan.sized.file_bytes, reporter)
+            .map_err(|error| Error::path("read", &output, error));
+        let checked = checking
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (checked, sha256)
+    });
+    checked?;
+    let sha256 = sha256?;
+    if options.verify {
+        let debugfs = tools
+            .debugfs()
+            .ok_or_else(|| Error::Tool("debugfs was not looked for before verifying".to_owned()))?;
+        readback::verify(&path, tree, contents, debugfs, reporter)?.into_result()?;
+    }
+    let metadata = partial
+        .file()
+        .metadata()
+        .map_err(|error| Error::path("read", &output, error))?;
+    let finished = FinishedFilesystem {
+        path: output,
+        sha256,
+        file_bytes: metadata.len(),
+        host_bytes: std::os::unix::fs::MetadataExt::blocks(&metadata) * 512,
+    };
+    let sidecar = options
+        .sidecar
+        .then(|| sidecar::prepare(&finished.path, &finished.sha256))
+        .transpose()?;
+    partial.persist()?;
+    if let Some(sidecar) = sidecar
+        && let Err(error) = sidecar.persist()
+    {
+        // Without the file that was asked for with it, the output is not what was asked for.
+        let _ = std::fs::remove_file(&finished.path);
+        return Err(error);
+    }
+    Ok(finished)
+}

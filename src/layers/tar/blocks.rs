@@ -1,0 +1,140 @@
+//! A tar's bytes, in blocks and stretches, with the position known.
+
+use std::io::{self, Read};
+
+use super::header::BLOCK;
+use crate::error::{Error, Result};
+use crate::layers::carried;
+
+/// A multiple of the block size, so that no block straddles the buffer's end.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// Reads a tar from start to end, never seeking: every byte passes by whoever hashes it.
+pub(super) struct Blocks<R> {
+    reader: R,
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
+    position: u64,
+}
+
+impl<R: Read> Blocks<R> {
+    pub(super) fn new(reader: R) -> Self {
+        Self {
+            reader,
+            buffer: vec![0; BUFFER_BYTES].into(),
+            start: 0,
+            end: 0,
+            position: 0,
+        }
+    }
+
+    /// Where the next byte is in the uncompressed tar.
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// What is at hand, after reading on where nothing was; empty at the end only.
+    fn available(&mut self) -> Result<&[u8]> {
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+            // To the brim: blocks stay whole, and hashing and writing get long stretches.
+            while self.end < self.buffer.len() {
+                match self.reader.read(&mut self.buffer[self.end..]) {
+                    Ok(0) => break,
+                    Ok(read) => self.end += read,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(carried::take(error)),
+                }
+            }
+        }
+        Ok(&self.buffer[self.start..self.end])
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.start += bytes;
+        self.position += bytes as u64;
+    }
+
+    /// Fills as much of `target` as there is left; gives how much that was.
+    pub(super) fn fill(&mut self, target: &mut [u8]) -> Result<usize> {
+        let mut filled = 0;
+        while filled < target.len() {
+            let available = self.available()?;
+            if available.is_empty() {
+                break;
+            }
+            let take = available.len().min(target.len() - filled);
+            target[filled..filled + take].copy_from_slice(&available[..take]);
+            filled += take;
+            self.consume(take);
+        }
+        Ok(filled)
+    }
+
+    /// The next `length` bytes and the padding after them. The caller has held `length` against a
+    /// limit; what is not there is not allocated for.
+    pub(super) fn payload(&mut self, length: u64, what: &str) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let mut left = length;
+        while left > 0 {
+            let available = self.available()?;
+            if available.is_empty() {
+                return Err(self.truncated(what, left));
+            }
+            let take =
+                usize::try_from(left).map_or(available.len(), |left| left.min(available.len()));
+            bytes.extend_from_slice(&available[..take]);
+            left -= take as u64;
+            self.consume(take);
+        }
+        let padding = padding(length);
+        let missing = self.skip(padding)?;
+        if missing > 0 {
+            return Err(self.truncated(what, missing));
+        }
+        Ok(bytes)
+    }
+
+    /// Passes over `length` bytes; gives how many of them were missing.
+    pub(super) fn skip(&mut self, length: u64) -> Result<u64> {
+        let mut left = length;
+        while left > 0 {
+            let available = self.available()?.len();
+            if available == 0 {
+                break;
+            }
+            let take = usize::try_from(left).map_or(available, |left| left.min(available));
+            left -= take as u64;
+            self.consume(take);
+        }
+        Ok(left)
+    }
+
+    /// Reads to the end; tells whether only zeros came.
+    pub(super) fn drain(&mut self) -> Result<bool> {
+        let mut zero = true;
+        loop {
+            let available = self.available()?;
+            if available.is_empty() {
+                return Ok(zero);
+            }
+            zero = zero && available.iter().all(|byte| *byte == 0);
+            let length = available.len();
+            self.consume(length);
+        }
+    }
+
+    pub(super) fn truncated(&self, what: &str, missing: u64) -> Error {
+        Error::bad_image(format!(
+            "the tar ends at byte {} within {what}: expected {missing} more bytes",
+            self.position
+        ))
+    }
+}
+
+/// Bytes from the end of `length` bytes of data to the next block.
+pub(super) fn padding(length: u64) -> u64 {
+    length.wrapping_neg() % BLOCK as u64
+}

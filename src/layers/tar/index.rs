@@ -1,0 +1,267 @@
+//! The record loop: one pass over a tar, from header to header.
+//!
+//! Where readers of tar disagree, Go's `archive/tar` is followed, because containerd, docker and
+//! podman unpack layers with it; what it reads in silence and GNU tar does not is refused or
+//! counted.
+
+use std::io::Read;
+
+use super::blocks::{Blocks, padding};
+use super::header::{BLOCK, Header};
+use super::member::{Member, Names, entry};
+use super::pax::{Extended, Records, is_known};
+use crate::error::{Error, Result};
+use crate::layers::budget::Budget;
+use crate::layers::{Data, Entry, EntryKind};
+use crate::limits::Limits;
+use crate::warnings::Warnings;
+
+/// What a tar says.
+#[derive(Debug)]
+pub(in crate::layers) struct Index {
+    /// In the order of the tar.
+    pub(in crate::layers) entries: Vec<Entry>,
+    /// What was noticed.
+    pub(in crate::layers) warnings: Warnings,
+}
+
+/// Reads a tar to the last byte and indexes its entries.
+///
+/// # Errors
+/// [`Error::BadImage`] and [`Error::Unsupported`] with the byte and, where it is known, the entry;
+/// what `reader` returns.
+pub(in crate::layers) fn index(
+    reader: impl Read,
+    limits: &Limits,
+    budget: &Budget<'_>,
+) -> Result<Index> {
+    let mut indexer = Indexer {
+        blocks: Blocks::new(reader),
+        limits,
+        budget,
+        entries: Vec::new(),
+        warnings: Warnings::default(),
+        global: Records::default(),
+        pending: Pending::default(),
+    };
+    while indexer.record()? {}
+    indexer.entries.shrink_to_fit();
+    Ok(Index {
+        entries: indexer.entries,
+        warnings: indexer.warnings,
+    })
+}
+
+struct Indexer<'a, R> {
+    blocks: Blocks<R>,
+    limits: &'a Limits,
+    budget: &'a Budget<'a>,
+    entries: Vec<Entry>,
+    warnings: Warnings,
+    global: Records,
+    pending: Pending,
+}
+
+/// What extension headers have said about the entry that comes next.
+#[derive(Default)]
+struct Pending {
+    records: Option<Records>,
+    names: Names,
+    bytes: u64,
+}
+
+impl Pending {
+    fn is_empty(&self) -> bool {
+        self.records.is_none() && self.names == Names::default()
+    }
+}
+
+impl<R: Read> Indexer<'_, R> {
+    /// Reads one header and what belongs to it; `false` when the tar is at its end.
+    fn record(&mut self) -> Result<bool> {
+        let offset = self.blocks.position();
+        let mut block = [0; BLOCK];
+        let got = self.blocks.fill(&mut block)?;
+        if got == 0 || (got == BLOCK && block == [0; BLOCK]) {
+            if !self.pending.is_empty() {
+                return Err(Error::bad_image(
+                    "expected an entry after an extension header, found the end of the tar",
+                )
+                .at_byte(offset));
+            }
+            if got > 0 {
+                self.end()?;
+            }
+            return Ok(false);
+        }
+        if got < BLOCK {
+            let missing = (BLOCK - got) as u64;
+            return Err(self.blocks.truncated("a header", missing).at_byte(offset));
+        }
+        let header = Header::parse(&block).map_err(|error| error.at_byte(offset))?;
+        self.member(&header, offset)
+            .map_err(|error| error.at_byte(offset))?;
+        Ok(true)
+    }
+
+    fn member(&mut self, header: &Header<'_>, offset: u64) -> Result<()> {
+        match header.type_flag() {
+            // 'X' is what Solaris wrote before POSIX settled on 'x'.
+            b'x' | b'X' => {
+                let payload = self.extension(header)?;
+                self.pending.records = Some(Records::parse(&payload)?);
+            }
+            b'g' => {
+                let payload = self.extension(header)?;
+                self.global_header(Records::parse(&payload)?)?;
+            }
+            b'L' => self.pending.names.path = Some(self.long_name(header)?),
+            b'K' => self.pending.names.target = Some(self.long_name(header)?),
+            // A volume label is a member that is no file.
+            b'V' => {
+                self.pending = Pending::default();
+                self.skip_data(header.size()?)?;
+            }
+            _ => self.file(header, offset)?,
+        }
+        Ok(())
+    }
+
+    /// An extension header's payload.
+    fn extension(&mut self, header: &Header<'_>) -> Result<Vec<u8>> {
+        let size = header.size()?;
+        self.pending.bytes = self.pending.bytes.saturating_add(size);
+        if self.pending.bytes > self.limits.max_header_bytes {
+            return Err(Error::bad_image(format!(
+                "expected at most {} bytes of extension headers for one entry, found {} (--max-header-bytes raises the limit)",
+                self.limits.max_header_bytes, self.pending.bytes
+            )));
+        }
+        self.blocks.payload(size, "an extension header")
+    }
+
+    fn long_name(&mut self, header: &Header<'_>) -> Result<Box<[u8]>> {
+        let payload = self.extension(header)?;
+        let name = payload.split(|byte| *byte == 0).next().unwrap_or_default();
+        if name.is_empty() {
+            return Err(Error::bad_image("expected a long name, found an empty one"));
+        }
+        Ok(name.into())
+    }
+
+    fn global_header(&mut self, records: Records) -> Result<()> {
+        for keyword in records.keywords() {
+            if keyword.starts_with(b"GNU.sparse.") || keyword == b"GNU.volume.filename" {
+                return Err(Error::unsupported(format!(
+                    "pax record '{}' in a global header",
+                    crate::error::escape_path(keyword)
+                )));
+            }
+        }
+        self.count_unknown_keywords(&records, b"all later entries");
+        self.global.merge(records);
+        // Many small ones add up: this store is never emptied.
+        if self.global.size_bytes() > self.limits.max_header_bytes {
+            return Err(Error::bad_image(format!(
+                "expected at most {} bytes of global headers, found {} (--max-header-bytes raises the limit)",
+                self.limits.max_header_bytes,
+                self.global.size_bytes()
+            )));
+        }
+        Ok(())
+    }
+
+    fn count_unknown_keywords(&mut self, records: &Records, path: &[u8]) {
+        for keyword in records.keywords().filter(|keyword| !is_known(keyword)) {
+            let example = [keyword, b" of ", path].concat();
+            self.warnings
+                .count("pax keyword not known and not kept", &example);
+        }
+    }
+
+    /// A header that stands for a file of some type, and its data.
+    fn file(&mut self, header: &Header<'_>, offset: u64) -> Result<()> {
+        let pending = std::mem::take(&mut self.pending);
+        let own = pending.records.unwrap_or_default();
+        let extended = Extended {
+            own: &own,
+            global: &self.global,
+        };
+        let member = entry(
+            header,
+            offset,
+            pending.names,
+            &extended,
+            &mut self.blocks,
+            self.limits,
+            &mut self.warnings,
+        )?;
+        let Member { entry, data_bytes } = member;
+        self.count_unknown_keywords(&own, &entry.path);
+        self.budget
+            .add_entry(index_bytes(&entry))
+            .and_then(|()| self.skip_data(data_bytes))
+            .map_err(|error| error.in_entry(&entry.path))?;
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    fn skip_data(&mut self, length: u64) -> Result<()> {
+        let missing = self.blocks.skip(length)?;
+        if missing > 0 {
+            return Err(self.blocks.truncated("a file's data", missing));
+        }
+        // A tar may end within the padding, as Go and GNU tar have it: nothing is lost.
+        self.blocks.skip(padding(length))?;
+        Ok(())
+    }
+
+    /// After the first zero block: a second one ends the tar.
+    fn end(&mut self) -> Result<()> {
+        let offset = self.blocks.position();
+        let mut block = [0; BLOCK];
+        match self.blocks.fill(&mut block)? {
+            0 => self
+                .warnings
+                .count("tar that ends in a lone zero block", b"end of the tar"),
+            BLOCK if block == [0; BLOCK] => {
+                if !self.blocks.drain()? {
+                    self.warnings
+                        .count("data after the end of a tar not read", b"end of the tar");
+                }
+            }
+            BLOCK => {
+                return Err(Error::bad_image(
+                    "expected a second zero block at the end of the tar, found something else",
+                )
+                .at_byte(offset));
+            }
+            got => {
+                let missing = (BLOCK - got) as u64;
+                return Err(self
+                    .blocks
+                    .truncated("its end marker", missing)
+                    .at_byte(offset));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How much memory an entry takes beyond its fixed size.
+fn index_bytes(entry: &Entry) -> u64 {
+    let kind = match &entry.kind {
+        EntryKind::Symlink(target) | EntryKind::HardLink(target) => target.len(),
+        EntryKind::Regular(content) => match &content.data {
+            Data::Sparse(extents) => size_of_val(&**extents),
+            Data::Contiguous { .. } => 0,
+        },
+        _ => 0,
+    };
+    let xattrs: usize = entry
+        .xattrs
+        .iter()
+        .map(|xattr| size_of_val(xattr) + xattr.name.len() + xattr.value.len())
+        .sum();
+    (entry.path.len() + kind + xattrs) as u64
+}

@@ -1,0 +1,206 @@
+//! Extended attributes out of pax records.
+
+use std::collections::BTreeMap;
+
+use super::acl::Acl;
+use super::encoding::{base64, percent};
+use super::pax::Extended;
+use crate::error::{Error, Result, escape_path};
+use crate::layers::Xattr;
+use crate::limits::Limits;
+use crate::warnings::Warnings;
+
+/// Collects one entry's extended attributes, sorted by name.
+///
+/// The same attribute may stand in several forms; the plainest wins: `SCHILY.xattr.` (GNU tar,
+/// star, bsdtar, Go: the raw value) over `RHT.security.selinux` and `SCHILY.acl.` (GNU tar, as
+/// text) over `LIBARCHIVE.xattr.` (bsdtar: base64 under a percent-encoded name).
+pub(super) fn collect(
+    extended: &Extended<'_>,
+    mode: u16,
+    path: &[u8],
+    limits: &Limits,
+    warnings: &mut Warnings,
+) -> Result<Box<[Xattr]>> {
+    let mut found: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+    for (name, value) in extended.with_prefix("LIBARCHIVE.xattr.") {
+        let value = base64(value).ok_or_else(|| {
+            Error::bad_image(format!(
+                "expected base64 as value of extended attribute '{}', found something else",
+                escape_path(name)
+            ))
+        })?;
+        found.insert(percent(name, |_| true), value);
+    }
+    for (keyword, name) in [
+        ("SCHILY.acl.access", "system.posix_acl_access"),
+        ("SCHILY.acl.default", "system.posix_acl_default"),
+    ] {
+        let Some(text) = extended.get(keyword) else {
+            continue;
+        };
+        let acl = Acl::parse(text);
+        let access = name == "system.posix_acl_access";
+        match acl.as_ref().map(|acl| (acl, acl.as_mode())) {
+            // GNU tar writes an access ACL for every file; most say what the mode says.
+            Some((_, Some(bits))) if access => {
+                if bits != mode & 0o777 {
+                    warnings.count("ACL that contradicts the mode not kept", path);
+                }
+            }
+            Some((acl, _)) => {
+                found.insert(name.into(), acl.to_xattr());
+            }
+            None => warnings.count(
+                "ACL not kept: it names owners without their numbers, or is not valid",
+                path,
+            ),
+        }
+    }
+    if let Some(context) = extended.get("RHT.security.selinux") {
+        // The attribute's value ends in a NUL, the record's does not.
+        found.insert(b"security.selinux".into(), [context, b"\0"].concat());
+    }
+    for (name, value) in extended.with_prefix("SCHILY.xattr.") {
+        // A keyword cannot hold '='; GNU tar writes %3D for it, and %25 for '%'.
+        let name = percent(name, |byte| byte == b'=' || byte == b'%');
+        found.insert(name, value.to_vec());
+    }
+    let mut bytes = 0;
+    for (name, value) in &found {
+        if name.is_empty() || name.contains(&0) {
+            return Err(Error::bad_image(format!(
+                "expected the name of an extended attribute, found '{}'",
+                escape_path(name)
+            )));
+        }
+        bytes += (name.len() + value.len()) as u64;
+    }
+    if bytes > limits.max_xattr_bytes {
+        return Err(Error::bad_image(format!(
+            "expected at most {} bytes of extended attributes for one entry, found {bytes} (--max-xattr-bytes raises the limit)",
+            limits.max_xattr_bytes
+        )));
+    }
+    Ok(found
+        .into_iter()
+        .map(|(name, value)| Xattr {
+            name: name.into(),
+            value: value.into(),
+        })
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pax::Records;
+    use super::super::testing;
+    use super::*;
+
+    type Found = Vec<(String, Vec<u8>)>;
+
+    fn collect_with(
+        records: &[(&str, &[u8])],
+        mode: u16,
+        limits: &Limits,
+    ) -> (Result<Found>, Warnings) {
+        let own = Records::parse(&testing::records(records)).unwrap();
+        let global = Records::default();
+        let extended = Extended {
+            own: &own,
+            global: &global,
+        };
+        let mut warnings = Warnings::default();
+        let found = collect(&extended, mode, b"f", limits, &mut warnings).map(|xattrs| {
+            xattrs
+                .into_iter()
+                .map(|xattr| {
+                    (
+                        String::from_utf8(xattr.name.to_vec()).unwrap(),
+                        xattr.value.to_vec(),
+                    )
+                })
+                .collect()
+        });
+        (found, warnings)
+    }
+
+    fn collected(records: &[(&str, &[u8])]) -> Found {
+        let (found, warnings) = collect_with(records, 0o640, &Limits::default());
+        assert_eq!(warnings, Warnings::default());
+        found.unwrap()
+    }
+
+    #[test]
+    fn every_spelling_of_an_attribute_is_read_and_the_raw_one_wins() {
+        let found = collected(&[
+            ("SCHILY.xattr.user.b", b"raw\n\0="),
+            ("LIBARCHIVE.xattr.user.b", b"b3RoZXI"),
+            ("LIBARCHIVE.xattr.user.%41", b"AAE="),
+            ("SCHILY.xattr.user.c%3Dd%25%20", b""),
+            ("RHT.security.selinux", b"u:r:t"),
+        ]);
+        let expected = [
+            ("security.selinux", &b"u:r:t\0"[..]),
+            ("user.A", b"\0\x01"),
+            ("user.b", b"raw\n\0="),
+            ("user.c=d%%20", b""),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_vec()));
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn an_acl_that_says_what_the_mode_says_is_no_attribute() {
+        let minimal = b"user::rw-,group::r--,other::---";
+        assert_eq!(collected(&[("SCHILY.acl.access", minimal)]), []);
+        assert_eq!(collected(&[("SCHILY.acl.default", minimal)]).len(), 1);
+    }
+
+    #[test]
+    fn an_acl_that_cannot_be_kept_is_counted() {
+        for (keyword, text) in [
+            (
+                "SCHILY.acl.access",
+                &b"user::rw-,user:lisa:rw-,group::r--,mask::rw-,other::---"[..],
+            ),
+            ("SCHILY.acl.access", b"user::rwx,group::r--,other::---"),
+            ("SCHILY.acl.default", b"nonsense"),
+        ] {
+            let (found, warnings) = collect_with(&[(keyword, text)], 0o640, &Limits::default());
+            assert_eq!(found.unwrap(), []);
+            assert_eq!(warnings.lines().count(), 1);
+        }
+    }
+
+    #[test]
+    fn names_that_are_none_bad_base64_and_too_many_bytes_are_refused() {
+        let limits = Limits {
+            max_xattr_bytes: 16,
+            ..Limits::default()
+        };
+        for (keyword, value) in [
+            ("SCHILY.xattr.", &b"x"[..]),
+            ("LIBARCHIVE.xattr.user.%00", b""),
+            ("LIBARCHIVE.xattr.user.a", b"*"),
+            ("SCHILY.xattr.user.aa", b"1234567890"),
+        ] {
+            assert!(
+                collect_with(&[(keyword, value)], 0, &limits).0.is_err(),
+                "{keyword}"
+            );
+        }
+        let fits: &[(&str, &[u8])] = &[("SCHILY.xattr.user.aa", b"123456789")];
+        let (found, _) = collect_with(
+            fits,
+            0,
+            &Limits {
+                max_xattr_bytes: 15,
+                ..limits.clone()
+            },
+        );
+        let error = found.unwrap_err().to_string();
+        assert!(error.contains("--max-xattr-bytes"), "{error}");
+        assert!(collect_with(fits, 0, &limits).0.is_ok());
+    }
+}

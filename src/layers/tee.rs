@@ -1,0 +1,100 @@
+//! The uncompressed tar as it passes: counted against the limits, hashed, spooled.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use super::budget::Budget;
+use super::carried;
+use super::verification::Verification;
+use crate::error::{Error, Result};
+
+/// Output below this is never called a bomb, however little went in.
+const EXPANSION_GRACE_BYTES: u64 = 1 << 20;
+
+/// Where a compressed layer's tar is kept: an unnamed file that vanishes with the process.
+#[derive(Debug)]
+pub(super) struct Spool<'a> {
+    pub(super) file: File,
+    work_dir: &'a Path,
+}
+
+impl<'a> Spool<'a> {
+    /// # Errors
+    /// [`Error::Io`] with the directory and the option to choose another.
+    pub(super) fn new(work_dir: &'a Path) -> Result<Self> {
+        let file =
+            tempfile::tempfile_in(work_dir).map_err(|error| spool_failed(work_dir, error))?;
+        Ok(Self { file, work_dir })
+    }
+}
+
+fn spool_failed(work_dir: &Path, error: io::Error) -> Error {
+    Error::io(
+        format!(
+            "cannot write a decompressed layer to the work directory {} (--work-dir names another)",
+            work_dir.display()
+        ),
+        error,
+    )
+}
+
+/// Passes on what `reader` gives, after everything has been done with it that must be; its errors
+/// are carried ones.
+pub(super) struct Tee<'a, R> {
+    pub(super) reader: R,
+    pub(super) verification: Verification,
+    pub(super) spool: Option<Spool<'a>>,
+    pub(super) budget: &'a Budget<'a>,
+    /// The most uncompressed bytes that the blob's stored size allows, and that limit's ratio;
+    /// `None` for an uncompressed blob.
+    pub(super) expansion: Option<Expansion>,
+}
+
+/// A ceiling on what may come out of a compressed blob.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Expansion {
+    pub(super) stored_bytes: u64,
+    pub(super) max_expansion: u64,
+}
+
+impl Expansion {
+    fn check(self, tar_bytes: u64) -> Result<()> {
+        let most = self
+            .stored_bytes
+            .saturating_mul(self.max_expansion)
+            .max(EXPANSION_GRACE_BYTES);
+        if tar_bytes > most {
+            return Err(Error::bad_image(format!(
+                "expected at most {} uncompressed bytes for each of {} stored ones, found more (--max-expansion raises the limit)",
+                self.max_expansion, self.stored_bytes
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl<R: Read> Tee<'_, R> {
+    fn pass(&mut self, bytes: &[u8]) -> Result<()> {
+        self.budget.add_tar_bytes(bytes.len() as u64)?;
+        if let Some(expansion) = self.expansion {
+            expansion.check(self.budget.tar_bytes())?;
+        }
+        self.verification.update(bytes);
+        if let Some(spool) = &mut self.spool {
+            spool
+                .file
+                .write_all(bytes)
+                .map_err(|error| spool_failed(spool.work_dir, error))?;
+        }
+        Ok(())
+    }
+}
+
+impl<R: Read> Read for Tee<'_, R> {
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(target)?;
+        self.pass(&target[..read]).map_err(carried::wrap)?;
+        Ok(read)
+    }
+}

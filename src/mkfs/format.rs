@@ -1,0 +1,209 @@
+//! Formatting, and holding the result against the plan.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use rustix::fs::{MemfdFlags, memfd_create};
+
+use crate::command::path_of_open_file;
+use crate::error::{Error, Result};
+use crate::mkfs::Tools;
+use crate::ondisk::superblock::{
+    COMPAT_EXT3, INCOMPAT_EXT3, MAGIC, RO_COMPAT_EXT3, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET_BYTES,
+    Superblock,
+};
+use crate::partial_file::PartialFile;
+use crate::plan::identity::uuid_text;
+use crate::plan::{JournalSize, Plan};
+use crate::progress::Reporter;
+
+/// What `-t ext3 -T default` means, whatever the machine's own /etc/mke2fs.conf says.
+const CONFIGURATION: &str = "\
+[defaults]
+base_features = sparse_super,large_file,filetype,resize_inode,dir_index,ext_attr
+default_mntopts = acl,user_xattr
+enable_periodic_fsck = 0
+blocksize = 4096
+inode_size = 256
+inode_ratio = 16384
+[fs_types]
+ext3 = {
+features = has_journal
+}
+default = {
+}
+";
+
+/// A formatted filesystem that is exactly what the plan says, with nothing in it yet.
+#[derive(Debug)]
+pub struct EmptyFilesystem {
+    /// The file it is in.
+    pub partial: PartialFile,
+    /// The superblock as mke2fs and tune2fs left it.
+    pub superblock: Box<[u8; SUPERBLOCK_BYTES]>,
+}
+
+/// Makes the file and the filesystem in it.
+///
+/// # Errors
+/// [`Error::Io`] when the file cannot be made, [`Error::Tool`] when a program fails,
+/// [`Error::Mismatch`] when it made something else than planned.
+pub fn format(
+    plan: &Plan,
+    tools: &Tools,
+    output: &Path,
+    reporter: &dyn Reporter,
+) -> Result<EmptyFilesystem> {
+    let partial = PartialFile::create(output)?;
+    partial
+        .file()
+        .set_len(plan.sized.file_bytes)
+        .map_err(|error| Error::path("make room for", output, error))?;
+    let configuration = configuration_file()?;
+    let identity = &plan.identity;
+    let request = &plan.sized.request;
+    let mut mke2fs = tools
+        .mke2fs(identity.made_seconds)
+        .env("MKE2FS_CONFIG", Some(&path_of_open_file(&configuration)))
+        .args(["-q", "-F", "-t", "ext3", "-T", "default", "-m", "1"])
+        .args(["-N", &request.inodes.to_string()])
+        .args(["-U", &uuid_text(identity.uuid)])
+        .args([
+            "-E",
+            &format!("hash_seed={},root_owner=0:0", uuid_text(identity.hash_seed)),
+        ]);
+    if !identity.label.is_empty() {
+        mke2fs = mke2fs.args(["-L", &identity.label]);
+    }
+    if let JournalSize::Mebibytes(size) = request.journal {
+        mke2fs = mke2fs.args(["-J", &format!("size={size}")]);
+    }
+    let path = partial.path_for_programs();
+    mke2fs.arg(&path).run_to_success(reporter)?;
+    tools
+        .tune2fs(identity.made_seconds)
+        .args(["-c", "0", "-i", "0"].map(OsStr::new))
+        .arg(&path)
+        .run_to_success(reporter)?;
+    let mut superblock = Box::new([0; SUPERBLOCK_BYTES]);
+    partial
+        .file()
+        .read_exact_at(&mut superblock[..], SUPERBLOCK_OFFSET_BYTES)
+        .map_err(|error| Error::path("read", output, error))?;
+    hold_against_plan(&Superblock::decode(&superblock), plan)?;
+    Ok(EmptyFilesystem {
+        partial,
+        superblock,
+    })
+}
+
+fn configuration_file() -> Result<File> {
+    let make = || {
+        let mut file = File::from(memfd_create("mke2fs.conf", MemfdFlags::CLOEXEC)?);
+        file.write_all(CONFIGURATION.as_bytes())?;
+        Ok(file)
+    };
+    make().map_err(|error| Error::io("cannot keep mke2fs' configuration in memory", error))
+}
+
+/// Everything that the plan or the populate step counts on.
+fn hold_against_plan(superblock: &Superblock, plan: &Plan) -> Result<()> {
+    let geometry = &plan.sized.geometry;
+    let expected = [
+        ("s_magic", u64::from(MAGIC), u64::from(superblock.magic)),
+        ("s_rev_level", 1, u64::from(superblock.revision)),
+        ("s_state", 1, u64::from(superblock.state)),
+        ("s_log_block_size", 2, u64::from(superblock.log_block_size)),
+        (
+            "s_first_data_block",
+            0,
+            u64::from(superblock.first_data_block),
+        ),
+        ("s_inode_size", 256, u64::from(superblock.inode_size_bytes)),
+        ("s_first_ino", 11, u64::from(superblock.first_inode)),
+        (
+            "s_feature_compat",
+            u64::from(COMPAT_EXT3),
+            u64::from(superblock.feature_compat),
+        ),
+        (
+            "s_feature_incompat",
+            u64::from(INCOMPAT_EXT3),
+            u64::from(superblock.feature_incompat),
+        ),
+        (
+            "s_feature_ro_compat",
+            u64::from(RO_COMPAT_EXT3),
+            u64::from(superblock.feature_ro_compat),
+        ),
+        (
+            "s_def_hash_version",
+            1,
+            u64::from(superblock.default_hash_version),
+        ),
+        (
+            "s_checkinterval",
+            0,
+            u64::from(superblock.check_interval_seconds),
+        ),
+        ("s_journal_inum", 8, u64::from(superblock.journal_inode)),
+        (
+            "s_mkfs_time",
+            u64::from(plan.identity.made_seconds),
+            u64::from(superblock.made_seconds),
+        ),
+        (
+            "s_blocks_count",
+            u64::from(geometry.blocks),
+            u64::from(superblock.blocks_count),
+        ),
+        (
+            "s_blocks_per_group",
+            u64::from(geometry.blocks_per_group),
+            u64::from(superblock.blocks_per_group),
+        ),
+        (
+            "s_inodes_per_group",
+            u64::from(geometry.inodes_per_group),
+            u64::from(superblock.inodes_per_group),
+        ),
+        (
+            "s_reserved_gdt_blocks",
+            u64::from(geometry.reserved_descriptor_blocks_per_copy),
+            u64::from(superblock.reserved_gdt_blocks),
+        ),
+        (
+            "s_r_blocks_count",
+            u64::from(geometry.reserved_blocks),
+            u64::from(superblock.reserved_blocks_count),
+        ),
+        (
+            "s_free_blocks_count",
+            u64::from(geometry.free_blocks),
+            u64::from(superblock.free_blocks_count),
+        ),
+        (
+            "s_free_inodes_count",
+            u64::from(geometry.free_inodes),
+            u64::from(superblock.free_inodes_count),
+        ),
+    ];
+    for (field, planned, found) in expected {
+        if planned != found {
+            return Err(Error::Mismatch(format!(
+                "mke2fs made another filesystem than planned: {field}: expected {planned}, found {found}"
+            )));
+        }
+    }
+    if superblock.uuid != plan.identity.uuid
+        || superblock.hash_seed != plan.identity.hash_seed_words()
+    {
+        return Err(Error::Mismatch(
+            "mke2fs made another filesystem than planned: UUID or hash seed differ".to_owned(),
+        ));
+    }
+    Ok(())
+}

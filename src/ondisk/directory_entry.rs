@@ -1,0 +1,134 @@
+//! Directory blocks: kernel documentation, "Linear (Classic) Directories".
+
+use super::{put_u16, put_u32};
+use crate::units::{BLOCK_SIZE, InodeNumber};
+
+/// Bytes of `.` and `..` at the start of a directory's first block.
+pub const DOT_ENTRIES_BYTES: usize = 24;
+
+/// The longest name.
+pub const NAME_MAX: usize = 255;
+
+const BLOCK: usize = BLOCK_SIZE as usize;
+const FILE_TYPE_DIRECTORY: u8 = 2;
+
+/// A name in a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DirectoryEntry<'a> {
+    /// The inode it leads to.
+    pub inode: InodeNumber,
+    /// `file_type`: see [`super::inode::FileType::directory_entry_type`].
+    pub file_type: u8,
+    /// 1 to 255 bytes.
+    pub name: &'a [u8],
+}
+
+/// Bytes that an entry with a name of this length takes: a header of 8 and the name, in fours.
+pub const fn entry_bytes(name_len: usize) -> usize {
+    (8 + name_len).next_multiple_of(4)
+}
+
+/// Fills one directory block entry by entry.
+#[derive(Debug)]
+pub struct DirectoryBlock {
+    bytes: Box<[u8; BLOCK]>,
+    used: usize,
+    last: usize,
+}
+
+impl DirectoryBlock {
+    /// A block without entries; as it stands it is one unused entry over the whole block.
+    pub fn empty() -> Self {
+        let mut bytes = Box::new([0; BLOCK]);
+        put_u16(&mut bytes[..], 4, BLOCK_SIZE as u16);
+        Self {
+            bytes,
+            used: 0,
+            last: 0,
+        }
+    }
+
+    /// A directory's first block, with `.` and `..`.
+    pub fn first(own: InodeNumber, parent: InodeNumber) -> Self {
+        let mut block = Self::empty();
+        for (inode, name) in [(own, &b"."[..]), (parent, b"..")] {
+            block.push(DirectoryEntry {
+                inode,
+                file_type: FILE_TYPE_DIRECTORY,
+                name,
+            });
+        }
+        block
+    }
+
+    /// Whether an entry with a name of this length still has room.
+    pub fn has_room_for(&self, name_len: usize) -> bool {
+        self.used + entry_bytes(name_len) <= BLOCK
+    }
+
+    /// Appends an entry; the caller has asked [`Self::has_room_for`].
+    pub fn push(&mut self, entry: DirectoryEntry<'_>) {
+        let start = self.used;
+        if start > 0 {
+            put_u16(
+                &mut self.bytes[..],
+                self.last + 4,
+                (start - self.last) as u16,
+            );
+        }
+        put_u32(&mut self.bytes[..], start, entry.inode.0);
+        // The last entry reaches to the block's end.
+        put_u16(&mut self.bytes[..], start + 4, (BLOCK - start) as u16);
+        self.bytes[start + 6] = entry.name.len() as u8;
+        self.bytes[start + 7] = entry.file_type;
+        self.bytes[start + 8..start + 8 + entry.name.len()].copy_from_slice(entry.name);
+        self.last = start;
+        self.used += entry_bytes(entry.name.len());
+    }
+
+    /// The block as it stands.
+    pub fn bytes(&self) -> &[u8; BLOCK] {
+        &self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ondisk::{get_u16, get_u32};
+
+    #[test]
+    fn entries_follow_each_other_and_the_last_reaches_the_end() {
+        let mut block = DirectoryBlock::first(InodeNumber(2), InodeNumber(2));
+        block.push(DirectoryEntry {
+            inode: InodeNumber(12),
+            file_type: 1,
+            name: b"hello",
+        });
+        let bytes = block.bytes();
+        assert_eq!((get_u32(bytes, 0), get_u16(bytes, 4)), (2, 12));
+        assert_eq!(bytes[6..9], [1, 2, b'.']);
+        assert_eq!((get_u32(bytes, 12), get_u16(bytes, 16)), (2, 12));
+        assert_eq!(bytes[18..22], [2, 2, b'.', b'.']);
+        assert_eq!((get_u32(bytes, 24), get_u16(bytes, 28)), (12, 4072));
+        assert_eq!(bytes[30..37], [5, 1, b'h', b'e', b'l', b'l', b'o']);
+        assert_eq!(block.used, DOT_ENTRIES_BYTES + entry_bytes(5));
+    }
+
+    #[test]
+    fn a_block_takes_entries_to_its_last_byte() {
+        let mut block = DirectoryBlock::empty();
+        assert_eq!(get_u16(block.bytes(), 4), 4096);
+        for index in 0..16 {
+            let name = [b'a' + index; 248];
+            assert!(block.has_room_for(name.len()));
+            block.push(DirectoryEntry {
+                inode: InodeNumber(12),
+                file_type: 1,
+                name: &name,
+            });
+        }
+        assert_eq!(block.used, 4096);
+        assert!(!block.has_room_for(1));
+    }
+}

@@ -1,0 +1,80 @@
+//! Block group descriptors of 32 bytes: kernel documentation, "Block Group Descriptors".
+
+use super::{get_u16, get_u32, put_u16};
+use crate::units::BlockNumber;
+
+/// Bytes of a descriptor without the `64bit` feature.
+pub const GROUP_DESCRIPTOR_BYTES: usize = 32;
+
+/// Descriptors in a 4 KiB block.
+pub const DESCRIPTORS_PER_BLOCK: u32 = 128;
+
+const BG_BLOCK_BITMAP_LO: usize = 0x00;
+const BG_INODE_BITMAP_LO: usize = 0x04;
+const BG_INODE_TABLE_LO: usize = 0x08;
+const BG_FREE_BLOCKS_COUNT_LO: usize = 0x0c;
+const BG_FREE_INODES_COUNT_LO: usize = 0x0e;
+const BG_USED_DIRS_COUNT_LO: usize = 0x10;
+
+/// Where a group's metadata is and how much of the group is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GroupDescriptor {
+    /// `bg_block_bitmap`.
+    pub block_bitmap: BlockNumber,
+    /// `bg_inode_bitmap`.
+    pub inode_bitmap: BlockNumber,
+    /// `bg_inode_table`: its first block.
+    pub inode_table: BlockNumber,
+    /// `bg_free_blocks_count`.
+    pub free_blocks_count: u16,
+    /// `bg_free_inodes_count`.
+    pub free_inodes_count: u16,
+    /// `bg_used_dirs_count`.
+    pub used_dirs_count: u16,
+}
+
+impl GroupDescriptor {
+    /// Decodes the first 32 bytes of `bytes`.
+    pub fn decode(bytes: &[u8]) -> Self {
+        Self {
+            block_bitmap: BlockNumber(get_u32(bytes, BG_BLOCK_BITMAP_LO)),
+            inode_bitmap: BlockNumber(get_u32(bytes, BG_INODE_BITMAP_LO)),
+            inode_table: BlockNumber(get_u32(bytes, BG_INODE_TABLE_LO)),
+            free_blocks_count: get_u16(bytes, BG_FREE_BLOCKS_COUNT_LO),
+            free_inodes_count: get_u16(bytes, BG_FREE_INODES_COUNT_LO),
+            used_dirs_count: get_u16(bytes, BG_USED_DIRS_COUNT_LO),
+        }
+    }
+
+    /// Writes the three counts into an encoded descriptor; the rest stays as mke2fs made it.
+    pub fn encode_counts(&self, bytes: &mut [u8]) {
+        put_u16(bytes, BG_FREE_BLOCKS_COUNT_LO, self.free_blocks_count);
+        put_u16(bytes, BG_FREE_INODES_COUNT_LO, self.free_inodes_count);
+        put_u16(bytes, BG_USED_DIRS_COUNT_LO, self.used_dirs_count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_is_at_the_offset_the_kernel_documents() {
+        let mut bytes: [u8; GROUP_DESCRIPTOR_BYTES] = std::array::from_fn(|index| index as u8);
+        let mut descriptor = GroupDescriptor::decode(&bytes);
+        assert_eq!(descriptor.block_bitmap, BlockNumber(0x0302_0100));
+        assert_eq!(descriptor.inode_bitmap, BlockNumber(0x0706_0504));
+        assert_eq!(descriptor.inode_table, BlockNumber(0x0b0a_0908));
+        assert_eq!(descriptor.free_blocks_count, 0x0d0c);
+        assert_eq!(descriptor.free_inodes_count, 0x0f0e);
+        assert_eq!(descriptor.used_dirs_count, 0x1110);
+        descriptor.free_blocks_count = 1;
+        descriptor.free_inodes_count = 2;
+        descriptor.used_dirs_count = 3;
+        descriptor.encode_counts(&mut bytes);
+        assert_eq!(GroupDescriptor::decode(&bytes), descriptor);
+        assert_eq!(bytes[..12], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+        assert_eq!(bytes[12..18], [1, 0, 2, 0, 3, 0]);
+        assert_eq!(bytes[18], 18);
+    }
+}

@@ -1,0 +1,37 @@
+//! Structures of the ext2/3/4 on-disk format, field by field at literal offsets.
+//!
+//! Names of fields are the kernel's; all numbers are little-endian. There is no I/O and no policy
+//! here. Source: kernel documentation, `filesystems/ext4` ("High Level Design", "Global
+//! Structures", "Dynamic Structures").
+
+pub mod bitmap;
+pub mod directory_entry;
+pub mod directory_index;
+pub mod group_descriptor;
+pub mod hash;
+pub mod indirect;
+pub mod inode;
+pub mod posix_acl;
+pub mod superblock;
+pub mod xattr;
+
+fn get_u16(bytes: &[u8], offset: usize) -> u16 {
+    u16::from_le_bytes([bytes[offset], bytes[offset + 1]])
+}
+
+fn get_u32(bytes: &[u8], offset: usize) -> u32 {
+    u32::from_le_bytes([
+        bytes[offset],
+        bytes[offset + 1],
+        bytes[offset + 2],
+        bytes[offset + 3],
+    ])
+}
+
+fn put_u16(bytes: &mut [u8], offset: usize, value: u16) {
+    bytes[offset..offset + 2].copy_from_slice(&value.to_le_bytes());
+}
+
+fn put_u32(bytes: &mut [u8], offset: usize, value: u32) {
+    bytes[offset..offset + 4].copy_from_slice(&value.to_le_bytes());
+}

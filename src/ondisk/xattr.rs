@@ -1,0 +1,209 @@
+//! Extended attributes, in the inode and in a block of their own: kernel documentation,
+//! "Extended Attributes".
+
+use super::inode::{IN_INODE_XATTR_OFFSET, INODE_BYTES};
+use super::{put_u16, put_u32};
+use crate::units::BLOCK_SIZE;
+
+/// `h_magic`, of an attribute block and of attributes in an inode.
+const MAGIC: u32 = 0xea02_0000;
+
+/// Inodes that may share a block (`EXT4_XATTR_REFCOUNT_MAX`).
+pub const SHARERS_MAX: u32 = 1024;
+
+const BLOCK: usize = BLOCK_SIZE as usize;
+const BLOCK_HEADER_BYTES: usize = 32;
+const ENTRY_HEADER_BYTES: usize = 16;
+const TERMINATOR_BYTES: usize = 4;
+const IN_INODE_BYTES: usize = INODE_BYTES - IN_INODE_XATTR_OFFSET;
+
+/// Bytes for attributes in an inode.
+pub const IN_INODE_CAPACITY: usize = IN_INODE_BYTES - 4 - TERMINATOR_BYTES;
+/// Bytes for attributes in a block.
+pub const BLOCK_CAPACITY: usize = BLOCK - BLOCK_HEADER_BYTES - TERMINATOR_BYTES;
+
+/// An attribute as ext stores it. The order is the one the kernel searches a block in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredXattr<'a> {
+    /// The number that stands for the name's prefix.
+    pub name_index: u8,
+    /// The name without its prefix, at most 255 bytes.
+    pub name: &'a [u8],
+    /// The value.
+    pub value: std::borrow::Cow<'a, [u8]>,
+}
+
+impl StoredXattr<'_> {
+    /// The kernel's order within a block.
+    pub fn sort_key(&self) -> (u8, usize, &[u8]) {
+        (self.name_index, self.name.len(), self.name)
+    }
+
+    /// Bytes it takes: header and name, and the value, each in fours.
+    pub fn stored_bytes(&self) -> usize {
+        self.entry_bytes() + self.value.len().next_multiple_of(4)
+    }
+
+    fn entry_bytes(&self) -> usize {
+        ENTRY_HEADER_BYTES + self.name.len().next_multiple_of(4)
+    }
+
+    fn hash(&self) -> u32 {
+        let name = self
+            .name
+            .iter()
+            .fold(0_u32, |hash, &byte| hash.rotate_left(5) ^ u32::from(byte));
+        self.value.chunks(4).fold(name, |hash, piece| {
+            let mut word = [0; 4];
+            word[..piece.len()].copy_from_slice(piece);
+            hash.rotate_left(16) ^ u32::from_le_bytes(word)
+        })
+    }
+}
+
+/// The number of a full name's prefix and the rest of the name; `None` for a namespace that ext
+/// has no number for.
+pub fn split_name(name: &[u8]) -> Option<(u8, &[u8])> {
+    // The two ACLs have a number each and no name.
+    match name {
+        b"system.posix_acl_access" => return Some((2, b"")),
+        b"system.posix_acl_default" => return Some((3, b"")),
+        _ => {}
+    }
+    [(1, &b"user."[..]), (4, b"trusted."), (6, b"security.")]
+        .into_iter()
+        .find_map(|(index, prefix)| Some((index, name.strip_prefix(prefix)?)))
+        .filter(|(_, rest)| !rest.is_empty() && rest.len() <= 255)
+}
+
+/// The end of an inode, with these attributes; zeros for none. They fit: their
+/// [`StoredXattr::stored_bytes`] sum up to [`IN_INODE_CAPACITY`] at most.
+pub fn encode_in_inode(xattrs: &[StoredXattr<'_>]) -> [u8; IN_INODE_BYTES] {
+    let mut bytes = [0; IN_INODE_BYTES];
+    if !xattrs.is_empty() {
+        put_u32(&mut bytes, 0, MAGIC);
+        // Values are found from the first entry on, and their hashes are not kept here.
+        encode_entries(&mut bytes[4..], 0, xattrs, false);
+    }
+    bytes
+}
+
+/// An attribute block, shared by `sharers` inodes. The attributes are in the kernel's order and
+/// fit: their [`StoredXattr::stored_bytes`] sum up to [`BLOCK_CAPACITY`] at most.
+pub fn encode_block(xattrs: &[StoredXattr<'_>], sharers: u32) -> Vec<u8> {
+    let mut bytes = vec![0; BLOCK];
+    put_u32(&mut bytes, 0, MAGIC);
+    set_sharers(&mut bytes, sharers);
+    put_u32(&mut bytes, 8, 1);
+    let hashes = xattrs.iter().map(StoredXattr::hash);
+    let all = hashes
+        .clone()
+        .fold(0_u32, |all, hash| all.rotate_left(16) ^ hash);
+    put_u32(
+        &mut bytes,
+        12,
+        if hashes.clone().any(|hash| hash == 0) {
+            0
+        } else {
+            all
+        },
+    );
+    encode_entries(&mut bytes, BLOCK_HEADER_BYTES, xattrs, true);
+    bytes
+}
+
+/// Sets `h_refcount` of an encoded block.
+pub fn set_sharers(bytes: &mut [u8], sharers: u32) {
+    put_u32(bytes, 4, sharers);
+}
+
+fn encode_entries(bytes: &mut [u8], start: usize, xattrs: &[StoredXattr<'_>], hashed: bool) {
+    let mut entry = start;
+    let mut value_offset = bytes.len();
+    for xattr in xattrs {
+        value_offset -= xattr.value.len().next_multiple_of(4);
+        bytes[entry] = xattr.name.len() as u8;
+        bytes[entry + 1] = xattr.name_index;
+        // An empty value is nowhere.
+        let offset = if xattr.value.is_empty() {
+            0
+        } else {
+            value_offset
+        };
+        put_u16(bytes, entry + 2, offset as u16);
+        put_u32(bytes, entry + 8, xattr.value.len() as u32);
+        put_u32(bytes, entry + 12, if hashed { xattr.hash() } else { 0 });
+        bytes[entry + 16..entry + 16 + xattr.name.len()].copy_from_slice(xattr.name);
+        bytes[value_offset..value_offset + xattr.value.len()].copy_from_slice(&xattr.value);
+        entry += xattr.entry_bytes();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ondisk::{get_u16, get_u32};
+
+    fn xattr(name_index: u8, name: &'static [u8], value: &'static [u8]) -> StoredXattr<'static> {
+        StoredXattr {
+            name_index,
+            name,
+            value: value.into(),
+        }
+    }
+
+    #[test]
+    fn names_are_split_at_their_namespace_and_unknown_ones_have_none() {
+        assert_eq!(split_name(b"user.a"), Some((1, &b"a"[..])));
+        assert_eq!(split_name(b"system.posix_acl_access"), Some((2, &b""[..])));
+        assert_eq!(split_name(b"system.posix_acl_default"), Some((3, &b""[..])));
+        assert_eq!(split_name(b"trusted.x"), Some((4, &b"x"[..])));
+        assert_eq!(
+            split_name(b"security.capability"),
+            Some((6, &b"capability"[..]))
+        );
+        for unknown in [
+            &b"user."[..],
+            b"system.nfs4_acl",
+            b"com.apple.quarantine",
+            b"",
+        ] {
+            assert_eq!(split_name(unknown), None);
+        }
+        assert_eq!(split_name(&[b"user.", &[b'n'; 256][..]].concat()), None);
+    }
+
+    #[test]
+    fn an_inode_holds_88_bytes_with_values_packed_from_the_end() {
+        let capability = xattr(6, b"capability", &[7; 20]);
+        assert_eq!(capability.stored_bytes(), 48);
+        let bytes = encode_in_inode(&[capability, xattr(1, b"abcd", b"0123456789abcdef0123")]);
+        assert_eq!(get_u32(&bytes, 0), 0xea02_0000);
+        assert_eq!(bytes[4..6], [10, 6]);
+        assert_eq!(get_u16(&bytes, 6), 92 - 20);
+        assert_eq!(
+            (get_u32(&bytes, 8), get_u32(&bytes, 12), get_u32(&bytes, 16)),
+            (0, 20, 0)
+        );
+        assert_eq!(&bytes[20..30], b"capability");
+        assert_eq!((bytes[32], bytes[33], get_u16(&bytes, 34)), (4, 1, 92 - 40));
+        // The four bytes of the terminator lie between the entries and the values.
+        assert_eq!(bytes[52..56], [0; 4]);
+        assert_eq!(&bytes[56..76], b"0123456789abcdef0123");
+        assert_eq!(bytes[76..96], [7; 20]);
+        assert_eq!(encode_in_inode(&[]), [0; 96]);
+    }
+
+    #[test]
+    fn a_block_has_a_header_hashes_and_values_from_its_end() {
+        let bytes = encode_block(&[xattr(1, b"a", b""), xattr(1, b"b", b"xyz")], 3);
+        assert_eq!(get_u32(&bytes, 0), 0xea02_0000);
+        assert_eq!((get_u32(&bytes, 4), get_u32(&bytes, 8)), (3, 1));
+        let first = u32::from(b'a');
+        let second = u32::from(b'b').rotate_left(16) ^ u32::from_le_bytes(*b"xyz\0");
+        assert_eq!(get_u32(&bytes, 12), first.rotate_left(16) ^ second);
+        assert_eq!((get_u16(&bytes, 34), get_u32(&bytes, 44)), (0, first));
+        assert_eq!((get_u16(&bytes, 54), get_u32(&bytes, 64)), (4092, second));
+        assert_eq!(&bytes[4092..], b"xyz\0");
+    }
+}

@@ -1,0 +1,213 @@
+//! From an image to a filesystem: the steps in their order.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use crate::error::Result;
+use crate::finish::{FinishOptions, FinishedFilesystem, finish};
+use crate::layers::{self, Contents, Layers, ReadOptions};
+use crate::limits::Limits;
+use crate::mkfs::{ToolPaths, Tools, format};
+use crate::oci::Platform;
+use crate::plan::{Identity, Plan, PlanOptions, Room, SizePolicy};
+use crate::populate::populate;
+use crate::progress::Reporter;
+use crate::source::{self, Image, OpenOptions, Reference};
+use crate::tree::{FlattenOptions, Tree, flatten};
+use crate::units::Timestamp;
+use crate::warnings::Warnings;
+
+/// Everything about how to read an image.
+#[derive(Debug, Clone)]
+pub struct ImageRequest {
+    /// The image.
+    pub reference: Reference,
+    /// The platform to choose from an index; this machine's if none is given.
+    pub platform: Option<Platform>,
+    /// Where spools go; they have no names.
+    pub work_dir: PathBuf,
+    /// Layers to read side by side.
+    pub jobs: NonZeroUsize,
+    /// Ceilings against hostile input.
+    pub limits: Limits,
+}
+
+/// Everything about the filesystem to make of it.
+#[derive(Debug, Clone)]
+pub struct FilesystemRequest {
+    /// Its size.
+    pub size: SizePolicy,
+    /// Free inodes and the journal.
+    pub room: Room,
+    /// What to call it; by default the image gives all of it.
+    pub identity: IdentityRequest,
+}
+
+/// What is not to be taken from the image.
+#[derive(Debug, Clone, Default)]
+pub struct IdentityRequest {
+    /// `s_uuid`.
+    pub uuid: Option<[u8; 16]>,
+    /// `s_hash_seed`.
+    pub hash_seed: Option<[u8; 16]>,
+    /// The label, at most 16 bytes.
+    pub label: String,
+    /// The time of the filesystem and of directories that no entry describes, in place of the
+    /// image's own time (`SOURCE_DATE_EPOCH`), in seconds since 1970.
+    pub made_seconds: Option<i64>,
+}
+
+/// Everything about the output.
+#[derive(Debug, Clone)]
+pub struct OutputRequest {
+    /// Where it goes.
+    pub path: PathBuf,
+    /// Where e2fsprogs is.
+    pub tools: ToolPaths,
+    /// How much proof is wanted.
+    pub finish: FinishOptions,
+}
+
+/// An image read, flattened and planned.
+#[derive(Debug)]
+pub struct Planned {
+    /// The image.
+    pub image: Image,
+    /// Its layers' bytes.
+    pub contents: Contents,
+    /// What it shows.
+    pub tree: Tree,
+    /// The filesystem to be.
+    pub plan: Plan,
+    /// Everything that was noticed on the way.
+    pub warnings: Warnings,
+}
+
+/// A filesystem made, with what it was made from.
+#[derive(Debug)]
+pub struct Built {
+    /// What was planned.
+    pub planned: Planned,
+    /// What was made.
+    pub filesystem: FinishedFilesystem,
+}
+
+/// Reads an image and plans its filesystem, without writing anything but spools.
+///
+/// # Errors
+/// See [`crate::Error`].
+pub fn plan(
+    image_request: &ImageRequest,
+    filesystem: &FilesystemRequest,
+    reporter: &dyn Reporter,
+) -> Result<Planned> {
+    let ImageRequest {
+        reference,
+        platform,
+        work_dir,
+        jobs,
+        limits,
+    } = image_request.clone();
+    let named = |error: crate::Error| error.in_image(&reference.to_string());
+    let options = OpenOptions {
+        platform,
+        work_dir: work_dir.clone(),
+        limits: limits.clone(),
+    };
+    let mut image = source::open(&reference, &options, reporter).map_err(named)?;
+    let options = ReadOptions {
+        work_dir,
+        limits: limits.clone(),
+        jobs,
+    };
+    let Layers {
+        changesets,
+        contents,
+        warnings: reading,
+    } = layers::read(&image, &options, reporter).map_err(named)?;
+    let made = made(&image, &filesystem.identity);
+    let options = FlattenOptions {
+        default_time: made,
+        limits,
+        keep: None,
+    };
+    let tree = flatten(changesets, &options, reporter).map_err(named)?;
+    let options = PlanOptions {
+        size: filesystem.size,
+        room: filesystem.room,
+        identity: identity(&image, made, &filesystem.identity),
+    };
+    let plan = Plan::of(&tree, &options).map_err(named)?;
+    let mut warnings = std::mem::take(&mut image.warnings);
+    for more in [reading, tree.warnings.clone(), plan.warnings.clone()] {
+        warnings.merge(more);
+    }
+    Ok(Planned {
+        image,
+        contents,
+        tree,
+        plan,
+        warnings,
+    })
+}
+
+/// Presses an image into a filesystem.
+///
+/// # Errors
+/// See [`crate::Error`]. Nothing is left behind on an error.
+pub fn build(
+    image: &ImageRequest,
+    filesystem: &FilesystemRequest,
+    output: &OutputRequest,
+    reporter: &dyn Reporter,
+) -> Result<Built> {
+    let tools = Tools::find(
+        &output.tools,
+        output.finish.fsck,
+        output.finish.verify,
+        reporter,
+    )?;
+    let planned = plan(image, filesystem, reporter)?;
+    let Planned {
+        plan,
+        tree,
+        contents,
+        ..
+    } = &planned;
+    if let Some(raised) = &plan.sized.raised {
+        reporter.note(raised);
+    }
+    let empty = format(plan, &tools, &output.path, reporter)?;
+    let populated = populate(empty, plan, tree, contents, reporter)?;
+    let filesystem = finish(
+        populated,
+        plan,
+        tree,
+        contents,
+        &tools,
+        output.finish,
+        reporter,
+    )?;
+    Ok(Built {
+        planned,
+        filesystem,
+    })
+}
+
+/// The filesystem's time: asked for, or the image's own, or the first second mke2fs can be given.
+fn made(image: &Image, wanted: &IdentityRequest) -> Timestamp {
+    match wanted.made_seconds {
+        Some(seconds) => Timestamp::from_seconds(seconds),
+        None => image.created.unwrap_or(Timestamp::from_seconds(1)),
+    }
+}
+
+fn identity(image: &Image, made: Timestamp, wanted: &IdentityRequest) -> Identity {
+    let own = Identity::of_image(&image.chain_id(), made);
+    Identity {
+        uuid: wanted.uuid.unwrap_or(own.uuid),
+        hash_seed: wanted.hash_seed.unwrap_or(own.hash_seed),
+        label: wanted.label.clone(),
+        ..own
+    }
+}

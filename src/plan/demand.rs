@@ -1,0 +1,222 @@
+//! What a tree needs of a filesystem: blocks by use, and inodes.
+
+use crate::error::{Error, Result, escape_path};
+use crate::ondisk::directory_entry::NAME_MAX;
+use crate::ondisk::indirect::MAX_FILE_BYTES;
+use crate::ondisk::inode::{EARLIEST_SECOND, I_BLOCK_BYTES, LATEST_SECOND};
+use crate::plan::block_map::{BlockCount, map_blocks, mapped_ranges};
+use crate::plan::directory_entries::{DirectoryEntries, LOST_FOUND};
+use crate::plan::directory_layout::DirectoryLayout;
+use crate::plan::inode_numbers::InodeNumbers;
+use crate::plan::xattr_placement::{XattrBlockCollector, XattrBlocks, XattrPlacement};
+use crate::tree::{Node, NodeId, NodeKind, Tree};
+use crate::units::{BLOCK_SIZE, Timestamp};
+use crate::warnings::Warnings;
+
+/// Names that one inode may have, and 2 more than the subdirectories a directory may have.
+pub const LINKS_MAX: u32 = 65_000;
+
+/// The longest symlink target: one block with a NUL.
+pub const SYMLINK_MAX: usize = BLOCK_SIZE as usize - 1;
+
+/// Blocks that mke2fs gives the root directory and `lost+found`.
+pub const ROOT_BLOCKS: u32 = 1;
+/// See [`ROOT_BLOCKS`].
+pub const LOST_FOUND_BLOCKS: u32 = 4;
+
+const TIME_CLAMPED: &str = "time clamped to what an inode holds (1901-12-13 to 2446-05-10)";
+
+/// A tree's needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Demand {
+    /// Blocks of regular files' data.
+    pub data_blocks: u64,
+    /// Blocks of directories, those that mke2fs has made already included.
+    pub directory_blocks: u64,
+    /// Of them, those that mke2fs has made already.
+    pub preallocated_blocks: u64,
+    /// Indirect blocks of files and directories.
+    pub indirect_blocks: u64,
+    /// Blocks of symlinks too long for the inode.
+    pub symlink_blocks: u64,
+    /// Blocks of extended attributes.
+    pub xattr_blocks: u64,
+    /// Inodes to be taken from the free ones.
+    pub inodes: u32,
+    /// Bytes of all regular files, holes included, each file once.
+    pub content_bytes: u64,
+    /// What `du` counts for the tree on a filesystem of 4 KiB blocks, in bytes: data, directories,
+    /// long symlinks and attribute blocks, each inode once.
+    pub disk_usage_bytes: u64,
+}
+
+impl Demand {
+    /// Blocks to be taken from the free ones.
+    pub fn blocks(&self) -> u64 {
+        self.data_blocks + self.directory_blocks - self.preallocated_blocks
+            + self.indirect_blocks
+            + self.symlink_blocks
+            + self.xattr_blocks
+    }
+}
+
+/// Measures a tree.
+///
+/// # Errors
+/// What ext3 cannot hold, with the path and the number; a malformed POSIX ACL.
+pub fn measure(
+    tree: &Tree,
+    numbers: &InodeNumbers,
+    hash_seed: [u32; 4],
+    warnings: &mut Warnings,
+) -> Result<(Demand, XattrBlocks)> {
+    let mut demand = Demand {
+        data_blocks: 0,
+        directory_blocks: 0,
+        preallocated_blocks: u64::from(ROOT_BLOCKS),
+        indirect_blocks: 0,
+        symlink_blocks: 0,
+        xattr_blocks: 0,
+        inodes: numbers.new_inodes(),
+        content_bytes: 0,
+        disk_usage_bytes: 0,
+    };
+    let mut xattrs = XattrBlockCollector::default();
+    for (id, node) in tree.nodes() {
+        // The path is looked up only for what goes wrong.
+        let named = |error: Error| error.in_entry(&path_of(tree, id));
+        let placement = XattrPlacement::of(node).map_err(named)?;
+        for reason in &placement.dropped {
+            warnings.count(reason, &path_of(tree, id));
+        }
+        xattrs.add(id, &placement);
+        if clamped(node.attributes.mtime) != node.attributes.mtime {
+            warnings.count(TIME_CLAMPED, &path_of(tree, id));
+        }
+        measure_node(tree, id, node, numbers, hash_seed, &mut demand).map_err(named)?;
+    }
+    let xattrs = xattrs.finish();
+    demand.xattr_blocks = xattrs.sharers.len() as u64;
+    let counted =
+        demand.data_blocks + demand.directory_blocks + demand.symlink_blocks + demand.xattr_blocks;
+    demand.disk_usage_bytes = counted * BLOCK_SIZE;
+    if numbers.lost_found().is_some() {
+        demand.preallocated_blocks += u64::from(LOST_FOUND_BLOCKS);
+    }
+    Ok((demand, xattrs))
+}
+
+fn measure_node(
+    tree: &Tree,
+    id: NodeId,
+    node: &Node,
+    numbers: &InodeNumbers,
+    hash_seed: [u32; 4],
+    demand: &mut Demand,
+) -> Result<()> {
+    let added_lost_found = id == NodeId::ROOT && numbers.lost_found().is_none();
+    let links = node.link_count + u32::from(added_lost_found);
+    if links > LINKS_MAX {
+        return Err(Error::unsupported(format!(
+            "expected at most {LINKS_MAX} links to an inode, found {links}: ext3 counts no further (a directory has 2 and one for each subdirectory)"
+        )));
+    }
+    match &node.kind {
+        NodeKind::Regular(content) => {
+            let content = &content.content;
+            if content.size_bytes > MAX_FILE_BYTES {
+                return Err(Error::unsupported(format!(
+                    "expected a file of at most {MAX_FILE_BYTES} bytes, found {}: ext3 maps no more",
+                    content.size_bytes
+                )));
+            }
+            let mut count = BlockCount::default();
+            map_blocks(&mapped_ranges(content), &mut count)?;
+            demand.data_blocks += count.data;
+            demand.indirect_blocks += count.indirect;
+            demand.content_bytes += content.size_bytes;
+        }
+        NodeKind::Directory(_) => {
+            let blocks = directory_layout(tree, id, numbers, hash_seed)?.1;
+            demand.directory_blocks += u64::from(blocks);
+            let mut count = BlockCount::default();
+            map_blocks(std::slice::from_ref(&(0..u64::from(blocks))), &mut count)?;
+            demand.indirect_blocks += count.indirect;
+        }
+        NodeKind::Symlink(target) => {
+            if target.is_empty() || target.contains(&0) || target.len() > SYMLINK_MAX {
+                return Err(Error::unsupported(format!(
+                    "expected a symlink target of 1 to {SYMLINK_MAX} bytes without NUL, found {} bytes: {:.100}",
+                    target.len(),
+                    escape_path(target)
+                )));
+            }
+            demand.symlink_blocks += u64::from(target.len() >= I_BLOCK_BYTES);
+        }
+        NodeKind::CharacterDevice(device) | NodeKind::BlockDevice(device) => {
+            if device.major >= 1 << 12 || device.minor >= 1 << 20 {
+                return Err(Error::unsupported(format!(
+                    "expected a device number of at most 4095:1048575, found {}:{}",
+                    device.major, device.minor
+                )));
+            }
+        }
+        NodeKind::Fifo => {}
+    }
+    Ok(())
+}
+
+/// A directory's entries' layout and its blocks on disk. The tree's own `/lost+found` stays
+/// linear and at least as long as mke2fs made it: its blocks are e2fsck's working room.
+///
+/// # Errors
+/// A name that is too long, more names than an index can hold.
+pub fn directory_layout(
+    tree: &Tree,
+    id: NodeId,
+    numbers: &InodeNumbers,
+    hash_seed: [u32; 4],
+) -> Result<(DirectoryLayout, u32)> {
+    let entries = DirectoryEntries::of(tree, id);
+    if let Some(name) = entries.names.iter().find(|name| name.len() > NAME_MAX) {
+        return Err(Error::unsupported(format!(
+            "expected a name of at most {NAME_MAX} bytes, found {}",
+            name.len()
+        )));
+    }
+    let is_lost_found = numbers.lost_found() == Some(id);
+    let layout = DirectoryLayout::of(&entries.names, hash_seed, !is_lost_found)?;
+    let blocks = if is_lost_found {
+        layout.blocks().max(LOST_FOUND_BLOCKS)
+    } else {
+        layout.blocks()
+    };
+    Ok((layout, blocks))
+}
+
+/// A time within what an inode holds.
+pub fn clamped(time: Timestamp) -> Timestamp {
+    if time.seconds < EARLIEST_SECOND {
+        Timestamp::from_seconds(EARLIEST_SECOND)
+    } else if time.seconds > LATEST_SECOND {
+        Timestamp::from_seconds(LATEST_SECOND)
+    } else {
+        time
+    }
+}
+
+/// A path that leads to a node; slow, for messages.
+pub fn path_of(tree: &Tree, wanted: NodeId) -> Vec<u8> {
+    let found = tree.for_each_path(|path, id, _| {
+        if id == wanted {
+            Err(path.to_vec())
+        } else {
+            Ok(())
+        }
+    });
+    match found {
+        Err(path) if path.is_empty() => b"/".to_vec(),
+        Err(path) => path,
+        Ok(()) => LOST_FOUND.to_vec(),
+    }
+}

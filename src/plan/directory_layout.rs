@@ -1,0 +1,223 @@
+//! Packing a directory's names into blocks: one block, or an index of hashes over many.
+//!
+//! The same packing counts (while planning) and is written out (while populating).
+
+use crate::error::{Error, Result};
+use crate::ondisk::directory_entry::{DOT_ENTRIES_BYTES, entry_bytes};
+use crate::ondisk::directory_index::{IndexEntry, NODE_LIMIT, ROOT_LIMIT};
+use crate::ondisk::hash::half_md4;
+use crate::units::BLOCK_SIZE;
+
+/// Where each name of a directory goes. Names are told by their position in the list given.
+#[derive(Debug, PartialEq, Eq)]
+pub enum DirectoryLayout {
+    /// `.`, `..` and the names in the order given; each element is where a block's names end.
+    Linear(Vec<u32>),
+    /// A root block, interior blocks if the root does not suffice, then leaves.
+    Indexed(IndexedLayout),
+}
+
+/// A directory with an index.
+#[derive(Debug, PartialEq, Eq)]
+pub struct IndexedLayout {
+    /// The names in the order of their hashes.
+    pub order: Vec<u32>,
+    /// For each leaf, where its names end in `order` and what the index calls it.
+    pub leaves: Vec<Leaf>,
+}
+
+/// A block of names in an indexed directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leaf {
+    /// Where its names end in [`IndexedLayout::order`].
+    pub end: u32,
+    /// Its lowest hash, plus 1 where the leaf before ends with the same hash.
+    pub hash: u32,
+}
+
+impl DirectoryLayout {
+    /// Packs names: one block if they fit, an index otherwise. `indexed` is false only for a
+    /// directory that must stay linear.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for more names than an index of two levels can hold.
+    pub fn of(names: &[&[u8]], hash_seed: [u32; 4], indexed: bool) -> Result<Self> {
+        let mut ends = Vec::new();
+        let mut used = DOT_ENTRIES_BYTES;
+        for (index, name) in (0..).zip(names) {
+            if used + entry_bytes(name.len()) > BLOCK_SIZE as usize {
+                if indexed {
+                    return IndexedLayout::of(names, hash_seed).map(Self::Indexed);
+                }
+                ends.push(index);
+                used = 0;
+            }
+            used += entry_bytes(name.len());
+        }
+        ends.push(names.len() as u32);
+        Ok(Self::Linear(ends))
+    }
+
+    /// Blocks of the directory, indirect blocks aside.
+    pub fn blocks(&self) -> u32 {
+        match self {
+            Self::Linear(ends) => ends.len() as u32,
+            Self::Indexed(layout) => 1 + layout.nodes() + layout.leaves.len() as u32,
+        }
+    }
+}
+
+impl IndexedLayout {
+    fn of(names: &[&[u8]], hash_seed: [u32; 4]) -> Result<Self> {
+        let mut hashed: Vec<_> = (0..)
+            .zip(names)
+            .map(|(index, name): (u32, _)| (half_md4(name, hash_seed), index))
+            .collect();
+        hashed.sort_unstable();
+        let mut leaves: Vec<Leaf> = Vec::new();
+        let mut used = 0;
+        let mut hash = hashed.first().map_or(0, |(hash, _)| hash.major);
+        let bytes = |&(_, index): &(_, u32)| entry_bytes(names[index as usize].len());
+        let mut end = 0_u32;
+        // Names of one hash stay together where a leaf can hold them: a reader then needs one.
+        for run in hashed.chunk_by(|one, other| one.0.major == other.0.major) {
+            let run_hash = run[0].0.major;
+            let run_bytes: usize = run.iter().map(bytes).sum();
+            if used > 0 && used + run_bytes > BLOCK_SIZE as usize {
+                leaves.push(Leaf { end, hash });
+                (used, hash) = (0, run_hash);
+            }
+            for name in run {
+                if used + bytes(name) > BLOCK_SIZE as usize {
+                    leaves.push(Leaf { end, hash });
+                    (used, hash) = (0, run_hash | 1);
+                }
+                used += bytes(name);
+                end += 1;
+            }
+        }
+        leaves.push(Leaf { end, hash });
+        if leaves.len() > ROOT_LIMIT * NODE_LIMIT {
+            return Err(Error::unsupported(format!(
+                "expected at most {} blocks of names in a directory, found {}: an ext3 directory index has two levels",
+                ROOT_LIMIT * NODE_LIMIT,
+                leaves.len()
+            )));
+        }
+        let order = hashed.into_iter().map(|(_, index)| index).collect();
+        Ok(Self { order, leaves })
+    }
+
+    /// Interior blocks between the root and the leaves.
+    pub fn nodes(&self) -> u32 {
+        if self.leaves.len() <= ROOT_LIMIT {
+            0
+        } else {
+            self.leaves.len().div_ceil(NODE_LIMIT) as u32
+        }
+    }
+
+    /// The index: what the root holds, and what each interior block holds.
+    pub fn index(&self) -> (Vec<IndexEntry>, Vec<Vec<IndexEntry>>) {
+        let first_leaf = 1 + self.nodes();
+        let leaves: Vec<_> = (first_leaf..)
+            .zip(&self.leaves)
+            .map(|(block, leaf)| IndexEntry {
+                hash: leaf.hash,
+                block,
+            })
+            .collect();
+        if self.nodes() == 0 {
+            return (leaves, Vec::new());
+        }
+        let nodes: Vec<_> = leaves.chunks(NODE_LIMIT).map(<[_]>::to_vec).collect();
+        let root = (1..)
+            .zip(&nodes)
+            .map(|(block, node)| IndexEntry {
+                hash: node[0].hash,
+                block,
+            })
+            .collect();
+        (root, nodes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(names: &[Vec<u8>]) -> DirectoryLayout {
+        let names: Vec<_> = names.iter().map(Vec::as_slice).collect();
+        DirectoryLayout::of(&names, [1, 2, 3, 4], true).unwrap()
+    }
+
+    fn numbered(count: usize, length: usize) -> Vec<Vec<u8>> {
+        (0..count)
+            .map(|index| format!("{index:0length$}").into_bytes())
+            .collect()
+    }
+
+    #[test]
+    fn one_block_is_full_to_its_last_byte_before_there_is_an_index() {
+        // 4072 bytes after the dots: 254 entries of 16 bytes, and 8 bytes left.
+        assert_eq!(
+            layout(&numbered(254, 8)),
+            DirectoryLayout::Linear(vec![254])
+        );
+        let more = layout(&numbered(255, 8));
+        assert!(matches!(more, DirectoryLayout::Indexed(_)));
+        assert_eq!(more.blocks(), 2);
+        assert_eq!(layout(&[]), DirectoryLayout::Linear(vec![0]));
+    }
+
+    #[test]
+    fn a_directory_kept_linear_goes_on_in_further_blocks() {
+        let names = numbered(600, 8);
+        let names: Vec<_> = names.iter().map(Vec::as_slice).collect();
+        let layout = DirectoryLayout::of(&names, [0; 4], false).unwrap();
+        assert_eq!(layout, DirectoryLayout::Linear(vec![254, 510, 600]));
+    }
+
+    #[test]
+    fn leaves_ascend_and_hold_every_name_once() {
+        let names = numbered(300_000, 200);
+        let DirectoryLayout::Indexed(layout) = layout(&names) else {
+            panic!("expected an index");
+        };
+        assert!(layout.nodes() > 1);
+        let mut order = layout.order.clone();
+        order.sort_unstable();
+        assert!(order.into_iter().eq(0..300_000));
+        assert!(
+            layout
+                .leaves
+                .is_sorted_by(|one, next| one.hash < next.hash && one.end < next.end)
+        );
+        assert_eq!(layout.leaves.last().unwrap().end, 300_000);
+        let (root, nodes) = layout.index();
+        assert_eq!(
+            nodes.iter().map(Vec::len).sum::<usize>(),
+            layout.leaves.len()
+        );
+        assert_eq!(root[1].hash, nodes[1][0].hash);
+        let first_leaf = nodes[0][0].block;
+        assert_eq!(first_leaf as usize, 1 + nodes.len());
+    }
+
+    #[test]
+    fn names_of_one_hash_share_a_leaf_or_are_marked_as_going_on() {
+        // The same name many times stands for names that collide; the format does not mind here.
+        let mut names = numbered(16, 248);
+        names.extend(vec![vec![b'c'; 248]; 10]);
+        let DirectoryLayout::Indexed(few) = layout(&names) else {
+            panic!()
+        };
+        let collided = half_md4(&[b'c'; 248], [1, 2, 3, 4]).major;
+        assert!(few.leaves.iter().all(|leaf| leaf.hash != collided | 1));
+        names.extend(vec![vec![b'c'; 248]; 10]);
+        let DirectoryLayout::Indexed(many) = layout(&names) else {
+            panic!()
+        };
+        assert!(many.leaves.iter().any(|leaf| leaf.hash == collided | 1));
+    }
+}

@@ -1,0 +1,138 @@
+//! What tells one filesystem from another: UUID, hash seed, label, time of birth.
+
+use crate::oci::{ChainId, DigestHasher};
+use crate::units::Timestamp;
+
+/// A filesystem's names and its time of birth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// `s_uuid`.
+    pub uuid: [u8; 16],
+    /// `s_hash_seed`, in the byte order of a UUID.
+    pub hash_seed: [u8; 16],
+    /// `s_volume_name`: at most 16 bytes.
+    pub label: String,
+    /// When the filesystem was made, in seconds since 1970: 1 to 2^31 - 1.
+    pub made_seconds: u32,
+}
+
+impl Identity {
+    /// The identity that an image gives: the same layers and the same time, the same identity.
+    /// UUID and hash seed are of version 8 (RFC 9562), made from the chain ID.
+    ///
+    /// mke2fs takes a time of 0 for "now" and superblocks hold 32 bits, so times beyond 1 to
+    /// 2^31 - 1 are moved to the nearer end.
+    pub fn of_image(chain_id: &ChainId, made: Timestamp) -> Self {
+        Self {
+            uuid: derive("layerpress filesystem UUID", chain_id),
+            hash_seed: derive("layerpress directory hash seed", chain_id),
+            label: String::new(),
+            made_seconds: made.seconds.clamp(1, i64::from(i32::MAX)) as u32,
+        }
+    }
+
+    /// The hash seed as the four words the directory hash starts from.
+    pub fn hash_seed_words(&self) -> [u32; 4] {
+        std::array::from_fn(|word| {
+            let bytes = &self.hash_seed[4 * word..];
+            u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+        })
+    }
+}
+
+fn derive(purpose: &str, chain_id: &ChainId) -> [u8; 16] {
+    let mut hasher = DigestHasher::sha256();
+    hasher.update(format!("{purpose}\n{chain_id}\n").as_bytes());
+    let digest = hasher.finish();
+    let hex = digest.digest();
+    let mut uuid: [u8; 16] = std::array::from_fn(|index| {
+        // A digest is hexadecimal throughout.
+        u8::from_str_radix(&hex[2 * index..2 * index + 2], 16).unwrap_or_default()
+    });
+    uuid[6] = uuid[6] & 0x0f | 0x80;
+    uuid[8] = uuid[8] & 0x3f | 0x80;
+    uuid
+}
+
+/// A UUID in its usual form.
+pub fn uuid_text(uuid: [u8; 16]) -> String {
+    let hex: String = uuid.iter().map(|byte| format!("{byte:02x}")).collect();
+    let parts = [
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..],
+    ];
+    parts.join("-")
+}
+
+/// Reads a UUID in its usual form.
+///
+/// # Errors
+/// A sentence about what was expected.
+pub fn parse_uuid(text: &str) -> Result<[u8; 16], String> {
+    let expected = || {
+        format!("'{text}' is not a UUID: expected 8-4-4-4-12 hexadecimal digits, as uuidgen prints")
+    };
+    let lengths = text.split('-').map(str::len);
+    if !lengths.eq([8, 4, 4, 4, 12]) || !text.is_ascii() {
+        return Err(expected());
+    }
+    let digits: String = text.split('-').collect();
+    let mut uuid = [0; 16];
+    for (index, byte) in uuid.iter_mut().enumerate() {
+        let pair = &digits[2 * index..2 * index + 2];
+        // from_str_radix would take a sign.
+        if !pair.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return Err(expected());
+        }
+        *byte = u8::from_str_radix(pair, 16).map_err(|_| expected())?;
+    }
+    Ok(uuid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(last: char, seconds: i64) -> Identity {
+        let digest = format!("sha256:{}{last}", "0".repeat(63));
+        Identity::of_image(
+            &ChainId(digest.parse().unwrap()),
+            Timestamp::from_seconds(seconds),
+        )
+    }
+
+    #[test]
+    fn an_identity_depends_on_the_chain_id_and_is_well_formed() {
+        let one = identity('1', 5);
+        assert_eq!(one, identity('1', 5));
+        assert_ne!(one.uuid, identity('2', 5).uuid);
+        assert_ne!(one.uuid, one.hash_seed);
+        let text = uuid_text(one.uuid);
+        assert_eq!(&text[14..15], "8");
+        assert!("89ab".contains(&text[19..20]));
+        assert_eq!(parse_uuid(&text), Ok(one.uuid));
+    }
+
+    #[test]
+    fn times_mke2fs_cannot_be_given_move_to_the_nearer_end() {
+        for (seconds, made) in [(-5, 1), (0, 1), (7, 7), (1 << 40, 2_147_483_647)] {
+            assert_eq!(identity('1', seconds).made_seconds, made);
+        }
+    }
+
+    #[test]
+    fn what_is_no_uuid_is_refused() {
+        for wrong in [
+            "",
+            "random",
+            "01234567-89ab-cdef-0123-456789abcde",
+            "0123456+-89ab-cdef-0123-456789abcdef",
+            "é123456-89ab-cdef-0123-456789abcdef",
+        ] {
+            assert!(parse_uuid(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! Choosing the size: a rule, a fitted minimum, or what the user says.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
+use crate::plan::demand::Demand;
+use crate::plan::geometry::{
+    FormatRequest, Geometry, JournalSize, MIN_BLOCKS, SYSTEM_INODES, default_inodes,
+    default_journal_blocks, indirect_blocks,
+};
+use crate::units::{BLOCK_SIZE, ByteSize};
+
+/// How large the filesystem is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SizePolicy {
+    /// So many hundredths of what `du` counts for the tree, rounded up to MiB; more where that
+    /// does not fit.
+    Percent(u32),
+    /// The smallest that holds the tree.
+    Fit,
+    /// The smallest that holds the tree and leaves so many bytes free for an ordinary user.
+    FitPlus(ByteSize),
+    /// Exactly so many bytes.
+    Exact(ByteSize),
+}
+
+/// The stack images' own rule.
+impl Default for SizePolicy {
+    fn default() -> Self {
+        Self::Percent(107)
+    }
+}
+
+impl fmt::Display for SizePolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Percent(percent) => write!(f, "{percent}%"),
+            Self::Fit => f.write_str("fit"),
+            Self::FitPlus(size) => write!(f, "+{size}"),
+            Self::Exact(size) => size.fmt(f),
+        }
+    }
+}
+
+impl FromStr for SizePolicy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "fit" {
+            return Ok(Self::Fit);
+        }
+        if let Some(percent) = text.strip_suffix('%') {
+            return match percent.parse() {
+                Ok(percent @ 1..=10_000) => Ok(Self::Percent(percent)),
+                _ => Err(format!("'{text}' is not 1% to 10000%")),
+            };
+        }
+        if let Some(size) = text.strip_prefix('+') {
+            return size.parse().map(Self::FitPlus);
+        }
+        text.parse().map(Self::Exact).map_err(|error: String| {
+            format!("{error}; or a percentage as in 107%, or fit, or +64M for so much free space")
+        })
+    }
+}
+
+/// What besides the tree decides on a size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Inodes to stay free.
+    pub free_inodes: u32,
+    /// The journal.
+    pub journal: JournalSize,
+}
+
+/// A size with what mke2fs makes of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sized {
+    /// The file's length in bytes; more than the filesystem's where mke2fs drops its tail.
+    pub file_bytes: u64,
+    /// What mke2fs is asked for.
+    pub request: FormatRequest,
+    /// What it makes.
+    pub geometry: Geometry,
+    /// Why it is larger than the rule says, if it is.
+    pub raised: Option<String>,
+}
+
+/// Finds the size by a policy.
+///
+/// # Errors
+/// [`Error::TooSmall`] where an exact size cannot hold the tree, [`Error::Unsupported`] where no
+/// size of ext3 can.
+pub fn choose(policy: SizePolicy, demand: &Demand, room: Room) -> Result<Sized> {
+    let search = Search { demand, room };
+    match policy {
+        SizePolicy::Fit => search.smallest(MIN_BLOCKS, 0),
+        SizePolicy::FitPlus(free) => search.smallest(MIN_BLOCKS, free.0.div_ceil(BLOCK_SIZE)),
+        SizePolicy::Percent(percent) => search.percent(percent),
+        SizePolicy::Exact(size) => search.exact(size),
+    }
+}
+
+struct Search<'a> {
+    demand: &'a Demand,
+    room: Room,
+}
+
+impl Search<'_> {
+    fn request(&self, blocks: u32) -> FormatRequest {
+        let needed = self
+            .demand
+            .inodes
+            .saturating_add(SYSTEM_INODES)
+            .saturating_add(self.room.free_inodes);
+        FormatRequest {
+            blocks,
+            inodes: default_inodes(blocks).max(needed),
+            journal: self.room.journal,
+        }
+    }
+
+    /// What mke2fs makes of so many blocks, if the tree fits and `free` blocks stay for everyone.
+    fn fitting(&self, blocks: u32, free: u64) -> Option<Geometry> {
+        if blocks < MIN_BLOCKS {
+            return None;
+        }
+        let geometry = Geometry::of(self.request(blocks))?;
+        let left = u64::from(geometry.free_blocks).checked_sub(self.demand.blocks())?;
+        // Free blocks are everybody's only beyond root's reserve; without a wish for free ones
+        // the reserve does not matter.
+        let enough = free == 0 || left >= free + u64::from(geometry.reserved_blocks);
+        enough.then_some(geometry)
+    }
+
+    /// The smallest whole size from `from` blocks on that fits. Free space does not grow steadily
+    /// with the size (journal and inode tables grow in steps), so sizes are tried one by one from
+    /// where the tree could fit at the very best.
+    fn smallest(&self, from: u32, free: u64) -> Result<Sized> {
+        let wanted = self.demand.blocks().saturating_add(free);
+        let mut blocks = from.max(MIN_BLOCKS);
+        loop {
+            if !self.could_hold(blocks, wanted) {
+                blocks = self.next_that_could_hold(blocks, wanted)?;
+            }
+            if let Some(geometry) = self.fitting(blocks, free)
+                && geometry.is_whole(self.request(blocks))
+            {
+                return Ok(Sized {
+                    file_bytes: geometry.size_bytes(),
+                    request: self.request(blocks),
+                    geometry,
+                    raised: None,
+                });
+            }
+            blocks = blocks.checked_add(1).ok_or_else(too_large)?;
+        }
+    }
+
+    /// Whether a filesystem of so many blocks could hold `wanted` if its metadata were as small
+    /// as can be. Within one journal size it turns from false to true once: what is taken off
+    /// never grows by more than one block for each block more.
+    fn could_hold(&self, blocks: u32, wanted: u64) -> bool {
+        let journal_blocks = match self.room.journal {
+            JournalSize::Auto => u64::from(default_journal_blocks(blocks)),
+            JournalSize::Mebibytes(size) => u64::from(size) * 256,
+        };
+        let blocks = u64::from(blocks);
+        // Two bitmaps for each group of 32768 blocks; inode tables of one block for 64 blocks by
+        // the default rule, or for what is needed.
+        let by_default = (blocks * (512 + 2) / 32_768).saturating_sub(1);
+        let needed_inodes = u64::from(self.demand.inodes) + u64::from(self.room.free_inodes);
+        let by_need = blocks * 2 / 32_768 + needed_inodes / 16;
+        let at_least = journal_blocks + indirect_blocks(journal_blocks) + by_default.max(by_need);
+        blocks >= wanted.saturating_add(at_least)
+    }
+
+    /// The next number of blocks after which [`Self::could_hold`] is true: within a range of one
+    /// journal size it turns from false to true once.
+    fn next_that_could_hold(&self, from: u32, wanted: u64) -> Result<u32> {
+        let mut low = from;
+        for last in journal_size_ends() {
+            if last < low {
+                continue;
+            }
+            if self.could_hold(last, wanted) {
+                let mut high = last;
+                while low < high {
+                    let middle = low + (high - low) / 2;
+                    if self.could_hold(middle, wanted) {
+                        high = middle;
+                    } else {
+                        low = middle + 1;
+                    }
+                }
+                return Ok(high);
+            }
+            low = last.checked_add(1).ok_or_else(too_large)?;
+        }
+        Err(too_large())
+    }
+
+    fn percent(&self, percent: u32) -> Result<Sized> {
+        const MEBIBYTE: u64 = 1 << 20;
+        let usage_mebibytes = self.demand.disk_usage_bytes.div_ceil(MEBIBYTE);
+        let mebibytes = (usage_mebibytes * u64::from(percent)).div_ceil(100);
+        let rule_bytes = mebibytes * MEBIBYTE;
+        let rule = u32::try_from(rule_bytes / BLOCK_SIZE).map_err(|_| too_large())?;
+        let mut sized = self.smallest(rule, 0)?;
+        if sized.geometry.blocks > rule {
+            sized.raised = Some(format!(
+                "size raised from {} ({percent} % of {usage_mebibytes} MiB) to {}: {}",
+                ByteSize(rule_bytes),
+                ByteSize(sized.file_bytes),
+                self.why_not(rule)
+            ));
+        }
+        Ok(sized)
+    }
+
+    fn exact(&self, size: ByteSize) -> Result<Sized> {
+        let blocks = u32::try_from(size.0 / BLOCK_SIZE).map_err(|_| too_large())?;
+        if let Some(geometry) = self.fitting(blocks, 0) {
+            let request = self.request(blocks);
+            let raised = (!geometry.is_whole(request)).then(|| {
+                format!(
+                    "the last {} of {size} stay unused: mke2fs makes no block group that small",
+                    ByteSize(size.0 - geometry.size_bytes())
+                )
+            });
+            return Ok(Sized {
+                file_bytes: size.0,
+                request,
+                geometry,
+                raised,
+            });
+        }
+        let needed = self.smallest(blocks.max(MIN_BLOCKS), 0)?;
+        let smallest = self.smallest(MIN_BLOCKS, 0)?;
+        let mut help = format!(
+            "{}; --size fit takes the smallest that holds it",
+            self.why_not(blocks)
+        );
+        if smallest.file_bytes < size.0 {
+            help.push_str(&format!(
+                ", here {}: a larger filesystem has a larger journal",
+                ByteSize(smallest.file_bytes)
+            ));
+        }
+        Err(Error::TooSmall {
+            what: format!("a filesystem of {size} for this image"),
+            needed: format!("{} bytes", needed.file_bytes),
+            given: format!("{} bytes", size.0),
+            help,
+        })
+    }
+
+    /// What a size lacks, in words.
+    fn why_not(&self, blocks: u32) -> String {
+        if blocks < MIN_BLOCKS {
+            return "below 8 MiB mke2fs leaves the journal out".to_owned();
+        }
+        let needed = self.demand.blocks();
+        let Some(geometry) = Geometry::of(self.request(blocks)) else {
+            return format!(
+                "mke2fs makes no filesystem of {blocks} blocks with the inodes and the journal needed"
+            );
+        };
+        if u64::from(geometry.free_blocks) < needed {
+            return format!(
+                "{needed} blocks needed, {} free beside a journal of {} and {} for inodes",
+                geometry.free_blocks,
+                ByteSize(u64::from(geometry.journal_blocks) * BLOCK_SIZE),
+                ByteSize(u64::from(geometry.inode_table_blocks) * BLOCK_SIZE),
+            );
+        }
+        "mke2fs would drop the last, too small block group".to_owned()
+    }
+}
+
+fn too_large() -> Error {
+    Error::unsupported(
+        "expected at most 16 TiB, found an image or a size that needs more: ext3 blocks of 4 KiB have 32-bit numbers",
+    )
+}
+
+/// The last number of blocks for each journal that mke2fs chooses.
+fn journal_size_ends() -> impl Iterator<Item = u32> {
+    let steps = [15, 18, 19, 22, 23, 24, 25].map(|power| (1 << power) - 1);
+    steps.into_iter().chain([u32::MAX])
+}
+
+#[cfg(test)]
+#[path = "size_tests.rs"]
+mod tests;

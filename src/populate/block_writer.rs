@@ -1,0 +1,170 @@
+//! Writing runs of blocks with few system calls.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use crate::progress::Meter;
+use crate::units::BLOCK_SIZE;
+
+/// Small writes that follow each other are gathered up to this size; it stays in the processor's
+/// cache, and larger writes were measured to be no faster.
+const STAGED_BYTES: usize = 256 << 10;
+
+/// Writes from this size on go straight to the file.
+const DIRECT_BYTES: usize = 64 << 10;
+
+const BLOCK: usize = BLOCK_SIZE as usize;
+
+/// Gathers writes at ascending offsets.
+pub struct BlockWriter<'a> {
+    file: &'a File,
+    meter: &'a dyn Meter,
+    staged: Vec<u8>,
+    start_bytes: u64,
+    unreported_bytes: u64,
+}
+
+impl<'a> BlockWriter<'a> {
+    /// A writer into a file; the meter is told of [`Self::note_progress`].
+    pub fn new(file: &'a File, meter: &'a dyn Meter) -> Self {
+        Self {
+            file,
+            meter,
+            staged: Vec::with_capacity(STAGED_BYTES),
+            start_bytes: 0,
+            unreported_bytes: 0,
+        }
+    }
+
+    /// Writes bytes at an offset, now or with what follows.
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn write(&mut self, offset_bytes: u64, bytes: &[u8]) -> io::Result<()> {
+        let follows = offset_bytes == self.start_bytes + self.staged.len() as u64;
+        if !follows || self.staged.len() + bytes.len() > STAGED_BYTES {
+            self.flush()?;
+        }
+        if bytes.len() >= DIRECT_BYTES {
+            self.flush()?;
+            return self.file.write_all_at(bytes, offset_bytes);
+        }
+        if self.staged.is_empty() {
+            self.start_bytes = offset_bytes;
+        }
+        self.staged.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Writes whole blocks, leaving out those that are all zeros: the file has never held
+    /// anything there and reads as zeros already.
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn write_blocks(&mut self, offset_bytes: u64, bytes: &[u8]) -> io::Result<()> {
+        let is_zero = |block: &[u8]| block.iter().all(|&byte| byte == 0);
+        let mut offset_bytes = offset_bytes;
+        for run in bytes.chunk_by_blocks(is_zero) {
+            if !is_zero(&run[..BLOCK.min(run.len())]) {
+                self.write(offset_bytes, run)?;
+            }
+            offset_bytes += run.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Counts towards the meter.
+    pub fn note_progress(&mut self, bytes: u64) {
+        self.unreported_bytes += bytes;
+        if self.unreported_bytes >= 1 << 20 {
+            self.meter.add(self.unreported_bytes);
+            self.unreported_bytes = 0;
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if !self.staged.is_empty() {
+            self.file.write_all_at(&self.staged, self.start_bytes)?;
+            self.staged.clear();
+        }
+        Ok(())
+    }
+
+    /// Writes what is still gathered.
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn finish(&mut self) -> io::Result<()> {
+        self.meter.add(self.unreported_bytes);
+        self.unreported_bytes = 0;
+        self.flush()
+    }
+}
+
+trait BlockRuns {
+    /// Splits into runs of blocks for which `class` gives the same answer.
+    fn chunk_by_blocks(&self, class: impl Fn(&[u8]) -> bool) -> impl Iterator<Item = &[u8]>;
+}
+
+impl BlockRuns for [u8] {
+    fn chunk_by_blocks(&self, class: impl Fn(&[u8]) -> bool) -> impl Iterator<Item = &[u8]> {
+        let mut rest = self;
+        std::iter::from_fn(move || {
+            let first = class(rest.chunks(BLOCK).next()?);
+            let same = rest.chunks(BLOCK).take_while(|block| class(block) == first);
+            let (run, after) = rest.split_at(same.map(<[u8]>::len).sum());
+            rest = after;
+            Some(run)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Silent;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn what_is_read_back_is_what_was_written_whatever_the_order_and_size() {
+        let file = tempfile::tempfile().unwrap();
+        let mut writer = BlockWriter::new(&file, &Silent);
+        let mut expected = vec![0; 2 << 20];
+        for (index, (offset, length)) in [
+            (4096, 100),
+            (4196, 50),
+            (0, 10),
+            (500_000, 70_000),
+            (570_000, 300_000),
+            (10, 4000),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let bytes = vec![index as u8 + 1; length];
+            writer.write(offset as u64, &bytes).unwrap();
+            expected[offset..offset + length].copy_from_slice(&bytes);
+        }
+        writer.finish().unwrap();
+        let length = file.metadata().unwrap().len() as usize;
+        let mut found = vec![0; length];
+        file.read_exact_at(&mut found, 0).unwrap();
+        assert_eq!(found, expected[..length]);
+    }
+
+    #[test]
+    fn blocks_of_zeros_are_not_written() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(16 << 20).unwrap();
+        let mut writer = BlockWriter::new(&file, &Silent);
+        let mut bytes = vec![0; 8 << 20];
+        bytes[5 << 20] = 1;
+        writer.write_blocks(0, &bytes).unwrap();
+        writer.finish().unwrap();
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, 5 << 20).unwrap();
+        assert_eq!(byte, [1]);
+        assert!(file.metadata().unwrap().blocks() * 512 <= 64 << 10);
+    }
+}

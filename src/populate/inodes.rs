@@ -1,0 +1,230 @@
+//! One node at a time: its blocks are written, its inode is made.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use super::block_writer::BlockWriter;
+use super::bytes_source::BytesSource;
+use super::content_source::ContentSource;
+use super::directory_source::DirectorySource;
+use super::groups::Groups;
+use super::system_inodes::PreallocatedBlocks;
+use super::writing_sink::{Mapped, WritingSink, copy_buffer, write_failed};
+use crate::error::{Error, Result};
+use crate::layers::Contents;
+use crate::ondisk::inode::{FLAG_INDEX, I_BLOCK_BYTES, INODE_BYTES, Inode, encode_device};
+use crate::ondisk::xattr::{encode_block, encode_in_inode};
+use crate::plan::Plan;
+use crate::plan::block_map::{map_blocks, mapped_ranges};
+use crate::plan::demand::{clamped, directory_layout};
+use crate::plan::directory_entries::{DirectoryEntries, file_type};
+use crate::plan::directory_layout::DirectoryLayout;
+use crate::plan::xattr_placement::XattrPlacement;
+use crate::tree::{Node, NodeId, NodeKind, Tree};
+use crate::units::{BLOCK_SIZE, BlockNumber, InodeNumber, SECTOR_SIZE};
+
+/// Writes nodes in the tree's order.
+pub struct NodeWriter<'a> {
+    plan: &'a Plan,
+    tree: &'a Tree,
+    contents: &'a Contents,
+    preallocated: PreallocatedBlocks,
+    /// Attribute blocks that more nodes will share, and how many.
+    xattr_blocks: BTreeMap<u32, (BlockNumber, u32)>,
+    buffer: Vec<u8>,
+}
+
+impl<'a> NodeWriter<'a> {
+    /// A writer for a tree as planned.
+    pub fn new(
+        plan: &'a Plan,
+        tree: &'a Tree,
+        contents: &'a Contents,
+        preallocated: PreallocatedBlocks,
+    ) -> Self {
+        Self {
+            plan,
+            tree,
+            contents,
+            preallocated,
+            xattr_blocks: BTreeMap::new(),
+            buffer: copy_buffer(),
+        }
+    }
+
+    /// Writes a node's blocks and gives its inode. `parent` is a directory's.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Mismatch`] when the plan was wrong.
+    pub fn write(
+        &mut self,
+        id: NodeId,
+        node: &Node,
+        parent: Option<InodeNumber>,
+        groups: &mut Groups<'_>,
+        blocks: &mut BlockWriter<'_>,
+    ) -> Result<[u8; INODE_BYTES]> {
+        let placement = XattrPlacement::of(node)?;
+        let xattr_block = self.xattr_block(id, &placement, groups, blocks)?;
+        let mapped = self.write_content(id, node, parent, groups, blocks)?;
+        let attributes = &node.attributes;
+        let used_blocks = mapped.blocks + u64::from(xattr_block.is_some());
+        let sectors = u32::try_from(used_blocks * (BLOCK_SIZE / SECTOR_SIZE)).map_err(|_| {
+            Error::unsupported("expected a file of less than 2 TiB on disk, found more")
+        })?;
+        let added_lost_found = id == NodeId::ROOT && self.plan.numbers.lost_found().is_none();
+        let inode = Inode {
+            file_type: file_type(&node.kind),
+            permissions: match node.kind {
+                // Linux gives every symlink this mode, whatever the tar says.
+                NodeKind::Symlink(_) => 0o777,
+                _ => attributes.mode,
+            },
+            uid: attributes.uid,
+            gid: attributes.gid,
+            size_bytes: mapped.size_bytes,
+            time: clamped(attributes.mtime),
+            // The plan refuses more than 65,000.
+            links_count: (node.link_count + u32::from(added_lost_found)) as u16,
+            sectors,
+            flags: mapped.flags,
+            i_block: mapped.i_block.unwrap_or([0; I_BLOCK_BYTES]),
+            xattr_block,
+            in_inode_xattrs: encode_in_inode(&placement.in_inode),
+        };
+        Ok(inode.encode())
+    }
+
+    /// Remembers this directory as the parent of those in it and counts it.
+    pub fn note_subdirectories(
+        &self,
+        id: NodeId,
+        parents: &mut BTreeMap<NodeId, InodeNumber>,
+        groups: &mut Groups<'_>,
+    ) {
+        let NodeKind::Directory(directory) = &self.tree.node(id).kind else {
+            return;
+        };
+        let own = self.plan.numbers.of(id);
+        // mke2fs has counted the root and `lost+found`.
+        if own.0 >= InodeNumber::FIRST_FREE.0 {
+            groups.note_directory(own);
+        }
+        for (_, child) in &directory.children {
+            if matches!(self.tree.node(*child).kind, NodeKind::Directory(_)) {
+                parents.insert(*child, own);
+            }
+        }
+    }
+
+    fn write_content(
+        &mut self,
+        id: NodeId,
+        node: &Node,
+        parent: Option<InodeNumber>,
+        groups: &mut Groups<'_>,
+        blocks: &mut BlockWriter<'_>,
+    ) -> Result<Mapped> {
+        let numbers = &self.plan.numbers;
+        match &node.kind {
+            NodeKind::Regular(content) => {
+                let tar = &self.contents.tars[content.layer as usize];
+                let mut source = ContentSource {
+                    tar,
+                    content: &content.content,
+                };
+                let ranges = mapped_ranges(&content.content);
+                let mut sink =
+                    WritingSink::new(&mut source, Vec::new(), groups, blocks, &mut self.buffer);
+                let pointers = map_blocks(&ranges, &mut sink)?;
+                sink.mapped(pointers, content.content.size_bytes)
+            }
+            NodeKind::Directory(_) => {
+                let seed = self.plan.identity.hash_seed_words();
+                let (layout, length_blocks) = directory_layout(self.tree, id, numbers, seed)?;
+                let entries = DirectoryEntries::of(self.tree, id);
+                let own = numbers.of(id);
+                let parent = parent.ok_or_else(|| {
+                    Error::Mismatch("expected a directory after its parent".to_owned())
+                })?;
+                let mut source =
+                    DirectorySource::new(self.tree, numbers, &entries, &layout, own, parent);
+                let preallocated = match own {
+                    InodeNumber::ROOT => std::mem::take(&mut self.preallocated.root),
+                    InodeNumber::LOST_FOUND => std::mem::take(&mut self.preallocated.lost_found),
+                    _ => Vec::new(),
+                };
+                let mut sink =
+                    WritingSink::new(&mut source, preallocated, groups, blocks, &mut self.buffer);
+                let range = 0..u64::from(length_blocks);
+                let pointers = map_blocks(std::slice::from_ref(&range), &mut sink)?;
+                let mapped = sink.mapped(pointers, range.end * BLOCK_SIZE)?;
+                let indexed = matches!(layout, DirectoryLayout::Indexed(_));
+                Ok(Mapped {
+                    flags: if indexed { FLAG_INDEX } else { 0 },
+                    ..mapped
+                })
+            }
+            NodeKind::Symlink(target) if target.len() >= I_BLOCK_BYTES => {
+                let mut source = BytesSource(target);
+                let mut sink =
+                    WritingSink::new(&mut source, Vec::new(), groups, blocks, &mut self.buffer);
+                let pointers = map_blocks(std::slice::from_ref(&(0..1)), &mut sink)?;
+                sink.mapped(pointers, target.len() as u64)
+            }
+            NodeKind::Symlink(target) => {
+                let mut i_block = [0; I_BLOCK_BYTES];
+                i_block[..target.len()].copy_from_slice(target);
+                Ok(Mapped {
+                    i_block: Some(i_block),
+                    size_bytes: target.len() as u64,
+                    ..Mapped::default()
+                })
+            }
+            NodeKind::CharacterDevice(device) | NodeKind::BlockDevice(device) => Ok(Mapped {
+                i_block: Some(encode_device(device.major, device.minor)),
+                ..Mapped::default()
+            }),
+            NodeKind::Fifo => Ok(Mapped::default()),
+        }
+    }
+
+    /// The node's attribute block, written when it is first met.
+    fn xattr_block(
+        &mut self,
+        id: NodeId,
+        placement: &XattrPlacement<'_>,
+        groups: &mut Groups<'_>,
+        blocks: &mut BlockWriter<'_>,
+    ) -> Result<Option<BlockNumber>> {
+        let Some(&index) = self.plan.xattr_blocks.of_node.get(&id) else {
+            return Ok(None);
+        };
+        let block = match self.xattr_blocks.entry(index) {
+            Entry::Occupied(mut shared) => {
+                let (block, left) = shared.get_mut();
+                let block = *block;
+                *left -= 1;
+                if *left == 0 {
+                    shared.remove();
+                }
+                block
+            }
+            Entry::Vacant(first) => {
+                let sharers = self.plan.xattr_blocks.sharers[index as usize];
+                let (block, _) = groups.allocate(1)?;
+                blocks
+                    .write(
+                        block.offset_bytes(),
+                        &encode_block(&placement.in_block, sharers),
+                    )
+                    .map_err(write_failed)?;
+                if sharers > 1 {
+                    first.insert((block, sharers - 1));
+                }
+                block
+            }
+        };
+        Ok(Some(block))
+    }
+}

@@ -1,0 +1,127 @@
+//! The tree goes into the empty filesystem: data, directories, inodes, bitmaps, counts.
+//!
+//! Everything is written once and nothing is decided: blocks are handed out in ascending order,
+//! inodes are those of the plan. On failure the file is thrown away, so there is no undo.
+
+mod block_writer;
+mod bytes_source;
+mod content_source;
+mod directory_source;
+mod groups;
+mod inodes;
+mod system_inodes;
+mod writing_sink;
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+use crate::layers::Contents;
+use crate::mkfs::EmptyFilesystem;
+use crate::ondisk::superblock::{
+    SUPERBLOCK_OFFSET_BYTES, Superblock, set_free_counts, set_signed_hash,
+};
+use crate::partial_file::PartialFile;
+use crate::plan::Plan;
+use crate::plan::demand::path_of;
+use crate::progress::{Reporter, Unit};
+use crate::tree::{NodeId, Tree};
+use crate::units::InodeNumber;
+
+use block_writer::BlockWriter;
+use groups::Groups;
+use inodes::NodeWriter;
+
+/// A filesystem with the tree in it, not yet proven.
+#[derive(Debug)]
+pub struct PopulatedFilesystem {
+    /// The file it is in.
+    pub partial: PartialFile,
+}
+
+/// Fills an empty filesystem with a tree.
+///
+/// # Errors
+/// [`Error::Io`] when a layer cannot be read or the filesystem not be written (a full disk),
+/// [`Error::Mismatch`] when the plan's numbers turn out wrong.
+pub fn populate(
+    empty: EmptyFilesystem,
+    plan: &Plan,
+    tree: &Tree,
+    contents: &Contents,
+    reporter: &dyn Reporter,
+) -> Result<PopulatedFilesystem> {
+    let EmptyFilesystem {
+        partial,
+        mut superblock,
+    } = empty;
+    // mke2fs follows the machine's `char`; names are hashed as signed everywhere.
+    set_signed_hash(&mut superblock);
+    let decoded = Superblock::decode(&superblock);
+    let meter = reporter.begin(
+        "writing files",
+        Unit::Bytes,
+        Some(plan.demand.data_blocks * crate::units::BLOCK_SIZE),
+    );
+    let written = |error| Error::path("write", partial.output(), error);
+    let mut groups = Groups::read(partial.file(), &decoded).map_err(written)??;
+    let mut blocks = BlockWriter::new(partial.file(), &*meter);
+    let mut inodes = BlockWriter::new(partial.file(), &*meter);
+    let preallocated =
+        system_inodes::preallocated_blocks(partial.file(), &groups).map_err(written)?;
+    let mut parents = BTreeMap::from([(NodeId::ROOT, InodeNumber::ROOT)]);
+    let mut writer = NodeWriter::new(plan, tree, contents, preallocated);
+    for (id, node) in tree.nodes() {
+        let parent = parents.remove(&id);
+        let encoded = writer
+            .write(id, node, parent, &mut groups, &mut blocks)
+            .map_err(|error| located(error, tree, id))?;
+        let number = plan.numbers.of(id);
+        inodes
+            .write(groups.inode_offset_bytes(number), &encoded)
+            .map_err(written)?;
+        writer.note_subdirectories(id, &mut parents, &mut groups);
+    }
+    blocks.finish().map_err(written)?;
+    inodes.finish().map_err(written)?;
+    let first_unused = InodeNumber::FIRST_FREE.0 + plan.demand.inodes;
+    let (free_blocks, free_inodes) = groups.finish(InodeNumber(first_unused)).map_err(written)?;
+    let planned = (
+        plan.free_blocks_after(),
+        u64::from(plan.free_inodes_after()),
+    );
+    if (free_blocks, free_inodes) != planned {
+        return Err(Error::Mismatch(format!(
+            "expected {} blocks and {} inodes to be left, found {free_blocks} and {free_inodes}",
+            planned.0, planned.1
+        )));
+    }
+    // Both are below 2^32 as the plan's are.
+    set_free_counts(&mut superblock, free_blocks as u32, free_inodes as u32);
+    groups
+        .write_descriptors_and_backups(&superblock)
+        .map_err(written)?;
+    system_inodes::punch(partial.file(), &groups).map_err(written)?;
+    std::os::unix::fs::FileExt::write_all_at(
+        partial.file(),
+        &superblock[..],
+        SUPERBLOCK_OFFSET_BYTES,
+    )
+    .map_err(written)?;
+    meter.finish("written");
+    drop((groups, blocks, inodes));
+    Ok(PopulatedFilesystem { partial })
+}
+
+/// Names the entry where an error has room for it; the path is looked up only then.
+fn located(error: Error, tree: &Tree, id: NodeId) -> Error {
+    match error {
+        Error::Io { what, source } => Error::Io {
+            what: format!(
+                "{what} (for /{})",
+                crate::error::escape_path(&path_of(tree, id))
+            ),
+            source,
+        },
+        error => error.in_entry(&path_of(tree, id)),
+    }
+}

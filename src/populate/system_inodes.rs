@@ -1,0 +1,88 @@
+//! Blocks that mke2fs has given to its own inodes: taken over, or given back to the host.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use rustix::fs::{FallocateFlags, fallocate};
+
+use super::groups::Groups;
+use crate::ondisk::indirect::{POINTERS_PER_BLOCK, decode_pointers};
+use crate::ondisk::inode::{INODE_BYTES, decode_block_pointers};
+use crate::units::{BLOCK_SIZE, BlockNumber, InodeNumber};
+
+/// The blocks of the root directory and of `lost+found`, as mke2fs made them.
+#[derive(Debug, Default)]
+pub struct PreallocatedBlocks {
+    /// Of the root directory.
+    pub root: Vec<BlockNumber>,
+    /// Of `lost+found`.
+    pub lost_found: Vec<BlockNumber>,
+}
+
+/// Finds the blocks that the tree's directories will reuse.
+///
+/// # Errors
+/// The file's.
+pub fn preallocated_blocks(file: &File, groups: &Groups<'_>) -> io::Result<PreallocatedBlocks> {
+    let direct = |number| {
+        let (pointers, _) = read_pointers(file, groups, number)?;
+        let used = pointers[..12].iter().filter(|&&block| block != 0);
+        io::Result::Ok(used.map(|&block| BlockNumber(block)).collect())
+    };
+    Ok(PreallocatedBlocks {
+        root: direct(InodeNumber::ROOT)?,
+        lost_found: direct(InodeNumber::LOST_FOUND)?,
+    })
+}
+
+/// Gives the host back the space of the journal's blocks behind its superblock. They hold zeros;
+/// mke2fs reserves them all the same. Where the host cannot, they stay.
+///
+/// # Errors
+/// The file's read errors.
+pub fn punch(file: &File, groups: &Groups<'_>) -> io::Result<()> {
+    let (pointers, _) = read_pointers(file, groups, InodeNumber::JOURNAL)?;
+    let mut blocks = pointers[..12].to_vec();
+    for (level, &block) in (1..).zip(&pointers[12..]) {
+        append_mapped(file, level, block, &mut blocks)?;
+    }
+    // The first block is the journal's superblock.
+    let rest = blocks.get(1..).unwrap_or_default();
+    for run in rest.chunk_by(|one, next| one + 1 == *next) {
+        let start = BlockNumber(run[0]).offset_bytes();
+        let length = run.len() as u64 * BLOCK_SIZE;
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        if fallocate(file, flags, start, length).is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn append_mapped(file: &File, level: u32, block: u32, blocks: &mut Vec<u32>) -> io::Result<()> {
+    if block == 0 {
+        return Ok(());
+    }
+    let mut bytes = [0; BLOCK_SIZE as usize];
+    file.read_exact_at(&mut bytes, BlockNumber(block).offset_bytes())?;
+    blocks.reserve(POINTERS_PER_BLOCK as usize);
+    for pointer in decode_pointers(&bytes).filter(|&pointer| pointer != 0) {
+        if level == 1 {
+            blocks.push(pointer);
+        } else {
+            append_mapped(file, level - 1, pointer, blocks)?;
+        }
+    }
+    Ok(())
+}
+
+fn read_pointers(
+    file: &File,
+    groups: &Groups<'_>,
+    number: InodeNumber,
+) -> io::Result<([u32; 15], u32)> {
+    let mut bytes = [0; INODE_BYTES];
+    file.read_exact_at(&mut bytes, groups.inode_offset_bytes(number))?;
+    Ok(decode_block_pointers(&bytes))
+}

@@ -1,0 +1,126 @@
+//! The block map's writing side: allocates, copies and writes what it asks for.
+
+use super::block_writer::BlockWriter;
+use super::groups::Groups;
+use crate::error::{Error, Result};
+use crate::ondisk::indirect::encode_pointers;
+use crate::ondisk::inode::{I_BLOCK_BYTES, encode_block_pointers};
+use crate::plan::block_map::{BlockSink, Pointers};
+use crate::units::{BLOCK_SIZE, BlockNumber};
+
+/// Blocks read and written in one go.
+const COPIED_BLOCKS: u32 = 32;
+
+/// Where a file's blocks come from.
+pub trait BlockSource {
+    /// Fills whole blocks from the file's block `file_block` on, zeros behind the file's end.
+    ///
+    /// # Errors
+    /// When the content cannot be read.
+    fn read(&mut self, file_block: u64, buffer: &mut [u8]) -> Result<()>;
+}
+
+/// What mapping a node's content gave.
+#[derive(Default)]
+pub struct Mapped {
+    /// Block pointers, or what else stands there; zeros if `None`.
+    pub i_block: Option<[u8; I_BLOCK_BYTES]>,
+    /// `i_size`.
+    pub size_bytes: u64,
+    /// Data and indirect blocks.
+    pub blocks: u64,
+    /// `i_flags`.
+    pub flags: u32,
+}
+
+/// A buffer for [`WritingSink::new`].
+pub fn copy_buffer() -> Vec<u8> {
+    vec![0; COPIED_BLOCKS as usize * BLOCK_SIZE as usize]
+}
+
+/// An error of the filesystem being written.
+pub fn write_failed(error: std::io::Error) -> Error {
+    Error::io("cannot write the filesystem", error)
+}
+
+/// Allocates, copies and writes what the block map asks for.
+pub struct WritingSink<'s, 'g, 'b> {
+    source: &'s mut dyn BlockSource,
+    preallocated: std::vec::IntoIter<BlockNumber>,
+    groups: &'s mut Groups<'g>,
+    blocks: &'s mut BlockWriter<'b>,
+    buffer: &'s mut [u8],
+    used_blocks: u64,
+}
+
+impl<'s, 'g, 'b> WritingSink<'s, 'g, 'b> {
+    /// A sink for one inode's content; `preallocated` blocks are used up first.
+    pub fn new(
+        source: &'s mut dyn BlockSource,
+        preallocated: Vec<BlockNumber>,
+        groups: &'s mut Groups<'g>,
+        blocks: &'s mut BlockWriter<'b>,
+        buffer: &'s mut [u8],
+    ) -> Self {
+        let preallocated = preallocated.into_iter();
+        Self {
+            source,
+            preallocated,
+            groups,
+            blocks,
+            buffer,
+            used_blocks: 0,
+        }
+    }
+
+    /// What the inode says of its content, once it is mapped.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] when a preallocated block was left over.
+    pub fn mapped(&self, pointers: [u32; 15], size_bytes: u64) -> Result<Mapped> {
+        if self.preallocated.len() > 0 {
+            return Err(Error::Mismatch(
+                "expected to use all blocks of a directory that mke2fs made".to_owned(),
+            ));
+        }
+        Ok(Mapped {
+            i_block: Some(encode_block_pointers(pointers)),
+            size_bytes,
+            blocks: self.used_blocks,
+            flags: 0,
+        })
+    }
+}
+
+impl BlockSink for WritingSink<'_, '_, '_> {
+    fn allocate(&mut self, wanted: u32) -> Result<(BlockNumber, u32)> {
+        let (first, count) = match self.preallocated.next() {
+            Some(block) => (block, 1),
+            None => self.groups.allocate(wanted)?,
+        };
+        self.used_blocks += u64::from(count);
+        Ok((first, count))
+    }
+
+    fn data(&mut self, file_block: u64, first: BlockNumber, count: u32) -> Result<()> {
+        let mut done = 0;
+        while done < count {
+            let now = (count - done).min(COPIED_BLOCKS);
+            let buffer = &mut self.buffer[..now as usize * BLOCK_SIZE as usize];
+            self.source.read(file_block + u64::from(done), buffer)?;
+            let target = BlockNumber(first.0 + done);
+            self.blocks
+                .write_blocks(target.offset_bytes(), buffer)
+                .map_err(write_failed)?;
+            self.blocks.note_progress(buffer.len() as u64);
+            done += now;
+        }
+        Ok(())
+    }
+
+    fn indirect(&mut self, block: BlockNumber, pointers: &Pointers) -> Result<()> {
+        self.blocks
+            .write(block.offset_bytes(), &encode_pointers(pointers))
+            .map_err(write_failed)
+    }
+}

@@ -1,0 +1,410 @@
+//! An inode as `stat` shows it.
+
+use super::session::{Answer, number};
+use super::xattr::{self, ShownAttribute};
+use crate::listing::{Attribute, Kind};
+use crate::readback::mapped::{BlockMap, BlockRun};
+use crate::units::{SECTOR_SIZE, Timestamp};
+
+/// Everything debugfs shows of an inode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InodeRecord {
+    /// The type; `None` for one that is none.
+    pub kind: Option<Kind>,
+    /// Permission, setuid, setgid and sticky bits.
+    pub mode: u16,
+    /// `i_flags`.
+    pub flags: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Length in bytes.
+    pub size_bytes: u64,
+    /// `i_links_count`.
+    pub link_count: u32,
+    /// Sectors of 512 bytes that the inode says it takes, its metadata blocks among them.
+    pub sectors: u64,
+    /// Whether extended attributes are in a block of their own.
+    pub has_xattr_block: bool,
+    /// Modification time.
+    pub mtime: Timestamp,
+    /// Access time.
+    pub atime: Timestamp,
+    /// Change time.
+    pub ctime: Timestamp,
+    /// Creation time, which small inodes lack.
+    pub crtime: Option<Timestamp>,
+    /// A device's major and minor number.
+    pub device: Option<(u32, u32)>,
+    /// The target of a symlink that lies in the inode itself.
+    pub fast_target: Option<Box<[u8]>>,
+    /// Extended attributes; `None` where a value could not be had.
+    pub xattrs: Option<Box<[Attribute]>>,
+    /// Where its blocks are.
+    pub blocks: BlockMap,
+    /// Blocks in the map, those of the map itself among them; `None` for an extent tree.
+    mapped_blocks: Option<u64>,
+}
+
+impl InodeRecord {
+    /// Whether the map has as many blocks as the inode counts. debugfs leaves out of the map what
+    /// it cannot read, without a word.
+    pub(super) fn map_is_whole(&self, block_size: u64) -> bool {
+        let Some(mapped) = self.mapped_blocks else {
+            return true;
+        };
+        let blocks = mapped.saturating_add(u64::from(self.has_xattr_block));
+        blocks.saturating_mul(block_size / SECTOR_SIZE) == self.sectors
+    }
+}
+
+/// An inode, and the attributes whose values `stat` was too short for.
+pub(super) struct Stat {
+    pub record: InodeRecord,
+    pub long_xattrs: Vec<Vec<u8>>,
+}
+
+/// Reads the answer to `stat`.
+///
+/// # Errors
+/// Why the inode is unreadable.
+pub(super) fn parse(answer: &mut Answer<'_>) -> Result<Stat, String> {
+    let mut draft = Draft::default();
+    let mut section = Section::Fields;
+    loop {
+        if answer.take(b"Fast link dest: \"") {
+            draft.fast_target = Some(fast_target(answer, draft.size_bytes)?);
+            continue;
+        }
+        let Some(line) = answer.line() else { break };
+        match line {
+            b"Extended attributes:" => section = Section::Attributes,
+            b"BLOCKS:" | b"EXTENTS:" => {
+                draft.has_block_map = line == b"BLOCKS:";
+                section = Section::Blocks;
+            }
+            _ if section == Section::Attributes && line.starts_with(b"  ") => {
+                let attribute = xattr::parse(&line[2..]);
+                draft
+                    .xattrs
+                    .push(attribute.ok_or_else(|| unexpected(line))?);
+            }
+            _ if section == Section::Blocks && line.starts_with(b"(") => {
+                draft.blocks = blocks(line)?;
+            }
+            _ => {
+                if section == Section::Attributes {
+                    section = Section::Fields;
+                }
+                draft.fields(line).ok_or_else(|| unexpected(line))?;
+            }
+        }
+    }
+    draft.finish()
+}
+
+#[derive(PartialEq)]
+enum Section {
+    Fields,
+    Attributes,
+    Blocks,
+}
+
+fn unexpected(line: &[u8]) -> String {
+    format!("debugfs says {}", String::from_utf8_lossy(line))
+}
+
+fn fast_target(answer: &mut Answer<'_>, size_bytes: Option<u64>) -> Result<Box<[u8]>, String> {
+    let wrong = || "its target is not as long as its size says".to_owned();
+    let size = size_bytes.and_then(|size| usize::try_from(size).ok());
+    let target = size.and_then(|size| answer.take_length(size));
+    let target = target.ok_or_else(wrong)?;
+    if !answer.take(b"\"\n") {
+        return Err(wrong());
+    }
+    Ok(target.into())
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Draft {
+    kind_text: Option<Vec<u8>>,
+    mode: Option<u16>,
+    flags: Option<u32>,
+    uid: Option<u32>,
+    gid: Option<u32>,
+    size_bytes: Option<u64>,
+    link_count: Option<u32>,
+    sectors: Option<u64>,
+    file_acl: Option<u64>,
+    mtime: Option<Timestamp>,
+    atime: Option<Timestamp>,
+    ctime: Option<Timestamp>,
+    crtime: Option<Timestamp>,
+    device: Option<(u32, u32)>,
+    fast_target: Option<Box<[u8]>>,
+    xattrs: Vec<ShownAttribute>,
+    has_block_map: bool,
+    blocks: Vec<BlockRun>,
+    total_blocks: Option<u64>,
+}
+
+impl Draft {
+    /// Takes in a line of fields; lines that say nothing needed here pass. `None` for a field that
+    /// cannot be read.
+    fn fields(&mut self, line: &[u8]) -> Option<()> {
+        let text = String::from_utf8_lossy(line);
+        let text = text.trim_start();
+        let word = |name: &str| {
+            let after = &text[text.find(name)? + name.len()..];
+            after.split_whitespace().next()
+        };
+        if text.starts_with("Inode: ") {
+            let kind = text.split("Type: ").nth(1)?.split("Mode:").next()?;
+            self.kind_text = Some(kind.trim().as_bytes().to_vec());
+            self.mode = Some(u16::from_str_radix(word("Mode:")?, 8).ok()? & 0o7777);
+            let flags = word("Flags: 0x")?;
+            self.flags = Some(u32::from_str_radix(flags, 16).ok()?);
+        } else if text.starts_with("User: ") {
+            self.uid = Some(id(word("User:")?)?);
+            self.gid = Some(id(word("Group:")?)?);
+            self.size_bytes = Some(word("Size:")?.parse().ok()?);
+        } else if text.starts_with("File ACL: ") {
+            self.file_acl = Some(word("File ACL:")?.parse().ok()?);
+        } else if text.starts_with("Links: ") {
+            self.link_count = Some(word("Links:")?.parse().ok()?);
+            self.sectors = Some(word("Blockcount:")?.parse().ok()?);
+        } else if text.starts_with("TOTAL: ") {
+            self.total_blocks = Some(word("TOTAL:")?.parse().ok()?);
+        } else if let Some(numbers) = text.split("Device major/minor number: ").nth(1) {
+            let (major, minor) = numbers.split_whitespace().next()?.split_once(':')?;
+            self.device = Some((major.parse().ok()?, minor.parse().ok()?));
+        } else {
+            for (name, time) in [
+                ("mtime: 0x", &mut self.mtime),
+                ("atime: 0x", &mut self.atime),
+                ("ctime: 0x", &mut self.ctime),
+                ("crtime: 0x", &mut self.crtime),
+            ] {
+                if text.starts_with(name) {
+                    *time = Some(self::time(word(name)?)?);
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn finish(self) -> Result<Stat, String> {
+        let lacking = |what: &str| format!("debugfs does not show its {what}");
+        let kind_text = self
+            .kind_text
+            .ok_or_else(|| "debugfs cannot read its inode".to_owned())?;
+        let kind = match &kind_text[..] {
+            b"regular" => Some(Kind::Regular),
+            b"directory" => Some(Kind::Directory),
+            b"symlink" => Some(Kind::Symlink),
+            b"character special" => Some(Kind::CharacterDevice),
+            b"block special" => Some(Kind::BlockDevice),
+            b"FIFO" => Some(Kind::Fifo),
+            b"socket" => Some(Kind::Socket),
+            _ => None,
+        };
+        let mut long_xattrs = Vec::new();
+        let mut xattrs = Vec::new();
+        for ShownAttribute { name, value } in self.xattrs {
+            match value {
+                Some(value) => xattrs.push(Attribute::new(&name, &value)),
+                None => long_xattrs.push(name),
+            }
+        }
+        xattrs.sort();
+        let record = InodeRecord {
+            kind,
+            mode: self.mode.ok_or_else(|| lacking("mode"))?,
+            flags: self.flags.ok_or_else(|| lacking("flags"))?,
+            uid: self.uid.ok_or_else(|| lacking("user"))?,
+            gid: self.gid.ok_or_else(|| lacking("group"))?,
+            size_bytes: self.size_bytes.ok_or_else(|| lacking("size"))?,
+            link_count: self.link_count.ok_or_else(|| lacking("link count"))?,
+            sectors: self.sectors.ok_or_else(|| lacking("block count"))?,
+            has_xattr_block: self.file_acl.is_some_and(|block| block != 0),
+            mtime: self.mtime.ok_or_else(|| lacking("mtime"))?,
+            atime: self.atime.ok_or_else(|| lacking("atime"))?,
+            ctime: self.ctime.ok_or_else(|| lacking("ctime"))?,
+            crtime: self.crtime,
+            device: self.device,
+            fast_target: self.fast_target,
+            xattrs: Some(xattrs.into()),
+            blocks: self.blocks.into(),
+            mapped_blocks: self
+                .has_block_map
+                .then(|| self.total_blocks.unwrap_or_default()),
+        };
+        Ok(Stat {
+            record,
+            long_xattrs,
+        })
+    }
+}
+
+/// A user or group, which debugfs prints as a signed number of 32 bits.
+fn id(text: &str) -> Option<u32> {
+    let number: i64 = text.parse().ok()?;
+    match i32::try_from(number) {
+        Ok(signed) => Some(signed.cast_unsigned()),
+        Err(_) => u32::try_from(number).ok(),
+    }
+}
+
+/// `seconds` or `seconds:extra` in hexadecimal digits (kernel docs, ext4, "Inode Timestamps": 32
+/// signed bits of seconds; then two more bits above them and 30 bits of nanoseconds).
+fn time(text: &str) -> Option<Timestamp> {
+    let hex = |digits: &str| u32::from_str_radix(digits, 16).ok();
+    let (seconds, extra) = match text.split_once(':') {
+        Some((seconds, extra)) => (hex(seconds)?, hex(extra)?),
+        None => (hex(text)?, 0),
+    };
+    Some(Timestamp {
+        seconds: i64::from(seconds.cast_signed()) + (i64::from(extra & 3) << 32),
+        nanoseconds: extra >> 2,
+    })
+}
+
+/// `(0-11):500-511, (IND):512, (12):513`, and for extents also `(13-14[u]):…` and `(ETB0):…`.
+fn blocks(line: &[u8]) -> Result<Vec<BlockRun>, String> {
+    let mut runs = Vec::new();
+    for item in line.split(|byte| *byte == b',') {
+        let item = item.trim_ascii();
+        let run = block_run(item).ok_or_else(|| unexpected(item))?;
+        runs.extend(run);
+    }
+    Ok(runs)
+}
+
+fn block_run(item: &[u8]) -> Option<Option<BlockRun>> {
+    let item = item.strip_prefix(b"(")?;
+    let colon = item.windows(2).position(|pair| pair == b"):")?;
+    let (within, on_disk) = (&item[..colon], &item[colon + 2..]);
+    if within.first().is_some_and(u8::is_ascii_alphabetic) {
+        return Some(None);
+    }
+    let range = |text: &[u8]| -> Option<(u64, u64)> {
+        let mut ends = text.splitn(2, |byte| *byte == b'-').map(number);
+        let first = ends.next()??;
+        Some((first, ends.next().unwrap_or(Some(first))?))
+    };
+    let written = within.strip_suffix(b"[u]");
+    let (first, last) = range(written.unwrap_or(within))?;
+    let (disk_block, disk_last) = range(on_disk)?;
+    let count = last.checked_sub(first)?.checked_add(1)?;
+    (disk_last.checked_sub(disk_block)?.checked_add(1)? == count).then_some(Some(BlockRun {
+        file_block: first,
+        disk_block,
+        count,
+        unwritten: written.is_some(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r#"Inode: 14   Type: regular    Mode:  06755   Flags: 0x1000
+Generation: 0    Version: 0x00000000:00000000
+User:    -2   Group: -1294967296   Project:     0   Size: 50000
+File ACL: 1295
+Links: 2   Blockcount: 120
+Fragment:  Address: 0    Number: 0    Size: 0
+ ctime: 0x6b00d2f5:00000000 -- Fri Nov 20 23:08:37 2026
+ atime: 0xffffffff:00000000 -- Wed Dec 31 23:59:59 1969
+ mtime: 0x83aa7e80:1dcd6505 -- Sun Jan  1 00:00:00 2040
+crtime: 0x6b00d2f5:00000000 -- Fri Nov 20 23:08:37 2026
+Size of extra inode fields: 32
+Extended attributes:
+  user.a (4) = 00 ff 0a 62 
+  user.big (300)
+BLOCKS:
+(0-11):500-511, (IND):512, (12):513
+TOTAL: 14
+
+"#;
+
+    fn record(text: &str) -> Result<InodeRecord, String> {
+        parse(&mut Answer::new(text.as_bytes())).map(|stat| stat.record)
+    }
+
+    #[test]
+    fn every_field_of_an_inode_is_read() {
+        let stat = parse(&mut Answer::new(FILE.as_bytes())).unwrap();
+        assert_eq!(stat.long_xattrs, [b"user.big"]);
+        let record = stat.record;
+        assert_eq!(record.kind, Some(Kind::Regular));
+        assert_eq!((record.mode, record.flags), (0o6755, 0x1000));
+        assert_eq!((record.uid, record.gid), (4294967294, 3000000000));
+        assert_eq!((record.size_bytes, record.link_count), (50000, 2));
+        assert_eq!(record.atime, Timestamp::from_seconds(-1));
+        assert_eq!(
+            record.mtime,
+            Timestamp {
+                seconds: 2_208_988_800,
+                nanoseconds: 125_000_001
+            }
+        );
+        let runs: Vec<_> = record
+            .blocks
+            .iter()
+            .map(|run| (run.file_block, run.disk_block, run.count))
+            .collect();
+        assert_eq!(runs, [(0, 500, 12), (12, 513, 1)]);
+        assert!(record.map_is_whole(4096));
+        let less = record_with("TOTAL: 14", "TOTAL: 13");
+        assert!(!less.map_is_whole(4096));
+    }
+
+    fn record_with(old: &str, new: &str) -> InodeRecord {
+        record(&FILE.replace(old, new)).unwrap()
+    }
+
+    #[test]
+    fn extents_are_read_with_what_is_unwritten() {
+        let text = FILE.split("BLOCKS").next().unwrap();
+        let text = format!("{text}EXTENTS:\n(ETB0):99, (0-3):100-103, (5[u]):200\n");
+        let record = record(&text).unwrap();
+        assert_eq!(record.blocks.len(), 2);
+        assert!(record.blocks[1].unwritten && record.blocks[1].file_block == 5);
+        assert!(record.map_is_whole(4096));
+    }
+
+    #[test]
+    fn devices_and_targets_are_read_and_a_target_may_hold_anything() {
+        let (head, _) = FILE.split_once("Extended").unwrap();
+        let device =
+            format!("{head}(New-style) Device major/minor number: 300:70000 (hex 12c:11170)\n");
+        assert_eq!(record(&device).unwrap().device, Some((300, 70000)));
+        let head = head.replace("Size: 50000", "Size: 11");
+        let link = format!("{head}Fast link dest: \"a\"\nLinks: 9\"\n");
+        let record_of_link = record(&link).unwrap();
+        assert_eq!(
+            record_of_link.fast_target.as_deref(),
+            Some(&b"a\"\nLinks: 9"[..])
+        );
+        assert_eq!(record_of_link.link_count, 2);
+        assert!(record(&link.replace("a\"\nLinks: 9", "short")).is_err());
+    }
+
+    #[test]
+    fn what_is_no_inode_is_unreadable() {
+        assert!(record("").is_err());
+        assert!(record("\n").is_err());
+        for (old, new) in [
+            ("Mode:  06755", "Mode:  0x"),
+            ("Size: 50000", "Size: many"),
+            ("(0-11):500-511", "(0-11):500-510"),
+            ("(0-11):500-511", "(11-0):500-511"),
+            (" mtime: ", " mtome: "),
+        ] {
+            assert!(record(&FILE.replace(old, new)).is_err(), "{new}");
+        }
+    }
+}

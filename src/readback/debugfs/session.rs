@@ -1,0 +1,244 @@
+//! debugfs run over a batch of commands, and its answers told apart.
+
+use std::path::Path;
+
+use crate::command::Program;
+use crate::error::Result;
+use crate::progress::Reporter;
+
+/// Commands in one run: some megabytes of answers.
+const BATCH: usize = 4096;
+
+/// debugfs and the image it is to look at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Session<'a> {
+    pub debugfs: &'a Path,
+    /// An open image's path: a name could hold a `?`, which debugfs takes for the start of options.
+    pub image: &'a Path,
+}
+
+/// What came of one command.
+#[derive(Debug)]
+pub(super) enum Outcome<T> {
+    /// The answer, as parsed.
+    Answer(T),
+    /// debugfs crashed over it or printed without end.
+    Lost,
+}
+
+/// All outcomes of a batch, and what debugfs complained of, which names no command.
+#[derive(Debug)]
+pub(super) struct Outcomes<T> {
+    /// One for each command.
+    pub by_command: Vec<Outcome<T>>,
+    /// Standard error without the version line.
+    pub complaints: String,
+}
+
+impl Session<'_> {
+    /// Runs `commands` in as few runs as will do and parses each one's answer. A run may print
+    /// `limit_bytes`. A command that ends debugfs or goes beyond the limit is lost; those after it
+    /// get a run of their own.
+    pub fn ask<T>(
+        &self,
+        commands: &[Vec<u8>],
+        limit_bytes: u64,
+        reporter: &dyn Reporter,
+        mut parse: impl FnMut(usize, &mut Answer<'_>) -> T,
+    ) -> Result<Outcomes<T>> {
+        let mut by_command = Vec::with_capacity(commands.len());
+        let mut complaints = String::new();
+        while by_command.len() < commands.len() {
+            let first = by_command.len();
+            let batch = &commands[first..commands.len().min(first + BATCH)];
+            let output = Program::new(self.debugfs)
+                .args(["-c", "-f", "-"])
+                .arg(self.image)
+                .env("DEBUGFS_PAGER", None)
+                .env("PAGER", None)
+                .input(batch.join(&b'\n').into_iter().chain([b'\n']).collect())
+                .output_limit(limit_bytes)
+                .run(reporter)?;
+            let said = String::from_utf8_lossy(&output.stderr);
+            // The version comes first, and the mode asked for is no complaint.
+            let lines = said
+                .lines()
+                .skip(1)
+                .filter(|line| !line.contains("catastrophic mode"));
+            complaints.extend(lines.flat_map(|line| [line, "\n"]));
+            let ended_by_itself = output.status.code().is_some();
+            let mut rest = &output.stdout[..];
+            for (index, command) in batch.iter().enumerate() {
+                let next = batch.get(index + 1);
+                let Some(after) = after_echo(rest, command) else {
+                    break;
+                };
+                let mut answer = Answer {
+                    rest: after,
+                    stop: next.map(|next| echo(next)),
+                };
+                let parsed = parse(first + index, &mut answer);
+                rest = answer.rest;
+                let is_whole = match next {
+                    Some(next) => after_echo(rest, next).is_some(),
+                    None => ended_by_itself,
+                };
+                if !is_whole {
+                    break;
+                }
+                by_command.push(Outcome::Answer(parsed));
+            }
+            if by_command.len() < first + batch.len() {
+                by_command.push(Outcome::Lost);
+            }
+        }
+        Ok(Outcomes {
+            by_command,
+            complaints,
+        })
+    }
+}
+
+fn echo(command: &[u8]) -> Vec<u8> {
+    [b"debugfs: ", command, b"\n"].concat()
+}
+
+/// What follows the echo of `command`, which starts a line.
+fn after_echo<'a>(output: &'a [u8], command: &[u8]) -> Option<&'a [u8]> {
+    let echo = echo(command);
+    if let Some(after) = output.strip_prefix(&echo[..]) {
+        return Some(after);
+    }
+    let mut rest = output;
+    loop {
+        let line_end = rest.iter().position(|byte| *byte == b'\n')?;
+        rest = &rest[line_end + 1..];
+        if let Some(after) = rest.strip_prefix(&echo[..]) {
+            return Some(after);
+        }
+    }
+}
+
+/// The answer to one command, read from its start.
+///
+/// Names and symlink targets may hold anything, also what looks like the next command's echo:
+/// they are taken by their structure, never by looking for the end of a line.
+#[derive(Debug)]
+pub(super) struct Answer<'a> {
+    rest: &'a [u8],
+    stop: Option<Vec<u8>>,
+}
+
+impl<'a> Answer<'a> {
+    #[cfg(test)]
+    pub fn new(text: &'a [u8]) -> Self {
+        Self {
+            rest: text,
+            stop: None,
+        }
+    }
+
+    /// The next line without its end; `None` at the answer's end.
+    pub fn line(&mut self) -> Option<&'a [u8]> {
+        let is_end = |stop: &Vec<u8>| self.rest.starts_with(stop);
+        if self.stop.as_ref().is_some_and(is_end) {
+            return None;
+        }
+        let end = self.rest.iter().position(|byte| *byte == b'\n')?;
+        let line = &self.rest[..end];
+        self.rest = &self.rest[end + 1..];
+        Some(line)
+    }
+
+    /// Takes `bytes` if they come next.
+    pub fn take(&mut self, bytes: &[u8]) -> bool {
+        let after = self.rest.strip_prefix(bytes);
+        self.rest = after.unwrap_or(self.rest);
+        after.is_some()
+    }
+
+    /// Takes as many bytes, if so many are left.
+    pub fn take_length(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some(taken)
+    }
+
+    /// Takes everything before the next `delimiter`, and it.
+    pub fn take_until(&mut self, delimiter: u8) -> Option<&'a [u8]> {
+        let end = self.rest.iter().position(|byte| *byte == delimiter)?;
+        let taken = &self.rest[..end];
+        self.rest = &self.rest[end + 1..];
+        Some(taken)
+    }
+}
+
+/// A decimal number.
+pub(super) fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
+    std::str::from_utf8(digits).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Silent;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// A program in debugfs's place that echoes commands, crashes over some and floods over others.
+    fn stand_in(directory: &Path) -> std::path::PathBuf {
+        let path = directory.join("debugfs");
+        let script = r#"#!/bin/sh
+echo version >&2
+while read -r line; do
+    echo "debugfs: $line"
+    case $line in
+        crash) kill -SEGV $$ ;;
+        flood) cat /dev/zero ;;
+        bad) echo "it is bad" >&2 ;;
+        *) echo "answer to $line"; echo ;;
+    esac
+done
+"#;
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_command_that_ends_debugfs_is_lost_and_the_others_are_answered() {
+        let directory = tempfile::tempdir().unwrap();
+        let debugfs = stand_in(directory.path());
+        let session = Session {
+            debugfs: &debugfs,
+            image: Path::new("image"),
+        };
+        let commands = ["a", "crash", "b", "flood", "bad", "crash"];
+        let commands = commands.map(|command| command.as_bytes().to_vec());
+        let outcomes = session
+            .ask(&commands, 100_000, &Silent, |_, answer| {
+                let line = answer.line().unwrap_or(b"nothing");
+                String::from_utf8(line.to_vec()).unwrap_or_default()
+            })
+            .unwrap();
+        let shown: Vec<_> = outcomes
+            .by_command
+            .iter()
+            .map(|outcome| match outcome {
+                Outcome::Answer(answer) => answer,
+                Outcome::Lost => "lost",
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "answer to a",
+                "lost",
+                "answer to b",
+                "lost",
+                "nothing",
+                "lost"
+            ]
+        );
+        assert_eq!(outcomes.complaints, "it is bad\n");
+    }
+}

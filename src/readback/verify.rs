@@ -1,0 +1,257 @@
+//! An image held against the tree it was made from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::Path;
+
+use super::{Problem, View, expected_listing, read_through_debugfs, read_through_ext4_view};
+use crate::error::{Error, Result};
+use crate::layers::Contents;
+use crate::listing::{Body, Difference, Field, Kind, Line, Links, Listing, Owner, compare};
+use crate::progress::{Reporter, Unit};
+use crate::tree::Tree;
+
+/// How many differences an error shows.
+const SHOWN_DIFFERENCES: usize = 10;
+
+/// Where mke2fs puts a directory of its own.
+const LOST_FOUND: &[u8] = b"lost+found";
+
+/// Who saw a difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reader {
+    /// debugfs of e2fsprogs.
+    Debugfs,
+    /// The ext4-view crate.
+    Ext4View,
+    /// Neither could read what was to be proven.
+    Neither,
+}
+
+impl fmt::Display for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Debugfs => "debugfs",
+            Self::Ext4View => "ext4-view",
+            Self::Neither => "neither reader",
+        })
+    }
+}
+
+/// A difference and who saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The reader.
+    pub reader: Reader,
+    /// What it saw.
+    pub difference: Difference,
+}
+
+/// `reader: difference`.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.reader, self.difference)
+    }
+}
+
+/// What came of a verification.
+#[derive(Debug)]
+pub struct VerifyReport {
+    /// Names that were compared.
+    pub names: u64,
+    /// All differences, ascending by path.
+    pub findings: Vec<Finding>,
+    /// Extended attributes that neither reader could show.
+    pub unproven: Vec<Problem>,
+}
+
+impl VerifyReport {
+    /// Nothing, if the image is as expected.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] with the first ten differences.
+    pub fn into_result(self) -> Result<()> {
+        if self.findings.is_empty() {
+            return Ok(());
+        }
+        let mut text = format!(
+            "expected no difference between the image's tree and the filesystem, found {}:",
+            self.findings.len()
+        );
+        for finding in self.findings.iter().take(SHOWN_DIFFERENCES) {
+            text.push_str(&format!("\n{finding}"));
+        }
+        if self.findings.len() > SHOWN_DIFFERENCES {
+            text.push_str("\n…");
+        }
+        Err(Error::Mismatch(text))
+    }
+}
+
+/// Reads `image` back through ext4-view and through the program `debugfs` and holds every name and
+/// attribute that either can see against `tree`, contents included.
+///
+/// Where the tree has no `lost+found` of its own, mke2fs's is expected.
+///
+/// # Errors
+/// [`Error::Io`] when the image or a layer cannot be read, [`Error::Tool`] when debugfs cannot be
+/// run. Differences are no error here but part of the report.
+pub fn verify(
+    image: &Path,
+    tree: &Tree,
+    contents: &Contents,
+    debugfs: &Path,
+    reporter: &dyn Reporter,
+) -> Result<VerifyReport> {
+    let mut names = 0_u64;
+    tree.for_each_path(|_, _, _| {
+        names += 1;
+        Ok::<_, Error>(())
+    })?;
+    // A few names more than expected are differences; many times more are a loop.
+    let max_names = names.saturating_mul(2).saturating_add(1000);
+    std::thread::scope(|scope| {
+        // Hashing the layers and reading the image know nothing of each other.
+        let expected = scope.spawn(|| expected_listing(tree, contents, reporter));
+        let views = read_views(image, debugfs, max_names, names, reporter);
+        let expected = expected
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let (mut expected, views) = (expected?, views?);
+        expect_lost_found(&mut expected);
+        Ok(report(&expected, &views))
+    })
+}
+
+struct Views {
+    debugfs: View,
+    ext4_view: View,
+}
+
+fn read_views(
+    image: &Path,
+    debugfs: &Path,
+    max_names: u64,
+    names: u64,
+    reporter: &dyn Reporter,
+) -> Result<Views> {
+    let meter = reporter.begin("read the filesystem back", Unit::Items, Some(names));
+    let inodes = read_through_debugfs(image, debugfs, max_names, reporter)?;
+    let mut met = BTreeSet::new();
+    let ext4_view = read_through_ext4_view(image, max_names, &mut |path, size_bytes| {
+        meter.add(1);
+        // Each inode once; a file that is mostly holes is left to the block map.
+        inodes.inode_of(path).is_some_and(|inode| {
+            let record = inodes.record(inode);
+            let data = record.map_or(0, |record| record.sectors.saturating_mul(512));
+            size_bytes <= data.saturating_mul(2) && met.insert(inode)
+        })
+    })?;
+    let digests: BTreeMap<_, _> = ext4_view
+        .listing
+        .lines()
+        .iter()
+        .filter(|line| matches!(line.body, Body::Content(_)))
+        .filter_map(|line| Some((inodes.inode_of(&line.path)?, line.body.clone())))
+        .collect();
+    let mut debugfs = inodes.view(&mut |path, _| {
+        let inode = inodes.inode_of(path);
+        inode.is_none_or(|inode| !digests.contains_key(&inode))
+    })?;
+    // What ext4-view read under one name holds for the inode's other names as well.
+    for line in debugfs.listing.lines_mut() {
+        let digest = inodes
+            .inode_of(&line.path)
+            .and_then(|inode| digests.get(&inode))
+            .filter(|_| line.body == Body::Unknown);
+        if let Some(digest) = digest {
+            line.body = digest.clone();
+        }
+    }
+    meter.finish("read");
+    Ok(Views { debugfs, ext4_view })
+}
+
+/// Adds mke2fs's `lost+found` to a listing that has none.
+fn expect_lost_found(expected: &mut Listing) {
+    if expected.find(LOST_FOUND).is_some() {
+        return;
+    }
+    expected.insert(Line {
+        kind: Some(Kind::Directory),
+        mode: Some(0o700),
+        owner: Some(Owner { uid: 0, gid: 0 }),
+        link_count: Some(2),
+        links: Links::Alone,
+        xattrs: Some(Box::default()),
+        body: Body::Nothing,
+        ..Line::unknown(LOST_FOUND)
+    });
+    let root = expected
+        .lines_mut()
+        .next()
+        .filter(|line| line.path.is_empty());
+    if let Some(link_count) = root.and_then(|root| root.link_count.as_mut()) {
+        *link_count = link_count.saturating_add(1);
+    }
+}
+
+fn report(expected: &Listing, views: &Views) -> VerifyReport {
+    let mut findings = Vec::new();
+    for (reader, view) in [
+        (Reader::Debugfs, &views.debugfs),
+        (Reader::Ext4View, &views.ext4_view),
+    ] {
+        let differences = compare(expected, &view.listing);
+        findings.extend(
+            differences
+                .into_iter()
+                .map(|difference| Finding { reader, difference }),
+        );
+    }
+    let mut unproven = Vec::new();
+    for line in expected.lines() {
+        prove(line, views, &mut findings, &mut unproven);
+    }
+    findings.sort_by(|one, other| {
+        let key = |finding: &Finding| (finding.difference.path().to_vec(), finding.reader);
+        key(one).cmp(&key(other))
+    });
+    VerifyReport {
+        names: expected.lines().len() as u64,
+        findings,
+        unproven,
+    }
+}
+
+/// Adds what no reader could see of a line. Only some extended attributes are beyond both readers
+/// in a sound image; all else unseen is as good as wrong.
+fn prove(line: &Line, views: &Views, findings: &mut Vec<Finding>, unproven: &mut Vec<Problem>) {
+    let in_views = [&views.debugfs, &views.ext4_view].map(|view| view.listing.find(&line.path));
+    let seen: BTreeSet<Field> = in_views
+        .iter()
+        .flatten()
+        .flat_map(|line| line.known_fields())
+        .collect();
+    let mut unseen: Vec<_> = line
+        .known_fields()
+        .filter(|field| !seen.contains(field))
+        .collect();
+    if unseen == [Field::Xattrs] {
+        unproven.push(Problem::new(
+            &line.path,
+            "its attributes could not be read back",
+        ));
+        unseen.clear();
+    }
+    if !unseen.is_empty() {
+        findings.push(Finding {
+            reader: Reader::Neither,
+            difference: Difference {
+                expected: Some(line.clone()),
+                found: in_views.into_iter().flatten().next().cloned(),
+                fields: unseen,
+            },
+        });
+    }
+}

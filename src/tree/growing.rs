@@ -1,0 +1,259 @@
+//! The tree while layers are applied: nodes in an arena, names that come and go.
+
+use std::collections::BTreeMap;
+
+use super::frozen::{Attributes, NodeKind};
+use super::hard_link::HardLink;
+use crate::error::{Error, Result};
+use crate::layers::Xattr;
+use crate::units::Timestamp;
+
+/// A node's place in the arena; reused after its last name is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Slot(u32);
+
+impl Slot {
+    pub const ROOT: Self = Self(0);
+
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A directory's names.
+pub(super) type Children = BTreeMap<Box<[u8]>, Slot>;
+
+/// A node that may still change.
+#[derive(Debug)]
+pub(super) struct GrowingNode {
+    pub attributes: Attributes,
+    pub kind: GrowingKind,
+    /// The layer that made it or last said something about it.
+    pub layer: u32,
+    /// How many names lead here.
+    names: u32,
+}
+
+#[derive(Debug)]
+pub(super) enum GrowingKind {
+    Directory(Children),
+    /// Any kind that has no children.
+    Leaf(NodeKind),
+    /// A hard link whose target has not come yet.
+    PendingLink(Box<HardLink>),
+    /// Nothing: the slot waits to be used again.
+    Vacant,
+}
+
+/// A tree under construction. Only directories hold others, so nothing here recurses.
+#[derive(Debug)]
+pub(super) struct GrowingTree {
+    nodes: Vec<GrowingNode>,
+    vacant: Vec<Slot>,
+    max_nodes: u64,
+}
+
+impl GrowingTree {
+    /// An empty root directory; `max_nodes` besides it are allowed.
+    pub fn new(root: Attributes, max_nodes: u64) -> Self {
+        let root = GrowingNode {
+            attributes: root,
+            kind: GrowingKind::Directory(Children::new()),
+            layer: 0,
+            names: 1,
+        };
+        Self {
+            nodes: vec![root],
+            vacant: Vec::new(),
+            max_nodes,
+        }
+    }
+
+    pub fn node(&self, slot: Slot) -> &GrowingNode {
+        &self.nodes[slot.index()]
+    }
+
+    pub fn node_mut(&mut self, slot: Slot) -> &mut GrowingNode {
+        &mut self.nodes[slot.index()]
+    }
+
+    pub fn is_directory(&self, slot: Slot) -> bool {
+        matches!(self.node(slot).kind, GrowingKind::Directory(_))
+    }
+
+    pub fn child(&self, directory: Slot, name: &[u8]) -> Option<Slot> {
+        match &self.node(directory).kind {
+            GrowingKind::Directory(children) => children.get(name).copied(),
+            _ => None,
+        }
+    }
+
+    /// Nodes that are in use.
+    pub fn len(&self) -> usize {
+        self.nodes.len() - self.vacant.len()
+    }
+
+    /// Makes a node and gives it a name, taking the name from what had it.
+    pub fn make(
+        &mut self,
+        directory: Slot,
+        name: &[u8],
+        attributes: Attributes,
+        kind: GrowingKind,
+        layer: u32,
+    ) -> Result<Slot> {
+        self.unlink(directory, name);
+        if self.len() as u64 > self.max_nodes || self.nodes.len() >= u32::MAX as usize {
+            return Err(Error::bad_image(format!(
+                "expected at most {} entries (--max-entries), found more, counting the directories that only their children name",
+                self.max_nodes
+            )));
+        }
+        let node = GrowingNode {
+            attributes,
+            kind,
+            layer,
+            names: 0,
+        };
+        let slot = match self.vacant.pop() {
+            Some(slot) => {
+                self.nodes[slot.index()] = node;
+                slot
+            }
+            None => {
+                self.nodes.push(node);
+                Slot((self.nodes.len() - 1) as u32)
+            }
+        };
+        self.link(directory, name, slot);
+        Ok(slot)
+    }
+
+    /// Gives a node one more name, taking the name from what had it.
+    pub fn link(&mut self, directory: Slot, name: &[u8], slot: Slot) {
+        // Counted first: the name may be taken from this very node.
+        self.nodes[slot.index()].names += 1;
+        let GrowingKind::Directory(children) = &mut self.nodes[directory.index()].kind else {
+            unreachable!("names are only given in directories");
+        };
+        let before = match children.get_mut(name) {
+            Some(known) => Some(std::mem::replace(known, slot)),
+            None => {
+                children.insert(name.into(), slot);
+                None
+            }
+        };
+        if let Some(before) = before {
+            self.lose_name(before);
+        }
+    }
+
+    /// Takes a name away, and with a directory's name all that is below it.
+    pub fn unlink(&mut self, directory: Slot, name: &[u8]) {
+        if let GrowingKind::Directory(children) = &mut self.nodes[directory.index()].kind
+            && let Some(child) = children.remove(name)
+        {
+            self.lose_name(child);
+        }
+    }
+
+    /// Takes away all names in a directory.
+    pub fn empty(&mut self, directory: Slot) {
+        if let GrowingKind::Directory(children) = &mut self.nodes[directory.index()].kind {
+            for child in std::mem::take(children).into_values() {
+                self.lose_name(child);
+            }
+        }
+    }
+
+    fn lose_name(&mut self, slot: Slot) {
+        let mut losing = vec![slot];
+        while let Some(slot) = losing.pop() {
+            let node = &mut self.nodes[slot.index()];
+            node.names -= 1;
+            if node.names > 0 {
+                continue;
+            }
+            if let GrowingKind::Directory(children) =
+                std::mem::replace(&mut node.kind, GrowingKind::Vacant)
+            {
+                losing.extend(children.into_values());
+            }
+            node.attributes.xattrs = Box::default();
+            self.vacant.push(slot);
+        }
+    }
+
+    /// The nodes by slot, when no more names come or go.
+    pub fn into_nodes(self) -> Vec<GrowingNode> {
+        self.nodes
+    }
+}
+
+/// Attributes of a directory that has no entry of its own.
+pub(super) fn implied_attributes(default_time: Timestamp) -> Attributes {
+    Attributes {
+        mode: 0o755,
+        uid: 0,
+        gid: 0,
+        mtime: default_time,
+        xattrs: Box::<[Xattr]>::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree() -> GrowingTree {
+        GrowingTree::new(implied_attributes(Timestamp::default()), 10)
+    }
+
+    fn make(tree: &mut GrowingTree, directory: Slot, name: &[u8], kind: GrowingKind) -> Slot {
+        let attributes = implied_attributes(Timestamp::default());
+        tree.make(directory, name, attributes, kind, 0).unwrap()
+    }
+
+    #[test]
+    fn a_replaced_subtree_leaves_its_slots_to_others() {
+        let mut tree = tree();
+        for _ in 0..100 {
+            let a = make(
+                &mut tree,
+                Slot::ROOT,
+                b"a",
+                GrowingKind::Directory(Children::new()),
+            );
+            make(&mut tree, a, b"b", GrowingKind::Leaf(NodeKind::Fifo));
+        }
+        assert_eq!(tree.len(), 3);
+        assert_eq!(tree.nodes.len(), 3);
+    }
+
+    #[test]
+    fn a_node_lives_as_long_as_its_last_name() {
+        let mut tree = tree();
+        let a = make(
+            &mut tree,
+            Slot::ROOT,
+            b"a",
+            GrowingKind::Leaf(NodeKind::Fifo),
+        );
+        tree.link(Slot::ROOT, b"b", a);
+        // Its own name again: nothing is lost.
+        tree.link(Slot::ROOT, b"b", a);
+        tree.unlink(Slot::ROOT, b"a");
+        assert_eq!(tree.child(Slot::ROOT, b"b"), Some(a));
+        tree.unlink(Slot::ROOT, b"b");
+        assert_eq!(tree.len(), 1);
+    }
+
+    #[test]
+    fn a_node_costs_less_than_130_bytes_besides_its_name() {
+        assert!(
+            size_of::<GrowingNode>() <= 128,
+            "{}",
+            size_of::<GrowingNode>()
+        );
+    }
+}

@@ -1,0 +1,139 @@
+//! The plan's numbers are those of the superblock that mke2fs writes.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::Command;
+
+use layerpress::ondisk::superblock::{SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET_BYTES, Superblock};
+use layerpress::plan::geometry::default_inodes;
+use layerpress::plan::{FormatRequest, Geometry, JournalSize};
+
+/// Runs mke2fs for a request; `None` where it refuses.
+fn mke2fs(directory: &Path, request: FormatRequest) -> Option<Superblock> {
+    let path = directory.join("plan.img");
+    let file = File::create(&path).unwrap();
+    file.set_len(u64::from(request.blocks) * 4096).unwrap();
+    let mut command = Command::new("/usr/sbin/mke2fs");
+    command.args(["-q", "-F", "-t", "ext3", "-T", "default", "-m", "1"]);
+    command.args(["-N", &request.inodes.to_string()]);
+    if let JournalSize::Mebibytes(size) = request.journal {
+        command.args(["-J", &format!("size={size}")]);
+    }
+    let output = command
+        .arg(&path)
+        .output()
+        .expect("mke2fs (e2fsprogs) is installed");
+    if !output.status.success() {
+        return None;
+    }
+    let mut bytes = [0; SUPERBLOCK_BYTES];
+    let file = File::open(&path).unwrap();
+    file.read_exact_at(&mut bytes, SUPERBLOCK_OFFSET_BYTES)
+        .unwrap();
+    Some(Superblock::decode(&bytes))
+}
+
+fn assert_predicted(directory: &Path, request: FormatRequest) {
+    let predicted = Geometry::of(request);
+    let made = mke2fs(directory, request);
+    let (Some(predicted), Some(made)) = (&predicted, &made) else {
+        assert!(
+            predicted.is_none() && made.is_none(),
+            "{request:?}: predicted {predicted:?}, made {made:?}"
+        );
+        return;
+    };
+    let predicted_numbers = (
+        predicted.blocks,
+        predicted.blocks_per_group,
+        predicted.inodes_per_group,
+        predicted.reserved_descriptor_blocks_per_copy,
+        predicted.reserved_blocks,
+        predicted.free_blocks,
+        predicted.free_inodes,
+    );
+    let made_numbers = (
+        made.blocks_count,
+        made.blocks_per_group,
+        made.inodes_per_group,
+        u32::from(made.reserved_gdt_blocks),
+        made.reserved_blocks_count,
+        made.free_blocks_count,
+        made.free_inodes_count,
+    );
+    assert_eq!(predicted_numbers, made_numbers, "{request:?}");
+}
+
+fn by_rule(blocks: u32) -> FormatRequest {
+    FormatRequest {
+        blocks,
+        inodes: default_inodes(blocks),
+        journal: JournalSize::Auto,
+    }
+}
+
+#[test]
+fn geometry_is_what_mke2fs_makes_at_every_kind_of_size() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut sizes: Vec<u32> = vec![
+        2048, 2049, 2303, 4096, 8192, 10_000, 16_384, 32_767, 32_768, 32_769, 33_024, 33_280,
+        65_536,
+    ];
+    // Around the thresholds where a last group is dropped, and the journal's steps.
+    sizes.extend((0..40).map(|step| 32_768 + 310 + step));
+    sizes.extend((0..12).map(|step| 2 * 32_768 + 390 + step));
+    sizes.extend((0..12).map(|step| 3 * 32_768 + 458 + step));
+    for step in [262_144, 524_288] {
+        sizes.extend([step - 1, step, step + 1, step + 700]);
+    }
+    sizes.extend([1_048_576, 4_194_303, 4_194_304 + 12_345]);
+    for blocks in sizes {
+        assert_predicted(directory.path(), by_rule(blocks));
+    }
+}
+
+#[test]
+fn geometry_is_what_mke2fs_makes_of_many_inodes_and_chosen_journals() {
+    let directory = tempfile::tempdir().unwrap();
+    for (blocks, inodes) in [
+        (2048, 600),
+        (2048, 8000),
+        (2304, 40_000),
+        (9000, 60_000),
+        (32_768, 32_768),
+        (32_768, 32_769),
+        (32_768, 40_000),
+        (32_768, 65_537),
+        (32_768, 100_000),
+        (33_000, 200_000),
+        (70_000, 1_000_000),
+        (80_000, 1_000_000),
+        (90_000, 1_000_000),
+        (100_000, 1_000_000),
+        (120_000, 1_000_000),
+        (131_072, 300_001),
+    ] {
+        let request = FormatRequest {
+            blocks,
+            inodes,
+            journal: JournalSize::Auto,
+        };
+        assert_predicted(directory.path(), request);
+    }
+    for (blocks, size) in [
+        (2048, 4),
+        (4096, 4),
+        (4096, 8),
+        (65_536, 4),
+        (65_536, 64),
+        (65_536, 200),
+        (65_536, 3),
+    ] {
+        let request = FormatRequest {
+            journal: JournalSize::Mebibytes(size),
+            ..by_rule(blocks)
+        };
+        assert_predicted(directory.path(), request);
+    }
+}
