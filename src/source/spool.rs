@@ -75,7 +75,9 @@ impl Spooler<'_> {
         length_bytes: Option<u64>,
         name: &str,
     ) -> Result<Spooled> {
-        let meter = self.reporter.begin(name, Unit::Bytes, length_bytes);
+        let meter = self
+            .reporter
+            .begin(&format!("read {name}"), Unit::Bytes, length_bytes);
         let taken = Rc::new(Cell::new(0));
         let mut input = Counted {
             input,

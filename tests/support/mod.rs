@@ -1,4 +1,7 @@
-//! What several tests share.
+//! What the tests share. Each test file uses its own part of it, and a helper that fails fails
+//! its test.
+#![allow(dead_code, clippy::unwrap_used)]
 
+pub mod archive;
 pub mod directory_tree;
 pub mod oracles;
