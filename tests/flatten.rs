@@ -1,7 +1,7 @@
 //! Flattening shows what the changesets say, and what real engines make of them.
 //!
 //! The corpus in `fixtures/changesets` is the promise. Each case is held against our flattening,
-//! against `umoci unpack` and against dockerd with overlay2; where an engine shows something else
+//! against `umoci unpack`, dockerd with overlay2 and containerd with overlayfs; where an engine shows something else
 //! the case says why, and it is an error when it does not differ any more.
 
 mod support;
@@ -9,7 +9,8 @@ mod support;
 use layerpress::progress::Silent;
 use layerpress::tree::{FlattenOptions, Tree, flatten};
 use support::changeset::{
-    Case, DEFAULT_TIME, Expected, Layer, Listing, changesets, corpus, docker::Docker, umoci,
+    Case, DEFAULT_TIME, Expected, Layer, Listing, changesets, containerd::Containerd, corpus,
+    docker::Docker, umoci,
 };
 
 fn options() -> FlattenOptions<'static> {
@@ -142,6 +143,17 @@ fn docker_shows_the_same_or_the_case_says_why_not() {
     }
     match Docker::start() {
         Ok(docker) => judge("docker", |layers, work| docker.unpack(layers, work)),
+        Err(reason) => println!("skipped: {reason}"),
+    }
+}
+
+#[test]
+fn containerd_shows_the_same_or_the_case_says_why_not() {
+    if !is_root_with(&["containerd", "ctr"]) {
+        return;
+    }
+    match Containerd::start() {
+        Ok(containerd) => judge("containerd", |layers, work| containerd.unpack(layers, work)),
         Err(reason) => println!("skipped: {reason}"),
     }
 }

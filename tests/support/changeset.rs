@@ -1,8 +1,12 @@
 //! The changeset corpus: layers in words, what they must show, and the engines that judge it too.
 
 pub mod archive;
+pub mod containerd;
+pub mod daemon;
 pub mod docker;
+pub mod image;
 pub mod listing;
+pub mod model;
 pub mod umoci;
 pub mod words;
 
@@ -13,8 +17,7 @@ use layerpress::oci::{DiffId, DigestHasher};
 use layerpress::units::Timestamp;
 
 pub use listing::Listing;
-use words::Item;
-pub use words::{Case, Expected, ItemKind, Layer};
+pub use words::{Case, Expected, Item, ItemKind, Layer};
 
 /// The time of directories without entries.
 pub const DEFAULT_TIME: Timestamp = Timestamp::from_seconds(1_600_000_000);

@@ -1,4 +1,4 @@
 //! What several tests share.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 pub mod changeset;

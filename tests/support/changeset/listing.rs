@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::fmt::Write;
+use std::fs::Metadata;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
@@ -56,7 +57,11 @@ impl Listing {
         let mut open = vec![Vec::new()];
         while let Some(path) = open.pop() {
             let full = root.join(OsStr::from_bytes(&path));
-            let item = disk_item(&path, &full);
+            let Ok(metadata) = full.symlink_metadata() else {
+                // overlayfs lists its whiteouts in directories that only one layer has.
+                continue;
+            };
+            let item = disk_item(&path, &full, &metadata);
             if item.kind == ItemKind::Directory {
                 for child in std::fs::read_dir(&full).unwrap() {
                     let name = child.unwrap().file_name().into_vec();
@@ -183,8 +188,7 @@ fn tree_item(path: &[u8], node: &Node, contents: &[Vec<u8>]) -> Item {
     }
 }
 
-fn disk_item(path: &[u8], full: &Path) -> Item {
-    let metadata = full.symlink_metadata().unwrap();
+fn disk_item(path: &[u8], full: &Path, metadata: &Metadata) -> Item {
     let kind = metadata.file_type();
     let device = Device {
         major: rustix::fs::major(metadata.rdev()),
