@@ -3,14 +3,15 @@
 //! The corpus in `fixtures/changesets` is the promise. Each case is held against our flattening,
 //! against `umoci unpack`, dockerd with overlay2 and containerd with overlayfs; where an engine shows something else
 //! the case says why, and it is an error when it does not differ any more.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
 
 use layerpress::progress::Silent;
 use layerpress::tree::{FlattenOptions, Tree, flatten};
 use support::changeset::{
-    Case, DEFAULT_TIME, Expected, Layer, Listing, changesets, containerd::Containerd, corpus,
-    docker::Docker, umoci,
+    Case, DEFAULT_TIME, Expected, Item, ItemKind, Layer, Listing, changesets,
+    containerd::Containerd, corpus, docker::Docker, umoci,
 };
 
 fn options() -> FlattenOptions<'static> {
@@ -156,4 +157,34 @@ fn containerd_shows_the_same_or_the_case_says_why_not() {
         Ok(containerd) => judge("containerd", |layers, work| containerd.unpack(layers, work)),
         Err(reason) => println!("skipped: {reason}"),
     }
+}
+
+#[test]
+fn the_comparison_sees_every_attribute() {
+    let mut item = Item::new(b"f", ItemKind::File(b"x".to_vec()));
+    item.xattrs.insert(b"user.a".to_vec(), b"1".to_vec());
+    let listing = Listing::of_items(std::slice::from_ref(&item));
+    type Change = fn(&mut Item);
+    let changes: [Change; 9] = [
+        |item| item.path = b"g".to_vec(),
+        |item| item.kind = ItemKind::File(b"y".to_vec()),
+        |item| item.kind = ItemKind::Link(b"e".to_vec()),
+        |item| item.mode = 0o4644,
+        |item| item.uid = 1,
+        |item| item.gid = 1,
+        |item| item.mtime.nanoseconds = 1,
+        |item| drop(item.xattrs.insert(b"user.a".to_vec(), Vec::new())),
+        |item| item.xattrs.clear(),
+    ];
+    for (index, change) in changes.iter().enumerate() {
+        let mut changed = item.clone();
+        change(&mut changed);
+        let changed = Listing::of_items(&[changed]).with_times_from(&listing, 0);
+        assert_ne!(
+            listing.difference(&changed, ["one", "other"]),
+            "",
+            "change {index}"
+        );
+    }
+    assert_eq!(listing.difference(&listing.clone(), ["one", "other"]), "");
 }

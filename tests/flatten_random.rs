@@ -1,4 +1,5 @@
 //! Flattening of random layers, against a second flattening and against what every tree must be.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
 
@@ -18,7 +19,7 @@ fn options() -> FlattenOptions<'static> {
 }
 
 fn path() -> impl Strategy<Value = Vec<u8>> {
-    let name = select(vec!["a", "b", "c", "a", "b", "..", "."]);
+    let name = select(vec!["a", "b", "c", "a", "b", "a", "b", "c", "..", "."]);
     let prefix = select(vec!["", "", "", "./", "/"]);
     (prefix, prop::collection::vec(name, 1..4))
         .prop_map(|(prefix, names)| format!("{prefix}{}", names.join("/")).into_bytes())
@@ -68,7 +69,28 @@ fn layers() -> impl Strategy<Value = Vec<Layer>> {
         whiteouts: true,
         items,
     });
-    prop::collection::vec(layer, 1..5)
+    prop::collection::vec(layer, 1..5).prop_map(|mut layers| {
+        layers.insert(0, base());
+        layers
+    })
+}
+
+/// Something for the random layers to hit; without it most of them are refused at once.
+fn base() -> Layer {
+    let items = [
+        (&b"a"[..], ItemKind::Directory),
+        (b"a/b", ItemKind::Directory),
+        (b"a/b/c", ItemKind::File(b"c".to_vec())),
+        (b"a/a", ItemKind::File(b"a".to_vec())),
+        (b"b", ItemKind::Directory),
+        (b"b/a", ItemKind::Link(b"a/a".to_vec())),
+        (b"b/b", ItemKind::Symlink(b"../a/b".to_vec())),
+        (b"c", ItemKind::Symlink(b"/a".to_vec())),
+    ];
+    Layer {
+        whiteouts: true,
+        items: items.map(|(path, kind)| Item::new(path, kind)).into(),
+    }
 }
 
 proptest! {

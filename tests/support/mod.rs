@@ -1,4 +1,3 @@
 //! What several tests share.
-#![allow(dead_code, unused_imports)]
 
 pub mod changeset;

@@ -125,10 +125,11 @@ impl Model {
     /// Where an entry's directory really is.
     fn resolve(&mut self, directory: &[String], missing: Missing) -> Result<Option<Path>, Refused> {
         let mut path = Path::new();
-        let mut todo: Vec<(String, bool)> = directory
+        let mut todo: Vec<(String, Option<usize>)> = directory
             .iter()
+            .enumerate()
+            .map(|(index, name)| (name.clone(), Some(index)))
             .rev()
-            .map(|name| (name.clone(), true))
             .collect();
         let mut hops = 0;
         while let Some((name, literal)) = todo.pop() {
@@ -150,9 +151,8 @@ impl Model {
             }) = node.as_ref().map(|node| &node.item)
             {
                 if let Missing::Stop(stop) = missing
-                    && literal
-                    && hops_free_prefix(directory, &path)
-                    && stop(&path)
+                    && let Some(index) = literal
+                    && stop(&directory[..=index].to_vec())
                 {
                     return Ok(None);
                 }
@@ -165,13 +165,13 @@ impl Model {
                 if target.starts_with('/') {
                     path.clear();
                 }
-                todo.extend(target.rsplit('/').map(|name| (name.to_owned(), false)));
+                todo.extend(target.rsplit('/').map(|name| (name.to_owned(), None)));
                 continue;
             }
             if matches!(missing, Missing::Stop(_)) {
                 return Ok(None);
             }
-            if node.is_some_and(|node| node.layer == self.layer || !literal) {
+            if node.is_some_and(|node| node.layer == self.layer || literal.is_none()) {
                 return Err(Refused);
             }
             let mut item = Item::new(b"", ItemKind::Directory);
@@ -297,9 +297,4 @@ impl Model {
         }
         listing
     }
-}
-
-/// Whether a path is still the entry's own text, no link written out in it.
-fn hops_free_prefix(directory: &[String], path: &Path) -> bool {
-    directory.starts_with(path)
 }
