@@ -3,5 +3,6 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod archive;
+pub mod changeset;
 pub mod directory_tree;
 pub mod oracles;
