@@ -2,3 +2,4 @@
 
 pub mod directory_tree;
 pub mod oracles;
+pub mod sample;

@@ -175,9 +175,8 @@ impl Mounted {
 
     fn with_options(image: &Path, options: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        fs::create_dir(directory.path().join("mnt")).unwrap();
-        let mounted = Self { directory };
-        let mount_point = mounted.mount_point();
+        let mount_point = directory.path().join("mnt");
+        fs::create_dir(&mount_point).unwrap();
         succeed(
             "mount",
             [
@@ -187,7 +186,7 @@ impl Mounted {
                 mount_point.as_os_str(),
             ],
         );
-        mounted
+        Self { directory }
     }
 
     /// Where.
@@ -198,9 +197,17 @@ impl Mounted {
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        let unmounted = run("umount", [self.mount_point()]);
-        if !unmounted.status.success() && !std::thread::panicking() {
-            panic!("umount failed: {}", said(&unmounted));
+        // Busy for a moment while another thread of the tests is between fork and exec, its child
+        // still holding what this thread had open.
+        for _ in 0..100 {
+            let unmounted = run("umount", [self.mount_point()]);
+            if unmounted.status.success() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        if !std::thread::panicking() {
+            panic!("{} stays mounted", self.mount_point().display());
         }
     }
 }
