@@ -17,7 +17,7 @@ use layerpress::progress::{Meter, Reporter, Silent, Unit};
 use layerpress::readback::{VerifyReport, read_through_debugfs, read_through_ext4_view, verify};
 use support::directory_tree::{nodes_of, tree_of};
 use support::oracles;
-use support::sample::{bytes, make_image, sample, settle_root};
+use support::sample::{bytes, make_image, make_image_with, sample, settle_root};
 
 fn findings(report: &VerifyReport) -> String {
     report
@@ -313,6 +313,28 @@ fn both_readers_and_the_kernel_see_the_same_in_ext2_ext3_and_ext4() {
         let ext4_view =
             read_through_ext4_view(&image, 1000, &mut |_, size| size < 1 << 30).unwrap();
         assert_eq!(compare(&kernel, &ext4_view.listing), [], "{kind}");
+    }
+}
+
+#[test]
+fn an_image_of_small_blocks_and_small_inodes_reads_back_as_the_kernel_sees_it() {
+    let Some(sample) = sample() else { return };
+    // Nothing in there is larger than what blocks of 1 KiB can map.
+    let part = sample.directory.path().join("root/etc");
+    fs::write(part.join("triple"), bytes(70_000_000)).unwrap();
+    for inode_size in ["128", "256"] {
+        let image = sample.directory.path().join("small");
+        let options = ["-t", "ext2", "-b", "1024", "-I", inode_size];
+        make_image_with(&options, &part, &image, "100M");
+        let kernel = oracles::kernel_listing(&image);
+        let debugfs = oracles::required("debugfs");
+        let names = read_through_debugfs(&image, &debugfs, 1000, &Silent).unwrap();
+        let view = names.view(&mut |_, _| true).unwrap();
+        assert_eq!(view.problems, []);
+        assert_eq!(compare(&kernel, &view.listing), [], "{inode_size}");
+        let ext4_view = read_through_ext4_view(&image, 1000, &mut |_, _| true).unwrap();
+        assert_eq!(ext4_view.problems, []);
+        assert_eq!(compare(&kernel, &ext4_view.listing), [], "{inode_size}");
     }
 }
 

@@ -128,3 +128,22 @@ fn damaged_images_neither_stop_nor_break_the_readers() {
         "{unreadable}: the damage does not reach what is read"
     );
 }
+
+#[test]
+fn the_e2fsck_oracle_objects_to_an_image_and_to_its_backups() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("root");
+    fs::create_dir(&root).unwrap();
+    let image = directory.path().join("image.img");
+    make_image(&root, &image, "ext3", "200M");
+    let objects = || std::panic::catch_unwind(|| oracles::e2fsck_clean(&image)).is_err();
+    assert!(!objects());
+    // s_free_blocks_count_lo of the backup superblock in group 1.
+    let file = File::options().write(true).open(&image).unwrap();
+    file.write_all_at(&[1, 0, 0, 0], 32768 * 4096 + 0x0c)
+        .unwrap();
+    assert!(objects());
+    make_image(&root, &image, "ext3", "200M");
+    oracles::debugfs_write(&image, &["set_inode_field / links_count 9"]);
+    assert!(objects());
+}

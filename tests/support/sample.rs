@@ -53,11 +53,19 @@ impl Sample {
     }
 }
 
-/// Lets mke2fs make an image of a directory.
+/// Lets mke2fs make an image of a directory, of 4 KiB blocks.
 pub fn make_image(directory: &Path, image: &Path, kind: &str, size: &str) {
-    let arguments = ["-q", "-F", "-t", kind, "-T", "default", "-d"].map(OsStr::new);
-    let rest = [directory.as_os_str(), image.as_os_str(), OsStr::new(size)];
-    oracles::succeed("mke2fs", arguments.into_iter().chain(rest));
+    make_image_with(&["-t", kind, "-T", "default"], directory, image, size);
+}
+
+/// Lets mke2fs make an image of a directory.
+pub fn make_image_with(options: &[&str], directory: &Path, image: &Path, size: &str) {
+    let options = ["-q", "-F"].iter().chain(options).map(OsStr::new);
+    let image = [image.as_os_str(), OsStr::new(size)];
+    let arguments = options
+        .chain([OsStr::new("-d"), directory.as_os_str()])
+        .chain(image);
+    oracles::succeed("mke2fs", arguments);
 }
 
 /// Bytes that differ from block to block, none of them zero.
