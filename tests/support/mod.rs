@@ -6,3 +6,4 @@ pub mod archive;
 pub mod changeset;
 pub mod directory_tree;
 pub mod oracles;
+pub mod sample;
