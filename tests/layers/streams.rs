@@ -297,21 +297,17 @@ fn every_limit_names_its_flag() {
     read(&image(plain()), &options(exact, 2), &Silent).unwrap();
 
     let bomb = || vec![blob(&zstd(&zeros), &zeros)];
-    refused(bomb(), Limits::default(), "--max-expansion");
-    refused(
-        bomb(),
-        limits(|limits| limits.max_expansion = 1000),
-        "--max-expansion",
-    );
-    read(
-        &image(bomb()),
-        &options(limits(|limits| limits.max_expansion = u64::MAX), 1),
-        &Silent,
-    )
-    .unwrap();
+    let early = |max_expansion| Limits {
+        max_expansion,
+        max_expansion_from: 1 << 20,
+        ..Limits::default()
+    };
+    refused(bomb(), early(1000), "--max-expansion");
+    let loose = options(early(u64::MAX), 1);
+    read(&image(bomb()), &loose, &Silent).unwrap();
     // A small one is no bomb, whatever its ratio.
     let small = tar_of(&["zeros"], 1_000_000, 0);
-    let strict = limits(|limits| limits.max_expansion = 1);
+    let strict = early(1);
     read(
         &image(vec![blob(&zstd(&small), &small)]),
         &options(strict, 1),

@@ -9,6 +9,7 @@ use std::process::{Command, Output};
 use layerpress::Result;
 use layerpress::layers::{Data, Entry, EntryKind, Layers, ReadOptions, read};
 use layerpress::limits::Limits;
+use layerpress::oci::Platform;
 use layerpress::oci::{DiffId, Digest, DigestHasher};
 use layerpress::progress::Silent;
 use layerpress::region::FileRegion;
@@ -40,6 +41,7 @@ pub fn image(layers: Vec<LayerBlob>) -> Image {
         manifest_digest: None,
         config_digest: None,
         config: Default::default(),
+        platform: Platform::of_this_machine(),
         created: None,
         layers,
         warnings: Warnings::default(),
