@@ -132,12 +132,11 @@ impl ShownPlan {
         };
         let blocks = &self.blocks;
         let mut rows = vec![
-            ("image", self.image.clone()),
-            ("platform", self.platform.clone()),
+            ("image", format!("{} ({})", self.image, self.platform)),
             (
                 "content",
                 format!(
-                    "{} entries, {} from {} layers ({} by du)",
+                    "{} entries, {} from {} layers\n{} by du",
                     thousands(self.entries),
                     ByteSize(self.content_bytes),
                     self.layers,
@@ -164,7 +163,7 @@ impl ShownPlan {
             ),
             by_use("  room to grow", u64::from(blocks.reserved_for_growing)),
             by_use("  journal", u64::from(blocks.journal)),
-            by_use("  lost+found, resize inode", blocks.system),
+            by_use("  the system's own", blocks.system),
             by_use("  free", blocks.free),
             by_use(
                 "    for root only",

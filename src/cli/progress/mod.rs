@@ -8,7 +8,6 @@ use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
 use super::args::{OutputArguments, ProgressForm};
-use super::table::thousands;
 use super::tell;
 use crate::progress::{Meter, Reporter, Silent, Unit};
 use crate::units::ByteSize;
@@ -28,9 +27,9 @@ pub fn reporter(arguments: &OutputArguments) -> Box<dyn Reporter> {
 /// The line that stays of a finished task: `NAME: verified, 12.3 MiB, 0.52 s`.
 fn finished_line(name: &str, outcome: &str, unit: Unit, done: u64, time: Duration) -> String {
     let amount = match unit {
-        _ if done == 0 => String::new(),
-        Unit::Bytes => format!(", {}", ByteSize(done)),
-        Unit::Items => format!(", {}", thousands(done)),
+        Unit::Bytes if done > 0 => format!(", {}", ByteSize(done)),
+        // The outcome says what was counted.
+        Unit::Bytes | Unit::Items => String::new(),
     };
     format!("{name}: {outcome}{amount}, {:.2} s", time.as_secs_f64())
 }
