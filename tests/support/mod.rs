@@ -1,4 +1,9 @@
-//! What several tests share.
+//! What several tests share. Each test uses its own part of it, and a helper that fails fails its
+//! test.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod directory_tree;
 pub mod oracles;
+pub mod press;
+pub mod rootfs;
+pub mod tarball;
