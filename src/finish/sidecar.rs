@@ -1,8 +1,8 @@
 //! `OUTPUT.sha256`, as `sha256sum --check` reads it.
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -18,8 +18,9 @@ pub fn prepare(output: &Path, sha256: &Digest) -> Result<PartialFile> {
     path.push(".sha256");
     let partial = PartialFile::create(Path::new(&path))?;
     let name = output.file_name().unwrap_or_default().as_bytes();
-    (&mut &*partial.file())
-        .write_all(&line(sha256.digest(), name))
+    partial
+        .file()
+        .write_all_at(&line(sha256.digest(), name), 0)
         .map_err(|error| Error::path("write", Path::new(&path), error))?;
     Ok(partial)
 }

@@ -98,9 +98,14 @@ pub struct History {
 }
 
 impl ImageConfig {
-    /// The platform the image is for.
+    /// The platform the image is for; one without an operating system is for Linux.
     pub fn platform(&self) -> Platform {
-        Platform::new(&self.os, &self.architecture, self.variant.as_deref())
+        let or = |text: &str, other: &'static str| {
+            let text = if text.is_empty() { other } else { text };
+            text.to_owned()
+        };
+        let (os, architecture) = (or(&self.os, "linux"), or(&self.architecture, "unknown"));
+        Platform::new(&os, &architecture, self.variant.as_deref())
     }
 }
 

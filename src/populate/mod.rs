@@ -30,6 +30,7 @@ use crate::units::InodeNumber;
 use block_writer::BlockWriter;
 use groups::Groups;
 use inodes::NodeWriter;
+pub use system_inodes::CHAIN_ID_XATTR;
 
 /// A filesystem with the tree in it, not yet proven.
 #[derive(Debug)]
@@ -100,6 +101,9 @@ pub fn populate(
     groups
         .write_descriptors_and_backups(&superblock)
         .map_err(written)?;
+    if let (None, Some(chain_id)) = (plan.numbers.lost_found(), &plan.identity.chain_id) {
+        system_inodes::record_chain_id(partial.file(), &groups, chain_id).map_err(written)?;
+    }
     system_inodes::punch(partial.file(), &groups).map_err(written)?;
     std::os::unix::fs::FileExt::write_all_at(
         partial.file(),

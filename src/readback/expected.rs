@@ -105,17 +105,21 @@ fn digests(
         .sum();
     let meter = reporter.begin("hash the layers' files", Unit::Bytes, Some(total));
     let mut buffer = vec![0; BUFFER_BYTES];
+    let mut unreported = 0;
     let digests = files()
         .map(|file| {
-            let digest = file
-                .map(|file| digest(file, contents, &mut buffer))
-                .transpose()?;
-            meter.add(file.map_or(0, |file| data_bytes(&file.content)));
-            Ok(digest)
+            let Some(file) = file else { return Ok(None) };
+            let digest = digest(file, contents, &mut buffer)?;
+            unreported += data_bytes(&file.content);
+            if unreported >= BUFFER_BYTES as u64 {
+                meter.add(std::mem::take(&mut unreported));
+            }
+            Ok(Some(digest))
         })
-        .collect();
+        .collect::<Result<_>>()?;
+    meter.add(unreported);
     meter.finish("hashed");
-    digests
+    Ok(digests)
 }
 
 fn data_bytes(content: &Content) -> u64 {

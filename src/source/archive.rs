@@ -7,7 +7,7 @@ use crate::error::{Error, Result, escape_path};
 use crate::limits::Limits;
 use crate::region::FileRegion;
 
-/// Names an archive may have in bytes, all together. A `docker save` of a hundred images with a
+/// Memory for an archive's names, in bytes. A `docker save` of a hundred images with a
 /// hundred layers each stays below a few MiB.
 const MAX_NAME_BYTES: usize = 128 << 20;
 
@@ -34,6 +34,10 @@ enum Target {
 impl Archive {
     /// Indexes the tar in `file`. Of members with the same name the last counts.
     pub(super) fn index(file: FileRegion, limits: &Limits) -> Result<Self> {
+        Self::index_within(file, limits, MAX_NAME_BYTES)
+    }
+
+    fn index_within(file: FileRegion, limits: &Limits, max_name_bytes: usize) -> Result<Self> {
         let mut members = BTreeMap::new();
         let mut name_bytes = 0;
         let mut scan = TarScan::new(&file, limits);
@@ -43,7 +47,7 @@ impl Archive {
             };
             let target = target(&member, &name);
             name_bytes += name.len() + size_of::<Target>() + 64;
-            if name_bytes > MAX_NAME_BYTES {
+            if name_bytes > max_name_bytes {
                 return Err(Error::bad_image(
                     "more names than an archive of images has; `rootfs:PATH` reads a root filesystem's tar",
                 ));
@@ -192,6 +196,15 @@ mod tests {
             let error = archive.find(name).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn an_archive_of_endlessly_many_names_is_refused_before_memory_runs_out() {
+        let file = archive(&[("a", FILE, ""), ("b", FILE, ""), ("c", FILE, "")]).file;
+        let index = |max| Archive::index_within(file.clone(), &Limits::default(), max);
+        assert!(index(3 * (65 + size_of::<Target>())).is_ok());
+        let error = index(3 * (65 + size_of::<Target>()) - 1).unwrap_err();
+        assert!(error.to_string().contains("more names"), "{error}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::layout;
 use super::parts::{Parts, StoredLayer, Wanted, check_layer_type};
 use super::reference::Selector;
 use super::store::Store;
-use crate::error::{Error, Result, escape_path};
+use crate::error::{Error, Result};
 use crate::oci::{Descriptor, Digest, DigestHasher, ImageConfig, full_image_name};
 
 /// One image of `manifest.json`.
@@ -70,7 +70,7 @@ fn by_name(entries: &[Entry], name: &str) -> Result<Vec<usize>> {
         .filter(|&index| is_named(&entries[index]))
         .collect();
     if found.is_empty() {
-        let shown = escape_path(name.as_bytes());
+        let shown = document::shown(name);
         return Err(layout::several(
             &format!("no image is named {shown}"),
             &choices(entries),
@@ -136,7 +136,7 @@ fn tags(entry: &Entry) -> impl Iterator<Item = &str> {
 
 fn choices(entries: &[Entry]) -> Vec<String> {
     let choice = |(index, entry): (usize, &Entry)| match tags(entry).next() {
-        Some(tag) => format!(":{}", escape_path(tag.as_bytes())),
+        Some(tag) => format!(":{}", document::shown(tag)),
         None => format!(":@{index}"),
     };
     entries.iter().enumerate().map(choice).collect()
@@ -145,7 +145,7 @@ fn choices(entries: &[Entry]) -> Vec<String> {
 /// The configuration in the file `name`, and its digest: the name's where the name is one, after
 /// the bytes have been held against it.
 fn config(store: &Store, name: &str) -> Result<(ImageConfig, Digest)> {
-    let shown = format!("configuration {}", escape_path(name.as_bytes()));
+    let shown = format!("configuration {}", document::shown(name));
     let region = store
         .find(name)?
         .ok_or_else(|| Error::bad_image(format!("{shown}: absent")))?;
@@ -175,7 +175,7 @@ fn digest_in_name(name: &str) -> Option<Digest> {
 fn layers(store: &Store, entry: &Entry, config: &ImageConfig) -> Result<Vec<StoredLayer>> {
     let names = entry.layers.as_deref().unwrap_or_default();
     let layer = |(index, name): (usize, &String)| {
-        let shown = format!("layer {}", escape_path(name.as_bytes()));
+        let shown = format!("layer {}", document::shown(name));
         let stored = store
             .find(name)?
             .ok_or_else(|| Error::bad_image(format!("{shown}: absent")))?;

@@ -3,7 +3,7 @@
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::store::Store;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, escape_path};
 use crate::oci::{Descriptor, Digest, DigestHasher};
 use crate::region::FileRegion;
 
@@ -71,7 +71,17 @@ pub(super) fn check_digest(bytes: &[u8], expected: &Digest, name: &str) -> Resul
 
 /// Reads JSON.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8], name: &str) -> Result<T> {
-    serde_json::from_slice(bytes).map_err(|error| Error::bad_image(format!("{name}: {error}")))
+    serde_json::from_slice(bytes)
+        .map_err(|error| Error::bad_image(format!("{name}: {}", shown(&error.to_string()))))
+}
+
+/// A text from an image, made fit for an error's one line: escaped and not without end.
+pub(super) fn shown(text: &str) -> String {
+    const LONGEST: usize = 300;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", escape_path(&text.as_bytes()[..end])),
+        None => escape_path(text.as_bytes()),
+    }
 }
 
 /// The fields by which indexes and manifests are told apart.
@@ -123,7 +133,8 @@ pub(super) fn check_form(
     }
     match (media_type, outline.media_type) {
         (Some(expected), Some(found)) if expected != found => Err(Error::bad_image(format!(
-            "{name}: expected the media type {expected:?}, found {found:?}"
+            "{name}: expected the media type {expected}, found {}",
+            shown(&found)
         ))),
         _ => Ok(()),
     }

@@ -6,7 +6,7 @@ use super::document::{self, Form};
 use super::parts::{self, Parts, Wanted};
 use super::reference::Selector;
 use super::store::Store;
-use crate::error::{Error, Result, escape_path};
+use crate::error::{Error, Result};
 use crate::oci::media_type::{self, Kind};
 use crate::oci::{Descriptor, Digest, ImageIndex, Platform, full_image_name};
 
@@ -32,15 +32,27 @@ pub(super) fn find(store: &Store, selector: Option<&Selector>, wanted: &Wanted) 
 
 /// The image whose configuration is `config_digest`, where the index leads to one that is whole.
 pub(super) fn find_config(store: &Store, config_digest: &Digest) -> Result<Option<Parts>> {
+    let is_manifest = |descriptor: &Descriptor| {
+        media_type::kind(descriptor.media_type().as_ref()) == Kind::Manifest
+    };
     for descriptor in images(walk(store, read_top(store)?)?) {
-        let is_manifest = media_type::kind(descriptor.media_type().as_ref()) == Kind::Manifest;
-        // Attestations and artifacts beside the image are none of our business.
+        if !is_manifest(&descriptor) {
+            continue;
+        }
         let manifest = match parts::manifest(store, &descriptor) {
-            _ if !is_manifest => continue,
+            // An artifact beside the image is none of our business.
             Err(Error::Unsupported { .. }) => continue,
             manifest => manifest?,
         };
-        if manifest.is_some_and(|manifest| manifest.config().digest() == config_digest) {
+        let Some(manifest) = manifest.filter(|found| found.config().digest() == config_digest)
+        else {
+            continue;
+        };
+        let mut is_whole = store.blob(config_digest)?.is_some();
+        for layer in manifest.layers() {
+            is_whole &= store.blob(layer.digest())?.is_some();
+        }
+        if is_whole {
             return Parts::of_manifest(store, &descriptor).map(Some);
         }
     }
@@ -63,7 +75,8 @@ fn read_top(store: &Store) -> Result<Vec<Descriptor>> {
     let version = layout.image_layout_version;
     if !version.starts_with("1.") {
         return Err(Error::unsupported(format!(
-            "oci-layout: expected a version 1 layout, found {version:?}"
+            "oci-layout: expected a version 1 layout, found {}",
+            document::shown(&version)
         )));
     }
     index(&read("index.json")?, None, "index.json")
@@ -167,7 +180,7 @@ fn by_name(top: Vec<Descriptor>, name: &str) -> Result<Vec<Descriptor>> {
             annotation(descriptor, CONTAINERD_NAME).is_some_and(|own| full_image_name(own) == full)
         });
     }
-    let shown = escape_path(name.as_bytes());
+    let shown = document::shown(name);
     if found.is_empty() {
         let choices: Vec<_> = top.iter().map(|top| format!(":{}", choice(top))).collect();
         return Err(several(&format!("no image is named {shown}"), &choices));
@@ -225,10 +238,7 @@ fn choice(descriptor: &Descriptor) -> String {
     [CONTAINERD_NAME, REF_NAME]
         .iter()
         .find_map(|key| annotation(descriptor, key))
-        .map_or_else(
-            || format!("@{}", descriptor.digest()),
-            |name| escape_path(name.as_bytes()),
-        )
+        .map_or_else(|| format!("@{}", descriptor.digest()), document::shown)
 }
 
 /// An error that names what could have been chosen.
@@ -267,8 +277,8 @@ fn by_platform(store: &Store, images: Vec<Descriptor>, wanted: &Wanted) -> Resul
             return Err(match kind(other) {
                 Kind::Schema1 => document::schema_1(&name),
                 _ => Error::unsupported(format!(
-                    "{name}: expected an image manifest, found the media type {:?}",
-                    other.media_type().as_ref()
+                    "{name}: expected an image manifest, found the media type {}",
+                    document::shown(other.media_type().as_ref())
                 )),
             });
         }
@@ -287,7 +297,7 @@ fn by_platform(store: &Store, images: Vec<Descriptor>, wanted: &Wanted) -> Resul
         {
             best = Some((own, manifest));
         }
-        let platform = escape_path(platform.to_string().as_bytes());
+        let platform = document::shown(&platform.to_string());
         if !offered.contains(&platform) {
             offered.push(platform);
         }

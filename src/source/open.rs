@@ -109,11 +109,14 @@ impl Opener<'_> {
         if metadata.is_dir() {
             return self.directory(&path, reference.transport, selector);
         }
-        // A pipe by name, as a shell's <(command) gives, is opened as a pipe is: waiting.
-        let file = if metadata.file_type().is_fifo() {
+        let file_type = metadata.file_type();
+        let file = if file_type.is_fifo() {
+            // A pipe by name, as a shell's <(command) gives, is waited for as a pipe is.
             File::open(&path)
-        } else {
+        } else if file_type.is_file() {
             open_regular_file(&path)
+        } else {
+            return Err(a_device(&path.display().to_string()));
         };
         let file = file.map_err(|error| Error::path("open", &path, error))?;
         self.file(
@@ -210,9 +213,7 @@ fn uncompressed(mut file: File, name: &str, spooler: &Spooler<'_>) -> Result<Spo
     let cannot_read = |error| Error::io(format!("cannot read {name}"), error);
     let file_type = file.metadata().map_err(cannot_read)?.file_type();
     if file_type.is_char_device() || file_type.is_block_device() {
-        return Err(Error::unsupported(format!(
-            "{name} is a terminal or a device: expected a file or a pipe with an image"
-        )));
+        return Err(a_device(name));
     }
     if !file_type.is_file() {
         return spooler.stream(file, None, name);
@@ -221,6 +222,12 @@ fn uncompressed(mut file: File, name: &str, spooler: &Spooler<'_>) -> Result<Spo
     let whole = FileRegion::whole(file).map_err(cannot_read)?;
     let rest = whole.length_bytes.saturating_sub(start);
     spooler.file(whole.part(start, rest).unwrap_or(whole), name)
+}
+
+fn a_device(name: &str) -> Error {
+    Error::unsupported(format!(
+        "{name} is a terminal, a device or a socket: expected a file, a directory or a pipe with an image"
+    ))
 }
 
 fn refuse_selector(selector: Option<&Selector>) -> Result<()> {

@@ -3,7 +3,7 @@
 use super::document::{self, Form};
 use super::store::Store;
 use super::{Image, LayerBlob};
-use crate::error::{Error, Result, escape_path};
+use crate::error::{Error, Result};
 use crate::oci::media_type::{self, LayerKind};
 use crate::oci::{Descriptor, DiffId, Digest, ImageConfig, ImageManifest, Platform, parse_created};
 use crate::region::FileRegion;
@@ -46,7 +46,8 @@ pub(super) fn manifest(store: &Store, descriptor: &Descriptor) -> Result<Option<
     let config_type = manifest.config().media_type().as_ref();
     if !media_type::is_image_config(config_type) {
         return Err(Error::unsupported(format!(
-            "{name}: an artifact and not a container image: its configuration is of the type {config_type:?}"
+            "{name}: an artifact and not a container image: its configuration is of the type {}",
+            document::shown(config_type)
         )));
     }
     Ok(Some(manifest))
@@ -89,12 +90,13 @@ impl Parts {
         let mut warnings = Warnings::default();
         let config = self.config;
         let platform = config.platform();
-        check_platform(&platform, wanted, &mut warnings)?;
+        check_platform(&config, wanted, &mut warnings)?;
         let kind = &config.rootfs.kind;
         if kind != "layers" {
             return Err(Error::bad_image(format!(
-                "configuration {}: expected a rootfs of type \"layers\", found {kind:?}",
-                self.config_digest
+                "configuration {}: expected a rootfs of type layers, found {}",
+                self.config_digest,
+                document::shown(kind)
             )));
         }
         let diff_ids = &config.rootfs.diff_ids;
@@ -121,7 +123,8 @@ impl Parts {
         if let (None, Some(text)) = (created, &config.created)
             && !text.is_empty()
         {
-            warnings.count("the created time is no RFC 3339 date", text.as_bytes());
+            let start = text.as_bytes().get(..100).unwrap_or(text.as_bytes());
+            warnings.count("the created time is no RFC 3339 date", start);
         }
         let layers = diff_ids
             .iter()
@@ -146,11 +149,19 @@ impl Parts {
     }
 }
 
-fn check_platform(found: &Platform, wanted: &Wanted, warnings: &mut Warnings) -> Result<()> {
-    if wanted.platform.suitability(found).is_some() {
+/// An image that leaves out its variant or its architecture is not refused for it: an index may
+/// have told them apart.
+fn check_platform(config: &ImageConfig, wanted: &Wanted, warnings: &mut Warnings) -> Result<()> {
+    let (asked, found) = (&wanted.platform, config.platform());
+    let is_same_but_for_variant =
+        (asked.os(), asked.architecture()) == (found.os(), found.architecture());
+    if asked.suitability(&found).is_some()
+        || config.architecture.is_empty()
+        || (config.variant.is_none() && is_same_but_for_variant)
+    {
         return Ok(());
     }
-    let shown = escape_path(found.to_string().as_bytes());
+    let shown = document::shown(&found.to_string());
     if wanted.is_explicit {
         return Err(Error::unsupported(format!(
             "expected an image for {}, found one for {shown} only (--platform {shown} takes it)",
@@ -178,7 +189,7 @@ impl StoredLayer {
                 let url = urls.first().map_or("elsewhere", String::as_str);
                 return Err(Error::unsupported(format!(
                     "{name}: not part of the image but to be had from {}; layerpress fetches nothing that an image points at",
-                    escape_path(url.as_bytes())
+                    document::shown(url)
                 )));
             }
             return Err(Error::bad_image(format!("{name}: absent")));
@@ -194,12 +205,13 @@ impl StoredLayer {
 
 /// Refuses layers that are no tars.
 pub(super) fn check_layer_type(media_type: &str, name: &str) -> Result<LayerKind> {
+    let shown = document::shown(media_type);
     match media_type::layer_kind(media_type) {
         LayerKind::Encrypted => Err(Error::unsupported(format!(
-            "{name}: encrypted ({media_type:?}); `skopeo copy --decryption-key` decrypts the image"
+            "{name}: encrypted ({shown}); `skopeo copy --decryption-key` decrypts the image"
         ))),
         LayerKind::Unknown => Err(Error::unsupported(format!(
-            "{name}: expected a tar, a tar+gzip or a tar+zstd, found the media type {media_type:?}"
+            "{name}: expected a tar, a tar+gzip or a tar+zstd, found the media type {shown}"
         ))),
         kind => Ok(kind),
     }

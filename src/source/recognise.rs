@@ -34,7 +34,7 @@ pub(super) fn file(region: &FileRegion, limits: &Limits) -> Result<Transport> {
     while let Some(member) = scan.next()? {
         match archive::resolve(b"", &member.name).as_deref() {
             Some(b"manifest.json") => return Ok(Transport::DockerArchive),
-            Some(b"oci-layout" | b"index.json") => has_layout = true,
+            Some(b"oci-layout") => has_layout = true,
             Some(b"repositories") => has_repositories = true,
             _ => {}
         }

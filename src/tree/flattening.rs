@@ -59,7 +59,8 @@ impl<'a> Flattening<'a> {
     /// reach an entry of its own layer.
     fn apply_whiteouts(&mut self, entries: &[Entry]) -> Result<()> {
         let mut own_paths = None;
-        for entry in entries {
+        let may_be_whiteout = |entry: &&Entry| entry.path.windows(4).any(|bytes| bytes == b".wh.");
+        for entry in entries.iter().filter(may_be_whiteout) {
             self.apply_whiteout(entry, entries, &mut own_paths)
                 .map_err(|error| error.at_byte(entry.header_offset).in_entry(&entry.path))?;
         }

@@ -12,9 +12,9 @@ use crate::error::{Error, Result};
 /// Symbolic links followed for one path; the engines' own number.
 const MAX_HOPS: usize = 255;
 
-/// Components one path may come to with its symbolic links written out, for each that the depth
-/// limit allows: a chain of long targets must not make every entry expensive.
-const WALKED_PER_DEPTH: usize = 4;
+/// Bytes of all targets followed for one path, four times what the kernel takes for a path
+/// (`PATH_MAX`): a chain of long targets must not make every entry behind it expensive.
+const MAX_FOLLOWED_BYTES: usize = 4 * 4096;
 
 /// What a walk does where the path does not go on.
 pub(super) enum Absent<'a> {
@@ -62,12 +62,8 @@ impl Flattening<'_> {
         let mut open = vec![Slot::ROOT];
         let mut remaining = Remaining(vec![(Cow::Borrowed(path), 0)]);
         let mut hops = 0;
-        let mut walked = 0;
+        let mut followed_bytes = 0;
         while let Some(range) = remaining.next() {
-            walked += 1;
-            if walked > limits.max_path_depth.saturating_mul(WALKED_PER_DEPTH) {
-                return Err(too_deep(limits, walked));
-            }
             let followed = remaining.0.len() > 1;
             let Some((innermost, _)) = remaining.0.last() else {
                 break;
@@ -91,9 +87,10 @@ impl Flattening<'_> {
                         return Ok(None);
                     }
                     hops += 1;
-                    if hops > MAX_HOPS {
+                    followed_bytes += target.len();
+                    if hops > MAX_HOPS || followed_bytes > MAX_FOLLOWED_BYTES {
                         return Err(Error::bad_image(format!(
-                            "expected at most {MAX_HOPS} symbolic links on the way, found more"
+                            "expected at most {MAX_HOPS} symbolic links on the way, of {MAX_FOLLOWED_BYTES} bytes together, found more"
                         )));
                     }
                     if target.starts_with(b"/") {

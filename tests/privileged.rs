@@ -1,0 +1,415 @@
+//! A real stack image, pressed, mounted by the kernel and held against what other tools make of
+//! the same image. Needs root, and the network's Debian packages for the first run.
+
+mod support;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use layerpress::listing::{Line, Listing, compare};
+use layerpress::units::Timestamp;
+use support::oracles::{
+    Mounted, directory_listing, e2fsck_clean, is_root, kernel_listing, program, skip,
+};
+
+const LAYERPRESS: &str = env!("CARGO_BIN_EXE_layerpress");
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("scripts")
+        .join(name)
+}
+
+fn work_directory() -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("stack");
+    fs::create_dir_all(&directory).unwrap();
+    directory
+}
+
+/// The stack image in its three forms, made once and kept: `docker.tar`, `oci-gzip`, `oci-zstd`.
+fn stack_image() -> Option<&'static Path> {
+    static MADE: OnceLock<Option<PathBuf>> = OnceLock::new();
+    MADE.get_or_init(|| {
+        if !is_root() {
+            skip("not root: making and mounting a stack image needs it");
+            return None;
+        }
+        if let Some(given) = std::env::var_os("LAYERPRESS_STACK") {
+            return Some(given.into());
+        }
+        for tool in ["mmdebstrap", "skopeo", "umoci"] {
+            if program(tool).is_none() {
+                skip(&format!("{tool} is not installed"));
+                return None;
+            }
+        }
+        let directory = work_directory().join("image");
+        // Tests of other processes wait for this one to make it.
+        let lock = File::create(work_directory().join("lock")).unwrap();
+        lock.lock().unwrap();
+        let log = File::create(work_directory().join("stack-image.log")).unwrap();
+        let made = Command::new(script("stack-image"))
+            .arg(&directory)
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .status()
+            .unwrap();
+        assert!(
+            made.success(),
+            "scripts/stack-image failed, see {}/stack-image.log",
+            work_directory().display()
+        );
+        Some(directory)
+    })
+    .as_deref()
+}
+
+/// The filesystem that root builds from the docker archive.
+fn pressed() -> Option<&'static Path> {
+    static PRESSED: OnceLock<Option<PathBuf>> = OnceLock::new();
+    PRESSED
+        .get_or_init(|| {
+            let archive = stack_image()?.join("docker.tar");
+            let output = work_directory().join(format!("{}.img", std::process::id()));
+            let mut command = Command::new(LAYERPRESS);
+            command.arg("build");
+            build(command, archive.to_str().unwrap(), &output);
+            Some(output)
+        })
+        .as_deref()
+}
+
+fn build(mut command: Command, image: &str, output: &Path) {
+    let built = command
+        .args(["build", image, "-q", "-o"])
+        .arg(output)
+        .output()
+        .unwrap();
+    assert!(
+        built.status.success(),
+        "{image}: {}",
+        String::from_utf8_lossy(&built.stderr)
+    );
+}
+
+/// Runs a script, its output kept from the test's unless it fails.
+fn run_script(name: &str, arguments: &[&Path]) {
+    let ran = Command::new(script(name)).args(arguments).output().unwrap();
+    assert!(
+        ran.status.success(),
+        "scripts/{name}: {}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+}
+
+fn assert_equal(expected: &Listing, found: &Listing, of: &str) {
+    let differences: Vec<_> = compare(expected, found)
+        .into_iter()
+        // mke2fs' own directory, which no image has.
+        .filter(|difference| !(difference.expected.is_none() && difference.path() == b"lost+found"))
+        .collect();
+    let shown: Vec<_> = differences
+        .iter()
+        .take(10)
+        .map(ToString::to_string)
+        .collect();
+    assert!(
+        differences.is_empty(),
+        "{} differences to {of}:\n{}",
+        differences.len(),
+        shown.join("\n")
+    );
+    assert!(
+        expected.lines().len() > 10_000,
+        "only {} names",
+        expected.lines().len()
+    );
+}
+
+/// Forgets what a view is known not to show.
+fn forget(listing: &mut Listing, mut part: impl FnMut(&mut Line)) {
+    listing.lines_mut().for_each(&mut part);
+}
+
+fn keep_capabilities_only(line: &mut Line) {
+    if let Some(xattrs) = &mut line.xattrs {
+        let kept = xattrs
+            .iter()
+            .filter(|xattr| *xattr.name == *b"security.capability");
+        *xattrs = kept.cloned().collect();
+    }
+}
+
+#[test]
+fn the_kernel_shows_what_umoci_unpacks() {
+    let Some(image) = pressed() else { return };
+    e2fsck_clean(image);
+    let unpacked = work_directory().join(format!("umoci-{}", std::process::id()));
+    run_script(
+        "flatten-with-umoci",
+        &[&stack_image().unwrap().join("oci-gzip"), &unpacked],
+    );
+    let expected = directory_listing(&unpacked);
+    let mut shown = kernel_listing(image);
+    assert_equal(&expected, &shown, "umoci's tree");
+    // The comparison would see a difference.
+    forget(&mut shown, |line| {
+        if *line.path == *b"usr/bin/perl" {
+            line.xattrs = Some(Box::default());
+        }
+    });
+    let differences = compare(&expected, &shown);
+    assert!(
+        differences
+            .iter()
+            .any(|difference| difference.path() == b"usr/bin/perl")
+    );
+    fs::remove_dir_all(&unpacked).unwrap();
+}
+
+#[test]
+fn the_kernel_shows_what_containerd_unpacks() {
+    let Some(image) = pressed() else { return };
+    if program("containerd").is_none() {
+        return skip("containerd is not installed");
+    }
+    let unpacked = work_directory().join(format!("containerd-{}", std::process::id()));
+    run_script(
+        "flatten-with-containerd",
+        &[&stack_image().unwrap().join("docker.tar"), &unpacked],
+    );
+    let mut expected = directory_listing(&unpacked);
+    let mut shown = kernel_listing(image);
+    for listing in [&mut expected, &mut shown] {
+        forget(listing, |line| {
+            // Its native snapshotter copies directories without their times, and drops trusted.*.
+            if line.kind == Some(layerpress::listing::Kind::Directory) {
+                line.mtime = None;
+            }
+            if let Some(xattrs) = &mut line.xattrs {
+                let kept = xattrs
+                    .iter()
+                    .filter(|xattr| !xattr.name.starts_with(b"trusted."));
+                *xattrs = kept.cloned().collect();
+            }
+        });
+    }
+    assert_equal(&expected, &shown, "containerd's tree");
+    fs::remove_dir_all(&unpacked).unwrap();
+}
+
+#[test]
+fn the_kernel_shows_what_docker_unpacks_and_exports() {
+    let Some(image) = pressed() else { return };
+    if program("dockerd").is_none() {
+        return skip("dockerd is not installed");
+    }
+    let directory = work_directory().join(format!("docker-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    let (tar, unpacked) = (directory.join("export.tar"), directory.join("layer"));
+    run_script(
+        "flatten-with-docker",
+        &[&stack_image().unwrap().join("docker.tar"), &tar, &unpacked],
+    );
+    let shown = kernel_listing(image);
+
+    let mut expected = directory_listing(&unpacked);
+    let mut comparable = shown.clone();
+    for listing in [&mut expected, &mut comparable] {
+        forget(listing, |line| {
+            // The vfs driver copies lower layers with this attribute only.
+            keep_capabilities_only(line);
+            if line.path.is_empty() {
+                line.mtime = None;
+            }
+        });
+    }
+    assert_equal(&expected, &comparable, "docker's layer directory");
+
+    let exported = directory.join("exported");
+    fs::create_dir(&exported).unwrap();
+    let untarred = Command::new("tar")
+        .args([
+            "--extract",
+            "--numeric-owner",
+            "--same-permissions",
+            "--xattrs",
+            "--xattrs-include=*",
+        ])
+        .arg("--file")
+        .arg(&tar)
+        .arg("--directory")
+        .arg(&exported)
+        .status()
+        .unwrap();
+    assert!(untarred.success());
+    // What a container has of its own.
+    let own = [
+        ".dockerenv",
+        "etc/mtab",
+        "etc/hosts",
+        "etc/hostname",
+        "etc/resolv.conf",
+        "dev/console",
+        "dev/pts",
+        "dev/shm",
+        "proc",
+        "sys",
+    ];
+    let is_own = |path: &[u8]| own.iter().any(|name| name.as_bytes() == path);
+    let mut expected = directory_listing(&exported);
+    let mut comparable = shown;
+    for listing in [&mut expected, &mut comparable] {
+        forget(listing, |line| {
+            keep_capabilities_only(line);
+            line.mtime = match &line.path[..] {
+                b"" | b"dev" | b"etc" => None,
+                _ => line.mtime.map(|time| Timestamp::from_seconds(time.seconds)),
+            };
+        });
+    }
+    let differences: Vec<_> = compare(&expected, &comparable)
+        .into_iter()
+        .filter(|difference| !is_own(difference.path()) && difference.path() != b"lost+found")
+        .map(|difference| difference.to_string())
+        .collect();
+    assert!(
+        differences.is_empty(),
+        "{} differences to docker export:\n{}",
+        differences.len(),
+        differences[..differences.len().min(10)].join("\n")
+    );
+    fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn every_form_gives_the_same_bytes_as_root_and_as_nobody() {
+    let Some(stack) = stack_image() else { return };
+    let reference = fs::read(pressed().unwrap()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let anybody = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    fs::set_permissions(directory.path(), anybody).unwrap();
+    let output = directory.path().join("other.img");
+    // Nobody may not be able to read the target directory.
+    let binary = directory.path().join("layerpress");
+    fs::copy(LAYERPRESS, &binary).unwrap();
+    let archive = File::open(stack.join("docker.tar")).unwrap();
+    for form in [
+        "docker-archive:docker.tar",
+        "oci:oci-gzip",
+        "oci:oci-zstd",
+        "-",
+    ] {
+        for nobody in [false, true] {
+            let mut command = if nobody {
+                let mut command = Command::new("setpriv");
+                command
+                    .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+                    .arg(&binary);
+                command
+                    .env("TZ", "Pacific/Auckland")
+                    .env("LC_ALL", "tr_TR.UTF-8")
+                    .env("HOME", "/");
+                command
+            } else {
+                Command::new(&binary)
+            };
+            command.current_dir(stack).arg("build");
+            if form == "-" {
+                // A pipe, as docker save makes one.
+                let mut cat = Command::new("cat")
+                    .stdin(archive.try_clone().unwrap())
+                    .stdout(Stdio::piped())
+                    .spawn()
+                    .unwrap();
+                std::io::Seek::rewind(&mut &archive).unwrap();
+                command.stdin(cat.stdout.take().unwrap());
+                build(command, form, &output);
+                assert!(cat.wait().unwrap().success());
+            } else {
+                build(command, form, &output);
+            }
+            assert!(
+                fs::read(&output).unwrap() == reference,
+                "{form}, as nobody: {nobody}"
+            );
+            fs::remove_file(&output).unwrap();
+        }
+    }
+}
+
+#[test]
+fn other_versions_of_e2fsprogs_give_the_same_bytes() {
+    let Some(stack) = stack_image() else { return };
+    let reference = fs::read(pressed().unwrap()).unwrap();
+    let versions = work_directory().join("e2fsprogs");
+    run_script("e2fsprogs-versions", &[&versions]);
+    let mut compared = Vec::new();
+    for version in fs::read_dir(&versions).unwrap() {
+        let version = version.unwrap().path();
+        if !version.join("mke2fs").exists() {
+            continue;
+        }
+        let output = work_directory().join(format!("other-{}.img", std::process::id()));
+        let mut command = Command::new(LAYERPRESS);
+        command.current_dir(stack);
+        let built = command
+            .args(["build", "docker-archive:docker.tar", "-q", "--verify", "-o"])
+            .arg(&output)
+            .args(
+                ["mke2fs", "tune2fs", "e2fsck", "debugfs"]
+                    .map(|tool| format!("--{tool}={}", version.join(tool).display())),
+            )
+            .output()
+            .unwrap();
+        assert!(
+            built.status.success(),
+            "{}",
+            String::from_utf8_lossy(&built.stderr)
+        );
+        assert!(
+            fs::read(&output).unwrap() == reference,
+            "{}",
+            version.display()
+        );
+        fs::remove_file(&output).unwrap();
+        compared.push(version);
+    }
+    assert!(
+        !compared.is_empty(),
+        "scripts/e2fsprogs-versions found no other version"
+    );
+    println!("compared: {compared:?}");
+}
+
+#[test]
+fn the_filesystem_lives_when_it_is_mounted_read_write() {
+    let Some(stack) = stack_image() else { return };
+    let copy = work_directory().join(format!("live-{}.img", std::process::id()));
+    let mut roomy = Command::new(LAYERPRESS);
+    roomy
+        .current_dir(stack)
+        .args(["build", "--size=+64M", "--free-inodes=10000"]);
+    build(roomy, "docker-archive:docker.tar", &copy);
+    let mounted = Mounted::read_write(&copy);
+    let root = mounted.mount_point();
+    let indexed = root.join("usr/bin");
+    for directory in [indexed, root.join("srv"), root.join("new")] {
+        fs::create_dir_all(&directory).unwrap();
+        for index in 0..1500 {
+            fs::write(
+                directory.join(format!("layerpress-{index}")),
+                index.to_string(),
+            )
+            .unwrap();
+        }
+        for index in (0..1500).step_by(2) {
+            fs::remove_file(directory.join(format!("layerpress-{index}"))).unwrap();
+        }
+    }
+    drop(mounted);
+    e2fsck_clean(&copy);
+    fs::remove_file(&copy).unwrap();
+}

@@ -1,0 +1,156 @@
+//! Images are found wherever they are kept, by real tools' hands and by hostile ones.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod choosing;
+mod dockerd;
+mod forms;
+mod hostile;
+mod tools;
+mod tree;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use layerpress::limits::Limits;
+use layerpress::oci::DigestHasher;
+use layerpress::progress::Silent;
+use layerpress::source::{self, Image, OpenOptions};
+use layerpress::{Error, Result};
+
+fn options(platform: Option<&str>) -> OpenOptions {
+    OpenOptions {
+        platform: platform.map(|platform| platform.parse().unwrap()),
+        work_dir: std::env::temp_dir(),
+        limits: Limits::default(),
+    }
+}
+
+/// Opens an image for linux/amd64.
+fn open(reference: &str) -> Result<Image> {
+    open_for(reference, Some("linux/amd64"))
+}
+
+fn open_for(reference: &str, platform: Option<&str>) -> Result<Image> {
+    source::open(&reference.parse()?, &options(platform), &Silent)
+}
+
+/// Opens an image that comes through `input`.
+fn open_input(reference: &str, input: File) -> Result<Image> {
+    let options = options(Some("linux/amd64"));
+    source::open_with_input(&reference.parse()?, input, &options, &Silent)
+}
+
+/// A layer's uncompressed bytes, by what they begin with, after they were held against the
+/// layer's digest and diff ID.
+fn layer_bytes(image: &Image, index: usize) -> Vec<u8> {
+    let layer = &image.layers[index];
+    let mut stored = Vec::new();
+    layer.stored.reader().read_to_end(&mut stored).unwrap();
+    let check = |expected: &layerpress::oci::Digest, bytes: &[u8]| {
+        let mut hasher = DigestHasher::like(expected).unwrap();
+        hasher.update(bytes);
+        assert_eq!(hasher.finish(), *expected);
+    };
+    if let Some(digest) = &layer.digest {
+        check(digest, &stored);
+    }
+    let mut bytes = Vec::new();
+    match stored[..] {
+        [0x1f, 0x8b, ..] => {
+            flate2::read::MultiGzDecoder::new(&stored[..])
+                .read_to_end(&mut bytes)
+                .unwrap();
+        }
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => bytes = zstd::decode_all(&stored[..]).unwrap(),
+        _ => bytes = stored,
+    }
+    check(&layer.diff_id.0, &bytes);
+    bytes
+}
+
+fn assert_layers(image: &Image, layers: &[Vec<u8>]) {
+    let found: Vec<_> = (0..image.layers.len())
+        .map(|index| layer_bytes(image, index))
+        .collect();
+    assert!(found == layers, "{}: the layers differ", image.reference);
+}
+
+/// The text of a failure that the image's author must mend.
+fn bad(reference: &str) -> String {
+    match open(reference) {
+        Err(error @ Error::BadImage { .. }) => error.to_string(),
+        other => panic!("{reference}: expected a bad image, found {other:?}"),
+    }
+}
+
+/// The text of a refusal.
+fn refused(reference: &str) -> String {
+    refused_for(reference, Some("linux/amd64"))
+}
+
+fn refused_for(reference: &str, platform: Option<&str>) -> String {
+    match open_for(reference, platform) {
+        Err(error @ Error::Unsupported { .. }) => error.to_string(),
+        other => panic!("{reference}: expected a refusal, found {other:?}"),
+    }
+}
+
+fn assert_says(text: &str, expected: &[&str]) {
+    for expected in expected {
+        assert!(text.contains(expected), "expected {expected:?} in: {text}");
+    }
+}
+
+fn directory() -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_owned();
+    (directory, path)
+}
+
+/// Runs a program to success.
+fn run(program: &str, arguments: &[&str]) -> Output {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{program} {arguments:?}: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+/// Whether the programs are there; says so where the test cannot run.
+fn have(programs: &[&str]) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = |program: &&&str| {
+        std::env::split_paths(&path)
+            .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
+            .any(|directory| directory.join(program).is_file())
+    };
+    let absent: Vec<_> = programs
+        .iter()
+        .filter(|program| !is_there(program))
+        .collect();
+    if !absent.is_empty() {
+        println!("skipped: {absent:?} not installed");
+    }
+    absent.is_empty()
+}
+
+fn is_root() -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        println!("skipped: not root");
+    }
+    is_root
+}
+
+fn at(directory: &Path, name: &str) -> String {
+    directory.join(name).display().to_string()
+}

@@ -1,0 +1,58 @@
+//! containerd with its overlayfs snapshotter: as docker, but with an unpacker of its own.
+
+use std::path::Path;
+
+use super::daemon::Daemon;
+use super::image::write_oci_archive;
+use super::listing::Listing;
+use super::words::Layer;
+
+/// A running containerd.
+pub struct Containerd(Daemon);
+
+impl Containerd {
+    /// See [`Daemon::start`].
+    pub fn start() -> Result<Self, String> {
+        let daemon = Daemon::start("containerd", "ctr", |command, work| {
+            let config = format!(
+                "version = 2\nroot = '{work}/root'\nstate = '{work}/state'\n\
+                 disabled_plugins = ['io.containerd.grpc.v1.cri']\n\
+                 [grpc]\naddress = '{socket}'\n[ttrpc]\naddress = '{socket}.ttrpc'\n",
+                work = work.display(),
+                socket = Daemon::socket(work).display(),
+            );
+            std::fs::write(work.join("config.toml"), config).unwrap();
+            command.arg("--config").arg(work.join("config.toml"));
+        });
+        daemon.map(Self)
+    }
+
+    /// What a container would see of the layers, or what containerd says where it refuses.
+    pub fn unpack(&self, layers: &[Layer], work: &Path) -> Result<Listing, String> {
+        let archive = work.join("image.tar");
+        write_oci_archive(layers, work, &archive);
+        let archive = archive.to_str().unwrap();
+        self.0
+            .run(&["images", "import", "--snapshotter=overlayfs", archive])?;
+        let mounted = work.join("mounted");
+        std::fs::create_dir(&mounted).unwrap();
+        let mounted_text = mounted.to_str().unwrap();
+        self.0.run(&[
+            "images",
+            "mount",
+            "--snapshotter=overlayfs",
+            "case:case",
+            mounted_text,
+        ])?;
+        let listing = Listing::of_directory(&mounted);
+        self.0.run(&[
+            "images",
+            "unmount",
+            "--snapshotter=overlayfs",
+            "--rm",
+            mounted_text,
+        ])?;
+        self.0.run(&["images", "rm", "--sync", "case:case"])?;
+        Ok(listing)
+    }
+}

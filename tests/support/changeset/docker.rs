@@ -1,0 +1,83 @@
+//! dockerd with overlay2: unpacks each layer into a directory of its own, and overlayfs merges.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::daemon::Daemon;
+use super::image::write_docker_archive;
+use super::listing::Listing;
+use super::words::Layer;
+
+/// A running dockerd.
+pub struct Docker(Daemon);
+
+impl Docker {
+    /// See [`Daemon::start`].
+    pub fn start() -> Result<Self, String> {
+        let daemon = Daemon::start("dockerd", "docker", |command, work| {
+            command
+                .args([
+                    "--iptables=false",
+                    "--bridge=none",
+                    "--storage-driver=overlay2",
+                ])
+                .arg("--data-root")
+                .arg(work.join("data"))
+                .arg("--exec-root")
+                .arg(work.join("exec"))
+                .arg("--pidfile")
+                .arg(work.join("pid"))
+                .arg("--host")
+                .arg(format!("unix://{}", Daemon::socket(work).display()));
+        });
+        daemon.map(Self)
+    }
+
+    /// What overlayfs shows of the layers, or what docker says where it refuses.
+    ///
+    /// The layers are mounted as the daemon left them, because in a container it would put files
+    /// of its own before them (`/etc/hosts`, `/dev`) and another root directory.
+    pub fn unpack(&self, layers: &[Layer], work: &Path) -> Result<Listing, String> {
+        let archive = work.join("save.tar");
+        write_docker_archive(layers, &archive);
+        self.0
+            .run(&["load", "--input", archive.to_str().unwrap()])?;
+        let format = "--format={{json .GraphDriver.Data}}";
+        let data = self.0.run(&["image", "inspect", format, "case:case"])?;
+        let data: serde_json::Value = serde_json::from_str(&data).unwrap();
+        let directories: Vec<_> = ["UpperDir", "LowerDir"]
+            .iter()
+            .filter_map(|key| data[key].as_str())
+            .collect();
+        let listing = merged(&directories.join(":"), work);
+        self.0.run(&["image", "rm", "--force", "case:case"])?;
+        Ok(listing)
+    }
+}
+
+/// The listing of directories merged by overlayfs, the top one first.
+fn merged(directories: &str, work: &Path) -> Listing {
+    let empty = work.join("empty");
+    let merged = work.join("merged");
+    std::fs::create_dir_all(&empty).unwrap();
+    std::fs::create_dir_all(&merged).unwrap();
+    let status = Command::new("mount")
+        .args(["-t", "overlay", "overlay", "-o"])
+        // An overlay of one directory only is not allowed.
+        .arg(format!("ro,lowerdir={directories}:{}", empty.display()))
+        .arg(&merged)
+        .status()
+        .unwrap();
+    assert!(status.success(), "cannot mount an overlay of {directories}");
+    let mounted = Mounted(merged);
+    Listing::of_directory(&mounted.0)
+}
+
+/// Unmounts also where the test fails meanwhile.
+struct Mounted(PathBuf);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
