@@ -6,3 +6,5 @@ pub mod archive;
 pub mod changeset;
 pub mod directory_tree;
 pub mod oracles;
+pub mod press;
+pub mod raw_tar;
