@@ -87,6 +87,8 @@ fn a_pipe_without_end_ends_at_the_limit() {
     press.add_directories(&mut command);
     command.stdin(zeros.stdout.take().unwrap());
     let ended = press.run(&mut command);
+    // It holds the pipe's other end.
+    drop(command);
     zeros.wait().unwrap();
     ended.failed(BAD_IMAGE, &["-: ", "--max-bytes"]);
     assert!(press.left().is_empty());
