@@ -389,7 +389,9 @@ fn the_filesystem_lives_when_it_is_mounted_read_write() {
     let Some(stack) = stack_image() else { return };
     let copy = work_directory().join(format!("live-{}.img", std::process::id()));
     let mut roomy = Command::new(LAYERPRESS);
-    roomy.current_dir(stack).args(["build", "--size=+64M", "--free-inodes=10000"]);
+    roomy
+        .current_dir(stack)
+        .args(["build", "--size=+64M", "--free-inodes=10000"]);
     build(roomy, "docker-archive:docker.tar", &copy);
     let mounted = Mounted::read_write(&copy);
     let root = mounted.mount_point();

@@ -161,6 +161,8 @@ limit_arguments! {
     max_layer_bytes: u64,
     /// Uncompressed bytes for each stored byte of a compressed blob
     max_expansion: u64,
+    /// Uncompressed bytes of a blob from which on that is held
+    max_expansion_from: u64,
     /// Components in a path
     max_path_depth: usize,
     /// Bytes of an entry's pax and GNU long-name headers

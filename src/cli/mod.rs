@@ -2,6 +2,8 @@
 //!
 //! The only room that prints and that reads the environment and the clock.
 
+// The doc comments there are help texts, with brackets of their own.
+#[allow(rustdoc::broken_intra_doc_links)]
 mod args;
 mod build;
 mod options;

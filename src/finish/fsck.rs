@@ -1,6 +1,6 @@
 //! e2fsprogs' own judgement of the filesystem.
 
-use crate::command::Program;
+use crate::command::{Output, Program};
 use crate::error::{Error, Result};
 use crate::progress::{Reporter, Unit};
 
@@ -16,11 +16,11 @@ pub fn check(e2fsck: Program, reporter: &dyn Reporter) -> Result<()> {
     let line = e2fsck.line();
     let output = e2fsck.run(reporter)?;
     match output.status.code() {
-        Some(0) => {
+        Some(0) if !declined_a_fix(&output) => {
             meter.finish("clean");
             Ok(())
         }
-        Some(code) if code & ERRORS_LEFT != 0 => Err(Error::Mismatch(format!(
+        Some(code) if code == 0 || code & ERRORS_LEFT != 0 => Err(Error::Mismatch(format!(
             "{line}: expected a clean filesystem, found:\n{}",
             output.tail()
         ))),
@@ -30,6 +30,13 @@ pub fn check(e2fsck: Program, reporter: &dyn Reporter) -> Result<()> {
             output.tail()
         ))),
     }
+}
+
+/// Whether e2fsck offered to mend something. Of wrong counts in the superblock it says only this,
+/// and still ends with 0.
+fn declined_a_fix(output: &Output) -> bool {
+    let text = [&output.stdout[..], &output.stderr[..]].concat();
+    String::from_utf8_lossy(&text).contains("? no")
 }
 
 #[cfg(test)]
@@ -83,6 +90,13 @@ mod tests {
             )
         };
         check_image().unwrap();
+        let miscount = e2fsprogs("debugfs")
+            .unwrap()
+            .args(["-w", "-R", "ssv free_blocks_count 7"]);
+        let whole = std::fs::read(&path).unwrap();
+        miscount.arg(&path).run_to_success(&Silent).unwrap();
+        assert!(matches!(check_image(), Err(Error::Mismatch(_))));
+        std::fs::write(&path, whole).unwrap();
         let clear = e2fsprogs("debugfs")
             .unwrap()
             .args(["-w", "-R", "freeb 20"])

@@ -14,6 +14,8 @@ pub struct Identity {
     pub label: String,
     /// When the filesystem was made, in seconds since 1970: 1 to 2^31 - 1.
     pub made_seconds: u32,
+    /// The image's chain ID, to be told by the filesystem; only a SHA-256 has room.
+    pub chain_id: Option<[u8; 32]>,
 }
 
 impl Identity {
@@ -28,6 +30,7 @@ impl Identity {
             hash_seed: derive("layerpress directory hash seed", chain_id),
             label: String::new(),
             made_seconds: made.seconds.clamp(1, i64::from(i32::MAX)) as u32,
+            chain_id: chain_id.0.as_ref().strip_prefix("sha256:").map(hex_bytes),
         }
     }
 
@@ -44,14 +47,18 @@ fn derive(purpose: &str, chain_id: &ChainId) -> [u8; 16] {
     let mut hasher = DigestHasher::sha256();
     hasher.update(format!("{purpose}\n{chain_id}\n").as_bytes());
     let digest = hasher.finish();
-    let hex = digest.digest();
-    let mut uuid: [u8; 16] = std::array::from_fn(|index| {
-        // A digest is hexadecimal throughout.
-        u8::from_str_radix(&hex[2 * index..2 * index + 2], 16).unwrap_or_default()
-    });
+    let mut uuid: [u8; 16] = hex_bytes(digest.digest());
     uuid[6] = uuid[6] & 0x0f | 0x80;
     uuid[8] = uuid[8] & 0x3f | 0x80;
     uuid
+}
+
+/// The first bytes of a digest.
+fn hex_bytes<const N: usize>(hex: &str) -> [u8; N] {
+    std::array::from_fn(|index| {
+        // A digest is hexadecimal throughout, and at least 32 bytes long.
+        u8::from_str_radix(&hex[2 * index..2 * index + 2], 16).unwrap_or_default()
+    })
 }
 
 /// A UUID in its usual form.
@@ -110,6 +117,7 @@ mod tests {
         assert_eq!(one, identity('1', 5));
         assert_ne!(one.uuid, identity('2', 5).uuid);
         assert_ne!(one.uuid, one.hash_seed);
+        assert_eq!(one.chain_id.unwrap()[31], 1);
         let text = uuid_text(one.uuid);
         assert_eq!(&text[14..15], "8");
         assert!("89ab".contains(&text[19..20]));

@@ -13,6 +13,7 @@ mod system_inodes;
 mod writing_sink;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::layers::Contents;
@@ -30,6 +31,7 @@ use crate::units::InodeNumber;
 use block_writer::BlockWriter;
 use groups::Groups;
 use inodes::NodeWriter;
+pub use system_inodes::CHAIN_ID_XATTR;
 
 /// A filesystem with the tree in it, not yet proven.
 #[derive(Debug)]
@@ -74,7 +76,7 @@ pub fn populate(
         let parent = parents.remove(&id);
         let encoded = writer
             .write(id, node, parent, &mut groups, &mut blocks)
-            .map_err(|error| located(error, tree, id))?;
+            .map_err(|error| located(error, tree, id, partial.output()))?;
         let number = plan.numbers.of(id);
         inodes
             .write(groups.inode_offset_bytes(number), &encoded)
@@ -100,6 +102,9 @@ pub fn populate(
     groups
         .write_descriptors_and_backups(&superblock)
         .map_err(written)?;
+    if let (None, Some(chain_id)) = (plan.numbers.lost_found(), &plan.identity.chain_id) {
+        system_inodes::record_chain_id(partial.file(), &groups, chain_id).map_err(written)?;
+    }
     system_inodes::punch(partial.file(), &groups).map_err(written)?;
     std::os::unix::fs::FileExt::write_all_at(
         partial.file(),
@@ -113,12 +118,13 @@ pub fn populate(
 }
 
 /// Names the entry where an error has room for it; the path is looked up only then.
-fn located(error: Error, tree: &Tree, id: NodeId) -> Error {
+fn located(error: Error, tree: &Tree, id: NodeId, output: &Path) -> Error {
     match error {
         Error::Io { what, source } => Error::Io {
             what: format!(
-                "{what} (for /{})",
-                crate::error::escape_path(&path_of(tree, id))
+                "{what} (for /{} in {})",
+                crate::error::escape_path(&path_of(tree, id)),
+                output.display()
             ),
             source,
         },

@@ -1,4 +1,4 @@
-//! Blocks that mke2fs has given to its own inodes: taken over, or given back to the host.
+//! mke2fs' own inodes: blocks taken over or given back to the host, and a note left in one.
 
 use std::fs::File;
 use std::io;
@@ -8,7 +8,8 @@ use rustix::fs::{FallocateFlags, fallocate};
 
 use super::groups::Groups;
 use crate::ondisk::indirect::{POINTERS_PER_BLOCK, decode_pointers};
-use crate::ondisk::inode::{INODE_BYTES, decode_block_pointers};
+use crate::ondisk::inode::{IN_INODE_XATTR_OFFSET, INODE_BYTES, decode_block_pointers};
+use crate::ondisk::xattr::{StoredXattr, encode_in_inode, split_name};
 use crate::units::{BLOCK_SIZE, BlockNumber, InodeNumber};
 
 /// The blocks of the root directory and of `lost+found`, as mke2fs made them.
@@ -34,6 +35,30 @@ pub fn preallocated_blocks(file: &File, groups: &Groups<'_>) -> io::Result<Preal
         root: direct(InodeNumber::ROOT)?,
         lost_found: direct(InodeNumber::LOST_FOUND)?,
     })
+}
+
+/// The attribute of mke2fs' `lost+found` that tells which image a filesystem was made from: the
+/// 32 bytes of its chain ID, a SHA-256 (OCI image-spec, config.md, "Layer ChainID").
+pub const CHAIN_ID_XATTR: &[u8] = b"user.layerpress.chain_id";
+
+/// Records the chain ID where it is in nobody's way.
+///
+/// # Errors
+/// The file's.
+pub fn record_chain_id(file: &File, groups: &Groups<'_>, chain_id: &[u8; 32]) -> io::Result<()> {
+    let Some((name_index, name)) = split_name(CHAIN_ID_XATTR) else {
+        return Ok(());
+    };
+    let xattr = StoredXattr {
+        name_index,
+        name,
+        value: chain_id[..].into(),
+    };
+    let inode = groups.inode_offset_bytes(InodeNumber::LOST_FOUND);
+    file.write_all_at(
+        &encode_in_inode(&[xattr]),
+        inode + IN_INODE_XATTR_OFFSET as u64,
+    )
 }
 
 /// Gives the host back the space of the journal's blocks behind its superblock. They hold zeros;

@@ -15,7 +15,7 @@ use crate::units::Timestamp;
 /// The longest symlink target that is read; the kernel's limit is one block.
 const MAX_TARGET_BYTES: u64 = 1 << 16;
 
-/// Bytes read at once while hashing.
+/// The largest block, which is what ext4-view reads at once.
 const BUFFER_BYTES: usize = 64 << 10;
 
 /// Reads everything ext4-view can see in `image`: no inode numbers, link counts, device numbers or
@@ -42,6 +42,7 @@ pub fn read_through_ext4_view(
         unlisted: Vec::new(),
         open: Vec::new(),
         max_names,
+        buffer: vec![0; BUFFER_BYTES],
     };
     let loaded = check_superblock(&file, length)
         .and_then(|()| guarded(|| Ext4::load(Box::new(file)).map_err(|error| error.to_string())));
@@ -103,6 +104,7 @@ struct Walk {
     /// Directories still to be listed.
     open: Vec<Vec<u8>>,
     max_names: u64,
+    buffer: Vec<u8>,
 }
 
 impl Walk {
@@ -181,7 +183,7 @@ impl Walk {
         let mut line = line(path, &metadata);
         let body = match metadata.file_type() {
             FileType::Regular if wants_content(path, metadata.len()) => {
-                digest(filesystem, path).map(Body::Content)
+                digest(filesystem, path, &mut self.buffer).map(Body::Content)
             }
             FileType::Symlink => target(filesystem, path, metadata.len()),
             _ => return line,
@@ -253,14 +255,13 @@ fn target(filesystem: &Ext4, path: &[u8], size_bytes: u64) -> Result<Body, Strin
     Ok(Body::Target(target.as_path().as_ref().into()))
 }
 
-fn digest(filesystem: &Ext4, path: &[u8]) -> Result<ContentDigest, String> {
-    let read = || -> Result<ContentDigest, Ext4Error> {
+fn digest(filesystem: &Ext4, path: &[u8], buffer: &mut [u8]) -> Result<ContentDigest, String> {
+    let mut read = || -> Result<ContentDigest, Ext4Error> {
         let mut file = filesystem.open(&absolute(path)[..])?;
         let mut hasher = ContentHasher::default();
-        let mut buffer = vec![0; BUFFER_BYTES];
         let mut position = 0;
         loop {
-            let length = file.read_bytes(&mut buffer)?;
+            let length = file.read_bytes(buffer)?;
             if length == 0 {
                 return Ok(hasher.finish(position));
             }

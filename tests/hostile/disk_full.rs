@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::support::archive::{Compression, TestImage, layer_tar};
 use super::support::oracles::{is_root, skip, succeed};
-use super::support::press::{Ended, LAYERPRESS, Press};
+use super::support::run::{Ended, LAYERPRESS, Press};
 use super::{build, built};
 
 const IO: i32 = 3;

@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use serde_json::json;
 
 use super::support::archive::{Files, TestImage, gzip, layer_tar};
-use super::support::press::Press;
+use super::support::run::Press;
 use super::support::raw_tar::{Header, RawTar};
 use super::{build, built, refused, refused_layer};
 

@@ -12,7 +12,7 @@ mod filesystem_limits;
 mod mutations;
 mod tars;
 
-use support::press::{Ended, Press};
+use support::run::{Ended, Press};
 
 /// Enough for any image here; virtual, so it counts what threads set aside as well.
 const MEMORY_BYTES: u64 = 1 << 30;

@@ -18,7 +18,7 @@ use layerpress::source::Reference;
 use serde_json::json;
 
 use super::support::archive::{Files, TestImage, gzip, zstd};
-use super::support::press::Press;
+use super::support::run::Press;
 use super::support::raw_tar::{Header, RawTar};
 
 /// A generator whose every run is the same.

@@ -1,6 +1,6 @@
 //! What the tests share. Each test file uses its own part of it, and a helper that fails fails
 //! its test.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod archive;
 pub mod changeset;
@@ -8,3 +8,7 @@ pub mod directory_tree;
 pub mod oracles;
 pub mod press;
 pub mod raw_tar;
+pub mod rootfs;
+pub mod run;
+pub mod sample;
+pub mod tarball;

@@ -1,214 +1,294 @@
-//! The program itself, run in directories of its own that are looked through afterwards.
+//! Root filesystems into filesystem images: through a tar and the whole pipeline, or from the tree
+//! on, and the judges of what comes out.
 
-use std::fs::{self, File};
-use std::os::unix::process::ExitStatusExt;
+use std::fs::File;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
+use layerpress::Result;
+use layerpress::finish::FinishOptions;
+use layerpress::layers::{Changeset, Contents, LayerSummary};
+use layerpress::limits::Limits;
+use layerpress::listing::compare;
+use layerpress::mkfs::{ToolPaths, Tools, format};
+use layerpress::oci::{ChainId, DiffId};
+use layerpress::pipeline::{
+    self, FilesystemRequest, IdentityRequest, ImageRequest, OutputRequest, Planned,
+};
+use layerpress::plan::{Identity, JournalSize, Plan, PlanOptions, Room, SizePolicy};
+use layerpress::populate::populate;
+use layerpress::progress::Silent;
+use layerpress::readback::verify;
+use layerpress::region::FileRegion;
+use layerpress::source::Reference;
+use layerpress::tree::{FlattenOptions, Tree, flatten};
+use layerpress::units::Timestamp;
 
-use super::archive::TestImage;
+use super::oracles;
+use super::rootfs::Rootfs;
+use super::tarball::write_tar;
 
-/// The program.
-pub const LAYERPRESS: &str = env!("CARGO_BIN_EXE_layerpress");
+/// The hash seed of every test's filesystem, so that names that collide can be looked for.
+pub const HASH_SEED: [u8; 16] = *b"layerpress seed!";
 
-/// Directories for an image, an output, spools and other temporary files.
-#[derive(Debug)]
-pub struct Press {
-    root: TempDir,
+/// The UUID of every test's filesystem.
+pub const UUID: [u8; 16] = *b"layerpress uuid!";
+
+/// What of a filesystem the tests vary.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    pub size: SizePolicy,
+    pub room: Room,
 }
 
-/// How a run ended.
-#[derive(Debug)]
-pub struct Ended {
-    pub status: ExitStatus,
-    pub stdout: String,
-    pub stderr: String,
-    pub time: Duration,
-}
-
-impl Press {
-    pub fn new() -> Self {
-        let root = tempfile::tempdir().unwrap();
-        for name in ["in", "out", "work", "tmp"] {
-            fs::create_dir(root.path().join(name)).unwrap();
+impl Default for Wanted {
+    fn default() -> Self {
+        Self {
+            size: SizePolicy::default(),
+            room: Room {
+                free_inodes: 0,
+                journal: JournalSize::Auto,
+            },
         }
-        Self { root }
     }
+}
 
-    /// With an image `save.tar` of these layers, as docker saves one.
-    pub fn with_layers(layers: impl IntoIterator<Item = Vec<u8>>) -> Self {
-        let press = Self::new();
-        let image = TestImage::new(layers);
-        image.classic_archive(&["test:1"]).write_tar(&press.image());
-        press
+impl Wanted {
+    pub fn size(size: SizePolicy) -> Self {
+        Self {
+            size,
+            ..Self::default()
+        }
     }
+}
 
-    /// Where the image is.
+/// A filesystem image with all that it was made from.
+pub struct Pressed {
+    pub directory: tempfile::TempDir,
+    pub rootfs: Rootfs,
+    pub tree: Tree,
+    pub contents: Contents,
+    pub plan: Plan,
+    /// Everything warned of, a line for each kind.
+    pub warnings: Vec<String>,
+}
+
+/// The request for a tar of a root filesystem or any other image.
+pub fn image_request(reference: &str, work_dir: &Path) -> ImageRequest {
+    ImageRequest {
+        reference: reference.parse::<Reference>().unwrap(),
+        platform: None,
+        work_dir: work_dir.to_owned(),
+        jobs: NonZeroUsize::MIN,
+        limits: Limits::default(),
+    }
+}
+
+fn filesystem_request(wanted: Wanted) -> FilesystemRequest {
+    FilesystemRequest {
+        size: wanted.size,
+        room: wanted.room,
+        identity: IdentityRequest {
+            uuid: Some(UUID),
+            hash_seed: Some(HASH_SEED),
+            label: String::new(),
+            made_seconds: Some(1_700_000_000),
+        },
+    }
+}
+
+fn tool_paths() -> ToolPaths {
+    ToolPaths {
+        search_path: std::env::var_os("PATH"),
+        ..ToolPaths::default()
+    }
+}
+
+/// Writes a tar and lets the whole pipeline make an image of it, its own checks left to the test.
+pub fn press_with(rootfs: &Rootfs, wanted: Wanted) -> Result<Pressed> {
+    let directory = tempfile::tempdir().unwrap();
+    let tar = directory.path().join("rootfs.tar");
+    write_tar(rootfs, &tar);
+    let built = pipeline::build(
+        &image_request(&format!("rootfs:{}", tar.display()), directory.path()),
+        &filesystem_request(wanted),
+        &OutputRequest {
+            path: directory.path().join("image.img"),
+            tools: tool_paths(),
+            finish: FinishOptions {
+                fsck: false,
+                verify: false,
+                sidecar: false,
+            },
+        },
+        &Silent,
+    )?;
+    let Planned {
+        tree,
+        contents,
+        plan,
+        warnings,
+        ..
+    } = built.planned;
+    let warnings = warnings.lines().collect();
+    Ok(Pressed {
+        directory,
+        rootfs: rootfs.clone(),
+        tree,
+        contents,
+        plan,
+        warnings,
+    })
+}
+
+/// The same with everything as it is by default.
+pub fn press(rootfs: &Rootfs) -> Pressed {
+    press_with(rootfs, Wanted::default()).unwrap()
+}
+
+/// A tree without a tar, for content that would take long to hash.
+pub fn tree_of(rootfs: &Rootfs) -> (Tree, Contents) {
+    let tar = tempfile::tempfile().unwrap();
+    let entries = rootfs.entries(&tar);
+    let diff_id = DiffId(format!("sha256:{:064}", 0).parse().unwrap());
+    let changeset = Changeset {
+        layer: LayerSummary {
+            diff_id,
+            digest: None,
+            media_type: None,
+            stored_bytes: 0,
+            tar_bytes: 0,
+            entry_count: entries.len() as u64,
+        },
+        entries,
+        whiteouts: false,
+    };
+    let options = FlattenOptions {
+        default_time: Timestamp::from_seconds(1_700_000_000),
+        ..FlattenOptions::default()
+    };
+    let tree = flatten(vec![changeset], &options, &Silent).unwrap();
+    let tars = vec![FileRegion::whole(tar).unwrap()];
+    (tree, Contents { tars })
+}
+
+/// Plans a tree's filesystem.
+pub fn plan(tree: &Tree, wanted: Wanted) -> Result<Plan> {
+    let digest = format!("sha256:{:064}", 0).parse().unwrap();
+    let made = Timestamp::from_seconds(1_700_000_000);
+    let identity = Identity {
+        uuid: UUID,
+        hash_seed: HASH_SEED,
+        ..Identity::of_image(&ChainId(digest), made)
+    };
+    let options = PlanOptions {
+        size: wanted.size,
+        room: wanted.room,
+        identity,
+    };
+    Plan::of(tree, &options)
+}
+
+/// Formats and populates as planned, without proof.
+pub fn write(tree: &Tree, contents: &Contents, plan: &Plan, image: &Path) -> Result<()> {
+    let tools = Tools::find(&tool_paths(), false, false, &Silent)?;
+    let empty = format(plan, &tools, image, &Silent)?;
+    let populated = populate(empty, plan, tree, contents, &Silent)?;
+    populated.partial.persist()
+}
+
+/// From the tree on, without a tar.
+pub fn press_tree(rootfs: &Rootfs, wanted: Wanted) -> Result<Pressed> {
+    let directory = tempfile::tempdir().unwrap();
+    let (tree, contents) = tree_of(rootfs);
+    let plan = plan(&tree, wanted)?;
+    write(&tree, &contents, &plan, &directory.path().join("image.img"))?;
+    let warnings = plan.warnings.lines().collect();
+    Ok(Pressed {
+        directory,
+        rootfs: rootfs.clone(),
+        tree,
+        contents,
+        plan,
+        warnings,
+    })
+}
+
+impl Pressed {
     pub fn image(&self) -> PathBuf {
-        self.input("save.tar")
+        self.directory.path().join("image.img")
     }
 
-    /// A path among the inputs.
-    pub fn input(&self, name: &str) -> PathBuf {
-        self.root.path().join("in").join(name)
+    /// What debugfs prints for a command.
+    pub fn debugfs(&self, command: &str) -> String {
+        oracles::debugfs(&self.image(), &[command])
     }
 
-    /// Where the output goes.
-    pub fn output(&self) -> PathBuf {
-        self.root.path().join("out/fs.img")
+    /// Lets every judge look: e2fsck, our own read-back through debugfs and ext4-view, the counts
+    /// of the superblock, and as root the kernel, held against what was written down.
+    pub fn judged(self) -> Self {
+        self.checked();
+        self.read_back();
+        self.seen_by_the_kernel();
+        self
     }
 
-    /// `layerpress COMMAND`, with all temporary files below the root.
-    pub fn command(&self, command: &str) -> Command {
-        let mut program = Command::new(LAYERPRESS);
-        self.prepare(&mut program);
-        program.arg(command);
-        program
+    /// e2fsck finds nothing and the filesystem is as full as planned.
+    pub fn checked(&self) {
+        oracles::e2fsck_clean(&self.image());
+        let superblock = superblock(&self.image());
+        assert_eq!(
+            (
+                superblock["Free blocks"],
+                u64::from(self.plan.free_inodes_after())
+            ),
+            (self.plan.free_blocks_after(), superblock["Free inodes"]),
+        );
     }
 
-    /// The same with at most so much address space.
-    pub fn command_within(&self, memory_bytes: u64, command: &str) -> Command {
-        let mut program = Command::new("prlimit");
-        self.prepare(&mut program);
-        program.arg(format!("--as={memory_bytes}"));
-        program.args([LAYERPRESS, command]);
-        program
+    /// The read-back finds nothing.
+    pub fn read_back(&self) {
+        let debugfs = oracles::required("debugfs");
+        let report = verify(&self.image(), &self.tree, &self.contents, &debugfs, &Silent);
+        report.unwrap().into_result().unwrap();
     }
 
-    fn prepare(&self, program: &mut Command) {
-        program
-            .env("TMPDIR", self.root.path().join("tmp"))
-            .env_remove("SOURCE_DATE_EPOCH")
-            .stdin(Stdio::null());
-    }
-
-    /// Adds the image, the output and the work directory to a `build`.
-    pub fn build(&self) -> Command {
-        let mut command = self.command("build");
-        command.arg(self.image());
-        self.add_directories(&mut command);
-        command
-    }
-
-    /// `-o` and `--work-dir`.
-    pub fn add_directories(&self, command: &mut Command) {
-        command.arg("-o").arg(self.output());
-        command.arg("--work-dir").arg(self.root.path().join("work"));
-    }
-
-    /// Starts a program, its output kept in files.
-    pub fn start(&self, command: &mut Command) -> Running {
-        let file = |name: &str| File::create(self.root.path().join(name)).unwrap();
-        let child = command
-            .stdout(file("stdout"))
-            .stderr(file("stderr"))
-            .spawn()
-            .unwrap();
-        Running {
-            child,
-            started: Instant::now(),
-            root: self.root.path().to_owned(),
+    /// The kernel shows what was written down.
+    pub fn seen_by_the_kernel(&self) {
+        if !oracles::is_root() {
+            oracles::skip("only root mounts");
+            return;
         }
-    }
-
-    /// Runs a program to its end, which must come within a minute and a half.
-    pub fn run(&self, command: &mut Command) -> Ended {
-        self.start(command).end_within(Duration::from_secs(90))
-    }
-
-    /// Everything in the directories but the inputs, by name.
-    pub fn left(&self) -> Vec<String> {
-        let mut names = Vec::new();
-        for directory in ["out", "work", "tmp"] {
-            for entry in fs::read_dir(self.root.path().join(directory)).unwrap() {
-                let name = entry.unwrap().file_name().into_string().unwrap();
-                names.push(format!("{directory}/{name}"));
-            }
-        }
-        names.sort();
-        names
-    }
-
-    /// The root of all directories.
-    pub fn root(&self) -> &Path {
-        self.root.path()
-    }
-
-    /// Writes a shell script that can be given in place of a program.
-    pub fn script(&self, name: &str, body: &str) -> PathBuf {
-        use std::os::unix::fs::PermissionsExt;
-        let path = self.root.path().join(name);
-        fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        path
+        let differences = compare(
+            &self.rootfs.expected(),
+            &oracles::kernel_listing(&self.image()),
+        );
+        let shown: Vec<_> = differences
+            .iter()
+            .take(10)
+            .map(ToString::to_string)
+            .collect();
+        assert!(
+            differences.is_empty(),
+            "{} differences: {shown:#?}",
+            differences.len()
+        );
     }
 }
 
-/// A program that runs.
-#[derive(Debug)]
-pub struct Running {
-    pub child: Child,
-    started: Instant,
-    root: PathBuf,
+/// The counts that dumpe2fs shows of an image.
+pub fn superblock(image: &Path) -> std::collections::BTreeMap<String, u64> {
+    let arguments = [std::ffi::OsStr::new("-h"), image.as_os_str()];
+    let text = String::from_utf8(oracles::succeed("dumpe2fs", arguments)).unwrap();
+    text.lines()
+        .filter_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            Some((name.to_owned(), value.trim().parse().ok()?))
+        })
+        .collect()
 }
 
-impl Running {
-    /// Waits, and fails the test if that takes too long.
-    pub fn end_within(mut self, limit: Duration) -> Ended {
-        let started = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            if started.elapsed() > limit {
-                self.child.kill().unwrap();
-                panic!("still running after {limit:?}: {:?}", self.said("stderr"));
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        };
-        Ended {
-            status,
-            time: self.started.elapsed(),
-            stdout: self.said("stdout"),
-            stderr: self.said("stderr"),
-        }
-    }
-
-    fn said(&self, name: &str) -> String {
-        String::from_utf8(fs::read(self.root.join(name)).unwrap()).unwrap()
-    }
-}
-
-impl Ended {
-    /// The exit code.
-    #[track_caller]
-    pub fn code(&self) -> i32 {
-        let code = self.status.code();
-        code.unwrap_or_else(|| panic!("killed by signal {:?}: {self:?}", self.status.signal()))
-    }
-
-    /// Expects success and gives what came on standard output.
-    #[track_caller]
-    pub fn succeeded(&self) -> &str {
-        assert_eq!(self.code(), 0, "{}", self.stderr);
-        &self.stdout
-    }
-
-    /// Expects an exit code and a single line of error that says all of `words`.
-    #[track_caller]
-    pub fn failed(&self, code: i32, words: &[&str]) {
-        assert_eq!(self.code(), code, "{}", self.stderr);
-        let lines: Vec<_> = self.stderr.lines().collect();
-        let [line] = lines[..] else {
-            panic!("expected one line, found {lines:?}");
-        };
-        assert!(line.starts_with("error: "), "{line}");
-        for word in words {
-            assert!(line.contains(word), "no {word:?} in: {line}");
-        }
-        assert!(line.len() < 700, "{} bytes: {line}", line.len());
-        assert_eq!(self.stdout, "", "{line}");
-    }
+/// Bytes that a file takes of the host's disk.
+pub fn host_bytes(path: &Path) -> u64 {
+    std::os::unix::fs::MetadataExt::blocks(&File::open(path).unwrap().metadata().unwrap()) * 512
 }

@@ -1,6 +1,7 @@
 //! An inode as `stat` shows it.
 
-use super::session::{Answer, number};
+use super::block_map;
+use super::session::Answer;
 use super::xattr::{self, ShownAttribute};
 use crate::listing::{Attribute, Kind};
 use crate::readback::mapped::{BlockMap, BlockRun};
@@ -91,7 +92,7 @@ pub(super) fn parse(answer: &mut Answer<'_>) -> Result<Stat, String> {
                     .push(attribute.ok_or_else(|| unexpected(line))?);
             }
             _ if section == Section::Blocks && line.starts_with(b"(") => {
-                draft.blocks = blocks(line)?;
+                draft.blocks = block_map::parse(line).ok_or_else(|| unexpected(line))?;
             }
             _ => {
                 if section == Section::Attributes {
@@ -269,41 +270,6 @@ fn time(text: &str) -> Option<Timestamp> {
         seconds: i64::from(seconds.cast_signed()) + (i64::from(extra & 3) << 32),
         nanoseconds: extra >> 2,
     })
-}
-
-/// `(0-11):500-511, (IND):512, (12):513`, and for extents also `(13-14[u]):…` and `(ETB0):…`.
-fn blocks(line: &[u8]) -> Result<Vec<BlockRun>, String> {
-    let mut runs = Vec::new();
-    for item in line.split(|byte| *byte == b',') {
-        let item = item.trim_ascii();
-        let run = block_run(item).ok_or_else(|| unexpected(item))?;
-        runs.extend(run);
-    }
-    Ok(runs)
-}
-
-fn block_run(item: &[u8]) -> Option<Option<BlockRun>> {
-    let item = item.strip_prefix(b"(")?;
-    let colon = item.windows(2).position(|pair| pair == b"):")?;
-    let (within, on_disk) = (&item[..colon], &item[colon + 2..]);
-    if within.first().is_some_and(u8::is_ascii_alphabetic) {
-        return Some(None);
-    }
-    let range = |text: &[u8]| -> Option<(u64, u64)> {
-        let mut ends = text.splitn(2, |byte| *byte == b'-').map(number);
-        let first = ends.next()??;
-        Some((first, ends.next().unwrap_or(Some(first))?))
-    };
-    let written = within.strip_suffix(b"[u]");
-    let (first, last) = range(written.unwrap_or(within))?;
-    let (disk_block, disk_last) = range(on_disk)?;
-    let count = last.checked_sub(first)?.checked_add(1)?;
-    (disk_last.checked_sub(disk_block)?.checked_add(1)? == count).then_some(Some(BlockRun {
-        file_block: first,
-        disk_block,
-        count,
-        unwritten: written.is_some(),
-    }))
 }
 
 #[cfg(test)]

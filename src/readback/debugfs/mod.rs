@@ -1,6 +1,7 @@
 //! An image through debugfs of e2fsprogs, asked in batches: directories level by level with
 //! `ls -p`, then every inode once with `stat`, then long attribute values with `ea_get`.
 
+mod block_map;
 mod inode;
 mod names;
 mod session;
@@ -17,7 +18,7 @@ use self::session::{Outcome, Session};
 use super::mapped::MappedReader;
 use super::{Problem, View};
 use crate::command;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, escape_path};
 use crate::listing::{Attribute, Body, Kind, Line, Listing, Owner};
 use crate::progress::Reporter;
 use crate::units::InodeNumber;
@@ -34,6 +35,7 @@ pub struct DebugfsView {
     names: Vec<(Box<[u8]>, InodeNumber)>,
     inodes: BTreeMap<InodeNumber, InodeRecord>,
     unlisted: Vec<Box<[u8]>>,
+    /// Why an inode, or its attributes, cannot be read.
     unreadable: BTreeMap<InodeNumber, String>,
     problems: Vec<Problem>,
     image: PathBuf,
@@ -191,11 +193,9 @@ impl DebugfsView {
         if let Some(record) = self.inodes.get_mut(&inode) {
             record.xattrs = None;
         }
-        let path = self.names.iter().find(|(_, number)| *number == inode);
-        let path = path.map_or(&[][..], |(path, _)| path);
-        let name = crate::error::escape_path(name);
+        let name = escape_path(name);
         let why = format!("debugfs does not give the value of its attribute {name}");
-        self.problems.push(Problem::new(path, why));
+        self.unreadable.insert(inode, why);
     }
 
     /// The view as a listing. Slow symlinks are read from their blocks, and so are the regular files
@@ -212,24 +212,21 @@ impl DebugfsView {
         let mut lines = Vec::with_capacity(self.names.len());
         for (path, inode) in &self.names {
             let mut line = Line::unknown(path);
-            match self.inodes.get(inode) {
-                Some(record) => {
-                    line = self.line(path, record);
-                    let body = match shared.get(inode) {
-                        Some(body) => Ok(Body::clone(body)),
-                        None => self.body(record, &mut reader, || wants_content(path, record)),
-                    };
-                    line.body = body.unwrap_or_else(|why| {
-                        problems.push(Problem::new(path, why));
-                        Body::Unknown
-                    });
-                    if record.link_count != 1 && record.kind != Some(Kind::Directory) {
-                        shared.insert(*inode, line.body.clone());
-                    }
-                }
-                None => {
-                    let why = self.unreadable.get(inode).cloned().unwrap_or_default();
+            if let Some(why) = self.unreadable.get(inode) {
+                problems.push(Problem::new(path, why));
+            }
+            if let Some(record) = self.inodes.get(inode) {
+                line = self.line(path, record);
+                let body = match shared.get(inode) {
+                    Some(body) => Ok(Body::clone(body)),
+                    None => self.body(record, &mut reader, || wants_content(path, record)),
+                };
+                line.body = body.unwrap_or_else(|why| {
                     problems.push(Problem::new(path, why));
+                    Body::Unknown
+                });
+                if record.link_count != 1 && record.kind != Some(Kind::Directory) {
+                    shared.insert(*inode, line.body.clone());
                 }
             }
             lines.push((line, Some(u64::from(inode.0))));
