@@ -9,8 +9,8 @@ use flate2::write::GzEncoder;
 use serde_json::json;
 
 use super::support::archive::{Files, TestImage, gzip, layer_tar};
-use super::support::run::Press;
 use super::support::raw_tar::{Header, RawTar};
+use super::support::run::Press;
 use super::{build, built, refused, refused_layer};
 
 const IO: i32 = 3;
@@ -230,6 +230,7 @@ fn more_layers_than_files_can_be_open_are_read_or_refused_but_never_left() {
     built(&many_layers(300), &[]);
     let press = many_layers(5000);
     let ended = build(&press, &[]);
+    eprintln!("{}", ended.stderr);
     if ended.code() != 0 {
         ended.failed(IO, &["Too many open files"]);
         assert!(press.left().is_empty());

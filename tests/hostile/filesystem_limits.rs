@@ -1,7 +1,7 @@
 //! What ext3 cannot hold is refused with its path and its number.
 
-use super::support::run::Press;
 use super::support::raw_tar::{Header, RawTar};
+use super::support::run::Press;
 use super::{built, refused_layer};
 
 const UNSUPPORTED: i32 = 5;
@@ -17,7 +17,11 @@ fn a_file_has_at_most_65000_names() {
         tar.end()
     };
     built(&Press::with_layers([names(65_000)]), &[]);
-    refused_layer(names(65_001), UNSUPPORTED, &["expected at most 65000 links", "65001"]);
+    refused_layer(
+        names(65_001),
+        UNSUPPORTED,
+        &["expected at most 65000 links", "65001"],
+    );
 }
 
 #[test]
@@ -68,6 +72,10 @@ fn a_file_of_two_tebibytes_is_refused_before_anything_is_written() {
     // 2^32 sectors, less what maps them.
     let most = 2_196_873_666_560;
     built(&Press::with_layers([sparse(most)]), &[]);
-    refused_layer(sparse(most + 1), UNSUPPORTED, &[": huge: ", &most.to_string()]);
+    refused_layer(
+        sparse(most + 1),
+        UNSUPPORTED,
+        &[": huge: ", &most.to_string()],
+    );
     refused_layer(sparse(i64::MAX as u64), UNSUPPORTED, &[": huge: "]);
 }

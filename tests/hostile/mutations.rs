@@ -18,8 +18,8 @@ use layerpress::source::Reference;
 use serde_json::json;
 
 use super::support::archive::{Files, TestImage, gzip, zstd};
-use super::support::run::Press;
 use super::support::raw_tar::{Header, RawTar};
+use super::support::run::Press;
 
 /// A generator whose every run is the same.
 struct Random(u64);

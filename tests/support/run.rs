@@ -196,11 +196,12 @@ impl Ended {
         &self.stdout
     }
 
-    /// Expects an exit code and a single line of error that says all of `words`.
+    /// Expects an exit code and, after notes and warnings, a single line of error that says all of `words`.
     #[track_caller]
     pub fn failed(&self, code: i32, words: &[&str]) {
         assert_eq!(self.code(), code, "{}", self.stderr);
-        let lines: Vec<_> = self.stderr.lines().collect();
+        let is_error = |line: &&str| !line.starts_with("note: ") && !line.starts_with("warning: ");
+        let lines: Vec<_> = self.stderr.lines().filter(is_error).collect();
         let [line] = lines[..] else {
             panic!("expected one line, found {lines:?}");
         };
