@@ -4,11 +4,13 @@
 
 mod args;
 mod build;
+mod mount;
 mod options;
 mod plan;
 mod progress;
 mod signals;
 mod table;
+mod umount;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -25,19 +27,33 @@ pub fn run() -> ExitCode {
         return ExitCode::from(3);
     }
     let ran = match arguments.command {
-        Command::Build(build) => build::run(&build, &arguments.output),
-        Command::Plan(plan) => plan::run(&plan, &arguments.output),
+        Command::Build(build) => build::run(&build, &arguments.output).map(done),
+        Command::Plan(plan) => plan::run(&plan, &arguments.output).map(done),
+        Command::Mount(mount) => mount::run(&mount, &arguments.output),
+        Command::Umount(umount) => umount::run(&umount, &arguments.output),
     };
     match ran {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
-            let code = error
-                .downcast_ref::<crate::Error>()
-                .map_or(3, crate::Error::exit_code);
+            let (text, code) = match error.downcast::<crate::Error>() {
+                // Its text has its source in it.
+                Ok(error) => (error.to_string(), error.exit_code()),
+                Err(error) => (format!("{error:#}"), 3),
+            };
+            eprintln!("error: {text}");
             ExitCode::from(code)
         }
     }
+}
+
+/// The exit code of a command that has but one good end.
+fn done((): ()) -> ExitCode {
+    ExitCode::SUCCESS
+}
+
+/// Prints a value as JSON.
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    print(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
 /// Writes to standard output; that nobody reads it any more is no failure.
