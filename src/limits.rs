@@ -11,6 +11,9 @@ pub struct Limits {
     pub max_layer_bytes: u64,
     /// Uncompressed bytes for each stored byte of a compressed blob.
     pub max_expansion: u64,
+    /// Uncompressed bytes of a blob from which on that ratio is held: zstd makes next to nothing
+    /// of zeros, and honest images have sparse files and empty disk images in them.
+    pub max_expansion_from: u64,
     /// Components in a path.
     pub max_path_depth: usize,
     /// Bytes of one entry's pax and GNU long-name headers, and of its sparse map.
@@ -32,6 +35,7 @@ impl Default for Limits {
             max_layer_bytes: 1 << 40,
             // deflate itself cannot exceed about 1030; zstd can, on runs of zeros.
             max_expansion: 2000,
+            max_expansion_from: 1 << 30,
             max_path_depth: 1024,
             max_header_bytes: 1 << 20,
             max_xattr_bytes: 64 << 10,

@@ -79,15 +79,9 @@ pub enum ProgressForm {
 
 #[derive(Debug, Args)]
 pub struct BuildArguments {
-    #[command(flatten)]
-    pub image: ImageArguments,
     /// Where the filesystem image goes; a regular file there is replaced
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
-    #[command(flatten)]
-    pub filesystem: FilesystemArguments,
-    #[command(flatten)]
-    pub tools: ToolArguments,
     /// Do not run e2fsck on the result
     #[arg(long)]
     pub no_fsck: bool,
@@ -100,17 +94,27 @@ pub struct BuildArguments {
     /// Print the summary as JSON
     #[arg(long)]
     pub json: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct PlanArguments {
     #[command(flatten)]
     pub image: ImageArguments,
     #[command(flatten)]
     pub filesystem: FilesystemArguments,
+    #[command(flatten)]
+    pub tools: ToolArguments,
+    #[command(flatten)]
+    pub limits: LimitArguments,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArguments {
     /// Print the plan as JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub image: ImageArguments,
+    #[command(flatten)]
+    pub filesystem: FilesystemArguments,
+    #[command(flatten)]
+    pub limits: LimitArguments,
 }
 
 #[derive(Debug, Args)]
@@ -119,6 +123,7 @@ pub struct ImageArguments {
     /// docker-archive:PATH[:NAME], oci:DIRECTORY[:TAG|@DIGEST], oci-archive:PATH[:TAG],
     /// rootfs:PATH (a flat tar or a directory tree), - for standard input, or a path to any of
     /// these
+    #[arg(help_heading = "Arguments")]
     pub image: OsString,
     /// Choose from an image for several platforms, as in linux/arm64 or linux/arm/v7 [default:
     /// this machine's]
@@ -131,8 +136,6 @@ pub struct ImageArguments {
     /// Layers to read side by side [default: one for each processor]
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
-    #[command(flatten)]
-    pub limits: LimitArguments,
 }
 
 macro_rules! limit_arguments {
@@ -164,6 +167,8 @@ limit_arguments! {
     max_layer_bytes: u64,
     /// Uncompressed bytes for each stored byte of a compressed blob
     max_expansion: u64,
+    /// Uncompressed bytes of a blob from which on that is held
+    max_expansion_from: u64,
     /// Components in a path
     max_path_depth: usize,
     /// Bytes of an entry's pax and GNU long-name headers

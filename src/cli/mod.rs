@@ -2,14 +2,18 @@
 //!
 //! The only room that prints and that reads the environment and the clock.
 
+// The doc comments there are help texts, with brackets of their own.
+#[allow(rustdoc::broken_intra_doc_links)]
 mod args;
 mod build;
+mod hold;
 mod mount;
 mod options;
 mod plan;
 mod progress;
 mod signals;
 mod table;
+mod tell;
 mod umount;
 
 use std::io::{self, Write};
@@ -17,14 +21,22 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Arguments, Command};
+use args::{Arguments, Command, ProgressForm};
+use tell::Voice;
 
 /// Parses the command line, runs what it says and gives the exit code.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Err(error) = signals::handle() {
-        eprintln!("error: cannot handle signals: {error}");
-        return ExitCode::from(3);
+    let voice = match arguments.output.progress {
+        ProgressForm::Json => Voice::Json,
+        _ => Voice::Words,
+    };
+    let failed = |text: &str, code: u8| {
+        voice.error(text, code.into());
+        ExitCode::from(code)
+    };
+    if let Err(error) = signals::handle(voice) {
+        return failed(&format!("cannot handle signals: {error}"), 3);
     }
     let ran = match arguments.command {
         Command::Build(build) => build::run(&build, &arguments.output).map(done),
@@ -34,15 +46,11 @@ pub fn run() -> ExitCode {
     };
     match ran {
         Ok(code) => code,
-        Err(error) => {
-            let (text, code) = match error.downcast::<crate::Error>() {
-                // Its text has its source in it.
-                Ok(error) => (error.to_string(), error.exit_code()),
-                Err(error) => (format!("{error:#}"), 3),
-            };
-            eprintln!("error: {text}");
-            ExitCode::from(code)
-        }
+        Err(error) => match error.downcast::<crate::Error>() {
+            // Its text has its source in it.
+            Ok(error) => failed(&error.to_string(), error.exit_code()),
+            Err(error) => failed(&format!("{error:#}"), 3),
+        },
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::args::{EXIT_CODES, OutputArguments};
 use super::table::columns;
-use super::{done, print, print_json, progress, signals, umount};
+use super::{done, hold, print, print_json, progress, umount};
 use crate::command::Attached;
 use crate::error::escape_path;
 use crate::mount::{ImageFile, MountOptions, MountedImage, find_e2fsck, mounted_images};
@@ -83,18 +83,18 @@ pub fn run(arguments: &MountArguments, output: &OutputArguments) -> anyhow::Resu
         suid: arguments.suid,
         dev: arguments.dev,
     };
-    let hold = signals::hold();
+    let held = hold::hold();
     let mounted = image.mount(directory, options)?;
     if let Some(command) = &arguments.exec {
-        let code = run_command(command, &hold, &*reporter);
+        let code = run_command(command, &held, &*reporter);
         umount::undo(&mounted, umount::OWN_MOUNT, &*reporter)?;
         return Ok(code);
     }
-    if let Some(signal) = signals::received() {
+    if let Some(signal) = hold::received() {
         umount::undo(&mounted, umount::OWN_MOUNT, &*reporter)?;
         return Ok(exit_code_of_signal(signal));
     }
-    drop((hold, reporter));
+    drop((held, reporter));
     let shown = ShownMount::of(&mounted);
     if arguments.json {
         print_json(&shown)?;
@@ -104,9 +104,9 @@ pub fn run(arguments: &MountArguments, output: &OutputArguments) -> anyhow::Resu
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs the command to its end, signals passed on to it. What is wrong with it is told and becomes
+/// Runs the command to its end, hold passed on to it. What is wrong with it is told and becomes
 /// an exit code, so that the caller unmounts in any case.
-fn run_command(command: &[OsString], hold: &signals::Hold, reporter: &dyn Reporter) -> ExitCode {
+fn run_command(command: &[OsString], held: &hold::Hold, reporter: &dyn Reporter) -> ExitCode {
     // A dash pair before the command is as good as none.
     let command = match command {
         [dashes, rest @ ..] if dashes == "--" && !rest.is_empty() => rest,
@@ -115,13 +115,13 @@ fn run_command(command: &[OsString], hold: &signals::Hold, reporter: &dyn Report
     let Some((program, arguments)) = command.split_first() else {
         return ExitCode::SUCCESS;
     };
-    if let Some(signal) = signals::received() {
+    if let Some(signal) = hold::received() {
         return exit_code_of_signal(signal);
     }
     let ended = Attached::start(program, arguments, reporter).and_then(|child| {
-        hold.pass_to(Some(child.id()));
+        held.pass_to(Some(child.id()));
         child.wait();
-        hold.pass_to(None);
+        held.pass_to(None);
         child.reap()
     });
     match ended {

@@ -1,105 +1,84 @@
-//! Ending cleanly on SIGINT, SIGTERM, SIGHUP and SIGQUIT, wherever the other threads are; or, for
-//! a while, not ending.
+//! Ending cleanly on SIGINT, SIGTERM, SIGHUP and SIGQUIT, wherever the other threads are.
 
-use std::fs::File;
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, getpgrp, kill_process};
-use rustix::termios::tcgetpgrp;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use super::hold;
+use super::tell::{self, Voice};
 use crate::leftovers;
 
-static HELD: Mutex<Option<Held>> = Mutex::new(None);
-
-#[derive(Debug, Default)]
-struct Held {
-    received: Option<i32>,
-    child: Option<Pid>,
-}
+/// What is left to do once the output has its name: telling so.
+const TIME_TO_END: Duration = Duration::from_secs(1);
 
 /// Starts the thread that waits for a signal, cleans up and ends the process with 128 + its
-/// number, as a shell reports it.
+/// number, as a shell reports it. A signal that comes when the output has its name already is late:
+/// the process ends as if there had been none, unless it does not end.
+///
+/// Signals that are ignored from the start stay ignored: SIGHUP under nohup, SIGINT in the
+/// background of a script.
 ///
 /// # Errors
 /// When the handlers or the thread cannot be set up.
-pub fn handle() -> io::Result<()> {
-    let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
+pub fn handle(voice: Voice) -> io::Result<()> {
+    let ignored = ignored_at_start();
+    let heeded = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
+    let heeded = heeded.into_iter().filter(|signal| {
+        // The lowest bit is signal 1.
+        ignored >> (signal - 1) & 1 == 0
+    });
+    let mut signals = Signals::new(heeded)?;
     std::thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
             for signal in signals.forever() {
-                // Locked to the end of the process: holding begins before it or never.
-                let mut held = lock();
-                if let Some(held) = &mut *held {
-                    held.take(signal);
+                let Some(_ending) = hold::take(signal) else {
                     continue;
-                }
-                leftovers::clean_up();
-                // The cursor may be hidden and a bar half drawn.
-                eprint!("\x1b[?25h\r\x1b[K");
-                eprintln!("error: interrupted; nothing is left behind");
-                std::process::exit(128 + signal);
+                };
+                let has_output = leftovers::clean_up();
+                let outcome = if has_output {
+                    std::thread::sleep(TIME_TO_END);
+                    "the output was complete already"
+                } else {
+                    "nothing is left behind"
+                };
+                let code = 128 + signal;
+                tell::restore_terminal();
+                voice.error(&format!("interrupted; {outcome}"), code);
+                std::process::exit(code);
             }
         })?;
     Ok(())
 }
 
-impl Held {
-    fn take(&mut self, signal: i32) {
-        self.received.get_or_insert(signal);
-        // The terminal has sent it to the child as well; twice may mean something else to it.
-        let from_terminal = matches!(signal, SIGINT | SIGQUIT) && is_in_foreground();
-        if let (Some(child), Some(signal), false) =
-            (self.child, Signal::from_named_raw(signal), from_terminal)
-        {
-            // It may have ended, and is not reaped yet: no harm.
-            let _ = kill_process(child, signal);
-        }
-    }
-}
-
-fn is_in_foreground() -> bool {
-    File::open("/dev/tty")
+/// The signals that this process was started to ignore, as a set of bits; proc(5).
+fn ignored_at_start() -> u64 {
+    std::fs::read_to_string("/proc/self/status")
         .ok()
-        .and_then(|terminal| tcgetpgrp(terminal).ok())
-        .is_some_and(|group| group == getpgrp())
+        .as_deref()
+        .and_then(ignored_in_status)
+        .unwrap_or(0)
 }
 
-/// While it lives, signals do not end the process: they are kept, or passed to a child.
-#[derive(Debug)]
-pub struct Hold(());
-
-/// Begins to hold signals back, until there is nothing left to undo.
-pub fn hold() -> Hold {
-    *lock() = Some(Held::default());
-    Hold(())
+fn ignored_in_status(status: &str) -> Option<u64> {
+    let set = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(set.trim(), 16).ok()
 }
 
-/// The first signal that came while signals were held.
-pub fn received() -> Option<i32> {
-    lock().as_ref().and_then(|held| held.received)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Hold {
-    /// Passes signals to a child that is not reaped yet, from now on or no more.
-    pub fn pass_to(&self, child: Option<u32>) {
-        if let Some(held) = &mut *lock() {
-            held.child = child
-                .and_then(|id| i32::try_from(id).ok())
-                .and_then(Pid::from_raw);
-        }
+    #[test]
+    fn the_ignored_signals_are_read_from_the_status_file() {
+        let status = "Name:\tx\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\n";
+        assert_eq!(ignored_in_status(status), Some(0x1001));
+        assert_eq!(ignored_in_status("Name:\tx\n"), None);
+        // The test harness ignores SIGPIPE, as every Rust program does.
+        assert_eq!(ignored_at_start() >> 12 & 1, 1);
     }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        *lock() = None;
-    }
-}
-
-fn lock() -> MutexGuard<'static, Option<Held>> {
-    HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }

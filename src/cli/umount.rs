@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::args::OutputArguments;
-use super::{print, progress, signals};
+use super::{hold, print, progress};
 use crate::error::escape_path;
 use crate::mount::{self, MountedImage, UnmountOptions};
 use crate::progress::Reporter;
@@ -39,11 +39,11 @@ pub struct UmountArguments {
 pub fn run(arguments: &UmountArguments, output: &OutputArguments) -> anyhow::Result<ExitCode> {
     let reporter = progress::reporter(output);
     // Interrupted, it says what is still mounted.
-    let _hold = signals::hold();
+    let _hold = hold::hold();
     let options = UnmountOptions {
         timeout: Duration::from_secs(arguments.timeout),
         lazy: arguments.lazy,
-        is_cancelled: || signals::received().is_some(),
+        is_cancelled: || hold::received().is_some(),
     };
     let mut told = String::new();
     for mounted in mount::find(&arguments.target)? {

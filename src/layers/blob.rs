@@ -59,6 +59,7 @@ pub(super) fn read_blob(
         expansion = Some(Expansion {
             stored_bytes: blob.stored.length_bytes,
             max_expansion: options.limits.max_expansion,
+            from_bytes: options.limits.max_expansion_from,
         });
     }
     let stored = StoredReader::new(&blob.stored, of_stored, meter, stop);

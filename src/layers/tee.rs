@@ -9,9 +9,6 @@ use super::carried;
 use super::verification::Verification;
 use crate::error::{Error, Result};
 
-/// Output below this is never called a bomb, however little went in.
-const EXPANSION_GRACE_BYTES: u64 = 1 << 20;
-
 /// Where a compressed layer's tar is kept: an unnamed file that vanishes with the process.
 #[derive(Debug)]
 pub(super) struct Spool<'a> {
@@ -56,6 +53,8 @@ pub(super) struct Tee<'a, R> {
 pub(super) struct Expansion {
     pub(super) stored_bytes: u64,
     pub(super) max_expansion: u64,
+    /// Below so many uncompressed bytes nothing is too much.
+    pub(super) from_bytes: u64,
 }
 
 impl Expansion {
@@ -63,7 +62,7 @@ impl Expansion {
         let most = self
             .stored_bytes
             .saturating_mul(self.max_expansion)
-            .max(EXPANSION_GRACE_BYTES);
+            .max(self.from_bytes);
         if tar_bytes > most {
             return Err(Error::bad_image(format!(
                 "expected at most {} uncompressed bytes for each of {} stored ones, found more (--max-expansion raises the limit)",

@@ -69,22 +69,11 @@ impl<'a> XattrPlacement<'a> {
 
 /// An attribute in ext's form, or why ext cannot keep it.
 fn store<'a>(xattr: &'a Xattr, kind: &NodeKind) -> Result<Result<StoredXattr<'a>, &'static str>> {
-    let Some((name_index, name)) = split_name(&xattr.name) else {
-        return Ok(Err(UNKNOWN_NAMESPACE));
+    let (name_index, name) = match kept(&xattr.name, kind) {
+        Ok(name) => name,
+        Err(reason) => return Ok(Err(reason)),
     };
-    let is_acl = matches!(name_index, 2 | 3);
-    let refusal = match kind {
-        NodeKind::Symlink(_) if is_acl => Some(ACL_ON_SYMLINK),
-        NodeKind::Directory(_) => None,
-        _ if name_index == 3 => Some(DEFAULT_ACL),
-        NodeKind::Regular(_) => None,
-        _ if name_index == 1 => Some(USER_ON_SPECIAL),
-        _ => None,
-    };
-    if let Some(reason) = refusal {
-        return Ok(Err(reason));
-    }
-    let value = if is_acl {
+    let value = if is_acl(name_index) {
         posix_acl::to_on_disk(&xattr.value)
             .map_err(Error::bad_image)?
             .into()
@@ -96,6 +85,28 @@ fn store<'a>(xattr: &'a Xattr, kind: &NodeKind) -> Result<Result<StoredXattr<'a>
         name,
         value,
     }))
+}
+
+fn is_acl(name_index: u8) -> bool {
+    matches!(name_index, 2 | 3)
+}
+
+/// The number of the name's namespace and the rest of the name, where ext keeps an attribute of
+/// this name on this type of node.
+///
+/// # Errors
+/// Why it is not kept: a sentence for a counted warning.
+pub fn kept<'a>(name: &'a [u8], kind: &NodeKind) -> Result<(u8, &'a [u8]), &'static str> {
+    let (name_index, rest) = split_name(name).ok_or(UNKNOWN_NAMESPACE)?;
+    let refusal = match kind {
+        NodeKind::Symlink(_) if is_acl(name_index) => Some(ACL_ON_SYMLINK),
+        NodeKind::Directory(_) => None,
+        _ if name_index == 3 => Some(DEFAULT_ACL),
+        NodeKind::Regular(_) => None,
+        _ if name_index == 1 => Some(USER_ON_SPECIAL),
+        _ => None,
+    };
+    refusal.map_or(Ok((name_index, rest)), Err)
 }
 
 /// The attribute blocks of a whole filesystem, equal ones shared.

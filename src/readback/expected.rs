@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::layers::{Content, Contents, Data, Device};
 use crate::listing::{Attribute, Body, ContentDigest, ContentHasher, Kind, Line, Listing, Owner};
+use crate::plan::xattr_placement::kept;
 use crate::progress::{Reporter, Unit};
 use crate::region::FileRegion;
 use crate::tree::{ContentRef, Node, NodeKind, Tree};
@@ -18,7 +19,7 @@ const INODE_SECONDS: std::ops::RangeInclusive<i64> = -(1 << 31)..=(3 << 32) + (1
 /// The listing of `tree`, every regular file's content read from the layers and hashed once.
 ///
 /// A directory's size is unknown, being the filesystem's own affair, and so is a time that no
-/// inode can hold.
+/// inode can hold. An attribute that the plan has dropped, with a warning, is not expected.
 ///
 /// # Errors
 /// [`Error::Io`] when a layer cannot be read, [`Error::Mismatch`] when a file's data does not lie
@@ -63,6 +64,7 @@ fn line(path: &[u8], node: &Node, digest: Option<ContentDigest>) -> Line {
     let mut xattrs: Box<[_]> = attributes
         .xattrs
         .iter()
+        .filter(|xattr| kept(&xattr.name, &node.kind).is_ok())
         .map(|xattr| Attribute::new(&xattr.name, &xattr.value))
         .collect();
     xattrs.sort();

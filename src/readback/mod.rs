@@ -1,7 +1,7 @@
 //! Reads an ext filesystem image back through two readers, neither of them ours: the ext4-view
 //! crate and debugfs of e2fsprogs.
 //!
-//! Each gives a [`View`]: a listing with what it could see, and the problems it met. [`verify`]
+//! Each gives a [`View`]: a listing with what it could see, and the problems it met. [`verify()`]
 //! holds both against the tree that was to be written. ext4-view reads names, attributes and
 //! contents at full speed; debugfs sees what ext4-view has no way to show (inode and device
 //! numbers, link counts, extended attributes) or cannot read, and tells where a file's blocks are,

@@ -1,6 +1,6 @@
 //! Where images come from.
 //!
-//! A [`Reference`] names an image, [`open`] finds it. Archives on disk are read where they are;
+//! A [`Reference`] names an image, [`open()`] finds it. Archives on disk are read where they are;
 //! what is compressed as a whole, or comes through a pipe, is spooled first into an unnamed file.
 //! Nothing is taken on trust: documents are held against their digests here, layers by the next
 //! step.

@@ -16,9 +16,6 @@ use crate::region::FileRegion;
 
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// What any expansion limit leaves alone, so that small archives of zeros pass.
-const FREE_EXPANSION_BYTES: u64 = 16 << 20;
-
 /// Makes spools, all in one directory and under one set of limits.
 pub(super) struct Spooler<'a> {
     pub work_dir: &'a Path,
@@ -115,7 +112,7 @@ impl Spooler<'_> {
     fn check_expansion(&self, written_bytes: u64, taken_bytes: u64) -> Result<()> {
         let allowed = taken_bytes
             .saturating_mul(self.limits.max_expansion)
-            .saturating_add(FREE_EXPANSION_BYTES);
+            .max(self.limits.max_expansion_from);
         if written_bytes > allowed {
             return Err(Error::bad_image(format!(
                 "expands to more than {} times its size (--max-expansion raises the limit)",
@@ -296,8 +293,13 @@ mod tests {
     fn bombs_stop_at_the_limits_that_the_error_names() {
         let zeros = vec![0; 64 << 20];
         let bomb = zstd::encode_all(&zeros[..], 3).unwrap();
-        let error = spool(&bomb, &Limits::default()).unwrap_err();
+        let early = Limits {
+            max_expansion_from: 1 << 20,
+            ..Limits::default()
+        };
+        let error = spool(&bomb, &early).unwrap_err();
         assert!(error.to_string().contains("--max-expansion"), "{error}");
+        assert!(spool(&bomb, &Limits::default()).is_ok());
         let limits = Limits {
             max_bytes: 1000,
             ..Limits::default()

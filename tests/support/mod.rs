@@ -1,9 +1,12 @@
 //! What the tests share. Each test file uses its own part of it, and a helper that fails fails
 //! its test.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod archive;
 pub mod changeset;
 pub mod directory_tree;
 pub mod oracles;
+pub mod press;
+pub mod rootfs;
 pub mod sample;
+pub mod tarball;

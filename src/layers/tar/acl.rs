@@ -49,12 +49,22 @@ impl Acl {
         (whole && unique).then_some(Self(entries))
     }
 
-    /// The permission bits that say the same, where nothing but owner, group and others is named.
-    pub(super) fn as_mode(&self) -> Option<u16> {
-        match self.0[..] {
-            [(_, _, owner), (_, _, group), (_, _, other)] => Some(owner << 6 | group << 3 | other),
-            _ => None,
-        }
+    /// The permission bits of a file that has this as access ACL; the group's are the mask where
+    /// there is one, as the kernel shows it.
+    pub(super) fn permissions(&self) -> u16 {
+        let of = |wanted| {
+            let entry = self.0.iter().find(|(tag, ..)| *tag == wanted);
+            entry.map(|(.., permissions)| *permissions)
+        };
+        let group = of(Tag::Mask).or_else(|| of(Tag::OwningGroup));
+        [of(Tag::Owner), group, of(Tag::Other)]
+            .into_iter()
+            .fold(0, |bits, permissions| bits << 3 | permissions.unwrap_or(0))
+    }
+
+    /// Whether it says no more than permission bits can.
+    pub(super) fn is_minimal(&self) -> bool {
+        self.0.len() == 3
     }
 
     /// The value of `system.posix_acl_access` or `system.posix_acl_default`.
@@ -141,11 +151,11 @@ mod tests {
     }
 
     #[test]
-    fn a_minimal_acl_is_a_mode() {
+    fn permission_bits_follow_the_acl_as_the_kernel_has_it() {
         let acl = Acl::parse(b"user::rwx,group::r-x,other::--x").unwrap();
-        assert_eq!(acl.as_mode(), Some(0o751));
-        let acl = Acl::parse(b"user::rwx,group::r-x,mask::rwx,other::--x").unwrap();
-        assert_eq!(acl.as_mode(), None);
+        assert_eq!((acl.permissions(), acl.is_minimal()), (0o751, true));
+        let acl = Acl::parse(b"user::rw-,user:1:r--,group::--x,mask::rwx,other::---").unwrap();
+        assert_eq!((acl.permissions(), acl.is_minimal()), (0o670, false));
     }
 
     #[test]

@@ -206,13 +206,17 @@ impl<R: Read> Indexer<'_, R> {
         Ok(())
     }
 
+    /// The padding must be whole too, as GNU tar, libarchive and Python have it.
     fn skip_data(&mut self, length: u64) -> Result<()> {
-        let missing = self.blocks.skip(length)?;
-        if missing > 0 {
-            return Err(self.blocks.truncated("a file's data", missing));
+        for (what, length) in [
+            ("a file's data", length),
+            ("the padding after a file's data", padding(length)),
+        ] {
+            let missing = self.blocks.skip(length)?;
+            if missing > 0 {
+                return Err(self.blocks.truncated(what, missing));
+            }
         }
-        // A tar may end within the padding, as Go and GNU tar have it: nothing is lost.
-        self.blocks.skip(padding(length))?;
         Ok(())
     }
 

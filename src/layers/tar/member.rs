@@ -41,9 +41,9 @@ pub(super) fn entry<R: Read>(
         return Err(Error::bad_image("expected a name, found an empty one"));
     }
     let rest = || -> Result<Member> {
-        let mode = header.mode()?;
+        let mut mode = header.mode()?;
         count_odd_character_set(extended, &path, warnings);
-        let xattrs = xattrs::collect(extended, mode, &path, limits, warnings)?;
+        let xattrs = xattrs::collect(extended, &mut mode, &path, limits, warnings)?;
         let (kind, data_bytes) = kind(
             header,
             &path,

@@ -3,8 +3,8 @@
 use crate::units::Timestamp;
 
 /// A header field's number: octal digits, or base-256 where the first byte's top bit is set
-/// (GNU tar, star; two's complement, so negative times are told apart). A blank field is 0, as GNU
-/// tar reads it.
+/// (GNU tar, star; two's complement, so negative times are told apart). A blank field is 0, as Go
+/// reads it.
 ///
 /// `None` where it is neither, or leaves 64 bits.
 pub(super) fn header_number(field: &[u8]) -> Option<i64> {

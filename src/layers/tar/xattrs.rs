@@ -10,14 +10,17 @@ use crate::layers::Xattr;
 use crate::limits::Limits;
 use crate::warnings::Warnings;
 
-/// Collects one entry's extended attributes, sorted by name.
+const ACCESS: &str = "system.posix_acl_access";
+
+/// Collects one entry's extended attributes, sorted by name; an ACL in text form also sets the
+/// permission bits of `mode`.
 ///
 /// The same attribute may stand in several forms; the plainest wins: `SCHILY.xattr.` (GNU tar,
 /// star, bsdtar, Go: the raw value) over `RHT.security.selinux` and `SCHILY.acl.` (GNU tar, as
 /// text) over `LIBARCHIVE.xattr.` (bsdtar: base64 under a percent-encoded name).
 pub(super) fn collect(
     extended: &Extended<'_>,
-    mode: u16,
+    mode: &mut u16,
     path: &[u8],
     limits: &Limits,
     warnings: &mut Warnings,
@@ -33,29 +36,27 @@ pub(super) fn collect(
         found.insert(percent(name, |_| true), value);
     }
     for (keyword, name) in [
-        ("SCHILY.acl.access", "system.posix_acl_access"),
+        ("SCHILY.acl.access", ACCESS),
         ("SCHILY.acl.default", "system.posix_acl_default"),
     ] {
         let Some(text) = extended.get(keyword) else {
             continue;
         };
-        let acl = Acl::parse(text);
-        let access = name == "system.posix_acl_access";
-        match acl.as_ref().map(|acl| (acl, acl.as_mode())) {
-            // GNU tar writes an access ACL for every file; most say what the mode says.
-            Some((_, Some(bits))) if access => {
-                if bits != mode & 0o777 {
-                    warnings.count("ACL that contradicts the mode not kept", path);
-                }
-            }
-            Some((acl, _)) => {
-                found.insert(name.into(), acl.to_xattr());
-            }
-            None => warnings.count(
+        let Some(acl) = Acl::parse(text) else {
+            warnings.count(
                 "ACL not kept: it names owners without their numbers, or is not valid",
                 path,
-            ),
+            );
+            continue;
+        };
+        if name == ACCESS {
+            // What the kernel does when it is set; libarchive leaves the mask out of the mode.
+            *mode = *mode & !0o777 | acl.permissions();
+            if acl.is_minimal() {
+                continue;
+            }
         }
+        found.insert(name.into(), acl.to_xattr());
     }
     if let Some(context) = extended.get("RHT.security.selinux") {
         // The attribute's value ends in a NUL, the record's does not.
@@ -99,11 +100,7 @@ mod tests {
 
     type Found = Vec<(String, Vec<u8>)>;
 
-    fn collect_with(
-        records: &[(&str, &[u8])],
-        mode: u16,
-        limits: &Limits,
-    ) -> (Result<Found>, Warnings) {
+    fn collect_with(records: &[(&str, &[u8])], limits: &Limits) -> (Result<Found>, Warnings) {
         let own = Records::parse(&testing::records(records)).unwrap();
         let global = Records::default();
         let extended = Extended {
@@ -111,7 +108,7 @@ mod tests {
             global: &global,
         };
         let mut warnings = Warnings::default();
-        let found = collect(&extended, mode, b"f", limits, &mut warnings).map(|xattrs| {
+        let found = collect(&extended, &mut 0o4640, b"f", limits, &mut warnings).map(|xattrs| {
             xattrs
                 .into_iter()
                 .map(|xattr| {
@@ -126,7 +123,7 @@ mod tests {
     }
 
     fn collected(records: &[(&str, &[u8])]) -> Found {
-        let (found, warnings) = collect_with(records, 0o640, &Limits::default());
+        let (found, warnings) = collect_with(records, &Limits::default());
         assert_eq!(warnings, Warnings::default());
         found.unwrap()
     }
@@ -151,9 +148,27 @@ mod tests {
     }
 
     #[test]
-    fn an_acl_that_says_what_the_mode_says_is_no_attribute() {
+    fn an_acl_sets_the_permission_bits_and_a_minimal_one_does_nothing_else() {
+        for (text, mode, xattrs) in [
+            (&b"user::rwx,group::r--,other::--x"[..], 0o4741, 0),
+            (
+                b"user::rw-,user:1:r--,group::---,mask::rwx,other::---",
+                0o4670,
+                1,
+            ),
+        ] {
+            let own = Records::parse(&testing::record("SCHILY.acl.access", text)).unwrap();
+            let global = Records::default();
+            let extended = Extended {
+                own: &own,
+                global: &global,
+            };
+            let mut found_mode = 0o4600;
+            let (limits, mut warnings) = (Limits::default(), Warnings::default());
+            let found = collect(&extended, &mut found_mode, b"f", &limits, &mut warnings).unwrap();
+            assert_eq!((found_mode, found.len()), (mode, xattrs));
+        }
         let minimal = b"user::rw-,group::r--,other::---";
-        assert_eq!(collected(&[("SCHILY.acl.access", minimal)]), []);
         assert_eq!(collected(&[("SCHILY.acl.default", minimal)]).len(), 1);
     }
 
@@ -164,10 +179,9 @@ mod tests {
                 "SCHILY.acl.access",
                 &b"user::rw-,user:lisa:rw-,group::r--,mask::rw-,other::---"[..],
             ),
-            ("SCHILY.acl.access", b"user::rwx,group::r--,other::---"),
             ("SCHILY.acl.default", b"nonsense"),
         ] {
-            let (found, warnings) = collect_with(&[(keyword, text)], 0o640, &Limits::default());
+            let (found, warnings) = collect_with(&[(keyword, text)], &Limits::default());
             assert_eq!(found.unwrap(), []);
             assert_eq!(warnings.lines().count(), 1);
         }
@@ -186,14 +200,13 @@ mod tests {
             ("SCHILY.xattr.user.aa", b"1234567890"),
         ] {
             assert!(
-                collect_with(&[(keyword, value)], 0, &limits).0.is_err(),
+                collect_with(&[(keyword, value)], &limits).0.is_err(),
                 "{keyword}"
             );
         }
         let fits: &[(&str, &[u8])] = &[("SCHILY.xattr.user.aa", b"123456789")];
         let (found, _) = collect_with(
             fits,
-            0,
             &Limits {
                 max_xattr_bytes: 15,
                 ..limits.clone()
@@ -201,6 +214,6 @@ mod tests {
         );
         let error = found.unwrap_err().to_string();
         assert!(error.contains("--max-xattr-bytes"), "{error}");
-        assert!(collect_with(fits, 0, &limits).0.is_ok());
+        assert!(collect_with(fits, &limits).0.is_ok());
     }
 }

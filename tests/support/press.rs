@@ -1,0 +1,294 @@
+//! Root filesystems into filesystem images: through a tar and the whole pipeline, or from the tree
+//! on, and the judges of what comes out.
+
+use std::fs::File;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use layerpress::Result;
+use layerpress::finish::FinishOptions;
+use layerpress::layers::{Changeset, Contents, LayerSummary};
+use layerpress::limits::Limits;
+use layerpress::listing::compare;
+use layerpress::mkfs::{ToolPaths, Tools, format};
+use layerpress::oci::{ChainId, DiffId};
+use layerpress::pipeline::{
+    self, FilesystemRequest, IdentityRequest, ImageRequest, OutputRequest, Planned,
+};
+use layerpress::plan::{Identity, JournalSize, Plan, PlanOptions, Room, SizePolicy};
+use layerpress::populate::populate;
+use layerpress::progress::Silent;
+use layerpress::readback::verify;
+use layerpress::region::FileRegion;
+use layerpress::source::Reference;
+use layerpress::tree::{FlattenOptions, Tree, flatten};
+use layerpress::units::Timestamp;
+
+use super::oracles;
+use super::rootfs::Rootfs;
+use super::tarball::write_tar;
+
+/// The hash seed of every test's filesystem, so that names that collide can be looked for.
+pub const HASH_SEED: [u8; 16] = *b"layerpress seed!";
+
+/// The UUID of every test's filesystem.
+pub const UUID: [u8; 16] = *b"layerpress uuid!";
+
+/// What of a filesystem the tests vary.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    pub size: SizePolicy,
+    pub room: Room,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self {
+            size: SizePolicy::default(),
+            room: Room {
+                free_inodes: 0,
+                journal: JournalSize::Auto,
+            },
+        }
+    }
+}
+
+impl Wanted {
+    pub fn size(size: SizePolicy) -> Self {
+        Self {
+            size,
+            ..Self::default()
+        }
+    }
+}
+
+/// A filesystem image with all that it was made from.
+pub struct Pressed {
+    pub directory: tempfile::TempDir,
+    pub rootfs: Rootfs,
+    pub tree: Tree,
+    pub contents: Contents,
+    pub plan: Plan,
+    /// Everything warned of, a line for each kind.
+    pub warnings: Vec<String>,
+}
+
+/// The request for a tar of a root filesystem or any other image.
+pub fn image_request(reference: &str, work_dir: &Path) -> ImageRequest {
+    ImageRequest {
+        reference: reference.parse::<Reference>().unwrap(),
+        platform: None,
+        work_dir: work_dir.to_owned(),
+        jobs: NonZeroUsize::MIN,
+        limits: Limits::default(),
+    }
+}
+
+fn filesystem_request(wanted: Wanted) -> FilesystemRequest {
+    FilesystemRequest {
+        size: wanted.size,
+        room: wanted.room,
+        identity: IdentityRequest {
+            uuid: Some(UUID),
+            hash_seed: Some(HASH_SEED),
+            label: String::new(),
+            made_seconds: Some(1_700_000_000),
+        },
+    }
+}
+
+fn tool_paths() -> ToolPaths {
+    ToolPaths {
+        search_path: std::env::var_os("PATH"),
+        ..ToolPaths::default()
+    }
+}
+
+/// Writes a tar and lets the whole pipeline make an image of it, its own checks left to the test.
+pub fn press_with(rootfs: &Rootfs, wanted: Wanted) -> Result<Pressed> {
+    let directory = tempfile::tempdir().unwrap();
+    let tar = directory.path().join("rootfs.tar");
+    write_tar(rootfs, &tar);
+    let built = pipeline::build(
+        &image_request(&format!("rootfs:{}", tar.display()), directory.path()),
+        &filesystem_request(wanted),
+        &OutputRequest {
+            path: directory.path().join("image.img"),
+            tools: tool_paths(),
+            finish: FinishOptions {
+                fsck: false,
+                verify: false,
+                sidecar: false,
+            },
+        },
+        &Silent,
+    )?;
+    let Planned {
+        tree,
+        contents,
+        plan,
+        warnings,
+        ..
+    } = built.planned;
+    let warnings = warnings.lines().collect();
+    Ok(Pressed {
+        directory,
+        rootfs: rootfs.clone(),
+        tree,
+        contents,
+        plan,
+        warnings,
+    })
+}
+
+/// The same with everything as it is by default.
+pub fn press(rootfs: &Rootfs) -> Pressed {
+    press_with(rootfs, Wanted::default()).unwrap()
+}
+
+/// A tree without a tar, for content that would take long to hash.
+pub fn tree_of(rootfs: &Rootfs) -> (Tree, Contents) {
+    let tar = tempfile::tempfile().unwrap();
+    let entries = rootfs.entries(&tar);
+    let diff_id = DiffId(format!("sha256:{:064}", 0).parse().unwrap());
+    let changeset = Changeset {
+        layer: LayerSummary {
+            diff_id,
+            digest: None,
+            media_type: None,
+            stored_bytes: 0,
+            tar_bytes: 0,
+            entry_count: entries.len() as u64,
+        },
+        entries,
+        whiteouts: false,
+    };
+    let options = FlattenOptions {
+        default_time: Timestamp::from_seconds(1_700_000_000),
+        ..FlattenOptions::default()
+    };
+    let tree = flatten(vec![changeset], &options, &Silent).unwrap();
+    let tars = vec![FileRegion::whole(tar).unwrap()];
+    (tree, Contents { tars })
+}
+
+/// Plans a tree's filesystem.
+pub fn plan(tree: &Tree, wanted: Wanted) -> Result<Plan> {
+    let digest = format!("sha256:{:064}", 0).parse().unwrap();
+    let made = Timestamp::from_seconds(1_700_000_000);
+    let identity = Identity {
+        uuid: UUID,
+        hash_seed: HASH_SEED,
+        ..Identity::of_image(&ChainId(digest), made)
+    };
+    let options = PlanOptions {
+        size: wanted.size,
+        room: wanted.room,
+        identity,
+    };
+    Plan::of(tree, &options)
+}
+
+/// Formats and populates as planned, without proof.
+pub fn write(tree: &Tree, contents: &Contents, plan: &Plan, image: &Path) -> Result<()> {
+    let tools = Tools::find(&tool_paths(), false, false, &Silent)?;
+    let empty = format(plan, &tools, image, &Silent)?;
+    let populated = populate(empty, plan, tree, contents, &Silent)?;
+    populated.partial.persist()
+}
+
+/// From the tree on, without a tar.
+pub fn press_tree(rootfs: &Rootfs, wanted: Wanted) -> Result<Pressed> {
+    let directory = tempfile::tempdir().unwrap();
+    let (tree, contents) = tree_of(rootfs);
+    let plan = plan(&tree, wanted)?;
+    write(&tree, &contents, &plan, &directory.path().join("image.img"))?;
+    let warnings = plan.warnings.lines().collect();
+    Ok(Pressed {
+        directory,
+        rootfs: rootfs.clone(),
+        tree,
+        contents,
+        plan,
+        warnings,
+    })
+}
+
+impl Pressed {
+    pub fn image(&self) -> PathBuf {
+        self.directory.path().join("image.img")
+    }
+
+    /// What debugfs prints for a command.
+    pub fn debugfs(&self, command: &str) -> String {
+        oracles::debugfs(&self.image(), &[command])
+    }
+
+    /// Lets every judge look: e2fsck, our own read-back through debugfs and ext4-view, the counts
+    /// of the superblock, and as root the kernel, held against what was written down.
+    pub fn judged(self) -> Self {
+        self.checked();
+        self.read_back();
+        self.seen_by_the_kernel();
+        self
+    }
+
+    /// e2fsck finds nothing and the filesystem is as full as planned.
+    pub fn checked(&self) {
+        oracles::e2fsck_clean(&self.image());
+        let superblock = superblock(&self.image());
+        assert_eq!(
+            (
+                superblock["Free blocks"],
+                u64::from(self.plan.free_inodes_after())
+            ),
+            (self.plan.free_blocks_after(), superblock["Free inodes"]),
+        );
+    }
+
+    /// The read-back finds nothing.
+    pub fn read_back(&self) {
+        let debugfs = oracles::required("debugfs");
+        let report = verify(&self.image(), &self.tree, &self.contents, &debugfs, &Silent);
+        report.unwrap().into_result().unwrap();
+    }
+
+    /// The kernel shows what was written down.
+    pub fn seen_by_the_kernel(&self) {
+        if !oracles::is_root() {
+            oracles::skip("only root mounts");
+            return;
+        }
+        let differences = compare(
+            &self.rootfs.expected(),
+            &oracles::kernel_listing(&self.image()),
+        );
+        let shown: Vec<_> = differences
+            .iter()
+            .take(10)
+            .map(ToString::to_string)
+            .collect();
+        assert!(
+            differences.is_empty(),
+            "{} differences: {shown:#?}",
+            differences.len()
+        );
+    }
+}
+
+/// The counts that dumpe2fs shows of an image.
+pub fn superblock(image: &Path) -> std::collections::BTreeMap<String, u64> {
+    let arguments = [std::ffi::OsStr::new("-h"), image.as_os_str()];
+    let text = String::from_utf8(oracles::succeed("dumpe2fs", arguments)).unwrap();
+    text.lines()
+        .filter_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            Some((name.to_owned(), value.trim().parse().ok()?))
+        })
+        .collect()
+}
+
+/// Bytes that a file takes of the host's disk.
+pub fn host_bytes(path: &Path) -> u64 {
+    std::os::unix::fs::MetadataExt::blocks(&File::open(path).unwrap().metadata().unwrap()) * 512
+}
