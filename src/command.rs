@@ -265,12 +265,17 @@ impl Attached {
         while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), options) {}
     }
 
-    /// How it ended; gives its number back.
+    /// Its exit code, 128 + n where signal n ended it; gives its number back.
     ///
     /// # Errors
     /// The operating system's.
-    pub fn reap(mut self) -> std::io::Result<ExitStatus> {
-        self.0.wait()
+    pub fn reap(mut self) -> std::io::Result<u8> {
+        use std::os::unix::process::ExitStatusExt;
+        let status = self.0.wait()?;
+        let code = status.code().or_else(|| Some(128 + status.signal()?));
+        Ok(code
+            .and_then(|code| u8::try_from(code).ok())
+            .unwrap_or(u8::MAX))
     }
 }
 

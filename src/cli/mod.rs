@@ -42,7 +42,7 @@ pub fn run() -> ExitCode {
         Command::Build(build) => build::run(&build, &arguments.output).map(done),
         Command::Plan(plan) => plan::run(&plan, &arguments.output).map(done),
         Command::Mount(mount) => mount::run(&mount, &arguments.output),
-        Command::Umount(umount) => umount::run(&umount, &arguments.output),
+        Command::Umount(umount) => umount::run(&umount, &arguments.output).map(done),
     };
     match ran {
         Ok(code) => code,

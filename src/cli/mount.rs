@@ -2,9 +2,8 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{ExitCode, ExitStatus};
+use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
@@ -125,7 +124,7 @@ fn run_command(command: &[OsString], held: &hold::Hold, reporter: &dyn Reporter)
         child.reap()
     });
     match ended {
-        Ok(status) => exit_code_of(status),
+        Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("error: cannot run {}: {error}", program.display());
             ExitCode::from(match error.kind() {
@@ -136,16 +135,8 @@ fn run_command(command: &[OsString], held: &hold::Hold, reporter: &dyn Reporter)
     }
 }
 
-fn exit_code_of(status: ExitStatus) -> ExitCode {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => ExitCode::from((code & 0xff) as u8),
-        (None, Some(signal)) => exit_code_of_signal(signal),
-        (None, None) => ExitCode::FAILURE,
-    }
-}
-
 fn exit_code_of_signal(signal: i32) -> ExitCode {
-    ExitCode::from((128 + signal & 0xff) as u8)
+    ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))
 }
 
 /// A mount, told. The names are those of the JSON form.

@@ -1,7 +1,6 @@
 //! `layerpress umount`.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
@@ -36,7 +35,7 @@ pub struct UmountArguments {
 }
 
 /// Unmounts and tells what was unmounted.
-pub fn run(arguments: &UmountArguments, output: &OutputArguments) -> anyhow::Result<ExitCode> {
+pub fn run(arguments: &UmountArguments, output: &OutputArguments) -> anyhow::Result<()> {
     let reporter = progress::reporter(output);
     // Interrupted, it says what is still mounted.
     let _hold = hold::hold();
@@ -58,7 +57,7 @@ pub fn run(arguments: &UmountArguments, output: &OutputArguments) -> anyhow::Res
     if !output.quiet {
         print(&told)?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Undoes a mount, and warns when its loop device stays in use.

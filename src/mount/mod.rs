@@ -45,6 +45,7 @@ pub struct MountOptions {
 #[derive(Debug)]
 pub struct ImageFile {
     file: File,
+    path: PathBuf,
     name: String,
     filesystem: Filesystem,
 }
@@ -86,18 +87,20 @@ impl ImageFile {
         Ok(Self {
             filesystem: Filesystem::read(&file, &name)?,
             file,
+            path: path.to_owned(),
             name,
         })
     }
 
-    /// Expects everything in its place: an empty journal, and nothing that e2fsck would mend.
+    /// Expects everything in its place: nobody who writes it, an empty journal, and nothing that e2fsck would mend.
     ///
     /// # Errors
     /// [`Error::BadImage`] otherwise, [`Error::Tool`] when e2fsck cannot be run, [`Error::Io`] when
-    /// this is not root.
+    /// this is not root or the image is mounted for writing.
     pub fn check(self, e2fsck: &Path, reporter: &dyn Reporter) -> Result<TrustedImage> {
         // Before a check that may take its time.
-        require_root("mount", Path::new(&self.name))?;
+        require_root("mount", &self.path)?;
+        self.expect_no_writer()?;
         if self.filesystem.needs_recovery {
             return Err(Error::bad_image(format!(
                 "its journal holds changes that are not in their places yet, as after a crash \
@@ -110,6 +113,18 @@ impl ImageFile {
         let seconds = self.filesystem.last_used_seconds;
         check::check(e2fsck, &opened, &self.name, seconds, reporter)?;
         Ok(TrustedImage(self))
+    }
+
+    fn expect_no_writer(&self) -> Result<()> {
+        let written = mounted_images()?
+            .into_iter()
+            .find(|mounted| !mounted.mount.is_read_only() && mounted.is_of(&self.path));
+        written.map_or(Ok(()), |mounted| {
+            let at = mounted.mount.mount_point.display();
+            let text = format!("it is mounted for writing on {at}");
+            let error = io::Error::new(ErrorKind::ResourceBusy, text);
+            Err(Error::path("mount", &self.path, error))
+        })
     }
 
     /// Takes it as it is.
@@ -127,7 +142,7 @@ impl TrustedImage {
     /// kernel's reason; [`Error::Unsupported`] where loop devices or mounting are not to be had.
     pub fn mount(self, directory: &Path, options: MountOptions) -> Result<MountedImage> {
         let Self(image) = self;
-        require_root("mount", Path::new(&image.name))?;
+        require_root("mount", &image.path)?;
         let mount_point = MountPoint::prepare(directory)?;
         let device = LoopDevice::over(&image.file)?;
         let mut flags = MountFlags::RDONLY | MountFlags::NOATIME | MountFlags::NODIRATIME;

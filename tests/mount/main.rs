@@ -12,7 +12,7 @@ mod shown;
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 use place::{layerpress, mount_line, place, sha256};
 use support::oracles::{directory_listing, kernel_listing, succeed};
@@ -59,7 +59,10 @@ fn every_kind_of_ext_filesystem_is_mounted_read_only_and_its_bytes_stay() {
         let device = line.split(' ').next().unwrap();
         let read_only = fs::read_to_string(device.replace("/dev", "/sys/block") + "/ro").unwrap();
         assert_eq!(read_only, "1\n");
-        assert!(fs::OpenOptions::new().write(true).open(device).is_err());
+        // Some kernels open a read-only device for writing, and then write nothing.
+        let block = fs::read(&image).unwrap()[..4096].to_vec();
+        let opened = fs::OpenOptions::new().write(true).open(device);
+        assert!(opened.is_err() || opened.is_ok_and(|file| file.write_all_at(&block, 0).is_err()));
         place.ok(["umount".as_ref(), point.as_os_str()]);
         assert_eq!(mount_line(&point), None);
         assert_eq!(sha256(&image), before, "{kind}");
@@ -77,7 +80,8 @@ fn the_mounted_tree_is_the_one_that_mount_of_the_system_shows_and_that_was_press
     let source = directory_listing(&place.at("tree"));
     let differences: Vec<_> = compare(&source, &ours)
         .into_iter()
-        .filter(|difference| difference.path() != b"lost+found")
+        // mke2fs makes the one and keeps whole seconds of the root directory's time.
+        .filter(|difference| ![&b"lost+found"[..], b""].contains(&difference.path()))
         .collect();
     assert!(differences.is_empty(), "{}", differences[0]);
     // Held against something else it must differ.

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::place::{Place, failed, layerpress, mount_line, place, sha256};
-use crate::support::oracles::{debugfs_write, program, run, succeed};
+use crate::support::oracles::{Mounted, debugfs_write, program, run, succeed};
 
 impl Place {
     /// The error of mounting `image` on `m/n`, neither of which is there.
@@ -136,6 +136,29 @@ fn a_journal_with_changes_in_it_is_refused_and_trust_leaves_it_alone() {
     assert!(mount_line(&point).unwrap().contains("norecovery"));
     place.umount("m");
     assert_eq!(sha256(&place.image), before);
+}
+
+#[test]
+fn an_image_that_is_being_written_is_refused() {
+    let Some(place) = place() else { return };
+    let written = Mounted::read_write(&place.image);
+    let point = place.at("m");
+    let error = place.fails(
+        3,
+        ["mount".as_ref(), place.image.as_os_str(), point.as_os_str()],
+    );
+    let at = written.mount_point();
+    let text = format!("it is mounted for writing on {}", at.display());
+    assert!(error.contains(&text), "{error}");
+    assert_eq!(place.loop_devices(), 1);
+    let list = place.ok(["mount", "--list"]);
+    let row = list
+        .lines()
+        .find(|line| line.contains(at.to_str().unwrap()));
+    assert!(row.unwrap().contains(" rw "), "{list}");
+    drop(written);
+    place.is_clean(&point);
+    place.mount("m");
 }
 
 #[test]
