@@ -82,7 +82,7 @@ const ROOMS: &[Room] = &[
     (
         "readback",
         &[
-            "error", "units", "progress", "region", "command", "listing", "layers", "tree",
+            "error", "units", "progress", "region", "command", "listing", "layers", "tree", "plan",
         ],
     ),
     (

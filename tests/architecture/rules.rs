@@ -207,11 +207,15 @@ fn deeds(source: &Source, room: &str, tokens: &[Token]) -> BTreeSet<String> {
             "print" | "println" | "eprint" | "eprintln" if next(1) == "!" && room != "cli" => {
                 tell(token);
             }
-            "stdout" | "stderr" if next(1) == "(" && next(2) == ")" && room != "cli" && at > 0 => {
-                // A child's pipes are fields and methods, the process's own a function.
-                if tokens[at - 1] != "." {
-                    tell(token);
-                }
+            // A child's pipes are fields and methods, the process's own a function.
+            "stdout" | "stderr"
+                if next(1) == "("
+                    && next(2) == ")"
+                    && room != "cli"
+                    && at > 0
+                    && tokens[at - 1] != "." =>
+            {
+                tell(token);
             }
             "Instant" | "SystemTime" if room != "cli" => tell(token),
             // Those look into the environment for a directory.
