@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
@@ -32,6 +33,26 @@ pub fn find(program: &str, search_path: Option<&OsStr>) -> Result<PathBuf> {
                 SBIN_DIRECTORIES.join(", ")
             ))
         })
+}
+
+/// A program that the user named: checked like a found one, unless it is a bare name for PATH.
+///
+/// # Errors
+/// [`Error::Tool`] when there is no such program.
+pub fn given(path: &Path) -> Result<PathBuf> {
+    let is_bare_name = path.components().count() == 1 && path.is_relative();
+    if is_bare_name || is_executable(path) {
+        return Ok(path.to_owned());
+    }
+    Err(Error::Tool(format!(
+        "{}: expected a program, found {}",
+        path.display(),
+        if path.exists() {
+            "something that cannot be executed"
+        } else {
+            "nothing there"
+        }
+    )))
 }
 
 fn is_executable(path: &Path) -> bool {
@@ -137,14 +158,19 @@ impl Program {
             };
             Error::Tool(format!("cannot run {line}: {error}{hint}"))
         };
-        let mut child = self
-            .command
+        self.command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .spawn()
-            .map_err(failed)?;
-        let registration = leftovers::register_child(child.id());
+            // The terminal's Ctrl-C reaches this process alone, which then ends the child: else the
+            // child's death could be reported in place of the interruption.
+            .process_group(0);
+        let (mut child, registration) = leftovers::start_child(|| {
+            let child = self.command.spawn()?;
+            let id = child.id();
+            Ok((child, id))
+        })
+        .map_err(failed)?;
         let (stdin, stdout, stderr) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let input = std::mem::take(&mut self.input);

@@ -15,6 +15,9 @@ use crate::command::path_of_open_file;
 use crate::error::{Error, Result};
 use crate::leftovers::{self, Registration};
 
+/// How many hidden names this process has tried.
+static COUNTER: AtomicU32 = AtomicU32::new(0);
+
 /// A file in the making, to be called `output`.
 #[derive(Debug)]
 pub struct PartialFile {
@@ -28,6 +31,28 @@ pub struct PartialFile {
 struct HiddenName {
     path: PathBuf,
     _registration: Registration,
+}
+
+impl HiddenName {
+    /// Takes a name beside `output` by `create`, which must fail where it is taken: by a process of
+    /// the same number in another container, or left by one that was killed.
+    fn take<T>(output: &Path, create: impl Fn(&Path) -> io::Result<T>) -> Result<(T, Self)> {
+        loop {
+            let path = hidden_name(output);
+            let _registration = leftovers::register_file(&path);
+            match create(&path) {
+                Ok(made) => {
+                    let hidden = Self {
+                        path,
+                        _registration,
+                    };
+                    return Ok((made, hidden));
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(Error::path("create", &path, error)),
+            }
+        }
+    }
 }
 
 impl Drop for HiddenName {
@@ -63,21 +88,17 @@ impl PartialFile {
     }
 
     fn create_hidden(output: &Path) -> Result<Self> {
-        let path = hidden_name(output);
-        let _registration = leftovers::register_file(&path);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(&path)
-            .map_err(|error| Error::path("create", &path, error))?;
+        let (file, hidden) = HiddenName::take(output, |path| {
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create_new(true)
+                .open(path)
+        })?;
         Ok(Self {
             file,
             output: output.to_owned(),
-            hidden: Some(HiddenName {
-                path,
-                _registration,
-            }),
+            hidden: Some(hidden),
         })
     }
 
@@ -117,14 +138,7 @@ impl PartialFile {
                     Err(error) => return Err(failed(error.into())),
                 }
                 // A link never replaces; a rename does, so a second name is needed for a moment.
-                let path = hidden_name(&self.output);
-                let _registration = leftovers::register_file(&path);
-                let hidden = HiddenName {
-                    path,
-                    _registration,
-                };
-                link(&hidden.path).map_err(|error| failed(error.into()))?;
-                hidden
+                HiddenName::take(&self.output, |path| Ok(link(path)?))?.1
             }
         };
         fs::rename(&hidden.path, &self.output).map_err(failed)?;
@@ -141,9 +155,8 @@ fn directory_of(path: &Path) -> &Path {
     }
 }
 
-/// A name beside `output` that no other process and no other thread takes.
+/// A name beside `output`, another one each time.
 fn hidden_name(output: &Path) -> PathBuf {
-    static COUNTER: AtomicU32 = AtomicU32::new(0);
     let count = COUNTER.fetch_add(1, Ordering::Relaxed);
     let name = output.file_name().unwrap_or_default().to_string_lossy();
     // Names end at 255 bytes.
@@ -230,6 +243,26 @@ mod tests {
             }
             assert_eq!(names(directory.path()), ["out.img"]);
         }
+    }
+
+    #[test]
+    fn a_hidden_name_that_is_taken_is_left_alone_and_another_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let output = directory.path().join("out.img");
+        fs::write(&output, "old").unwrap();
+        let next = COUNTER.load(Ordering::Relaxed);
+        // Many, as other tests take numbers meanwhile.
+        for number in next..next + 300 {
+            let name = format!(".out.img.{}-{number}.partial", std::process::id());
+            fs::write(directory.path().join(name), "another's").unwrap();
+        }
+        for create in WAYS {
+            let partial = create(&output).unwrap();
+            partial.file().write_all_at(b"new");
+            partial.persist().unwrap();
+            assert_eq!(fs::read_to_string(&output).unwrap(), "new");
+        }
+        assert_eq!(names(directory.path()).len(), 301);
     }
 
     #[test]

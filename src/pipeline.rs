@@ -9,6 +9,7 @@ use crate::layers::{self, Contents, Layers, ReadOptions};
 use crate::limits::Limits;
 use crate::mkfs::{ToolPaths, Tools, format};
 use crate::oci::Platform;
+use crate::partial_file::PartialFile;
 use crate::plan::{Identity, Plan, PlanOptions, Room, SizePolicy};
 use crate::populate::populate;
 use crate::progress::Reporter;
@@ -161,6 +162,8 @@ pub fn build(
     output: &OutputRequest,
     reporter: &dyn Reporter,
 ) -> Result<Built> {
+    // Better told now than after the image has been read.
+    drop(PartialFile::create(&output.path)?);
     let tools = Tools::find(
         &output.tools,
         output.finish.fsck,

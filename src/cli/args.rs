@@ -73,15 +73,9 @@ pub enum ProgressForm {
 
 #[derive(Debug, Args)]
 pub struct BuildArguments {
-    #[command(flatten)]
-    pub image: ImageArguments,
     /// Where the filesystem image goes; a regular file there is replaced
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
-    #[command(flatten)]
-    pub filesystem: FilesystemArguments,
-    #[command(flatten)]
-    pub tools: ToolArguments,
     /// Do not run e2fsck on the result
     #[arg(long)]
     pub no_fsck: bool,
@@ -94,17 +88,27 @@ pub struct BuildArguments {
     /// Print the summary as JSON
     #[arg(long)]
     pub json: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct PlanArguments {
     #[command(flatten)]
     pub image: ImageArguments,
     #[command(flatten)]
     pub filesystem: FilesystemArguments,
+    #[command(flatten)]
+    pub tools: ToolArguments,
+    #[command(flatten)]
+    pub limits: LimitArguments,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArguments {
     /// Print the plan as JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub image: ImageArguments,
+    #[command(flatten)]
+    pub filesystem: FilesystemArguments,
+    #[command(flatten)]
+    pub limits: LimitArguments,
 }
 
 #[derive(Debug, Args)]
@@ -113,6 +117,7 @@ pub struct ImageArguments {
     /// docker-archive:PATH[:NAME], oci:DIRECTORY[:TAG|@DIGEST], oci-archive:PATH[:TAG],
     /// rootfs:PATH (a flat tar or a directory tree), - for standard input, or a path to any of
     /// these
+    #[arg(help_heading = "Arguments")]
     pub image: OsString,
     /// Choose from an image for several platforms, as in linux/arm64 or linux/arm/v7 [default:
     /// this machine's]
@@ -125,8 +130,6 @@ pub struct ImageArguments {
     /// Layers to read side by side [default: one for each processor]
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
-    #[command(flatten)]
-    pub limits: LimitArguments,
 }
 
 macro_rules! limit_arguments {

@@ -16,7 +16,7 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> anyhow::Resu
     let started = Instant::now();
     let reporter = progress::reporter(output);
     let work_dir = options::directory_of(&arguments.output);
-    let image = options::image(&arguments.image, work_dir)?;
+    let image = options::image(&arguments.image, &arguments.limits, work_dir)?;
     let built = pipeline::build(
         &image,
         &options::filesystem(&arguments.filesystem),
@@ -114,10 +114,11 @@ impl Summary {
             .manifest_digest
             .as_ref()
             .or(self.config_digest.as_ref());
-        let mut rows = vec![("image", self.image.clone())];
+        // At most seven letters before them let a digest end with the 80th column.
+        let image = format!("{} ({})", self.image, self.platform);
+        let mut rows = vec![("image", image)];
         rows.extend(digest.map(|digest| ("digest", digest.clone())));
         rows.extend([
-            ("platform", self.platform.clone()),
             (
                 "content",
                 format!(
@@ -128,15 +129,14 @@ impl Summary {
                 ),
             ),
             (
-                "filesystem",
+                self.filesystem_type,
                 format!(
-                    "{}, {}, {} free, {} of {} inodes free, journal {}",
-                    self.filesystem_type,
+                    "{}, {} free, journal {}\n{} of {} inodes free",
                     ByteSize(self.filesystem_bytes),
                     ByteSize(self.free_bytes),
+                    ByteSize(self.journal_bytes),
                     thousands(u64::from(self.free_inodes)),
                     thousands(u64::from(self.inodes)),
-                    ByteSize(self.journal_bytes)
                 ),
             ),
             ("UUID", self.uuid.clone()),

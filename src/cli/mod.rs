@@ -11,20 +11,29 @@ mod plan;
 mod progress;
 mod signals;
 mod table;
+mod tell;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Arguments, Command};
+use args::{Arguments, Command, ProgressForm};
+use tell::Voice;
 
 /// Parses the command line, runs what it says and gives the exit code.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Err(error) = signals::handle() {
-        eprintln!("error: cannot handle signals: {error}");
-        return ExitCode::from(3);
+    let voice = match arguments.output.progress {
+        ProgressForm::Json => Voice::Json,
+        _ => Voice::Words,
+    };
+    let failed = |text: &str, code: u8| {
+        voice.error(text, code.into());
+        ExitCode::from(code)
+    };
+    if let Err(error) = signals::handle(voice) {
+        return failed(&format!("cannot handle signals: {error}"), 3);
     }
     let ran = match arguments.command {
         Command::Build(build) => build::run(&build, &arguments.output),
@@ -32,13 +41,11 @@ pub fn run() -> ExitCode {
     };
     match ran {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            let code = error
-                .downcast_ref::<crate::Error>()
-                .map_or(3, crate::Error::exit_code);
-            ExitCode::from(code)
-        }
+        Err(error) => match error.downcast::<crate::Error>() {
+            // Its text has its source in it.
+            Ok(error) => failed(&error.to_string(), error.exit_code()),
+            Err(error) => failed(&format!("{error:#}"), 3),
+        },
     }
 }
 

@@ -3,7 +3,9 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use super::args::{BuildArguments, FilesystemArguments, ImageArguments, ToolArguments};
+use super::args::{
+    BuildArguments, FilesystemArguments, ImageArguments, LimitArguments, ToolArguments,
+};
 use crate::error::Result;
 use crate::finish::FinishOptions;
 use crate::limits::Limits;
@@ -17,13 +19,17 @@ use crate::units::ByteSize;
 ///
 /// # Errors
 /// For a reference that is none.
-pub fn image(arguments: &ImageArguments, work_dir: PathBuf) -> Result<ImageRequest> {
+pub fn image(
+    arguments: &ImageArguments,
+    limits: &LimitArguments,
+    work_dir: PathBuf,
+) -> Result<ImageRequest> {
     Ok(ImageRequest {
         reference: Reference::parse(&arguments.image)?,
         platform: arguments.platform.clone(),
         work_dir: arguments.work_dir.clone().unwrap_or(work_dir),
         jobs: arguments.jobs.unwrap_or_else(processors),
-        limits: Limits::from(&arguments.limits),
+        limits: Limits::from(limits),
     })
 }
 

@@ -14,7 +14,7 @@ use crate::units::{BLOCK_SIZE, ByteSize};
 /// Plans and tells the plan.
 pub fn run(arguments: &PlanArguments, output: &OutputArguments) -> anyhow::Result<()> {
     let reporter = progress::reporter(output);
-    let image = options::image(&arguments.image, std::env::temp_dir())?;
+    let image = options::image(&arguments.image, &arguments.limits, std::env::temp_dir())?;
     let filesystem = options::filesystem(&arguments.filesystem);
     let planned = pipeline::plan(&image, &filesystem, &*reporter)?;
     for warning in planned.warnings.lines() {
@@ -132,12 +132,11 @@ impl ShownPlan {
         };
         let blocks = &self.blocks;
         let mut rows = vec![
-            ("image", self.image.clone()),
-            ("platform", self.platform.clone()),
+            ("image", format!("{} ({})", self.image, self.platform)),
             (
                 "content",
                 format!(
-                    "{} entries, {} from {} layers ({} by du)",
+                    "{} entries, {} from {} layers\n{} by du",
                     thousands(self.entries),
                     ByteSize(self.content_bytes),
                     self.layers,
@@ -164,7 +163,7 @@ impl ShownPlan {
             ),
             by_use("  room to grow", u64::from(blocks.reserved_for_growing)),
             by_use("  journal", u64::from(blocks.journal)),
-            by_use("  lost+found, resize inode", blocks.system),
+            by_use("  the system's own", blocks.system),
             by_use("  free", blocks.free),
             by_use(
                 "    for root only",

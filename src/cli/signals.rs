@@ -1,29 +1,80 @@
 //! Ending cleanly on SIGINT, SIGTERM and SIGHUP, wherever the other threads are.
 
 use std::io;
+use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use super::tell::{self, Voice};
 use crate::leftovers;
 
+/// What is left to do once the output has its name: telling so.
+const TIME_TO_END: Duration = Duration::from_secs(1);
+
 /// Starts the thread that waits for a signal, cleans up and ends the process with 128 + its
-/// number, as a shell reports it.
+/// number, as a shell reports it. A signal that comes when the output has its name already is late:
+/// the process ends as if there had been none, unless it does not end.
+///
+/// Signals that are ignored from the start stay ignored: SIGHUP under nohup, SIGINT in the
+/// background of a script.
 ///
 /// # Errors
 /// When the handlers or the thread cannot be set up.
-pub fn handle() -> io::Result<()> {
-    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+pub fn handle(voice: Voice) -> io::Result<()> {
+    let ignored = ignored_at_start();
+    let heeded = [SIGHUP, SIGINT, SIGTERM];
+    let heeded = heeded.into_iter().filter(|signal| {
+        // The lowest bit is signal 1.
+        ignored >> (signal - 1) & 1 == 0
+    });
+    let mut signals = Signals::new(heeded)?;
     std::thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
             if let Some(signal) = signals.forever().next() {
-                leftovers::clean_up();
-                // The cursor may be hidden and a bar half drawn.
-                eprint!("\x1b[?25h\r\x1b[K");
-                eprintln!("error: interrupted; nothing is left behind");
-                std::process::exit(128 + signal);
+                let has_output = leftovers::clean_up();
+                let outcome = if has_output {
+                    std::thread::sleep(TIME_TO_END);
+                    "the output was complete already"
+                } else {
+                    "nothing is left behind"
+                };
+                let code = 128 + signal;
+                tell::restore_terminal();
+                voice.error(&format!("interrupted; {outcome}"), code);
+                std::process::exit(code);
             }
         })?;
     Ok(())
+}
+
+/// The signals that this process was started to ignore, as a set of bits; proc(5).
+fn ignored_at_start() -> u64 {
+    std::fs::read_to_string("/proc/self/status")
+        .ok()
+        .as_deref()
+        .and_then(ignored_in_status)
+        .unwrap_or(0)
+}
+
+fn ignored_in_status(status: &str) -> Option<u64> {
+    let set = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(set.trim(), 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ignored_signals_are_read_from_the_status_file() {
+        let status = "Name:\tx\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\n";
+        assert_eq!(ignored_in_status(status), Some(0x1001));
+        assert_eq!(ignored_in_status("Name:\tx\n"), None);
+        // The test harness ignores SIGPIPE, as every Rust program does.
+        assert_eq!(ignored_at_start() >> 12 & 1, 1);
+    }
 }

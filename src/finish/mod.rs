@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use crate::command::Program;
 use crate::error::{Error, Result};
 use crate::layers::Contents;
+use crate::leftovers;
 use crate::mkfs::Tools;
 use crate::oci::Digest;
 use crate::plan::Plan;
@@ -96,13 +97,15 @@ pub fn finish(
         .sidecar
         .then(|| sidecar::prepare(&finished.path, &finished.sha256))
         .transpose()?;
-    partial.persist()?;
-    if let Some(sidecar) = sidecar
-        && let Err(error) = sidecar.persist()
-    {
-        // Without the file that was asked for with it, the output is not what was asked for.
-        let _ = std::fs::remove_file(&finished.path);
-        return Err(error);
-    }
-    Ok(finished)
+    leftovers::commit(|| {
+        partial.persist()?;
+        if let Some(sidecar) = sidecar
+            && let Err(error) = sidecar.persist()
+        {
+            // Without the file that was asked for with it, the output is not what was asked for.
+            let _ = std::fs::remove_file(&finished.path);
+            return Err(error);
+        }
+        Ok(finished)
+    })
 }

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use crate::command::{Program, find};
+use crate::command::{Program, find, given};
 use crate::error::{Error, Result};
 use crate::progress::Reporter;
 
@@ -64,12 +64,12 @@ impl Tools {
         with_debugfs: bool,
         reporter: &dyn Reporter,
     ) -> Result<Self> {
-        let search = |name: &str, given: &Option<PathBuf>| match given {
-            Some(path) => Ok(path.clone()),
+        let search = |name: &str, chosen: &Option<PathBuf>| match chosen {
+            Some(path) => given(path),
             None => find(name, paths.search_path.as_deref()),
         };
-        let optional = |wanted: bool, name: &str, given: &Option<PathBuf>| {
-            wanted.then(|| search(name, given)).transpose()
+        let optional = |wanted: bool, name: &str, chosen: &Option<PathBuf>| {
+            wanted.then(|| search(name, chosen)).transpose()
         };
         let mke2fs = search("mke2fs", &paths.mke2fs)?;
         Ok(Self {

@@ -1,16 +1,18 @@
-//! A bar for each task on a terminal.
+//! A bar for each running task on a terminal, a line for each finished one.
 
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use super::finished_line;
+use crate::cli::tell;
 use crate::progress::{Meter, Reporter, Unit};
 
+// On 80 columns a bar is ten wide; the name has room for `layer 10 of 12 sha256:0123456789ab`.
 const BYTES: &str =
-    "{prefix:32!} [{bar:24}] {binary_bytes:>10} of {binary_total_bytes:<10} {binary_bytes_per_sec}";
-const ITEMS: &str = "{prefix:32!} [{bar:24}] {human_pos:>10} of {human_len:<10}";
-const UNKNOWN: &str = "{prefix:32!} {spinner} {elapsed}";
-const DONE: &str = "{prefix:32!} {msg} ({elapsed})";
+    "{prefix:34!} [{wide_bar}] {percent:>3}% {binary_total_bytes:>11} {binary_bytes_per_sec:>13}";
+const ITEMS: &str = "{prefix:34!} [{wide_bar}] {percent:>3}% {human_len:>11}";
+const UNKNOWN: &str = "{prefix:34!} {spinner} {elapsed}";
 
 pub struct Bars {
     bars: MultiProgress,
@@ -26,7 +28,7 @@ impl Bars {
     }
 
     fn line(&self, text: &str) {
-        self.bars.suspend(|| eprintln!("{text}"));
+        self.bars.suspend(|| tell::line(text));
     }
 }
 
@@ -44,7 +46,12 @@ impl Reporter for Bars {
             bar.enable_steady_tick(Duration::from_millis(120));
         }
         bar.tick();
-        Box::new(Bar(bar))
+        Box::new(Bar {
+            bars: self.bars.clone(),
+            bar,
+            name: name.to_owned(),
+            unit,
+        })
     }
 
     fn note(&self, text: &str) {
@@ -69,24 +76,32 @@ fn style(template: &str) -> ProgressStyle {
         .progress_chars("=> ")
 }
 
-struct Bar(ProgressBar);
+struct Bar {
+    bars: MultiProgress,
+    bar: ProgressBar,
+    name: String,
+    unit: Unit,
+}
 
 impl Meter for Bar {
     fn add(&self, amount: u64) {
-        self.0.inc(amount);
+        self.bar.inc(amount);
     }
 
+    /// The bar makes room for a line above those that still run, which scrolls away like any
+    /// other: a hundred finished bars would fill the screen.
     fn finish(&self, outcome: &str) {
-        self.0.set_style(style(DONE));
-        self.0.finish_with_message(outcome.to_owned());
+        let (done, time) = (self.bar.position(), self.bar.elapsed());
+        self.bar.finish_and_clear();
+        let line = finished_line(&self.name, outcome, self.unit, done, time);
+        self.bars.suspend(|| tell::line(&line));
     }
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        if !self.0.is_finished() {
-            self.0.abandon();
-        }
+        self.bar.finish_and_clear();
+        self.bars.remove(&self.bar);
     }
 }
 
@@ -96,7 +111,7 @@ mod tests {
 
     #[test]
     fn templates_are_well_formed() {
-        for template in [BYTES, ITEMS, UNKNOWN, DONE] {
+        for template in [BYTES, ITEMS, UNKNOWN] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
     }

@@ -1,15 +1,20 @@
 //! A JSON object for each event, one a line, for programs.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::cli::tell;
 use crate::progress::{Meter, Reporter, Unit};
 
 /// Between two events of one task.
 const INTERVAL: Duration = Duration::from_millis(200);
+
+fn tell(event: &Value) {
+    tell::line(&event.to_string());
+}
 
 pub struct Json {
     pub verbose: bool,
@@ -21,28 +26,26 @@ impl Reporter for Json {
             Unit::Bytes => "bytes",
             Unit::Items => "items",
         };
-        eprintln!(
-            "{}",
-            json!({ "event": "begin", "task": name, "unit": unit, "total": total })
-        );
+        tell(&json!({ "event": "begin", "task": name, "unit": unit, "total": total }));
         Box::new(JsonMeter {
             name: name.to_owned(),
             done: AtomicU64::new(0),
+            finished: AtomicBool::new(false),
             told: Mutex::new(Instant::now()),
         })
     }
 
     fn note(&self, text: &str) {
-        eprintln!("{}", json!({ "event": "note", "text": text }));
+        tell(&json!({ "event": "note", "text": text }));
     }
 
     fn warn(&self, text: &str) {
-        eprintln!("{}", json!({ "event": "warning", "text": text }));
+        tell(&json!({ "event": "warning", "text": text }));
     }
 
     fn command_line(&self, line: &str) {
         if self.verbose {
-            eprintln!("{}", json!({ "event": "command", "line": line }));
+            tell(&json!({ "event": "command", "line": line }));
         }
     }
 }
@@ -50,6 +53,7 @@ impl Reporter for Json {
 struct JsonMeter {
     name: String,
     done: AtomicU64,
+    finished: AtomicBool,
     told: Mutex<Instant>,
 }
 
@@ -61,18 +65,29 @@ impl Meter for JsonMeter {
             && told.elapsed() >= INTERVAL
         {
             *told = Instant::now();
-            eprintln!(
-                "{}",
-                json!({ "event": "progress", "task": self.name, "done": done })
-            );
+            tell(&json!({ "event": "progress", "task": self.name, "done": done }));
         }
     }
 
     fn finish(&self, outcome: &str) {
+        if !self.finished.swap(true, Ordering::Relaxed) {
+            self.end(Some(outcome));
+        }
+    }
+}
+
+impl JsonMeter {
+    fn end(&self, outcome: Option<&str>) {
         let done = self.done.load(Ordering::Relaxed);
-        eprintln!(
-            "{}",
-            json!({ "event": "end", "task": self.name, "done": done, "outcome": outcome })
-        );
+        tell(&json!({ "event": "end", "task": self.name, "done": done, "outcome": outcome }));
+    }
+}
+
+impl Drop for JsonMeter {
+    /// A task that failed ends too, without an outcome.
+    fn drop(&mut self) {
+        if !*self.finished.get_mut() {
+            self.end(None);
+        }
     }
 }

@@ -3,10 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::NotesOnly;
-use crate::cli::table::thousands;
+use super::{NotesOnly, finished_line};
+use crate::cli::tell;
 use crate::progress::{Meter, Reporter, Unit};
-use crate::units::ByteSize;
 
 pub struct Plain {
     pub verbose: bool,
@@ -58,12 +57,7 @@ impl Meter for PlainMeter {
 
     fn finish(&self, outcome: &str) {
         let done = self.done.load(Ordering::Relaxed);
-        let amount = match self.unit {
-            _ if done == 0 => String::new(),
-            Unit::Bytes => format!(", {}", ByteSize(done)),
-            Unit::Items => format!(", {}", thousands(done)),
-        };
-        let seconds = self.started.elapsed().as_secs_f64();
-        eprintln!("{}: {outcome}{amount}, {seconds:.2} s", self.name);
+        let time = self.started.elapsed();
+        tell::line(&finished_line(&self.name, outcome, self.unit, done, time));
     }
 }
