@@ -91,6 +91,9 @@ pub struct BuildArguments {
     /// Also write the result's SHA-256 to FILE.sha256, as sha256sum --check reads it
     #[arg(long)]
     pub sha256: bool,
+    /// Wait until the result is on the disk before it gets its name
+    #[arg(long)]
+    pub sync: bool,
     /// Print the summary as JSON
     #[arg(long)]
     pub json: bool,
