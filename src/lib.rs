@@ -21,6 +21,7 @@ pub mod listing;
 pub mod oci;
 pub mod ondisk;
 pub mod partial_file;
+pub mod pax;
 pub mod progress;
 pub mod region;
 pub mod units;
@@ -43,6 +44,10 @@ pub mod readback;
 pub mod finish;
 
 pub mod pipeline;
+
+pub mod view;
+
+pub mod extract;
 
 pub mod cli;
 
