@@ -42,6 +42,14 @@ pub enum Command {
     /// Show the filesystem that build would make: sizes, blocks by use, inodes
     #[command(after_help = EXIT_CODES)]
     Plan(PlanArguments),
+    /// List names in a filesystem image
+    Ls(super::ls::LsArguments),
+    /// Write files of a filesystem image to standard output
+    Cat(super::cat::CatArguments),
+    /// Tell everything about names in a filesystem image
+    Stat(super::stat::StatArguments),
+    /// Take a tree out of a filesystem image, into a directory or a tar
+    Extract(super::extract::ExtractArguments),
 }
 
 /// How much is told while working; on standard error.

@@ -3,12 +3,20 @@
 //! The only room that prints and that reads the environment and the clock.
 
 mod args;
+mod attributes;
 mod build;
+mod cat;
+mod extract;
+mod ls;
+mod names;
 mod options;
 mod plan;
 mod progress;
+mod rows;
 mod signals;
+mod stat;
 mod table;
+mod view;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -27,6 +35,10 @@ pub fn run() -> ExitCode {
     let ran = match arguments.command {
         Command::Build(build) => build::run(&build, &arguments.output),
         Command::Plan(plan) => plan::run(&plan, &arguments.output),
+        Command::Ls(ls) => ls::run(&ls),
+        Command::Cat(cat) => cat::run(&cat),
+        Command::Stat(stat) => stat::run(&stat),
+        Command::Extract(extract) => extract::run(&extract, &arguments.output),
     };
     match ran {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,6 @@
 //! From a path to its node, inside the image whatever links say.
 
-use std::io;
+use rustix::io::Errno;
 
 use super::{Node, View, join, shown};
 use crate::error::{Error, Result};
@@ -37,9 +37,9 @@ impl View {
     /// [`Error::Io`] where there is no such path or it loops, [`Error::BadImage`] where a
     /// directory on the way is damaged.
     pub fn lookup(&self, path: &[u8], follow: Follow) -> Result<Found> {
-        let fail = |kind: io::ErrorKind| {
+        let fail = |errno: Errno| {
             let what = format!("cannot find {} in {}", shown(trim(path)), self.image.name);
-            Error::io(what, kind.into())
+            Error::io(what, errno.into())
         };
         let mut at = vec![(Vec::new(), self.root()?)];
         let mut to_do = components(path);
@@ -59,14 +59,14 @@ impl View {
                 _ => {}
             }
             if directory.kind != Kind::Directory {
-                return Err(fail(io::ErrorKind::NotADirectory));
+                return Err(fail(Errno::NOTDIR));
             }
             let names = self
                 .read_dir(directory)
                 .map_err(|error| error.in_entry(directory_path))?;
             let index = names
                 .binary_search_by(|entry| (*entry.name).cmp(&name))
-                .map_err(|_| fail(io::ErrorKind::NotFound))?;
+                .map_err(|_| fail(Errno::NOENT))?;
             let child_path = join(directory_path, &name);
             let child = self
                 .node(names[index].inode)
@@ -78,9 +78,7 @@ impl View {
             }
             hops += 1;
             if hops > MAX_HOPS || to_do.len() > MAX_COMPONENTS {
-                let loops = io::Error::from(rustix::io::Errno::LOOP);
-                let what = format!("cannot find {} in {}", shown(trim(path)), self.image.name);
-                return Err(Error::io(what, loops));
+                return Err(fail(Errno::LOOP));
             }
             let target = self
                 .target(&child)
@@ -92,10 +90,10 @@ impl View {
         }
         match at.pop() {
             Some((_, node)) if must_be_directory && node.kind != Kind::Directory => {
-                Err(fail(io::ErrorKind::NotADirectory))
+                Err(fail(Errno::NOTDIR))
             }
             Some((path, node)) => Ok(Found { path, node }),
-            None => Err(fail(io::ErrorKind::NotFound)),
+            None => Err(fail(Errno::NOENT)),
         }
     }
 }
