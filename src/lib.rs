@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!     ┌ vocabulary: error · units · progress · warnings · limits · region · partial_file ┐
-//!     │             leftovers · command · oci · ondisk · listing                         │
+//!     │             leftovers · command · oci · ondisk · listing · pax                   │
 //! source → layers → tree → plan → mkfs → populate → finish (with readback)
 //!     └───────────────── pipeline (knows all steps) ─────────────────┘   cli (knows pipeline)
 //! ```

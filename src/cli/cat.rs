@@ -54,7 +54,7 @@ fn copy(view: &View, path: &[u8]) -> crate::Result<()> {
 }
 
 fn zeros(output: &mut impl Write, mut left: u64) -> io::Result<()> {
-    const ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+    static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
     while left > 0 {
         let length = left.min(ZEROS.len() as u64);
         // At most 64 KiB.

@@ -54,9 +54,7 @@ pub fn run(arguments: &ExtractArguments, output: &OutputArguments) -> anyhow::Re
         // Not line by line.
         let mut writer = BufWriter::with_capacity(1 << 16, stdout);
         match archive(&view, found, &mut writer, &mut warnings, &*meter) {
-            Err(crate::Error::Io { source, .. })
-                if source.kind() == io::ErrorKind::BrokenPipe =>
-            {
+            Err(crate::Error::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {
                 return Ok(());
             }
             written => written?,
@@ -92,6 +90,8 @@ fn archive(
 
 /// Whether a tar is meant; a directory that is there stays one whatever its name.
 fn is_archive(target: &Path) -> bool {
-    let named = target.extension().is_some_and(|extension| extension == "tar");
+    let named = target
+        .extension()
+        .is_some_and(|extension| extension == "tar");
     named && !target.as_os_str().as_bytes().ends_with(b"/") && !target.is_dir()
 }

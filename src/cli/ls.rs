@@ -141,14 +141,14 @@ impl Lister<'_> {
         let mut to_do = Vec::new();
         for path in paths {
             let path = path.as_bytes();
-            let found = self.view.lookup(path, Follow::Never).and_then(|found| {
+            let found = self.view.lookup(path, Follow::Never).map(|found| {
                 if found.node.kind != Kind::Symlink || lstat {
-                    return Ok(found);
+                    return found;
                 }
                 // One that leads nowhere is shown as it is.
                 match self.view.lookup(path, Follow::Always) {
-                    Ok(target) if target.node.kind == Kind::Directory => Ok(target),
-                    _ => Ok(found),
+                    Ok(target) if target.node.kind == Kind::Directory => target,
+                    _ => found,
                 }
             });
             match found {
@@ -199,7 +199,11 @@ impl Lister<'_> {
         if self.choice.recursive {
             for (name, path, node) in &names {
                 if node.kind == Kind::Directory && !matches!(&name[..], b"." | b"..") {
-                    let slash: &[u8] = if this.title.ends_with(b"/") { b"" } else { b"/" };
+                    let slash: &[u8] = if this.title.ends_with(b"/") {
+                        b""
+                    } else {
+                        b"/"
+                    };
                     below.push(ToDo {
                         found: Found {
                             path: path.clone(),
@@ -320,7 +324,9 @@ type Named = (Vec<u8>, Vec<u8>, Node);
 
 /// How wide the terminal is: what COLUMNS says, or what the terminal does.
 fn terminal_columns() -> usize {
-    let said = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    let said = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|text| text.parse().ok());
     let measured = || {
         let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
         (size.ws_col > 0).then(|| usize::from(size.ws_col))

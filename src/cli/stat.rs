@@ -60,11 +60,9 @@ pub fn run(arguments: &StatArguments) -> anyhow::Result<()> {
 }
 
 /// All names of those inodes that have several.
-fn other_names(
-    view: &View,
-    found: &[Found],
-) -> crate::Result<BTreeMap<InodeNumber, Vec<Vec<u8>>>> {
-    let shares = |found: &&Found| found.node.kind != Kind::Directory && found.node.links_count() > 1;
+fn other_names(view: &View, found: &[Found]) -> crate::Result<BTreeMap<InodeNumber, Vec<Vec<u8>>>> {
+    let shares =
+        |found: &&Found| found.node.kind != Kind::Directory && found.node.links_count() > 1;
     let shared = found.iter().filter(shares);
     let mut names: BTreeMap<_, Vec<_>> = shared
         .map(|found| (found.node.number, Vec::new()))
@@ -158,7 +156,11 @@ fn text(
             node.crtime().map_or_else(|| "-".to_owned(), full_text)
         ),
     ];
-    lines.extend(xattrs.iter().map(|xattr| format!(" Xattr: {}", xattr_text(xattr))));
+    lines.extend(
+        xattrs
+            .iter()
+            .map(|xattr| format!(" Xattr: {}", xattr_text(xattr))),
+    );
     lines.extend(
         names
             .unwrap_or_default()

@@ -56,9 +56,8 @@ impl<'a> DirectorySink<'a> {
         let flags = DIRECTORY.difference(OFlags::NOFOLLOW);
         let root = rustix::fs::open(target, flags, Mode::empty()).map_err(cannot_open)?;
         let mut names = rustix::fs::Dir::read_from(&root).map_err(cannot_open)?;
-        let is_empty = names.all(|name| {
-            name.is_ok_and(|name| matches!(name.file_name().to_bytes(), b"." | b".."))
-        });
+        let is_empty = names
+            .all(|name| name.is_ok_and(|name| matches!(name.file_name().to_bytes(), b"." | b"..")));
         if !is_empty && !replaces {
             return Err(Error::unsupported(format!(
                 "{}: expected an empty directory or none, found something in it (--force writes into it and replaces what has the same name)",
@@ -96,7 +95,10 @@ impl<'a> DirectorySink<'a> {
     /// Opens a directory from the target on, name by name and following no link.
     fn walk_to(&self, path: &[u8]) -> io::Result<OwnedFd> {
         let mut at = rustix::fs::openat(self.root()?, c".", DIRECTORY, Mode::empty())?;
-        for name in path.split(|&byte| byte == b'/').filter(|name| !name.is_empty()) {
+        for name in path
+            .split(|&byte| byte == b'/')
+            .filter(|name| !name.is_empty())
+        {
             at = rustix::fs::openat(&at, name, DIRECTORY, Mode::empty())?;
         }
         Ok(at)
@@ -135,18 +137,10 @@ impl<'a> DirectorySink<'a> {
         make().map_err(failed("make", path))
     }
 
-    fn regular(
-        &mut self,
-        entry: &Entry<'_>,
-        view: &View,
-        data: &mut Data<'_>,
-    ) -> Result<()> {
+    fn regular(&mut self, entry: &Entry<'_>, view: &View, data: &mut Data<'_>) -> Result<()> {
         let (parent, name) = self.parent(entry.path)?;
-        let flags = OFlags::WRONLY
-            | OFlags::CREATE
-            | OFlags::EXCL
-            | OFlags::NOFOLLOW
-            | OFlags::CLOEXEC;
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = rustix::fs::openat(parent, name, flags, Mode::RUSR | Mode::WUSR)
             .map_err(|error| failed("make", entry.path)(error.into()))?;
         let file = File::from(file);
@@ -184,8 +178,10 @@ impl<'a> DirectorySink<'a> {
         match owned {
             Ok(()) => Ok(mode),
             Err(Errno::PERM | Errno::INVAL) => {
-                self.warnings
-                    .count("the owner was not kept: only root gives files away", entry.path);
+                self.warnings.count(
+                    "the owner was not kept: only root gives files away",
+                    entry.path,
+                );
                 if entry.node.kind != Kind::Directory && mode & 0o6000 != 0 {
                     // They would lend the rights of somebody else.
                     self.warnings.count(
@@ -209,8 +205,13 @@ impl<'a> DirectorySink<'a> {
             match set(attribute) {
                 Ok(()) => {}
                 Err(
-                    Errno::PERM | Errno::ACCESS | Errno::NOTSUP | Errno::INVAL | Errno::NOSPC
-                    | Errno::TOOBIG | Errno::RANGE,
+                    Errno::PERM
+                    | Errno::ACCESS
+                    | Errno::NOTSUP
+                    | Errno::INVAL
+                    | Errno::NOSPC
+                    | Errno::TOOBIG
+                    | Errno::RANGE,
                 ) => {
                     let lost = match attribute.name.split(|&byte| byte == b'.').next() {
                         Some(b"user") => "a user.* attribute was not kept",

@@ -87,7 +87,11 @@ impl Data<'_> {
 pub fn extract(view: &View, start: Found, sink: &mut dyn Sink, meter: &dyn Meter) -> Result<()> {
     let prefix = match start.node.kind {
         Kind::Directory => start.path.len(),
-        _ => start.path.iter().rposition(|&byte| byte == b'/').unwrap_or(0),
+        _ => start
+            .path
+            .iter()
+            .rposition(|&byte| byte == b'/')
+            .unwrap_or(0),
     };
     let mut data = Data {
         left_bytes: view.blocks().saturating_mul(view.block_bytes()),

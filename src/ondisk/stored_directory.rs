@@ -78,11 +78,11 @@ mod tests {
             .iter()
             .map(|entry| (entry.inode, entry.file_type, entry.name))
             .collect();
+        assert_eq!(found, [(2, 2, &b"."[..]), (3, 2, b".."), (12, 1, b"hello")]);
         assert_eq!(
-            found,
-            [(2, 2, &b"."[..]), (3, 2, b".."), (12, 1, b"hello")]
+            decode_entries(&DirectoryBlock::empty().bytes()[..]),
+            Ok(vec![])
         );
-        assert_eq!(decode_entries(&DirectoryBlock::empty().bytes()[..]), Ok(vec![]));
     }
 
     #[test]

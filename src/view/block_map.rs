@@ -50,7 +50,10 @@ enum Level {
         first_block: u64,
     },
     /// The tree of the inode itself: direct pointers, and three of one more level each.
-    Root { pointers: Box<[u32]>, index: usize },
+    Root {
+        pointers: Box<[u32]>,
+        index: usize,
+    },
 }
 
 impl View {

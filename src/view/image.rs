@@ -176,10 +176,10 @@ impl Image {
     pub fn inode(&self, number: InodeNumber) -> Result<Vec<u8>> {
         let count = self.superblock.inodes_count;
         if number.0 == 0 || number.0 > count {
-            return Err(
-                Error::bad_image(format!("expected one of {count} inodes, found {number}"))
-                    .in_image(&self.name),
-            );
+            return Err(Error::bad_image(format!(
+                "expected one of {count} inodes, found {number}"
+            ))
+            .in_image(&self.name));
         }
         let index = number.0 - 1;
         let group = GroupNumber(index / self.superblock.inodes_per_group);

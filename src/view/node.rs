@@ -122,8 +122,7 @@ impl Node {
 
     /// Major and minor of a device.
     pub fn device(&self) -> Option<(u32, u32)> {
-        matches!(self.kind, Kind::CharacterDevice | Kind::BlockDevice)
-            .then(|| self.stored.device())
+        matches!(self.kind, Kind::CharacterDevice | Kind::BlockDevice).then(|| self.stored.device())
     }
 
     pub(super) fn has_extents(&self) -> bool {
