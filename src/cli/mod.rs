@@ -6,7 +6,12 @@
 #[allow(rustdoc::broken_intra_doc_links)]
 mod args;
 mod build;
+mod completions;
+mod diff;
+mod differences;
 mod hold;
+mod inspect;
+mod man;
 mod mount;
 mod options;
 mod plan;
@@ -14,7 +19,9 @@ mod progress;
 mod signals;
 mod table;
 mod tell;
+mod text;
 mod umount;
+mod verify;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -41,6 +48,11 @@ pub fn run() -> ExitCode {
     let ran = match arguments.command {
         Command::Build(build) => build::run(&build, &arguments.output).map(done),
         Command::Plan(plan) => plan::run(&plan, &arguments.output).map(done),
+        Command::Inspect(inspect) => inspect::run(&inspect, &arguments.output).map(done),
+        Command::Verify(verify) => verify::run(&verify, &arguments.output).map(equal_or_not),
+        Command::Diff(diff) => diff::run(&diff, &arguments.output).map(equal_or_not),
+        Command::Completions(completions) => completions::run(&completions).map(done),
+        Command::Man(man) => man::run(&man).map(done),
         Command::Mount(mount) => mount::run(&mount, &arguments.output),
         Command::Umount(umount) => umount::run(&umount, &arguments.output).map(done),
     };
@@ -57,6 +69,11 @@ pub fn run() -> ExitCode {
 /// The exit code of a command that has but one good end.
 fn done((): ()) -> ExitCode {
     ExitCode::SUCCESS
+}
+
+/// The exit code of a comparison, as of `diff` and `cmp`.
+fn equal_or_not(are_equal: bool) -> ExitCode {
+    ExitCode::from(u8::from(!are_equal))
 }
 
 /// Prints a value as JSON.
