@@ -142,6 +142,28 @@ fn keep_capabilities_only(line: &mut Line) {
     }
 }
 
+/// An image as it is seen through `layerpress mount`, which changes no byte of it.
+fn listing_of_own_mount(image: &Path) -> Listing {
+    let sha256 = || {
+        let summed = Command::new("sha256sum").arg(image).output().unwrap();
+        assert!(summed.status.success());
+        summed.stdout
+    };
+    let layerpress = |words: &[&Path]| {
+        let ran = Command::new(LAYERPRESS).args(words).output().unwrap();
+        let told = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success(), "{words:?}: {told}");
+    };
+    let before = sha256();
+    let directory = tempfile::tempdir().unwrap();
+    let point = directory.path().join("mnt");
+    layerpress(&["mount".as_ref(), image, &point]);
+    let listing = directory_listing(&point);
+    layerpress(&["umount".as_ref(), &point]);
+    assert_eq!(sha256(), before);
+    listing
+}
+
 #[test]
 fn the_kernel_shows_what_umoci_unpacks() {
     let Some(image) = pressed() else { return };
@@ -154,6 +176,7 @@ fn the_kernel_shows_what_umoci_unpacks() {
     let expected = directory_listing(&unpacked);
     let mut shown = kernel_listing(image);
     assert_equal(&expected, &shown, "umoci's tree");
+    assert_equal(&expected, &listing_of_own_mount(image), "umoci's tree");
     // The comparison would see a difference.
     forget(&mut shown, |line| {
         if *line.path == *b"usr/bin/perl" {
