@@ -47,6 +47,8 @@ impl MountPoint {
         }
         match opened.try_lock() {
             Err(TryLockError::WouldBlock) => {
+                // The other needs what this one may have made.
+                point.made.clear();
                 return Err(in_use(directory, "another process is mounting there"));
             }
             // Some network filesystems have no locks.
