@@ -73,9 +73,7 @@ fn pressed() -> Option<&'static Path> {
         .get_or_init(|| {
             let archive = stack_image()?.join("docker.tar");
             let output = work_directory().join(format!("{}.img", std::process::id()));
-            let mut command = Command::new(LAYERPRESS);
-            command.arg("build");
-            build(command, archive.to_str().unwrap(), &output);
+            build(Command::new(LAYERPRESS), archive.to_str().unwrap(), &output);
             Some(output)
         })
         .as_deref()
@@ -339,7 +337,7 @@ fn every_form_gives_the_same_bytes_as_root_and_as_nobody() {
             } else {
                 Command::new(&binary)
             };
-            command.current_dir(stack).arg("build");
+            command.current_dir(stack);
             if form == "-" {
                 // A pipe, as docker save makes one.
                 let mut cat = Command::new("cat")
