@@ -15,7 +15,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   2  the command line is wrong
-  3  input or output failed on this machine (missing file, full disk, no permission)
+  3  reading or writing failed here (missing file, full disk, no permission)
   4  the image is broken or exceeds a limit
   5  the image or an option asks for something that is not supported
   6  mke2fs, tune2fs, e2fsck or debugfs is missing, too old or failed
@@ -48,13 +48,26 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct OutputArguments {
     /// How progress is shown
-    #[arg(long, value_enum, default_value_t, global = true, value_name = "FORM")]
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        global = true,
+        value_name = "FORM",
+        display_order = 900
+    )]
     pub progress: ProgressForm,
     /// Tell errors only
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        display_order = 901
+    )]
     pub quiet: bool,
     /// Also tell the command lines of the programs that are run
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 902)]
     pub verbose: bool,
 }
 
@@ -73,6 +86,8 @@ pub enum ProgressForm {
 
 #[derive(Debug, Args)]
 pub struct BuildArguments {
+    #[command(flatten)]
+    pub reference: ReferenceArgument,
     /// Where the filesystem image goes; a regular file there is replaced
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
@@ -100,6 +115,8 @@ pub struct BuildArguments {
 
 #[derive(Debug, Args)]
 pub struct PlanArguments {
+    #[command(flatten)]
+    pub reference: ReferenceArgument,
     /// Print the plan as JSON
     #[arg(long)]
     pub json: bool,
@@ -112,13 +129,16 @@ pub struct PlanArguments {
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Image")]
-pub struct ImageArguments {
+pub struct ReferenceArgument {
     /// docker-archive:PATH[:NAME], oci:DIRECTORY[:TAG|@DIGEST], oci-archive:PATH[:TAG],
     /// rootfs:PATH (a flat tar or a directory tree), - for standard input, or a path to any of
     /// these
-    #[arg(help_heading = "Arguments")]
     pub image: OsString,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Image")]
+pub struct ImageArguments {
     /// Choose from an image for several platforms, as in linux/arm64 or linux/arm/v7 [default:
     /// this machine's]
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]

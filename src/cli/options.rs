@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use super::args::{
-    BuildArguments, FilesystemArguments, ImageArguments, LimitArguments, ToolArguments,
+    BuildArguments, FilesystemArguments, ImageArguments, LimitArguments, ReferenceArgument,
+    ToolArguments,
 };
 use crate::error::Result;
 use crate::finish::FinishOptions;
@@ -20,12 +21,13 @@ use crate::units::ByteSize;
 /// # Errors
 /// For a reference that is none.
 pub fn image(
+    reference: &ReferenceArgument,
     arguments: &ImageArguments,
     limits: &LimitArguments,
     work_dir: PathBuf,
 ) -> Result<ImageRequest> {
     Ok(ImageRequest {
-        reference: Reference::parse(&arguments.image)?,
+        reference: Reference::parse(&reference.image)?,
         platform: arguments.platform.clone(),
         work_dir: arguments.work_dir.clone().unwrap_or(work_dir),
         jobs: arguments.jobs.unwrap_or_else(processors),
