@@ -10,7 +10,7 @@ pub mod inode_numbers;
 pub mod size;
 pub mod xattr_placement;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::tree::Tree;
 use crate::warnings::Warnings;
 
@@ -53,9 +53,14 @@ impl Plan {
     /// Plans a filesystem for a tree.
     ///
     /// # Errors
-    /// [`crate::Error::Unsupported`] for what ext3 cannot hold, [`crate::Error::TooSmall`] for an
-    /// exact size that cannot hold the tree.
+    /// [`crate::Error::Unsupported`] for what ext3 cannot hold and a hash seed of zeros,
+    /// [`crate::Error::TooSmall`] for an exact size that cannot hold the tree.
     pub fn of(tree: &Tree, options: &PlanOptions) -> Result<Self> {
+        if options.identity.hash_seed == [0; 16] {
+            return Err(Error::unsupported(
+                "expected a hash seed that is not all zeros: mke2fs takes that for none and makes one by chance (--hash-seed)",
+            ));
+        }
         let numbers = InodeNumbers::of_tree(tree)?;
         let mut warnings = Warnings::default();
         let seed = options.identity.hash_seed_words();

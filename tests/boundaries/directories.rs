@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use layerpress::ondisk::hash::half_md4;
 use layerpress::plan::directory_layout::{DirectoryLayout, IndexedLayout};
 
-use super::support::oracles::{Mounted, e2fsck_clean, is_root, run, skip};
+use super::support::oracles::{Mounted, e2fsck_clean_after_use, is_root, run, skip};
 use super::support::press::{HASH_SEED, Pressed, Wanted, press, press_tree};
 use super::support::rootfs::{Item, Rootfs, bytes, directory, file, link};
 
@@ -209,7 +209,7 @@ fn names_of_one_hash_beyond_a_leaf_go_on_in_the_next_and_are_found_there() {
         std::fs::write(mounted.mount_point().join("alone").join(&name), "new").unwrap();
     }
     drop(mounted);
-    e2fsck_clean(&pressed.image());
+    e2fsck_clean_after_use(&pressed.image());
 }
 
 #[test]

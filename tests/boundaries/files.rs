@@ -9,7 +9,7 @@ use layerpress::units::{BLOCK_SIZE, ByteSize};
 use rustix::fs::SeekFrom;
 
 use super::assert_refused;
-use super::support::oracles::{Mounted, is_root, skip};
+use super::support::oracles::{Mounted, e2fsck_clean_after_use, is_root, skip};
 use super::support::press::{Pressed, Wanted, host_bytes, press, press_tree, press_with};
 use super::support::rootfs::{Rootfs, bytes, file, mostly_zeros, sparse, zeros};
 
@@ -209,7 +209,7 @@ fn the_longest_file_is_read_to_its_last_byte_and_one_byte_more_is_refused() {
     own.set_len(MAX_FILE_BYTES + 1).unwrap_err();
     drop(own);
     drop(mounted);
-    super::support::oracles::e2fsck_clean(&pressed.image());
+    e2fsck_clean_after_use(&pressed.image());
 }
 
 #[test]

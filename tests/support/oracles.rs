@@ -85,6 +85,12 @@ pub fn e2fsck_clean(image: &Path) {
     e2fsck_has_nothing_to_ask(&["-fn", "-b", &numbers[0], "-B", &numbers[1]], image);
 }
 
+/// The same of an image that was mounted for writing: the kernel leaves the counts in the backups
+/// as they were.
+pub fn e2fsck_clean_after_use(image: &Path) {
+    e2fsck_has_nothing_to_ask(&["-fn"], image);
+}
+
 fn e2fsck_has_nothing_to_ask(options: &[&str], image: &Path) {
     let arguments = options.iter().map(OsStr::new).chain([image.as_os_str()]);
     let output = run("e2fsck", arguments);

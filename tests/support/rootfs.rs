@@ -187,11 +187,18 @@ impl Rootfs {
     }
 
     /// The items as a layer's reader gives them, their contents written to `tar`, which stands
-    /// for the layer.
+    /// for the layer. Files of nothing but zeros share one hole at its start.
     pub fn entries(&self, tar: &File) -> Vec<Entry> {
-        let mut end = 0;
+        let hole_bytes = |item: &Item| match &item.what {
+            What::File(Bytes::Zeros(size, pieces)) if pieces.is_empty() => *size,
+            _ => 0,
+        };
+        let mut end = self.items.iter().map(hole_bytes).max().unwrap_or(0);
         let items = self.items.iter();
         let entries = items.map(|item| {
+            if hole_bytes(item) > 0 {
+                return entry(item, 0);
+            }
             let start = end;
             if let What::File(bytes) = &item.what {
                 let gaps = matches!(bytes, Bytes::Zeros(..));
@@ -247,7 +254,6 @@ impl Rootfs {
                 mode: Some(0o700),
                 owner: Some(Owner { uid: 0, gid: 0 }),
                 link_count: Some(2),
-                xattrs: Some(Box::default()),
                 body: Body::Nothing,
                 ..Line::unknown(b"lost+found")
             });
