@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{PipeWriter, Write};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Signal, kill_process_group};
@@ -13,6 +14,8 @@ use super::support::oracles::{e2fsck_clean, required};
 use super::support::run::{LAYERPRESS, Press, Running};
 use super::{SIGNALS, build, end_soon, gone, interrupt, pid, running_with, send, until};
 
+static COUNTER: AtomicU32 = AtomicU32::new(0);
+
 fn small() -> Press {
     Press::with_layers([layer_tar(&[("a", b"x")])])
 }
@@ -20,29 +23,14 @@ fn small() -> Press {
 /// A script that waits for long before it runs the program it stands for, and what its waiting is
 /// known by.
 fn slow(press: &Press, program: &str) -> (String, String) {
-    let mark = format!(
-        "30.{}",
-        std::process::id() as usize + press.root().as_os_str().len()
-    );
-    // Unlike any other test's.
-    let mark = format!(
-        "{mark}{}",
-        press
-            .root()
-            .display()
-            .to_string()
-            .bytes()
-            .map(u64::from)
-            .sum::<u64>()
-    );
+    // A number of seconds that no other test takes.
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let mark = format!("30.{}{count}", std::process::id());
     let real = required(program);
     let real = real.display();
     let body = format!("case $1 in -V) exec {real} -V;; esac\nsleep {mark}\nexec {real} \"$@\"");
     let script = press.script(program, &body);
-    (
-        format!("--{program}={}", script.display()),
-        format!("{mark}"),
-    )
+    (format!("--{program}={}", script.display()), mark)
 }
 
 #[test]
