@@ -16,7 +16,7 @@ Exit codes:
   0  done; verify, diff: no difference
   1  verify, diff: there are differences
   2  the command line is wrong
-  3  input or output failed on this machine (missing file, full disk, no permission)
+  3  reading or writing failed here (missing file, full disk, no permission)
   4  the image is broken or exceeds a limit
   5  the image or an option asks for something that is not supported
   6  mke2fs, tune2fs, e2fsck or debugfs is missing, too old or failed
@@ -76,13 +76,26 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct OutputArguments {
     /// How progress is shown
-    #[arg(long, value_enum, default_value_t, global = true, value_name = "FORM")]
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        global = true,
+        value_name = "FORM",
+        display_order = 900
+    )]
     pub progress: ProgressForm,
     /// Tell errors only
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        display_order = 901
+    )]
     pub quiet: bool,
     /// Also tell the command lines of the programs that are run
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = 902)]
     pub verbose: bool,
 }
 
@@ -101,6 +114,8 @@ pub enum ProgressForm {
 
 #[derive(Debug, Args)]
 pub struct BuildArguments {
+    #[command(flatten)]
+    pub reference: ReferenceArgument,
     /// Where the filesystem image goes; a regular file there is replaced
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
@@ -120,7 +135,7 @@ pub struct BuildArguments {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
-    pub image: ImageArguments,
+    pub reading: ReadingArguments,
     #[command(flatten)]
     pub filesystem: FilesystemArguments,
     #[command(flatten)]
@@ -131,11 +146,13 @@ pub struct BuildArguments {
 
 #[derive(Debug, Args)]
 pub struct PlanArguments {
+    #[command(flatten)]
+    pub reference: ReferenceArgument,
     /// Print the plan as JSON
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
-    pub image: ImageArguments,
+    pub reading: ReadingArguments,
     #[command(flatten)]
     pub filesystem: FilesystemArguments,
     #[command(flatten)]
@@ -143,15 +160,11 @@ pub struct PlanArguments {
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Image")]
-pub struct ImageArguments {
+pub struct ReferenceArgument {
     /// docker-archive:PATH[:NAME], oci:DIRECTORY[:TAG|@DIGEST], oci-archive:PATH[:TAG],
     /// rootfs:PATH (a flat tar or a directory tree), - for standard input, or a path to any of
     /// these
-    #[arg(help_heading = "Arguments")]
     pub image: OsString,
-    #[command(flatten)]
-    pub reading: ReadingArguments,
 }
 
 /// How images are read.

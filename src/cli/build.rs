@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::args::{BuildArguments, OutputArguments};
-use super::table::{thousands, two_columns};
+use super::table::{counted, thousands, two_columns};
 use super::{options, print, progress};
 use crate::pipeline::{self, Built};
 use crate::plan::identity::uuid_text;
@@ -16,7 +16,12 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> anyhow::Resu
     let started = Instant::now();
     let reporter = progress::reporter(output);
     let work_dir = options::directory_of(&arguments.output);
-    let image = options::image(&arguments.image, &arguments.limits, work_dir)?;
+    let image = options::image(
+        &arguments.reference.image,
+        &arguments.reading,
+        &arguments.limits,
+        work_dir,
+    )?;
     let built = pipeline::build(
         &image,
         &options::filesystem(&arguments.filesystem),
@@ -122,10 +127,10 @@ impl Summary {
             (
                 "content",
                 format!(
-                    "{} entries, {} from {} layers",
+                    "{} entries, {} from {}",
                     thousands(self.entries),
                     ByteSize(self.content_bytes),
-                    self.layers
+                    counted(self.layers, "layer")
                 ),
             ),
             (

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::args::{OutputArguments, PlanArguments};
-use super::table::{thousands, two_columns};
+use super::table::{counted, thousands, two_columns, wrapped};
 use super::{options, print, progress};
 use crate::pipeline::{self, Planned};
 use crate::plan::identity::uuid_text;
@@ -14,7 +14,12 @@ use crate::units::{BLOCK_SIZE, ByteSize};
 /// Plans and tells the plan.
 pub fn run(arguments: &PlanArguments, output: &OutputArguments) -> anyhow::Result<()> {
     let reporter = progress::reporter(output);
-    let image = options::image(&arguments.image, &arguments.limits, std::env::temp_dir())?;
+    let image = options::image(
+        &arguments.reference.image,
+        &arguments.reading,
+        &arguments.limits,
+        std::env::temp_dir(),
+    )?;
     let filesystem = options::filesystem(&arguments.filesystem);
     let planned = pipeline::plan(&image, &filesystem, &*reporter)?;
     for warning in planned.warnings.lines() {
@@ -136,10 +141,10 @@ impl ShownPlan {
             (
                 "content",
                 format!(
-                    "{} entries, {} from {} layers\n{} by du",
+                    "{} entries, {} from {}\n{} by du",
                     thousands(self.entries),
                     ByteSize(self.content_bytes),
-                    self.layers,
+                    counted(self.layers, "layer"),
                     ByteSize(self.disk_usage_bytes)
                 ),
             ),
@@ -148,7 +153,7 @@ impl ShownPlan {
                 format!("{} ({})", ByteSize(self.output_bytes), self.size_policy),
             ),
         ];
-        rows.extend(self.size_note.clone().map(|note| ("", note)));
+        rows.extend(self.size_note.iter().map(|note| ("", wrapped(note, 60))));
         rows.extend([
             by_use("  data", blocks.data),
             by_use("  indirect", blocks.indirect),

@@ -42,6 +42,31 @@ pub fn thousands(number: u64) -> String {
     text
 }
 
+/// So many of something, as in `1 layer`.
+pub fn counted(count: usize, thing: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{} {thing}{ending}", thousands(count as u64))
+}
+
+/// A text in lines of at most so many letters, where its words allow it.
+pub fn wrapped(text: &str, width: usize) -> String {
+    let mut wrapped = String::new();
+    let mut line = 0;
+    for word in text.split(' ') {
+        let letters = word.chars().count();
+        if line > 0 && line + 1 + letters > width {
+            wrapped.push('\n');
+            line = 0;
+        } else if line > 0 {
+            wrapped.push(' ');
+            line += 1;
+        }
+        wrapped.push_str(word);
+        line += letters;
+    }
+    wrapped
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +81,19 @@ mod tests {
         ] {
             assert_eq!(thousands(number), text);
         }
+    }
+
+    #[test]
+    fn one_thing_has_no_plural() {
+        assert_eq!(counted(1, "layer"), "1 layer");
+        assert_eq!(counted(1200, "layer"), "1,200 layers");
+    }
+
+    #[test]
+    fn lines_end_before_the_word_that_goes_beyond() {
+        assert_eq!(wrapped("one two three", 7), "one two\nthree");
+        assert_eq!(wrapped("one two three", 6), "one\ntwo\nthree");
+        assert_eq!(wrapped("extraordinary x", 5), "extraordinary\nx");
     }
 
     #[test]

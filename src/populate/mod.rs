@@ -59,10 +59,12 @@ pub fn populate(
     // mke2fs follows the machine's `char`; names are hashed as signed everywhere.
     set_signed_hash(&mut superblock);
     let decoded = Superblock::decode(&superblock);
+    let demand = &plan.demand;
+    let content_blocks = demand.data_blocks + demand.directory_blocks + demand.symlink_blocks;
     let meter = reporter.begin(
         "writing files",
         Unit::Bytes,
-        Some(plan.demand.data_blocks * crate::units::BLOCK_SIZE),
+        Some(content_blocks * crate::units::BLOCK_SIZE),
     );
     let written = |error| Error::path("write", partial.output(), error);
     let mut groups = Groups::read(partial.file(), &decoded).map_err(written)??;

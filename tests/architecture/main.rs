@@ -30,7 +30,7 @@ const ROOMS: &[Room] = &[
     ("oci", &["error", "units"]),
     ("ondisk", &["units"]),
     ("listing", &["error", "units"]),
-    ("pax", &["error", "units"]),
+    ("pax", &["units"]),
     // What looks at filesystems and stands beside the flow.
     ("compare", &["listing"]),
     ("inspect", &["error", "units", "oci", "ondisk"]),

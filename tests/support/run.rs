@@ -196,16 +196,18 @@ impl Ended {
         &self.stdout
     }
 
-    /// Expects an exit code and, after notes and warnings, a single line of error that says all of `words`.
+    /// Expects an exit code and one error, as the last line, that says all of `words`.
     #[track_caller]
     pub fn failed(&self, code: i32, words: &[&str]) {
         assert_eq!(self.code(), code, "{}", self.stderr);
-        let is_error = |line: &&str| !line.starts_with("note: ") && !line.starts_with("warning: ");
-        let lines: Vec<_> = self.stderr.lines().filter(is_error).collect();
-        let [line] = lines[..] else {
-            panic!("expected one line, found {lines:?}");
-        };
-        assert!(line.starts_with("error: "), "{line}");
+        let mut lines = self.stderr.lines().rev();
+        let line = lines.next().unwrap_or_default();
+        assert!(line.starts_with("error: "), "{}", self.stderr);
+        assert!(
+            lines.all(|line| !line.starts_with("error: ")),
+            "{}",
+            self.stderr
+        );
         for word in words {
             assert!(line.contains(word), "no {word:?} in: {line}");
         }

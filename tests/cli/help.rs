@@ -1,0 +1,116 @@
+//! What can be learned without a manual.
+
+use super::support::run::{Ended, Press};
+
+fn run(arguments: &[&str]) -> Ended {
+    let press = Press::new();
+    let mut command = std::process::Command::new(super::support::run::LAYERPRESS);
+    command.args(arguments).env("COLUMNS", "80");
+    press.run(&mut command)
+}
+
+const EXIT_CODES: [&str; 8] = [
+    "  0  ", "  2  ", "  3  ", "  4  ", "  5  ", "  6  ", "  7  ", "  8  ",
+];
+
+#[test]
+fn every_help_has_the_exit_codes_and_a_line_for_each_signal() {
+    for arguments in [&["--help"][..], &["build", "--help"], &["plan", "--help"]] {
+        let ended = run(arguments);
+        let help = ended.succeeded();
+        for code in EXIT_CODES {
+            assert!(help.contains(code), "{arguments:?}: no {code}");
+        }
+        assert!(help.contains("129, 130, 143"), "{arguments:?}");
+        assert_eq!(ended.stderr, "");
+    }
+}
+
+#[test]
+fn the_help_of_both_commands_has_every_limit() {
+    // The names that the library gives them.
+    let limits = format!("{:?}", layerpress::limits::Limits::default());
+    let names: Vec<_> = limits
+        .split([' ', '{', '}', ','])
+        .filter_map(|word| word.strip_suffix(':'))
+        .collect();
+    assert!(names.len() >= 9, "{limits}");
+    for command in ["build", "plan"] {
+        let ended = run(&[command, "--help"]);
+        let help = ended.succeeded();
+        for name in &names {
+            let flag = format!("--{} <N>", name.replace('_', "-"));
+            assert!(help.contains(&flag), "{command}: no {flag}");
+        }
+    }
+}
+
+#[test]
+fn options_stand_under_the_headings_they_belong_to() {
+    let ended = run(&["build", "--help"]);
+    let help = ended.succeeded();
+    let at = |text: &str| {
+        help.find(text)
+            .unwrap_or_else(|| panic!("no {text:?}:\n{help}"))
+    };
+    for (heading, option, next) in [
+        ("Arguments:", "  <IMAGE>", "Options:"),
+        ("Options:", "-o, --output <FILE>", "Image:"),
+        ("Options:", "--sha256", "Image:"),
+        ("Image:", "--platform", "Filesystem:"),
+        ("Filesystem:", "--size", "Programs of e2fsprogs"),
+        ("Programs of e2fsprogs", "--mke2fs", "Limits"),
+        ("Limits", "--max-entries", "Exit codes:"),
+    ] {
+        let places = [at(heading), at(option), at(next)];
+        assert!(
+            places.is_sorted(),
+            "{option} is not under {heading}:\n{help}"
+        );
+    }
+}
+
+#[test]
+fn without_arguments_the_help_is_shown_and_called_wrong() {
+    let ended = run(&[]);
+    assert_eq!(ended.code(), 2);
+    assert!(
+        ended.stderr.contains("Usage: layerpress"),
+        "{}",
+        ended.stderr
+    );
+    assert!(ended.stderr.contains("build"), "{}", ended.stderr);
+    assert_eq!(ended.stdout, "");
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    let version = run(&["--version"]);
+    assert_eq!(
+        version.succeeded(),
+        concat!("layerpress ", env!("CARGO_PKG_VERSION"), "\n")
+    );
+}
+
+#[test]
+fn misspelt_commands_and_options_are_answered_with_the_right_ones() {
+    for (arguments, tip) in [
+        (&["biuld"][..], "build"),
+        (&["build", "--sise=1"], "--size"),
+        (&["build", "--max-entires=1"], "--max-entries"),
+        (&["build", "--progress=jsn", "x", "-ox"], "json"),
+    ] {
+        let ended = run(arguments);
+        assert_eq!(ended.code(), 2, "{arguments:?}");
+        assert!(
+            ended.stderr.contains(tip),
+            "{arguments:?}: {}",
+            ended.stderr
+        );
+        assert!(
+            ended.stderr.contains("tip: "),
+            "{arguments:?}: {}",
+            ended.stderr
+        );
+    }
+}

@@ -1,0 +1,131 @@
+//! What is told of a finished build.
+
+use std::fs;
+use std::process::Command;
+
+use super::support::oracles::succeed;
+use super::{build, dumped, dumped_number, json, number, press};
+
+const NAMES: [&str; 24] = [
+    "image",
+    "manifest_digest",
+    "config_digest",
+    "chain_id",
+    "platform",
+    "layers",
+    "entries",
+    "content_bytes",
+    "output",
+    "output_bytes",
+    "output_host_bytes",
+    "filesystem_type",
+    "filesystem_bytes",
+    "free_bytes",
+    "reserved_bytes",
+    "inodes",
+    "free_inodes",
+    "journal_bytes",
+    "uuid",
+    "label",
+    "sha256",
+    "size_note",
+    "warnings",
+    "seconds",
+];
+
+#[test]
+fn the_json_summary_has_all_names_and_the_numbers_of_dumpe2fs() {
+    let press = press();
+    let ended = build(
+        &press,
+        &["--json", "--label=x", "--size=100M", "--progress=none"],
+    );
+    let summary = json(ended.succeeded());
+    let mut names: Vec<_> = summary
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    names.sort_unstable();
+    let mut expected = NAMES;
+    expected.sort_unstable();
+    assert_eq!(names, expected);
+    for (name, field, unit) in [
+        ("/filesystem_bytes", "Block count", 4096),
+        ("/free_bytes", "Free blocks", 4096),
+        ("/reserved_bytes", "Reserved block count", 4096),
+        ("/inodes", "Inode count", 1),
+        ("/free_inodes", "Free inodes", 1),
+    ] {
+        let found = dumped_number(&press, field) * unit;
+        assert_eq!(number(&summary, name), found, "{name}");
+    }
+    assert_eq!(summary["uuid"], dumped(&press, "Filesystem UUID"));
+    assert_eq!(summary["label"], "x");
+    assert_eq!(summary["layers"], 2);
+    // The root, etc, passwd, group and text.
+    assert_eq!(summary["entries"], 5);
+    assert_eq!(summary["content_bytes"], 22 + 10 + 5);
+    let path = press.output();
+    let hash = String::from_utf8(succeed("sha256sum", [&path])).unwrap();
+    assert_eq!(summary["sha256"], hash[..64]);
+    assert_eq!(number(&summary, "/output_bytes"), 100 << 20);
+    let du = String::from_utf8(succeed("du", ["-B1", path.to_str().unwrap()])).unwrap();
+    let du: u64 = du.split_whitespace().next().unwrap().parse().unwrap();
+    assert_eq!(number(&summary, "/output_host_bytes"), du);
+    assert_eq!(ended.stderr, "");
+}
+
+#[test]
+fn the_table_has_the_same_and_fits_on_eighty_columns() {
+    let press = press();
+    let ended = build(&press, &["--size=100M", "--label=mine"]);
+    let table = ended.succeeded();
+    let hash = String::from_utf8(succeed("sha256sum", [press.output()])).unwrap();
+    for text in [
+        &hash[..64],
+        "5 entries, 37 B from 2 layers",
+        "100 MiB",
+        "mine",
+        &dumped(&press, "Filesystem UUID"),
+        "linux/amd64",
+    ] {
+        assert!(table.contains(text), "no {text}: {table}");
+    }
+    for line in table.lines().filter(|line| !line.contains('/')) {
+        assert!(line.len() <= 80, "{line}");
+    }
+}
+
+#[test]
+fn the_checksum_file_is_what_sha256sum_reads() {
+    let press = press();
+    build(&press, &["--sha256"]).succeeded();
+    assert_eq!(press.left(), ["out/fs.img", "out/fs.img.sha256"]);
+    let check = || {
+        Command::new("sha256sum")
+            .args(["--check", "--strict", "--status", "fs.img.sha256"])
+            .current_dir(press.root().join("out"))
+            .status()
+            .unwrap()
+            .success()
+    };
+    assert!(check());
+    let mut bytes = fs::read(press.output()).unwrap();
+    bytes[5000] ^= 1;
+    fs::write(press.output(), bytes).unwrap();
+    assert!(!check());
+}
+
+#[test]
+fn a_verified_build_says_what_it_compared() {
+    let press = press();
+    let ended = build(&press, &["--verify", "--progress=plain"]);
+    ended.succeeded();
+    assert!(
+        ended.stderr.contains("read the filesystem back: "),
+        "{}",
+        ended.stderr
+    );
+}

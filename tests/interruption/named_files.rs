@@ -1,0 +1,140 @@
+//! A filesystem that has no unnamed files: everything has a name while it is made.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::process::Signal;
+
+use super::support::oracles::{e2fsck_clean, is_root, program, skip, succeed};
+use super::support::run::Press;
+use super::{SIGNALS, build, end_soon, press, send};
+
+/// A fuse-overlayfs over the output and work directories.
+struct Mounted(Vec<PathBuf>);
+
+impl Mounted {
+    /// `None`, after saying so, where that is not possible or has unnamed files after all.
+    fn over(press: &Press) -> Option<Self> {
+        if !is_root() {
+            skip("not root: mounting needs it");
+            return None;
+        }
+        let overlay = program("fuse-overlayfs")?;
+        let mut mounted = Self(Vec::new());
+        for directory in ["out", "work"] {
+            let at = |name: &str| {
+                let path = press.root().join(format!("{directory}-{name}"));
+                fs::create_dir(&path).unwrap();
+                path.display().to_string()
+            };
+            let options = format!(
+                "lowerdir={},upperdir={},workdir={}",
+                at("lower"),
+                at("upper"),
+                at("workdir")
+            );
+            let mount_point = press.root().join(directory);
+            let status = Command::new(&overlay)
+                .args(["-o", &options])
+                .arg(&mount_point)
+                .status()
+                .unwrap();
+            if !status.success() {
+                skip("fuse-overlayfs cannot be mounted");
+                return None;
+            }
+            mounted.0.push(mount_point);
+        }
+        let flags = OFlags::TMPFILE | OFlags::RDWR;
+        if rustix::fs::open(&mounted.0[0], flags, Mode::RUSR).is_ok() {
+            skip("this fuse-overlayfs has unnamed files");
+            return None;
+        }
+        Some(mounted)
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        for mount_point in &self.0 {
+            succeed("umount", ["-l".as_ref(), mount_point.as_os_str()]);
+        }
+    }
+}
+
+#[test]
+fn without_unnamed_files_the_output_is_the_same_and_nothing_is_left() {
+    let press = press();
+    press.run(&mut build(&press)).succeeded();
+    let expected = fs::read(press.output()).unwrap();
+    fs::remove_file(press.output()).unwrap();
+    let Some(_mounted) = Mounted::over(&press) else {
+        return;
+    };
+    let ended = press.run(build(&press).args(["--sha256", "--verify"]));
+    ended.succeeded();
+    assert!(fs::read(press.output()).unwrap() == expected);
+    e2fsck_clean(&press.output());
+    assert_eq!(press.left(), ["out/fs.img", "out/fs.img.sha256"]);
+    // Replaced, and refused without a trace.
+    press.run(&mut build(&press)).succeeded();
+    fs::remove_file(press.output()).unwrap();
+    fs::remove_file(press.root().join("out/fs.img.sha256")).unwrap();
+    press
+        .run(press.build().arg("--size=8M"))
+        .failed(7, &["needed"]);
+    let e2fsck = press.script("e2fsck", "exit 4");
+    let ended = press.run(build(&press).arg("--e2fsck").arg(e2fsck));
+    assert_eq!(ended.code(), 8);
+    assert!(press.left().is_empty(), "{:?}", press.left());
+}
+
+#[test]
+fn without_unnamed_files_a_signal_leaves_nothing_either() {
+    let press = press();
+    let Some(_mounted) = Mounted::over(&press) else {
+        return;
+    };
+    let whole = press.run(&mut build(&press)).time;
+    fs::remove_file(press.output()).unwrap();
+    let mut interrupted = 0;
+    for index in 0..20 {
+        let (signal, number) = SIGNALS[index % SIGNALS.len()];
+        let running = press.start(&mut build(&press));
+        let moment = Duration::from_millis(50).max(whole * (index as u32 * 7 % 20) / 20);
+        std::thread::sleep(moment);
+        send(&running, signal);
+        let ended = end_soon(running);
+        if ended.code() == 0 {
+            fs::remove_file(press.output()).unwrap();
+        } else {
+            assert_eq!(ended.code(), 128 + number, "{}", ended.stderr);
+            interrupted += 1;
+        }
+        assert!(press.left().is_empty(), "{moment:?}: {:?}", press.left());
+    }
+    assert!(interrupted > 8, "{interrupted}");
+}
+
+#[test]
+fn what_a_kill_leaves_there_has_a_hidden_name_and_does_no_harm() {
+    let press = press();
+    let Some(_mounted) = Mounted::over(&press) else {
+        return;
+    };
+    let running = press.start(&mut build(&press));
+    super::until("the partial file", || !press.left().is_empty());
+    send(&running, Signal::KILL);
+    end_soon(running);
+    let left = press.left();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert!(
+        left[0].starts_with("out/.fs.img.") && left[0].ends_with(".partial"),
+        "{left:?}"
+    );
+    press.run(&mut build(&press)).succeeded();
+    e2fsck_clean(&press.output());
+}
