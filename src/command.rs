@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use crate::error::{Error, Result};
 use crate::leftovers;
@@ -225,6 +225,57 @@ impl Output {
             .filter(|line| !line.trim().is_empty())
             .collect();
         lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+}
+
+/// A program that a user runs through this one: it has the user's terminal, environment and working
+/// directory, and is nobody's to kill.
+#[derive(Debug)]
+pub struct Attached(Child);
+
+impl Attached {
+    /// Starts the program, searched for in PATH unless a path is given.
+    ///
+    /// # Errors
+    /// The operating system's, when it cannot be started.
+    pub fn start(
+        program: &OsStr,
+        arguments: &[OsString],
+        reporter: &dyn Reporter,
+    ) -> std::io::Result<Self> {
+        let mut command = Command::new(program);
+        command.args(arguments);
+        let words = std::iter::once(program).chain(command.get_args());
+        reporter.command_line(&words.map(quote).collect::<Vec<_>>().join(" "));
+        command.spawn().map(Self)
+    }
+
+    /// Its process number, its own until [`Attached::reap`].
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Waits until it has ended.
+    pub fn wait(&self) {
+        use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        let Some(pid) = i32::try_from(self.id()).ok().and_then(Pid::from_raw) else {
+            return;
+        };
+        while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), options) {}
+    }
+
+    /// Its exit code, 128 + n where signal n ended it; gives its number back.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn reap(mut self) -> std::io::Result<u8> {
+        use std::os::unix::process::ExitStatusExt;
+        let status = self.0.wait()?;
+        let code = status.code().or_else(|| Some(128 + status.signal()?));
+        Ok(code
+            .and_then(|code| u8::try_from(code).ok())
+            .unwrap_or(u8::MAX))
     }
 }
 

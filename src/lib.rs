@@ -4,7 +4,8 @@
 //!     ┌ vocabulary: error · units · progress · warnings · limits · region · partial_file ┐
 //!     │             leftovers · command · oci · ondisk · listing                         │
 //! source → layers → tree → plan → mkfs → populate → finish (with readback)
-//!     └───────────────── pipeline (knows all steps) ─────────────────┘   cli (knows pipeline)
+//!     └─────────────── pipeline (knows all steps) ───────────────┘   mount (stands alone)
+//!                                                         cli (knows pipeline, mount)
 //! ```
 //!
 //! [`pipeline::build`] is the whole job, a line for each step; each step takes what the steps
@@ -41,6 +42,8 @@ pub mod populate;
 pub mod readback;
 
 pub mod finish;
+
+pub mod mount;
 
 pub mod pipeline;
 

@@ -11,7 +11,7 @@ use crate::oci::Platform;
 use crate::plan::SizePolicy;
 use crate::plan::identity::parse_uuid;
 
-const EXIT_CODES: &str = "\
+pub const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   2  the command line is wrong
@@ -21,7 +21,7 @@ Exit codes:
   6  mke2fs, tune2fs, e2fsck or debugfs is missing, too old or failed
   7  the size given is too small for the image
   8  the result is not what was meant: a bug in layerpress
-  129, 130, 143  ended by SIGHUP, SIGINT, SIGTERM; nothing is left behind";
+  129, 130, 131, 143  ended by SIGHUP, SIGINT, SIGQUIT, SIGTERM; nothing is left behind";
 
 /// Press a container image's layers into one mountable ext filesystem image: no root, no daemon,
 /// no loop device.
@@ -42,6 +42,12 @@ pub enum Command {
     /// Show the filesystem that build would make: sizes, blocks by use, inodes
     #[command(after_help = EXIT_CODES)]
     Plan(PlanArguments),
+    /// Mount a filesystem image, for reading only; or list what is mounted (needs root)
+    #[command(override_usage = super::mount::USAGE, after_help = super::mount::exit_codes())]
+    Mount(super::mount::MountArguments),
+    /// Undo a mount and free its loop device (needs root)
+    #[command(after_help = EXIT_CODES)]
+    Umount(super::umount::UmountArguments),
 }
 
 /// How much is told while working; on standard error.

@@ -6,12 +6,15 @@
 #[allow(rustdoc::broken_intra_doc_links)]
 mod args;
 mod build;
+mod hold;
+mod mount;
 mod options;
 mod plan;
 mod progress;
 mod signals;
 mod table;
 mod tell;
+mod umount;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -36,17 +39,29 @@ pub fn run() -> ExitCode {
         return failed(&format!("cannot handle signals: {error}"), 3);
     }
     let ran = match arguments.command {
-        Command::Build(build) => build::run(&build, &arguments.output),
-        Command::Plan(plan) => plan::run(&plan, &arguments.output),
+        Command::Build(build) => build::run(&build, &arguments.output).map(done),
+        Command::Plan(plan) => plan::run(&plan, &arguments.output).map(done),
+        Command::Mount(mount) => mount::run(&mount, &arguments.output),
+        Command::Umount(umount) => umount::run(&umount, &arguments.output).map(done),
     };
     match ran {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => match error.downcast::<crate::Error>() {
             // Its text has its source in it.
             Ok(error) => failed(&error.to_string(), error.exit_code()),
             Err(error) => failed(&format!("{error:#}"), 3),
         },
     }
+}
+
+/// The exit code of a command that has but one good end.
+fn done((): ()) -> ExitCode {
+    ExitCode::SUCCESS
+}
+
+/// Prints a value as JSON.
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    print(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
 /// Writes to standard output; that nobody reads it any more is no failure.

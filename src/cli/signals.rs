@@ -1,11 +1,12 @@
-//! Ending cleanly on SIGINT, SIGTERM and SIGHUP, wherever the other threads are.
+//! Ending cleanly on SIGINT, SIGTERM, SIGHUP and SIGQUIT, wherever the other threads are.
 
 use std::io;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use super::hold;
 use super::tell::{self, Voice};
 use crate::leftovers;
 
@@ -23,7 +24,7 @@ const TIME_TO_END: Duration = Duration::from_secs(1);
 /// When the handlers or the thread cannot be set up.
 pub fn handle(voice: Voice) -> io::Result<()> {
     let ignored = ignored_at_start();
-    let heeded = [SIGHUP, SIGINT, SIGTERM];
+    let heeded = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
     let heeded = heeded.into_iter().filter(|signal| {
         // The lowest bit is signal 1.
         ignored >> (signal - 1) & 1 == 0
@@ -32,7 +33,10 @@ pub fn handle(voice: Voice) -> io::Result<()> {
     std::thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
-            if let Some(signal) = signals.forever().next() {
+            for signal in signals.forever() {
+                let Some(_ending) = hold::take(signal) else {
+                    continue;
+                };
                 let has_output = leftovers::clean_up();
                 let outcome = if has_output {
                     std::thread::sleep(TIME_TO_END);

@@ -11,6 +11,24 @@ pub fn two_columns(rows: &[(&str, String)]) -> String {
         .collect()
 }
 
+/// Rows of as many columns each, aligned; the last column ends where its text does.
+pub fn columns<const N: usize>(rows: Vec<[String; N]>) -> String {
+    let width = |column: usize| {
+        let widths = rows.iter().map(|row| row[column].chars().count());
+        widths.max().unwrap_or(0)
+    };
+    let widths: [usize; N] = std::array::from_fn(width);
+    rows.iter()
+        .map(|row| {
+            let cells = row.iter().zip(widths);
+            let line: String = cells
+                .map(|(cell, width)| format!("{cell:width$}  "))
+                .collect();
+            format!("{}\n", line.trim_end())
+        })
+        .collect()
+}
+
 /// A number with its thousands apart, as in `12,345`.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();

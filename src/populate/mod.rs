@@ -13,6 +13,7 @@ mod system_inodes;
 mod writing_sink;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::layers::Contents;
@@ -75,7 +76,7 @@ pub fn populate(
         let parent = parents.remove(&id);
         let encoded = writer
             .write(id, node, parent, &mut groups, &mut blocks)
-            .map_err(|error| located(error, tree, id))?;
+            .map_err(|error| located(error, tree, id, partial.output()))?;
         let number = plan.numbers.of(id);
         inodes
             .write(groups.inode_offset_bytes(number), &encoded)
@@ -117,12 +118,13 @@ pub fn populate(
 }
 
 /// Names the entry where an error has room for it; the path is looked up only then.
-fn located(error: Error, tree: &Tree, id: NodeId) -> Error {
+fn located(error: Error, tree: &Tree, id: NodeId, output: &Path) -> Error {
     match error {
         Error::Io { what, source } => Error::Io {
             what: format!(
-                "{what} (for /{})",
-                crate::error::escape_path(&path_of(tree, id))
+                "{what} (for /{} in {})",
+                crate::error::escape_path(&path_of(tree, id)),
+                output.display()
             ),
             source,
         },

@@ -102,6 +102,8 @@ const ROOMS: &[Room] = &[
             "readback",
         ],
     ),
+    // Beside the flow.
+    ("mount", &["error", "progress", "command", "ondisk"]),
     // Those who know the flow.
     (
         "pipeline",
@@ -130,11 +132,13 @@ const ROOMS: &[Room] = &[
             "progress",
             "limits",
             "leftovers",
+            "command",
             "oci",
             "source",
             "plan",
             "mkfs",
             "finish",
+            "mount",
             "pipeline",
         ],
     ),

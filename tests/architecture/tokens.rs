@@ -14,9 +14,9 @@ pub fn of(text: &str) -> Vec<Token> {
             after_block_comment(rest)
         } else if let Some(after) = after_string(rest) {
             after
-        } else if rest.starts_with("::") {
+        } else if let Some(after) = rest.strip_prefix("::") {
             tokens.push("::".to_owned());
-            &rest[2..]
+            after
         } else if letter.is_alphanumeric() || letter == '_' {
             let end = rest.find(|letter: char| !letter.is_alphanumeric() && letter != '_');
             let (word, after) = rest.split_at(end.unwrap_or(rest.len()));

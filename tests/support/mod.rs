@@ -7,6 +7,8 @@ pub mod changeset;
 pub mod directory_tree;
 pub mod oracles;
 pub mod press;
+pub mod raw_tar;
 pub mod rootfs;
+pub mod run;
 pub mod sample;
 pub mod tarball;

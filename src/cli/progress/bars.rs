@@ -55,11 +55,11 @@ impl Reporter for Bars {
     }
 
     fn note(&self, text: &str) {
-        self.line(&format!("note: {text}"));
+        self.line(&format!("note: {}", tell::shortened(text)));
     }
 
     fn warn(&self, text: &str) {
-        self.line(&format!("warning: {text}"));
+        self.line(&format!("warning: {}", tell::shortened(text)));
     }
 
     fn command_line(&self, line: &str) {

@@ -36,11 +36,11 @@ impl Reporter for Json {
     }
 
     fn note(&self, text: &str) {
-        tell(&json!({ "event": "note", "text": text }));
+        tell(&json!({ "event": "note", "text": tell::shortened(text) }));
     }
 
     fn warn(&self, text: &str) {
-        tell(&json!({ "event": "warning", "text": text }));
+        tell(&json!({ "event": "warning", "text": tell::shortened(text) }));
     }
 
     fn command_line(&self, line: &str) {

@@ -45,11 +45,11 @@ impl Reporter for NotesOnly {
     }
 
     fn note(&self, text: &str) {
-        tell::line(&format!("note: {text}"));
+        tell::line(&format!("note: {}", tell::shortened(text)));
     }
 
     fn warn(&self, text: &str) {
-        tell::line(&format!("warning: {text}"));
+        tell::line(&format!("warning: {}", tell::shortened(text)));
     }
 
     fn command_line(&self, line: &str) {

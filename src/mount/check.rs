@@ -1,0 +1,58 @@
+//! e2fsck's word on an image before the kernel trusts it.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use crate::command::Program;
+use crate::error::{Error, Result};
+use crate::progress::{Reporter, Unit};
+
+/// e2fsck's exit statuses for trouble with running rather than with the filesystem: operational
+/// error, usage error, cancelled, shared library error.
+const NOT_ABOUT_THE_FILESYSTEM: i32 = 8 | 16 | 32 | 128;
+
+/// Runs `e2fsck -fn` on `opened`, which errors call `name`, and expects it to find nothing.
+/// `seconds` is what it is told the time is.
+///
+/// # Errors
+/// [`Error::BadImage`] with what it found, [`Error::Tool`] when it could not run.
+pub fn check(
+    e2fsck: &Path,
+    opened: &OsStr,
+    name: &str,
+    seconds: u32,
+    reporter: &dyn Reporter,
+) -> Result<()> {
+    let meter = reporter.begin("e2fsck", Unit::Items, None);
+    let output = Program::new(e2fsck)
+        .env("E2FSCK_CONFIG", None)
+        .env("E2FSPROGS_UNDO_DIR", None)
+        // A filesystem from the future of this machine is not damaged.
+        .env("E2FSCK_TIME", Some(OsStr::new(&seconds.to_string())))
+        .arg("-fn")
+        .arg(opened)
+        .output_limit(1 << 20)
+        .run(reporter)?;
+    // Wrong counts in a superblock are only asked about: the status stays 0.
+    let asked = [&output.stdout[..], &output.stderr[..]]
+        .iter()
+        .any(|text| String::from_utf8_lossy(text).contains("? no"));
+    // An end by its output limit has no status, and said more than enough.
+    let status = output.status.code().unwrap_or(if asked { 4 } else { 8 });
+    if status == 0 && !asked {
+        meter.finish("clean");
+        return Ok(());
+    }
+    let found = output.tail().replace(&*opened.to_string_lossy(), name);
+    if status & NOT_ABOUT_THE_FILESYSTEM != 0 && !asked {
+        return Err(Error::Tool(format!(
+            "e2fsck -fn {name} failed ({}):\n{found}",
+            output.status
+        )));
+    }
+    Err(Error::bad_image(format!(
+        "damaged filesystem (--trust mounts it all the same, `e2fsck -fy` on a copy may mend it); \
+         e2fsck found:\n{found}"
+    ))
+    .in_image(name))
+}

@@ -1,0 +1,220 @@
+//! Filesystem images mounted by the kernel: a read-only loop device and a read-only mount.
+//!
+//! Stands alone: any ext2, ext3 or ext4 image will do. Needs root. What was mounted outlives the
+//! process; the loop device frees itself with its last user, so that nothing but the mount itself
+//! is ever left to undo.
+
+mod check;
+mod filesystem;
+mod holders;
+mod loop_device;
+mod mount_point;
+mod mount_table;
+mod unmount;
+
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use sys_mount::{Mount, MountFlags};
+
+pub use filesystem::{Filesystem, FilesystemType};
+pub use holders::Holder;
+pub use mount_table::{MountEntry, MountedImage, mounted_images, mounts};
+pub use unmount::{UnmountOptions, find, unmount};
+
+use crate::command;
+use crate::error::{Error, Result};
+use crate::progress::Reporter;
+use loop_device::LoopDevice;
+use mount_point::MountPoint;
+
+/// What a mount allows beyond reading.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MountOptions {
+    /// Set-user-ID bits and file capabilities count.
+    pub suid: bool,
+    /// Device nodes lead to devices.
+    pub dev: bool,
+}
+
+/// An image whose superblock was read.
+#[derive(Debug)]
+pub struct ImageFile {
+    file: File,
+    path: PathBuf,
+    name: String,
+    filesystem: Filesystem,
+}
+
+/// An image that was found sound, or that the user answers for.
+#[derive(Debug)]
+pub struct TrustedImage(ImageFile);
+
+impl ImageFile {
+    /// Opens an image and reads its superblock.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be read or is no regular file, otherwise as of
+    /// [`Filesystem::read`].
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            // A named pipe would wait for a writer.
+            .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
+            .open(path)
+            .map_err(|error| Error::path("open", path, error))?;
+        let metadata = file
+            .metadata()
+            .map_err(|error| Error::path("read", path, error))?;
+        if !metadata.is_file() {
+            let kind = metadata.file_type();
+            let found = if kind.is_dir() {
+                "a directory"
+            } else if kind.is_block_device() {
+                "a block device, which mount(8) mounts"
+            } else {
+                "something else"
+            };
+            let text = format!("expected a regular file, found {found}");
+            let error = io::Error::new(ErrorKind::InvalidInput, text);
+            return Err(Error::path("mount", path, error));
+        }
+        let name = path.display().to_string();
+        Ok(Self {
+            filesystem: Filesystem::read(&file, &name)?,
+            file,
+            path: path.to_owned(),
+            name,
+        })
+    }
+
+    /// Expects everything in its place: nobody who writes it, an empty journal, and nothing that e2fsck would mend.
+    ///
+    /// # Errors
+    /// [`Error::BadImage`] otherwise, [`Error::Tool`] when e2fsck cannot be run, [`Error::Io`] when
+    /// this is not root or the image is mounted for writing.
+    pub fn check(self, e2fsck: &Path, reporter: &dyn Reporter) -> Result<TrustedImage> {
+        // Before a check that may take its time.
+        require_root("mount", &self.path)?;
+        self.expect_no_writer()?;
+        if self.filesystem.needs_recovery {
+            return Err(Error::bad_image(format!(
+                "its journal holds changes that are not in their places yet, as after a crash \
+                 (`e2fsck -fp {}` writes them there; --trust mounts it without them)",
+                self.name
+            ))
+            .in_image(&self.name));
+        }
+        let opened = command::path_of_open_file(&self.file);
+        let seconds = self.filesystem.last_used_seconds;
+        check::check(e2fsck, &opened, &self.name, seconds, reporter)?;
+        Ok(TrustedImage(self))
+    }
+
+    fn expect_no_writer(&self) -> Result<()> {
+        let written = mounted_images()?
+            .into_iter()
+            .find(|mounted| !mounted.mount.is_read_only() && mounted.is_of(&self.path));
+        written.map_or(Ok(()), |mounted| {
+            let at = mounted.mount.mount_point.display();
+            let text = format!("it is mounted for writing on {at}");
+            let error = io::Error::new(ErrorKind::ResourceBusy, text);
+            Err(Error::path("mount", &self.path, error))
+        })
+    }
+
+    /// Takes it as it is.
+    pub fn trust(self) -> TrustedImage {
+        TrustedImage(self)
+    }
+}
+
+impl TrustedImage {
+    /// Mounts the image on a directory, which is made where absent. A failure leaves neither the
+    /// directory nor a loop device.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the directory cannot be used, when this is not root, or with the
+    /// kernel's reason; [`Error::Unsupported`] where loop devices or mounting are not to be had.
+    pub fn mount(self, directory: &Path, options: MountOptions) -> Result<MountedImage> {
+        let Self(image) = self;
+        require_root("mount", &image.path)?;
+        let mount_point = MountPoint::prepare(directory)?;
+        let device = LoopDevice::over(&image.file)?;
+        let mut flags = MountFlags::RDONLY | MountFlags::NOATIME | MountFlags::NODIRATIME;
+        flags.set(MountFlags::NOSUID, !options.suid);
+        flags.set(MountFlags::NODEV, !options.dev);
+        let mount_as = |kind: &str| {
+            Mount::builder()
+                .fstype(kind)
+                .flags(flags)
+                .data(image.filesystem.mount_data())
+                .mount(&device.path, &mount_point.path)
+                .map(drop)
+        };
+        let kind = image.filesystem.kind;
+        match mount_as(kind.name()) {
+            // ext4 mounts its elders as well, where a kernel was built without their names.
+            Err(error) if is(&error, Errno::NODEV) => mount_as(FilesystemType::Ext4.name()),
+            mounted => mounted,
+        }
+        .map_err(|error| refused(&image, directory, error))?;
+        let at = mount_point.keep();
+        mounts()?
+            .into_iter()
+            .rfind(|mount| mount.mount_point == at)
+            .and_then(mount_table::image_of)
+            .ok_or_else(|| {
+                let error = io::Error::new(ErrorKind::NotFound, "it is gone again");
+                Error::path("find the mount on", directory, error)
+            })
+    }
+}
+
+fn refused(image: &ImageFile, directory: &Path, error: io::Error) -> Error {
+    let what = format!(
+        "cannot mount {} as {} on {}",
+        image.name,
+        image.filesystem.kind,
+        directory.display()
+    );
+    if is(&error, Errno::PERM) || is(&error, Errno::ACCESS) {
+        return Error::unsupported(format!(
+            "{what}: {error} (a container must be given CAP_SYS_ADMIN; `layerpress ls` and \
+             `layerpress extract` need no mount)"
+        ));
+    }
+    let hint = "the kernel's reason is in dmesg";
+    Error::io(
+        what,
+        io::Error::new(error.kind(), format!("{error} ({hint})")),
+    )
+}
+
+fn is(error: &io::Error, errno: Errno) -> bool {
+    error.raw_os_error() == Some(errno.raw_os_error())
+}
+
+/// Where e2fsck is.
+///
+/// # Errors
+/// [`Error::Tool`] when it is neither given nor found.
+pub fn find_e2fsck(given: Option<&Path>, search_path: Option<&OsStr>) -> Result<PathBuf> {
+    given.map_or_else(
+        || command::find("e2fsck", search_path),
+        |path| Ok(path.to_owned()),
+    )
+}
+
+fn require_root(verb: &str, what: &Path) -> Result<()> {
+    if rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let text = format!("only root may {verb}: run it with sudo");
+    let error = io::Error::new(ErrorKind::PermissionDenied, text);
+    Err(Error::path(verb, what, error))
+}

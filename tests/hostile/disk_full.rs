@@ -1,0 +1,152 @@
+//! A disk that is really full, and directories that cannot be written to.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use super::support::archive::{Compression, TestImage, layer_tar};
+use super::support::oracles::{is_root, skip, succeed};
+use super::support::run::{Ended, LAYERPRESS, Press};
+use super::{build, built};
+
+const IO: i32 = 3;
+
+/// A directory on a disk of its own.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// Mounts 8 MiB over a directory of a press; `None`, after saying so, without the right to.
+    fn over(press: &Press, directory: &str) -> Option<Self> {
+        if !is_root() {
+            skip("not root: mounting a small disk needs it");
+            return None;
+        }
+        let path = press.root().join(directory);
+        let at = path.to_str().unwrap();
+        succeed("mount", ["-t", "tmpfs", "-o", "size=8m", "tmpfs", at]);
+        Some(Self(path))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        succeed("umount", [&self.0]);
+    }
+}
+
+fn noise() -> Vec<u8> {
+    let mut state = 1_u64;
+    let bytes: Vec<u8> = (0..20 << 20)
+        .map(|_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 56) as u8
+        })
+        .collect();
+    layer_tar(&[("noise", &bytes)])
+}
+
+fn image(compression: Compression) -> Press {
+    let press = Press::new();
+    let image = TestImage {
+        compression,
+        ..TestImage::new([noise()])
+    };
+    image.layout("v1").write_directory(&press.image());
+    press
+}
+
+#[track_caller]
+fn failed_without_space(press: &Press, ended: &Ended, words: &[&str]) {
+    ended.failed(IO, &[words, &["No space left on device"]].concat());
+    assert!(press.left().is_empty(), "{:?}", press.left());
+}
+
+#[test]
+fn a_full_work_directory_is_named_with_the_option_for_another() {
+    let press = image(Compression::Gzip);
+    let Some(_disk) = SmallDisk::over(&press, "work") else {
+        return;
+    };
+    let work = press.root().join("work");
+    let words = [work.to_str().unwrap(), "--work-dir"];
+    failed_without_space(&press, &build(&press, &[]), &words);
+    let mut whole = press.command("build");
+    let archive = press.input("compressed.tar.zst");
+    fs::write(
+        &archive,
+        super::support::archive::zstd(&TestImage::new([noise()]).classic_archive(&[]).tar()),
+    )
+    .unwrap();
+    whole.arg(&archive).arg("--progress=none");
+    press.add_directories(&mut whole);
+    failed_without_space(&press, &press.run(&mut whole), &words);
+}
+
+#[test]
+fn a_full_output_directory_is_named_and_left_as_it_was() {
+    let press = image(Compression::None);
+    let Some(_disk) = SmallDisk::over(&press, "out") else {
+        return;
+    };
+    let output = press.output();
+    failed_without_space(
+        &press,
+        &build(&press, &["--size=fit"]),
+        &[output.to_str().unwrap()],
+    );
+    // An output of before stays.
+    fs::write(&output, "before").unwrap();
+    build(&press, &["--sha256"]).failed(IO, &["No space left on device"]);
+    assert_eq!(fs::read_to_string(&output).unwrap(), "before");
+    assert_eq!(press.left(), ["out/fs.img"]);
+}
+
+#[test]
+fn a_filesystem_that_fits_only_with_its_holes_fits() {
+    let press = Press::with_layers([layer_tar(&[("a", b"x")])]);
+    let Some(_disk) = SmallDisk::over(&press, "out") else {
+        return;
+    };
+    built(&press, &["--size=200M"]);
+}
+
+#[test]
+fn directories_that_are_missing_or_not_writable_are_named() {
+    let press = image(Compression::Gzip);
+    for directory in ["out", "work"] {
+        let at = press.root().join(directory);
+        fs::remove_dir(&at).unwrap();
+        let ended = build(&press, &[]);
+        ended.failed(IO, &[at.to_str().unwrap(), "No such file or directory"]);
+        fs::create_dir(&at).unwrap();
+    }
+    if !is_root() {
+        skip("not root: another user cannot be taken");
+        return;
+    }
+    // Root may write anywhere, so somebody else tries.
+    for directory in ["", "in", "in/save.tar", "work", "out", "tmp"] {
+        fs::set_permissions(press.root().join(directory), Permissions::from_mode(0o777)).unwrap();
+    }
+    let program = press.root().join("layerpress");
+    fs::copy(LAYERPRESS, &program).unwrap();
+    for directory in ["out", "work"] {
+        let at = press.root().join(directory);
+        fs::set_permissions(&at, Permissions::from_mode(0o555)).unwrap();
+        let mut command = std::process::Command::new("setpriv");
+        command
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
+            .arg(&program)
+            .args(["build", "--progress=none"])
+            .arg(press.image())
+            .env("TMPDIR", press.root().join("tmp"));
+        press.add_directories(&mut command);
+        press
+            .run(&mut command)
+            .failed(IO, &[at.to_str().unwrap(), "Permission denied"]);
+        fs::set_permissions(&at, Permissions::from_mode(0o777)).unwrap();
+        assert!(press.left().is_empty());
+    }
+}

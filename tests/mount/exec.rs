@@ -1,0 +1,113 @@
+//! `mount --exec`.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::place::{Place, failed, layerpress, place};
+
+impl Place {
+    fn exec(&self, command: &[&str]) -> Command {
+        let point = self.at("m");
+        let mut run = layerpress(["mount".as_ref(), self.image.as_os_str(), point.as_os_str()]);
+        run.args(["--quiet", "--exec"]).args(command);
+        run
+    }
+
+    fn code_of(&self, command: &[&str]) -> Option<i32> {
+        let code = self
+            .exec(command)
+            .stderr(Stdio::null())
+            .status()
+            .unwrap()
+            .code();
+        assert_eq!((self.mounts(), self.loop_devices()), (0, 0), "{command:?}");
+        code
+    }
+}
+
+#[test]
+fn the_command_sees_the_mount_and_its_exit_code_is_returned() {
+    let Some(place) = place() else { return };
+    let file = place.at("m/dir/file");
+    let output = place
+        .exec(&["cat", file.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert_eq!(output.stdout, b"content\n");
+    assert!(output.status.success());
+    for (command, code) in [
+        (&["true"][..], 0),
+        (&["sh", "-c", "exit 7"], 7),
+        (&["--", "sh", "-c", "exit 8"], 8),
+        (&["sh", "-c", "exit 255", "--json", "--", "-x"], 255),
+        (&["sh", "-c", "kill -9 $$"], 137),
+        (&["sh", "-c", "kill -TERM $$"], 143),
+        (&["/nowhere/command"], 127),
+        (&["/etc/passwd"], 126),
+    ] {
+        assert_eq!(place.code_of(command), Some(code), "{command:?}");
+    }
+}
+
+#[test]
+fn the_command_has_the_input_and_the_environment_of_the_user() {
+    let Some(place) = place() else { return };
+    let script = "echo \"$LC_ALL $1\"; cat";
+    let mut command = place.exec(&["sh", "-c", script, "sh", "--suid"]);
+    let mut child = command
+        .env("LC_ALL", "de_DE.UTF-8")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    use std::io::Write;
+    child.stdin.take().unwrap().write_all(b"typed\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.stdout, b"de_DE.UTF-8 --suid\ntyped\n");
+}
+
+#[test]
+fn signals_reach_the_command_and_the_mount_is_undone() {
+    let Some(place) = place() else { return };
+    for (signal, trap, code) in [
+        (Signal::TERM, "trap 'exit 9' TERM", 9),
+        (Signal::HUP, "trap 'exit 10' HUP", 10),
+        (Signal::INT, "trap 'exit 11' INT", 11),
+        (Signal::QUIT, "trap 'exit 12' QUIT", 12),
+        (Signal::TERM, "true", 143),
+        // One that it does not end by.
+        (Signal::TERM, "trap 'touch \"$0\"; exit 0' TERM", 0),
+    ] {
+        let script = format!("{trap}; echo ready; while :; do sleep 0.05; done");
+        let mark = place.at("mark");
+        let mut child = place
+            .exec(&["sh", "-c", &script, mark.to_str().unwrap()])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        assert_eq!(place.mounts(), 1);
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{trap}");
+        assert_eq!((place.mounts(), place.loop_devices()), (0, 0));
+    }
+    assert!(place.at("mark").exists());
+}
+
+#[test]
+fn a_process_that_the_command_leaves_in_the_mount_is_named() {
+    let Some(place) = place() else { return };
+    let script = format!(
+        "cd {}; sleep 4.5 >/dev/null 2>&1 & exit 0",
+        place.at("m").display()
+    );
+    let error = failed(3, place.exec(&["sh", "-c", &script]).output().unwrap());
+    assert!(error.contains("(sleep), its working directory"), "{error}");
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    place.umount("m");
+}

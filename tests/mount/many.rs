@@ -1,0 +1,154 @@
+//! Many mounts, at once, one after the other, and killed.
+
+use std::fs;
+use std::process::Stdio;
+use std::sync::Barrier;
+use std::time::Duration;
+
+use crate::place::{layerpress, place, sha256};
+
+#[test]
+fn two_hundred_mounts_in_a_row_leave_nothing_behind() {
+    let Some(place) = place() else { return };
+    let before = sha256(&place.image);
+    for _ in 0..200 {
+        place.mount("m");
+        assert_eq!((place.mounts(), place.loop_devices()), (1, 1));
+        place.umount("m");
+        assert_eq!((place.mounts(), place.loop_devices()), (0, 0));
+    }
+    assert_eq!(sha256(&place.image), before);
+}
+
+#[test]
+fn eight_at_once_leave_nothing_behind() {
+    let Some(place) = place() else { return };
+    let before = sha256(&place.image);
+    let barrier = Barrier::new(8);
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let (place, barrier) = (&place, &barrier);
+            scope.spawn(move || {
+                let name = format!("m{number}");
+                for _ in 0..10 {
+                    barrier.wait();
+                    place.mount(&name);
+                    assert!(place.at(&name).join("dir/file").exists());
+                    barrier.wait();
+                    place.umount(&name);
+                }
+            });
+        }
+    });
+    assert_eq!((place.mounts(), place.loop_devices()), (0, 0));
+    assert_eq!(sha256(&place.image), before);
+}
+
+#[test]
+fn of_eight_that_want_one_directory_one_gets_it() {
+    let Some(place) = place() else { return };
+    for _ in 0..10 {
+        let point = place.at("m");
+        let children: Vec<_> = (0..8)
+            .map(|_| {
+                layerpress(["mount".as_ref(), place.image.as_os_str(), point.as_os_str()])
+                    .stdout(Stdio::null())
+                    .stderr(Stdio::null())
+                    .spawn()
+                    .unwrap()
+            })
+            .collect();
+        let codes: Vec<_> = children
+            .into_iter()
+            .map(|mut child| child.wait().unwrap().code().unwrap())
+            .collect();
+        assert_eq!(
+            codes.iter().filter(|&&code| code == 0).count(),
+            1,
+            "{codes:?}"
+        );
+        assert!(codes.iter().all(|code| [0, 3].contains(code)), "{codes:?}");
+        assert_eq!((place.mounts(), place.loop_devices()), (1, 1));
+        place.umount("m");
+        fs::remove_dir(&point).unwrap();
+    }
+}
+
+#[test]
+fn a_mount_killed_at_any_moment_leaves_nothing_that_umount_cannot_undo() {
+    let Some(place) = place() else { return };
+    let before = sha256(&place.image);
+    let (mut mounted, mut not_mounted) = (0, 0);
+    // Every 0.3 ms of the first 18 ms, which is longer than a mount takes here; then some more.
+    for step in 0..60_u64 {
+        let mut child = layerpress([
+            "mount".as_ref(),
+            place.image.as_os_str(),
+            place.at("m").as_os_str(),
+        ])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+        std::thread::sleep(Duration::from_micros(
+            step * 300 + step.saturating_sub(50) * 3000,
+        ));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if place.mounts() == 1 {
+            mounted += 1;
+            place.ok(["umount".as_ref(), place.image.as_os_str()]);
+        } else {
+            not_mounted += 1;
+        }
+        // The e2fsck of a killed process may have the image, but never a device.
+        assert_eq!(
+            (place.mounts(), place.loop_devices()),
+            (0, 0),
+            "after {step}"
+        );
+        let _ = fs::remove_dir(place.at("m"));
+    }
+    eprintln!("killed with the mount made: {mounted}, before: {not_mounted}");
+    assert!(
+        mounted > 0 && not_mounted > 0,
+        "{mounted} and {not_mounted}"
+    );
+    place.mount("m");
+    place.umount("m");
+    assert_eq!(sha256(&place.image), before);
+}
+
+#[test]
+fn a_mount_interrupted_at_any_moment_leaves_nothing_or_says_what_it_mounted() {
+    let Some(place) = place() else { return };
+    for step in 0..40_u64 {
+        let mut child = layerpress([
+            "mount".as_ref(),
+            place.image.as_os_str(),
+            place.at("m").as_os_str(),
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+        std::thread::sleep(Duration::from_micros(step * 500));
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let mut told = String::new();
+        std::io::Read::read_to_string(child.stdout.as_mut().unwrap(), &mut told).unwrap();
+        let status = child.wait().unwrap();
+        assert_eq!(place.mounts(), usize::from(place.loop_devices() == 1));
+        if status.success() || !told.is_empty() {
+            assert!(told.contains("mounted on"), "{told}");
+            place.umount("m");
+        } else {
+            assert_eq!(
+                (place.mounts(), place.loop_devices()),
+                (0, 0),
+                "{status} at {step}"
+            );
+        }
+        let _ = fs::remove_dir(place.at("m"));
+    }
+}

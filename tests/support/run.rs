@@ -1,0 +1,215 @@
+//! The program itself, run in directories of its own that are looked through afterwards.
+
+use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::archive::TestImage;
+
+/// The program.
+pub const LAYERPRESS: &str = env!("CARGO_BIN_EXE_layerpress");
+
+/// Directories for an image, an output, spools and other temporary files.
+#[derive(Debug)]
+pub struct Press {
+    root: TempDir,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+    pub time: Duration,
+}
+
+impl Press {
+    pub fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["in", "out", "work", "tmp"] {
+            fs::create_dir(root.path().join(name)).unwrap();
+        }
+        Self { root }
+    }
+
+    /// With an image `save.tar` of these layers, as docker saves one.
+    pub fn with_layers(layers: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        let press = Self::new();
+        let image = TestImage::new(layers);
+        image.classic_archive(&["test:1"]).write_tar(&press.image());
+        press
+    }
+
+    /// Where the image is.
+    pub fn image(&self) -> PathBuf {
+        self.input("save.tar")
+    }
+
+    /// A path among the inputs.
+    pub fn input(&self, name: &str) -> PathBuf {
+        self.root.path().join("in").join(name)
+    }
+
+    /// Where the output goes.
+    pub fn output(&self) -> PathBuf {
+        self.root.path().join("out/fs.img")
+    }
+
+    /// `layerpress COMMAND`, with all temporary files below the root.
+    pub fn command(&self, command: &str) -> Command {
+        let mut program = Command::new(LAYERPRESS);
+        self.prepare(&mut program);
+        program.arg(command);
+        program
+    }
+
+    /// The same with at most so much address space.
+    pub fn command_within(&self, memory_bytes: u64, command: &str) -> Command {
+        let mut program = Command::new("prlimit");
+        self.prepare(&mut program);
+        program.arg(format!("--as={memory_bytes}"));
+        program.args([LAYERPRESS, command]);
+        program
+    }
+
+    fn prepare(&self, program: &mut Command) {
+        program
+            .env("TMPDIR", self.root.path().join("tmp"))
+            .env_remove("SOURCE_DATE_EPOCH")
+            .stdin(Stdio::null());
+    }
+
+    /// Adds the image, the output and the work directory to a `build`.
+    pub fn build(&self) -> Command {
+        let mut command = self.command("build");
+        command.arg(self.image());
+        self.add_directories(&mut command);
+        command
+    }
+
+    /// `-o` and `--work-dir`.
+    pub fn add_directories(&self, command: &mut Command) {
+        command.arg("-o").arg(self.output());
+        command.arg("--work-dir").arg(self.root.path().join("work"));
+    }
+
+    /// Starts a program, its output kept in files.
+    pub fn start(&self, command: &mut Command) -> Running {
+        let file = |name: &str| File::create(self.root.path().join(name)).unwrap();
+        let child = command
+            .stdout(file("stdout"))
+            .stderr(file("stderr"))
+            .spawn()
+            .unwrap();
+        Running {
+            child,
+            started: Instant::now(),
+            root: self.root.path().to_owned(),
+        }
+    }
+
+    /// Runs a program to its end, which must come within a minute and a half.
+    pub fn run(&self, command: &mut Command) -> Ended {
+        self.start(command).end_within(Duration::from_secs(90))
+    }
+
+    /// Everything in the directories but the inputs, by name.
+    pub fn left(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for directory in ["out", "work", "tmp"] {
+            for entry in fs::read_dir(self.root.path().join(directory)).unwrap() {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                names.push(format!("{directory}/{name}"));
+            }
+        }
+        names.sort();
+        names
+    }
+
+    /// The root of all directories.
+    pub fn root(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// Writes a shell script that can be given in place of a program.
+    pub fn script(&self, name: &str, body: &str) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.root.path().join(name);
+        fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+}
+
+/// A program that runs.
+#[derive(Debug)]
+pub struct Running {
+    pub child: Child,
+    started: Instant,
+    root: PathBuf,
+}
+
+impl Running {
+    /// Waits, and fails the test if that takes too long.
+    pub fn end_within(mut self, limit: Duration) -> Ended {
+        let started = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if started.elapsed() > limit {
+                self.child.kill().unwrap();
+                panic!("still running after {limit:?}: {:?}", self.said("stderr"));
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        Ended {
+            status,
+            time: self.started.elapsed(),
+            stdout: self.said("stdout"),
+            stderr: self.said("stderr"),
+        }
+    }
+
+    fn said(&self, name: &str) -> String {
+        String::from_utf8(fs::read(self.root.join(name)).unwrap()).unwrap()
+    }
+}
+
+impl Ended {
+    /// The exit code.
+    #[track_caller]
+    pub fn code(&self) -> i32 {
+        let code = self.status.code();
+        code.unwrap_or_else(|| panic!("killed by signal {:?}: {self:?}", self.status.signal()))
+    }
+
+    /// Expects success and gives what came on standard output.
+    #[track_caller]
+    pub fn succeeded(&self) -> &str {
+        assert_eq!(self.code(), 0, "{}", self.stderr);
+        &self.stdout
+    }
+
+    /// Expects an exit code and, after notes and warnings, a single line of error that says all of `words`.
+    #[track_caller]
+    pub fn failed(&self, code: i32, words: &[&str]) {
+        assert_eq!(self.code(), code, "{}", self.stderr);
+        let is_error = |line: &&str| !line.starts_with("note: ") && !line.starts_with("warning: ");
+        let lines: Vec<_> = self.stderr.lines().filter(is_error).collect();
+        let [line] = lines[..] else {
+            panic!("expected one line, found {lines:?}");
+        };
+        assert!(line.starts_with("error: "), "{line}");
+        for word in words {
+            assert!(line.contains(word), "no {word:?} in: {line}");
+        }
+        assert!(line.chars().count() < 700, "{} bytes: {line}", line.len());
+        assert_eq!(self.stdout, "", "{line}");
+    }
+}
