@@ -304,9 +304,29 @@ fn quote(word: &OsStr) -> String {
 }
 
 /// A path at which a child process can open a file this process has open, named or not.
-pub fn path_of_open_file(file: &std::fs::File) -> OsString {
+///
+/// # Errors
+/// [`Error::Io`] where `/proc` is absent or shows the processes of another PID namespace: the path
+/// would lead to a stranger's file.
+pub fn path_of_open_file(file: &std::fs::File) -> Result<OsString> {
     use std::os::fd::AsRawFd;
-    format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()).into()
+    use std::os::unix::fs::MetadataExt;
+    let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
+    let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    let own = file.metadata().map(identity);
+    match (std::fs::metadata(&path).map(identity), own) {
+        (Ok(found), Ok(own)) if found == own => Ok(path.into()),
+        (Err(error), _) | (_, Err(error)) => Err(Error::io(
+            format!("cannot hand an open file to another program as {path}"),
+            error,
+        )),
+        _ => Err(Error::io(
+            format!("cannot hand an open file to another program as {path}"),
+            std::io::Error::other(
+                "/proc shows another PID namespace (mount -t proc proc /proc gives it its own)",
+            ),
+        )),
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!     ┌ vocabulary: error · units · progress · warnings · limits · region · partial_file ┐
-//!     │             leftovers · command · oci · ondisk · listing                         │
+//!     │             leftovers · command · oci · ondisk · listing · pax                   │
 //! source → layers → tree → plan → mkfs → populate → finish (with readback)
 //!     └─────────────── pipeline (knows all steps) ───────────────┘   mount (stands alone)
 //!                                                         cli (knows pipeline, mount)
@@ -22,6 +22,7 @@ pub mod listing;
 pub mod oci;
 pub mod ondisk;
 pub mod partial_file;
+pub mod pax;
 pub mod progress;
 pub mod region;
 pub mod units;
@@ -46,6 +47,10 @@ pub mod finish;
 pub mod mount;
 
 pub mod pipeline;
+
+pub mod view;
+
+pub mod extract;
 
 pub mod cli;
 

@@ -23,7 +23,15 @@ static COUNTER: AtomicU32 = AtomicU32::new(0);
 pub struct PartialFile {
     file: File,
     output: PathBuf,
-    hidden: Option<HiddenName>,
+    name: PartialName,
+}
+
+/// How the file is reached until it has its own name.
+#[derive(Debug)]
+enum PartialName {
+    /// Through this path in /proc.
+    Unnamed(PathBuf),
+    Hidden(HiddenName),
 }
 
 /// A name that must not stay.
@@ -73,14 +81,20 @@ impl PartialFile {
         let directory = directory_of(output);
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         match rustix::fs::open(directory, flags, Mode::from_raw_mode(0o666)) {
-            Ok(fd) if Path::new("/proc/self/fd").exists() => Ok(Self {
-                file: fd.into(),
-                output: output.to_owned(),
-                hidden: None,
-            }),
+            Ok(fd) => {
+                let file = File::from(fd);
+                // Without a name it is reached through /proc alone.
+                let Ok(own_path) = path_of_open_file(&file) else {
+                    return Self::create_hidden(output);
+                };
+                Ok(Self {
+                    file,
+                    output: output.to_owned(),
+                    name: PartialName::Unnamed(own_path.into()),
+                })
+            }
             // What filesystems and kernels without unnamed files answer.
-            Ok(_)
-            | Err(
+            Err(
                 rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::INVAL,
             ) => Self::create_hidden(output),
             Err(error) => Err(Error::path("create a file in", directory, error.into())),
@@ -98,7 +112,7 @@ impl PartialFile {
         Ok(Self {
             file,
             output: output.to_owned(),
-            hidden: Some(hidden),
+            name: PartialName::Hidden(hidden),
         })
     }
 
@@ -109,9 +123,9 @@ impl PartialFile {
 
     /// A path at which another program can open the file while it has no name.
     pub fn path_for_programs(&self) -> PathBuf {
-        match &self.hidden {
-            Some(hidden) => hidden.path.clone(),
-            None => path_of_open_file(&self.file).into(),
+        match &self.name {
+            PartialName::Hidden(hidden) => hidden.path.clone(),
+            PartialName::Unnamed(path) => path.clone(),
         }
     }
 
@@ -124,13 +138,12 @@ impl PartialFile {
     ///
     /// # Errors
     /// [`Error::Io`] when that fails; the file is gone then.
-    pub fn persist(mut self) -> Result<()> {
+    pub fn persist(self) -> Result<()> {
         refuse_other_types(&self.output)?;
         let failed = |error: io::Error| Error::path("create", &self.output, error);
-        let hidden = match self.hidden.take() {
-            Some(hidden) => hidden,
-            None => {
-                let own = path_of_open_file(&self.file);
+        let hidden = match self.name {
+            PartialName::Hidden(hidden) => hidden,
+            PartialName::Unnamed(own) => {
                 let link = |to: &Path| linkat(CWD, &own, CWD, to, AtFlags::SYMLINK_FOLLOW);
                 match link(&self.output) {
                     Ok(()) => return Ok(()),
@@ -166,8 +179,10 @@ fn hidden_name(output: &Path) -> PathBuf {
 
 fn refuse_other_types(output: &Path) -> Result<()> {
     use std::os::unix::fs::FileTypeExt;
-    let Ok(metadata) = fs::symlink_metadata(output) else {
-        return Ok(());
+    let metadata = match fs::symlink_metadata(output) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::path("create", output, error)),
     };
     let file_type = metadata.file_type();
     let found = if file_type.is_file() {

@@ -1,7 +1,7 @@
 //! From an image to a filesystem: the steps in their order.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::Result;
 use crate::finish::{FinishOptions, FinishedFilesystem, finish};
@@ -164,6 +164,7 @@ pub fn build(
 ) -> Result<Built> {
     // Better told now than after the image has been read.
     drop(PartialFile::create(&output.path)?);
+    refuse_own_input(&image.reference, &output.path)?;
     let tools = Tools::find(
         &output.tools,
         output.finish.fsck,
@@ -195,6 +196,24 @@ pub fn build(
         planned,
         filesystem,
     })
+}
+
+fn refuse_own_input(reference: &Reference, output: &Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let identity = |path: &Path| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    };
+    let Some(input) = reference.path() else {
+        return Ok(());
+    };
+    if identity(&input).is_some_and(|input| identity(output) == Some(input)) {
+        return Err(crate::Error::unsupported(format!(
+            "{}: expected an output other than the image itself",
+            output.display()
+        )));
+    }
+    Ok(())
 }
 
 /// The filesystem's time: asked for, or the image's own, or the first second mke2fs can be given.

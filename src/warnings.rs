@@ -19,6 +19,14 @@ impl Warnings {
             .or_insert_with(|| (1, escape_path(path)));
     }
 
+    /// Counts one more of `what` whose path is costly to find: `path` is asked for the first only.
+    pub fn count_with(&mut self, what: &'static str, path: impl FnOnce() -> Vec<u8>) {
+        match self.counted.get_mut(what) {
+            Some((count, _)) => *count += 1,
+            None => self.count(what, &path()),
+        }
+    }
+
     /// Takes over another step's or layer's warnings, after one's own.
     pub fn merge(&mut self, other: Self) {
         for (what, (count, example)) in other.counted {

@@ -48,6 +48,14 @@ pub enum Command {
     /// Undo a mount and free its loop device (needs root)
     #[command(after_help = EXIT_CODES)]
     Umount(super::umount::UmountArguments),
+    /// List names in a filesystem image
+    Ls(super::ls::LsArguments),
+    /// Write files of a filesystem image to standard output
+    Cat(super::cat::CatArguments),
+    /// Tell everything about names in a filesystem image
+    Stat(super::stat::StatArguments),
+    /// Take a tree out of a filesystem image, into a directory or a tar
+    Extract(super::extract::ExtractArguments),
 }
 
 /// How much is told while working; on standard error.
@@ -91,6 +99,9 @@ pub struct BuildArguments {
     /// Also write the result's SHA-256 to FILE.sha256, as sha256sum --check reads it
     #[arg(long)]
     pub sha256: bool,
+    /// Wait until the result is on the disk before it gets its name
+    #[arg(long)]
+    pub sync: bool,
     /// Print the summary as JSON
     #[arg(long)]
     pub json: bool,

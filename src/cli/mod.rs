@@ -5,16 +5,24 @@
 // The doc comments there are help texts, with brackets of their own.
 #[allow(rustdoc::broken_intra_doc_links)]
 mod args;
+mod attributes;
 mod build;
+mod cat;
+mod extract;
 mod hold;
+mod ls;
 mod mount;
+mod names;
 mod options;
 mod plan;
 mod progress;
+mod rows;
 mod signals;
+mod stat;
 mod table;
 mod tell;
 mod umount;
+mod view;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -43,6 +51,10 @@ pub fn run() -> ExitCode {
         Command::Plan(plan) => plan::run(&plan, &arguments.output).map(done),
         Command::Mount(mount) => mount::run(&mount, &arguments.output),
         Command::Umount(umount) => umount::run(&umount, &arguments.output).map(done),
+        Command::Ls(ls) => ls::run(&ls).map(done),
+        Command::Cat(cat) => cat::run(&cat).map(done),
+        Command::Stat(stat) => stat::run(&stat).map(done),
+        Command::Extract(extract) => extract::run(&extract, &arguments.output).map(done),
     };
     match ran {
         Ok(code) => code,

@@ -59,6 +59,7 @@ pub fn output(arguments: &BuildArguments) -> OutputRequest {
             fsck: !arguments.no_fsck,
             verify: arguments.verify,
             sidecar: arguments.sha256,
+            sync: arguments.sync,
         },
     }
 }

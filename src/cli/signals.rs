@@ -1,9 +1,10 @@
 //! Ending cleanly on SIGINT, SIGTERM, SIGHUP and SIGQUIT, wherever the other threads are.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use super::hold;
@@ -23,6 +24,8 @@ const TIME_TO_END: Duration = Duration::from_secs(1);
 /// # Errors
 /// When the handlers or the thread cannot be set up.
 pub fn handle(voice: Voice) -> io::Result<()> {
+    // A write beyond the file size limit is then an error like any other and not the end.
+    signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     let ignored = ignored_at_start();
     let heeded = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
     let heeded = heeded.into_iter().filter(|signal| {

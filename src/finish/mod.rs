@@ -27,6 +27,8 @@ pub struct FinishOptions {
     pub verify: bool,
     /// Write `OUTPUT.sha256`.
     pub sidecar: bool,
+    /// Wait until everything is on the disk before the output gets its name.
+    pub sync: bool,
 }
 
 /// A filesystem under its final name.
@@ -97,13 +99,26 @@ pub fn finish(
         .sidecar
         .then(|| sidecar::prepare(&finished.path, &finished.sha256))
         .transpose()?;
+    if options.sync {
+        partial
+            .file()
+            .sync_all()
+            .map_err(|error| Error::path("write", &finished.path, error))?;
+    }
     leftovers::commit(|| {
-        partial.persist()?;
-        if let Some(sidecar) = sidecar
-            && let Err(error) = sidecar.persist()
-        {
-            // Without the file that was asked for with it, the output is not what was asked for.
-            let _ = std::fs::remove_file(&finished.path);
+        // The sidecar first: an earlier output stays whole unless everything is in place.
+        let sidecar = match sidecar {
+            Some(sidecar) => {
+                let path = sidecar.output().to_owned();
+                sidecar.persist()?;
+                Some(path)
+            }
+            None => None,
+        };
+        if let Err(error) = partial.persist() {
+            if let Some(path) = sidecar {
+                let _ = std::fs::remove_file(path);
+            }
             return Err(error);
         }
         Ok(finished)

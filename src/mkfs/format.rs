@@ -67,7 +67,7 @@ pub fn format(
     let request = &plan.sized.request;
     let mut mke2fs = tools
         .mke2fs(identity.made_seconds)
-        .env("MKE2FS_CONFIG", Some(&path_of_open_file(&configuration)))
+        .env("MKE2FS_CONFIG", Some(&path_of_open_file(&configuration)?))
         .args(["-q", "-F", "-t", "ext3", "-T", "default", "-m", "1"])
         .args(["-N", &request.inodes.to_string()])
         .args(["-U", &uuid_text(identity.uuid)])

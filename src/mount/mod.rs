@@ -109,7 +109,7 @@ impl ImageFile {
             ))
             .in_image(&self.name));
         }
-        let opened = command::path_of_open_file(&self.file);
+        let opened = command::path_of_open_file(&self.file)?;
         let seconds = self.filesystem.last_used_seconds;
         check::check(e2fsck, &opened, &self.name, seconds, reporter)?;
         Ok(TrustedImage(self))

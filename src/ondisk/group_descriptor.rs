@@ -15,6 +15,7 @@ const BG_INODE_TABLE_LO: usize = 0x08;
 const BG_FREE_BLOCKS_COUNT_LO: usize = 0x0c;
 const BG_FREE_INODES_COUNT_LO: usize = 0x0e;
 const BG_USED_DIRS_COUNT_LO: usize = 0x10;
+const BG_INODE_TABLE_HI: usize = 0x28;
 
 /// Where a group's metadata is and how much of the group is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,9 +55,26 @@ impl GroupDescriptor {
     }
 }
 
+/// `bg_inode_table` of a descriptor of 32 bytes or, with the `64bit` feature, 64 and more.
+pub fn inode_table_block(bytes: &[u8]) -> u64 {
+    let high = if bytes.len() >= 64 {
+        get_u32(bytes, BG_INODE_TABLE_HI)
+    } else {
+        0
+    };
+    u64::from(high) << 32 | u64::from(get_u32(bytes, BG_INODE_TABLE_LO))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_descriptor_has_more_bits_for_the_inode_table() {
+        let bytes: [u8; 64] = std::array::from_fn(|index| index as u8);
+        assert_eq!(inode_table_block(&bytes), 0x2b2a_2928_0b0a_0908);
+        assert_eq!(inode_table_block(&bytes[..32]), 0x0b0a_0908);
+    }
 
     #[test]
     fn every_field_is_at_the_offset_the_kernel_documents() {

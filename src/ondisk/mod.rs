@@ -7,11 +7,15 @@
 pub mod bitmap;
 pub mod directory_entry;
 pub mod directory_index;
+pub mod extent;
 pub mod group_descriptor;
 pub mod hash;
 pub mod indirect;
 pub mod inode;
 pub mod posix_acl;
+pub mod stored_directory;
+pub mod stored_inode;
+pub mod stored_xattr;
 pub mod superblock;
 pub mod xattr;
 

@@ -31,6 +31,7 @@ pub fn to_on_disk(value: &[u8]) -> Result<Vec<u8>, String> {
             "expected a POSIX ACL of version 2, found version {version}"
         ));
     }
+    expect_valid(value)?;
     let mut on_disk = ON_DISK_VERSION.to_le_bytes().to_vec();
     for entry in value[4..].chunks_exact(8) {
         let tag = get_u16(entry, 0);
@@ -45,6 +46,44 @@ pub fn to_on_disk(value: &[u8]) -> Result<Vec<u8>, String> {
     Ok(on_disk)
 }
 
+/// What the kernel's `posix_acl_valid` asks for; an ACL that fails it would lock a file for
+/// everybody.
+fn expect_valid(value: &[u8]) -> Result<(), String> {
+    let entries: Vec<_> = value[4..]
+        .chunks_exact(8)
+        .map(|entry| (get_u16(entry, 0), get_u16(entry, 2), get_u32(entry, 4)))
+        .collect();
+    // The id counts for named users and groups only.
+    let order =
+        |&(tag, _, id): &(u16, u16, u32)| (tag, if TAGS_WITH_ID.contains(&tag) { id } else { 0 });
+    if !entries.is_sorted_by(|one, next| order(one) < order(next)) {
+        return Err("expected the entries of a POSIX ACL in ascending order, each once".to_owned());
+    }
+    if let Some((_, permissions, _)) = entries.iter().find(|(_, permissions, _)| *permissions > 7) {
+        return Err(format!(
+            "expected permissions of at most 7 in a POSIX ACL, found {permissions}"
+        ));
+    }
+    let has = |wanted: u16| entries.iter().any(|(tag, _, _)| *tag == wanted);
+    for (tag, name) in [
+        (0x01, "the owner"),
+        (0x04, "the owning group"),
+        (0x20, "everybody else"),
+    ] {
+        if !has(tag) {
+            return Err(format!(
+                "expected an entry for {name} in a POSIX ACL, found none"
+            ));
+        }
+    }
+    if TAGS_WITH_ID.into_iter().any(has) && !has(0x10) {
+        return Err(
+            "expected a mask in a POSIX ACL that names users or groups, found none".to_owned(),
+        );
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +95,13 @@ mod tests {
             &id.to_le_bytes(),
         ]
         .concat()
+    }
+
+    fn acl(entries: &[(u16, u16)]) -> Vec<u8> {
+        let entries = entries
+            .iter()
+            .flat_map(|&(tag, permissions)| entry(tag, permissions, 7));
+        2_u32.to_le_bytes().into_iter().chain(entries).collect()
     }
 
     #[test]
@@ -89,7 +135,12 @@ mod tests {
             (vec![], "found 0 bytes"),
             (vec![2, 0, 0, 0, 1], "found 5 bytes"),
             (vec![1, 0, 0, 0], "found version 1"),
-            ([vec![2, 0, 0, 0], entry(3, 0, 0)].concat(), "found 0x3"),
+            (acl(&[(1, 6), (3, 0), (4, 4), (0x20, 4)]), "found 0x3"),
+            (acl(&[(1, 6), (4, 4)]), "everybody else"),
+            (acl(&[(1, 6), (2, 4), (4, 4), (0x20, 4)]), "a mask"),
+            (acl(&[(4, 6), (1, 4), (0x20, 4)]), "ascending"),
+            (acl(&[(1, 6), (1, 6), (4, 4), (0x20, 4)]), "ascending"),
+            (acl(&[(1, 9), (4, 4), (0x20, 4)]), "found 9"),
         ] {
             let error = to_on_disk(&value).unwrap_err();
             assert!(error.contains(found), "{error}");

@@ -33,6 +33,7 @@ const S_FREE_BLOCKS_COUNT_LO: usize = 0x0c;
 const S_FREE_INODES_COUNT: usize = 0x10;
 const S_FIRST_DATA_BLOCK: usize = 0x14;
 const S_LOG_BLOCK_SIZE: usize = 0x18;
+const S_LOG_CLUSTER_SIZE: usize = 0x1c;
 const S_BLOCKS_PER_GROUP: usize = 0x20;
 const S_INODES_PER_GROUP: usize = 0x28;
 const S_MAX_MNT_COUNT: usize = 0x36;
@@ -51,7 +52,10 @@ const S_RESERVED_GDT_BLOCKS: usize = 0xce;
 const S_JOURNAL_INUM: usize = 0xe0;
 const S_HASH_SEED: usize = 0xec;
 const S_DEF_HASH_VERSION: usize = 0xfc;
+const S_DESC_SIZE: usize = 0xfe;
+const S_FIRST_META_BG: usize = 0x104;
 const S_MKFS_TIME: usize = 0x108;
+const S_BLOCKS_COUNT_HI: usize = 0x150;
 const S_FLAGS: usize = 0x160;
 
 /// The fields layerpress reads.
@@ -71,6 +75,8 @@ pub struct Superblock {
     pub first_data_block: u32,
     /// `s_log_block_size`: the block size is 1024 << this.
     pub log_block_size: u32,
+    /// `s_log_cluster_size`: with `bigalloc` the unit of allocation is 1024 << this.
+    pub log_cluster_size: u32,
     /// `s_blocks_per_group`.
     pub blocks_per_group: u32,
     /// `s_inodes_per_group`.
@@ -105,6 +111,12 @@ pub struct Superblock {
     pub hash_seed: [u32; 4],
     /// `s_def_hash_version`: 1 is half_md4.
     pub default_hash_version: u8,
+    /// `s_desc_size`: bytes of a group descriptor, with the `64bit` feature.
+    pub descriptor_size_bytes: u16,
+    /// `s_first_meta_bg`: with `meta_bg` the first block of descriptors that lies in its own group.
+    pub first_meta_bg: u32,
+    /// `s_blocks_count_hi`: with the `64bit` feature the upper half of the count of blocks.
+    pub blocks_count_high: u32,
     /// `s_mkfs_time`, seconds since 1970.
     pub made_seconds: u32,
     /// `s_flags`.
@@ -124,6 +136,7 @@ impl Superblock {
             free_inodes_count: get_u32(bytes, S_FREE_INODES_COUNT),
             first_data_block: get_u32(bytes, S_FIRST_DATA_BLOCK),
             log_block_size: get_u32(bytes, S_LOG_BLOCK_SIZE),
+            log_cluster_size: get_u32(bytes, S_LOG_CLUSTER_SIZE),
             blocks_per_group: get_u32(bytes, S_BLOCKS_PER_GROUP),
             inodes_per_group: get_u32(bytes, S_INODES_PER_GROUP),
             max_mount_count: get_u16(bytes, S_MAX_MNT_COUNT).cast_signed(),
@@ -141,6 +154,9 @@ impl Superblock {
             journal_inode: get_u32(bytes, S_JOURNAL_INUM),
             hash_seed: std::array::from_fn(|word| get_u32(bytes, S_HASH_SEED + 4 * word)),
             default_hash_version: bytes[S_DEF_HASH_VERSION],
+            descriptor_size_bytes: get_u16(bytes, S_DESC_SIZE),
+            first_meta_bg: get_u32(bytes, S_FIRST_META_BG),
+            blocks_count_high: get_u32(bytes, S_BLOCKS_COUNT_HI),
             made_seconds: get_u32(bytes, S_MKFS_TIME),
             flags: get_u32(bytes, S_FLAGS),
         }
@@ -212,6 +228,7 @@ mod tests {
         assert_eq!(superblock.free_inodes_count, at32(16));
         assert_eq!(superblock.first_data_block, at32(20));
         assert_eq!(superblock.log_block_size, at32(24));
+        assert_eq!(superblock.log_cluster_size, at32(28));
         assert_eq!(superblock.blocks_per_group, at32(32));
         assert_eq!(superblock.inodes_per_group, at32(40));
         assert_eq!(superblock.max_mount_count, at16(54) as i16);
@@ -230,6 +247,9 @@ mod tests {
         assert_eq!(superblock.hash_seed[0], at32(236));
         assert_eq!(superblock.hash_seed[3], at32(248));
         assert_eq!(superblock.default_hash_version, (252 % 251) as u8);
+        assert_eq!(superblock.descriptor_size_bytes, at16(254));
+        assert_eq!(superblock.first_meta_bg, at32(260));
+        assert_eq!(superblock.blocks_count_high, at32(336));
         assert_eq!(superblock.made_seconds, at32(264));
         assert_eq!(superblock.flags, at32(352));
     }

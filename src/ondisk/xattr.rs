@@ -49,10 +49,10 @@ impl StoredXattr<'_> {
     }
 
     fn hash(&self) -> u32 {
-        let name = self
-            .name
-            .iter()
-            .fold(0_u32, |hash, &byte| hash.rotate_left(5) ^ u32::from(byte));
+        let name = self.name.iter().fold(0_u32, |hash, &byte| {
+            // Signed, as on x86: e2fsprogs before 1.47 knows no other way, later ones both.
+            hash.rotate_left(5) ^ i32::from(byte.cast_signed()).cast_unsigned()
+        });
         self.value.chunks(4).fold(name, |hash, piece| {
             let mut word = [0; 4];
             word[..piece.len()].copy_from_slice(piece);

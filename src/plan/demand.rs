@@ -88,11 +88,11 @@ pub fn measure(
         let named = |error: Error| error.in_entry(&path_of(tree, id));
         let placement = XattrPlacement::of(node).map_err(named)?;
         for reason in &placement.dropped {
-            warnings.count(reason, &path_of(tree, id));
+            warnings.count_with(reason, || path_of(tree, id));
         }
         xattrs.add(id, &placement);
         if clamped(node.attributes.mtime) != node.attributes.mtime {
-            warnings.count(TIME_CLAMPED, &path_of(tree, id));
+            warnings.count_with(TIME_CLAMPED, || path_of(tree, id));
         }
         measure_node(tree, id, node, numbers, hash_seed, &mut demand).map_err(named)?;
     }

@@ -214,7 +214,17 @@ fn settle_groups(request: FormatRequest) -> Option<Groups> {
             if blocks_per_group < 256 {
                 return None;
             }
-            blocks_per_group -= 8;
+            // mke2fs goes down by 8 until there are groups enough for the inodes; sizes at which
+            // there cannot be are passed over.
+            let groups_needed = u64::from(inodes.div_ceil(INODES_PER_GROUP_MAX));
+            let first_that_could_do = asked.div_ceil(groups_needed.max(2) - 1) - 1;
+            blocks_per_group = first_that_could_do
+                .min(u64::from(blocks_per_group) - 8)
+                .try_into()
+                .map_or(0, |blocks: u32| blocks / 8 * 8);
+            if blocks_per_group < 248 {
+                return None;
+            }
             blocks = asked;
             continue;
         }

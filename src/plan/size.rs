@@ -93,6 +93,12 @@ pub struct Sized {
 /// [`Error::TooSmall`] where an exact size cannot hold the tree, [`Error::Unsupported`] where no
 /// size of ext3 can.
 pub fn choose(policy: SizePolicy, demand: &Demand, room: Room) -> Result<Sized> {
+    let needed_inodes = u64::from(demand.inodes) + u64::from(room.free_inodes);
+    if needed_inodes > INODES_MAX {
+        return Err(Error::unsupported(format!(
+            "expected at most {INODES_MAX} inodes, found {needed_inodes} needed (--free-inodes counts)"
+        )));
+    }
     let search = Search { demand, room };
     match policy {
         SizePolicy::Fit => search.smallest(MIN_BLOCKS, 0),
@@ -101,6 +107,10 @@ pub fn choose(policy: SizePolicy, demand: &Demand, room: Room) -> Result<Sized> 
         SizePolicy::Exact(size) => search.exact(size),
     }
 }
+
+/// Inodes, used and free, beyond which no size is looked for: ext3 counts them in 32 bits, and
+/// every size that might do would be tried.
+const INODES_MAX: u64 = 1 << 28;
 
 struct Search<'a> {
     demand: &'a Demand,
@@ -173,7 +183,12 @@ impl Search<'_> {
         let needed_inodes = u64::from(self.demand.inodes) + u64::from(self.room.free_inodes);
         let by_need = blocks * 2 / 32_768 + needed_inodes / 16;
         let at_least = journal_blocks + indirect_blocks(journal_blocks) + by_default.max(by_need);
-        blocks >= wanted.saturating_add(at_least)
+        // mke2fs refuses a chosen journal of more than half of what is free.
+        let for_journal = match self.room.journal {
+            JournalSize::Auto => 0,
+            JournalSize::Mebibytes(_) => 2 * journal_blocks,
+        };
+        blocks >= wanted.saturating_add(at_least).max(for_journal)
     }
 
     /// The next number of blocks after which [`Self::could_hold`] is true: within a range of one

@@ -209,6 +209,8 @@ mod tests {
         let acl = [
             2_u32.to_le_bytes().to_vec(),
             vec![1, 0, 7, 0, 255, 255, 255, 255],
+            vec![4, 0, 5, 0, 255, 255, 255, 255],
+            vec![32, 0, 4, 0, 255, 255, 255, 255],
         ]
         .concat();
         for (kind, name, reason) in [
@@ -231,7 +233,7 @@ mod tests {
         let kept = directory(&[(b"system.posix_acl_default", acl)]);
         assert_eq!(
             XattrPlacement::of(&kept).unwrap().in_inode[0].value[..],
-            [1, 0, 0, 0, 1, 0, 7, 0]
+            [1, 0, 0, 0, 1, 0, 7, 0, 4, 0, 5, 0, 32, 0, 4, 0]
         );
     }
 

@@ -102,6 +102,12 @@ impl Reference {
         })
     }
 
+    /// The path that it names, whichever transport; `None` for standard input and for what is not
+    /// there.
+    pub fn path(&self) -> Option<PathBuf> {
+        self.locate(Path::exists).ok()?.path
+    }
+
     /// Splits the path from the selector. Where a path itself has colons, what exists decides: a
     /// bare path is taken whole if it can be, else the shortest that exists, which is also how
     /// the transports' own syntax reads.

@@ -62,7 +62,7 @@ impl Random {
     }
 
     /// Changes a tar so that it stays one in form: checksums are made right again.
-    fn mutate_tar(&mut self, tar: &mut Vec<u8>) {
+    fn mutate_tar(&mut self, tar: &mut [u8]) {
         let blocks = tar.len() / 512;
         for _ in 0..=self.below(3) {
             let at = self.below(blocks) * 512;

@@ -119,6 +119,7 @@ pub fn press_with(rootfs: &Rootfs, wanted: Wanted) -> Result<Pressed> {
                 fsck: false,
                 verify: false,
                 sidecar: false,
+                sync: false,
             },
         },
         &Silent,

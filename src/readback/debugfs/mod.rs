@@ -58,7 +58,7 @@ pub fn read_through_debugfs(
     // Held open until the end: debugfs is given the open file and not its name, in which a `?`
     // would start options.
     let file = File::open(image).map_err(|error| Error::path("open", image, error))?;
-    let open_image = PathBuf::from(command::path_of_open_file(&file));
+    let open_image = PathBuf::from(command::path_of_open_file(&file)?);
     let session = Session {
         debugfs,
         image: &open_image,

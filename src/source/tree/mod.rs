@@ -3,7 +3,6 @@
 //! What a tar of a tree usually varies by is left out: access and change times, inode numbers,
 //! the order of the directory, the names of users and groups.
 
-mod header;
 mod sparse;
 mod xattrs;
 
@@ -16,9 +15,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use self::header::{Entry, Kind};
 use super::spool::{SpoolWriter, Spooled, Spooler};
 use crate::error::{Error, Result};
+use crate::pax::{self, Entry, Kind};
 use crate::progress::{Meter, Unit};
 use crate::units::Timestamp;
 use crate::warnings::Warnings;
@@ -182,7 +181,7 @@ impl TreeWriter<'_> {
                 size_bytes
             }
             Some(extents) => {
-                let map = sparse::encode_map(extents, size_bytes);
+                let map = pax::encode_sparse_map(extents, size_bytes);
                 let data_bytes: u64 = extents.iter().map(|extent| extent.1).sum();
                 entry.make_sparse(size_bytes, map.len() as u64 + data_bytes);
                 self.spool.write_all(&entry.encode())?;
@@ -195,7 +194,7 @@ impl TreeWriter<'_> {
         };
         // The map is whole blocks already.
         self.spool
-            .write_all(&[0; 512][..header::padding(data_bytes)])?;
+            .write_all(&[0; 512][..pax::padding(data_bytes)])?;
         let beyond = file.read_at(&mut [0], size_bytes).map_err(cannot_read)?;
         if beyond != 0 || !is_expected(&file.metadata().map_err(cannot_read)?) {
             return Err(changed());

@@ -1,17 +1,24 @@
-//! Tar headers as POSIX pax has them: a ustar header, and before it records for what it cannot
-//! hold.
+//! Tar headers as POSIX pax has them, for writing: a ustar header, and before it records for what
+//! it cannot hold. The same attributes give the same bytes.
 
 use crate::units::Timestamp;
 
 /// One entry's attributes.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
+pub struct Entry {
+    /// The name; a directory's ends in a slash.
     pub path: Vec<u8>,
+    /// A symlink's target or the name that a hard link joins.
     pub link: Vec<u8>,
+    /// The type.
     pub kind: Kind,
+    /// Permission, setuid, setgid and sticky bits.
     pub mode: u32,
+    /// User.
     pub uid: u32,
+    /// Group.
     pub gid: u32,
+    /// Modification time.
     pub mtime: Timestamp,
     /// Of the data that follows.
     pub size_bytes: u64,
@@ -23,25 +30,49 @@ pub(super) struct Entry {
 
 /// The type, as the letter it is written by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
+    /// A regular file.
     Regular = b'0' as isize,
+    /// Another name of an entry before it.
     HardLink = b'1' as isize,
+    /// A symbolic link.
     Symlink = b'2' as isize,
+    /// A character device.
     CharacterDevice = b'3' as isize,
+    /// A block device.
     BlockDevice = b'4' as isize,
+    /// A directory.
     Directory = b'5' as isize,
+    /// A FIFO.
     Fifo = b'6' as isize,
 }
 
+/// A stretch of data in a sparse file: offset and length in bytes.
+pub type Extent = (u64, u64);
+
+/// The map that precedes a sparse file's data, whole blocks of it (GNU tar, "PAX Format, Version
+/// 1.0"); an empty last extent marks the end of a file that ends in a hole.
+pub fn encode_sparse_map(extents: &[Extent], size_bytes: u64) -> Vec<u8> {
+    let end = extents.last().map_or(0, |(offset, length)| offset + length);
+    let last = (end < size_bytes).then_some((size_bytes, 0));
+    let mut map = format!("{}\n", extents.len() + usize::from(last.is_some()));
+    for (offset, length) in extents.iter().copied().chain(last) {
+        map.push_str(&format!("{offset}\n{length}\n"));
+    }
+    let mut map = map.into_bytes();
+    map.resize(map.len() + padding(map.len() as u64), 0);
+    map
+}
+
 /// Bytes from `size_bytes` to the next whole tar block.
-pub(super) fn padding(size_bytes: u64) -> usize {
+pub fn padding(size_bytes: u64) -> usize {
     // Below 512: fits.
     (size_bytes.wrapping_neg() % 512) as usize
 }
 
 impl Entry {
     /// Makes a regular file a sparse one (GNU tar, "PAX Format, Version 1.0").
-    pub(super) fn make_sparse(&mut self, real_size_bytes: u64, stored_bytes: u64) {
+    pub fn make_sparse(&mut self, real_size_bytes: u64, stored_bytes: u64) {
         let path = std::mem::replace(&mut self.path, b"GNUSparseFile.0/sparse".to_vec());
         let mut record = |key: &[u8], value: Vec<u8>| self.records.push((key.to_vec(), value));
         record(b"GNU.sparse.major", b"1".to_vec());
@@ -55,7 +86,7 @@ impl Entry {
     }
 
     /// The headers, whole blocks of them.
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self) -> Vec<u8> {
         let mut records = Vec::new();
         let mut header = [0; 512];
         let mut field = |at: usize, bytes: &[u8]| {

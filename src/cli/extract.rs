@@ -1,0 +1,97 @@
+//! `layerpress extract`.
+
+use std::ffi::OsString;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::args::OutputArguments;
+use super::progress;
+use super::view::open;
+use crate::extract::{ArchiveSink, DirectorySink, extract};
+use crate::partial_file::PartialFile;
+use crate::progress::{Meter, Unit};
+use crate::view::{Follow, Found, View};
+use crate::warnings::Warnings;
+
+/// What is typed after `extract`.
+#[derive(Debug, Args)]
+pub struct ExtractArguments {
+    /// The filesystem image
+    #[arg(value_name = "IMG")]
+    image: PathBuf,
+    /// What to take out of it: of a directory all that is in it, of anything else that alone
+    #[arg(value_name = "PATH", default_value = "/")]
+    path: OsString,
+    /// Where it goes: a directory, a tar when the name ends in .tar, or - for a tar on standard
+    /// output
+    #[arg(short, long, value_name = "DIR|FILE.tar|-")]
+    output: PathBuf,
+    /// Write into a directory that has something in it, and replace what has the same name
+    #[arg(long)]
+    force: bool,
+}
+
+/// Takes a tree out of an image.
+pub fn run(arguments: &ExtractArguments, output: &OutputArguments) -> anyhow::Result<()> {
+    let view = open(&arguments.image)?;
+    let found = view.lookup(arguments.path.as_bytes(), Follow::Always)?;
+    let reporter = progress::reporter(output);
+    let mut warnings = Warnings::default();
+    let name = format!("extract {}", arguments.image.display());
+    let meter = reporter.begin(&name, Unit::Bytes, None);
+    let target = &arguments.output;
+    if target == Path::new("-") {
+        let stdout = io::stdout().lock();
+        if stdout.is_terminal() {
+            return Err(crate::Error::unsupported(
+                "a tar is nothing for a terminal: -o FILE.tar writes it to a file",
+            )
+            .into());
+        }
+        // Not line by line.
+        let mut writer = BufWriter::with_capacity(1 << 16, stdout);
+        match archive(&view, found, &mut writer, &mut warnings, &*meter) {
+            Err(crate::Error::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {
+                return Ok(());
+            }
+            written => written?,
+        }
+    } else if is_archive(target) {
+        let file = PartialFile::create(target)?;
+        let mut writer = BufWriter::with_capacity(1 << 16, file.file());
+        archive(&view, found, &mut writer, &mut warnings, &*meter)?;
+        drop(writer);
+        file.persist()?;
+    } else {
+        let mut sink = DirectorySink::new(target, arguments.force, &mut warnings)?;
+        extract(&view, found, &mut sink, &*meter)?;
+    }
+    meter.finish("extracted");
+    for warning in warnings.lines() {
+        reporter.warn(&warning);
+    }
+    Ok(())
+}
+
+fn archive(
+    view: &View,
+    found: Found,
+    output: &mut dyn Write,
+    warnings: &mut Warnings,
+    meter: &dyn Meter,
+) -> crate::Result<()> {
+    let mut sink = ArchiveSink::new(output, warnings);
+    extract(view, found, &mut sink, meter)?;
+    sink.finish()
+}
+
+/// Whether a tar is meant; a directory that is there stays one whatever its name.
+fn is_archive(target: &Path) -> bool {
+    let named = target
+        .extension()
+        .is_some_and(|extension| extension == "tar");
+    named && !target.as_os_str().as_bytes().ends_with(b"/") && !target.is_dir()
+}

@@ -1,0 +1,403 @@
+//! A tree as a directory of this machine.
+//!
+//! Every name is made relative to an open directory that was itself made (or found) without
+//! following a link, so that nothing is written outside the target whatever the image says.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use rustix::fs::{
+    AtFlags, CWD, Dev, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags,
+};
+use rustix::io::Errno;
+
+use super::{Data, Entry, Sink};
+use crate::error::{Error, Result, escape_path};
+use crate::listing::{Attribute, Kind};
+use crate::view::{Node, View};
+use crate::warnings::Warnings;
+
+/// Directories held open; those further up are opened again on the way back.
+const MAX_OPEN: usize = 64;
+
+const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+
+/// Makes a tree below a directory. Kept are modes, owners (as root), modification times, hard
+/// links, extended attributes, devices (as root) and holes; what is not is counted as a warning.
+#[derive(Debug)]
+pub struct DirectorySink<'a> {
+    /// The target and the directories down to where the walk is; `None` is to be opened again.
+    open: Vec<Option<OwnedFd>>,
+    replaces: bool,
+    warnings: &'a mut Warnings,
+}
+
+impl<'a> DirectorySink<'a> {
+    /// A tree to be made in `target`, which is made where it is not there. Where it has something
+    /// in it, `replaces` says that names of the image take the place of those there; directories
+    /// are kept and filled.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it is no directory or cannot be made, [`Error::Unsupported`] when it is
+    /// not empty and not to be replaced.
+    pub fn new(target: &Path, replaces: bool, warnings: &'a mut Warnings) -> Result<Self> {
+        match rustix::fs::mkdirat(CWD, target, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(Error::path("make", target, error.into())),
+        }
+        let cannot_open = |error: Errno| Error::path("open", target, error.into());
+        // The target itself is the caller's word: a link there is followed.
+        let flags = DIRECTORY.difference(OFlags::NOFOLLOW);
+        let root = rustix::fs::open(target, flags, Mode::empty()).map_err(cannot_open)?;
+        let mut names = rustix::fs::Dir::read_from(&root).map_err(cannot_open)?;
+        let is_empty = names
+            .all(|name| name.is_ok_and(|name| matches!(name.file_name().to_bytes(), b"." | b"..")));
+        if !is_empty && !replaces {
+            return Err(Error::unsupported(format!(
+                "{}: expected an empty directory or none, found something in it (--force writes into it and replaces what has the same name)",
+                target.display()
+            )));
+        }
+        Ok(Self {
+            open: vec![Some(root)],
+            replaces,
+            warnings,
+        })
+    }
+
+    fn root(&self) -> io::Result<BorrowedFd<'_>> {
+        match self.open.first() {
+            Some(Some(root)) => Ok(root.as_fd()),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// The directory that `path` is in, which is the one last entered, and its name there.
+    fn parent<'p>(&mut self, path: &'p [u8]) -> Result<(BorrowedFd<'_>, &'p [u8])> {
+        let (directory, name) = split(path);
+        if let Some(None) = self.open.last() {
+            let reopened = self.walk_to(directory).map_err(failed("open", directory))?;
+            self.open.pop();
+            self.open.push(Some(reopened));
+        }
+        match self.open.last() {
+            Some(Some(parent)) => Ok((parent.as_fd(), name)),
+            _ => Err(failed("open", directory)(io::ErrorKind::NotFound.into())),
+        }
+    }
+
+    /// Opens a directory from the target on, name by name and following no link.
+    fn walk_to(&self, path: &[u8]) -> io::Result<OwnedFd> {
+        let mut at = rustix::fs::openat(self.root()?, c".", DIRECTORY, Mode::empty())?;
+        for name in path
+            .split(|&byte| byte == b'/')
+            .filter(|name| !name.is_empty())
+        {
+            at = rustix::fs::openat(&at, name, DIRECTORY, Mode::empty())?;
+        }
+        Ok(at)
+    }
+
+    /// Makes room for a name that is not a directory.
+    fn clear(&mut self, path: &[u8]) -> Result<()> {
+        if !self.replaces {
+            return Ok(());
+        }
+        let (parent, name) = self.parent(path)?;
+        match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(failed("replace", path)(error.into())),
+        }
+    }
+
+    fn make_directory(&mut self, path: &[u8]) -> Result<OwnedFd> {
+        let replaces = self.replaces;
+        let (parent, name) = self.parent(path)?;
+        let make = || -> io::Result<OwnedFd> {
+            let open = || rustix::fs::openat(parent, name, DIRECTORY, Mode::empty());
+            match rustix::fs::mkdirat(parent, name, Mode::RWXU) {
+                Err(Errno::EXIST) if replaces => match open() {
+                    Ok(found) => return Ok(found),
+                    // Something else, or a link, which is not followed.
+                    Err(_) => {
+                        rustix::fs::unlinkat(parent, name, AtFlags::empty())?;
+                        rustix::fs::mkdirat(parent, name, Mode::RWXU)?;
+                    }
+                },
+                made => made?,
+            }
+            Ok(open()?)
+        };
+        make().map_err(failed("make", path))
+    }
+
+    fn regular(&mut self, entry: &Entry<'_>, view: &View, data: &mut Data<'_>) -> Result<()> {
+        let (parent, name) = self.parent(entry.path)?;
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(parent, name, flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|error| failed("make", entry.path)(error.into()))?;
+        let file = File::from(file);
+        let cannot_write = failed("write", entry.path);
+        let mut reader = view.content(entry.node)?;
+        while let Some((offset_bytes, piece)) = reader.next_data()? {
+            data.spend(piece.len() as u64)?;
+            file.write_all_at(piece, offset_bytes)
+                .map_err(&cannot_write)?;
+        }
+        file.set_len(entry.node.size_bytes())
+            .map_err(&cannot_write)?;
+        self.attributes(&file.into(), entry)
+    }
+
+    /// Sets everything on an open file or directory: the owner first, for a change of owner takes
+    /// setuid bits and capabilities away, and the time last.
+    fn attributes(&mut self, file: &OwnedFd, entry: &Entry<'_>) -> Result<()> {
+        let node = entry.node;
+        let owned = owner(node).and_then(|(uid, gid)| rustix::fs::fchown(file, uid, gid));
+        let mode = self.mode_after(owned, entry)?;
+        self.xattrs(entry, |attribute| {
+            let flags = XattrFlags::empty();
+            rustix::fs::fsetxattr(file, &*attribute.name, &attribute.value, flags)
+        })?;
+        rustix::fs::fchmod(file, Mode::from_raw_mode(mode.into()))
+            .map_err(|error| failed("set the mode of", entry.path)(error.into()))?;
+        rustix::fs::futimens(file, &times(node))
+            .map_err(|error| failed("set the time of", entry.path)(error.into()))
+    }
+
+    /// What of the mode is kept, by how the change of owner went.
+    fn mode_after(&mut self, owned: Result<(), Errno>, entry: &Entry<'_>) -> Result<u16> {
+        let mode = entry.node.mode();
+        match owned {
+            Ok(()) => Ok(mode),
+            Err(Errno::PERM | Errno::INVAL) => {
+                self.warnings.count(
+                    "the owner was not kept: only root gives files away",
+                    entry.path,
+                );
+                if entry.node.kind != Kind::Directory && mode & 0o6000 != 0 {
+                    // They would lend the rights of somebody else.
+                    self.warnings.count(
+                        "the setuid and setgid bits were not kept without the owner",
+                        entry.path,
+                    );
+                    return Ok(mode & !0o6000);
+                }
+                Ok(mode)
+            }
+            Err(error) => Err(failed("set the owner of", entry.path)(error.into())),
+        }
+    }
+
+    fn xattrs(
+        &mut self,
+        entry: &Entry<'_>,
+        set: impl Fn(&Attribute) -> Result<(), Errno>,
+    ) -> Result<()> {
+        for attribute in entry.xattrs {
+            match set(attribute) {
+                Ok(()) => {}
+                Err(
+                    Errno::PERM
+                    | Errno::ACCESS
+                    | Errno::NOTSUP
+                    | Errno::INVAL
+                    | Errno::NOSPC
+                    | Errno::TOOBIG
+                    | Errno::RANGE,
+                ) => {
+                    let lost = match attribute.name.split(|&byte| byte == b'.').next() {
+                        Some(b"user") => "a user.* attribute was not kept",
+                        Some(b"security") => "a security.* attribute was not kept",
+                        Some(b"trusted") => "a trusted.* attribute was not kept",
+                        _ => "an access control list was not kept",
+                    };
+                    self.warnings.count(lost, entry.path);
+                }
+                Err(error) => {
+                    let what = format!("set {} of", escape_path(&attribute.name));
+                    return Err(failed(&what, entry.path)(error.into()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A FIFO, a socket or a device, which have nothing to be opened for.
+    fn special(&mut self, entry: &Entry<'_>) -> Result<()> {
+        let node = entry.node;
+        let file_type = match node.kind {
+            Kind::CharacterDevice => FileType::CharacterDevice,
+            Kind::BlockDevice => FileType::BlockDevice,
+            Kind::Socket => FileType::Socket,
+            _ => FileType::Fifo,
+        };
+        let (major, minor) = node.device().unwrap_or_default();
+        let device: Dev = rustix::fs::makedev(major, minor);
+        let (parent, name) = self.parent(entry.path)?;
+        let made = rustix::fs::mknodat(parent, name, file_type, Mode::RUSR, device);
+        match made {
+            Ok(()) => {}
+            Err(Errno::PERM) if node.device().is_some() => {
+                self.warnings
+                    .count("a device was left out: only root makes devices", entry.path);
+                return Ok(());
+            }
+            Err(error) => return Err(failed("make", entry.path)(error.into())),
+        }
+        // Opening it as what it is would wait for a peer or wake a driver.
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(parent, name, flags, Mode::empty())
+            .map_err(|error| failed("open", entry.path)(error.into()))?;
+        let flags = AtFlags::EMPTY_PATH;
+        let owned =
+            owner(node).and_then(|(uid, gid)| rustix::fs::chownat(&file, c"", uid, gid, flags));
+        let mode = self.mode_after(owned, entry)?;
+        let through = path_of(&file);
+        self.xattrs(entry, |attribute| {
+            let flags = XattrFlags::empty();
+            rustix::fs::setxattr(&*through, &*attribute.name, &attribute.value, flags)
+        })?;
+        rustix::fs::chmod(&*through, Mode::from_raw_mode(mode.into()))
+            .map_err(|error| failed("set the mode of", entry.path)(error.into()))?;
+        self.time_of_name(entry)
+    }
+
+    fn symlink(&mut self, entry: &Entry<'_>, target: &[u8]) -> Result<()> {
+        let node = entry.node;
+        let (parent, name) = self.parent(entry.path)?;
+        let make = || -> io::Result<Result<(), Errno>> {
+            rustix::fs::symlinkat(target, parent, name)?;
+            let flags = AtFlags::SYMLINK_NOFOLLOW;
+            let give = |(uid, gid)| rustix::fs::chownat(parent, name, uid, gid, flags);
+            Ok(owner(node).and_then(give))
+        };
+        let owned = make().map_err(failed("make", entry.path))?;
+        let mut through = path_of(&parent).into_bytes();
+        through.push(b'/');
+        through.extend_from_slice(name);
+        self.mode_after(owned, entry)?;
+        self.xattrs(entry, |attribute| {
+            let flags = XattrFlags::empty();
+            rustix::fs::lsetxattr(&through[..], &*attribute.name, &attribute.value, flags)
+        })?;
+        self.time_of_name(entry)
+    }
+
+    fn time_of_name(&mut self, entry: &Entry<'_>) -> Result<()> {
+        let (parent, name) = self.parent(entry.path)?;
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        rustix::fs::utimensat(parent, name, &times(entry.node), flags)
+            .map_err(|error| failed("set the time of", entry.path)(error.into()))
+    }
+}
+
+impl Sink for DirectorySink<'_> {
+    fn enter(&mut self, entry: &Entry<'_>) -> Result<()> {
+        if entry.path.is_empty() {
+            return Ok(());
+        }
+        let made = self.make_directory(entry.path)?;
+        self.open.push(Some(made));
+        if let Some(far) = self.open.len().checked_sub(MAX_OPEN)
+            && far > 0
+        {
+            self.open[far] = None;
+        }
+        Ok(())
+    }
+
+    fn leave(&mut self, entry: &Entry<'_>) -> Result<()> {
+        let directory = match self.open.last() {
+            Some(Some(directory)) => directory.try_clone(),
+            _ => self.walk_to(entry.path),
+        };
+        let directory = directory.map_err(failed("open", entry.path))?;
+        if !entry.path.is_empty() {
+            self.open.pop();
+        }
+        self.attributes(&directory, entry)
+    }
+
+    fn inode(&mut self, entry: &Entry<'_>, view: &View, data: &mut Data<'_>) -> Result<()> {
+        self.clear(entry.path)?;
+        match entry.node.kind {
+            Kind::Regular => self.regular(entry, view, data),
+            Kind::Symlink => {
+                let target = view.target(entry.node)?;
+                if target.contains(&0) {
+                    return Err(Error::bad_image("a symbolic link's target with a NUL byte"));
+                }
+                self.symlink(entry, &target)
+            }
+            _ => self.special(entry),
+        }
+    }
+
+    fn link(&mut self, entry: &Entry<'_>, first: &[u8]) -> Result<()> {
+        self.clear(entry.path)?;
+        let (first_directory, first_name) = split(first);
+        let from = self
+            .walk_to(first_directory)
+            .map_err(failed("open", first_directory))?;
+        let (parent, name) = self.parent(entry.path)?;
+        match rustix::fs::linkat(&from, first_name, parent, name, AtFlags::empty()) {
+            // A device that only root could have made.
+            Err(Errno::NOENT) if entry.node.device().is_some() => {
+                self.warnings
+                    .count("a device was left out: only root makes devices", entry.path);
+                Ok(())
+            }
+            linked => linked.map_err(|error| failed("link", entry.path)(error.into())),
+        }
+    }
+}
+
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|&byte| byte == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (&[], path),
+    }
+}
+
+fn failed(verb: &str, path: &[u8]) -> impl Fn(io::Error) -> Error {
+    let what = format!("cannot {verb} {}", escape_path(path));
+    move |error| Error::io(what.clone(), error)
+}
+
+/// The path of what is open but cannot be changed through its descriptor.
+fn path_of(file: &impl AsFd) -> String {
+    format!("/proc/self/fd/{}", file.as_fd().as_raw_fd())
+}
+
+/// User and group for a change of owner, which takes the highest number for "as it is".
+fn owner(node: &Node) -> Result<(Option<Uid>, Option<Gid>), Errno> {
+    if node.uid() == u32::MAX || node.gid() == u32::MAX {
+        return Err(Errno::INVAL);
+    }
+    Ok((
+        Some(Uid::from_raw(node.uid())),
+        Some(Gid::from_raw(node.gid())),
+    ))
+}
+
+fn times(node: &Node) -> Timestamps {
+    let mtime = node.mtime();
+    Timestamps {
+        last_access: Timespec {
+            tv_sec: 0,
+            tv_nsec: rustix::fs::UTIME_OMIT,
+        },
+        last_modification: Timespec {
+            tv_sec: mtime.seconds,
+            tv_nsec: mtime.nanoseconds.into(),
+        },
+    }
+}

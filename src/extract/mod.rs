@@ -1,0 +1,133 @@
+//! Takes a tree out of an image: into a directory, or as a tar.
+//!
+//! [`extract`] walks the image and tells a [`Sink`] what it finds; the first thing that cannot be
+//! read ends it, so that what came out is either whole or an error. It ends whatever the image
+//! says: each inode's content is read once, and all of it is not larger than the filesystem.
+
+mod archive;
+mod directory;
+
+use std::collections::BTreeMap;
+
+pub use archive::ArchiveSink;
+pub use directory::DirectorySink;
+
+use crate::error::{Error, Result};
+use crate::listing::{Attribute, Kind};
+use crate::progress::Meter;
+use crate::units::InodeNumber;
+use crate::view::{Found, Node, Step, View};
+
+/// Where a tree goes.
+pub trait Sink {
+    /// A directory, the tree's root (with an empty path) first; its children come before
+    /// [`Self::leave`].
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn enter(&mut self, entry: &Entry<'_>) -> Result<()>;
+
+    /// All of a directory's children are there.
+    ///
+    /// # Errors
+    /// When its attributes cannot be set.
+    fn leave(&mut self, entry: &Entry<'_>) -> Result<()>;
+
+    /// Anything but a directory, with its first name. What of a regular file is read is spent
+    /// from `data`.
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    fn inode(&mut self, entry: &Entry<'_>, view: &View, data: &mut Data<'_>) -> Result<()>;
+
+    /// Another name of what came before as `first`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn link(&mut self, entry: &Entry<'_>, first: &[u8]) -> Result<()>;
+}
+
+/// A name and all there is to know of its inode but the content.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// Below the tree's root, without a leading `/`; no component is empty, `.` or `..`, none has
+    /// a NUL byte, and none comes twice: [`crate::view::Walk`] sees to that.
+    pub path: &'a [u8],
+    /// The inode.
+    pub node: &'a Node,
+    /// Its attributes, ascending by name.
+    pub xattrs: &'a [Attribute],
+}
+
+/// How much may still be read, and who is told.
+pub struct Data<'a> {
+    left_bytes: u64,
+    meter: &'a dyn Meter,
+}
+
+impl Data<'_> {
+    /// Counts bytes that were read.
+    ///
+    /// # Errors
+    /// [`Error::BadImage`] when files hold more than the filesystem.
+    pub fn spend(&mut self, bytes: u64) -> Result<()> {
+        let left = self.left_bytes.checked_sub(bytes);
+        self.left_bytes = left
+            .ok_or_else(|| Error::bad_image("the files together are larger than the filesystem"))?;
+        self.meter.add(bytes);
+        Ok(())
+    }
+}
+
+/// Tells `sink` all of `start`: a directory becomes the tree's root, anything else an entry below
+/// it by its own name.
+///
+/// # Errors
+/// The first thing that cannot be read or written.
+pub fn extract(view: &View, start: Found, sink: &mut dyn Sink, meter: &dyn Meter) -> Result<()> {
+    let prefix = match start.node.kind {
+        Kind::Directory => start.path.len(),
+        _ => start
+            .path
+            .iter()
+            .rposition(|&byte| byte == b'/')
+            .unwrap_or(0),
+    };
+    let mut data = Data {
+        left_bytes: view.blocks().saturating_mul(view.block_bytes()),
+        meter,
+    };
+    let mut first_names: BTreeMap<InodeNumber, Vec<u8>> = BTreeMap::new();
+    for step in view.walk(start) {
+        let (found, is_leaving) = match step {
+            Step::Entry(found) => (found, false),
+            Step::Leave(found) => (found, true),
+            Step::Problem { path, error } => return Err(error.in_entry(&path)),
+        };
+        let path = &found.path[prefix..];
+        let path = path.strip_prefix(b"/").unwrap_or(path);
+        let mut tell = || -> Result<()> {
+            let xattrs = view.xattrs(&found.node)?;
+            let entry = Entry {
+                path,
+                node: &found.node,
+                xattrs: &xattrs,
+            };
+            if is_leaving {
+                return sink.leave(&entry);
+            }
+            if found.node.kind == Kind::Directory {
+                return sink.enter(&entry);
+            }
+            if found.node.links_count() > 1 {
+                if let Some(first) = first_names.get(&found.node.number) {
+                    return sink.link(&entry, first);
+                }
+                first_names.insert(found.node.number, path.to_vec());
+            }
+            sink.inode(&entry, view, &mut data)
+        };
+        tell().map_err(|error| error.in_entry(&found.path))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,278 @@
+//! Where a file's blocks are, by block pointers or by extents.
+
+use super::{Node, View};
+use crate::error::{Error, Result};
+use crate::ondisk::extent::ExtentNode;
+use crate::ondisk::indirect::decode_pointers;
+
+const DIRECT_POINTERS: u64 = 12;
+
+/// Consecutive blocks of a file that are consecutive on disk, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Run {
+    pub file_block: u64,
+    pub disk_block: u64,
+    pub count: u64,
+    /// Allocated, but to be read as zeros.
+    pub unwritten: bool,
+}
+
+/// A file's runs, ascending and apart; what is in none is a hole. Ends after the first error.
+///
+/// Holds one block for each level of the tree. A map can lead back to itself, so that everything
+/// it gives is counted: a sound file has no more blocks than its filesystem.
+#[derive(Debug)]
+pub(super) struct Runs<'a> {
+    view: &'a View,
+    number: u32,
+    stack: Vec<Level>,
+    /// The run that the next piece may prolong.
+    pending: Option<Run>,
+    /// Where the next piece may start.
+    next_block: u64,
+    /// The first block behind the file's end.
+    end_block: u64,
+    budget: u64,
+    failed: bool,
+}
+
+#[derive(Debug)]
+enum Level {
+    Extents {
+        node: ExtentNode,
+        index: usize,
+    },
+    /// Pointers, each to a tree of `height` levels of further pointers.
+    Pointers {
+        pointers: Box<[u32]>,
+        index: usize,
+        height: u32,
+        first_block: u64,
+    },
+    /// The tree of the inode itself: direct pointers, and three of one more level each.
+    Root {
+        pointers: Box<[u32]>,
+        index: usize,
+    },
+}
+
+impl View {
+    /// The blocks of a node that has some.
+    pub(super) fn runs(&self, node: &Node) -> Result<Runs<'_>> {
+        let root = if node.has_extents() {
+            Level::Extents {
+                node: self.extent_node(node.number.0, &node.stored.i_block)?,
+                index: 0,
+            }
+        } else {
+            Level::Root {
+                pointers: decode_pointers(&node.stored.i_block).collect(),
+                index: 0,
+            }
+        };
+        Ok(Runs {
+            view: self,
+            number: node.number.0,
+            stack: vec![root],
+            pending: None,
+            next_block: 0,
+            end_block: node.size_bytes().div_ceil(self.image.block_bytes),
+            budget: self.image.blocks,
+            failed: false,
+        })
+    }
+
+    fn extent_node(&self, number: u32, bytes: &[u8]) -> Result<ExtentNode> {
+        ExtentNode::decode(bytes).map_err(|what| self.bad(format!("inode {number}: {what}")))
+    }
+}
+
+impl Runs<'_> {
+    pub fn block_bytes(&self) -> u64 {
+        self.view.image.block_bytes
+    }
+
+    fn bad(&self, what: &str) -> Error {
+        self.view.bad(format!("inode {}: {what}", self.number))
+    }
+
+    fn spend(&mut self, blocks: u64) -> Result<()> {
+        self.budget = self
+            .budget
+            .checked_sub(blocks)
+            .ok_or_else(|| self.bad("maps more blocks than the filesystem has"))?;
+        Ok(())
+    }
+
+    /// The next piece, as the tree gives it.
+    fn piece(&mut self) -> Result<Option<Run>> {
+        while let Some(level) = self.stack.last_mut() {
+            match level {
+                Level::Extents { node, index } => {
+                    if *index == node.entries {
+                        self.stack.pop();
+                        continue;
+                    }
+                    let at = *index;
+                    *index += 1;
+                    if node.depth > 0 {
+                        let (child, depth) = (node.child(at), node.depth);
+                        self.descend_extents(child, depth)?;
+                        continue;
+                    }
+                    let extent = node.extent(at);
+                    return Ok(Some(Run {
+                        file_block: extent.file_block,
+                        disk_block: extent.disk_block,
+                        count: extent.count,
+                        unwritten: extent.unwritten,
+                    }));
+                }
+                Level::Root { pointers, index } => {
+                    if *index == pointers.len() {
+                        self.stack.pop();
+                        continue;
+                    }
+                    let (at, pointer) = (*index as u64, pointers[*index]);
+                    *index += 1;
+                    let (height, first_block) = self.below_root(at);
+                    if let Some(run) = self.pointer(pointer, height, first_block)? {
+                        return Ok(Some(run));
+                    }
+                }
+                Level::Pointers {
+                    pointers,
+                    index,
+                    height,
+                    first_block,
+                } => {
+                    if *index == pointers.len() {
+                        self.stack.pop();
+                        continue;
+                    }
+                    let (pointer, height) = (pointers[*index], *height);
+                    let step = (pointers.len() as u64).pow(height);
+                    let first_block = *first_block + *index as u64 * step;
+                    *index += 1;
+                    if let Some(run) = self.pointer(pointer, height, first_block)? {
+                        return Ok(Some(run));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// How many levels are below a pointer of the inode, and the first file block there.
+    fn below_root(&self, index: u64) -> (u32, u64) {
+        if index < DIRECT_POINTERS {
+            return (0, index);
+        }
+        let per_block = self.view.image.block_bytes / 4;
+        match index - DIRECT_POINTERS {
+            0 => (1, DIRECT_POINTERS),
+            1 => (2, DIRECT_POINTERS + per_block),
+            _ => (3, DIRECT_POINTERS + per_block + per_block * per_block),
+        }
+    }
+
+    /// A run of one block, or a descent to further pointers.
+    fn pointer(&mut self, pointer: u32, height: u32, first_block: u64) -> Result<Option<Run>> {
+        if pointer == 0 {
+            return Ok(None);
+        }
+        if first_block >= self.end_block {
+            // All that follows lies behind the end, too.
+            self.stack.clear();
+            return Ok(None);
+        }
+        if height == 0 {
+            return Ok(Some(Run {
+                file_block: first_block,
+                disk_block: pointer.into(),
+                count: 1,
+                unwritten: false,
+            }));
+        }
+        self.spend(1)?;
+        let bytes = self.view.image.block(pointer.into())?;
+        self.stack.push(Level::Pointers {
+            pointers: decode_pointers(&bytes).collect(),
+            index: 0,
+            height: height - 1,
+            first_block,
+        });
+        Ok(None)
+    }
+
+    fn descend_extents(&mut self, block: u64, depth: u16) -> Result<()> {
+        self.spend(1)?;
+        let bytes = self.view.image.block(block)?;
+        let node = self.view.extent_node(self.number, &bytes)?;
+        if node.depth + 1 != depth {
+            return Err(self.bad(&format!(
+                "expected an extent tree's node {} levels high, found one of {}",
+                depth - 1,
+                node.depth
+            )));
+        }
+        self.stack.push(Level::Extents { node, index: 0 });
+        Ok(())
+    }
+
+    /// The next run, pieces that follow each other joined.
+    fn run(&mut self) -> Result<Option<Run>> {
+        loop {
+            let Some(mut piece) = self.piece()? else {
+                return Ok(self.pending.take());
+            };
+            if piece.file_block < self.next_block || piece.count == 0 {
+                return Err(self.bad(&format!(
+                    "expected extents in order, found {} blocks at file block {}",
+                    piece.count, piece.file_block
+                )));
+            }
+            let disk_end = piece.disk_block.checked_add(piece.count);
+            if piece.disk_block == 0 || disk_end.is_none_or(|end| end > self.view.image.blocks) {
+                return Err(self.bad(&format!(
+                    "expected some of {} blocks, found {} at block {}",
+                    self.view.image.blocks, piece.count, piece.disk_block
+                )));
+            }
+            if piece.file_block >= self.end_block {
+                self.stack.clear();
+                continue;
+            }
+            piece.count = piece.count.min(self.end_block - piece.file_block);
+            self.spend(piece.count)?;
+            self.next_block = piece.file_block + piece.count;
+            match &mut self.pending {
+                Some(run)
+                    if run.unwritten == piece.unwritten
+                        && run.file_block + run.count == piece.file_block
+                        && run.disk_block + run.count == piece.disk_block =>
+                {
+                    run.count += piece.count;
+                }
+                pending => {
+                    if let Some(run) = pending.replace(piece) {
+                        return Ok(Some(run));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Iterator for Runs<'_> {
+    type Item = Result<Run>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let run = self.run();
+        self.failed = run.is_err();
+        run.transpose()
+    }
+}

@@ -1,0 +1,117 @@
+//! The names in one directory.
+
+use super::{Node, View};
+use crate::error::{Error, Result};
+use crate::limits::Limits;
+use crate::listing::Kind;
+use crate::ondisk::stored_directory::{StoredEntry, decode_entries};
+use crate::units::InodeNumber;
+
+/// A name in a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectoryEntry {
+    /// The name, whatever the image says: it may be empty or hold a `/` where it is damaged.
+    pub name: Box<[u8]>,
+    /// The inode it leads to.
+    pub inode: InodeNumber,
+    /// The type, where directories tell it; the inode may say otherwise where it is damaged.
+    pub kind: Option<Kind>,
+}
+
+impl View {
+    /// A directory's names but `.` and `..`, ascending by their bytes.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for anything but a directory, [`Error::BadImage`] where it is
+    /// damaged.
+    pub fn read_dir(&self, node: &Node) -> Result<Vec<DirectoryEntry>> {
+        if node.kind != Kind::Directory {
+            return Err(Error::unsupported(format!(
+                "expected a directory, found a {}",
+                super::content::long_name(node.kind)
+            )));
+        }
+        let mut names = Vec::new();
+        if node.has_inline_data() {
+            // The parent's number comes before the names.
+            let first = &node.stored.i_block[4..];
+            let rest = self.inline_rest(node)?;
+            for part in [first, &rest] {
+                self.entries(node, part, &mut names)?;
+            }
+        } else {
+            self.mapped_entries(node, &mut names)?;
+        }
+        names.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(names)
+    }
+
+    fn mapped_entries(&self, node: &Node, names: &mut Vec<DirectoryEntry>) -> Result<()> {
+        let block_bytes = self.image.block_bytes;
+        if !node.size_bytes().is_multiple_of(block_bytes) || node.size_bytes() == 0 {
+            return Err(self.bad(format!(
+                "inode {}: expected a directory of whole blocks, found {} bytes",
+                node.number,
+                node.size_bytes()
+            )));
+        }
+        let mut next = 0;
+        for run in self.runs(node)? {
+            let run = run?;
+            if run.file_block != next || run.unwritten {
+                return Err(self.hole(node, next));
+            }
+            for block in run.disk_block..run.disk_block + run.count {
+                let bytes = self.image.block(block)?;
+                self.entries(node, &bytes, names)?;
+            }
+            next += run.count;
+        }
+        if next != node.size_bytes() / block_bytes {
+            return Err(self.hole(node, next));
+        }
+        Ok(())
+    }
+
+    fn hole(&self, node: &Node, block: u64) -> Error {
+        self.bad(format!(
+            "inode {}: expected a directory without holes, found one at block {block}",
+            node.number
+        ))
+    }
+
+    fn entries(&self, node: &Node, bytes: &[u8], names: &mut Vec<DirectoryEntry>) -> Result<()> {
+        let entries = decode_entries(bytes)
+            .map_err(|what| self.bad(format!("inode {}: {what}", node.number)))?;
+        let is_child = |entry: &StoredEntry<'_>| !matches!(entry.name, b"." | b"..");
+        names.extend(entries.into_iter().filter(is_child).map(|entry| {
+            let kind = kind_of(entry.file_type).filter(|_| self.image.has_file_types());
+            DirectoryEntry {
+                name: entry.name.into(),
+                inode: InodeNumber(entry.inode),
+                kind,
+            }
+        }));
+        let limit = Limits::default().max_entries;
+        if names.len() as u64 > limit {
+            return Err(Error::unsupported(format!(
+                "inode {}: a directory of more than {limit} names",
+                node.number
+            )));
+        }
+        Ok(())
+    }
+}
+
+fn kind_of(file_type: u8) -> Option<Kind> {
+    Some(match file_type {
+        1 => Kind::Regular,
+        2 => Kind::Directory,
+        3 => Kind::CharacterDevice,
+        4 => Kind::BlockDevice,
+        5 => Kind::Fifo,
+        6 => Kind::Socket,
+        7 => Kind::Symlink,
+        _ => return None,
+    })
+}

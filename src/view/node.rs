@@ -1,0 +1,135 @@
+//! One inode and what it says.
+
+use super::View;
+use crate::error::Result;
+use crate::listing::Kind;
+use crate::ondisk::stored_inode::{FLAG_EXTENTS, FLAG_HUGE_FILE, FLAG_INLINE_DATA, StoredInode};
+use crate::units::{InodeNumber, Timestamp};
+
+/// An inode.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Its number: names with the same number are hard links.
+    pub number: InodeNumber,
+    /// The type.
+    pub kind: Kind,
+    pub(super) stored: StoredInode,
+    /// The whole inode: attributes follow its fields.
+    pub(super) bytes: Box<[u8]>,
+    sectors: u64,
+}
+
+impl View {
+    /// An inode by its number.
+    ///
+    /// # Errors
+    /// [`Error::BadImage`](crate::Error::BadImage) for a number or an inode that is none, and
+    /// where the image ends before it.
+    pub fn node(&self, number: InodeNumber) -> Result<Node> {
+        let bytes = self.image.inode(number)?;
+        let mut stored = StoredInode::decode(&bytes);
+        let Some(kind) = Kind::from_st_mode(stored.mode.into()) else {
+            return Err(self.bad(format!(
+                "inode {number}: expected a type, found mode {:#o}",
+                stored.mode
+            )));
+        };
+        if !self.image.is_64bit() {
+            stored.xattr_block &= u64::from(u32::MAX);
+        }
+        let sectors = if !self.image.has_huge_files() {
+            stored.blocks & u64::from(u32::MAX)
+        } else if stored.flags & FLAG_HUGE_FILE != 0 {
+            // 48 bits of blocks of at most 128 sectors.
+            stored.blocks * (self.image.block_bytes / 512)
+        } else {
+            stored.blocks
+        };
+        // As many blocks as a file of either kind can have, and no more than the kernel takes.
+        if stored.size_bytes > i64::MAX.unsigned_abs()
+            || stored.size_bytes.div_ceil(self.image.block_bytes) > 1 << 32
+        {
+            return Err(self.bad(format!(
+                "inode {number}: expected a size that ext can have, found {} bytes",
+                stored.size_bytes
+            )));
+        }
+        Ok(Node {
+            number,
+            kind,
+            stored,
+            bytes: bytes.into(),
+            sectors,
+        })
+    }
+}
+
+impl Node {
+    /// Permission, setuid, setgid and sticky bits.
+    pub fn mode(&self) -> u16 {
+        self.stored.mode & 0o7777
+    }
+
+    /// User.
+    pub fn uid(&self) -> u32 {
+        self.stored.uid
+    }
+
+    /// Group.
+    pub fn gid(&self) -> u32 {
+        self.stored.gid
+    }
+
+    /// The length of a regular file, of a symlink's target or of a directory's blocks.
+    pub fn size_bytes(&self) -> u64 {
+        self.stored.size_bytes
+    }
+
+    /// The inode's own count of its names.
+    pub fn links_count(&self) -> u16 {
+        self.stored.links_count
+    }
+
+    /// Sectors of 512 bytes that it takes, metadata included.
+    pub fn sectors(&self) -> u64 {
+        self.sectors
+    }
+
+    /// `i_flags`.
+    pub fn flags(&self) -> u32 {
+        self.stored.flags
+    }
+
+    /// Modification time.
+    pub fn mtime(&self) -> Timestamp {
+        self.stored.mtime
+    }
+
+    /// Access time.
+    pub fn atime(&self) -> Timestamp {
+        self.stored.atime
+    }
+
+    /// The inode's own change time.
+    pub fn ctime(&self) -> Timestamp {
+        self.stored.ctime
+    }
+
+    /// When it was made, where the inode is large enough to tell.
+    pub fn crtime(&self) -> Option<Timestamp> {
+        self.stored.crtime
+    }
+
+    /// Major and minor of a device.
+    pub fn device(&self) -> Option<(u32, u32)> {
+        matches!(self.kind, Kind::CharacterDevice | Kind::BlockDevice).then(|| self.stored.device())
+    }
+
+    pub(super) fn has_extents(&self) -> bool {
+        self.stored.flags & FLAG_EXTENTS != 0
+    }
+
+    pub(super) fn has_inline_data(&self) -> bool {
+        self.stored.flags & FLAG_INLINE_DATA != 0
+    }
+}

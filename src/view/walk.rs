@@ -1,0 +1,171 @@
+//! Everything below a directory, in one order.
+
+use std::collections::BTreeSet;
+
+use super::{Found, Node, View, join};
+use crate::error::{Error, Result};
+use crate::limits::Limits;
+use crate::listing::Kind;
+use crate::units::InodeNumber;
+
+/// Directories above a name, at most: what the build takes of an image, too.
+pub const MAX_DEPTH: usize = 1024;
+
+/// A step of a [`Walk`].
+#[derive(Debug)]
+pub enum Step {
+    /// A name, or a directory before what it holds.
+    Entry(Found),
+    /// A directory after what it holds.
+    Leave(Found),
+    /// A path that cannot be read, and why.
+    Problem {
+        /// Without a leading `/`.
+        path: Vec<u8>,
+        /// Why; the path is not in it.
+        error: Error,
+    },
+}
+
+/// Walks a tree, each directory before its children and these ascending by name. Names that no
+/// sound directory has (empty, with `/` or NUL, twice) are problems.
+///
+/// Ends whatever the image says: a directory is entered once, and all directories together are
+/// not larger than the filesystem.
+#[derive(Debug)]
+pub struct Walk<'a> {
+    view: &'a View,
+    start: Option<Found>,
+    open: Vec<Level>,
+    entered: BTreeSet<InodeNumber>,
+    blocks_left: u64,
+    names_left: u64,
+    /// Steps that are due, the next at the end.
+    due: Vec<Step>,
+}
+
+#[derive(Debug)]
+struct Level {
+    directory: Found,
+    /// What is still to come, the next at the end.
+    children: Vec<(Box<[u8]>, InodeNumber)>,
+    /// The name that came last.
+    last: Box<[u8]>,
+}
+
+impl View {
+    /// Walks `start` and everything below it.
+    pub fn walk(&self, start: Found) -> Walk<'_> {
+        Walk {
+            view: self,
+            start: Some(start),
+            open: Vec::new(),
+            entered: BTreeSet::new(),
+            blocks_left: self.image.blocks,
+            names_left: Limits::default().max_entries,
+            due: Vec::new(),
+        }
+    }
+}
+
+impl Walk<'_> {
+    /// Gives a name, and makes what a directory holds come next.
+    fn entry(&mut self, found: Found) -> Vec<Step> {
+        if found.node.kind != Kind::Directory {
+            return vec![Step::Entry(found)];
+        }
+        let children = self.enter(&found.node);
+        let mut steps = vec![Step::Entry(found.clone())];
+        match children {
+            Ok(children) => self.open.push(Level {
+                directory: found,
+                children,
+                last: Box::default(),
+            }),
+            Err(error) => {
+                steps.push(Step::Problem {
+                    path: found.path.clone(),
+                    error,
+                });
+                steps.push(Step::Leave(found));
+            }
+        }
+        steps
+    }
+
+    fn enter(&mut self, node: &Node) -> Result<Vec<(Box<[u8]>, InodeNumber)>> {
+        if self.open.len() >= MAX_DEPTH {
+            return Err(self
+                .view
+                .bad(format!("more than {MAX_DEPTH} directories deep")));
+        }
+        if !self.entered.insert(node.number) {
+            return Err(self.view.bad(format!(
+                "inode {}: expected one name of a directory, found another",
+                node.number
+            )));
+        }
+        let blocks = node.size_bytes().div_ceil(self.view.image.block_bytes);
+        if blocks > self.blocks_left {
+            return Err(self
+                .view
+                .bad("the directories are larger than the filesystem"));
+        }
+        self.blocks_left -= blocks;
+        let names = self.view.read_dir(node)?;
+        let Some(names_left) = self.names_left.checked_sub(names.len() as u64) else {
+            return Err(Error::unsupported(format!(
+                "more than {} names",
+                Limits::default().max_entries
+            )));
+        };
+        self.names_left = names_left;
+        let children = names.into_iter().rev();
+        Ok(children.map(|entry| (entry.name, entry.inode)).collect())
+    }
+
+    fn steps(&mut self) -> Vec<Step> {
+        if let Some(start) = self.start.take() {
+            return self.entry(start);
+        }
+        let Some(level) = self.open.last_mut() else {
+            return Vec::new();
+        };
+        let Some((name, inode)) = level.children.pop() else {
+            let left = self.open.pop();
+            return left
+                .map(|level| Step::Leave(level.directory))
+                .into_iter()
+                .collect();
+        };
+        let path = join(&level.directory.path, &name);
+        let wrong = if name.is_empty() || name.contains(&b'/') || name.contains(&0) {
+            Some("expected a file name, found one that cannot be")
+        } else if name == level.last {
+            Some("expected a name once in its directory, found it again")
+        } else {
+            None
+        };
+        level.last = name;
+        if let Some(what) = wrong {
+            let error = self.view.bad(what);
+            return vec![Step::Problem { path, error }];
+        }
+        match self.view.node(inode) {
+            Ok(node) => self.entry(Found { path, node }),
+            Err(error) => vec![Step::Problem { path, error }],
+        }
+    }
+}
+
+impl Iterator for Walk<'_> {
+    type Item = Step;
+
+    fn next(&mut self) -> Option<Step> {
+        if self.due.is_empty() {
+            self.due = self.steps();
+            self.due.reverse();
+        }
+        self.due.pop()
+    }
+}

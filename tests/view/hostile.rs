@@ -1,0 +1,197 @@
+//! Images bent on purpose, extracted beside a canary.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use layerpress::view::{Follow, View};
+
+use super::support::oracles;
+use super::support::sample::make_image_with;
+use super::{layerpress, said};
+
+/// An image whose inode numbers and directories debugfs has bent, beside a canary.
+struct Hostile {
+    directory: tempfile::TempDir,
+}
+
+impl Hostile {
+    fn new(commands: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("root");
+        fs::create_dir_all(root.join("a/b")).unwrap();
+        fs::create_dir(directory.path().join("outside")).unwrap();
+        fs::write(directory.path().join("outside/canary"), b"alive").unwrap();
+        fs::write(root.join("file"), b"evil").unwrap();
+        fs::write(root.join("a/xyz"), b"evil").unwrap();
+        fs::write(root.join("a/dir"), b"evil").unwrap();
+        symlink("../outside", root.join("escape")).unwrap();
+        symlink("../outside/canary", root.join("escape-file")).unwrap();
+        symlink(directory.path().join("outside"), root.join("away")).unwrap();
+        let image = directory.path().join("image");
+        make_image_with(&["-t", "ext3", "-b", "4096"], &root, &image, "16M");
+        if !commands.is_empty() {
+            oracles::debugfs_write(&image, commands);
+        }
+        Self { directory }
+    }
+
+    fn image(&self) -> PathBuf {
+        self.directory.path().join("image")
+    }
+
+    /// Replaces a directory entry's name by one of the same length.
+    fn rename(&self, from: &[u8], to: &[u8]) {
+        let mut bytes = fs::read(self.image()).unwrap();
+        let header = [from.len() as u8];
+        let at = bytes
+            .windows(from.len() + 2)
+            .position(|window| window[0] == header[0] && window[2..] == *from)
+            .unwrap();
+        bytes[at + 2..at + 2 + to.len()].copy_from_slice(to);
+        fs::write(self.image(), bytes).unwrap();
+    }
+
+    /// Extracts into a directory; what was said, and whether all went well.
+    fn extract(&self, options: &[&str]) -> (bool, String) {
+        let target = self.directory.path().join("target");
+        let output = Command::new(env!("CARGO_BIN_EXE_layerpress"))
+            .arg("extract")
+            .args(options)
+            .args([&self.image(), Path::new("-o"), &target])
+            .output()
+            .unwrap();
+        let code = output.status.code().unwrap();
+        assert!(matches!(code, 0 | 4), "{code}: {}", said(&output));
+        self.assert_canary();
+        (code == 0, said(&output))
+    }
+
+    fn assert_canary(&self) {
+        let outside = self.directory.path().join("outside");
+        assert_eq!(fs::read(outside.join("canary")).unwrap(), b"alive");
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+        let mut names: Vec<_> = fs::read_dir(self.directory.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        names.retain(|name| name != "target");
+        names.sort();
+        assert_eq!(names, ["image", "outside", "root"]);
+    }
+}
+
+#[test]
+fn links_that_lead_out_are_made_and_not_followed() {
+    let hostile = Hostile::new(&[]);
+    assert!(hostile.extract(&[]).0);
+    let target = hostile.directory.path().join("target");
+    let escape = fs::read_link(target.join("escape")).unwrap();
+    assert_eq!(escape, Path::new("../outside"));
+    // Again over what is there now: links are replaced, not written through.
+    let (_, refused) = {
+        let output = layerpress(&[
+            OsStr::new("extract"),
+            hostile.image().as_os_str(),
+            OsStr::new("-o"),
+            target.as_os_str(),
+        ]);
+        (output.status.code(), said(&output))
+    };
+    assert!(refused.contains("--force"), "{refused}");
+    assert!(hostile.extract(&["--force"]).0);
+}
+
+#[test]
+fn links_that_lie_in_the_target_are_replaced_and_not_followed() {
+    let hostile = Hostile::new(&[]);
+    let target = hostile.directory.path().join("target");
+    fs::create_dir(&target).unwrap();
+    symlink("../outside", target.join("a")).unwrap();
+    symlink("../outside/canary", target.join("file")).unwrap();
+    assert!(hostile.extract(&["--force"]).0);
+    assert_eq!(fs::read(target.join("file")).unwrap(), b"evil");
+    assert!(target.join("a/b").is_dir() && !target.join("a").is_symlink());
+}
+
+#[test]
+fn names_that_lead_out_are_refused() {
+    for name in [&b"../"[..], b"x/y", b"/xy", b"x\0y"] {
+        let hostile = Hostile::new(&[]);
+        hostile.rename(b"xyz", name);
+        let (good, told) = hostile.extract(&[]);
+        assert!(!good && told.contains("expected a file name"), "{told}");
+        let output = layerpress(&[
+            OsStr::new("ls"),
+            OsStr::new("-R"),
+            hostile.image().as_os_str(),
+        ]);
+        assert_ne!(output.status.code(), Some(101));
+    }
+    // `..` is never a child.
+    let hostile = Hostile::new(&["link a/xyz a/zz"]);
+    hostile.rename(b"zz", b"..");
+    assert!(hostile.extract(&[]).0);
+}
+
+#[test]
+fn a_link_and_a_directory_of_one_name_do_not_write_through_the_link() {
+    // `escape` comes first, and then a directory that calls itself so as well.
+    let hostile = Hostile::new(&["mkdir escapx", "write /etc/hostname escapx/canary"]);
+    hostile.rename(b"escapx", b"escape");
+    for options in [&[][..], &["--force"]] {
+        let (good, told) = hostile.extract(options);
+        assert!(!good && told.contains("found it again"), "{told}");
+        fs::remove_dir_all(hostile.directory.path().join("target")).unwrap();
+    }
+}
+
+#[test]
+fn directories_that_hold_themselves_end_in_an_error() {
+    for command in ["link a a/b/a", "link / a/b/root", "link a/b again"] {
+        let hostile = Hostile::new(&[command]);
+        let (good, told) = hostile.extract(&[]);
+        assert!(!good && told.contains("one name of a directory"), "{told}");
+        let image = hostile.image();
+        let output = layerpress(&[OsStr::new("ls"), OsStr::new("-R"), image.as_os_str()]);
+        assert_eq!(output.status.code(), Some(4), "{}", said(&output));
+        assert!(
+            said(&output).contains("by another name"),
+            "{}",
+            said(&output)
+        );
+    }
+}
+
+#[test]
+fn a_map_that_leads_to_itself_ends_in_an_error() {
+    // The triple indirect block is the directory's own, and the size is what it could hold.
+    let hostile = Hostile::new(&[]);
+    let told = oracles::debugfs(&hostile.image(), &["blocks /a"]);
+    let block = told
+        .split_whitespace()
+        .find(|word| word.parse::<u32>().is_ok())
+        .unwrap();
+    let own = u64::from(block.parse::<u32>().unwrap()) * 4096;
+    oracles::debugfs_write(
+        &hostile.image(),
+        &[
+            &format!("set_inode_field /file block[TIND] {block}"),
+            "set_inode_field /file size 4398046511104",
+            "set_inode_field /a size 4096",
+        ],
+    );
+    let file = File::options().write(true).open(hostile.image()).unwrap();
+    let pointers = block.parse::<u32>().unwrap().to_le_bytes().repeat(1024);
+    file.write_all_at(&pointers, own).unwrap();
+    let view = View::open(&hostile.image()).unwrap();
+    let found = view.lookup(b"file", Follow::Never).unwrap();
+    let error = view.extents(&found.node).unwrap_err().to_string();
+    assert!(
+        error.contains("maps more blocks than the filesystem has"),
+        "{error}"
+    );
+    hostile.assert_canary();
+}
