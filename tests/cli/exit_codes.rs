@@ -54,7 +54,7 @@ fn three_is_input_or_output() {
     let unreadable = press();
     fs::set_permissions(
         unreadable.image(),
-        std::os::unix::fs::PermissionsExt::from_mode(0),
+        std::os::unix::fs::PermissionsExt::from_mode(0o0),
     )
     .unwrap();
     let mut command = as_nobody(&unreadable);
