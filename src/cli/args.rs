@@ -21,7 +21,7 @@ Exit codes:
   6  mke2fs, tune2fs, e2fsck or debugfs is missing, too old or failed
   7  the size given is too small for the image
   8  the result is not what was meant: a bug in layerpress
-  129, 130, 131, 143  ended by SIGHUP, SIGINT, SIGQUIT, SIGTERM; nothing is left behind";
+  129, 130, 131, 143  ended by SIGHUP, SIGINT, SIGQUIT, SIGTERM; nothing is left";
 
 /// Press a container image's layers into one mountable ext filesystem image: no root, no daemon,
 /// no loop device.

@@ -22,7 +22,12 @@ fn on_terminal(press: &Press, line: &str) -> Option<String> {
         skip("there are no pseudo-terminals");
         return None;
     }
-    Some(fs::read_to_string(&record).unwrap())
+    let record = fs::read_to_string(&record).unwrap();
+    // script's own lines at the start and at the end.
+    let lines = record
+        .split_inclusive('\n')
+        .filter(|line| !line.starts_with("Script "));
+    Some(lines.collect())
 }
 
 fn image() -> Press {

@@ -188,6 +188,7 @@ fn attempt(press: &Press, build_too: bool, passed: &mut Passed, seed: u64) {
                     fsck: true,
                     verify: true,
                     sidecar: false,
+                    sync: false,
                 },
             };
             pipeline::build(&request, &filesystem(), &output, &Silent)?;
