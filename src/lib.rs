@@ -6,6 +6,8 @@
 //! source → layers → tree → plan → mkfs → populate → finish (with readback)
 //!     └─────────────── pipeline (knows all steps) ───────────────┘   mount (stands alone)
 //!                                                         cli (knows pipeline, mount)
+//!
+//!     beside the flow: inspect (what a filesystem says of itself) · compare (two listings)
 //! ```
 //!
 //! [`pipeline::build`] is the whole job, a line for each step; each step takes what the steps
@@ -27,6 +29,9 @@ pub mod progress;
 pub mod region;
 pub mod units;
 pub mod warnings;
+
+pub mod compare;
+pub mod inspect;
 
 pub mod source;
 

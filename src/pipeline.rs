@@ -69,6 +69,21 @@ pub struct OutputRequest {
     pub finish: FinishOptions,
 }
 
+/// An image read and flattened.
+#[derive(Debug)]
+pub struct Flattened {
+    /// The image.
+    pub image: Image,
+    /// Its layers' bytes.
+    pub contents: Contents,
+    /// What it shows.
+    pub tree: Tree,
+    /// The time of what has none of its own.
+    pub made: Timestamp,
+    /// Everything that was noticed on the way.
+    pub warnings: Warnings,
+}
+
 /// An image read, flattened and planned.
 #[derive(Debug)]
 pub struct Planned {
@@ -93,15 +108,16 @@ pub struct Built {
     pub filesystem: FinishedFilesystem,
 }
 
-/// Reads an image and plans its filesystem, without writing anything but spools.
+/// Reads an image and flattens it, without writing anything but spools. Directories that no layer
+/// describes are of `made_seconds` (since 1970), or of the time the image was created.
 ///
 /// # Errors
 /// See [`crate::Error`].
-pub fn plan(
+pub fn flattened(
     image_request: &ImageRequest,
-    filesystem: &FilesystemRequest,
+    made_seconds: Option<i64>,
     reporter: &dyn Reporter,
-) -> Result<Planned> {
+) -> Result<Flattened> {
     let ImageRequest {
         reference,
         platform,
@@ -126,23 +142,50 @@ pub fn plan(
         contents,
         warnings: reading,
     } = layers::read(&image, &options, reporter).map_err(named)?;
-    let made = made(&image, &filesystem.identity);
+    let made = made(&image, made_seconds);
     let options = FlattenOptions {
         default_time: made,
         limits,
         keep: None,
     };
     let tree = flatten(changesets, &options, reporter).map_err(named)?;
+    let mut warnings = std::mem::take(&mut image.warnings);
+    for more in [reading, tree.warnings.clone()] {
+        warnings.merge(more);
+    }
+    Ok(Flattened {
+        image,
+        contents,
+        tree,
+        made,
+        warnings,
+    })
+}
+
+/// Reads an image and plans its filesystem, without writing anything but spools.
+///
+/// # Errors
+/// See [`crate::Error`].
+pub fn plan(
+    image_request: &ImageRequest,
+    filesystem: &FilesystemRequest,
+    reporter: &dyn Reporter,
+) -> Result<Planned> {
+    let Flattened {
+        image,
+        contents,
+        tree,
+        made,
+        mut warnings,
+    } = flattened(image_request, filesystem.identity.made_seconds, reporter)?;
     let options = PlanOptions {
         size: filesystem.size,
         room: filesystem.room,
         identity: identity(&image, made, &filesystem.identity),
     };
-    let plan = Plan::of(&tree, &options).map_err(named)?;
-    let mut warnings = std::mem::take(&mut image.warnings);
-    for more in [reading, tree.warnings.clone(), plan.warnings.clone()] {
-        warnings.merge(more);
-    }
+    let plan = Plan::of(&tree, &options)
+        .map_err(|error| error.in_image(&image_request.reference.to_string()))?;
+    warnings.merge(plan.warnings.clone());
     Ok(Planned {
         image,
         contents,
@@ -217,8 +260,8 @@ fn refuse_own_input(reference: &Reference, output: &Path) -> Result<()> {
 }
 
 /// The filesystem's time: asked for, or the image's own, or the first second mke2fs can be given.
-fn made(image: &Image, wanted: &IdentityRequest) -> Timestamp {
-    match wanted.made_seconds {
+fn made(image: &Image, wanted_seconds: Option<i64>) -> Timestamp {
+    match wanted_seconds {
         Some(seconds) => Timestamp::from_seconds(seconds),
         None => image.created.unwrap_or(Timestamp::from_seconds(1)),
     }

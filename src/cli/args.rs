@@ -13,7 +13,8 @@ use crate::plan::identity::parse_uuid;
 
 pub const EXIT_CODES: &str = "\
 Exit codes:
-  0  done
+  0  done; verify, diff: no difference
+  1  verify, diff: there are differences
   2  the command line is wrong
   3  reading or writing failed here (missing file, full disk, no permission)
   4  the image is broken or exceeds a limit
@@ -42,6 +43,19 @@ pub enum Command {
     /// Show the filesystem that build would make: sizes, blocks by use, inodes
     #[command(after_help = EXIT_CODES)]
     Plan(PlanArguments),
+    /// Tell what a container image or a filesystem image is, and what it was made from
+    #[command(after_help = EXIT_CODES)]
+    Inspect(super::inspect::InspectArguments),
+    /// Hold a filesystem image against a container image: every entry and attribute
+    #[command(after_help = EXIT_CODES)]
+    Verify(super::verify::VerifyArguments),
+    /// List what differs between two filesystem images, container images or one of each
+    #[command(after_help = EXIT_CODES)]
+    Diff(super::diff::DiffArguments),
+    /// Print a shell's completion script
+    Completions(super::completions::CompletionsArguments),
+    /// Write the manual pages into a directory
+    Man(super::man::ManArguments),
     /// Mount a filesystem image, for reading only; or list what is mounted (needs root)
     #[command(override_usage = super::mount::USAGE, after_help = super::mount::exit_codes())]
     Mount(super::mount::MountArguments),
@@ -100,8 +114,6 @@ pub enum ProgressForm {
 
 #[derive(Debug, Args)]
 pub struct BuildArguments {
-    #[command(flatten)]
-    pub reference: ReferenceArgument,
     /// Where the filesystem image goes; a regular file there is replaced
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
@@ -132,8 +144,6 @@ pub struct BuildArguments {
 
 #[derive(Debug, Args)]
 pub struct PlanArguments {
-    #[command(flatten)]
-    pub reference: ReferenceArgument,
     /// Print the plan as JSON
     #[arg(long)]
     pub json: bool,
@@ -146,16 +156,19 @@ pub struct PlanArguments {
 }
 
 #[derive(Debug, Args)]
-pub struct ReferenceArgument {
+pub struct ImageArguments {
     /// docker-archive:PATH[:NAME], oci:DIRECTORY[:TAG|@DIGEST], oci-archive:PATH[:TAG],
     /// rootfs:PATH (a flat tar or a directory tree), - for standard input, or a path to any of
     /// these
     pub image: OsString,
+    #[command(flatten)]
+    pub reading: ReadingArguments,
 }
 
+/// How images are read.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Image")]
-pub struct ImageArguments {
+pub struct ReadingArguments {
     /// Choose from an image for several platforms, as in linux/arm64 or linux/arm/v7 [default:
     /// this machine's]
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]

@@ -16,12 +16,7 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> anyhow::Resu
     let started = Instant::now();
     let reporter = progress::reporter(output);
     let work_dir = options::directory_of(&arguments.output);
-    let image = options::image(
-        &arguments.reference,
-        &arguments.image,
-        &arguments.limits,
-        work_dir,
-    )?;
+    let image = options::image(&arguments.image, &arguments.limits, work_dir)?;
     let built = pipeline::build(
         &image,
         &options::filesystem(&arguments.filesystem),

@@ -49,10 +49,13 @@ impl Held {
     fn take(&mut self, signal: i32) {
         self.received.get_or_insert(signal);
         // The terminal has sent it to the child as well; twice may mean something else to it.
-        let from_terminal = matches!(signal, SIGINT | SIGQUIT) && is_in_foreground();
-        if let (Some(child), Some(signal), false) =
-            (self.child, Signal::from_named_raw(signal), from_terminal)
-        {
+        if !(matches!(signal, SIGINT | SIGQUIT) && is_in_foreground()) {
+            self.pass(signal);
+        }
+    }
+
+    fn pass(&self, signal: i32) {
+        if let (Some(child), Some(signal)) = (self.child, Signal::from_named_raw(signal)) {
             // It may have ended by now: its number is still its own.
             let _ = kill_process(child, signal);
         }
@@ -68,12 +71,16 @@ fn is_in_foreground() -> bool {
 }
 
 impl Hold {
-    /// Passes signals to a child that is not reaped yet, from now on or no more.
+    /// Passes signals to a child that is not reaped yet, from its start on, or no more.
     pub fn pass_to(&self, child: Option<u32>) {
         if let Some(held) = &mut *lock() {
             held.child = child
                 .and_then(|id| i32::try_from(id).ok())
                 .and_then(Pid::from_raw);
+            // One that came while the child was being started.
+            if let Some(signal) = held.received {
+                held.pass(signal);
+            }
         }
     }
 }

@@ -8,9 +8,14 @@ mod args;
 mod attributes;
 mod build;
 mod cat;
+mod completions;
+mod diff;
+mod differences;
 mod extract;
 mod hold;
+mod inspect;
 mod ls;
+mod man;
 mod mount;
 mod names;
 mod options;
@@ -21,7 +26,9 @@ mod signals;
 mod stat;
 mod table;
 mod tell;
+mod text;
 mod umount;
+mod verify;
 mod view;
 
 use std::io::{self, Write};
@@ -49,6 +56,11 @@ pub fn run() -> ExitCode {
     let ran = match arguments.command {
         Command::Build(build) => build::run(&build, &arguments.output).map(done),
         Command::Plan(plan) => plan::run(&plan, &arguments.output).map(done),
+        Command::Inspect(inspect) => inspect::run(&inspect, &arguments.output).map(done),
+        Command::Verify(verify) => verify::run(&verify, &arguments.output).map(equal_or_not),
+        Command::Diff(diff) => diff::run(&diff, &arguments.output).map(equal_or_not),
+        Command::Completions(completions) => completions::run(&completions).map(done),
+        Command::Man(man) => man::run(&man).map(done),
         Command::Mount(mount) => mount::run(&mount, &arguments.output),
         Command::Umount(umount) => umount::run(&umount, &arguments.output).map(done),
         Command::Ls(ls) => ls::run(&ls).map(done),
@@ -69,6 +81,11 @@ pub fn run() -> ExitCode {
 /// The exit code of a command that has but one good end.
 fn done((): ()) -> ExitCode {
     ExitCode::SUCCESS
+}
+
+/// The exit code of a comparison, as of `diff` and `cmp`.
+fn equal_or_not(are_equal: bool) -> ExitCode {
+    ExitCode::from(u8::from(!are_equal))
 }
 
 /// Prints a value as JSON.

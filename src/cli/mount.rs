@@ -66,11 +66,11 @@ pub fn exit_codes() -> String {
 
 /// Mounts, runs or lists.
 pub fn run(arguments: &MountArguments, output: &OutputArguments) -> anyhow::Result<ExitCode> {
-    let (Some(image), Some(directory)) = (&arguments.image, &arguments.directory) else {
+    let (Some(image_path), Some(directory)) = (&arguments.image, &arguments.directory) else {
         return list(arguments.json).map(done);
     };
     let reporter = progress::reporter(output);
-    let image = ImageFile::open(image)?;
+    let image = ImageFile::open(image_path)?;
     let image = if arguments.trust {
         image.trust()
     } else {
@@ -98,7 +98,7 @@ pub fn run(arguments: &MountArguments, output: &OutputArguments) -> anyhow::Resu
     if arguments.json {
         print_json(&shown)?;
     } else if !output.quiet {
-        print(&shown.line())?;
+        print(&shown.line(image_path, directory))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -139,6 +139,10 @@ fn exit_code_of_signal(signal: i32) -> ExitCode {
     ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))
 }
 
+fn text(path: &Path) -> String {
+    escape_path(path.as_os_str().as_encoded_bytes())
+}
+
 /// A mount, told. The names are those of the JSON form.
 #[derive(Debug, Serialize)]
 struct ShownMount {
@@ -153,7 +157,6 @@ struct ShownMount {
 
 impl ShownMount {
     fn of(mounted: &MountedImage) -> Self {
-        let text = |path: &Path| escape_path(path.as_os_str().as_encoded_bytes());
         Self {
             image: text(&mounted.image),
             image_deleted: mounted.is_deleted,
@@ -165,11 +168,12 @@ impl ShownMount {
         }
     }
 
-    fn line(&self) -> String {
+    /// For whoever has just typed both paths.
+    fn line(&self, image: &Path, directory: &Path) -> String {
         format!(
             "{} mounted on {} ({}, {}, {})\n",
-            self.image,
-            self.mount_point,
+            text(image),
+            text(directory),
             self.filesystem_type,
             self.what_it_allows(),
             self.device

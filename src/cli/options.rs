@@ -1,12 +1,14 @@
 //! What is meant.
 
+use std::ffi::OsStr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use super::args::{
-    BuildArguments, FilesystemArguments, ImageArguments, LimitArguments, ReferenceArgument,
+    BuildArguments, FilesystemArguments, ImageArguments, LimitArguments, ReadingArguments,
     ToolArguments,
 };
+use crate::command;
 use crate::error::Result;
 use crate::finish::FinishOptions;
 use crate::limits::Limits;
@@ -21,13 +23,25 @@ use crate::units::ByteSize;
 /// # Errors
 /// For a reference that is none.
 pub fn image(
-    reference: &ReferenceArgument,
     arguments: &ImageArguments,
     limits: &LimitArguments,
     work_dir: PathBuf,
 ) -> Result<ImageRequest> {
+    named_image(&arguments.image, &arguments.reading, limits, work_dir)
+}
+
+/// The image of this name, likewise.
+///
+/// # Errors
+/// For a reference that is none.
+pub fn named_image(
+    name: &OsStr,
+    arguments: &ReadingArguments,
+    limits: &LimitArguments,
+    work_dir: PathBuf,
+) -> Result<ImageRequest> {
     Ok(ImageRequest {
-        reference: Reference::parse(&reference.image)?,
+        reference: Reference::parse(name)?,
         platform: arguments.platform.clone(),
         work_dir: arguments.work_dir.clone().unwrap_or(work_dir),
         jobs: arguments.jobs.unwrap_or_else(processors),
@@ -73,6 +87,17 @@ fn tools(arguments: &ToolArguments) -> ToolPaths {
         e2fsck: arguments.e2fsck.clone(),
         debugfs: arguments.debugfs.clone(),
         search_path: std::env::var_os("PATH"),
+    }
+}
+
+/// The debugfs that is meant.
+///
+/// # Errors
+/// [`crate::Error::Tool`] where none is given and none is found.
+pub fn debugfs(given: Option<&Path>) -> Result<PathBuf> {
+    match given {
+        Some(path) => Ok(path.to_owned()),
+        None => command::find("debugfs", std::env::var_os("PATH").as_deref()),
     }
 }
 

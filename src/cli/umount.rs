@@ -47,11 +47,8 @@ pub fn run(arguments: &UmountArguments, output: &OutputArguments) -> anyhow::Res
     let mut told = String::new();
     for mounted in mount::find(&arguments.target)? {
         undo(&mounted, options, &*reporter)?;
-        told += &format!(
-            "{} unmounted from {}\n",
-            escape_path(mounted.image.as_os_str().as_encoded_bytes()),
-            escape_path(mounted.mount.mount_point.as_os_str().as_encoded_bytes())
-        );
+        let at = mounted.mount.mount_point.as_os_str();
+        told += &format!("{} unmounted\n", escape_path(at.as_encoded_bytes()));
     }
     drop(reporter);
     if !output.quiet {

@@ -16,8 +16,10 @@ mod verification;
 pub use entry::{Content, Data, DataExtent, Device, Entry, EntryKind, Xattr};
 pub use read::{ReadOptions, read};
 
+use crate::error::Result;
 use crate::oci::{DiffId, Digest};
 use crate::region::FileRegion;
+use crate::source::LayerBlob;
 use crate::warnings::Warnings;
 
 /// The layers of one image, base first, all verified.
@@ -57,6 +59,17 @@ pub struct LayerSummary {
     pub tar_bytes: u64,
     /// Entries in the tar.
     pub entry_count: u64,
+}
+
+/// The length of a layer's tar as far as it is known without reading the layer: where it is stored
+/// uncompressed.
+///
+/// # Errors
+/// [`crate::Error::Unsupported`] for a compression that layers cannot have; read errors.
+pub fn unread_tar_bytes(layer: &LayerBlob) -> Result<Option<u64>> {
+    let compression = compression::Compression::detect(&layer.stored)?;
+    let is_plain = compression == compression::Compression::None;
+    Ok(is_plain.then_some(layer.stored.length_bytes))
 }
 
 /// Random access to the uncompressed tar of every layer.

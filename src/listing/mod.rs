@@ -78,6 +78,12 @@ impl Listing {
         self.lines.insert(index, line);
     }
 
+    /// Takes a line out.
+    pub fn remove(&mut self, path: &[u8]) -> Option<Line> {
+        let found = self.lines.binary_search_by(|line| (*line.path).cmp(path));
+        found.ok().map(|index| self.lines.remove(index))
+    }
+
     /// All lines, for filling in what was unknown. Paths must stay as they are.
     pub fn lines_mut(&mut self) -> impl Iterator<Item = &mut Line> {
         self.lines.iter_mut()

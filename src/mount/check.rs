@@ -51,8 +51,8 @@ pub fn check(
         )));
     }
     Err(Error::bad_image(format!(
-        "damaged filesystem (--trust mounts it all the same, `e2fsck -fy` on a copy may mend it); \
-         e2fsck found:\n{found}"
+        "damaged filesystem; e2fsck found:\n{found}\n\
+         (`e2fsck -fy` may mend a copy; --trust mounts it as it is)"
     ))
     .in_image(name))
 }

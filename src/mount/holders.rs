@@ -48,6 +48,7 @@ pub fn mount_id(path: &Path) -> Option<u64> {
 
 /// Everybody who keeps `mount` busy, as far as this process may look. Processes come and go, so
 /// the answer may be empty.
+/// This process is left out: whoever started it where it stands is not.
 pub fn holders(mount: &MountEntry) -> Vec<Holder> {
     let mut holders: Vec<_> = mounts()
         .unwrap_or_default()
@@ -68,10 +69,15 @@ pub fn holders(mount: &MountEntry) -> Vec<Holder> {
     holders
 }
 
-/// The numbers of all processes, ascending.
+/// The numbers of all other processes, ascending.
 fn processes() -> Vec<u32> {
+    let own = rustix::process::getpid()
+        .as_raw_nonzero()
+        .get()
+        .cast_unsigned();
     let mut processes: Vec<u32> = names_in(Path::new("/proc"))
         .filter_map(|name| name.parse().ok())
+        .filter(|&id| id != own)
         .collect();
     processes.sort_unstable();
     processes

@@ -181,6 +181,11 @@ pub fn decode_block_pointers(bytes: &[u8]) -> ([u32; 15], u32) {
     (pointers, get_u32(bytes, I_SIZE_LO))
 }
 
+/// `i_size` of an encoded inode, both halves of it.
+pub fn decode_size(bytes: &[u8]) -> u64 {
+    u64::from(get_u32(bytes, I_SIZE_HIGH)) << 32 | u64::from(get_u32(bytes, I_SIZE_LO))
+}
+
 /// `i_mode` of an encoded inode.
 pub fn decode_mode(bytes: &[u8]) -> u16 {
     get_u16(bytes, I_MODE)
@@ -229,6 +234,7 @@ mod tests {
         assert_eq!(get_u32(&bytes, 0x64), 0);
         assert_eq!(get_u32(&bytes, 0x68), 0x2122_2324);
         assert_eq!(get_u32(&bytes, 0x6c), 0x1122_3344);
+        assert_eq!(decode_size(&bytes), 0x1122_3344_5566_7788);
         assert_eq!(get_u16(&bytes, 0x78), 0x0102);
         assert_eq!(get_u16(&bytes, 0x7a), 0x0506);
         assert_eq!(get_u16(&bytes, 0x80), 32);

@@ -8,16 +8,19 @@ pub mod bitmap;
 pub mod directory_entry;
 pub mod directory_index;
 pub mod extent;
+pub mod features;
 pub mod group_descriptor;
 pub mod hash;
 pub mod indirect;
 pub mod inode;
 pub mod posix_acl;
+pub mod status;
 pub mod stored_directory;
 pub mod stored_inode;
 pub mod stored_xattr;
 pub mod superblock;
 pub mod xattr;
+pub mod xattr_lookup;
 
 fn get_u16(bytes: &[u8], offset: usize) -> u16 {
     u16::from_le_bytes([bytes[offset], bytes[offset + 1]])

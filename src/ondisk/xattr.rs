@@ -5,6 +5,10 @@ use super::inode::{IN_INODE_XATTR_OFFSET, INODE_BYTES};
 use super::{put_u16, put_u32};
 use crate::units::BLOCK_SIZE;
 
+/// The attribute of mke2fs' `lost+found` that tells which image a filesystem was made from: the
+/// 32 bytes of its chain ID, a SHA-256 (OCI image-spec, config.md, "Layer ChainID").
+pub const CHAIN_ID_XATTR: &[u8] = b"user.layerpress.chain_id";
+
 /// `h_magic`, of an attribute block and of attributes in an inode.
 const MAGIC: u32 = 0xea02_0000;
 

@@ -28,10 +28,10 @@ use crate::progress::{Reporter, Unit};
 use crate::tree::{NodeId, Tree};
 use crate::units::InodeNumber;
 
+pub use crate::ondisk::xattr::CHAIN_ID_XATTR;
 use block_writer::BlockWriter;
 use groups::Groups;
 use inodes::NodeWriter;
-pub use system_inodes::CHAIN_ID_XATTR;
 
 /// A filesystem with the tree in it, not yet proven.
 #[derive(Debug)]

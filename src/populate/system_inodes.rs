@@ -9,7 +9,7 @@ use rustix::fs::{FallocateFlags, fallocate};
 use super::groups::Groups;
 use crate::ondisk::indirect::{POINTERS_PER_BLOCK, decode_pointers};
 use crate::ondisk::inode::{IN_INODE_XATTR_OFFSET, INODE_BYTES, decode_block_pointers};
-use crate::ondisk::xattr::{StoredXattr, encode_in_inode, split_name};
+use crate::ondisk::xattr::{CHAIN_ID_XATTR, StoredXattr, encode_in_inode, split_name};
 use crate::units::{BLOCK_SIZE, BlockNumber, InodeNumber};
 
 /// The blocks of the root directory and of `lost+found`, as mke2fs made them.
@@ -36,10 +36,6 @@ pub fn preallocated_blocks(file: &File, groups: &Groups<'_>) -> io::Result<Preal
         lost_found: direct(InodeNumber::LOST_FOUND)?,
     })
 }
-
-/// The attribute of mke2fs' `lost+found` that tells which image a filesystem was made from: the
-/// 32 bytes of its chain ID, a SHA-256 (OCI image-spec, config.md, "Layer ChainID").
-pub const CHAIN_ID_XATTR: &[u8] = b"user.layerpress.chain_id";
 
 /// Records the chain ID where it is in nobody's way.
 ///

@@ -15,6 +15,7 @@ mod expected;
 mod ext4_view;
 mod mapped;
 mod verify;
+mod views;
 
 use std::fmt;
 use std::fs::File;
@@ -26,6 +27,7 @@ pub use expected::expected_listing;
 pub use ext4_view::read_through_ext4_view;
 pub use mapped::{BlockMap, BlockRun, MappedReader};
 pub use verify::{Finding, Reader, VerifyReport, verify};
+pub use views::{WholeView, read_whole};
 
 use crate::error::{Error, Result, escape_path};
 use crate::listing::Listing;

@@ -1,21 +1,19 @@
 //! An image held against the tree it was made from.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
-use super::{Problem, View, expected_listing, read_through_debugfs, read_through_ext4_view};
+use super::views::{Views, read_views};
+use super::{Problem, expected_listing};
 use crate::error::{Error, Result};
 use crate::layers::Contents;
 use crate::listing::{Body, Difference, Field, Kind, Line, Links, Listing, Owner, compare};
-use crate::progress::{Reporter, Unit};
+use crate::progress::Reporter;
 use crate::tree::Tree;
 
 /// How many differences an error shows.
 const SHOWN_DIFFERENCES: usize = 10;
-
-/// Progress is told in pieces of at least this many bytes.
-const REPORTED_BYTES: u64 = 1 << 20;
 
 /// Where mke2fs puts a directory of its own.
 const LOST_FOUND: &[u8] = b"lost+found";
@@ -127,62 +125,6 @@ pub fn verify(
         expect_lost_found(&mut expected);
         Ok(report(&expected, &views))
     })
-}
-
-struct Views {
-    debugfs: View,
-    ext4_view: View,
-}
-
-fn read_views(
-    image: &Path,
-    debugfs: &Path,
-    max_names: u64,
-    reporter: &dyn Reporter,
-) -> Result<Views> {
-    let meter = reporter.begin("read the filesystem back", Unit::Bytes, None);
-    let mut unreported = 0;
-    let inodes = read_through_debugfs(image, debugfs, max_names, reporter)?;
-    let mut met = BTreeSet::new();
-    let ext4_view = read_through_ext4_view(image, max_names, &mut |path, size_bytes| {
-        // Each inode once; a file that is mostly holes is left to the block map.
-        inodes.inode_of(path).is_some_and(|inode| {
-            let record = inodes.record(inode);
-            let data = record.map_or(0, |record| record.sectors.saturating_mul(512));
-            let wanted = size_bytes <= data.saturating_mul(2) && met.insert(inode);
-            if wanted {
-                unreported += size_bytes;
-            }
-            if unreported >= REPORTED_BYTES {
-                meter.add(std::mem::take(&mut unreported));
-            }
-            wanted
-        })
-    })?;
-    let digests: BTreeMap<_, _> = ext4_view
-        .listing
-        .lines()
-        .iter()
-        .filter(|line| matches!(line.body, Body::Content(_)))
-        .filter_map(|line| Some((inodes.inode_of(&line.path)?, line.body.clone())))
-        .collect();
-    let mut debugfs = inodes.view(&mut |path, _| {
-        let inode = inodes.inode_of(path);
-        inode.is_none_or(|inode| !digests.contains_key(&inode))
-    })?;
-    // What ext4-view read under one name holds for the inode's other names as well.
-    for line in debugfs.listing.lines_mut() {
-        let digest = inodes
-            .inode_of(&line.path)
-            .and_then(|inode| digests.get(&inode))
-            .filter(|_| line.body == Body::Unknown);
-        if let Some(digest) = digest {
-            line.body = digest.clone();
-        }
-    }
-    meter.add(unreported);
-    meter.finish("read");
-    Ok(Views { debugfs, ext4_view })
 }
 
 /// Adds mke2fs's `lost+found` to a listing that has none.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::document;
 use super::layout;
+use super::offer::Offer;
 use super::parts::{Parts, StoredLayer, Wanted, check_layer_type};
 use super::reference::Selector;
 use super::store::Store;
@@ -28,12 +29,7 @@ struct Entry {
 
 /// Finds the image that was asked for.
 pub(super) fn find(store: &Store, selector: Option<&Selector>, wanted: &Wanted) -> Result<Parts> {
-    let name = "manifest.json";
-    let region = store
-        .find(name)?
-        .ok_or_else(|| Error::bad_image("not a docker archive: expected the file manifest.json"))?;
-    let entries: Option<Vec<Entry>> = document::parse(&document::read(&region, name)?, name)?;
-    let entries = entries.unwrap_or_default();
+    let entries = read_entries(store)?;
     let chosen = match selector {
         None => (0..entries.len()).collect(),
         Some(Selector::Name(name)) => by_name(&entries, name)?,
@@ -60,6 +56,34 @@ pub(super) fn find(store: &Store, selector: Option<&Selector>, wanted: &Wanted) 
         config_digest,
         config,
     })
+}
+
+/// All images of the archive.
+///
+/// # Errors
+/// Where the list cannot be read; a configuration may be damaged.
+pub(super) fn offers(store: &Store) -> Result<Vec<Offer>> {
+    let entries = read_entries(store)?;
+    let offer = |entry: &Entry| {
+        let config = config(store, &entry.config).ok();
+        Offer {
+            names: tags(entry).map(str::to_owned).collect(),
+            manifest_digest: None,
+            is_at_hand: config.is_some(),
+            platform: config.as_ref().map(|(config, _)| config.platform()),
+            config_digest: config.map(|(_, digest)| digest),
+        }
+    };
+    Ok(entries.iter().map(offer).collect())
+}
+
+fn read_entries(store: &Store) -> Result<Vec<Entry>> {
+    let name = "manifest.json";
+    let region = store
+        .find(name)?
+        .ok_or_else(|| Error::bad_image("not a docker archive: expected the file manifest.json"))?;
+    let entries: Option<Vec<Entry>> = document::parse(&document::read(&region, name)?, name)?;
+    Ok(entries.unwrap_or_default())
 }
 
 fn by_name(entries: &[Entry], name: &str) -> Result<Vec<usize>> {

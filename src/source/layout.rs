@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::document::{self, Form};
+use super::offer::Offer;
 use super::parts::{self, Parts, Wanted};
 use super::reference::Selector;
 use super::store::Store;
@@ -57,6 +58,55 @@ pub(super) fn find_config(store: &Store, config_digest: &Digest) -> Result<Optio
         }
     }
     Ok(None)
+}
+
+/// All images that the index leads to, attestations left out.
+///
+/// # Errors
+/// Where the index itself cannot be read; what it leads to may be damaged.
+pub(super) fn offers(store: &Store) -> Result<Vec<Offer>> {
+    let top = read_top(store)?;
+    let names = |top: &Descriptor| {
+        let names = [CONTAINERD_NAME, REF_NAME].map(|key| annotation(top, key));
+        let mut names: Vec<_> = names.into_iter().flatten().map(str::to_owned).collect();
+        names.dedup();
+        names
+    };
+    let mut offers: Vec<Offer> = Vec::new();
+    for descriptor in top {
+        let names = names(&descriptor);
+        for image in images(walk(store, vec![descriptor])?) {
+            let listed = offers
+                .iter_mut()
+                .find(|offer| offer.manifest_digest.as_ref() == Some(image.digest()));
+            match listed {
+                // Listed once for each of its names.
+                Some(offer) => offer.names.extend(names.clone()),
+                None => offers.push(offer(store, &image, names.clone())),
+            }
+        }
+    }
+    for offer in &mut offers {
+        offer.names.sort();
+        offer.names.dedup();
+    }
+    Ok(offers)
+}
+
+/// An image whose documents are damaged is offered all the same; choosing it tells what is wrong.
+fn offer(store: &Store, descriptor: &Descriptor, names: Vec<String>) -> Offer {
+    let manifest = parts::manifest(store, descriptor).ok().flatten();
+    let config = manifest
+        .as_ref()
+        .and_then(|manifest| parts::config(store, manifest).ok().flatten());
+    let own = config.as_ref().map(|config| config.platform());
+    Offer {
+        names,
+        manifest_digest: Some(descriptor.digest().clone()),
+        platform: platform(descriptor).or(own),
+        is_at_hand: config.is_some(),
+        config_digest: manifest.map(|manifest| manifest.config().digest().clone()),
+    }
 }
 
 fn read_top(store: &Store) -> Result<Vec<Descriptor>> {

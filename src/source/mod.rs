@@ -10,6 +10,7 @@ mod compression;
 mod docker_archive;
 mod document;
 mod layout;
+mod offer;
 mod open;
 mod parts;
 mod recognise;
@@ -20,7 +21,8 @@ mod store;
 mod tar_scan;
 mod tree;
 
-pub use open::{OpenOptions, open, open_with_input};
+pub use offer::Offer;
+pub use open::{OpenOptions, Surveyed, open, open_with_input, survey};
 pub use reference::Reference;
 
 use crate::oci::{ChainId, DiffId, Digest, ImageConfig, Platform};

@@ -7,7 +7,8 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use super::archive::Archive;
-use super::parts::{Parts, Wanted};
+use super::offer::Offer;
+use super::parts::Wanted;
 use super::reference::{Location, Reference, Selector, Transport};
 use super::spool::{Spooled, Spooler};
 use super::store::{Store, open_regular_file};
@@ -62,6 +63,44 @@ pub fn open_with_input(
     open_from(reference, || Ok(input), options, reporter)
 }
 
+/// An image, and what else there is where it was found.
+#[derive(Debug)]
+pub struct Surveyed {
+    /// All images, of every name and platform, in the order of their list; none for a root
+    /// filesystem.
+    pub offers: Vec<Offer>,
+    /// Whether the reference or the platform says which of them is meant.
+    pub is_narrowed: bool,
+    /// The image that is meant, or why it is none.
+    pub chosen: Result<Image>,
+}
+
+/// Finds the image that `reference` names as [`open`] does, and lists all images beside it.
+///
+/// # Errors
+/// As [`open`], where not even a list can be read. That the reference names none of the images is
+/// no error of this function.
+pub fn survey(
+    reference: &Reference,
+    options: &OpenOptions,
+    reporter: &dyn Reporter,
+) -> Result<Surveyed> {
+    let name = reference.to_string();
+    let opener = Opener::new(&name, options, reporter);
+    let input = || io::stdin().as_fd().try_clone_to_owned().map(File::from);
+    let survey = || {
+        let (found, selector) = opener.find(reference, input)?;
+        Ok(Surveyed {
+            offers: found.offers()?,
+            is_narrowed: selector.is_some() || options.platform.is_some(),
+            chosen: opener
+                .choose(found, selector.as_ref())
+                .map_err(|error: Error| error.in_image(&name)),
+        })
+    };
+    survey().map_err(|error: Error| error.in_image(&name))
+}
+
 fn open_from(
     reference: &Reference,
     input: impl FnOnce() -> io::Result<File>,
@@ -69,21 +108,28 @@ fn open_from(
     reporter: &dyn Reporter,
 ) -> Result<Image> {
     let name = reference.to_string();
-    let opener = Opener {
-        name: &name,
-        wanted: Wanted {
-            is_explicit: options.platform.is_some(),
-            platform: options
-                .platform
-                .clone()
-                .unwrap_or_else(Platform::of_this_machine),
-        },
-        options,
-        reporter,
-    };
-    opener
-        .image(reference, input)
-        .map_err(|error| error.in_image(&name))
+    let opener = Opener::new(&name, options, reporter);
+    let image = opener
+        .find(reference, input)
+        .and_then(|(found, selector)| opener.choose(found, selector.as_ref()));
+    image.map_err(|error| error.in_image(&name))
+}
+
+/// Where images were found.
+enum Found {
+    Layout(Store),
+    DockerArchive(Store),
+    Root(Spooled, Warnings),
+}
+
+impl Found {
+    fn offers(&self) -> Result<Vec<Offer>> {
+        match self {
+            Self::Layout(store) => layout::offers(store),
+            Self::DockerArchive(store) => docker_archive::offers(store),
+            Self::Root(..) => Ok(Vec::new()),
+        }
+    }
 }
 
 struct Opener<'a> {
@@ -93,32 +139,71 @@ struct Opener<'a> {
     reporter: &'a dyn Reporter,
 }
 
-impl Opener<'_> {
-    fn image(
+impl<'a> Opener<'a> {
+    fn new(name: &'a str, options: &'a OpenOptions, reporter: &'a dyn Reporter) -> Self {
+        Self {
+            name,
+            wanted: Wanted {
+                is_explicit: options.platform.is_some(),
+                platform: options
+                    .platform
+                    .clone()
+                    .unwrap_or_else(Platform::of_this_machine),
+            },
+            options,
+            reporter,
+        }
+    }
+
+    fn choose(&self, found: Found, selector: Option<&Selector>) -> Result<Image> {
+        let parts = match found {
+            Found::Layout(store) => layout::find(&store, selector, &self.wanted)?,
+            Found::DockerArchive(store) => docker_archive::find(&store, selector, &self.wanted)?,
+            Found::Root(tar, warnings) => {
+                return rootfs::image(tar, self.name, &self.wanted, self.reporter, warnings);
+            }
+        };
+        parts.into_image(self.name, &self.wanted)
+    }
+
+    fn find(
         &self,
         reference: &Reference,
         input: impl FnOnce() -> io::Result<File>,
-    ) -> Result<Image> {
+    ) -> Result<(Found, Option<Selector>)> {
         let Location { path, selector } = reference.locate(|path| path.exists())?;
-        let selector = selector.as_ref();
-        let Some(path) = path else {
-            let file = input().map_err(|error| Error::io("cannot read standard input", error))?;
-            return self.file(file, "standard input", reference.transport, selector);
+        let transport = reference.transport;
+        let found = match path {
+            None => {
+                let file =
+                    input().map_err(|error| Error::io("cannot read standard input", error))?;
+                self.file(file, "standard input", transport, selector.as_ref())
+            }
+            Some(path) => self.path(&path, reference, selector.as_ref()),
         };
-        let metadata = fs::metadata(&path).map_err(|error| not_there(&path, reference, error))?;
+        Ok((found?, selector))
+    }
+
+    fn path(
+        &self,
+        path: &Path,
+        reference: &Reference,
+        selector: Option<&Selector>,
+    ) -> Result<Found> {
+        let metadata = fs::metadata(path).map_err(|error| not_there(path, reference, error))?;
         if metadata.is_dir() {
-            return self.directory(&path, reference.transport, selector);
+            return self.directory(path, reference.transport, selector);
         }
         let file_type = metadata.file_type();
         let file = if file_type.is_fifo() {
             // A pipe by name, as a shell's <(command) gives, is waited for as a pipe is.
-            File::open(&path)
+            File::open(path)
         } else if file_type.is_file() {
-            open_regular_file(&path)
+            open_regular_file(path)
         } else {
             return Err(a_device(&path.display().to_string()));
         };
-        let file = file.map_err(|error| Error::path("open", &path, error))?;
+        let file = file.map_err(|error| Error::path("open", path, error))?;
         self.file(
             file,
             &path.display().to_string(),
@@ -132,21 +217,18 @@ impl Opener<'_> {
         path: &Path,
         transport: Option<Transport>,
         selector: Option<&Selector>,
-    ) -> Result<Image> {
+    ) -> Result<Found> {
         let transport = match transport {
             Some(transport) => transport,
             None => recognise::directory(path)?,
         };
         match transport {
-            Transport::Oci => {
-                let store = Store::Directory(path.to_owned());
-                self.finish(layout::find(&store, selector, &self.wanted)?)
-            }
+            Transport::Oci => Ok(Found::Layout(Store::Directory(path.to_owned()))),
             Transport::RootFs => {
                 refuse_selector(selector)?;
                 let mut warnings = Warnings::default();
                 let tar = tree::write(path, &self.spooler(true), &mut warnings)?;
-                self.root(tar, warnings)
+                Ok(Found::Root(tar, warnings))
             }
             Transport::DockerArchive | Transport::OciArchive => Err(Error::unsupported(format!(
                 "{}: expected an archive for {}:, found a directory (oci:DIRECTORY reads an image layout)",
@@ -162,7 +244,7 @@ impl Opener<'_> {
         name: &str,
         transport: Option<Transport>,
         selector: Option<&Selector>,
-    ) -> Result<Image> {
+    ) -> Result<Found> {
         if transport == Some(Transport::Oci) {
             return Err(Error::unsupported(format!(
                 "{name}: expected a directory for oci:, found a file (oci-archive:PATH reads a layout in a tar)"
@@ -180,12 +262,12 @@ impl Opener<'_> {
         };
         if transport == Transport::RootFs {
             refuse_selector(selector)?;
-            return self.root(tar, Warnings::default());
+            return Ok(Found::Root(tar, Warnings::default()));
         }
         let store = Store::Archive(Archive::index(tar.region, limits)?);
-        self.finish(match transport {
-            Transport::DockerArchive => docker_archive::find(&store, selector, &self.wanted)?,
-            _ => layout::find(&store, selector, &self.wanted)?,
+        Ok(match transport {
+            Transport::DockerArchive => Found::DockerArchive(store),
+            _ => Found::Layout(store),
         })
     }
 
@@ -196,14 +278,6 @@ impl Opener<'_> {
             reporter: self.reporter,
             hashes,
         }
-    }
-
-    fn finish(&self, parts: Parts) -> Result<Image> {
-        parts.into_image(self.name, &self.wanted)
-    }
-
-    fn root(&self, tar: Spooled, warnings: Warnings) -> Result<Image> {
-        rootfs::image(tar, self.name, &self.wanted, self.reporter, warnings)
     }
 }
 

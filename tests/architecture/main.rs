@@ -30,11 +30,22 @@ const ROOMS: &[Room] = &[
     ("oci", &["error", "units"]),
     ("ondisk", &["units"]),
     ("listing", &["error", "units"]),
+    ("pax", &["error", "units"]),
+    // What looks at filesystems and stands beside the flow.
+    ("compare", &["listing"]),
+    ("inspect", &["error", "units", "oci", "ondisk"]),
+    ("view", &["error", "units", "limits", "listing", "ondisk"]),
+    (
+        "extract",
+        &[
+            "error", "units", "progress", "warnings", "listing", "pax", "view",
+        ],
+    ),
     // The flow.
     (
         "source",
         &[
-            "error", "units", "progress", "limits", "region", "warnings", "oci",
+            "error", "units", "progress", "limits", "region", "warnings", "oci", "pax",
         ],
     ),
     (
@@ -131,12 +142,22 @@ const ROOMS: &[Room] = &[
             "units",
             "progress",
             "limits",
+            "warnings",
             "leftovers",
+            "partial_file",
             "command",
             "oci",
+            "ondisk",
+            "listing",
+            "compare",
+            "inspect",
+            "view",
+            "extract",
             "source",
+            "layers",
             "plan",
             "mkfs",
+            "readback",
             "finish",
             "mount",
             "pipeline",

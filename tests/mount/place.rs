@@ -34,6 +34,9 @@ pub fn place() -> Option<Place> {
     fs::hard_link(tree.join("dir/file"), tree.join("link")).unwrap();
     symlink("dir/file", tree.join("symlink")).unwrap();
     fs::copy("/bin/sleep", tree.join("sleep")).unwrap();
+    // mke2fs keeps whole seconds.
+    let time = ["-exec", "touch", "-h", "-d", "@1700000000", "{}", "+"].map(OsStr::new);
+    succeed("find", [tree.as_os_str()].into_iter().chain(time));
     let image = directory.path().join("a.img");
     make_image_with(&["-t", "ext3"], &tree, &image, "16M");
     Some(Place { directory, image })

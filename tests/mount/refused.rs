@@ -210,7 +210,12 @@ fn a_directory_in_use_is_refused_and_one_with_files_is_not() {
 fn only_root_mounts_and_unmounts() {
     let Some(place) = place() else { return };
     let program = place.at("layerpress");
-    fs::copy(env!("CARGO_BIN_EXE_layerpress"), &program).unwrap();
+    // By another process: a file that this one has open for writing, or a child just forked from
+    // it, cannot be run.
+    succeed(
+        "cp",
+        [Path::new(env!("CARGO_BIN_EXE_layerpress")), &program],
+    );
     let as_nobody = |arguments: &[&OsStr]| {
         let mut command = Command::new(&program);
         command.args(arguments).uid(65534).gid(65534);

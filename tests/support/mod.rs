@@ -11,4 +11,5 @@ pub mod raw_tar;
 pub mod rootfs;
 pub mod run;
 pub mod sample;
+pub mod session;
 pub mod tarball;

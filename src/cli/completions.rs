@@ -1,0 +1,24 @@
+//! `layerpress completions`.
+
+use clap::{Args, CommandFactory};
+use clap_complete::Shell;
+
+use super::args::Arguments;
+use super::print;
+
+/// What is typed.
+#[derive(Debug, Args)]
+pub struct CompletionsArguments {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// Prints the script, made from the parser itself.
+pub fn run(arguments: &CompletionsArguments) -> anyhow::Result<()> {
+    let mut command = Arguments::command();
+    let name = command.get_name().to_owned();
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut command, name, &mut script);
+    print(&String::from_utf8_lossy(&script))
+}

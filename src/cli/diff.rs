@@ -1,0 +1,202 @@
+//! `layerpress diff`.
+
+mod shown;
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::args::{LimitArguments, OutputArguments, ReadingArguments};
+use super::{options, print, print_json, progress};
+use crate::compare::{changes, leave_out_lost_found};
+use crate::error::Error;
+use crate::inspect;
+use crate::listing::{Field, Listing};
+use crate::pipeline;
+use crate::progress::Reporter;
+use crate::readback;
+
+/// Problems that an error shows.
+const SHOWN_PROBLEMS: usize = 5;
+
+/// What is typed.
+#[derive(Debug, Args)]
+pub struct DiffArguments {
+    /// The earlier one: an ext filesystem image, or a container image as build takes it
+    #[arg(value_name = "A")]
+    pub before: OsString,
+    /// The later one
+    #[arg(value_name = "B")]
+    pub after: OsString,
+    /// Sum up by directory instead of listing every entry
+    #[arg(long)]
+    pub stat: bool,
+    /// How many components below the root --stat tells directories apart
+    #[arg(long, value_name = "N", default_value_t = 2, requires = "stat")]
+    pub depth: usize,
+    /// Do not compare these, separated by commas
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "FIELDS")]
+    pub ignore: Vec<IgnoredField>,
+    /// The time of directories which no layer of a container image describes, in seconds since
+    /// 1970 [default: when the image was created]
+    #[arg(
+        long,
+        env = "SOURCE_DATE_EPOCH",
+        value_name = "SECONDS",
+        allow_negative_numbers = true
+    )]
+    pub source_date_epoch: Option<i64>,
+    /// Instead of the debugfs found in PATH and the sbin directories
+    #[arg(long, value_name = "PATH")]
+    pub debugfs: Option<PathBuf>,
+    /// Print the changes as JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub reading: ReadingArguments,
+    #[command(flatten)]
+    pub limits: LimitArguments,
+}
+
+/// A field that need not be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum IgnoredField {
+    /// Permission, setuid, setgid and sticky bits
+    Mode,
+    /// User and group
+    Owner,
+    /// Modification times
+    Mtime,
+    /// Sizes of files and symbolic links
+    Size,
+    /// Contents of files, targets of symbolic links, numbers of devices
+    Content,
+    /// Which names are hard links of each other
+    Links,
+    /// Extended attributes
+    Xattrs,
+}
+
+impl IgnoredField {
+    /// The field of a listing's line.
+    pub fn field(self) -> Field {
+        match self {
+            Self::Mode => Field::Mode,
+            Self::Owner => Field::Owner,
+            Self::Mtime => Field::Mtime,
+            Self::Size => Field::Size,
+            Self::Content => Field::Body,
+            Self::Links => Field::Links,
+            Self::Xattrs => Field::Xattrs,
+        }
+    }
+}
+
+/// Compares and tells the changes; whether both are equal.
+pub fn run(arguments: &DiffArguments, output: &OutputArguments) -> anyhow::Result<bool> {
+    let reporter = progress::reporter(output);
+    let mut before = read(&arguments.before, arguments, &*reporter)?;
+    let mut after = read(&arguments.after, arguments, &*reporter)?;
+    leave_out_lost_found(&mut before.listing, &mut after.listing);
+    let ignored: BTreeSet<_> = arguments.ignore.iter().map(|field| field.field()).collect();
+    let changes = changes(&before.listing, &after.listing, &ignored);
+    for warning in before.warnings.iter().chain(&after.warnings) {
+        reporter.warn(warning);
+    }
+    drop(reporter);
+    let depth = arguments.stat.then_some(arguments.depth);
+    let shown = shown::Changes {
+        before: &before.name,
+        after: &after.name,
+        changes: &changes,
+        depth,
+    };
+    if arguments.json {
+        print_json(&shown.json())?;
+    } else {
+        print(&shown.text())?;
+    }
+    for side in [&before, &after] {
+        side.check()?;
+    }
+    Ok(changes.is_empty())
+}
+
+/// One side.
+struct Side {
+    name: String,
+    listing: Listing,
+    warnings: Vec<String>,
+    /// What is unknown of it, and so equals everything.
+    unreadable: Vec<String>,
+}
+
+impl Side {
+    /// Refuses to call equal what could not be read; what differs has been told before.
+    fn check(&self) -> crate::Result<()> {
+        if self.unreadable.is_empty() {
+            return Ok(());
+        }
+        let shown = self.unreadable.iter().take(SHOWN_PROBLEMS);
+        let shown: Vec<_> = shown.map(String::as_str).collect();
+        let more = match self.unreadable.len().saturating_sub(SHOWN_PROBLEMS) {
+            0 => String::new(),
+            more => format!("\nand {more} more"),
+        };
+        Err(Error::bad_image(format!(
+            "{}: not compared as a whole, parts are unreadable:\n{}{more}",
+            self.name,
+            shown.join("\n")
+        )))
+    }
+}
+
+fn read(name: &OsStr, arguments: &DiffArguments, reporter: &dyn Reporter) -> crate::Result<Side> {
+    let path = Path::new(name);
+    if inspect::is_filesystem(path) {
+        read_filesystem(path, arguments, reporter)
+    } else {
+        read_image(name, arguments, reporter)
+    }
+}
+
+fn read_filesystem(
+    path: &Path,
+    arguments: &DiffArguments,
+    reporter: &dyn Reporter,
+) -> crate::Result<Side> {
+    inspect::Filesystem::read(path)?;
+    let debugfs = options::debugfs(arguments.debugfs.as_deref())?;
+    let max_names = arguments.limits.max_entries;
+    let whole = readback::read_whole(path, &debugfs, max_names, reporter)?;
+    let lines = |problems: &[readback::Problem]| problems.iter().map(ToString::to_string).collect();
+    Ok(Side {
+        name: path.display().to_string(),
+        listing: whole.listing,
+        warnings: lines(&whole.unseen_xattrs),
+        unreadable: lines(&whole.unreadable),
+    })
+}
+
+fn read_image(
+    name: &OsStr,
+    arguments: &DiffArguments,
+    reporter: &dyn Reporter,
+) -> crate::Result<Side> {
+    let request = options::named_image(
+        name,
+        &arguments.reading,
+        &arguments.limits,
+        std::env::temp_dir(),
+    )?;
+    let flattened = pipeline::flattened(&request, arguments.source_date_epoch, reporter)?;
+    let listing = readback::expected_listing(&flattened.tree, &flattened.contents, reporter)?;
+    Ok(Side {
+        name: flattened.image.reference.clone(),
+        listing,
+        warnings: flattened.warnings.lines().collect(),
+        unreadable: Vec::new(),
+    })
+}

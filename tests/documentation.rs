@@ -1,0 +1,114 @@
+//! Completion scripts and manual pages are what shells and man take without complaint.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::process::Command;
+
+use support::oracles;
+use support::session::layerpress;
+
+#[test]
+fn shells_parse_their_completion_scripts() {
+    let directory = tempfile::tempdir().unwrap();
+    for (shell, check) in [
+        ("bash", &["bash", "-n"][..]),
+        ("zsh", &["zsh", "-n"]),
+        ("fish", &["fish", "--no-execute"]),
+        ("elvish", &[]),
+        ("powershell", &[]),
+    ] {
+        let script = layerpress(["completions", shell]).ended_with(0).stdout;
+        for word in ["layerpress", "inspect", "no-trunc"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+        let path = directory.path().join(shell);
+        fs::write(&path, script).unwrap();
+        let [program, option] = check else { continue };
+        if oracles::program(program).is_some() {
+            let output = oracles::run(program, [OsStr::new(option), path.as_os_str()]);
+            assert!(
+                output.status.success() && output.stderr.is_empty(),
+                "{shell}: {output:?}"
+            );
+        }
+    }
+    layerpress(["completions", "tcsh"]).ended_with(2);
+}
+
+#[test]
+fn bash_completes_subcommands_and_options() {
+    let script = layerpress(["completions", "bash"]).stdout;
+    let complete = |words: &str, index: usize| {
+        let line = format!(
+            "COMP_WORDS=({words}); COMP_CWORD={index}; \
+             _layerpress layerpress \"${{COMP_WORDS[{index}]}}\" \"${{COMP_WORDS[{index}-1]}}\"; \
+             echo \"${{COMPREPLY[@]}}\""
+        );
+        let output = Command::new("bash")
+            .args(["-c", &format!("{script}\n{line}")])
+            .output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    assert_eq!(complete("layerpress insp", 1).trim(), "inspect");
+    assert_eq!(complete("layerpress diff --st", 2).trim(), "--stat");
+}
+
+#[test]
+fn there_is_a_page_for_each_subcommand_and_man_and_groff_have_nothing_to_say() {
+    let directory = tempfile::tempdir().unwrap();
+    let pages = directory.path().join("new/man1");
+    layerpress([OsStr::new("man"), pages.as_os_str()]).ended_with(0);
+    let help = layerpress(["--help"]).stdout;
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands: Vec<_> = commands
+        .map_while(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    assert!(commands.contains(&"verify"), "{help}");
+    let mut expected: Vec<_> = commands
+        .iter()
+        .map(|name| format!("layerpress-{name}.1"))
+        .collect();
+    expected.push("layerpress.1".to_owned());
+    expected.sort();
+    let mut found: Vec<_> = fs::read_dir(&pages)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    found.sort();
+    assert_eq!(found, expected);
+    for page in &found {
+        let path = pages.join(page);
+        let text = fs::read_to_string(&path).unwrap();
+        let source = format!("layerpress {}", env!("CARGO_PKG_VERSION"));
+        assert!(text.contains(&source), "{page}");
+        for (program, options) in [
+            ("groff", &["-man", "-Tutf8", "-ww", "-z"][..]),
+            ("man", &["--warnings", "-l"]),
+            ("mandoc", &["-T", "lint", "-W", "error"]),
+        ] {
+            if oracles::program(program).is_none() {
+                continue;
+            }
+            let arguments = options.iter().map(OsStr::new).chain([path.as_os_str()]);
+            let output = oracles::run(program, arguments);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(
+                output.status.success() && said.is_empty(),
+                "{program} {page}: {said}"
+            );
+        }
+    }
+    // The checker would notice.
+    if oracles::program("groff").is_some() {
+        let path = pages.join("broken.1");
+        fs::write(&path, ".TH broken 1\n.UNKNOWN\n").unwrap();
+        let options = ["-man", "-Tutf8", "-ww", "-z"].map(OsStr::new);
+        let output = oracles::run("groff", options.into_iter().chain([path.as_os_str()]));
+        assert!(!output.stderr.is_empty());
+    }
+    layerpress(["man", "/dev/null/man"]).ended_with(3);
+}
