@@ -8,11 +8,12 @@
 //!                                                         cli (knows pipeline, mount)
 //!
 //!     beside the flow: inspect (what a filesystem says of itself) · compare (two listings)
+//!                      view (reads any ext filesystem) → extract (takes a tree out of one)
 //! ```
 //!
 //! [`pipeline::build`] is the whole job, a line for each step; each step takes what the steps
 //! before it made, as types of their own, so that none can be skipped. Which room may use which
-//! is held by `tests/architecture.rs`.
+//! is held by `tests/architecture`.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

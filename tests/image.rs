@@ -226,11 +226,12 @@ fn the_result_lives() {
     let items = everything().items.into_iter().chain([
         directory("leaf"),
         directory("deep"),
+        file("deep/target", *b"linked"),
         directory("empty"),
         directory("collide"),
     ]);
     // An index of one leaf more than a root block takes, every leaf full to its last byte.
-    let deep = (0..509 * 16 - 5).map(|index| link(format!("deep/{index:0248}"), "bin/busybox"));
+    let deep = (0..509 * 16 - 5).map(|index| link(format!("deep/{index:0248}"), "deep/target"));
     let full = (0..254).map(|index| file(format!("leaf/{index:08}"), bytes(index)));
     let rootfs = Rootfs::of(items.chain(deep).chain(full));
     let wanted = Wanted {

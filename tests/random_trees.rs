@@ -7,6 +7,7 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use layerpress::ondisk::inode::{EARLIEST_SECOND, LATEST_SECOND};
 use layerpress::plan::{JournalSize, Room, SizePolicy};
 use layerpress::units::ByteSize;
 use proptest::prelude::*;
@@ -114,7 +115,7 @@ fn xattrs() -> impl Strategy<Value = BTreeMap<Vec<u8>, Vec<u8>>> {
 
 fn drafts() -> impl Strategy<Value = Draft> {
     let ids = prop_oneof![Just(0), 0..70_000_u32, 0..u32::MAX];
-    let seconds = prop_oneof![Just(MTIME.seconds), -(1_i64 << 31)..(3 << 32) + (1 << 31)];
+    let seconds = prop_oneof![Just(MTIME.seconds), EARLIEST_SECOND..=LATEST_SECOND];
     let attributes = (
         0..=0o7777_u16,
         ids.clone(),

@@ -130,7 +130,7 @@ fn built(tree: &Tree, contents: &Contents, policy: SizePolicy, image: &Path) -> 
 fn check(shape: Shape) {
     let directory = tempfile::tempdir().unwrap();
     let image = directory.path().join("image.img");
-    let (tree, contents) = tree_of(&shape.rootfs());
+    let (tree, contents) = tree_of(&shape.rootfs()).unwrap();
     built(&tree, &contents, SizePolicy::default(), &image);
     let (plan_of_fit, fit) = built(&tree, &contents, SizePolicy::Fit, &image);
     assert_eq!(plan_of_fit.sized.file_bytes, fit.blocks * BLOCK_SIZE);
@@ -206,7 +206,8 @@ fn large_filesystems_are_sound() {
             files: 3000,
         }
         .rootfs(),
-    );
+    )
+    .unwrap();
     for gibibytes in [17, 33, 70] {
         let exact = SizePolicy::Exact(ByteSize(gibibytes << 30));
         let (_, made) = built(&tree, &contents, exact, &image);

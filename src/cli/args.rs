@@ -22,7 +22,7 @@ Exit codes:
   6  mke2fs, tune2fs, e2fsck or debugfs is missing, too old or failed
   7  the size given is too small for the image
   8  the result is not what was meant: a bug in layerpress
-  129, 130, 131, 143  ended by SIGHUP, SIGINT, SIGQUIT, SIGTERM; nothing is left";
+  129, 130, 131, 143  ended by SIGHUP, SIGINT, SIGQUIT, SIGTERM; nothing is left behind";
 
 /// Press a container image's layers into one mountable ext filesystem image: no root, no daemon,
 /// no loop device.
@@ -114,6 +114,8 @@ pub enum ProgressForm {
 
 #[derive(Debug, Args)]
 pub struct BuildArguments {
+    #[command(flatten)]
+    pub reference: ReferenceArgument,
     /// Where the filesystem image goes; a regular file there is replaced
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
@@ -133,7 +135,7 @@ pub struct BuildArguments {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
-    pub image: ImageArguments,
+    pub reading: ReadingArguments,
     #[command(flatten)]
     pub filesystem: FilesystemArguments,
     #[command(flatten)]
@@ -144,11 +146,13 @@ pub struct BuildArguments {
 
 #[derive(Debug, Args)]
 pub struct PlanArguments {
+    #[command(flatten)]
+    pub reference: ReferenceArgument,
     /// Print the plan as JSON
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
-    pub image: ImageArguments,
+    pub reading: ReadingArguments,
     #[command(flatten)]
     pub filesystem: FilesystemArguments,
     #[command(flatten)]
@@ -156,13 +160,11 @@ pub struct PlanArguments {
 }
 
 #[derive(Debug, Args)]
-pub struct ImageArguments {
+pub struct ReferenceArgument {
     /// docker-archive:PATH[:NAME], oci:DIRECTORY[:TAG|@DIGEST], oci-archive:PATH[:TAG],
     /// rootfs:PATH (a flat tar or a directory tree), - for standard input, or a path to any of
     /// these
     pub image: OsString,
-    #[command(flatten)]
-    pub reading: ReadingArguments,
 }
 
 /// How images are read.

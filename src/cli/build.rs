@@ -16,7 +16,12 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> anyhow::Resu
     let started = Instant::now();
     let reporter = progress::reporter(output);
     let work_dir = options::directory_of(&arguments.output);
-    let image = options::image(&arguments.image, &arguments.limits, work_dir)?;
+    let image = options::image(
+        &arguments.reference.image,
+        &arguments.reading,
+        &arguments.limits,
+        work_dir,
+    )?;
     let built = pipeline::build(
         &image,
         &options::filesystem(&arguments.filesystem),

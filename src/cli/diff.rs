@@ -185,7 +185,7 @@ fn read_image(
     arguments: &DiffArguments,
     reporter: &dyn Reporter,
 ) -> crate::Result<Side> {
-    let request = options::named_image(
+    let request = options::image(
         name,
         &arguments.reading,
         &arguments.limits,

@@ -51,7 +51,7 @@ pub fn run(arguments: &InspectArguments, output: &OutputArguments) -> anyhow::Re
         };
     }
     let reporter = progress::reporter(output);
-    let request = options::named_image(
+    let request = options::image(
         &arguments.name,
         &arguments.reading,
         &arguments.limits,

@@ -5,8 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use super::args::{
-    BuildArguments, FilesystemArguments, ImageArguments, LimitArguments, ReadingArguments,
-    ToolArguments,
+    BuildArguments, FilesystemArguments, LimitArguments, ReadingArguments, ToolArguments,
 };
 use crate::command;
 use crate::error::Result;
@@ -18,23 +17,11 @@ use crate::plan::{JournalSize, Room};
 use crate::source::Reference;
 use crate::units::ByteSize;
 
-/// The image that is meant, spools in `work_dir` unless typed otherwise.
+/// The image of this name, spools in `work_dir` unless typed otherwise.
 ///
 /// # Errors
 /// For a reference that is none.
 pub fn image(
-    arguments: &ImageArguments,
-    limits: &LimitArguments,
-    work_dir: PathBuf,
-) -> Result<ImageRequest> {
-    named_image(&arguments.image, &arguments.reading, limits, work_dir)
-}
-
-/// The image of this name, likewise.
-///
-/// # Errors
-/// For a reference that is none.
-pub fn named_image(
     name: &OsStr,
     arguments: &ReadingArguments,
     limits: &LimitArguments,

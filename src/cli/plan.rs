@@ -14,7 +14,12 @@ use crate::units::{BLOCK_SIZE, ByteSize};
 /// Plans and tells the plan.
 pub fn run(arguments: &PlanArguments, output: &OutputArguments) -> anyhow::Result<()> {
     let reporter = progress::reporter(output);
-    let image = options::image(&arguments.image, &arguments.limits, std::env::temp_dir())?;
+    let image = options::image(
+        &arguments.reference.image,
+        &arguments.reading,
+        &arguments.limits,
+        std::env::temp_dir(),
+    )?;
     let filesystem = options::filesystem(&arguments.filesystem);
     let planned = pipeline::plan(&image, &filesystem, &*reporter)?;
     for warning in planned.warnings.lines() {

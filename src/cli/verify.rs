@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::args::{ImageArguments, LimitArguments, OutputArguments};
+use super::args::{LimitArguments, OutputArguments, ReadingArguments, ReferenceArgument};
 use super::diff::IgnoredField;
 use super::text::counted;
 use super::{differences, options, print, print_json, progress};
@@ -23,6 +23,8 @@ pub struct VerifyArguments {
     /// The filesystem image: ext2, ext3 or ext4, made by whichever tool
     #[arg(value_name = "IMG")]
     pub filesystem: PathBuf,
+    #[command(flatten)]
+    pub reference: ReferenceArgument,
     /// Do not compare these, separated by commas
     #[arg(long, value_enum, value_delimiter = ',', value_name = "FIELDS")]
     pub ignore: Vec<IgnoredField>,
@@ -42,7 +44,7 @@ pub struct VerifyArguments {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
-    pub image: ImageArguments,
+    pub reading: ReadingArguments,
     #[command(flatten)]
     pub limits: LimitArguments,
 }
@@ -53,7 +55,12 @@ pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> anyhow::Res
     let debugfs = options::debugfs(arguments.debugfs.as_deref())?;
     // Whether there is one, before the layers are read.
     let made_from = Filesystem::read(&arguments.filesystem)?.chain_id;
-    let image = options::image(&arguments.image, &arguments.limits, std::env::temp_dir())?;
+    let image = options::image(
+        &arguments.reference.image,
+        &arguments.reading,
+        &arguments.limits,
+        std::env::temp_dir(),
+    )?;
     let flattened = pipeline::flattened(&image, arguments.source_date_epoch, &*reporter)?;
     let Flattened { tree, contents, .. } = &flattened;
     let mut report = readback::verify(&arguments.filesystem, tree, contents, &debugfs, &*reporter)?;

@@ -24,7 +24,8 @@ pub const ROOT_BLOCKS: u32 = 1;
 /// See [`ROOT_BLOCKS`].
 pub const LOST_FOUND_BLOCKS: u32 = 4;
 
-const TIME_CLAMPED: &str = "time clamped to what an inode holds (1901-12-13 to 2446-05-10)";
+const TIME_CLAMPED: &str =
+    "time clamped to what inodes hold and e2fsck believes (1901-12-13 to 2310-04-03)";
 
 /// A tree's needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,7 +195,7 @@ pub fn directory_layout(
     Ok((layout, blocks))
 }
 
-/// A time within what an inode holds.
+/// A time within what an inode holds, and e2fsck believes.
 pub fn clamped(time: Timestamp) -> Timestamp {
     if time.seconds < EARLIEST_SECOND {
         Timestamp::from_seconds(EARLIEST_SECOND)

@@ -3,23 +3,20 @@
 use crate::error::{Error, Result};
 use crate::layers::{Content, Contents, Data, Device};
 use crate::listing::{Attribute, Body, ContentDigest, ContentHasher, Kind, Line, Listing, Owner};
+use crate::plan::demand::clamped;
 use crate::plan::xattr_placement::kept;
 use crate::progress::{Reporter, Unit};
 use crate::region::FileRegion;
 use crate::tree::{ContentRef, Node, NodeKind, Tree};
-use crate::units::Timestamp;
 
 /// Bytes read at once while hashing.
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// The seconds an inode's 34-bit times can hold: 1901-12-13 to 2446-05-10 (kernel docs, ext4,
-/// "Inode Timestamps").
-const INODE_SECONDS: std::ops::RangeInclusive<i64> = -(1 << 31)..=(3 << 32) + (1 << 31) - 1;
-
 /// The listing of `tree`, every regular file's content read from the layers and hashed once.
 ///
-/// A directory's size is unknown, being the filesystem's own affair, and so is a time that no
-/// inode can hold. An attribute that the plan has dropped, with a warning, is not expected.
+/// A directory's size is unknown, being the filesystem's own affair. A time that the plan has moved
+/// is expected where it was moved to, an attribute that the plan has dropped is not expected: both
+/// with a warning.
 ///
 /// # Errors
 /// [`Error::Io`] when a layer cannot be read, [`Error::Mismatch`] when a file's data does not lie
@@ -75,17 +72,13 @@ fn line(path: &[u8], node: &Node, digest: Option<ContentDigest>) -> Line {
             uid: attributes.uid,
             gid: attributes.gid,
         }),
-        mtime: Some(attributes.mtime).filter(fits_inode),
+        mtime: Some(clamped(attributes.mtime)),
         link_count: Some(node.link_count),
         size_bytes,
         xattrs: Some(xattrs),
         body,
         ..Line::unknown(path)
     }
-}
-
-fn fits_inode(time: &Timestamp) -> bool {
-    INODE_SECONDS.contains(&time.seconds)
 }
 
 fn digests(

@@ -30,7 +30,7 @@ const ROOMS: &[Room] = &[
     ("oci", &["error", "units"]),
     ("ondisk", &["units"]),
     ("listing", &["error", "units"]),
-    ("pax", &["error", "units"]),
+    ("pax", &["units"]),
     // What looks at filesystems and stands beside the flow.
     ("compare", &["listing"]),
     ("inspect", &["error", "units", "oci", "ondisk"]),
@@ -45,13 +45,29 @@ const ROOMS: &[Room] = &[
     (
         "source",
         &[
-            "error", "units", "progress", "limits", "region", "warnings", "oci", "pax",
+            "error",
+            "units",
+            "progress",
+            "limits",
+            "leftovers",
+            "region",
+            "warnings",
+            "oci",
+            "pax",
         ],
     ),
     (
         "layers",
         &[
-            "error", "units", "progress", "limits", "region", "warnings", "oci", "source",
+            "error",
+            "units",
+            "progress",
+            "limits",
+            "leftovers",
+            "region",
+            "warnings",
+            "oci",
+            "source",
         ],
     ),
     (

@@ -148,7 +148,7 @@ pub fn press(rootfs: &Rootfs) -> Pressed {
 }
 
 /// A tree without a tar, for content that would take long to hash.
-pub fn tree_of(rootfs: &Rootfs) -> (Tree, Contents) {
+pub fn tree_of(rootfs: &Rootfs) -> Result<(Tree, Contents)> {
     let tar = tempfile::tempfile().unwrap();
     let entries = rootfs.entries(&tar);
     let diff_id = DiffId(format!("sha256:{:064}", 0).parse().unwrap());
@@ -168,9 +168,9 @@ pub fn tree_of(rootfs: &Rootfs) -> (Tree, Contents) {
         default_time: Timestamp::from_seconds(1_700_000_000),
         ..FlattenOptions::default()
     };
-    let tree = flatten(vec![changeset], &options, &Silent).unwrap();
+    let tree = flatten(vec![changeset], &options, &Silent)?;
     let tars = vec![FileRegion::whole(tar).unwrap()];
-    (tree, Contents { tars })
+    Ok((tree, Contents { tars }))
 }
 
 /// Plans a tree's filesystem.
@@ -201,7 +201,7 @@ pub fn write(tree: &Tree, contents: &Contents, plan: &Plan, image: &Path) -> Res
 /// From the tree on, without a tar.
 pub fn press_tree(rootfs: &Rootfs, wanted: Wanted) -> Result<Pressed> {
     let directory = tempfile::tempdir().unwrap();
-    let (tree, contents) = tree_of(rootfs);
+    let (tree, contents) = tree_of(rootfs)?;
     let plan = plan(&tree, wanted)?;
     write(&tree, &contents, &plan, &directory.path().join("image.img"))?;
     let warnings = plan.warnings.lines().collect();
