@@ -31,6 +31,13 @@ pub fn register_file(path: &Path) -> Registration {
     Registration(Some(Leftover::File(path.to_owned())))
 }
 
+/// Does what must not be cut in two by a [`clean_up`], such as making a file and taking its name
+/// away. It may not register anything.
+pub fn undisturbed<T>(deed: impl FnOnce() -> T) -> T {
+    let _leftovers = lock(&LEFTOVERS);
+    deed()
+}
+
 /// Starts a child process and registers it in one go: no [`clean_up`] comes in between. The child
 /// must lead a process group of its own, which [`clean_up`] kills, so that a wrapper script does
 /// not leave the program it wraps behind. `start` gives the child and its process number.

@@ -8,6 +8,7 @@ use super::budget::Budget;
 use super::carried;
 use super::verification::Verification;
 use crate::error::{Error, Result};
+use crate::leftovers;
 
 /// Where a compressed layer's tar is kept: an unnamed file that vanishes with the process.
 #[derive(Debug)]
@@ -20,8 +21,8 @@ impl<'a> Spool<'a> {
     /// # Errors
     /// [`Error::Io`] with the directory and the option to choose another.
     pub(super) fn new(work_dir: &'a Path) -> Result<Self> {
-        let file =
-            tempfile::tempfile_in(work_dir).map_err(|error| spool_failed(work_dir, error))?;
+        let file = leftovers::undisturbed(|| tempfile::tempfile_in(work_dir))
+            .map_err(|error| spool_failed(work_dir, error))?;
         Ok(Self { file, work_dir })
     }
 }

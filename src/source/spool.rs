@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use super::compression::{Compression, MAGIC_BYTES};
 use crate::error::{Error, Result};
+use crate::leftovers;
 use crate::limits::Limits;
 use crate::oci::{Digest, DigestHasher};
 use crate::progress::{Meter, Reporter, Unit};
@@ -54,7 +55,7 @@ impl Spooler<'_> {
 
     /// A spool to be written.
     pub(super) fn writer(&self) -> Result<SpoolWriter<'_>> {
-        let file = tempfile::tempfile_in(self.work_dir)
+        let file = leftovers::undisturbed(|| tempfile::tempfile_in(self.work_dir))
             .map_err(|error| spool_error(self.work_dir, error))?;
         Ok(SpoolWriter {
             file,

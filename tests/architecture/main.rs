@@ -45,13 +45,29 @@ const ROOMS: &[Room] = &[
     (
         "source",
         &[
-            "error", "units", "progress", "limits", "region", "warnings", "oci", "pax",
+            "error",
+            "units",
+            "progress",
+            "limits",
+            "leftovers",
+            "region",
+            "warnings",
+            "oci",
+            "pax",
         ],
     ),
     (
         "layers",
         &[
-            "error", "units", "progress", "limits", "region", "warnings", "oci", "source",
+            "error",
+            "units",
+            "progress",
+            "limits",
+            "leftovers",
+            "region",
+            "warnings",
+            "oci",
+            "source",
         ],
     ),
     (

@@ -74,7 +74,7 @@ fn as_nobody(press: &Press) -> std::process::Command {
         fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
     }
     let program = press.root().join("layerpress");
-    fs::copy(super::support::run::LAYERPRESS, &program).unwrap();
+    press.install(Path::new(super::support::run::LAYERPRESS), &program);
     let mut command = std::process::Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
     command.arg(program).args(["build", "--progress=none"]);

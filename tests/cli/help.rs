@@ -21,7 +21,9 @@ fn every_help_has_the_exit_codes_and_a_line_for_each_signal() {
         for code in EXIT_CODES {
             assert!(help.contains(code), "{arguments:?}: no {code}");
         }
-        assert!(help.contains("129, 130, 143"), "{arguments:?}");
+        assert!(help.contains("129, 130, 131, 143"), "{arguments:?}");
+        let codes = help.lines().skip_while(|line| *line != "Exit codes:");
+        assert!(codes.into_iter().all(|line| line.len() <= 80), "{help}");
         assert_eq!(ended.stderr, "");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::support::archive::{Compression, TestImage, layer_tar};
 use super::support::oracles::{is_root, skip, succeed};
@@ -131,7 +131,7 @@ fn directories_that_are_missing_or_not_writable_are_named() {
         fs::set_permissions(press.root().join(directory), Permissions::from_mode(0o777)).unwrap();
     }
     let program = press.root().join("layerpress");
-    fs::copy(LAYERPRESS, &program).unwrap();
+    press.install(Path::new(LAYERPRESS), &program);
     for directory in ["out", "work"] {
         let at = press.root().join(directory);
         fs::set_permissions(&at, Permissions::from_mode(0o555)).unwrap();

@@ -17,7 +17,12 @@ use support::archive::{Compression, TestImage, layer_tar};
 use support::run::{Ended, Press, Running};
 
 /// The signals that are heeded, with their numbers.
-const SIGNALS: [(Signal, i32); 3] = [(Signal::HUP, 1), (Signal::INT, 2), (Signal::TERM, 15)];
+const SIGNALS: [(Signal, i32); 4] = [
+    (Signal::HUP, 1),
+    (Signal::INT, 2),
+    (Signal::QUIT, 3),
+    (Signal::TERM, 15),
+];
 
 /// From a signal to the end of the process.
 const PROMPT: Duration = Duration::from_secs(2);

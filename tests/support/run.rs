@@ -138,11 +138,20 @@ impl Press {
 
     /// Writes a shell script that can be given in place of a program.
     pub fn script(&self, name: &str, body: &str) -> PathBuf {
-        use std::os::unix::fs::PermissionsExt;
-        let path = self.root.path().join(name);
-        fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        path
+        let draft = self.root.path().join(format!("{name}.draft"));
+        fs::write(&draft, format!("#!/bin/sh\n{body}\n")).unwrap();
+        let script = self.root.path().join(name);
+        self.install(&draft, &script);
+        script
+    }
+
+    /// Copies a program so that everybody may run it. Were it written here, a test of another
+    /// thread could start a process meanwhile that holds it open, and a program that is open for
+    /// writing cannot be run.
+    pub fn install(&self, from: &Path, to: &Path) {
+        let mut install = Command::new("install");
+        let status = install.args(["-m", "755"]).arg(from).arg(to).status();
+        assert!(status.unwrap().success());
     }
 }
 
