@@ -11,7 +11,8 @@ use std::sync::OnceLock;
 use layerpress::listing::{Line, Listing, compare};
 use layerpress::units::Timestamp;
 use support::oracles::{
-    Mounted, directory_listing, e2fsck_clean, is_root, kernel_listing, program, skip,
+    Mounted, directory_listing, e2fsck_clean, e2fsck_clean_after_use, is_root, kernel_listing,
+    program, skip,
 };
 
 const LAYERPRESS: &str = env!("CARGO_BIN_EXE_layerpress");
@@ -431,6 +432,6 @@ fn the_filesystem_lives_when_it_is_mounted_read_write() {
         }
     }
     drop(mounted);
-    e2fsck_clean(&copy);
+    e2fsck_clean_after_use(&copy);
     fs::remove_file(&copy).unwrap();
 }

@@ -90,7 +90,7 @@ fn a_terminal_gets_bars_that_fit_and_keeps_a_line_for_each_finished_task() {
     );
     let quiet = on_terminal(&press, &format!("{line} -q")).unwrap();
     assert!(
-        !quiet.contains("layer") && !quiet.contains("sha256"),
+        !quiet.contains("layer 1") && !quiet.contains("sha256"),
         "{quiet}"
     );
     let plain = on_terminal(&press, &format!("{line} --progress=plain")).unwrap();
