@@ -80,10 +80,15 @@ fn pressed() -> Option<&'static Path> {
         .as_deref()
 }
 
-fn build(mut command: Command, image: &str, output: &Path) {
+fn build(command: Command, image: &str, output: &Path) {
+    build_with(command, &[], image, output);
+}
+
+fn build_with(mut command: Command, options: &[&str], image: &str, output: &Path) {
     let built = command
         .args(["build", image, "-q", "-o"])
         .arg(output)
+        .args(options)
         .output()
         .unwrap();
     assert!(
@@ -411,10 +416,9 @@ fn the_filesystem_lives_when_it_is_mounted_read_write() {
     let Some(stack) = stack_image() else { return };
     let copy = work_directory().join(format!("live-{}.img", std::process::id()));
     let mut roomy = Command::new(LAYERPRESS);
-    roomy
-        .current_dir(stack)
-        .args(["build", "--size=+64M", "--free-inodes=10000"]);
-    build(roomy, "docker-archive:docker.tar", &copy);
+    roomy.current_dir(stack);
+    let room = ["--size=+64M", "--free-inodes=10000"];
+    build_with(roomy, &room, "docker-archive:docker.tar", &copy);
     let mounted = Mounted::read_write(&copy);
     let root = mounted.mount_point();
     let indexed = root.join("usr/bin");
