@@ -78,3 +78,11 @@ pub struct Contents {
     /// By layer index: a region of an uncompressed archive, or a spool.
     pub tars: Vec<FileRegion>,
 }
+
+/// How errors and progress call a layer: its position, counted from the base layer as 1, and the
+/// start of its digest, as in `2 of 5 sha256:0123456789ab`.
+pub fn label(index: usize, count: usize, digest: &Digest) -> String {
+    let hexadecimal: String = digest.digest().chars().take(12).collect();
+    let algorithm = digest.algorithm();
+    format!("{} of {count} {algorithm}:{hexadecimal}", index + 1)
+}

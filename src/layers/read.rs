@@ -7,10 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::blob::{ReadLayer, read_blob};
 use super::budget::{Budget, Used, within};
-use super::{Contents, Layers};
+use super::{Contents, Layers, label};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
-use crate::oci::Digest;
 use crate::progress::{Meter, Reporter, Silent, Unit};
 use crate::source::{Image, LayerBlob};
 use crate::warnings::Warnings;
@@ -143,23 +142,13 @@ impl Queue<'_> {
         })
     }
 
-    /// `2 of 5 sha256:0123456789ab`.
     fn label(&self, index: usize) -> String {
         let LayerBlob {
             digest, diff_id, ..
         } = &self.image.layers[index];
-        format!(
-            "{} of {} {}",
-            index + 1,
-            self.image.layers.len(),
-            short(digest.as_ref().unwrap_or(&diff_id.0))
-        )
+        let digest = digest.as_ref().unwrap_or(&diff_id.0);
+        label(index, self.image.layers.len(), digest)
     }
-}
-
-fn short(digest: &Digest) -> String {
-    let hexadecimal: String = digest.digest().chars().take(12).collect();
-    format!("{}:{hexadecimal}", digest.algorithm())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -19,7 +19,7 @@ use std::fmt;
 pub use frozen::{Attributes, ContentRef, Directory, Node, NodeId, NodeKind, Tree};
 
 use crate::error::{Error, Result};
-use crate::layers::Changeset;
+use crate::layers::{self, Changeset};
 use crate::limits::Limits;
 use crate::progress::{Reporter, Unit};
 use crate::units::Timestamp;
@@ -74,9 +74,12 @@ pub fn flatten(
         )));
     }
     let meter = reporter.begin("flatten", Unit::Items, Some(total));
+    let count = changesets.len();
     let mut flattening = flattening::Flattening::new(options);
     for (index, changeset) in (0_u32..).zip(changesets) {
-        let layer = format!("{index} ({})", changeset.layer.diff_id);
+        let summary = &changeset.layer;
+        let digest = summary.digest.as_ref().unwrap_or(&summary.diff_id.0);
+        let layer = layers::label(index as usize, count, digest);
         let entries = changeset.entries.len() as u64;
         flattening
             .apply(index, changeset)
