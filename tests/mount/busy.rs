@@ -103,7 +103,7 @@ fn a_mount_that_becomes_free_in_time_is_unmounted() {
     let mut sleeper = sleeper.arg("1").current_dir(place.at("m")).spawn().unwrap();
     place.umount("m");
     sleeper.wait().unwrap();
-    assert_eq!(place.loop_devices(), 0);
+    assert_eq!(place.loop_devices_left(), 0);
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_lazy_unmount_takes_it_out_of_sight_and_frees_the_device_later() {
     ]);
     assert_eq!((place.mounts(), place.loop_devices()), (0, 1));
     drop(open);
-    assert_eq!(place.loop_devices(), 0);
+    assert_eq!(place.loop_devices_left(), 0);
 }
 
 #[test]

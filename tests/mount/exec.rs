@@ -22,7 +22,11 @@ impl Place {
             .status()
             .unwrap()
             .code();
-        assert_eq!((self.mounts(), self.loop_devices()), (0, 0), "{command:?}");
+        assert_eq!(
+            (self.mounts(), self.loop_devices_left()),
+            (0, 0),
+            "{command:?}"
+        );
         code
     }
 }
@@ -94,7 +98,7 @@ fn signals_reach_the_command_and_the_mount_is_undone() {
         assert_eq!(place.mounts(), 1);
         kill_process(Pid::from_child(&child), signal).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(code), "{trap}");
-        assert_eq!((place.mounts(), place.loop_devices()), (0, 0));
+        assert_eq!((place.mounts(), place.loop_devices_left()), (0, 0));
     }
     assert!(place.at("mark").exists());
 }

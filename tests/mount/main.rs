@@ -156,7 +156,7 @@ fn an_image_with_an_odd_name_or_another_name_is_found_again() {
         .output()
         .unwrap();
     assert!(relative.status.success(), "{relative:?}");
-    assert_eq!(place.loop_devices(), 0);
+    assert_eq!(place.loop_devices_left(), 0);
 }
 
 #[test]
@@ -168,5 +168,5 @@ fn a_deleted_image_stays_mounted_and_is_unmounted_by_its_old_name() {
     let list = place.ok(["mount", "--list"]);
     assert!(list.contains("a.img (deleted)\n"), "{list}");
     place.ok(["umount".as_ref(), place.image.as_os_str()]);
-    assert_eq!(place.loop_devices(), 0);
+    assert_eq!(place.loop_devices_left(), 0);
 }

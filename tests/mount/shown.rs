@@ -70,5 +70,5 @@ fn the_list_shows_every_mounted_image_whoever_mounted_it() {
     );
     // What others have mounted is unmounted all the same.
     place.ok(["umount".as_ref(), place.image.as_os_str()]);
-    assert_eq!((place.mounts(), place.loop_devices()), (0, 0));
+    assert_eq!((place.mounts(), place.loop_devices_left()), (0, 0));
 }
