@@ -4,12 +4,12 @@
 mod support;
 
 use std::fs::{self, File};
-use std::os::unix::fs::{FileExt, symlink};
-use std::path::Path;
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use layerpress::progress::Silent;
 use layerpress::readback::{read_through_debugfs, read_through_ext4_view};
+use support::damage::{Numbers, fill_with_metadata};
 use support::oracles;
 use support::sample::make_image;
 
@@ -50,47 +50,13 @@ fn a_superblock_that_would_break_a_reader_is_a_problem_and_no_more() {
     assert!(other.listing.is_hidden(b"anything"));
 }
 
-/// The same numbers on every run (splitmix64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ mixed >> 31) % end
-    }
-}
-
-/// Names, inodes and block maps, and next to nothing in the files.
-fn fill_with_metadata(root: &Path) {
-    for directory in 0..20 {
-        let inner = root.join(format!("directory {directory}/inner"));
-        fs::create_dir_all(&inner).unwrap();
-        for file in 0..10 {
-            fs::write(inner.join(format!("file {file}")), b"x").unwrap();
-        }
-        symlink("../".repeat(directory * 3 + 1), inner.join("link")).unwrap();
-        let mapped = File::create(inner.join("mapped")).unwrap();
-        for block in 0..28 {
-            mapped.write_all_at(b"x", (3 << block) * 4096).unwrap();
-        }
-        for index in 0..4 {
-            let (name, value) = (format!("user.attribute {index}"), [b'v'; 45]);
-            let flags = rustix::fs::XattrFlags::empty();
-            let _ = rustix::fs::lsetxattr(&inner, &name, &value[index..], flags);
-        }
-    }
-}
-
 /// A hundred images damaged in up to two hundred of their bytes that are not zero.
 #[test]
 fn damaged_images_neither_stop_nor_break_the_readers() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path().join("root");
     fs::create_dir(&root).unwrap();
-    fill_with_metadata(&root);
+    fill_with_metadata(&root, 28);
     let debugfs = oracles::required("debugfs");
     let mut unreadable = 0;
     let mut slowest = Duration::ZERO;

@@ -4,6 +4,7 @@
 
 pub mod archive;
 pub mod changeset;
+pub mod damage;
 pub mod directory_tree;
 pub mod oracles;
 pub mod press;

@@ -1,7 +1,7 @@
 //! Randomly damaged images: no panic, no hang, nothing written elsewhere.
 
 use std::fs::{self, File};
-use std::os::unix::fs::{FileExt, symlink};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -10,41 +10,8 @@ use layerpress::progress::Silent;
 use layerpress::view::{Follow, View};
 use layerpress::warnings::Warnings;
 
+use super::support::damage::{Numbers, fill_with_metadata};
 use super::support::sample::make_image_with;
-
-/// The same numbers on every run (splitmix64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ mixed >> 31) % end
-    }
-}
-
-/// Names, inodes and block maps, and next to nothing in the files.
-fn fill_with_metadata(root: &Path) {
-    for directory in 0..20 {
-        let inner = root.join(format!("directory {directory}/inner"));
-        fs::create_dir_all(&inner).unwrap();
-        for file in 0..10 {
-            fs::write(inner.join(format!("file {file}")), b"x").unwrap();
-        }
-        symlink("../".repeat(directory * 3 + 1), inner.join("link")).unwrap();
-        let mapped = File::create(inner.join("mapped")).unwrap();
-        for block in 0..20 {
-            mapped.write_all_at(b"x", (3 << block) * 4096).unwrap();
-        }
-        for index in 0..4 {
-            let (name, value) = (format!("user.attribute {index}"), [b'v'; 45]);
-            let flags = rustix::fs::XattrFlags::empty();
-            let _ = rustix::fs::lsetxattr(&inner, &name, &value[index..], flags);
-        }
-    }
-}
 
 /// Everything that can be done with an image is done, in this process, so that a panic fails the
 /// test; how many errors there were.
@@ -90,7 +57,7 @@ fn damaged_images_end_in_an_error_or_in_what_is_left_of_them() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path().join("root");
     fs::create_dir(&root).unwrap();
-    fill_with_metadata(&root);
+    fill_with_metadata(&root, 20);
     let scratch = directory.path().join("scratch");
     fs::create_dir(&scratch).unwrap();
     let canary = directory.path().join("canary");
@@ -142,7 +109,7 @@ fn every_superblock_field_may_be_wrong() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path().join("root");
     fs::create_dir(&root).unwrap();
-    fill_with_metadata(&root);
+    fill_with_metadata(&root, 20);
     let image = directory.path().join("image");
     make_image_with(&["-t", "ext4", "-b", "1024"], &root, &image, "16M");
     for offset in (0..1024).step_by(4) {
