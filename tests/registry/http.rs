@@ -189,10 +189,6 @@ impl Server {
             accepting: Some(accepting),
         }
     }
-
-    pub fn port(&self) -> u16 {
-        self.address.port()
-    }
 }
 
 impl Drop for Server {

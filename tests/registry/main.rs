@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+// Servers, proxies and clients.
 mod blob_store;
 mod cache_check;
 mod forward_proxy;
@@ -13,6 +14,19 @@ mod proxy;
 mod pull;
 mod push;
 mod registry_server;
-mod rig;
+mod stand;
 mod tls;
 mod token_server;
+
+// The tests.
+mod credentials;
+mod equal_images;
+mod faults;
+mod killed;
+mod resume;
+mod reuse;
+mod rig;
+mod sharing;
+mod tags;
+mod tokens;
+mod transport;

@@ -10,7 +10,7 @@ use super::support::oracles::program;
 use super::tls::Authority;
 
 /// Who may pull.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Access<'a> {
     #[default]
     Everybody,
@@ -39,6 +39,13 @@ pub struct Setup<'a> {
     pub blobs_at: Option<&'a str>,
     /// The storage of another registry, in place of an empty one.
     pub storage: Option<&'a Path>,
+}
+
+impl Setup<'_> {
+    /// Whether it serves everything itself to everybody.
+    pub fn is_plain(&self) -> bool {
+        self.access == Access::Everybody && self.tls.is_none() && self.blobs_at.is_none()
+    }
 }
 
 /// A registry that runs, ended when dropped and also when this process is killed.

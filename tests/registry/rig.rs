@@ -232,7 +232,8 @@ fn what_is_silent_ends_with_its_server() {
         return;
     };
     proxy.always("GET", Fault::SilentAfter(10));
-    let mut client = Command::new("curl").args(["-s", &url]).spawn().unwrap();
+    let mut client = Command::new("curl");
+    let mut client = client.args(["-so", "/dev/null", &url]).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(100));
     let started = Instant::now();
     drop(proxy);
