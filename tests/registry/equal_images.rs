@@ -99,19 +99,27 @@ fn the_bare_form_is_a_registrys_unless_there_is_such_a_file() {
 }
 
 #[test]
-fn a_digest_is_what_counts_when_the_tag_has_moved_on() {
+fn a_tag_beside_a_digest_that_leads_elsewhere_is_refused() {
     let Some(stand) = Stand::new() else {
         return;
     };
     let pinned = format!("{}@{}", stand.reference, stand.digest);
+    same(&stand.puller.pulled(&pinned, &[]), &stand.expected, &pinned);
     let newer = TestImage::new([layer_tar(&[("newer", b"x")])]);
     let repository = Repository::new(stand.plain().address, super::stand::NAME);
-    repository.push(&newer.layout("1"), "1");
-    same(&stand.puller.pulled(&pinned, &[]), &stand.expected, &pinned);
-    let moved = stand.puller.pulled(&stand.reference, &[]);
-    assert!(moved != stand.expected);
-    let absent = format!("{}0000@{}", stand.reference, stand.digest);
-    same(&stand.puller.pulled(&absent, &[]), &stand.expected, &absent);
+    let newer = repository.push(&newer.layout("1"), "1");
+    let words = [&stand.digest[..], &newer];
+    stand.puller.fails(&pinned, &[], 4, &words);
+    // The digest alone is still the old one, cached or not.
+    let alone = Repository::new(stand.proxy.address(), super::stand::NAME)
+        .reference(&format!("@{}", stand.digest));
+    for options in [&[][..], &["--no-cache"]] {
+        same(
+            &stand.puller.pulled(&alone, options),
+            &stand.expected,
+            &alone,
+        );
+    }
 }
 
 /// Two platforms, and an attestation as buildx adds it.

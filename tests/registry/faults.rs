@@ -137,7 +137,7 @@ fn what_does_not_pass_is_an_error_that_says_what_was_answered() {
     fails(&stand, &on, status("404 Not Found", &[]), 4, &[blob]);
     fails(&stand, &on, Fault::SilentAfter(0), 3, &["--timeout"]);
     let forbidden = status("403 Forbidden", &[]);
-    fails(&stand, "/v2/", forbidden, 5, &["403", NAME]);
+    fails(&stand, "/v2/", forbidden, 3, &["403", NAME]);
 }
 
 #[test]
@@ -249,8 +249,8 @@ fn redirects_are_followed_to_their_end_if_they_have_one() {
         &stand,
         &on,
         unsafe_place,
-        5,
-        &["registry.test", "--plain-http"],
+        3,
+        &["registry.test", "plain HTTP"],
     );
 }
 
@@ -300,7 +300,7 @@ fn what_is_no_manifest_is_refused() {
     let absent = Repository::new(stand.proxy.address(), NAME).reference("absent");
     stand
         .puller
-        .fails(&absent, &QUICK, 5, &["absent", "layerpress tags"]);
+        .fails(&absent, &QUICK, 3, &["absent", "layerpress tags"]);
     let absent = Repository::new(stand.proxy.address(), "no/such").reference("1");
-    stand.puller.fails(&absent, &QUICK, 5, &["no/such"]);
+    stand.puller.fails(&absent, &QUICK, 3, &["no/such"]);
 }

@@ -136,7 +136,16 @@ impl State {
     fn serve(&self, client: TcpStream, standing: &Standing) -> io::Result<()> {
         client.set_nodelay(true)?;
         let mut reader = BufReader::new(client);
-        while let Some(request) = Head::read(&mut reader)? {
+        loop {
+            let request = match Head::read(&mut reader) {
+                Ok(Some(request)) => request,
+                // As servers say to who greets them in TLS.
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    let no = http::answer("400 Bad Request", &[], b"not HTTP");
+                    return reader.get_mut().write_all(&no);
+                }
+                other => return other.map(drop),
+            };
             if !self.answer(request, &mut reader, standing)? {
                 break;
             }

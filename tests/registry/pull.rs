@@ -40,7 +40,9 @@ impl Puller {
     /// A `build` of a reference into [`Press::output`], with plain progress and its own cache.
     pub fn build(&self, reference: &str, options: &[&str]) -> Command {
         let mut command = self.command(&["build", reference, "--size=fit", "--progress=plain"]);
-        command.arg("--cache-dir").arg(self.cache());
+        if !options.contains(&"--no-cache") {
+            command.arg("--cache-dir").arg(self.cache());
+        }
         self.press.add_directories(&mut command);
         command.args(options);
         command

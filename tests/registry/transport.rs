@@ -90,31 +90,6 @@ fn a_client_certificate_is_shown_where_it_is_asked_for() {
 }
 
 #[test]
-fn certificates_are_found_where_docker_keeps_them() {
-    let Some(authority) = Authority::new() else {
-        return;
-    };
-    let Some((stand, reference)) = with_tls(&authority, true) else {
-        return;
-    };
-    let host = stand.registry().address.to_string();
-    let directory = stand
-        .puller
-        .home()
-        .join(".config/containers/certs.d")
-        .join(host);
-    std::fs::create_dir_all(&directory).unwrap();
-    for (from, to) in [
-        (authority.certificate(), "ca.crt"),
-        (authority.client_certificate(), "client.cert"),
-        (authority.client_key(), "client.key"),
-    ] {
-        std::fs::copy(from, directory.join(to)).unwrap();
-    }
-    assert!(stand.puller.pulled(&reference, &[]) == stand.expected);
-}
-
-#[test]
 fn plain_http_is_for_the_loopback_or_asked_for() {
     let Some(stand) = Stand::of(image()) else {
         return;
@@ -162,7 +137,7 @@ fn proxies_of_the_environment_are_used_but_for_those_it_excepts() {
         stand.puller.press.run(&mut command)
     };
     let url = proxy.url();
-    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+    for name in ["HTTPS_PROXY", "https_proxy"] {
         let ended = pull(&elsewhere, &[(name, &url)]);
         assert!(stand.puller.take_output(&ended) == stand.expected);
         let asked = proxy.asked();
