@@ -3,6 +3,7 @@
 //! ```text
 //!     ┌ vocabulary: error · units · progress · warnings · limits · region · partial_file ┐
 //!     │             leftovers · command · oci · ondisk · listing · pax                   │
+//!   cache ← (fetched blobs, by digest)
 //! source → layers → tree → plan → mkfs → populate → finish (with readback)
 //!     └─────────────── pipeline (knows all steps) ───────────────┘   mount (stands alone)
 //!                                                         cli (knows pipeline, mount)
@@ -33,6 +34,8 @@ pub mod warnings;
 
 pub mod compare;
 pub mod inspect;
+
+pub mod cache;
 
 pub mod source;
 
