@@ -3,12 +3,12 @@
 //! ```text
 //!     ┌ vocabulary: error · units · progress · warnings · limits · region · partial_file ┐
 //!     │             leftovers · command · oci · ondisk · listing · pax                   │
-//!   cache ← (fetched blobs, by digest)
 //! source → layers → tree → plan → mkfs → populate → finish (with readback)
 //!     └─────────────── pipeline (knows all steps) ───────────────┘   mount (stands alone)
 //!                                                         cli (knows pipeline, mount)
 //!
 //!     beside the flow: inspect (what a filesystem says of itself) · compare (two listings)
+//!                      cache (fetched blobs, by their digests)
 //!                      view (reads any ext filesystem) → extract (takes a tree out of one)
 //! ```
 //!

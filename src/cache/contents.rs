@@ -1,5 +1,6 @@
 //! What is in a cache.
 
+use std::cmp::Ordering;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
@@ -20,6 +21,15 @@ pub struct CachedBlob {
     pub kind: BlobKind,
     /// When it was stored or last [found](Cache::find).
     pub last_used: Timestamp,
+}
+
+impl CachedBlob {
+    /// Orders blobs by their last use, the least recently used first.
+    pub fn by_last_use(one: &Self, other: &Self) -> Ordering {
+        let key = |blob: &Self| (blob.last_used.seconds, blob.last_used.nanoseconds);
+        let names = || one.digest.as_ref().cmp(other.digest.as_ref());
+        key(one).cmp(&key(other)).then_with(names)
+    }
 }
 
 /// Everything under `blobs/`.

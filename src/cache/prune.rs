@@ -39,11 +39,7 @@ impl Pruned {
 impl PruneOptions {
     /// Parts blobs into those to remove and those to keep, both least recently used first.
     fn part(self, mut blobs: Vec<CachedBlob>) -> (Vec<CachedBlob>, Vec<CachedBlob>) {
-        blobs.sort_by(|one, other| {
-            let key = |blob: &CachedBlob| (blob.last_used.seconds, blob.last_used.nanoseconds);
-            let names = || one.digest.as_ref().cmp(other.digest.as_ref());
-            key(one).cmp(&key(other)).then_with(names)
-        });
+        blobs.sort_by(CachedBlob::by_last_use);
         if self == Self::default() {
             return (blobs, Vec::new());
         }

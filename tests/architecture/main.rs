@@ -171,6 +171,7 @@ const ROOMS: &[Room] = &[
             "inspect",
             "view",
             "extract",
+            "cache",
             "source",
             "layers",
             "plan",
