@@ -52,6 +52,9 @@ pub enum Command {
     /// List what differs between two filesystem images, container images or one of each
     #[command(after_help = EXIT_CODES)]
     Diff(super::diff::DiffArguments),
+    /// List or prune the cache of blobs that were fetched
+    #[command(after_help = EXIT_CODES)]
+    Cache(super::cache::CacheArguments),
     /// Print a shell's completion script
     Completions(super::completions::CompletionsArguments),
     /// Write the manual pages into a directory

@@ -8,6 +8,8 @@ use std::path::Path;
 
 use clap::Args;
 
+pub use history::short;
+
 use super::args::{LimitArguments, OutputArguments, ReadingArguments};
 use super::{options, print, print_json, progress};
 use crate::error::Error;
