@@ -128,7 +128,7 @@ pub struct BuildArguments {
     /// Read the result back with two independent readers and compare every entry with the image
     #[arg(long)]
     pub verify: bool,
-    /// Also write the result's SHA-256 to FILE.sha256, as sha256sum --check reads it
+    /// Hash the result, tell its SHA-256 and write it to FILE.sha256, as sha256sum --check reads it
     #[arg(long)]
     pub sha256: bool,
     /// Wait until the result is on the disk before it gets its name

@@ -104,6 +104,7 @@ fn inspect_image(
             jobs: request.jobs,
         };
         let layers = layers::read(&image, &read_options, reporter)?;
+        layers.verifying.finish()?;
         warnings.merge(layers.warnings);
         let changesets = layers.changesets.into_iter();
         Some(changesets.map(|changeset| changeset.layer).collect())

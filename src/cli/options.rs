@@ -61,7 +61,7 @@ pub fn output(arguments: &BuildArguments) -> OutputRequest {
         finish: FinishOptions {
             fsck: !arguments.no_fsck,
             verify: arguments.verify,
-            sidecar: arguments.sha256,
+            sha256: arguments.sha256,
             sync: arguments.sync,
         },
     }

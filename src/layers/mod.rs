@@ -1,4 +1,4 @@
-//! Blobs become layers: verified, decompressed, indexed.
+//! Blobs become layers: decompressed, indexed, and verified beside what follows.
 
 mod blob;
 mod budget;
@@ -7,14 +7,17 @@ mod compression;
 mod decompress;
 mod entry;
 mod gzip;
+mod plain;
 mod read;
 mod stored;
 mod tar;
 mod tee;
 mod verification;
+mod verifying;
 
 pub use entry::{Content, Data, DataExtent, Device, Entry, EntryKind, Xattr};
 pub use read::{ReadOptions, read};
+pub use verifying::Verifying;
 
 use crate::error::Result;
 use crate::oci::{DiffId, Digest};
@@ -22,7 +25,7 @@ use crate::region::FileRegion;
 use crate::source::LayerBlob;
 use crate::warnings::Warnings;
 
-/// The layers of one image, base first, all verified.
+/// The layers of one image, base first; what they say holds once [`Verifying::finish`] has said so.
 #[derive(Debug)]
 pub struct Layers {
     /// What each layer's tar says.
@@ -31,6 +34,8 @@ pub struct Layers {
     pub contents: Contents,
     /// What was noticed while reading.
     pub warnings: Warnings,
+    /// Their digests and diff IDs, being computed.
+    pub verifying: Verifying,
 }
 
 /// One layer's tar, indexed.

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::blob::{ReadLayer, read_blob};
+use super::blob::{BlobReader, ReadLayer};
 use super::budget::{Budget, Used, within};
+use super::verifying::Verifying;
 use super::{Contents, Layers, label};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
@@ -25,20 +26,22 @@ pub struct ReadOptions {
     pub jobs: NonZeroUsize,
 }
 
-/// Reads, verifies and indexes every layer of an image.
+/// Reads and indexes every layer of an image, and begins to verify them.
 ///
-/// Each blob is read to its last byte and held against its digest, its tar against its diff ID.
+/// Each blob is held to its last byte against its digest, its tar against its diff ID.
 /// Uncompressed layers stay where they are; compressed ones are decompressed into the work
 /// directory.
 ///
 /// # Errors
 /// The error of the lowest layer that has one, whichever thread met one first:
-/// [`Error::BadImage`] for digests, streams and tars that are wrong or beyond a limit,
-/// [`Error::Unsupported`] for what no layer may hold, [`Error::Io`] when reading fails or the
-/// work directory is full.
+/// [`Error::BadImage`] for streams and tars that are wrong or beyond a limit, and for digests where
+/// something else is wrong too, [`Error::Unsupported`] for what no layer may hold, [`Error::Io`]
+/// when reading fails or the work directory is full.
 pub fn read(image: &Image, options: &ReadOptions, reporter: &dyn Reporter) -> Result<Layers> {
+    let labels = (0..image.layers.len()).map(|index| layer_label(image, index));
     let queue = Queue {
         image,
+        verifying: Verifying::start(&image.reference, labels.collect(), options.jobs),
         options,
         reporter,
         used: image.layers.iter().map(|_| Used::default()).collect(),
@@ -61,6 +64,7 @@ pub fn read(image: &Image, options: &ReadOptions, reporter: &dyn Reporter) -> Re
 
 struct Queue<'a> {
     image: &'a Image,
+    verifying: Verifying,
     options: &'a ReadOptions,
     reporter: &'a dyn Reporter,
     used: Vec<Used>,
@@ -83,72 +87,87 @@ impl Queue<'_> {
                 break;
             }
             let meter = self.reporter.begin(
-                &format!("layer {}", self.label(index)),
+                &format!("layer {}", layer_label(self.image, index)),
                 Unit::Bytes,
                 Some(blob.stored.length_bytes),
             );
-            let result = self.read(index, meter.as_ref(), &stop);
-            match &result {
-                Ok(_) => meter.finish("verified"),
-                Err(_) => {
-                    self.lowest_failed.fetch_min(index, Ordering::Relaxed);
-                }
+            let result = self.read(index, meter, &stop);
+            if result.is_err() {
+                self.lowest_failed.fetch_min(index, Ordering::Relaxed);
             }
             *lock(&self.results[index]) = Some(result);
         }
     }
 
-    fn read(&self, index: usize, meter: &dyn Meter, stop: &dyn Fn() -> bool) -> Result<ReadLayer> {
-        let budget = Budget::new(&self.options.limits, &self.used, index);
-        read_blob(
-            &self.image.layers[index],
-            self.options,
-            &budget,
-            meter,
+    fn read(
+        &self,
+        index: usize,
+        meter: Box<dyn Meter>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<ReadLayer> {
+        BlobReader {
+            layer: index,
+            blob: &self.image.layers[index],
+            options: self.options,
+            budget: &Budget::new(&self.options.limits, &self.used, index),
+            verifying: &self.verifying,
             stop,
-        )
+        }
+        .read(meter)
     }
 
-    fn collect(&self) -> Result<Layers> {
-        let mut layers = Layers {
-            changesets: Vec::new(),
-            contents: Contents { tars: Vec::new() },
-            warnings: Warnings::default(),
-        };
+    fn collect(self) -> Result<Layers> {
+        let mut changesets = Vec::new();
+        let mut tars = Vec::new();
+        let mut warnings = Warnings::default();
         for index in 0..self.image.layers.len() {
-            let layer = self.outcome(index).map_err(|error| {
-                error
-                    .in_layer(self.label(index))
-                    .in_image(&self.image.reference)
-            })?;
-            layers.changesets.push(layer.changeset);
-            layers.contents.tars.push(layer.tar);
-            layers.warnings.merge(layer.warnings);
+            match self.outcome(index) {
+                Ok(layer) => {
+                    changesets.push(layer.changeset);
+                    tars.push(layer.tar);
+                    warnings.merge(layer.warnings);
+                }
+                Err(error) => {
+                    self.verifying.give_up_above(index);
+                    let error = error
+                        .in_layer(layer_label(self.image, index))
+                        .in_image(&self.image.reference);
+                    return self
+                        .verifying
+                        .unless_damaged(Err(error))
+                        .map(|(never, _)| never);
+                }
+            }
         }
-        Ok(layers)
+        Ok(Layers {
+            changesets,
+            contents: Contents { tars },
+            warnings,
+            verifying: self.verifying,
+        })
     }
 
     fn outcome(&self, index: usize) -> Result<ReadLayer> {
         if !within(&self.options.limits, &self.used, index) {
             // It was charged for what the layers below had used at that moment. Now that they are
             // known to the last entry, it fails at the same place every time.
-            self.read(index, &Silent, &|| false)?;
+            self.read(index, Box::new(Silent), &|| false)?;
         }
         lock(&self.results[index]).take().unwrap_or_else(|| {
             Err(Error::Mismatch(format!(
                 "layer {} was not read",
-                self.label(index)
+                layer_label(self.image, index)
             )))
         })
     }
+}
 
-    fn label(&self, index: usize) -> String {
-        let LayerBlob {
-            digest, diff_id, ..
-        } = &self.image.layers[index];
-        let digest = digest.as_ref().unwrap_or(&diff_id.0);
-        label(index, self.image.layers.len(), digest)
-    }
+fn layer_label(image: &Image, index: usize) -> String {
+    let LayerBlob {
+        digest, diff_id, ..
+    } = &image.layers[index];
+    let digest = digest.as_ref().unwrap_or(&diff_id.0);
+    label(index, image.layers.len(), digest)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
