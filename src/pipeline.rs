@@ -13,7 +13,7 @@ use crate::partial_file::PartialFile;
 use crate::plan::{Identity, Plan, PlanOptions, Room, SizePolicy};
 use crate::populate::populate;
 use crate::progress::Reporter;
-use crate::source::{self, Image, OpenOptions, Reference};
+use crate::source::{self, Image, OpenOptions, Reference, RegistryOptions};
 use crate::tree::{FlattenOptions, Tree, flatten};
 use crate::units::Timestamp;
 use crate::warnings::Warnings;
@@ -31,6 +31,8 @@ pub struct ImageRequest {
     pub jobs: NonZeroUsize,
     /// Ceilings against hostile input.
     pub limits: Limits,
+    /// How registries are asked.
+    pub registry: RegistryOptions,
 }
 
 /// Everything about the filesystem to make of it.
@@ -135,12 +137,14 @@ fn flattening(
         work_dir,
         jobs,
         limits,
+        registry,
     } = image_request.clone();
     let named = |error: crate::Error| error.in_image(&reference.to_string());
     let options = OpenOptions {
         platform,
         work_dir: work_dir.clone(),
         limits: limits.clone(),
+        registry,
     };
     let mut image = source::open(&reference, &options, reporter).map_err(named)?;
     let options = ReadOptions {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::budget::Budget;
-use super::compression::Compression;
+use super::compression::{Compression, MAGIC_BYTES};
 use super::decompress::Decompressor;
 use super::plain::PlainTar;
 use super::stored::StoredReader;
@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::progress::Meter;
 use crate::region::FileRegion;
-use crate::source::LayerBlob;
+use crate::source::{LayerBlob, OpenBlob};
 use crate::warnings::Warnings;
 
 /// A layer, read but not verified.
@@ -31,6 +31,7 @@ pub(super) struct ReadLayer {
 pub(super) struct BlobReader<'a> {
     pub(super) layer: usize,
     pub(super) blob: &'a LayerBlob,
+    pub(super) stored: &'a OpenBlob,
     pub(super) options: &'a ReadOptions,
     pub(super) budget: &'a Budget<'a>,
     pub(super) verifying: &'a Verifying,
@@ -41,10 +42,14 @@ impl BlobReader<'_> {
     /// Indexes the layer's tar and hands its bytes over to be verified.
     ///
     /// # Errors
-    /// Whatever is wrong with the layer, but for its digests.
-    pub(super) fn read(&self, meter: Box<dyn Meter>) -> Result<ReadLayer> {
+    /// Whatever is wrong with the layer, but for its digests; for one that arrives also that its
+    /// bytes were the wrong ones.
+    pub(super) fn read(&self, meter: &Arc<dyn Meter>) -> Result<ReadLayer> {
         let blob = self.blob;
-        let compression = Compression::detect(&blob.stored)?;
+        let stored_bytes = blob.stored.length_bytes();
+        self.stored
+            .wait_for(stored_bytes.min(MAGIC_BYTES as u64), self.stop)?;
+        let compression = Compression::detect(self.stored.region())?;
         let mut warnings = Warnings::default();
         if let Some(media_type) = &blob.media_type
             && compression.is_denied_by(media_type)?
@@ -68,7 +73,7 @@ impl BlobReader<'_> {
                     diff_id: blob.diff_id.clone(),
                     digest: blob.digest.clone(),
                     media_type: blob.media_type.clone(),
-                    stored_bytes: blob.stored.length_bytes,
+                    stored_bytes,
                     tar_bytes: self.budget.tar_bytes(),
                     entry_count: index.entries.len() as u64,
                 },
@@ -81,37 +86,57 @@ impl BlobReader<'_> {
     }
 
     /// Stored bytes and tar are the same, stay where they are, and are hashed as one.
-    fn plain(&self, meter: Box<dyn Meter>) -> Result<(Index, FileRegion)> {
+    fn plain(&self, meter: &Arc<dyn Meter>) -> Result<(Index, FileRegion)> {
+        let index = || {
+            let tar = PlainTar::new(self.stored, self.budget, self.stop);
+            tar::index(tar, &self.options.limits, self.budget)
+        };
+        let index = if self.stored.is_verified_on_the_way() {
+            let index = index()?;
+            self.expect_right()?;
+            self.verify_plain(meter)?;
+            index
+        } else {
+            self.verify_plain(meter)?;
+            index()?
+        };
+        Ok((index, self.stored.region().clone()))
+    }
+
+    fn verify_plain(&self, meter: &Arc<dyn Meter>) -> Result<()> {
         let blob = self.blob;
+        let progress = LayerProgress::new(meter, &blob.stored, 1);
+        if self.stored.is_verified_on_the_way() && blob.digest.as_ref() == Some(&blob.diff_id.0) {
+            progress.finish();
+            return Ok(());
+        }
         let diff_id = Expected::Tar(blob.diff_id.clone());
         self.verifying.add(Check {
             layer: self.layer,
             which: Which::Stored,
-            bytes: blob.stored.clone(),
+            bytes: self.stored.region().clone(),
             verification: Verification::new(self.stored_digest().into_iter().chain([diff_id]))?,
-            progress: LayerProgress::new(meter, 1),
+            progress,
             is_counted: true,
         });
-        let tar = PlainTar::new(&blob.stored, self.budget, self.stop);
-        let index = tar::index(tar, &self.options.limits, self.budget)?;
-        Ok((index, blob.stored.clone()))
+        Ok(())
     }
 
     /// The tar goes into a spool, and is hashed as that grows.
     fn compressed<'s>(
         &'s self,
-        meter: Box<dyn Meter>,
+        meter: &Arc<dyn Meter>,
         decompressor: impl FnOnce(StoredReader<'s>, &Limits) -> Result<Decompressor<'s>>,
     ) -> Result<(Index, FileRegion)> {
         let blob = self.blob;
         let digest = self.stored_digest();
         let checks = 1 + usize::from(digest.is_some());
-        let progress = LayerProgress::new(meter, checks);
+        let progress = LayerProgress::new(meter, &blob.stored, checks);
         if digest.is_some() {
             self.verifying.add(Check {
                 layer: self.layer,
                 which: Which::Stored,
-                bytes: blob.stored.clone(),
+                bytes: self.stored.region().clone(),
                 verification: Verification::new(digest)?,
                 progress: Arc::clone(&progress),
                 is_counted: false,
@@ -131,14 +156,14 @@ impl BlobReader<'_> {
             is_counted: false,
         });
         let limits = &self.options.limits;
-        let stored = StoredReader::new(&blob.stored, progress, self.stop);
+        let stored = StoredReader::new(self.stored, progress, self.stop);
         let mut tee = Tee {
             reader: decompressor(stored, limits)?,
             spool,
             growing: &growing,
             budget: self.budget,
             expansion: Expansion {
-                stored_bytes: blob.stored.length_bytes,
+                stored_bytes: blob.stored.length_bytes(),
                 max_expansion: limits.max_expansion,
                 from_bytes: limits.max_expansion_from,
             },
@@ -150,6 +175,7 @@ impl BlobReader<'_> {
                 "expected the end of the compressed stream at the blob's end, found {left} bytes more"
             )));
         }
+        self.expect_right()?;
         let tar = FileRegion {
             file: tee.spool.file,
             offset_bytes: 0,
@@ -159,7 +185,17 @@ impl BlobReader<'_> {
         Ok((index, tar))
     }
 
+    /// What the stored bytes must still be held against.
     fn stored_digest(&self) -> Option<Expected> {
-        self.blob.digest.clone().map(Expected::Stored)
+        let digest = self.blob.digest.clone().map(Expected::Stored);
+        digest.filter(|_| !self.stored.is_verified_on_the_way())
+    }
+
+    /// Refuses what was read of bytes that have turned out to be wrong.
+    fn expect_right(&self) -> Result<()> {
+        if self.stored.is_right(self.stop)? {
+            return Ok(());
+        }
+        Err(Error::bad_image("what had arrived was not the blob"))
     }
 }

@@ -67,14 +67,17 @@ pub struct LayerSummary {
 }
 
 /// The length of a layer's tar as far as it is known without reading the layer: where it is stored
-/// uncompressed.
+/// uncompressed, here.
 ///
 /// # Errors
 /// [`crate::Error::Unsupported`] for a compression that layers cannot have; read errors.
 pub fn unread_tar_bytes(layer: &LayerBlob) -> Result<Option<u64>> {
-    let compression = compression::Compression::detect(&layer.stored)?;
+    let Some(stored) = layer.stored.at_hand() else {
+        return Ok(None);
+    };
+    let compression = compression::Compression::detect(stored)?;
     let is_plain = compression == compression::Compression::None;
-    Ok(is_plain.then_some(layer.stored.length_bytes))
+    Ok(is_plain.then_some(stored.length_bytes))
 }
 
 /// Random access to the uncompressed tar of every layer.

@@ -8,6 +8,7 @@ use super::budget::Budget;
 use super::carried;
 use super::tar::TarBytes;
 use crate::region::FileRegion;
+use crate::source::OpenBlob;
 
 /// Read after a jump: a header, and the next few where files are small.
 const FIRST_STRETCH_BYTES: usize = 4 << 10;
@@ -21,6 +22,7 @@ const AHEAD_BYTES: u64 = 8 << 20;
 
 /// Reads a region and skips in it, counting both against the limits.
 pub(super) struct PlainTar<'a> {
+    blob: &'a OpenBlob,
     region: &'a FileRegion,
     position: u64,
     stretch_bytes: usize,
@@ -31,12 +33,13 @@ pub(super) struct PlainTar<'a> {
 
 impl<'a> PlainTar<'a> {
     pub(super) fn new(
-        region: &'a FileRegion,
+        blob: &'a OpenBlob,
         budget: &'a Budget<'a>,
         stop: &'a dyn Fn() -> bool,
     ) -> Self {
         Self {
-            region,
+            blob,
+            region: blob.region(),
             position: 0,
             stretch_bytes: FIRST_STRETCH_BYTES,
             advised_bytes: 0,
@@ -76,6 +79,9 @@ impl Read for PlainTar<'_> {
         }
         self.advise();
         let want = usize::try_from(self.left()).map_or(target.len(), |left| left.min(target.len()));
+        self.blob
+            .wait_for(self.position + want as u64, self.stop)
+            .map_err(carried::wrap)?;
         self.region
             .read_exact_at(&mut target[..want], self.position)
             .map_err(|error| carried::wrap(super::stored::read_failed(error)))?;

@@ -2,8 +2,8 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::blob::{BlobReader, ReadLayer};
 use super::budget::{Budget, Used, within};
@@ -48,17 +48,9 @@ pub fn read(image: &Image, options: &ReadOptions, reporter: &dyn Reporter) -> Re
         next: AtomicUsize::new(0),
         lowest_failed: AtomicUsize::new(usize::MAX),
         results: image.layers.iter().map(|_| Mutex::default()).collect(),
+        meters: waiting(image, reporter),
     };
-    let jobs = options.jobs.get().min(image.layers.len());
-    if jobs > 1 {
-        std::thread::scope(|scope| {
-            for _ in 0..jobs {
-                scope.spawn(|| queue.work());
-            }
-        });
-    } else {
-        queue.work();
-    }
+    queue.run();
     queue.collect()
 }
 
@@ -71,27 +63,51 @@ struct Queue<'a> {
     next: AtomicUsize,
     lowest_failed: AtomicUsize,
     results: Vec<Mutex<Option<Result<ReadLayer>>>>,
+    /// Of all layers at once where they must be waited for; none where each begins in its turn.
+    meters: Vec<Arc<dyn Meter>>,
 }
 
 impl Queue<'_> {
+    fn run(&self) {
+        let jobs = self.options.jobs.get().min(self.image.layers.len());
+        let downloads = self.image.downloads.as_deref();
+        if jobs <= 1 && downloads.is_none() {
+            return self.work();
+        }
+        std::thread::scope(|scope| {
+            if let Some(downloads) = downloads {
+                for _ in 0..downloads.threads() {
+                    scope.spawn(|| downloads.work(&self.meters, self.reporter));
+                }
+            }
+            let readers: Vec<_> = (0..jobs).map(|_| scope.spawn(|| self.work())).collect();
+            let ended: Vec<_> = readers.into_iter().map(|reader| reader.join()).collect();
+            if let Some(downloads) = downloads {
+                downloads.cancel();
+            }
+            for panic in ended.into_iter().filter_map(Result::err) {
+                std::panic::resume_unwind(panic);
+            }
+        });
+    }
+
     /// Takes layers from the base upwards until there are none left or one below has failed.
     fn work(&self) {
         loop {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(blob) = self.image.layers.get(index) else {
+            if index >= self.image.layers.len() {
                 break;
-            };
+            }
             // A layer below is never stopped for one above: it may be the one to report.
             let stop = || self.lowest_failed.load(Ordering::Relaxed) < index;
             if stop() {
                 break;
             }
-            let meter = self.reporter.begin(
-                &format!("layer {}", layer_label(self.image, index)),
-                Unit::Bytes,
-                Some(blob.stored.length_bytes),
-            );
-            let result = self.read(index, meter, &stop);
+            let meter = match self.meters.get(index) {
+                Some(meter) => Arc::clone(meter),
+                None => begin(self.image, index, self.reporter),
+            };
+            let result = self.read(index, &meter, &stop);
             if result.is_err() {
                 self.lowest_failed.fetch_min(index, Ordering::Relaxed);
             }
@@ -102,18 +118,30 @@ impl Queue<'_> {
     fn read(
         &self,
         index: usize,
-        meter: Box<dyn Meter>,
+        meter: &Arc<dyn Meter>,
         stop: &dyn Fn() -> bool,
     ) -> Result<ReadLayer> {
-        BlobReader {
-            layer: index,
-            blob: &self.image.layers[index],
-            options: self.options,
-            budget: &Budget::new(&self.options.limits, &self.used, index),
-            verifying: &self.verifying,
-            stop,
+        let blob = &self.image.layers[index];
+        loop {
+            let stored = blob.stored.open(stop)?;
+            let read = BlobReader {
+                layer: index,
+                blob,
+                stored: &stored,
+                options: self.options,
+                budget: &Budget::new(&self.options.limits, &self.used, index),
+                verifying: &self.verifying,
+                stop,
+            }
+            .read(meter);
+            match read {
+                // Damaged bytes are better called so than by what they happened to break; and those
+                // that arrive may be right the next time.
+                Err(Error::BadImage { .. } | Error::Unsupported { .. } | Error::Mismatch(_))
+                    if !stored.is_right(stop)? => {}
+                read => return read,
+            }
         }
-        .read(meter)
     }
 
     fn collect(self) -> Result<Layers> {
@@ -148,18 +176,47 @@ impl Queue<'_> {
     }
 
     fn outcome(&self, index: usize) -> Result<ReadLayer> {
-        if !within(&self.options.limits, &self.used, index) {
-            // It was charged for what the layers below had used at that moment. Now that they are
-            // known to the last entry, it fails at the same place every time.
-            self.read(index, Box::new(Silent), &|| false)?;
-        }
-        lock(&self.results[index]).take().unwrap_or_else(|| {
+        let unread = || {
             Err(Error::Mismatch(format!(
                 "layer {} was not read",
                 layer_label(self.image, index)
             )))
-        })
+        };
+        let result = lock(&self.results[index]).take();
+        let is_at_hand = self.image.layers[index].stored.at_hand().is_some();
+        if matches!(result, Some(Err(_))) && !is_at_hand {
+            // What is no longer waited for cannot be read again.
+            return result.unwrap_or_else(unread);
+        }
+        if !within(&self.options.limits, &self.used, index) {
+            // It was charged for what the layers below had used at that moment. Now that they are
+            // known to the last entry, it fails at the same place every time.
+            let silent: Arc<dyn Meter> = Arc::new(Silent);
+            self.read(index, &silent, &|| false)?;
+        }
+        result.unwrap_or_else(unread)
     }
+}
+
+/// A line for every layer of an image that must be waited for.
+fn waiting(image: &Image, reporter: &dyn Reporter) -> Vec<Arc<dyn Meter>> {
+    if image.downloads.is_none() {
+        return Vec::new();
+    }
+    let begin = |index| {
+        let meter = begin(image, index, reporter);
+        meter.status("waiting");
+        meter
+    };
+    (0..image.layers.len()).map(begin).collect()
+}
+
+fn begin(image: &Image, index: usize, reporter: &dyn Reporter) -> Arc<dyn Meter> {
+    let name = format!("layer {}", layer_label(image, index));
+    let length_bytes = image.layers[index].stored.length_bytes();
+    reporter
+        .begin(&name, Unit::Bytes, Some(length_bytes))
+        .into()
 }
 
 fn layer_label(image: &Image, index: usize) -> String {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use super::verifying::LayerProgress;
 use crate::error::Error;
-use crate::region::{FileRegion, RegionReader};
+use crate::source::OpenBlob;
 
 const BUFFER_BYTES: usize = 128 << 10;
 
-/// Reads a region to its end.
+/// Reads a blob to its end, as fast as it is there.
 pub(super) struct StoredReader<'a> {
-    reader: RegionReader,
+    blob: &'a OpenBlob,
     progress: Arc<LayerProgress>,
     stop: &'a dyn Fn() -> bool,
     failure: Option<Error>,
@@ -23,19 +23,19 @@ pub(super) struct StoredReader<'a> {
 
 impl<'a> StoredReader<'a> {
     pub(super) fn new(
-        region: &FileRegion,
+        blob: &'a OpenBlob,
         progress: Arc<LayerProgress>,
         stop: &'a dyn Fn() -> bool,
     ) -> Self {
         Self {
-            reader: region.reader(),
+            unread_bytes: blob.region().length_bytes,
+            blob,
             progress,
             stop,
             failure: None,
             buffer: vec![0; BUFFER_BYTES].into(),
             start: 0,
             end: 0,
-            unread_bytes: region.length_bytes,
         }
     }
 
@@ -55,20 +55,28 @@ impl<'a> StoredReader<'a> {
             self.failure = Some(stopped());
             return Err(io::ErrorKind::Other.into());
         }
-        loop {
-            match self.reader.read(&mut self.buffer) {
-                Ok(read) => {
-                    self.progress.meter().add(read as u64);
-                    self.unread_bytes -= read as u64;
-                    return Ok(read);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.failure = Some(read_failed(error));
-                    return Err(io::ErrorKind::Other.into());
-                }
-            }
+        let region = self.blob.region();
+        let position = region.length_bytes - self.unread_bytes;
+        if self.unread_bytes == 0 {
+            return Ok(0);
         }
+        let available = match self.blob.wait_for(position + 1, self.stop) {
+            Ok(available) => available - position,
+            Err(error) => return Err(self.failed(error)),
+        };
+        let buffer = self.buffer.len();
+        let want = usize::try_from(available).map_or(buffer, |most| most.min(buffer));
+        if let Err(error) = region.read_exact_at(&mut self.buffer[..want], position) {
+            return Err(self.failed(read_failed(error)));
+        }
+        self.progress.add(want as u64);
+        self.unread_bytes -= want as u64;
+        Ok(want)
+    }
+
+    fn failed(&mut self, error: Error) -> io::Error {
+        self.failure = Some(error);
+        io::ErrorKind::Other.into()
     }
 }
 

@@ -15,6 +15,7 @@ use super::verification::Verification;
 use crate::error::{Error, Result};
 use crate::progress::Meter;
 use crate::region::FileRegion;
+use crate::source::StoredBlob;
 
 /// Hashed in one go by one thread; short enough that threads share the work well.
 const SLICE_BYTES: u64 = 8 << 20;
@@ -46,26 +47,36 @@ pub(super) enum Which {
 
 /// A layer's line of progress, done when the last of its checks is.
 pub(super) struct LayerProgress {
-    meter: Box<dyn Meter>,
+    meter: Arc<dyn Meter>,
+    stored: StoredBlob,
     unfinished: AtomicUsize,
 }
 
 impl LayerProgress {
     /// Progress of a layer with so many checks.
-    pub(super) fn new(meter: Box<dyn Meter>, checks: usize) -> Arc<Self> {
+    pub(super) fn new(meter: &Arc<dyn Meter>, stored: &StoredBlob, checks: usize) -> Arc<Self> {
         Arc::new(Self {
-            meter,
+            meter: Arc::clone(meter),
+            stored: stored.clone(),
             unfinished: AtomicUsize::new(checks),
         })
     }
 
-    pub(super) fn meter(&self) -> &dyn Meter {
-        &*self.meter
+    /// So many bytes more are done; who brings bytes here counts them himself.
+    pub(super) fn add(&self, bytes: u64) {
+        if self.stored.at_hand().is_some() {
+            self.meter.add(bytes);
+        }
+    }
+
+    /// Nothing is left to do.
+    pub(super) fn finish(&self) {
+        self.meter.finish(self.stored.outcome());
     }
 
     fn one_less(&self) {
         if self.unfinished.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.meter.finish("verified");
+            self.finish();
         }
     }
 }
@@ -382,7 +393,7 @@ impl Work {
             done += want;
         }
         if self.is_counted {
-            self.progress.meter().add(length);
+            self.progress.add(length);
         }
         Ok(())
     }

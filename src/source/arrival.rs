@@ -1,12 +1,11 @@
 //! A blob that is still arriving: one thread writes it into a file, others read behind it.
 
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::region::FileRegion;
 
 /// How long a reader waits before it asks whether anybody still wants what it waits for.
@@ -15,7 +14,7 @@ const WAIT: Duration = Duration::from_millis(100);
 /// The bytes of a blob as far as they are there.
 ///
 /// What arrived may turn out to be wrong at its last byte. Then another attempt begins, in another
-/// file, and whoever read the first must start again: reading on is an error. The end is given only
+/// file, and whoever read the first must start again: reading on is an error. The verdict is given
 /// after the bytes have been held against their digest.
 #[derive(Debug)]
 pub struct Arrival {
@@ -91,11 +90,6 @@ impl Arrival {
         self.length_bytes
     }
 
-    /// Which attempt is being made: when it grew, what was read before was wrong.
-    pub fn attempt(&self) -> usize {
-        self.lock().attempt
-    }
-
     /// Whether the blob came out of the cache.
     pub fn was_there(&self) -> bool {
         self.lock().was_there
@@ -136,83 +130,90 @@ impl Arrival {
         self.changed.notify_all();
     }
 
-    /// A reader of the present attempt.
-    pub fn reader(self: &Arc<Self>) -> ArrivalReader {
-        ArrivalReader {
-            attempt: self.attempt(),
-            arrival: Arc::clone(self),
-            position: 0,
-        }
-    }
-
-    /// The whole blob, once it is there.
-    pub fn region(&self) -> Option<FileRegion> {
-        let state = self.lock();
-        match (&state.end, &state.file) {
-            (Some(End::Verified), Some(file)) => Some(FileRegion {
-                file: Arc::clone(file),
+    /// The present attempt, as soon as it has a file.
+    ///
+    /// # Errors
+    /// Why there is none; `stop`.
+    pub(super) fn attempt(self: &Arc<Self>, stop: &dyn Fn() -> bool) -> Result<Attempt> {
+        let state = self.wait(stop, |state| state.file.is_some())?;
+        let file = state.file.as_ref().map(Arc::clone).ok_or_else(no_file)?;
+        Ok(Attempt {
+            number: state.attempt,
+            region: FileRegion {
+                file,
                 offset_bytes: 0,
                 length_bytes: self.length_bytes,
-            }),
-            _ => None,
-        }
+            },
+            arrival: Arc::clone(self),
+        })
     }
-}
 
-/// Reads an [`Arrival`] from its start, as fast as it comes.
-#[derive(Debug)]
-pub struct ArrivalReader {
-    arrival: Arc<Arrival>,
-    attempt: usize,
-    position: u64,
-}
-
-impl Read for ArrivalReader {
-    /// `Interrupted` means that nothing has come for a moment: time to ask whether to go on.
-    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
-        let Some((file, available)) = self.wait()? else {
-            return Ok(0);
-        };
-        let want = usize::try_from(available).map_or(target.len(), |most| most.min(target.len()));
-        let read = file.read_at(&mut target[..want], self.position)?;
-        if read == 0 && want > 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        self.position += read as u64;
-        Ok(read)
-    }
-}
-
-impl ArrivalReader {
-    /// The file and how many bytes more there are; `None` at the end.
-    fn wait(&self) -> io::Result<Option<(Arc<File>, u64)>> {
-        let state = self.arrival.lock();
-        let is_news = |state: &State| {
-            state.attempt != self.attempt
-                || state.end.is_some()
-                || state.arrived_bytes > self.position
-        };
-        let (state, _) = self
-            .arrival
-            .changed
-            .wait_timeout_while(state, WAIT, |state| !is_news(state))
-            .unwrap_or_else(PoisonError::into_inner);
-        if state.attempt != self.attempt {
-            return Err(io::Error::other(Error::bad_image(
-                "what had arrived of the blob was not what was asked for",
-            )));
-        }
-        if let Some(End::Failed(failure)) = &state.end {
-            return Err(io::Error::other(failure.again()));
-        }
-        match &state.file {
-            Some(file) if state.arrived_bytes > self.position => {
-                let available = state.arrived_bytes - self.position;
-                Ok(Some((Arc::clone(file), available)))
+    /// Waits until something is so, or the arrival has failed.
+    fn wait(
+        &self,
+        stop: &dyn Fn() -> bool,
+        is_so: impl Fn(&State) -> bool,
+    ) -> Result<MutexGuard<'_, State>> {
+        let mut state = self.lock();
+        loop {
+            if let Some(End::Failed(failure)) = &state.end {
+                return Err(failure.again());
             }
-            _ if state.end.is_some() => Ok(None),
-            _ => Err(io::ErrorKind::Interrupted.into()),
+            if is_so(&state) {
+                return Ok(state);
+            }
+            if stop() {
+                return Err(Error::unsupported(
+                    "not waited for after something else failed",
+                ));
+            }
+            let waited = self.changed.wait_timeout(state, WAIT);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+}
+
+fn no_file() -> Error {
+    Error::Mismatch("a blob arrived without a file".to_owned())
+}
+
+/// One attempt to get a blob: a file that grows, until it is found to be right or wrong.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    arrival: Arc<Arrival>,
+    number: usize,
+    region: FileRegion,
+}
+
+impl Attempt {
+    /// The whole blob; what has not arrived cannot be read.
+    pub(super) fn region(&self) -> &FileRegion {
+        &self.region
+    }
+
+    /// Waits until at least so many bytes are there, and says how many are.
+    ///
+    /// # Errors
+    /// Why they will not come; `stop`.
+    pub(super) fn wait_for(&self, bytes: u64, stop: &dyn Fn() -> bool) -> Result<u64> {
+        let state = self.arrival.wait(stop, |state| {
+            state.attempt != self.number || state.arrived_bytes >= bytes
+        })?;
+        if state.attempt != self.number {
+            return Err(Error::bad_image("the bytes that had arrived were wrong"));
+        }
+        Ok(state.arrived_bytes)
+    }
+
+    /// Waits for the verdict: whether these are the right bytes. If not, another attempt has begun.
+    ///
+    /// # Errors
+    /// Why there will be no right ones; `stop`.
+    pub(super) fn is_right(&self, stop: &dyn Fn() -> bool) -> Result<bool> {
+        let state = self.arrival.wait(stop, |state| {
+            state.attempt != self.number || state.end.is_some()
+        })?;
+        Ok(state.attempt == self.number)
     }
 }
 
@@ -227,34 +228,30 @@ mod tests {
         Arc::new(file)
     }
 
-    fn read(reader: &mut ArrivalReader) -> Result<Vec<u8>, Error> {
-        let mut bytes = vec![0; 64];
-        loop {
-            match reader.read(&mut bytes) {
-                Ok(read) => return Ok(bytes[..read].to_vec()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.downcast().unwrap()),
-            }
-        }
+    fn never() -> bool {
+        false
+    }
+
+    fn read(attempt: &Attempt, from: u64) -> Result<Vec<u8>> {
+        let available = attempt.wait_for(from + 1, &never)?;
+        let mut bytes = vec![0; (available - from) as usize];
+        attempt.region().read_exact_at(&mut bytes, from).unwrap();
+        Ok(bytes)
     }
 
     #[test]
-    fn a_reader_sees_what_has_come_and_the_end_only_when_it_is_verified() {
+    fn a_reader_sees_what_has_come_and_the_verdict_only_when_there_is_one() {
         let arrival = Arc::new(Arrival::new(6));
-        let mut reader = arrival.reader();
-        let nothing = reader.read(&mut [0; 8]).unwrap_err();
-        assert_eq!(nothing.kind(), io::ErrorKind::Interrupted);
+        arrival.attempt(&|| true).unwrap_err();
         arrival.begin(file(b"abcdef"), false);
+        let attempt = arrival.attempt(&never).unwrap();
         arrival.advance_to(4);
-        assert_eq!(read(&mut reader).unwrap(), b"abcd");
+        assert_eq!(read(&attempt, 0).unwrap(), b"abcd");
         arrival.advance_to(6);
-        assert_eq!(read(&mut reader).unwrap(), b"ef");
-        let unverified = reader.read(&mut [0; 8]).unwrap_err();
-        assert_eq!(unverified.kind(), io::ErrorKind::Interrupted);
-        assert!(arrival.region().is_none());
+        assert_eq!(read(&attempt, 4).unwrap(), b"ef");
+        attempt.is_right(&|| true).unwrap_err();
         arrival.verified();
-        assert_eq!(read(&mut reader).unwrap(), b"");
-        assert_eq!(arrival.region().unwrap().length_bytes, 6);
+        assert!(attempt.is_right(&never).unwrap());
     }
 
     #[test]
@@ -262,27 +259,35 @@ mod tests {
         let arrival = Arc::new(Arrival::new(3));
         arrival.begin(file(b"bad"), true);
         arrival.advance_to(3);
-        let mut reader = arrival.reader();
-        assert_eq!(read(&mut reader).unwrap(), b"bad");
+        let attempt = arrival.attempt(&never).unwrap();
+        assert_eq!(read(&attempt, 0).unwrap(), b"bad");
         assert!(arrival.was_there());
         arrival.begin(file(b"abc"), false);
-        assert_eq!((arrival.attempt(), arrival.was_there()), (1, false));
-        read(&mut reader).unwrap_err();
+        assert!(!arrival.was_there());
+        read(&attempt, 0).unwrap_err();
+        assert!(!attempt.is_right(&never).unwrap());
         arrival.verified();
-        read(&mut reader).unwrap_err();
-        assert_eq!(read(&mut arrival.reader()).unwrap(), b"abc");
+        assert!(!attempt.is_right(&never).unwrap());
+        let attempt = arrival.attempt(&never).unwrap();
+        assert_eq!(read(&attempt, 0).unwrap(), b"abc");
+        assert!(attempt.is_right(&never).unwrap());
     }
 
     #[test]
     fn every_reader_is_told_of_a_failure_in_the_same_words() {
         let arrival = Arc::new(Arrival::new(3));
-        let mut readers = [arrival.reader(), arrival.reader()];
+        arrival.begin(file(b"abc"), false);
+        let attempts = [(), ()].map(|()| arrival.attempt(&never).unwrap());
         arrival.fail(Error::io("cannot read x", io::ErrorKind::TimedOut.into()));
         arrival.fail(Error::bad_image("too late"));
-        for reader in &mut readers {
-            let error = read(reader).unwrap_err();
-            assert_eq!(error.exit_code(), 3);
-            assert_eq!(error.to_string(), "cannot read x: timed out");
+        for attempt in &attempts {
+            for error in [
+                read(attempt, 0).unwrap_err(),
+                attempt.is_right(&never).unwrap_err(),
+            ] {
+                assert_eq!(error.exit_code(), 3);
+                assert_eq!(error.to_string(), "cannot read x: timed out");
+            }
         }
     }
 
@@ -290,7 +295,7 @@ mod tests {
     fn a_reader_that_waits_is_woken_by_the_writer() {
         let arrival = Arc::new(Arrival::new(100_000));
         let bytes: Vec<u8> = (0..100_000_u32).map(|number| number as u8).collect();
-        let (mut reader, file) = (arrival.reader(), file(&bytes));
+        let (reading, file) = (Arc::clone(&arrival), file(&bytes));
         let writer = std::thread::spawn(move || {
             arrival.begin(file, false);
             for arrived in (0..=100_000).step_by(1000) {
@@ -299,14 +304,12 @@ mod tests {
             }
             arrival.verified();
         });
+        let attempt = reading.attempt(&never).unwrap();
         let mut seen = Vec::new();
-        loop {
-            let piece = read(&mut reader).unwrap();
-            if piece.is_empty() {
-                break;
-            }
-            seen.extend(piece);
+        while seen.len() < bytes.len() {
+            seen.extend(read(&attempt, seen.len() as u64).unwrap());
         }
+        assert!(attempt.is_right(&never).unwrap());
         writer.join().unwrap();
         assert!(seen == bytes);
     }

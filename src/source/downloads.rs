@@ -1,6 +1,7 @@
 //! What is still to be brought here before an image's layers can be read.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use crate::progress::{Meter, Reporter};
 
@@ -12,7 +13,7 @@ pub trait Downloads: Debug + Send + Sync {
     /// Downloads layer after layer, until there is none left, one has failed or it was cancelled;
     /// for several threads at once. `meters` are told how far each layer is, by its index. What
     /// goes wrong is told to who reads the layer.
-    fn work(&self, meters: &[Box<dyn Meter>], reporter: &dyn Reporter);
+    fn work(&self, meters: &[Arc<dyn Meter>], reporter: &dyn Reporter);
 
     /// Makes all threads return soon: nobody reads the layers any more.
     fn cancel(&self);

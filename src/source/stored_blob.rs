@@ -1,17 +1,17 @@
 //! A layer's stored bytes, at hand or on their way.
 
-use std::io::{self, Read};
 use std::sync::Arc;
 
-use super::arrival::{Arrival, ArrivalReader};
-use crate::region::{FileRegion, RegionReader};
+use super::arrival::{Arrival, Attempt};
+use crate::error::Result;
+use crate::region::FileRegion;
 
-/// Stored bytes to be read from start to end.
+/// Stored bytes that can be read, now or soon.
 #[derive(Debug, Clone)]
 pub enum StoredBlob {
     /// In a file, whole. Nobody has held them against their digest yet.
-    Region(FileRegion),
-    /// Arriving from a registry or its cache, where they are held against their digest on the way.
+    AtHand(FileRegion),
+    /// From a registry or its cache, where they are held against their digest on the way.
     Arriving(Arc<Arrival>),
 }
 
@@ -19,56 +19,86 @@ impl StoredBlob {
     /// How long they are, or are to be.
     pub fn length_bytes(&self) -> u64 {
         match self {
-            Self::Region(region) => region.length_bytes,
+            Self::AtHand(region) => region.length_bytes,
             Self::Arriving(arrival) => arrival.length_bytes(),
         }
     }
 
-    /// Whether they are at hand without any waiting.
-    pub fn is_local(&self) -> bool {
-        matches!(self, Self::Region(_))
-    }
-
-    /// Which attempt to get them this is: when it grew, what was read before was wrong.
-    pub fn attempt(&self) -> usize {
+    /// Where they are; `None` for what is not at hand.
+    pub fn at_hand(&self) -> Option<&FileRegion> {
         match self {
-            Self::Region(_) => 0,
-            Self::Arriving(arrival) => arrival.attempt(),
+            Self::AtHand(region) => Some(region),
+            Self::Arriving(_) => None,
         }
     }
 
-    /// Reads them from the start.
-    pub fn reader(&self) -> StoredBlobReader {
-        match self {
-            Self::Region(region) => StoredBlobReader::Region(region.reader()),
-            Self::Arriving(arrival) => StoredBlobReader::Arriving(arrival.reader()),
-        }
+    /// Begins to read them, once there is anything of them. `stop` says whether it is not worth
+    /// waiting any more.
+    ///
+    /// # Errors
+    /// Why they will not come.
+    pub fn open(&self, stop: &dyn Fn() -> bool) -> Result<OpenBlob> {
+        Ok(OpenBlob(match self {
+            Self::AtHand(region) => Source::AtHand(region.clone()),
+            Self::Arriving(arrival) => Source::Arriving(arrival.attempt(stop)?),
+        }))
     }
 
-    /// All of them with random access; `None` while they are still arriving.
-    pub fn region(&self) -> Option<FileRegion> {
+    /// How they came, for the line of progress that stays.
+    pub fn outcome(&self) -> &'static str {
         match self {
-            Self::Region(region) => Some(region.clone()),
-            Self::Arriving(arrival) => arrival.region(),
+            Self::AtHand(_) => "verified",
+            Self::Arriving(arrival) if arrival.was_there() => "already there, verified",
+            Self::Arriving(_) => "downloaded, verified",
         }
     }
 }
 
-/// Reads a [`StoredBlob`]; unbuffered.
+/// Stored bytes being read.
 #[derive(Debug)]
-pub enum StoredBlobReader {
-    /// What is at hand.
-    Region(RegionReader),
-    /// What arrives. It gives `Interrupted` when nothing came for a moment, and its failures are
-    /// [`crate::Error`]s within.
-    Arriving(ArrivalReader),
+pub struct OpenBlob(Source);
+
+#[derive(Debug)]
+enum Source {
+    AtHand(FileRegion),
+    Arriving(Attempt),
 }
 
-impl Read for StoredBlobReader {
-    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Region(reader) => reader.read(target),
-            Self::Arriving(reader) => reader.read(target),
+impl OpenBlob {
+    /// All bytes; those that have not [arrived](Self::wait_for) must not be read.
+    pub fn region(&self) -> &FileRegion {
+        match &self.0 {
+            Source::AtHand(region) => region,
+            Source::Arriving(attempt) => attempt.region(),
+        }
+    }
+
+    /// Whether the bytes are held against their digest as they come.
+    pub fn is_verified_on_the_way(&self) -> bool {
+        matches!(self.0, Source::Arriving(_))
+    }
+
+    /// Waits until at least so many bytes are there, and says how many are.
+    ///
+    /// # Errors
+    /// Why they will not come.
+    pub fn wait_for(&self, bytes: u64, stop: &dyn Fn() -> bool) -> Result<u64> {
+        match &self.0 {
+            Source::AtHand(region) => Ok(region.length_bytes),
+            Source::Arriving(attempt) => attempt.wait_for(bytes, stop),
+        }
+    }
+
+    /// Waits until it is known whether these bytes are the right ones. If not, what was read of
+    /// them is void, and they are to be [opened](StoredBlob::open) again. Bytes at hand are always
+    /// taken for the right ones here.
+    ///
+    /// # Errors
+    /// Why there will be no right ones.
+    pub fn is_right(&self, stop: &dyn Fn() -> bool) -> Result<bool> {
+        match &self.0 {
+            Source::AtHand(_) => Ok(true),
+            Source::Arriving(attempt) => attempt.is_right(stop),
         }
     }
 }

@@ -60,9 +60,10 @@ impl Download<'_> {
         match self.attempt() {
             Ok(()) => Ok(()),
             Err(Ended::Wrong(error)) => {
-                self.waiting
-                    .reporter
-                    .note(&format!("{}: {error}; downloading it once more", self.digest));
+                self.waiting.reporter.note(&format!(
+                    "{}: {error}; downloading it once more",
+                    self.digest
+                ));
                 self.attempt().map_err(|ended| match ended {
                     Ended::Wrong(error) | Ended::Failed(error) => error,
                 })
@@ -234,7 +235,14 @@ mod tests {
     fn content_ranges_are_read_as_they_are_written() {
         assert_eq!(content_range("bytes 10-99/100"), Some((10, Some(100))));
         assert_eq!(content_range("bytes 0-0/*"), Some((0, None)));
-        for wrong in ["", "bytes */100", "bytes 9-1/10", "bits 1-2/3", "bytes -1-2/3", "bytes 1-2"] {
+        for wrong in [
+            "",
+            "bytes */100",
+            "bytes 9-1/10",
+            "bits 1-2/3",
+            "bytes -1-2/3",
+            "bytes 1-2",
+        ] {
             assert_eq!(content_range(wrong), None, "{wrong}");
         }
     }

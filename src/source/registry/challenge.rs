@@ -93,8 +93,12 @@ impl<'a> Text<'a> {
     }
 
     fn word(&mut self) -> Option<&'a str> {
-        let is_part = |letter: char| letter.is_ascii_alphanumeric() || "-._~+!#$%&'*^`|".contains(letter);
-        let end = self.0.find(|letter| !is_part(letter)).unwrap_or(self.0.len());
+        let is_part =
+            |letter: char| letter.is_ascii_alphanumeric() || "-._~+!#$%&'*^`|".contains(letter);
+        let end = self
+            .0
+            .find(|letter| !is_part(letter))
+            .unwrap_or(self.0.len());
         let (word, rest) = self.0.split_at(end);
         self.0 = rest;
         (!word.is_empty()).then_some(word)
@@ -126,7 +130,8 @@ mod tests {
             Some("repository:library/alpine:pull,push"),
         );
         assert_eq!(parse([docker]), [expected]);
-        let loose = r#"  bearer   Realm = "http://h/t?a=\"b\"" , service=x.y:5000, error="invalid_token" "#;
+        let loose =
+            r#"  bearer   Realm = "http://h/t?a=\"b\"" , service=x.y:5000, error="invalid_token" "#;
         let expected = bearer("http://h/t?a=\"b\"", Some("x.y:5000"), None);
         assert_eq!(parse([loose]), [expected]);
     }
@@ -135,16 +140,31 @@ mod tests {
     fn several_challenges_stand_in_one_header_or_in_many() {
         let expected = [Challenge::Basic, bearer("r", None, None)];
         assert_eq!(parse([r#"Basic realm="a, b", Bearer realm="r""#]), expected);
-        assert_eq!(parse([r#"Basic realm="x""#, r#"Bearer realm="r""#]), expected);
+        assert_eq!(
+            parse([r#"Basic realm="x""#, r#"Bearer realm="r""#]),
+            expected
+        );
         assert_eq!(parse(["Negotiate, Basic"]), [Challenge::Basic]);
     }
 
     #[test]
     fn what_is_not_understood_is_passed_over() {
-        for header in ["", ",,,", "Bearer", "Bearer realm=", "=", "Digest realm=\"x", "\u{e9}", "Bearer service=\"s\""] {
+        for header in [
+            "",
+            ",,,",
+            "Bearer",
+            "Bearer realm=",
+            "=",
+            "Digest realm=\"x",
+            "\u{e9}",
+            "Bearer service=\"s\"",
+        ] {
             let found = parse([header]);
             let is_empty_realm = |challenge: &Challenge| *challenge == bearer("", None, None);
-            assert!(found.is_empty() || found.iter().all(is_empty_realm), "{header}: {found:?}");
+            assert!(
+                found.is_empty() || found.iter().all(is_empty_realm),
+                "{header}: {found:?}"
+            );
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Asking a registry about one repository: authentication, redirects, and asking again.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ureq::http::StatusCode;
@@ -71,7 +71,6 @@ impl Client {
     pub(super) fn connect(
         reference: &RegistryReference,
         options: &RegistryOptions,
-        reporter: &dyn Reporter,
     ) -> Result<Self> {
         let http = Http::new(options)?;
         let endpoint = reference.endpoint();
@@ -80,27 +79,25 @@ impl Client {
                 Error::unsupported(format!("{endpoint}: expected a registry as HOST[:PORT]"))
             })
         };
-        let client = |base| Self {
+        let speaks_tls = if options.plain_http {
+            false
+        } else if is_loopback(endpoint) && options.tls.is_usual() {
+            is_tls_on_this_machine(&http, &url("http")?, &url("https")?)
+        } else if !options.tls.verify {
+            // Nothing that is secret goes along with this question.
+            let asked = http.exchange(&url("https")?, &Request::default());
+            !matches!(asked, Err(Unanswered::NotTls))
+        } else {
+            true
+        };
+        Ok(Self {
             http,
-            base,
+            base: url(if speaks_tls { "https" } else { "http" })?,
             reference: reference.clone(),
             authentication: Mutex::default(),
             options: options.clone(),
             has_answered: AtomicBool::new(false),
-        };
-        if options.plain_http {
-            return Ok(client(url("http")?));
-        }
-        let mut client = client(url("https")?);
-        if is_loopback(endpoint) || !options.tls.verify {
-            // Nothing that is secret goes along with this question.
-            let asked = client.http.exchange(&client.base, &Request::default());
-            if asked == Err(Unanswered::NotTls) {
-                reporter.command_line(&format!("{endpoint} does not speak TLS: plain HTTP"));
-                client.base = url("http")?;
-            }
-        }
-        Ok(client)
+        })
     }
 
     /// The URL of something in the repository, as `manifests/latest`.
@@ -311,6 +308,21 @@ impl Client {
         self.authentication
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a registry on this machine speaks TLS. Plain HTTP is tried first: a server of TLS says at
+/// once that it does not understand, the other way round it might wait for more. Nothing that is
+/// secret goes along with these questions, and they do not leave the machine.
+fn is_tls_on_this_machine(http: &Http, plain: &Url, tls: &Url) -> bool {
+    match http.exchange(plain, &Request::default()) {
+        // Servers of TLS answer so, too.
+        Ok(response) if response.status != StatusCode::BAD_REQUEST => false,
+        Err(Unanswered::Unreachable(_)) => false,
+        _ => matches!(
+            http.exchange(tls, &Request::default()),
+            Ok(_) | Err(Unanswered::Untrusted(_) | Unanswered::Tls(_))
+        ),
     }
 }
 

@@ -240,7 +240,9 @@ fn normalised(key: &str) -> String {
         Some(bare) => bare.split('/').next().unwrap_or(bare),
         None => {
             let key = key.trim_end_matches('/');
-            key.strip_suffix("/v1").or(key.strip_suffix("/v2")).unwrap_or(key)
+            key.strip_suffix("/v1")
+                .or(key.strip_suffix("/v2"))
+                .unwrap_or(key)
         }
     };
     match key.split_once('/') {
@@ -251,7 +253,10 @@ fn normalised(key: &str) -> String {
 }
 
 fn is_docker_hub(host: &str) -> bool {
-    matches!(host, "docker.io" | "index.docker.io" | "registry-1.docker.io")
+    matches!(
+        host,
+        "docker.io" | "index.docker.io" | "registry-1.docker.io"
+    )
 }
 
 #[cfg(test)]
@@ -272,7 +277,10 @@ mod tests {
     }
 
     fn entry(user: &str) -> String {
-        format!(r#"{{"auth":"{}"}}"#, BASE64.encode(format!("{user}:pass:word")))
+        format!(
+            r#"{{"auth":"{}"}}"#,
+            BASE64.encode(format!("{user}:pass:word"))
+        )
     }
 
     #[test]
@@ -287,7 +295,11 @@ mod tests {
             ("ghcr.io", "ghcr.io/a/b"),
         ] {
             let json = format!(r#"{{"auths":{{"{key}":{}}}}}"#, entry("u"));
-            assert_eq!(found(&json, image).unwrap(), login("u", "pass:word"), "{key}");
+            assert_eq!(
+                found(&json, image).unwrap(),
+                login("u", "pass:word"),
+                "{key}"
+            );
         }
         let json = format!(r#"{{"auths":{{"ghcr.io":{}}}}}"#, entry("u"));
         for image in ["alpine", "ghcr.io:443/a", "x.ghcr.io/a"] {
@@ -310,7 +322,11 @@ mod tests {
             ("h.io/team2/app", "host"),
             ("me/app", "me"),
         ] {
-            assert_eq!(found(&json, image).unwrap(), login(user, "pass:word"), "{image}");
+            assert_eq!(
+                found(&json, image).unwrap(),
+                login(user, "pass:word"),
+                "{image}"
+            );
         }
         assert_eq!(found(&json, "alpine").unwrap(), None);
     }
@@ -320,7 +336,10 @@ mod tests {
         let of = |entry: &str| found(&format!(r#"{{"auths":{{"h.io":{entry}}}}}"#), "h.io/a");
         assert_eq!(of("{}").unwrap(), None);
         assert_eq!(of("null").unwrap(), None);
-        assert_eq!(of(r#"{"auth":"","username":"u","password":"p"}"#).unwrap(), login("u", "p"));
+        assert_eq!(
+            of(r#"{"auth":"","username":"u","password":"p"}"#).unwrap(),
+            login("u", "p")
+        );
         assert_eq!(of(r#"{"auth":"dTpw"}"#).unwrap(), login("u", "p"));
         assert_eq!(
             of(r#"{"auth":"dTpw","identitytoken":"t"}"#).unwrap(),
@@ -332,7 +351,10 @@ mod tests {
         );
         for wrong in [r#"{"auth":"***"}"#, r#"{"auth":"dXA="}"#] {
             let error = of(wrong).unwrap_err().to_string();
-            assert!(error.contains("h.io") && error.contains("base64"), "{error}");
+            assert!(
+                error.contains("h.io") && error.contains("base64"),
+                "{error}"
+            );
         }
     }
 
@@ -341,7 +363,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         let write = |name: &str, host: &str, user: &str| {
-            let json = format!(r#"{{"auths":{{"{host}":{}}},"HttpHeaders":{{}}}}"#, entry(user));
+            let json = format!(
+                r#"{{"auths":{{"{host}":{}}},"HttpHeaders":{{}}}}"#,
+                entry(user)
+            );
             std::fs::write(path(name), json).unwrap();
         };
         write("one", "a.io", "first");
@@ -360,7 +385,10 @@ mod tests {
         assert_eq!(find(&names, "b.io/x").unwrap(), login("third", "pass:word"));
         assert_eq!(find(&names, "c.io/x").unwrap(), None);
         let error = find(&["broken"], "a.io/x").unwrap_err().to_string();
-        assert!(error.contains("broken") && error.contains("--anonymous"), "{error}");
+        assert!(
+            error.contains("broken") && error.contains("--anonymous"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -219,7 +219,8 @@ impl Registry<'_> {
                         return Err(error);
                     }
                     was_wrong = true;
-                    self.reporter.note(&format!("{error}; reading it once more"));
+                    self.reporter
+                        .note(&format!("{error}; reading it once more"));
                 }
                 _ => return Ok(Some((found, bytes))),
             }

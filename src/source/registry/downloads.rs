@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::blob::Download;
@@ -85,7 +85,7 @@ impl Downloads for LayerDownloads {
         self.threads.min(self.jobs.len())
     }
 
-    fn work(&self, meters: &[Box<dyn Meter>], reporter: &dyn Reporter) {
+    fn work(&self, meters: &[Arc<dyn Meter>], reporter: &dyn Reporter) {
         let stop = || self.is_cancelled();
         loop {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
@@ -95,7 +95,11 @@ impl Downloads for LayerDownloads {
             let running = Running {
                 all: self,
                 job,
-                meters: job.layers.iter().filter_map(|layer| meters.get(*layer)).collect(),
+                meters: job
+                    .layers
+                    .iter()
+                    .filter_map(|layer| meters.get(*layer))
+                    .collect(),
                 reporter,
                 stop: &stop,
             };
@@ -118,13 +122,19 @@ struct FailOnDrop<'a>(&'a Arrival);
 impl Drop for FailOnDrop<'_> {
     fn drop(&mut self) {
         // Nothing to one that has its end.
-        self.0.fail(Error::Mismatch("a download ended without an outcome".to_owned()));
+        self.0.fail(Error::Mismatch(
+            "a download ended without an outcome".to_owned(),
+        ));
     }
 }
 
 impl Tally {
     fn count(&self, was_there: bool, jobs: usize) {
-        let counter = if was_there { &self.was_there } else { &self.downloaded };
+        let counter = if was_there {
+            &self.was_there
+        } else {
+            &self.downloaded
+        };
         counter.fetch_add(1, Ordering::AcqRel);
         let (downloaded, was_there) = (
             self.downloaded.load(Ordering::Acquire),
@@ -147,7 +157,7 @@ impl Tally {
 struct Running<'a> {
     all: &'a LayerDownloads,
     job: &'a Job,
-    meters: Vec<&'a Box<dyn Meter>>,
+    meters: Vec<&'a Arc<dyn Meter>>,
     reporter: &'a dyn Reporter,
     stop: &'a dyn Fn() -> bool,
 }
@@ -207,7 +217,9 @@ impl<'a> Running<'a> {
         };
         let length = file.metadata().map_err(failed)?.len();
         self.status("already there");
-        if length == self.job.arrival.length_bytes() && self.verify(Arc::new(file)).map_err(failed)? {
+        if length == self.job.arrival.length_bytes()
+            && self.verify(Arc::new(file)).map_err(failed)?
+        {
             self.job.arrival.verified();
             return Ok(true);
         }
@@ -230,7 +242,9 @@ impl<'a> Running<'a> {
         let mut passed = 0;
         loop {
             if self.all.is_cancelled() {
-                return Err(std::io::Error::other("not read further after something else failed"));
+                return Err(std::io::Error::other(
+                    "not read further after something else failed",
+                ));
             }
             let read = match (&*file).read(&mut buffer) {
                 Ok(0) => break,
@@ -247,7 +261,11 @@ impl<'a> Running<'a> {
 
     fn download(&self) -> Result<()> {
         self.status("downloading");
-        let total = self.all.tally.meter.get_or_init(|| self.all.total(self.reporter));
+        let total = self
+            .all
+            .tally
+            .meter
+            .get_or_init(|| self.all.total(self.reporter));
         let came = |bytes| {
             total.add(bytes);
             self.add(bytes);

@@ -117,9 +117,15 @@ mod tests {
         assert_eq!(nothing.unwrap(), None);
         let error = ask("echo 'the keychain is locked' >&2; exit 1").unwrap_err();
         assert_eq!(error.exit_code(), 6);
-        assert!(error.to_string().contains("the keychain is locked"), "{error}");
+        assert!(
+            error.to_string().contains("the keychain is locked"),
+            "{error}"
+        );
         let error = ask("echo my-secret").unwrap_err().to_string();
-        assert!(!error.contains("my-secret") && error.contains("--creds"), "{error}");
+        assert!(
+            !error.contains("my-secret") && error.contains("--creds"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -155,7 +155,9 @@ impl Response {
     /// The connection's; `FileTooLarge` where more comes.
     pub(super) fn read_at_most(&mut self, limit_bytes: u64) -> std::io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        (&mut self.body).take(limit_bytes + 1).read_to_end(&mut bytes)?;
+        (&mut self.body)
+            .take(limit_bytes + 1)
+            .read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit_bytes {
             return Err(std::io::ErrorKind::FileTooLarge.into());
         }

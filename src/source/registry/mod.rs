@@ -33,7 +33,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
-pub use tags::{Tags, tags};
+pub(super) use tags::tags;
 
 use self::client::{Client, Waiting};
 use self::downloads::{LayerDownloads, Tally};
@@ -72,7 +72,7 @@ impl<'a> Registry<'a> {
         work_dir: PathBuf,
         reporter: &'a dyn Reporter,
     ) -> Result<Self> {
-        let client = Arc::new(Client::connect(reference, options, reporter)?);
+        let client = Arc::new(Client::connect(reference, options)?);
         let cache = cache(&options.cache, reporter)?.map(Arc::new);
         Ok(Self {
             layers: RefCell::new(LayerDownloads {

@@ -92,7 +92,9 @@ fn applies(rule: &str, url: &Url) -> bool {
     let rule = rule.strip_prefix('*').unwrap_or(rule);
     match rule.strip_prefix('.') {
         // Only what is below.
-        Some(parent) => host.strip_suffix(parent).is_some_and(|below| below.ends_with('.')),
+        Some(parent) => host
+            .strip_suffix(parent)
+            .is_some_and(|below| below.ends_with('.')),
         None => host
             .strip_suffix(rule)
             .is_some_and(|below| below.is_empty() || below.ends_with('.')),
@@ -101,9 +103,11 @@ fn applies(rule: &str, url: &Url) -> bool {
 
 fn is_in_network(address: IpAddr, network: IpAddr, bits: u32) -> bool {
     let (address, network, width) = match (address, network) {
-        (IpAddr::V4(address), IpAddr::V4(network)) => {
-            (u128::from(address.to_bits()), u128::from(network.to_bits()), 32)
-        }
+        (IpAddr::V4(address), IpAddr::V4(network)) => (
+            u128::from(address.to_bits()),
+            u128::from(network.to_bits()),
+            32,
+        ),
         (IpAddr::V6(address), IpAddr::V6(network)) => (address.to_bits(), network.to_bits(), 128),
         _ => return false,
     };
@@ -133,7 +137,11 @@ mod tests {
         let way = |url: &str| rules.way(&Url::parse(url).unwrap());
         assert_eq!(way("http://host/"), Way::HttpProxy);
         assert_eq!(way("https://host/"), Way::HttpsProxy);
-        for own in ["http://localhost:5000/", "https://127.0.0.1/", "http://[::1]:1/"] {
+        for own in [
+            "http://localhost:5000/",
+            "https://127.0.0.1/",
+            "http://[::1]:1/",
+        ] {
             assert_eq!(way(own), Way::Direct, "{own}");
         }
     }
@@ -141,23 +149,54 @@ mod tests {
     #[test]
     fn no_proxy_names_hosts_domains_addresses_networks_and_ports() {
         for (rule, direct, other) in [
-            ("example.com", "https://example.com/", "https://badexample.com/"),
-            ("example.com", "https://a.b.example.com/", "https://example.com.evil/"),
-            (".example.com", "https://a.example.com/", "https://example.com/"),
-            ("*.example.com", "https://a.example.com/", "https://example.com/"),
-            ("x, EXAMPLE.com:8443 ", "https://example.com:8443/", "https://example.com/"),
+            (
+                "example.com",
+                "https://example.com/",
+                "https://badexample.com/",
+            ),
+            (
+                "example.com",
+                "https://a.b.example.com/",
+                "https://example.com.evil/",
+            ),
+            (
+                ".example.com",
+                "https://a.example.com/",
+                "https://example.com/",
+            ),
+            (
+                "*.example.com",
+                "https://a.example.com/",
+                "https://example.com/",
+            ),
+            (
+                "x, EXAMPLE.com:8443 ",
+                "https://example.com:8443/",
+                "https://example.com/",
+            ),
             ("10.1.2.3", "http://10.1.2.3:5000/", "http://10.1.2.30/"),
             ("10.0.0.0/8", "http://10.200.0.1/", "http://11.0.0.1/"),
             ("fd00::/8", "http://[fd12::1]/", "http://[fe80::1]/"),
         ] {
             let rules = rules(rule);
-            assert_eq!(rules.way(&Url::parse(direct).unwrap()), Way::Direct, "{rule}");
-            assert_ne!(rules.way(&Url::parse(other).unwrap()), Way::Direct, "{rule}");
+            assert_eq!(
+                rules.way(&Url::parse(direct).unwrap()),
+                Way::Direct,
+                "{rule}"
+            );
+            assert_ne!(
+                rules.way(&Url::parse(other).unwrap()),
+                Way::Direct,
+                "{rule}"
+            );
         }
         let all = rules("*");
         assert_eq!(all.way(&Url::parse("https://any/").unwrap()), Way::Direct);
         let odd = rules("10.0.0.0/99,/,:,[,*x");
-        assert_ne!(odd.way(&Url::parse("https://10.0.0.1/").unwrap()), Way::Direct);
+        assert_ne!(
+            odd.way(&Url::parse("https://10.0.0.1/").unwrap()),
+            Way::Direct
+        );
     }
 
     #[test]
@@ -168,6 +207,9 @@ mod tests {
         })
         .unwrap_err()
         .to_string();
-        assert!(error.contains("HTTPS_PROXY") && !error.contains("secret"), "{error}");
+        assert!(
+            error.contains("HTTPS_PROXY") && !error.contains("secret"),
+            "{error}"
+        );
     }
 }

@@ -13,6 +13,7 @@ use crate::oci::RegistryReference;
 use crate::progress::Reporter;
 use crate::source::document;
 use crate::source::registry_options::RegistryOptions;
+use crate::source::tags::Tags;
 
 /// Bytes of one page of the list.
 const MAX_PAGE_BYTES: u64 = 16 << 20;
@@ -20,26 +21,13 @@ const MAX_PAGE_BYTES: u64 = 16 << 20;
 /// Tags of one repository: more are nobody's to read.
 const MAX_TAGS: usize = 1_000_000;
 
-/// A repository's tags.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tags {
-    /// The repository with its registry, as `docker.io/library/alpine`.
-    pub repository: String,
-    /// Each once, sorted.
-    pub tags: Vec<String>,
-}
-
 #[derive(Deserialize)]
 struct Page {
     tags: Option<Vec<String>>,
 }
 
-/// Asks a registry for all tags of a repository.
-///
-/// # Errors
-/// [`Error::Io`] where the registry does not give them, [`Error::Unsupported`] for a reference to
-/// one image.
-pub fn tags(
+/// Asks for all tags, page after page.
+pub(in crate::source) fn tags(
     reference: &RegistryReference,
     options: &RegistryOptions,
     reporter: &dyn Reporter,
@@ -50,7 +38,7 @@ pub fn tags(
             reference.full_repository()
         )));
     }
-    let client = Client::connect(reference, options, reporter)?;
+    let client = Client::connect(reference, options)?;
     let waiting = Waiting {
         reporter,
         stop: &|| false,
@@ -62,7 +50,10 @@ pub fn tags(
         let (page, next) = page(&client, &url, waiting)?;
         tags.extend(page.tags.unwrap_or_default());
         if tags.len() > MAX_TAGS {
-            return Err(failed(&url, &format!("expected at most {MAX_TAGS} tags, found more")));
+            return Err(failed(
+                &url,
+                &format!("expected at most {MAX_TAGS} tags, found more"),
+            ));
         }
         seen.insert(url.to_string());
         let Some(next) = next else {
@@ -70,7 +61,10 @@ pub fn tags(
         };
         // Credentials go along, so nowhere else; and no list goes round in a circle.
         if !next.has_origin_of(&url) {
-            let what = format!("the list is said to go on at {}, another server", next.shown());
+            let what = format!(
+                "the list is said to go on at {}, another server",
+                next.shown()
+            );
             return Err(failed(&url, &what));
         }
         if seen.contains(&next.to_string()) {
@@ -107,7 +101,10 @@ fn page(client: &Client, url: &Url, waiting: Waiting<'_>) -> Result<(Page, Optio
                 return Ok((page, next(&response, url)));
             }
             Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
-                return Err(failed(url, &format!("expected at most {MAX_PAGE_BYTES} bytes, found more")));
+                return Err(failed(
+                    url,
+                    &format!("expected at most {MAX_PAGE_BYTES} bytes, found more"),
+                ));
             }
             Err(error) => {
                 broken += 1;
@@ -158,7 +155,10 @@ mod tests {
     #[test]
     fn the_next_page_is_found_among_other_links() {
         for (link, target) in [
-            (r#"</v2/a/tags/list?last=x&n=2>; rel="next""#, Some("/v2/a/tags/list?last=x&n=2")),
+            (
+                r#"</v2/a/tags/list?last=x&n=2>; rel="next""#,
+                Some("/v2/a/tags/list?last=x&n=2"),
+            ),
             ("<x>; rel=next", Some("x")),
             (r#"<a>; rel="prev", <b>; title="t"; rel="next""#, Some("b")),
             (r#"<a>; rel="prev""#, None),

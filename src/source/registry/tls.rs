@@ -24,8 +24,12 @@ pub(super) fn config(options: &TlsOptions) -> Result<TlsConfig> {
         Some(path) => {
             // Besides the system's: a registry's blobs may be at a public storage service.
             let system = rustls_native_certs::load_native_certs().certs;
-            let system = system.iter().map(|der| Certificate::from_der(der).to_owned());
-            RootCerts::Specific(Arc::new(authorities(path)?.into_iter().chain(system).collect()))
+            let system = system
+                .iter()
+                .map(|der| Certificate::from_der(der).to_owned());
+            RootCerts::Specific(Arc::new(
+                authorities(path)?.into_iter().chain(system).collect(),
+            ))
         }
     };
     Ok(TlsConfig::builder()
@@ -52,7 +56,9 @@ fn authorities(path: &Path) -> Result<Vec<Certificate<'static>>> {
 fn client(options: &TlsOptions) -> Result<Option<ClientCert>> {
     let Some(path) = &options.client_cert else {
         return match &options.client_key {
-            Some(_) => Err(Error::unsupported("--client-key: expected --client-cert beside it")),
+            Some(_) => Err(Error::unsupported(
+                "--client-key: expected --client-cert beside it",
+            )),
             None => Ok(None),
         };
     };

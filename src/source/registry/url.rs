@@ -83,7 +83,10 @@ impl Url {
     /// For an error: without the query, which may be a secret signature.
     pub(super) fn shown(&self) -> String {
         let scheme = self.0.scheme_str().unwrap_or_default();
-        let authority = self.0.authority().map_or("", |authority| authority.as_str());
+        let authority = self
+            .0
+            .authority()
+            .map_or("", |authority| authority.as_str());
         format!("{scheme}://{authority}{}", self.0.path())
     }
 }
@@ -127,7 +130,13 @@ mod tests {
         ] {
             assert_eq!(base.join(location).unwrap().to_string(), joined);
         }
-        for wrong in ["file:///etc/passwd", "ftp://x/", "http://", "https://user:secret@h/", "http://a b/"] {
+        for wrong in [
+            "file:///etc/passwd",
+            "ftp://x/",
+            "http://",
+            "https://user:secret@h/",
+            "http://a b/",
+        ] {
             assert!(base.join(wrong).is_none(), "{wrong}");
         }
     }
@@ -136,7 +145,12 @@ mod tests {
     fn an_origin_is_scheme_host_and_port() {
         let registry = url("https://host/v2/");
         assert!(registry.has_origin_of(&url("https://HOST:443/other?x")));
-        for other in ["http://host/", "https://host:444/", "https://host.evil/", "http://host:443/"] {
+        for other in [
+            "http://host/",
+            "https://host:444/",
+            "https://host.evil/",
+            "http://host:443/",
+        ] {
             assert!(!registry.has_origin_of(&url(other)), "{other}");
         }
     }
