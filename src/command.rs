@@ -18,21 +18,35 @@ const SBIN_DIRECTORIES: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 /// # Errors
 /// [`Error::Tool`] when it is in none of them.
 pub fn find(program: &str, search_path: Option<&OsStr>) -> Result<PathBuf> {
-    let directories = search_path
-        .map(|path| std::env::split_paths(path).collect::<Vec<_>>())
-        .unwrap_or_default();
-    directories
-        .into_iter()
-        .filter(|directory| directory.is_absolute())
-        .chain(SBIN_DIRECTORIES.map(PathBuf::from))
-        .map(|directory| directory.join(program))
-        .find(|candidate| is_executable(candidate))
+    let in_sbin = || {
+        let directories = SBIN_DIRECTORIES.map(PathBuf::from);
+        first_executable(program, directories)
+    };
+    find_in_path(program, search_path)
+        .or_else(in_sbin)
         .ok_or_else(|| {
             Error::Tool(format!(
                 "{program} not found in PATH nor in {}: is e2fsprogs installed? (--{program} PATH names it)",
                 SBIN_DIRECTORIES.join(", ")
             ))
         })
+}
+
+/// Finds `program` in the absolute directories of `search_path` (a PATH).
+pub fn find_in_path(program: &str, search_path: Option<&OsStr>) -> Option<PathBuf> {
+    let directories = search_path.map(std::env::split_paths);
+    let directories = directories.into_iter().flatten();
+    first_executable(program, directories.filter(|path| path.is_absolute()))
+}
+
+fn first_executable(
+    program: &str,
+    directories: impl IntoIterator<Item = PathBuf>,
+) -> Option<PathBuf> {
+    directories
+        .into_iter()
+        .map(|directory| directory.join(program))
+        .find(|candidate| is_executable(candidate))
 }
 
 /// A program that the user named: checked like a found one, unless it is a bare name for PATH.

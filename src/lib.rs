@@ -8,6 +8,7 @@
 //!                                                         cli (knows pipeline, mount)
 //!
 //!     beside the flow: inspect (what a filesystem says of itself) · compare (two listings)
+//!                      cache (fetched blobs, by their digests)
 //!                      view (reads any ext filesystem) → extract (takes a tree out of one)
 //! ```
 //!
@@ -33,6 +34,8 @@ pub mod warnings;
 
 pub mod compare;
 pub mod inspect;
+
+pub mod cache;
 
 pub mod source;
 

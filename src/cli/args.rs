@@ -52,6 +52,12 @@ pub enum Command {
     /// List what differs between two filesystem images, container images or one of each
     #[command(after_help = EXIT_CODES)]
     Diff(super::diff::DiffArguments),
+    /// List or prune the cache of blobs that were fetched
+    #[command(after_help = EXIT_CODES)]
+    Cache(super::cache::CacheArguments),
+    /// List the tags of a repository in a registry
+    #[command(after_help = EXIT_CODES)]
+    Tags(super::tags::TagsArguments),
     /// Print a shell's completion script
     Completions(super::completions::CompletionsArguments),
     /// Write the manual pages into a directory
@@ -125,7 +131,7 @@ pub struct BuildArguments {
     /// Read the result back with two independent readers and compare every entry with the image
     #[arg(long)]
     pub verify: bool,
-    /// Also write the result's SHA-256 to FILE.sha256, as sha256sum --check reads it
+    /// Hash the result, tell its SHA-256 and write it to FILE.sha256, as sha256sum --check reads it
     #[arg(long)]
     pub sha256: bool,
     /// Wait until the result is on the disk before it gets its name
@@ -163,7 +169,7 @@ pub struct PlanArguments {
 pub struct ReferenceArgument {
     /// docker-archive:PATH[:NAME], oci:DIRECTORY[:TAG|@DIGEST], oci-archive:PATH[:TAG],
     /// rootfs:PATH (a flat tar or a directory tree), - for standard input, or a path to any of
-    /// these
+    /// these; docker://[HOST/]NAME[:TAG][@DIGEST] for a registry, or that name alone
     pub image: OsString,
 }
 
@@ -179,9 +185,11 @@ pub struct ReadingArguments {
     /// process [default: beside the output; for plan, the directory for temporary files]
     #[arg(long, value_name = "DIRECTORY")]
     pub work_dir: Option<PathBuf>,
-    /// Layers to read side by side [default: one for each processor]
+    /// Layers to read side by side, and to download [default: one for each processor; 3 downloads]
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub registry: super::registry::RegistryArguments,
 }
 
 macro_rules! limit_arguments {

@@ -8,6 +8,8 @@ use std::path::Path;
 
 use clap::Args;
 
+pub use history::short;
+
 use super::args::{LimitArguments, OutputArguments, ReadingArguments};
 use super::{options, print, print_json, progress};
 use crate::error::Error;
@@ -78,6 +80,7 @@ fn inspect_image(
         platform: request.platform,
         work_dir: request.work_dir.clone(),
         limits: request.limits.clone(),
+        registry: request.registry,
     };
     let Surveyed {
         offers,
@@ -102,6 +105,7 @@ fn inspect_image(
             jobs: request.jobs,
         };
         let layers = layers::read(&image, &read_options, reporter)?;
+        layers.verifying.finish()?;
         warnings.merge(layers.warnings);
         let changesets = layers.changesets.into_iter();
         Some(changesets.map(|changeset| changeset.layer).collect())

@@ -29,7 +29,7 @@ pub fn run(arguments: &ManArguments) -> anyhow::Result<()> {
         command.get_name(),
         command.get_version().unwrap_or_default()
     );
-    for page in std::iter::once(&command).chain(command.get_subcommands()) {
+    for page in pages(&command) {
         Man::new(page.clone())
             .source(source.trim_end())
             .manual("layerpress")
@@ -37,4 +37,10 @@ pub fn run(arguments: &ManArguments) -> anyhow::Result<()> {
             .map_err(|error| Error::path("write a manual page into", directory, error))?;
     }
     Ok(())
+}
+
+/// A command and all below it.
+fn pages(command: &clap::Command) -> Vec<&clap::Command> {
+    let below = command.get_subcommands().flat_map(pages);
+    std::iter::once(command).chain(below).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::parts::Wanted;
 use super::spool::{self, Spooled};
-use super::{Image, LayerBlob};
+use super::{Image, LayerBlob, StoredBlob};
 use crate::error::Result;
 use crate::oci::{DiffId, ImageConfig, RootFs};
 use crate::progress::Reporter;
@@ -41,9 +41,10 @@ pub(super) fn image(
             diff_id: DiffId(digest),
             digest: None,
             media_type: None,
-            stored: tar.region,
+            stored: StoredBlob::AtHand(tar.region),
             whiteouts: false,
         }],
+        downloads: None,
         warnings,
     })
 }

@@ -41,6 +41,8 @@ const ROOMS: &[Room] = &[
             "error", "units", "progress", "warnings", "listing", "pax", "view",
         ],
     ),
+    // What was fetched before.
+    ("cache", &["error", "units", "leftovers", "command", "oci"]),
     // The flow.
     (
         "source",
@@ -169,6 +171,7 @@ const ROOMS: &[Room] = &[
             "inspect",
             "view",
             "extract",
+            "cache",
             "source",
             "layers",
             "plan",

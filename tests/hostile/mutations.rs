@@ -187,7 +187,7 @@ fn attempt(press: &Press, build_too: bool, passed: &mut Passed, seed: u64) {
                 finish: FinishOptions {
                     fsck: true,
                     verify: true,
-                    sidecar: false,
+                    sha256: false,
                     sync: false,
                 },
             };

@@ -118,7 +118,7 @@ pub fn press_with(rootfs: &Rootfs, wanted: Wanted) -> Result<Pressed> {
             finish: FinishOptions {
                 fsck: false,
                 verify: false,
-                sidecar: false,
+                sha256: false,
                 sync: false,
             },
         },

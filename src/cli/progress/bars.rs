@@ -36,7 +36,7 @@ impl Reporter for Bars {
     fn begin(&self, name: &str, unit: Unit, total: Option<u64>) -> Box<dyn Meter> {
         let (bar, template) = match (total, unit) {
             (None, _) => (ProgressBar::no_length(), UNKNOWN),
-            (Some(total), Unit::Bytes) => (ProgressBar::new(total), BYTES),
+            (Some(total), Unit::Bytes | Unit::TransferredBytes) => (ProgressBar::new(total), BYTES),
             (Some(total), Unit::Items) => (ProgressBar::new(total), ITEMS),
         };
         let bar = self

@@ -9,7 +9,24 @@ use crate::layers::carried;
 /// A multiple of the block size, so that no block straddles the buffer's end.
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// Reads a tar from start to end, never seeking: every byte passes by whoever hashes it.
+/// Where a tar's bytes come from, the next one first.
+pub(in crate::layers) trait TarBytes: Read {
+    /// Leaves out up to `length` of the next bytes; gives how many. What cannot go on without
+    /// reading leaves out none.
+    ///
+    /// # Errors
+    /// As reading them would have.
+    fn leave_out(&mut self, _length: u64) -> io::Result<u64> {
+        Ok(0)
+    }
+
+    /// How much to read in one go, in whole blocks.
+    fn stretch_bytes(&self) -> usize {
+        BUFFER_BYTES
+    }
+}
+
+/// Reads a tar from start to end.
 pub(super) struct Blocks<R> {
     reader: R,
     buffer: Box<[u8]>,
@@ -18,7 +35,7 @@ pub(super) struct Blocks<R> {
     position: u64,
 }
 
-impl<R: Read> Blocks<R> {
+impl<R: TarBytes> Blocks<R> {
     pub(super) fn new(reader: R) -> Self {
         Self {
             reader,
@@ -39,9 +56,10 @@ impl<R: Read> Blocks<R> {
         if self.start == self.end {
             self.start = 0;
             self.end = 0;
-            // To the brim: blocks stay whole, and hashing and writing get long stretches.
-            while self.end < self.buffer.len() {
-                match self.reader.read(&mut self.buffer[self.end..]) {
+            // To the brim: blocks stay whole, and writing gets long stretches.
+            let brim = self.reader.stretch_bytes().clamp(BLOCK, BUFFER_BYTES);
+            while self.end < brim {
+                match self.reader.read(&mut self.buffer[self.end..brim]) {
                     Ok(0) => break,
                     Ok(read) => self.end += read,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -101,6 +119,14 @@ impl<R: Read> Blocks<R> {
     pub(super) fn skip(&mut self, length: u64) -> Result<u64> {
         let mut left = length;
         while left > 0 {
+            if self.start == self.end {
+                let left_out = self.reader.leave_out(left).map_err(carried::take)?;
+                self.position += left_out;
+                left -= left_out;
+                if left == 0 {
+                    break;
+                }
+            }
             let available = self.available()?.len();
             if available == 0 {
                 break;

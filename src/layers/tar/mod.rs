@@ -15,4 +15,5 @@ mod testing;
 mod tests;
 mod xattrs;
 
-pub(super) use index::index;
+pub(super) use blocks::TarBytes;
+pub(super) use index::{Index, index};

@@ -5,19 +5,45 @@ mod entries;
 mod extensions;
 mod sparse;
 
+use std::io::Write;
+
+use super::blocks::TarBytes;
 use super::header::BLOCK;
 use super::index::Index;
 use super::testing::{Block, Tar, record, records};
 use crate::error::{Error, Result};
 use crate::layers::budget::{Budget, Used};
+use crate::layers::plain::PlainTar;
 use crate::layers::{Content, Data, DataExtent, Device, Entry, EntryKind};
 use crate::limits::Limits;
+use crate::region::FileRegion;
 use crate::units::Timestamp;
 
+/// Every tar here is read twice, without and with leaving its files' data out.
 fn index_within(tar: &[u8], limits: &Limits) -> Result<Index> {
     let used = [Used::default()];
-    super::index(tar, limits, &Budget::new(limits, &used, 0))
+    let read = super::index(tar, limits, &Budget::new(limits, &used, 0));
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(tar).unwrap();
+    let region = FileRegion::whole(file).unwrap();
+    let used = [Used::default()];
+    let budget = Budget::new(limits, &used, 0);
+    let hopped = super::index(PlainTar::new(&region, &budget, &|| false), limits, &budget);
+    match (&read, &hopped) {
+        (Ok(read), Ok(hopped)) => {
+            assert_eq!(read.entries, hopped.entries);
+            assert!(read.warnings.lines().eq(hopped.warnings.lines()));
+            assert_eq!(budget.tar_bytes(), tar.len() as u64);
+        }
+        (read, hopped) => assert_eq!(
+            read.as_ref().unwrap_err().to_string(),
+            hopped.as_ref().unwrap_err().to_string()
+        ),
+    }
+    read
 }
+
+impl TarBytes for &[u8] {}
 
 fn index(tar: &[u8]) -> Result<Index> {
     index_within(tar, &Limits::default())

@@ -1,0 +1,183 @@
+//! The cache's directories, each held open: names are looked up in them alone, and no symbolic
+//! link is followed.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{DirBuilder, File, Metadata};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, mkdirat, openat, statat, unlinkat};
+use rustix::io::Errno;
+
+use crate::error::{Error, Result};
+
+/// The Cache Directory Tagging Specification's file, and how it begins.
+const TAG: &str = "CACHEDIR.TAG";
+const TAG_TEXT: &str = "Signature: 8a477f597d28d172789f06886806bc55
+# This file is a cache directory tag created by layerpress: blobs of container images.
+# For information about cache directory tags see https://bford.info/cachedir/
+";
+
+/// An open directory.
+#[derive(Debug)]
+pub(super) struct Directory {
+    fd: OwnedFd,
+    path: PathBuf,
+}
+
+const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC);
+
+impl Directory {
+    /// The cache's own directory, which may be a link to one elsewhere; `None` where it is not
+    /// there.
+    pub(super) fn root(path: &Path) -> Result<Option<Self>> {
+        match openat(CWD, path, DIRECTORY, Mode::empty()) {
+            Ok(fd) => Ok(Some(Self {
+                fd,
+                path: path.to_owned(),
+            })),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(failed("open the cache directory", path, error)),
+        }
+    }
+
+    /// The same, made where it is not there, for its owner only, as its parents are.
+    pub(super) fn make_root(path: &Path) -> Result<Self> {
+        if let Some(root) = Self::root(path)? {
+            return Ok(root);
+        }
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(|error| Error::path("make the cache directory", path, error))?;
+        Self::root(path)?.ok_or_else(|| failed("open the cache directory", path, Errno::NOENT))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn fd(&self) -> &OwnedFd {
+        &self.fd
+    }
+
+    /// A directory in this one; `None` where it is not there.
+    pub(super) fn child(&self, name: &str) -> Result<Option<Self>> {
+        let path = self.path.join(name);
+        let flags = DIRECTORY.union(OFlags::NOFOLLOW);
+        match openat(&self.fd, name, flags, Mode::empty()) {
+            Ok(fd) => Ok(Some(Self { fd, path })),
+            Err(Errno::NOENT) => Ok(None),
+            Err(Errno::NOTDIR | Errno::LOOP) => Err(Error::io(
+                format!("cannot use {}", path.display()),
+                io::Error::other("expected a directory of the cache, found something else"),
+            )),
+            Err(error) => Err(failed("open", &path, error)),
+        }
+    }
+
+    /// The same, made where it is not there.
+    pub(super) fn make_child(&self, name: &str) -> Result<Self> {
+        if let Some(child) = self.child(name)? {
+            return Ok(child);
+        }
+        match mkdirat(&self.fd, name, Mode::from_raw_mode(0o700)) {
+            // Another process may be faster.
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(failed("make", &self.path.join(name), error)),
+        }
+        self.child(name)?
+            .ok_or_else(|| failed("open", &self.path.join(name), Errno::NOENT))
+    }
+
+    /// A regular file in it, for reading; `None` where there is none, nor anything else but one.
+    pub(super) fn open_file(&self, name: impl AsRef<OsStr>) -> Result<Option<(File, Metadata)>> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        match self.open(name.as_ref(), flags) {
+            Ok(file) => {
+                let metadata = file
+                    .metadata()
+                    .map_err(|error| Error::path("read", &self.path.join(name.as_ref()), error))?;
+                Ok(metadata.is_file().then_some((file, metadata)))
+            }
+            // Absent, a link, or a socket.
+            Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => Ok(None),
+            Err(error) => Err(failed("open", &self.path.join(name.as_ref()), error)),
+        }
+    }
+
+    /// Opens or makes something in it that is read and written by its owner alone.
+    pub(super) fn open(&self, name: impl AsRef<OsStr>, flags: OFlags) -> Result<File, Errno> {
+        let mode = Mode::from_raw_mode(0o600);
+        openat(&self.fd, name.as_ref(), flags | OFlags::CLOEXEC, mode).map(File::from)
+    }
+
+    /// Removes a name that is no directory's; says whether it was there.
+    pub(super) fn remove(&self, name: impl AsRef<OsStr>) -> Result<bool> {
+        match unlinkat(&self.fd, name.as_ref(), AtFlags::empty()) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(failed("remove", &self.path.join(name.as_ref()), error)),
+        }
+    }
+
+    /// Whether it has anything of this name.
+    pub(super) fn has(&self, name: impl AsRef<OsStr>) -> bool {
+        statat(&self.fd, name.as_ref(), AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    }
+
+    /// All names in it but `.` and `..`, sorted.
+    pub(super) fn names(&self) -> Result<Vec<OsString>> {
+        let read = || {
+            let mut names = Vec::new();
+            for entry in Dir::read_from(&self.fd)? {
+                let name = OsStr::from_bytes(entry?.file_name().to_bytes()).to_owned();
+                if name != "." && name != ".." {
+                    names.push(name);
+                }
+            }
+            names.sort();
+            Ok(names)
+        };
+        read().map_err(|error| failed("read", &self.path, error))
+    }
+}
+
+/// Marks a directory as a cache; one that has other things in it is none.
+pub(super) fn tag(root: &Directory) -> Result<()> {
+    check_tag(root)?;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let write = || -> io::Result<()> {
+        if root
+            .open_file(TAG)
+            .is_ok_and(|found| found.is_some_and(|(_, tag)| tag.len() > 0))
+        {
+            return Ok(());
+        }
+        // Whoever else writes it at this moment writes the same.
+        root.open(TAG, flags)?.write_all(TAG_TEXT.as_bytes())
+    };
+    write().map_err(|error| Error::path("write", &root.path().join(TAG), error))
+}
+
+/// Refuses a directory that has something in it but no tag.
+pub(super) fn check_tag(root: &Directory) -> Result<()> {
+    let names = root.names()?;
+    if names.iter().any(|name| name == TAG) || names.iter().all(|name| name == "lost+found") {
+        return Ok(());
+    }
+    Err(Error::unsupported(format!(
+        "{}: expected an empty directory or a cache of layerpress, found files and no {TAG} (--cache-dir names another directory)",
+        root.path().display()
+    )))
+}
+
+pub(super) fn failed(verb: &str, path: &Path, error: Errno) -> Error {
+    Error::path(verb, path, error.into())
+}
