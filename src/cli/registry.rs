@@ -52,6 +52,9 @@ pub struct RegistryArguments {
     /// Seconds without a byte after which a connection counts as lost
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
     pub timeout: Duration,
+    /// Try so often again what failed and may pass, such as a lost connection
+    #[arg(long, value_name = "N", default_value_t = RegistryOptions::DEFAULT_RETRIES)]
+    pub retry: u32,
     /// Keep nothing for the next time, and take nothing from the cache
     #[arg(long, conflicts_with = "cache_dir")]
     pub no_cache: bool,
@@ -96,6 +99,7 @@ pub fn options(
         cache,
         downloads: jobs.unwrap_or(DOWNLOADS),
         timeout: arguments.timeout,
+        retries: arguments.retry,
     })
 }
 
