@@ -91,13 +91,6 @@ pub struct TlsOptions {
     pub client_key: Option<PathBuf>,
 }
 
-impl TlsOptions {
-    /// Whether nothing was said about TLS.
-    pub(super) fn is_usual(&self) -> bool {
-        self.ca_cert.is_none() && self.client_cert.is_none()
-    }
-}
-
 impl Default for TlsOptions {
     fn default() -> Self {
         Self {
