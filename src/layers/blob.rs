@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::ahead::ReadAhead;
 use super::budget::Budget;
 use super::compression::Compression;
 use super::decompress::Decompressor;
@@ -34,7 +35,7 @@ pub(super) struct BlobReader<'a> {
     pub(super) options: &'a ReadOptions,
     pub(super) budget: &'a Budget<'a>,
     pub(super) verifying: &'a Verifying,
-    pub(super) stop: &'a dyn Fn() -> bool,
+    pub(super) stop: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl BlobReader<'_> {
@@ -132,26 +133,31 @@ impl BlobReader<'_> {
         });
         let limits = &self.options.limits;
         let stored = StoredReader::new(&blob.stored, progress, self.stop);
-        let mut tee = Tee {
-            reader: decompressor(stored, limits)?,
-            spool,
-            growing: &growing,
-            budget: self.budget,
-            expansion: Expansion {
-                stored_bytes: blob.stored.length_bytes,
-                max_expansion: limits.max_expansion,
-                from_bytes: limits.max_expansion_from,
-            },
+        let decompressor = decompressor(stored, limits)?;
+        let expansion = Expansion {
+            stored_bytes: blob.stored.length_bytes,
+            max_expansion: limits.max_expansion,
+            from_bytes: limits.max_expansion_from,
         };
-        let index = tar::index(&mut tee, limits, self.budget)?;
-        let left = tee.reader.left_bytes()?;
-        if left > 0 {
-            return Err(Error::bad_image(format!(
-                "expected the end of the compressed stream at the blob's end, found {left} bytes more"
-            )));
-        }
+        let (index, tar) = std::thread::scope(|scope| {
+            let mut tee = Tee {
+                reader: ReadAhead::start(scope, decompressor)?,
+                spool,
+                growing: &growing,
+                budget: self.budget,
+                expansion,
+            };
+            let index = tar::index(&mut tee, limits, self.budget)?;
+            let left = tee.reader.left_bytes()?;
+            if left > 0 {
+                return Err(Error::bad_image(format!(
+                    "expected the end of the compressed stream at the blob's end, found {left} bytes more"
+                )));
+            }
+            Ok((index, tee.spool.file))
+        })?;
         let tar = FileRegion {
-            file: tee.spool.file,
+            file: tar,
             offset_bytes: 0,
             length_bytes: self.budget.tar_bytes(),
         };

@@ -103,7 +103,7 @@ impl Queue<'_> {
         &self,
         index: usize,
         meter: Box<dyn Meter>,
-        stop: &dyn Fn() -> bool,
+        stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<ReadLayer> {
         BlobReader {
             layer: index,

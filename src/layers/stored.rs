@@ -13,7 +13,7 @@ const BUFFER_BYTES: usize = 128 << 10;
 pub(super) struct StoredReader<'a> {
     reader: RegionReader,
     progress: Arc<LayerProgress>,
-    stop: &'a dyn Fn() -> bool,
+    stop: &'a (dyn Fn() -> bool + Sync),
     failure: Option<Error>,
     buffer: Box<[u8]>,
     start: usize,
@@ -25,7 +25,7 @@ impl<'a> StoredReader<'a> {
     pub(super) fn new(
         region: &FileRegion,
         progress: Arc<LayerProgress>,
-        stop: &'a dyn Fn() -> bool,
+        stop: &'a (dyn Fn() -> bool + Sync),
     ) -> Self {
         Self {
             reader: region.reader(),
