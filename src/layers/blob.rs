@@ -85,16 +85,22 @@ impl BlobReader<'_> {
     fn plain(&self, meter: Box<dyn Meter>) -> Result<(Index, FileRegion)> {
         let blob = self.blob;
         let diff_id = Expected::Tar(blob.diff_id.clone());
-        self.verifying.add(Check {
-            layer: self.layer,
-            which: Which::Stored,
-            bytes: blob.stored.clone(),
-            verification: Verification::new(self.stored_digest().into_iter().chain([diff_id]))?,
-            progress: LayerProgress::new(meter, 1),
-            is_counted: true,
-        });
+        let progress = LayerProgress::new(meter, usize::from(!blob.is_hashed));
+        if blob.is_hashed {
+            progress.meter().add(blob.stored.length_bytes);
+        } else {
+            self.verifying.add(Check {
+                layer: self.layer,
+                which: Which::Stored,
+                bytes: blob.stored.clone(),
+                verification: Verification::new(self.stored_digest().into_iter().chain([diff_id]))?,
+                progress: Arc::clone(&progress),
+                is_counted: true,
+            });
+        }
         let tar = PlainTar::new(&blob.stored, self.budget, self.stop);
         let index = tar::index(tar, &self.options.limits, self.budget)?;
+        progress.one_less();
         Ok((index, blob.stored.clone()))
     }
 
@@ -132,7 +138,7 @@ impl BlobReader<'_> {
             is_counted: false,
         });
         let limits = &self.options.limits;
-        let stored = StoredReader::new(&blob.stored, progress, self.stop);
+        let stored = StoredReader::new(&blob.stored, Arc::clone(&progress), self.stop);
         let decompressor = decompressor(stored, limits)?;
         let expansion = Expansion {
             stored_bytes: blob.stored.length_bytes,
@@ -162,6 +168,7 @@ impl BlobReader<'_> {
             length_bytes: self.budget.tar_bytes(),
         };
         growing.whole();
+        progress.one_less();
         Ok((index, tar))
     }
 
