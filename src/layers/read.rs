@@ -119,7 +119,7 @@ impl Queue<'_> {
         &self,
         index: usize,
         meter: &Arc<dyn Meter>,
-        stop: &dyn Fn() -> bool,
+        stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<ReadLayer> {
         let blob = &self.image.layers[index];
         loop {

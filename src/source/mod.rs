@@ -84,6 +84,9 @@ impl Image {
 pub struct LayerBlob {
     /// What its uncompressed tar must hash to.
     pub diff_id: DiffId,
+    /// Whether the diff ID was computed of these very bytes a moment ago, so that hashing them again
+    /// would prove nothing.
+    pub is_hashed: bool,
     /// What its stored bytes must hash to, where a manifest says so.
     pub digest: Option<Digest>,
     /// The media type the manifest gives, which may lie about the compression.

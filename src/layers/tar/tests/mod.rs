@@ -5,9 +5,9 @@ mod entries;
 mod extensions;
 mod sparse;
 
-use std::io::Write;
+use std::io::{self, Write};
 
-use super::blocks::TarBytes;
+use super::blocks::{TarBytes, read_to_the_brim};
 use super::header::BLOCK;
 use super::index::Index;
 use super::testing::{Block, Tar, record, records};
@@ -43,7 +43,11 @@ fn index_within(tar: &[u8], limits: &Limits) -> Result<Index> {
     read
 }
 
-impl TarBytes for &[u8] {}
+impl TarBytes for &[u8] {
+    fn next(&mut self, buffer: &mut Box<[u8]>) -> io::Result<usize> {
+        read_to_the_brim(self, buffer)
+    }
+}
 
 fn index(tar: &[u8]) -> Result<Index> {
     index_within(tar, &Limits::default())
