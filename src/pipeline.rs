@@ -13,7 +13,7 @@ use crate::partial_file::PartialFile;
 use crate::plan::{Identity, Plan, PlanOptions, Room, SizePolicy};
 use crate::populate::populate;
 use crate::progress::Reporter;
-use crate::source::{self, Image, OpenOptions, Reference};
+use crate::source::{self, DaemonOptions, Image, OpenOptions, Reference};
 use crate::tree::{FlattenOptions, Tree, flatten};
 use crate::units::Timestamp;
 use crate::warnings::Warnings;
@@ -31,6 +31,8 @@ pub struct ImageRequest {
     pub jobs: NonZeroUsize,
     /// Ceilings against hostile input.
     pub limits: Limits,
+    /// Where the docker daemon is, for images of one.
+    pub daemon: DaemonOptions,
 }
 
 /// Everything about the filesystem to make of it.
@@ -124,12 +126,14 @@ pub fn flattened(
         work_dir,
         jobs,
         limits,
+        daemon,
     } = image_request.clone();
     let named = |error: crate::Error| error.in_image(&reference.to_string());
     let options = OpenOptions {
         platform,
         work_dir: work_dir.clone(),
         limits: limits.clone(),
+        daemon,
     };
     let mut image = source::open(&reference, &options, reporter).map_err(named)?;
     let options = ReadOptions {

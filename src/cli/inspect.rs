@@ -80,6 +80,7 @@ fn inspect_image(
         platform: request.platform,
         work_dir: request.work_dir.clone(),
         limits: request.limits.clone(),
+        daemon: request.daemon,
     };
     let Surveyed {
         offers,

@@ -1,12 +1,14 @@
 //! Where images come from.
 //!
 //! A [`Reference`] names an image, [`open()`] finds it. Archives on disk are read where they are;
-//! what is compressed as a whole, or comes through a pipe, is spooled first into an unnamed file.
+//! what is compressed as a whole, or comes through a pipe or from a daemon, is spooled first into an
+//! unnamed file.
 //! Nothing is taken on trust: documents are held against their digests here, layers by the next
 //! step.
 
 mod archive;
 mod compression;
+mod daemon;
 mod docker_archive;
 mod document;
 mod layout;
@@ -21,6 +23,7 @@ mod store;
 mod tar_scan;
 mod tree;
 
+pub use daemon::DaemonOptions;
 pub use offer::Offer;
 pub use open::{OpenOptions, Surveyed, open, open_with_input, survey};
 pub use reference::Reference;

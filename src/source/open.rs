@@ -7,6 +7,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use super::archive::Archive;
+use super::daemon::{self, DaemonOptions};
 use super::offer::Offer;
 use super::parts::Wanted;
 use super::reference::{Location, Reference, Selector, Transport};
@@ -30,6 +31,8 @@ pub struct OpenOptions {
     pub work_dir: PathBuf,
     /// Ceilings against hostile input.
     pub limits: Limits,
+    /// Where the docker daemon is, for images of one.
+    pub daemon: DaemonOptions,
 }
 
 /// Finds the image that `reference` names and verifies its documents.
@@ -171,6 +174,9 @@ impl<'a> Opener<'a> {
         reference: &Reference,
         input: impl FnOnce() -> io::Result<File>,
     ) -> Result<(Found, Option<Selector>)> {
+        if let Some(name) = reference.daemon_image() {
+            return self.daemon(&name);
+        }
         let Location { path, selector } = reference.locate(|path| path.exists())?;
         let transport = reference.transport;
         let found = match path {
@@ -182,6 +188,16 @@ impl<'a> Opener<'a> {
             Some(path) => self.path(&path, reference, selector.as_ref()),
         };
         Ok((found?, selector))
+    }
+
+    /// What a daemon sends is what `docker save` writes, and is to be the image that was meant.
+    fn daemon(&self, name: &str) -> Result<(Found, Option<Selector>)> {
+        let daemon::Saved { id, tar } = daemon::save(name, &self.options.daemon)?;
+        let tar = self.spooler(false).stream(tar, None, self.name)?;
+        recognise::check_tar(&tar.region)?;
+        let archive = Archive::index(tar.region, &self.options.limits)?;
+        let found = Found::DockerArchive(Store::Archive(archive));
+        Ok((found, Some(Selector::Digest(id))))
     }
 
     fn path(
@@ -230,7 +246,7 @@ impl<'a> Opener<'a> {
                 let tar = tree::write(path, &self.spooler(true), &mut warnings)?;
                 Ok(Found::Root(tar, warnings))
             }
-            Transport::DockerArchive | Transport::OciArchive => Err(Error::unsupported(format!(
+            transport => Err(Error::unsupported(format!(
                 "{}: expected an archive for {}:, found a directory (oci:DIRECTORY reads an image layout)",
                 path.display(),
                 transport.name()
@@ -315,7 +331,7 @@ fn refuse_selector(selector: Option<&Selector>) -> Result<()> {
 
 fn not_there(path: &Path, reference: &Reference, error: io::Error) -> Error {
     let hint = if error.kind() == io::ErrorKind::NotFound && reference.transport.is_none() {
-        " (no such file; an image is named by a path, or by docker-archive:PATH[:NAME], oci:DIRECTORY[:NAME], oci-archive:PATH[:NAME], rootfs:PATH or - for standard input)"
+        " (no such file; an image is named by a path, or by docker-archive:PATH[:NAME], docker-daemon:NAME, oci:DIRECTORY[:NAME], oci-archive:PATH[:NAME], rootfs:PATH or - for standard input)"
     } else {
         ""
     };

@@ -1,5 +1,6 @@
 //! What a user types to name an image: `containers-transports(5)`, and less.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -15,6 +16,7 @@ use crate::oci::Digest;
 /// docker-archive:PATH[:NAME|:@INDEX]   docker save
 /// oci:DIRECTORY[:NAME|:@INDEX|@DIGEST] an OCI image layout
 /// oci-archive:PATH[:NAME|:@INDEX|@DIGEST]  the same in a tar
+/// docker-daemon:NAME|ID                an image of a docker daemon
 /// rootfs:PATH                          a flat tar (docker export) or a directory tree
 /// PATH[:NAME|@DIGEST]                  any of these, recognised by looking at it
 /// ```
@@ -29,14 +31,16 @@ pub struct Reference {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Transport {
     DockerArchive,
+    DockerDaemon,
     Oci,
     OciArchive,
     RootFs,
 }
 
 impl Transport {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::DockerArchive,
+        Self::DockerDaemon,
         Self::Oci,
         Self::OciArchive,
         Self::RootFs,
@@ -45,6 +49,7 @@ impl Transport {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::DockerArchive => "docker-archive",
+            Self::DockerDaemon => "docker-daemon",
             Self::Oci => "oci",
             Self::OciArchive => "oci-archive",
             Self::RootFs => "rootfs",
@@ -82,8 +87,12 @@ impl Reference {
             let prefix = format!("{}:", transport.name());
             if let Some(details) = bytes.strip_prefix(prefix.as_bytes()) {
                 if details.is_empty() {
+                    let expected = match transport {
+                        Transport::DockerDaemon => "an image's name or ID",
+                        _ => "a path",
+                    };
                     return Err(Error::unsupported(format!(
-                        "{prefix} expected a path after the colon"
+                        "{prefix} expected {expected} after the colon"
                     )));
                 }
                 return Ok(Self {
@@ -102,10 +111,18 @@ impl Reference {
         })
     }
 
-    /// The path that it names, whichever transport; `None` for standard input and for what is not
-    /// there.
+    /// The path that it names, whichever transport; `None` for standard input, for what is not
+    /// there and for what is no file.
     pub fn path(&self) -> Option<PathBuf> {
+        if self.transport == Some(Transport::DockerDaemon) {
+            return None;
+        }
         self.locate(Path::exists).ok()?.path
+    }
+
+    /// What a daemon is asked for; `None` for all that is in files.
+    pub(super) fn daemon_image(&self) -> Option<Cow<'_, str>> {
+        (self.transport == Some(Transport::DockerDaemon)).then(|| self.details.to_string_lossy())
     }
 
     /// Splits the path from the selector. Where a path itself has colons, what exists decides: a
@@ -217,10 +234,6 @@ fn refuse_other_transports(text: &str) -> Result<()> {
         format!(
             "registries are not read yet; `skopeo copy {text} oci:DIRECTORY` brings the image here, then `oci:DIRECTORY` names it"
         )
-    } else if let Some(name) = text.strip_prefix("docker-daemon:") {
-        format!(
-            "the docker daemon is not read yet; `docker save {name} | layerpress build -` does the same"
-        )
     } else if let Some(path) = text.strip_prefix("dir:") {
         format!("not read; `skopeo copy dir:{path} oci:DIRECTORY` turns it into an image layout")
     } else if text.starts_with("containers-storage:") {
@@ -310,12 +323,9 @@ mod tests {
     fn other_tools_transports_are_refused_with_the_way_that_works_today() {
         for (text, help) in [
             ("docker://alpine:3", "skopeo copy docker://alpine:3 oci:"),
-            (
-                "docker-daemon:alpine:3",
-                "docker save alpine:3 | layerpress build -",
-            ),
             ("dir:/x", "skopeo copy dir:/x"),
             ("oci:", "expected a path"),
+            ("docker-daemon:", "expected an image's name or ID"),
             ("", "expected a path"),
         ] {
             let error = text.parse::<Reference>().unwrap_err();
@@ -326,7 +336,14 @@ mod tests {
 
     #[test]
     fn a_reference_is_shown_as_it_was_typed() {
-        for text in ["oci:d:24", "-", "docker-archive:-", "save.tar", "rootfs:/"] {
+        for text in [
+            "oci:d:24",
+            "-",
+            "docker-archive:-",
+            "docker-daemon:app:1",
+            "save.tar",
+            "rootfs:/",
+        ] {
             assert_eq!(text.parse::<Reference>().unwrap().to_string(), text);
         }
     }

@@ -20,7 +20,7 @@ use std::process::{Command, Output};
 use layerpress::limits::Limits;
 use layerpress::oci::DigestHasher;
 use layerpress::progress::Silent;
-use layerpress::source::{self, Image, OpenOptions};
+use layerpress::source::{self, DaemonOptions, Image, OpenOptions};
 use layerpress::{Error, Result};
 
 fn options(platform: Option<&str>) -> OpenOptions {
@@ -28,6 +28,7 @@ fn options(platform: Option<&str>) -> OpenOptions {
         platform: platform.map(|platform| platform.parse().unwrap()),
         work_dir: std::env::temp_dir(),
         limits: Limits::default(),
+        daemon: DaemonOptions::default(),
     }
 }
 
