@@ -20,9 +20,19 @@ use super::transport::{PatientConnector, Probe, UnixConnector};
 use crate::error::{Error, Result, escape_path};
 use crate::oci::Digest;
 
-/// For what a daemon answers at once; and how long it may send nothing of an image before it is
-/// asked whether it is alive.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a daemon is waited for.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// Until it has answered what it can answer at once.
+    answer: Duration,
+    /// While it sends nothing of an image; it is then asked whether it is alive.
+    silence: Duration,
+}
+
+const PATIENCE: Patience = Patience {
+    answer: Duration::from_secs(30),
+    silence: Duration::from_secs(30),
+};
 
 /// More bytes than a daemon tells about an image or a failure.
 const MAX_ANSWER_BYTES: u64 = 4 << 20;
@@ -35,6 +45,7 @@ pub(super) struct Client {
     patient: Agent,
     base: String,
     name: String,
+    patience: Patience,
 }
 
 /// What `GET /images/{name}/json` tells, and more.
@@ -53,11 +64,18 @@ struct Failure {
 impl Client {
     /// A client of the daemon at `host`, after it has answered.
     pub(super) fn connect(host: &Host) -> Result<Self> {
+        Self::connect_within(host, PATIENCE)
+    }
+
+    fn connect_within(host: &Host, patience: Patience) -> Result<Self> {
         let (quick, scheme, authority, name) = match host {
             Host::Unix(path) => {
                 let connector = UnixConnector(path.clone());
-                let agent =
-                    Agent::with_parts(config(None, true), connector, DefaultResolver::default());
+                let agent = Agent::with_parts(
+                    config(None, patience, true),
+                    connector,
+                    DefaultResolver::default(),
+                );
                 // The address is for the headers only.
                 (
                     agent,
@@ -73,7 +91,7 @@ impl Client {
                 let tls = certificates.as_deref().map(tls_config).transpose()?;
                 let scheme = if tls.is_some() { "https" } else { "http" };
                 let agent = Agent::with_parts(
-                    config(tls, true),
+                    config(tls, patience, true),
                     tcp_connector(),
                     DefaultResolver::default(),
                 );
@@ -88,12 +106,12 @@ impl Client {
         let base = format!("{scheme}://{authority}");
         let probe = probe(quick.clone(), &base);
         let waiting = PatientConnector {
-            patience: PATIENCE,
+            patience: patience.silence,
             probe: Arc::clone(&probe),
         };
         let resolver = DefaultResolver::default();
         let tls = quick.config().tls_config().clone();
-        let config = config(Some(tls), false);
+        let config = config(Some(tls), patience, false);
         let patient = match host {
             Host::Unix(path) => {
                 let connector = UnixConnector(path.clone()).chain(waiting);
@@ -106,6 +124,7 @@ impl Client {
             patient,
             base,
             name,
+            patience,
         };
         probe().map_err(|error| client.unreachable(error))?;
         Ok(client)
@@ -171,8 +190,20 @@ impl Client {
     fn failed(&self, what: &str, error: ureq::Error) -> Error {
         Error::io(
             format!("docker daemon at {}: cannot {what}", self.name),
-            into_io(error),
+            self.into_io(error),
         )
+    }
+
+    /// An operating system's own word on it, where there is one.
+    fn into_io(&self, error: ureq::Error) -> io::Error {
+        match error {
+            ureq::Error::Io(error) => error,
+            ureq::Error::Timeout(_) => io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("no answer within {:?}", self.patience.answer),
+            ),
+            other => io::Error::other(other),
+        }
     }
 
     /// What a status other than success means.
@@ -205,8 +236,7 @@ fn tcp_connector() -> impl Connector {
 }
 
 /// No redirects, no proxies, and statuses as they are: a daemon is not the web.
-fn config(tls: Option<TlsConfig>, is_quick: bool) -> Config {
-    let limit = is_quick.then_some(PATIENCE);
+fn config(tls: Option<TlsConfig>, patience: Patience, is_quick: bool) -> Config {
     Agent::config_builder()
         .user_agent(concat!("layerpress/", env!("CARGO_PKG_VERSION")))
         .proxy(None)
@@ -214,8 +244,8 @@ fn config(tls: Option<TlsConfig>, is_quick: bool) -> Config {
         .max_redirects_will_error(false)
         .http_status_as_error(false)
         .max_idle_connections(0)
-        .timeout_global(limit)
-        .timeout_connect(Some(PATIENCE))
+        .timeout_global(is_quick.then_some(patience.answer))
+        .timeout_connect(Some(patience.answer))
         .tls_config(tls.unwrap_or_default())
         .build()
 }
@@ -276,14 +306,6 @@ fn io_kind(error: &ureq::Error) -> Option<io::ErrorKind> {
     }
 }
 
-/// An operating system's own word on it, where there is one.
-fn into_io(error: ureq::Error) -> io::Error {
-    match error {
-        ureq::Error::Io(error) => error,
-        ureq::Error::Timeout(_) => io::Error::new(
-            io::ErrorKind::TimedOut,
-            format!("no answer within {} seconds", PATIENCE.as_secs()),
-        ),
-        other => io::Error::other(other),
-    }
-}
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

@@ -151,9 +151,10 @@ impl<T: Transport> Transport for PatientTransport<T> {
 
 impl<T> PatientTransport<T> {
     fn given_up(&self, error: &Error) -> Error {
-        let seconds = self.patience.as_secs();
-        let text =
-            format!("nothing came for {seconds} seconds, and the daemon does not answer: {error}");
+        let text = format!(
+            "nothing came for {:?}, and the daemon does not answer: {error}",
+            self.patience
+        );
         io::Error::new(io::ErrorKind::TimedOut, text).into()
     }
 }
