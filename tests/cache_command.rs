@@ -199,7 +199,9 @@ fn the_cache_is_where_the_xdg_specification_says() {
     assert_eq!(path_told(&|_| ()), home.join(".cache/layerpress"));
     let with = |value: &Path| {
         let value = value.to_owned();
-        path_told(&move |command| drop(command.env("XDG_CACHE_HOME", &value)))
+        path_told(&move |command| {
+            command.env("XDG_CACHE_HOME", &value);
+        })
     };
     assert_eq!(with(&caches), caches.join("layerpress"));
     for ignored in ["", "relative"] {

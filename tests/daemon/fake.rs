@@ -227,7 +227,8 @@ fn answers_that_are_none_are_errors_that_name_the_daemon() {
     // Something else than a daemon's answer, with good manners.
     let (_, id) = saved(&image());
     let fake = daemon(id, |stream| send(stream, "200 OK", b"<html>"));
-    build(&Press::new(), &fake.address(), "app:1").failed(4, &["docker-daemon:app:1"]);
+    build(&Press::new(), &fake.address(), "app:1")
+        .failed(5, &["docker-daemon:app:1", "no known form"]);
 }
 
 #[test]

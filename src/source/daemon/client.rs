@@ -307,5 +307,4 @@ fn io_kind(error: &ureq::Error) -> Option<io::ErrorKind> {
 }
 
 #[cfg(test)]
-#[path = "client_tests.rs"]
 mod tests;
