@@ -85,7 +85,7 @@ impl Queue<'_> {
             if let Some(downloads) = downloads {
                 downloads.cancel();
             }
-            for panic in ended.into_iter().filter_map(Result::err) {
+            if let Some(panic) = ended.into_iter().find_map(Result::err) {
                 std::panic::resume_unwind(panic);
             }
         });

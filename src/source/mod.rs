@@ -1,14 +1,15 @@
 //! Where images come from.
 //!
 //! A [`Reference`] names an image, [`open()`] finds it. Archives on disk are read where they are;
-//! what is compressed as a whole, or comes through a pipe, is spooled first into an unnamed file;
-//! what a registry has is downloaded while it is read.
+//! what is compressed as a whole, or comes through a pipe or from a daemon, is spooled first into an
+//! unnamed file; what a registry has is downloaded while it is read.
 //! Nothing is taken on trust: documents are held against their digests here, layers by the next
 //! step.
 
 mod archive;
 mod arrival;
 mod compression;
+mod daemon;
 mod docker_archive;
 mod document;
 mod downloads;
@@ -30,6 +31,7 @@ mod tar_scan;
 mod tree;
 
 pub use arrival::Arrival;
+pub use daemon::DaemonOptions;
 pub use downloads::Downloads;
 pub use offer::Offer;
 pub use open::{OpenOptions, Surveyed, open, open_with_input, survey};

@@ -11,7 +11,7 @@ use layerpress::limits::Limits;
 use layerpress::oci::Digest;
 use layerpress::progress::{Meter, Reporter, Silent, Unit};
 use layerpress::region::FileRegion;
-use layerpress::source::LayerBlob;
+use layerpress::source::{LayerBlob, StoredBlob};
 
 use crate::support::{
     Verified, blob, content, digest, image, installed, is_root, listing, options, read, read_blobs,
@@ -251,7 +251,7 @@ fn an_uncompressed_layer_stays_where_it_is() {
     let whole = FileRegion::whole(archive).unwrap();
     let mut layer = blob(b"", &tar);
     layer.digest = Some(digest(&tar));
-    layer.stored = whole.part(512, tar.len() as u64).unwrap();
+    layer.stored = StoredBlob::AtHand(whole.part(512, tar.len() as u64).unwrap());
     let mut in_place = options(Limits::default(), 1);
     in_place.work_dir = Path::new("/nonexistent").into();
     let layers = read(&image(vec![layer]), &in_place, &Silent).unwrap();

@@ -13,7 +13,7 @@ use layerpress::oci::Platform;
 use layerpress::oci::{DiffId, Digest, DigestHasher};
 use layerpress::progress::{Reporter, Silent};
 use layerpress::region::FileRegion;
-use layerpress::source::{Image, LayerBlob};
+use layerpress::source::{Image, LayerBlob, StoredBlob};
 use layerpress::warnings::Warnings;
 
 pub fn digest(bytes: &[u8]) -> Digest {
@@ -31,7 +31,7 @@ pub fn blob(stored: &[u8], tar: &[u8]) -> LayerBlob {
         is_hashed: false,
         digest: Some(digest(stored)),
         media_type: None,
-        stored: FileRegion::whole(file).unwrap(),
+        stored: StoredBlob::AtHand(FileRegion::whole(file).unwrap()),
         whiteouts: true,
     }
 }
@@ -45,6 +45,7 @@ pub fn image(layers: Vec<LayerBlob>) -> Image {
         platform: Platform::of_this_machine(),
         created: None,
         layers,
+        downloads: None,
         warnings: Warnings::default(),
     }
 }

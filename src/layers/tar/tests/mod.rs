@@ -17,6 +17,7 @@ use crate::layers::plain::PlainTar;
 use crate::layers::{Content, Data, DataExtent, Device, Entry, EntryKind};
 use crate::limits::Limits;
 use crate::region::FileRegion;
+use crate::source::StoredBlob;
 use crate::units::Timestamp;
 
 /// Every tar here is read twice, without and with leaving its files' data out.
@@ -25,10 +26,11 @@ fn index_within(tar: &[u8], limits: &Limits) -> Result<Index> {
     let read = super::index(tar, limits, &Budget::new(limits, &used, 0));
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(tar).unwrap();
-    let region = FileRegion::whole(file).unwrap();
+    let stored = StoredBlob::AtHand(FileRegion::whole(file).unwrap());
+    let stored = stored.open(&|| false).unwrap();
     let used = [Used::default()];
     let budget = Budget::new(limits, &used, 0);
-    let hopped = super::index(PlainTar::new(&region, &budget, &|| false), limits, &budget);
+    let hopped = super::index(PlainTar::new(&stored, &budget, &|| false), limits, &budget);
     match (&read, &hopped) {
         (Ok(read), Ok(hopped)) => {
             assert_eq!(read.entries, hopped.entries);
