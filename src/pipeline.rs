@@ -13,7 +13,7 @@ use crate::partial_file::PartialFile;
 use crate::plan::{Identity, Plan, PlanOptions, Room, SizePolicy};
 use crate::populate::populate;
 use crate::progress::Reporter;
-use crate::source::{self, Image, OpenOptions, Reference, RegistryOptions};
+use crate::source::{self, DaemonOptions, Image, OpenOptions, Reference, RegistryOptions};
 use crate::tree::{FlattenOptions, Tree, flatten};
 use crate::units::Timestamp;
 use crate::warnings::Warnings;
@@ -33,6 +33,8 @@ pub struct ImageRequest {
     pub limits: Limits,
     /// How registries are asked.
     pub registry: RegistryOptions,
+    /// Where the docker daemon is, for images of one.
+    pub daemon: DaemonOptions,
 }
 
 /// Everything about the filesystem to make of it.
@@ -138,6 +140,7 @@ fn flattening(
         jobs,
         limits,
         registry,
+        daemon,
     } = image_request.clone();
     let named = |error: crate::Error| error.in_image(&reference.to_string());
     let options = OpenOptions {
@@ -145,6 +148,7 @@ fn flattening(
         work_dir: work_dir.clone(),
         limits: limits.clone(),
         registry,
+        daemon,
     };
     let mut image = source::open(&reference, &options, reporter).map_err(named)?;
     let options = ReadOptions {

@@ -61,17 +61,34 @@ fn there_is_a_page_for_each_subcommand_and_man_and_groff_have_nothing_to_say() {
     let directory = tempfile::tempdir().unwrap();
     let pages = directory.path().join("new/man1");
     layerpress([OsStr::new("man"), pages.as_os_str()]).ended_with(0);
-    let help = layerpress(["--help"]).stdout;
-    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
-    let commands: Vec<_> = commands
-        .map_while(|line| line.split_whitespace().next())
-        .filter(|name| *name != "help")
-        .collect();
-    assert!(commands.contains(&"verify"), "{help}");
+    let subcommands = |arguments: &[&str]| {
+        let help = layerpress(arguments).stdout;
+        let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+        // What a command does may take another line.
+        let lines = lines.take_while(|line| !line.is_empty());
+        let names = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+        let names = names.filter_map(|line| line.split_whitespace().next());
+        let names = names.filter(|name| *name != "help").map(str::to_owned);
+        names.collect::<Vec<_>>()
+    };
+    let commands = subcommands(&["--help"]);
+    assert!(commands.iter().any(|name| name == "verify"), "{commands:?}");
     let mut expected: Vec<_> = commands
         .iter()
         .map(|name| format!("layerpress-{name}.1"))
         .collect();
+    for name in &commands {
+        let below = subcommands(&[name, "--help"]);
+        expected.extend(
+            below
+                .iter()
+                .map(|below| format!("layerpress-{name}-{below}.1")),
+        );
+    }
+    assert!(
+        expected.contains(&"layerpress-cache-prune.1".to_owned()),
+        "{expected:?}"
+    );
     expected.push("layerpress.1".to_owned());
     expected.sort();
     let mut found: Vec<_> = fs::read_dir(&pages)

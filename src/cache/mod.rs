@@ -21,6 +21,8 @@ mod directory;
 mod kind;
 mod lock;
 mod partial;
+#[cfg(test)]
+mod process_tests;
 mod prune;
 #[cfg(test)]
 mod tests;

@@ -167,9 +167,10 @@ pub struct PlanArguments {
 
 #[derive(Debug, Args)]
 pub struct ReferenceArgument {
-    /// docker-archive:PATH[:NAME], oci:DIRECTORY[:TAG|@DIGEST], oci-archive:PATH[:TAG],
-    /// rootfs:PATH (a flat tar or a directory tree), - for standard input, or a path to any of
-    /// these; docker://[HOST/]NAME[:TAG][@DIGEST] for a registry, or that name alone
+    /// docker-archive:PATH[:NAME], docker-daemon:NAME|ID, oci:DIRECTORY[:TAG|@DIGEST],
+    /// oci-archive:PATH[:TAG], rootfs:PATH (a flat tar or a directory tree), - for standard
+    /// input, or a path to any of these; docker://[HOST/]NAME[:TAG][@DIGEST] for a registry, or
+    /// that name alone
     pub image: OsString,
 }
 
@@ -185,6 +186,10 @@ pub struct ReadingArguments {
     /// process [default: beside the output; for plan, the directory for temporary files]
     #[arg(long, value_name = "DIRECTORY")]
     pub work_dir: Option<PathBuf>,
+    /// Where the docker daemon is, for docker-daemon: unix:///PATH or tcp://HOST[:PORT] [default:
+    /// the first socket that docker or podman has]
+    #[arg(long, value_name = "ADDRESS", env = "DOCKER_HOST")]
+    pub docker_host: Option<String>,
     /// Layers to read side by side, and to download [default: one for each processor; 3 downloads]
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,

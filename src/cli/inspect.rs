@@ -81,6 +81,7 @@ fn inspect_image(
         work_dir: request.work_dir.clone(),
         limits: request.limits.clone(),
         registry: request.registry,
+        daemon: request.daemon,
     };
     let Surveyed {
         offers,

@@ -15,7 +15,7 @@ use crate::limits::Limits;
 use crate::mkfs::ToolPaths;
 use crate::pipeline::{FilesystemRequest, IdentityRequest, ImageRequest, OutputRequest};
 use crate::plan::{JournalSize, Room};
-use crate::source::Reference;
+use crate::source::{DaemonOptions, Reference};
 use crate::units::ByteSize;
 
 /// The image of this name, spools in `work_dir` unless typed otherwise.
@@ -35,7 +35,22 @@ pub fn image(
         jobs: arguments.jobs.unwrap_or_else(processors),
         limits: Limits::from(limits),
         registry: registry::options(&arguments.registry, arguments.jobs)?,
+        daemon: daemon(arguments.docker_host.as_deref()),
     })
+}
+
+/// The docker daemon that is meant, as docker's own clients find theirs.
+fn daemon(host: Option<&str>) -> DaemonOptions {
+    let directory = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let certificates = || {
+        let given = directory("DOCKER_CERT_PATH").map(PathBuf::from);
+        given.or_else(|| std::env::home_dir().map(|home| home.join(".docker")))
+    };
+    DaemonOptions {
+        host: host.map(str::to_owned),
+        tls: directory("DOCKER_TLS_VERIFY").and_then(|_| certificates()),
+        runtime_dir: directory("XDG_RUNTIME_DIR").map(PathBuf::from),
+    }
 }
 
 /// The filesystem that is meant.

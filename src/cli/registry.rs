@@ -15,6 +15,9 @@ use crate::source::{
 /// Downloads side by side, where nobody says otherwise; registries are not fond of more.
 const DOWNLOADS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
 
+/// The variable that names the one file of credentials.
+const AUTH_FILE: &str = "REGISTRY_AUTH_FILE";
+
 /// What is typed about registries.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Registries")]
@@ -85,6 +88,7 @@ pub fn options(
             Some(login) => Credentials::Given(login.clone()),
             None => Credentials::Files(CredentialFiles {
                 paths: credential_files(),
+                are_named: variable(AUTH_FILE).is_some(),
                 search_path: std::env::var_os("PATH"),
             }),
         },
@@ -111,7 +115,7 @@ fn variable(name: &str) -> Option<PathBuf> {
 
 /// In the order in which they are asked: podman's, then docker's; or the one that is named.
 fn credential_files() -> Vec<PathBuf> {
-    if let Some(named) = variable("REGISTRY_AUTH_FILE") {
+    if let Some(named) = variable(AUTH_FILE) {
         return vec![named];
     }
     let home = std::env::home_dir().filter(|home| home.is_absolute());

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::ahead::ReadAhead;
 use super::budget::Budget;
 use super::compression::{Compression, MAGIC_BYTES};
 use super::decompress::Decompressor;
@@ -35,7 +36,7 @@ pub(super) struct BlobReader<'a> {
     pub(super) options: &'a ReadOptions,
     pub(super) budget: &'a Budget<'a>,
     pub(super) verifying: &'a Verifying,
-    pub(super) stop: &'a dyn Fn() -> bool,
+    pub(super) stop: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl BlobReader<'_> {
@@ -87,36 +88,34 @@ impl BlobReader<'_> {
 
     /// Stored bytes and tar are the same, stay where they are, and are hashed as one.
     fn plain(&self, meter: &Arc<dyn Meter>) -> Result<(Index, FileRegion)> {
-        let index = || {
-            let tar = PlainTar::new(self.stored, self.budget, self.stop);
-            tar::index(tar, &self.options.limits, self.budget)
-        };
-        let index = if self.stored.is_verified_on_the_way() {
-            let index = index()?;
-            self.expect_right()?;
-            self.verify_plain(meter)?;
-            index
-        } else {
-            self.verify_plain(meter)?;
-            index()?
-        };
+        let blob = self.blob;
+        let is_arriving = self.stored.is_verified_on_the_way();
+        let is_hashed =
+            blob.is_hashed || (is_arriving && blob.digest.as_ref() == Some(&blob.diff_id.0));
+        let progress = LayerProgress::new(meter, &blob.stored, usize::from(!is_hashed));
+        if is_hashed {
+            progress.add(blob.stored.length_bytes());
+        } else if !is_arriving {
+            self.verify_plain(&progress)?;
+        }
+        let tar = PlainTar::new(self.stored, self.budget, self.stop);
+        let index = tar::index(tar, &self.options.limits, self.budget)?;
+        self.expect_right()?;
+        if is_arriving && !is_hashed {
+            self.verify_plain(&progress)?;
+        }
+        progress.one_less();
         Ok((index, self.stored.region().clone()))
     }
 
-    fn verify_plain(&self, meter: &Arc<dyn Meter>) -> Result<()> {
-        let blob = self.blob;
-        let progress = LayerProgress::new(meter, &blob.stored, 1);
-        if self.stored.is_verified_on_the_way() && blob.digest.as_ref() == Some(&blob.diff_id.0) {
-            progress.finish();
-            return Ok(());
-        }
-        let diff_id = Expected::Tar(blob.diff_id.clone());
+    fn verify_plain(&self, progress: &Arc<LayerProgress>) -> Result<()> {
+        let diff_id = Expected::Tar(self.blob.diff_id.clone());
         self.verifying.add(Check {
             layer: self.layer,
             which: Which::Stored,
             bytes: self.stored.region().clone(),
             verification: Verification::new(self.stored_digest().into_iter().chain([diff_id]))?,
-            progress,
+            progress: Arc::clone(progress),
             is_counted: true,
         });
         Ok(())
@@ -156,32 +155,38 @@ impl BlobReader<'_> {
             is_counted: false,
         });
         let limits = &self.options.limits;
-        let stored = StoredReader::new(self.stored, progress, self.stop);
-        let mut tee = Tee {
-            reader: decompressor(stored, limits)?,
-            spool,
-            growing: &growing,
-            budget: self.budget,
-            expansion: Expansion {
-                stored_bytes: blob.stored.length_bytes(),
-                max_expansion: limits.max_expansion,
-                from_bytes: limits.max_expansion_from,
-            },
+        let stored = StoredReader::new(self.stored, Arc::clone(&progress), self.stop);
+        let decompressor = decompressor(stored, limits)?;
+        let expansion = Expansion {
+            stored_bytes: blob.stored.length_bytes(),
+            max_expansion: limits.max_expansion,
+            from_bytes: limits.max_expansion_from,
         };
-        let index = tar::index(&mut tee, limits, self.budget)?;
-        let left = tee.reader.left_bytes()?;
-        if left > 0 {
-            return Err(Error::bad_image(format!(
-                "expected the end of the compressed stream at the blob's end, found {left} bytes more"
-            )));
-        }
-        self.expect_right()?;
+        let (index, tar) = std::thread::scope(|scope| {
+            let mut tee = Tee {
+                reader: ReadAhead::start(scope, decompressor)?,
+                spool,
+                growing: &growing,
+                budget: self.budget,
+                expansion,
+            };
+            let index = tar::index(&mut tee, limits, self.budget)?;
+            let left = tee.reader.left_bytes()?;
+            if left > 0 {
+                return Err(Error::bad_image(format!(
+                    "expected the end of the compressed stream at the blob's end, found {left} bytes more"
+                )));
+            }
+            self.expect_right()?;
+            Ok((index, tee.spool.file))
+        })?;
         let tar = FileRegion {
-            file: tee.spool.file,
+            file: tar,
             offset_bytes: 0,
             length_bytes: self.budget.tar_bytes(),
         };
         growing.whole();
+        progress.one_less();
         Ok((index, tar))
     }
 

@@ -1,5 +1,6 @@
 //! Blobs become layers: decompressed, indexed, and verified beside what follows.
 
+mod ahead;
 mod blob;
 mod budget;
 mod carried;

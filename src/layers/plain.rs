@@ -1,20 +1,20 @@
 //! An uncompressed layer's tar where it is stored: headers are read, data is passed over.
 
-use std::io::{self, Read};
+use std::io;
+use std::num::NonZeroU64;
 
 use rustix::fs::{Advice, fadvise};
+use rustix::io::{ReadWriteFlags, preadv2};
 
 use super::budget::Budget;
 use super::carried;
-use super::tar::TarBytes;
+use super::stored::{read_failed, stopped};
+use super::tar::{BUFFER_BYTES, TarBytes};
 use crate::region::FileRegion;
 use crate::source::OpenBlob;
 
 /// Read after a jump: a header, and the next few where files are small.
 const FIRST_STRETCH_BYTES: usize = 4 << 10;
-
-/// Read in one go where nothing was left out for a while.
-const MAX_STRETCH_BYTES: usize = 256 << 10;
 
 /// How far ahead of the reader the kernel is told to read. Jumps from header to header look like
 /// random access to it, which on a disk is slower than reading everything.
@@ -25,17 +25,18 @@ pub(super) struct PlainTar<'a> {
     blob: &'a OpenBlob,
     region: &'a FileRegion,
     position: u64,
+    /// Grows while nothing is left out.
     stretch_bytes: usize,
     advised_bytes: u64,
     budget: &'a Budget<'a>,
-    stop: &'a dyn Fn() -> bool,
+    stop: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl<'a> PlainTar<'a> {
     pub(super) fn new(
         blob: &'a OpenBlob,
         budget: &'a Budget<'a>,
-        stop: &'a dyn Fn() -> bool,
+        stop: &'a (dyn Fn() -> bool + Sync),
     ) -> Self {
         Self {
             blob,
@@ -57,49 +58,65 @@ impl<'a> PlainTar<'a> {
         self.budget.add_tar_bytes(bytes).map_err(carried::wrap)
     }
 
+    /// Reads what is in the page cache, or tells that something is not.
+    fn read_cached(&self, target: &mut [u8]) -> bool {
+        let offset = self.region.offset_bytes + self.position;
+        let mut targets = [io::IoSliceMut::new(target)];
+        let length = targets[0].len();
+        let read = preadv2(
+            &*self.region.file,
+            &mut targets,
+            offset,
+            ReadWriteFlags::NOWAIT,
+        );
+        read == Ok(length)
+    }
+
+    /// Tells the kernel to read ahead.
     fn advise(&mut self) {
-        if self.position + AHEAD_BYTES / 2 < self.advised_bytes || self.left() == 0 {
+        let end = (self.position + AHEAD_BYTES).min(self.region.length_bytes);
+        if end.saturating_sub(self.advised_bytes) < AHEAD_BYTES / 2 {
             return;
         }
         let start = self.advised_bytes.max(self.position);
-        let end = (self.position + AHEAD_BYTES).min(self.region.length_bytes);
-        if let Some(length) = std::num::NonZeroU64::new(end.saturating_sub(start)) {
-            let offset = self.region.offset_bytes + start;
-            // Advice that is not taken costs speed only.
-            let _ = fadvise(&*self.region.file, offset, Some(length), Advice::WillNeed);
-            self.advised_bytes = end;
-        }
-    }
-}
-
-impl Read for PlainTar<'_> {
-    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
-        if (self.stop)() {
-            return Err(carried::wrap(super::stored::stopped()));
-        }
-        self.advise();
-        let want = usize::try_from(self.left()).map_or(target.len(), |left| left.min(target.len()));
-        self.blob
-            .wait_for(self.position + want as u64, self.stop)
-            .map_err(carried::wrap)?;
-        self.region
-            .read_exact_at(&mut target[..want], self.position)
-            .map_err(|error| carried::wrap(super::stored::read_failed(error)))?;
-        self.advance(want as u64)?;
-        self.stretch_bytes = (self.stretch_bytes * 2).min(MAX_STRETCH_BYTES);
-        Ok(want)
+        let offset = self.region.offset_bytes + start;
+        // Advice that is not taken costs speed only.
+        let _ = fadvise(
+            &*self.region.file,
+            offset,
+            NonZeroU64::new(end - start),
+            Advice::WillNeed,
+        );
+        self.advised_bytes = end;
     }
 }
 
 impl TarBytes for PlainTar<'_> {
+    fn next(&mut self, buffer: &mut Box<[u8]>) -> io::Result<usize> {
+        if (self.stop)() {
+            return Err(carried::wrap(stopped()));
+        }
+        let want = self.left().min(self.stretch_bytes as u64);
+        self.blob
+            .wait_for(self.position + want, self.stop)
+            .map_err(carried::wrap)?;
+        // No more than the buffer holds.
+        let target = &mut buffer[..want as usize];
+        if !self.read_cached(target) {
+            self.advise();
+            self.region
+                .read_exact_at(target, self.position)
+                .map_err(|error| carried::wrap(read_failed(error)))?;
+        }
+        self.advance(want)?;
+        self.stretch_bytes = (self.stretch_bytes * 2).min(BUFFER_BYTES);
+        Ok(want as usize)
+    }
+
     fn leave_out(&mut self, length: u64) -> io::Result<u64> {
         let left_out = length.min(self.left());
         self.advance(left_out)?;
         self.stretch_bytes = FIRST_STRETCH_BYTES;
         Ok(left_out)
-    }
-
-    fn stretch_bytes(&self) -> usize {
-        self.stretch_bytes
     }
 }

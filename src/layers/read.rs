@@ -85,7 +85,7 @@ impl Queue<'_> {
             if let Some(downloads) = downloads {
                 downloads.cancel();
             }
-            for panic in ended.into_iter().filter_map(Result::err) {
+            if let Some(panic) = ended.into_iter().find_map(Result::err) {
                 std::panic::resume_unwind(panic);
             }
         });
@@ -119,7 +119,7 @@ impl Queue<'_> {
         &self,
         index: usize,
         meter: &Arc<dyn Meter>,
-        stop: &dyn Fn() -> bool,
+        stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<ReadLayer> {
         let blob = &self.image.layers[index];
         loop {

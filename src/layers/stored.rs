@@ -13,7 +13,7 @@ const BUFFER_BYTES: usize = 128 << 10;
 pub(super) struct StoredReader<'a> {
     blob: &'a OpenBlob,
     progress: Arc<LayerProgress>,
-    stop: &'a dyn Fn() -> bool,
+    stop: &'a (dyn Fn() -> bool + Sync),
     failure: Option<Error>,
     buffer: Box<[u8]>,
     start: usize,
@@ -25,7 +25,7 @@ impl<'a> StoredReader<'a> {
     pub(super) fn new(
         blob: &'a OpenBlob,
         progress: Arc<LayerProgress>,
-        stop: &'a dyn Fn() -> bool,
+        stop: &'a (dyn Fn() -> bool + Sync),
     ) -> Self {
         Self {
             unread_bytes: blob.region().length_bytes,

@@ -1,7 +1,7 @@
 //! A decompressed tar as it passes: counted against the limits, spooled.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -79,7 +79,7 @@ impl Expansion {
     }
 }
 
-impl<R: Read> Tee<'_, R> {
+impl<R: TarBytes> Tee<'_, R> {
     fn pass(&mut self, bytes: &[u8]) -> Result<()> {
         self.budget.add_tar_bytes(bytes.len() as u64)?;
         self.expansion.check(self.budget.tar_bytes())?;
@@ -91,12 +91,10 @@ impl<R: Read> Tee<'_, R> {
     }
 }
 
-impl<R: Read> Read for Tee<'_, R> {
-    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
-        let read = self.reader.read(target)?;
-        self.pass(&target[..read]).map_err(carried::wrap)?;
-        Ok(read)
+impl<R: TarBytes> TarBytes for &mut Tee<'_, R> {
+    fn next(&mut self, buffer: &mut Box<[u8]>) -> io::Result<usize> {
+        let length = self.reader.next(buffer)?;
+        self.pass(&buffer[..length]).map_err(carried::wrap)?;
+        Ok(length)
     }
 }
-
-impl<R: Read> TarBytes for &mut Tee<'_, R> {}

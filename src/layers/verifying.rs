@@ -45,7 +45,7 @@ pub(super) enum Which {
     Tar,
 }
 
-/// A layer's line of progress, done when the last of its checks is.
+/// A layer's line of progress, done when the layer has been read and the last of its checks is.
 pub(super) struct LayerProgress {
     meter: Arc<dyn Meter>,
     stored: StoredBlob,
@@ -53,12 +53,12 @@ pub(super) struct LayerProgress {
 }
 
 impl LayerProgress {
-    /// Progress of a layer with so many checks.
+    /// Progress of a layer with so many checks, which is still to be read.
     pub(super) fn new(meter: &Arc<dyn Meter>, stored: &StoredBlob, checks: usize) -> Arc<Self> {
         Arc::new(Self {
             meter: Arc::clone(meter),
             stored: stored.clone(),
-            unfinished: AtomicUsize::new(checks),
+            unfinished: AtomicUsize::new(checks + 1),
         })
     }
 
@@ -69,14 +69,10 @@ impl LayerProgress {
         }
     }
 
-    /// Nothing is left to do.
-    pub(super) fn finish(&self) {
-        self.meter.finish(self.stored.outcome());
-    }
-
-    fn one_less(&self) {
+    /// The layer has been read, or one of its checks is done.
+    pub(super) fn one_less(&self) {
         if self.unfinished.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.finish();
+            self.meter.finish(self.stored.outcome());
         }
     }
 }

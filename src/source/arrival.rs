@@ -34,6 +34,10 @@ struct State {
 }
 
 #[derive(Debug)]
+#[cfg_attr(
+    not(feature = "network"),
+    allow(dead_code, reason = "nothing arrives without")
+)]
 enum End {
     Verified,
     Failed(Failure),
@@ -65,21 +69,6 @@ impl Failure {
 }
 
 impl Arrival {
-    /// A blob of which nothing has come yet.
-    pub(super) fn new(length_bytes: u64) -> Self {
-        Self {
-            length_bytes,
-            state: Mutex::new(State {
-                attempt: 0,
-                file: None,
-                arrived_bytes: 0,
-                end: None,
-                was_there: false,
-            }),
-            changed: Condvar::new(),
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic of the writer must not hide its failure from the readers.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -93,41 +82,6 @@ impl Arrival {
     /// Whether the blob came out of the cache.
     pub fn was_there(&self) -> bool {
         self.lock().was_there
-    }
-
-    /// Begins to fill `file`; what had come before is given up.
-    pub(super) fn begin(&self, file: Arc<File>, was_there: bool) {
-        let mut state = self.lock();
-        if state.file.is_some() {
-            state.attempt += 1;
-        }
-        state.file = Some(file);
-        state.arrived_bytes = 0;
-        state.was_there = was_there;
-        self.changed.notify_all();
-    }
-
-    /// So many bytes of the file can be read.
-    pub(super) fn advance_to(&self, arrived_bytes: u64) {
-        self.lock().arrived_bytes = arrived_bytes.min(self.length_bytes);
-        self.changed.notify_all();
-    }
-
-    /// All bytes are there, and are the right ones.
-    pub(super) fn verified(&self) {
-        let mut state = self.lock();
-        state.arrived_bytes = self.length_bytes;
-        state.end = Some(End::Verified);
-        self.changed.notify_all();
-    }
-
-    /// The blob will not come.
-    pub(super) fn fail(&self, error: Error) {
-        let mut state = self.lock();
-        if state.end.is_none() {
-            state.end = Some(End::Failed(Failure(error)));
-        }
-        self.changed.notify_all();
     }
 
     /// The present attempt, as soon as it has a file.
@@ -170,6 +124,63 @@ impl Arrival {
             let waited = self.changed.wait_timeout(state, WAIT);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+}
+
+/// The writer's side.
+#[cfg_attr(
+    not(feature = "network"),
+    allow(dead_code, reason = "nothing arrives without")
+)]
+impl Arrival {
+    /// A blob of which nothing has come yet.
+    pub(super) fn new(length_bytes: u64) -> Self {
+        Self {
+            length_bytes,
+            state: Mutex::new(State {
+                attempt: 0,
+                file: None,
+                arrived_bytes: 0,
+                end: None,
+                was_there: false,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Begins to fill `file`; what had come before is given up.
+    pub(super) fn begin(&self, file: Arc<File>, was_there: bool) {
+        let mut state = self.lock();
+        if state.file.is_some() {
+            state.attempt += 1;
+        }
+        state.file = Some(file);
+        state.arrived_bytes = 0;
+        state.was_there = was_there;
+        self.changed.notify_all();
+    }
+
+    /// So many bytes of the file can be read.
+    pub(super) fn advance_to(&self, arrived_bytes: u64) {
+        self.lock().arrived_bytes = arrived_bytes.min(self.length_bytes);
+        self.changed.notify_all();
+    }
+
+    /// All bytes are there, and are the right ones.
+    pub(super) fn verified(&self) {
+        let mut state = self.lock();
+        state.arrived_bytes = self.length_bytes;
+        state.end = Some(End::Verified);
+        self.changed.notify_all();
+    }
+
+    /// The blob will not come.
+    pub(super) fn fail(&self, error: Error) {
+        let mut state = self.lock();
+        if state.end.is_none() {
+            state.end = Some(End::Failed(Failure(error)));
+        }
+        self.changed.notify_all();
     }
 }
 

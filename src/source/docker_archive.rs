@@ -41,12 +41,21 @@ pub(super) fn find(store: &Store, selector: Option<&Selector>, wanted: &Wanted) 
                 entries.len()
             )));
         }
-        Some(Selector::Digest(digest)) => by_image_id(store, &entries, digest)?,
+        Some(Selector::Digest(digest)) => match by_image_id(store, &entries, digest)? {
+            Some(index) => vec![index],
+            // Docker's containerd store gives an image the ID of its index or manifest.
+            None if is_layout(store)? => return layout::find(store, selector, wanted),
+            None => {
+                return Err(layout::several(
+                    &format!("no image has the ID {digest}"),
+                    &choices(&entries),
+                ));
+            }
+        },
     };
     let entry = &entries[only_image(store, &entries, chosen, wanted)?];
     let (config, config_digest) = config(store, &entry.config)?;
-    if store.find("index.json")?.is_some()
-        && store.find("oci-layout")?.is_some()
+    if is_layout(store)?
         && let Some(parts) = layout::find_config(store, &config_digest)?
     {
         return Ok(parts);
@@ -104,16 +113,18 @@ fn by_name(entries: &[Entry], name: &str) -> Result<Vec<usize>> {
     Ok(found)
 }
 
-fn by_image_id(store: &Store, entries: &[Entry], id: &Digest) -> Result<Vec<usize>> {
+fn by_image_id(store: &Store, entries: &[Entry], id: &Digest) -> Result<Option<usize>> {
     for (index, entry) in entries.iter().enumerate() {
         if config(store, &entry.config)?.1 == *id {
-            return Ok(vec![index]);
+            return Ok(Some(index));
         }
     }
-    Err(layout::several(
-        &format!("no image has the ID {id}"),
-        &choices(entries),
-    ))
+    Ok(None)
+}
+
+/// Whether the archive is an OCI image layout besides, as since docker 25.
+fn is_layout(store: &Store) -> Result<bool> {
+    Ok(store.find("index.json")?.is_some() && store.find("oci-layout")?.is_some())
 }
 
 /// Of images that share their names the one for the platform; between images of different names

@@ -1,14 +1,15 @@
 //! Where images come from.
 //!
 //! A [`Reference`] names an image, [`open()`] finds it. Archives on disk are read where they are;
-//! what is compressed as a whole, or comes through a pipe, is spooled first into an unnamed file;
-//! what a registry has is downloaded while it is read.
+//! what is compressed as a whole, or comes through a pipe or from a daemon, is spooled first into an
+//! unnamed file; what a registry has is downloaded while it is read.
 //! Nothing is taken on trust: documents are held against their digests here, layers by the next
 //! step.
 
 mod archive;
 mod arrival;
 mod compression;
+mod daemon;
 mod docker_archive;
 mod document;
 mod downloads;
@@ -30,6 +31,7 @@ mod tar_scan;
 mod tree;
 
 pub use arrival::Arrival;
+pub use daemon::DaemonOptions;
 pub use downloads::Downloads;
 pub use offer::Offer;
 pub use open::{OpenOptions, Surveyed, open, open_with_input, survey};
@@ -84,6 +86,9 @@ impl Image {
 pub struct LayerBlob {
     /// What its uncompressed tar must hash to.
     pub diff_id: DiffId,
+    /// Whether the diff ID was computed of these very bytes a moment ago, so that hashing them again
+    /// would prove nothing.
+    pub is_hashed: bool,
     /// What its stored bytes must hash to, where a manifest says so.
     pub digest: Option<Digest>,
     /// The media type the manifest gives, which may lie about the compression.

@@ -7,6 +7,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use super::archive::Archive;
+use super::daemon::{self, DaemonOptions};
 use super::offer::Offer;
 use super::parts::Wanted;
 #[cfg(not(feature = "network"))]
@@ -39,6 +40,8 @@ pub struct OpenOptions {
     pub limits: Limits,
     /// How registries are asked.
     pub registry: RegistryOptions,
+    /// Where the docker daemon is, for images of one.
+    pub daemon: DaemonOptions,
 }
 
 /// Finds the image that `reference` names and verifies its documents.
@@ -130,14 +133,14 @@ enum Found<'a> {
     DockerArchive(Store<'a>),
     Root(Spooled, Warnings),
     #[cfg(feature = "network")]
-    Registry(Store<'a>, Descriptor),
+    Registry(Store<'a>, Box<Descriptor>),
 }
 
 impl Found<'_> {
     fn offers(&self) -> Result<Vec<Offer>> {
         match self {
             #[cfg(feature = "network")]
-            Self::Registry(store, top) => layout::offers_below(store, top.clone()),
+            Self::Registry(store, top) => layout::offers_below(store, Descriptor::clone(top)),
             Self::Layout(store) => layout::offers(store),
             Self::DockerArchive(store) => docker_archive::offers(store),
             Self::Root(..) => Ok(Vec::new()),
@@ -172,7 +175,7 @@ impl<'a> Opener<'a> {
         let parts = match found {
             #[cfg(feature = "network")]
             Found::Registry(store, top) => {
-                let parts = layout::find_below(&store, top, &self.wanted)?;
+                let parts = layout::find_below(&store, *top, &self.wanted)?;
                 let mut image = parts.into_image(self.name, &self.wanted)?;
                 image.downloads = store.into_downloads();
                 return Ok(image);
@@ -191,6 +194,9 @@ impl<'a> Opener<'a> {
         reference: &Reference,
         input: impl FnOnce() -> io::Result<File>,
     ) -> Result<(Found<'a>, Option<Selector>)> {
+        if let Some(name) = reference.daemon_image() {
+            return self.daemon(&name);
+        }
         if let Some(found) = self.in_registry(reference)? {
             return Ok((found, None));
         }
@@ -216,7 +222,10 @@ impl<'a> Opener<'a> {
             let work_dir = self.options.work_dir.clone();
             let registry = Registry::open(&name, &self.options.registry, work_dir, self.reporter)?;
             let top = registry.top()?;
-            Ok(Found::Registry(Store::Registry(Box::new(registry)), top))
+            Ok(Found::Registry(
+                Store::Registry(Box::new(registry)),
+                Box::new(top),
+            ))
         };
         open().map(Some).map_err(|error| match error {
             // It may have been meant to be a file.
@@ -234,6 +243,16 @@ impl<'a> Opener<'a> {
             Some(Transport::Docker) => Err(no_network(&reference.to_string())),
             _ => Ok(None),
         }
+    }
+
+    /// What a daemon sends is what `docker save` writes, and is to be the image that was meant.
+    fn daemon(&self, name: &str) -> Result<(Found<'a>, Option<Selector>)> {
+        let daemon::Saved { id, tar } = daemon::save(name, &self.options.daemon)?;
+        let tar = self.spooler(false).stream(tar, None, self.name)?;
+        recognise::check_tar(&tar.region)?;
+        let archive = Archive::index(tar.region, &self.options.limits)?;
+        let found = Found::DockerArchive(Store::Archive(archive));
+        Ok((found, Some(Selector::Digest(id))))
     }
 
     fn path(
@@ -282,13 +301,11 @@ impl<'a> Opener<'a> {
                 let tar = tree::write(path, &self.spooler(true), &mut warnings)?;
                 Ok(Found::Root(tar, warnings))
             }
-            Transport::DockerArchive | Transport::OciArchive | Transport::Docker => {
-                Err(Error::unsupported(format!(
-                    "{}: expected an archive for {}:, found a directory (oci:DIRECTORY reads an image layout)",
-                    path.display(),
-                    transport.name()
-                )))
-            }
+            transport => Err(Error::unsupported(format!(
+                "{}: expected an archive for {}:, found a directory (oci:DIRECTORY reads an image layout)",
+                path.display(),
+                transport.name()
+            ))),
         }
     }
 
@@ -369,7 +386,7 @@ fn refuse_selector(selector: Option<&Selector>) -> Result<()> {
 
 fn not_there(path: &Path, reference: &Reference, error: io::Error) -> Error {
     let hint = if error.kind() == io::ErrorKind::NotFound && reference.transport.is_none() {
-        " (no such file; an image is named by a path, or by docker-archive:PATH[:NAME], oci:DIRECTORY[:NAME], oci-archive:PATH[:NAME], rootfs:PATH or - for standard input)"
+        " (no such file; an image is named by a path, or by docker-archive:PATH[:NAME], docker-daemon:NAME, oci:DIRECTORY[:NAME], oci-archive:PATH[:NAME], rootfs:PATH or - for standard input)"
     } else {
         ""
     };

@@ -132,6 +132,7 @@ impl Parts {
             .zip(self.layers)
             .map(|(diff_id, layer)| LayerBlob {
                 diff_id: DiffId(diff_id.clone()),
+                is_hashed: false,
                 digest: layer.digest,
                 media_type: layer.media_type,
                 stored: layer.stored,

@@ -1,5 +1,6 @@
 //! What a user types to name an image: `containers-transports(5)`, and less.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -15,6 +16,7 @@ use crate::oci::{Digest, RegistryReference};
 /// docker-archive:PATH[:NAME|:@INDEX]   docker save
 /// oci:DIRECTORY[:NAME|:@INDEX|@DIGEST] an OCI image layout
 /// oci-archive:PATH[:NAME|:@INDEX|@DIGEST]  the same in a tar
+/// docker-daemon:NAME|ID                an image of a docker daemon
 /// rootfs:PATH                          a flat tar (docker export) or a directory tree
 /// docker://[HOST[:PORT]/]NAME[:TAG][@DIGEST]  in a registry
 /// PATH[:NAME|@DIGEST]                  any file of these, recognised by looking at it
@@ -31,6 +33,7 @@ pub struct Reference {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Transport {
     DockerArchive,
+    DockerDaemon,
     Oci,
     OciArchive,
     RootFs,
@@ -41,9 +44,10 @@ pub(super) enum Transport {
 const DOCKER: &str = "docker://";
 
 impl Transport {
-    /// Those of paths.
-    const ALL: [Self; 4] = [
+    /// Those of paths, and of daemons.
+    const ALL: [Self; 5] = [
         Self::DockerArchive,
+        Self::DockerDaemon,
         Self::Oci,
         Self::OciArchive,
         Self::RootFs,
@@ -52,6 +56,7 @@ impl Transport {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::DockerArchive => "docker-archive",
+            Self::DockerDaemon => "docker-daemon",
             Self::Oci => "oci",
             Self::OciArchive => "oci-archive",
             Self::RootFs => "rootfs",
@@ -90,8 +95,12 @@ impl Reference {
             let prefix = format!("{}:", transport.name());
             if let Some(details) = bytes.strip_prefix(prefix.as_bytes()) {
                 if details.is_empty() {
+                    let expected = match transport {
+                        Transport::DockerDaemon => "an image's name or ID",
+                        _ => "a path",
+                    };
                     return Err(Error::unsupported(format!(
-                        "{prefix} expected a path after the colon"
+                        "{prefix} expected {expected} after the colon"
                     )));
                 }
                 return Ok(Self {
@@ -148,13 +157,18 @@ impl Reference {
         }
     }
 
-    /// The path that it names, whichever transport; `None` for standard input and for what is not
-    /// there.
+    /// The path that it names, whichever transport; `None` for standard input, for what is not
+    /// there and for what is no file.
     pub fn path(&self) -> Option<PathBuf> {
-        if self.transport == Some(Transport::Docker) {
+        if let Some(Transport::Docker | Transport::DockerDaemon) = self.transport {
             return None;
         }
         self.locate(Path::exists).ok()?.path
+    }
+
+    /// What a daemon is asked for; `None` for all that is in files.
+    pub(super) fn daemon_image(&self) -> Option<Cow<'_, str>> {
+        (self.transport == Some(Transport::DockerDaemon)).then(|| self.details.to_string_lossy())
     }
 
     /// Splits the path from the selector. Where a path itself has colons, what exists decides: a
@@ -270,11 +284,7 @@ pub(super) fn no_network(text: &str) -> Error {
 }
 
 fn refuse_other_transports(text: &str) -> Result<()> {
-    let help = if let Some(name) = text.strip_prefix("docker-daemon:") {
-        format!(
-            "the docker daemon is not read yet; `docker save {name} | layerpress build -` does the same"
-        )
-    } else if let Some(path) = text.strip_prefix("dir:") {
+    let help = if let Some(path) = text.strip_prefix("dir:") {
         format!("not read; `skopeo copy dir:{path} oci:DIRECTORY` turns it into an image layout")
     } else if text.starts_with("containers-storage:") {
         format!("not read; `skopeo copy {text} oci:DIRECTORY` brings the image out of it")
@@ -397,12 +407,9 @@ mod tests {
         for (text, help) in [
             ("docker://Alpine", "lower-case"),
             ("docker://", "lower-case"),
-            (
-                "docker-daemon:alpine:3",
-                "docker save alpine:3 | layerpress build -",
-            ),
             ("dir:/x", "skopeo copy dir:/x"),
             ("oci:", "expected a path"),
+            ("docker-daemon:", "expected an image's name or ID"),
             ("", "expected a path"),
         ] {
             let error = text.parse::<Reference>().unwrap_err();
@@ -417,6 +424,7 @@ mod tests {
             "oci:d:24",
             "-",
             "docker-archive:-",
+            "docker-daemon:app:1",
             "save.tar",
             "rootfs:/",
             "docker://a/b:1",

@@ -82,6 +82,8 @@ impl std::fmt::Debug for Login {
 pub struct CredentialFiles {
     /// The first that knows the registry is taken; those that are not there are passed over.
     pub paths: Vec<PathBuf>,
+    /// Whether they were named, so that one that is not there is an error.
+    pub are_named: bool,
     /// Where `docker-credential-` helpers are looked for (a PATH).
     pub search_path: Option<OsString>,
 }
@@ -98,13 +100,6 @@ pub struct TlsOptions {
     pub client_cert: Option<PathBuf>,
     /// Its key (PEM); by default in the same file.
     pub client_key: Option<PathBuf>,
-}
-
-impl TlsOptions {
-    /// Whether nothing was said about TLS.
-    pub(super) fn is_usual(&self) -> bool {
-        self.ca_cert.is_none() && self.client_cert.is_none()
-    }
 }
 
 impl Default for TlsOptions {

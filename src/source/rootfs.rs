@@ -39,6 +39,7 @@ pub(super) fn image(
         created: None,
         layers: vec![LayerBlob {
             diff_id: DiffId(digest),
+            is_hashed: true,
             digest: None,
             media_type: None,
             stored: StoredBlob::AtHand(tar.region),

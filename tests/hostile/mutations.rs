@@ -151,6 +151,8 @@ fn image_request(path: &Path, work_dir: &Path) -> ImageRequest {
         work_dir: work_dir.to_owned(),
         jobs: NonZeroUsize::new(2).unwrap(),
         limits: Limits::default(),
+        daemon: layerpress::source::DaemonOptions::default(),
+        registry: layerpress::source::RegistryOptions::default(),
     }
 }
 

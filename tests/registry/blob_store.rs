@@ -23,7 +23,7 @@ struct State {
     served: Mutex<Vec<Option<String>>>,
     /// How many came with credentials.
     credentials: Mutex<usize>,
-    /// The next so many answers end early, after so many bytes.
+    /// The next so many answers that are longer end after so many bytes.
     cuts: Mutex<(usize, u64)>,
 }
 
@@ -44,7 +44,7 @@ impl BlobStore {
         self.server.address
     }
 
-    /// Cuts the next `times` answers after so many bytes.
+    /// Cuts the next `times` answers that are longer than that after so many bytes.
     pub fn cut(&self, times: usize, after_bytes: u64) {
         *self.state.cuts.lock().unwrap() = (times, after_bytes);
     }
@@ -111,8 +111,8 @@ impl State {
         let mut bytes = last + 1 - first;
         let cut = {
             let mut cuts = self.cuts.lock().unwrap();
-            let cut = cuts.0 > 0;
-            cuts.0 = cuts.0.saturating_sub(1);
+            let cut = cuts.0 > 0 && cuts.1 < bytes;
+            cuts.0 -= usize::from(cut);
             cut.then_some(cuts.1)
         };
         bytes = bytes.min(cut.unwrap_or(u64::MAX));

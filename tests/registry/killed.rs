@@ -157,13 +157,14 @@ fn an_interrupt_ends_the_waiting_for_a_silent_server_and_for_a_retry() {
         return;
     };
     let blob = format!("GET /v2/{NAME}/blobs/{}", stand.blobs[1].digest);
+    let manifest = format!("GET /v2/{NAME}/manifests/");
     let limit = [("Retry-After", "20")];
     let limit = super::http::answer("429 Too Many Requests", &limit, b"");
     for (on, fault) in [
-        ("/manifests/", Fault::SilentAfter(0)),
+        (&manifest, Fault::SilentAfter(0)),
         (&blob[..], Fault::SilentAfter(100_000)),
         (&blob, Fault::Late(Duration::from_secs(60))),
-        ("/manifests/", Fault::Answer(limit)),
+        (&manifest, Fault::Answer(limit)),
     ] {
         stand.proxy.mend();
         stand.proxy.always(on, fault.clone());

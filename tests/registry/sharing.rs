@@ -21,13 +21,10 @@ fn build(stand: &Stand, press: &Press, reference: &str) -> Command {
     command
 }
 
-/// How often each blob was asked for.
+/// How often each layer was asked for. Manifests and configs are not worth a lock.
 fn gets(stand: &Stand) -> Vec<usize> {
-    let blobs = stand.blobs.iter().map(|blob| &blob.digest);
-    blobs
-        .chain([&stand.config])
-        .map(|digest| stand.proxy.gets(digest))
-        .collect()
+    let blobs = stand.blobs.iter();
+    blobs.map(|blob| stand.proxy.gets(&blob.digest)).collect()
 }
 
 #[test]
@@ -52,7 +49,7 @@ fn two_four_and_eight_builds_at_once_fetch_each_blob_once_and_are_equal() {
             assert_eq!(press.left(), ["out/fs.img"]);
         }
         stand.puller.sound();
-        assert_eq!(gets(&stand), [1; 4], "{count} builds");
+        assert_eq!(gets(&stand), [1; 3], "{count} builds");
     }
 }
 
@@ -90,7 +87,7 @@ fn builds_of_different_images_share_what_they_have_in_common() {
         }
         assert!(fs::read(presses[0].output()).unwrap() == stand.expected);
         stand.puller.sound();
-        assert_eq!(gets(&stand)[..3], [1; 3], "{jobs}");
+        assert_eq!(gets(&stand), [1; 3], "{jobs}");
     }
 }
 

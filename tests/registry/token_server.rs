@@ -117,6 +117,10 @@ impl State {
         while let Some(request) = Head::read(&mut reader)? {
             let answer = self.answer(&request);
             reader.get_mut().write_all(&answer)?;
+            // What is answered instead may be no HTTP.
+            if self.instead.lock().unwrap().is_some() {
+                break;
+            }
         }
         Ok(())
     }

@@ -156,7 +156,9 @@ fn credentials_are_not_sent_to_a_realm_that_is_no_address() {
             "{realm}: {}",
             ended.stderr
         );
-        stand.puller.has_failed(&ended, ended.code(), &["realm"]);
+        stand
+            .puller
+            .has_failed(&ended, ended.code(), &["token server"]);
     }
     // Challenges of a kind nobody knows, or none at all.
     for headers in [&[("WWW-Authenticate", "Negotiate")][..], &[]] {

@@ -6,6 +6,7 @@ pub mod archive;
 pub mod changeset;
 pub mod damage;
 pub mod directory_tree;
+pub mod fake_daemon;
 pub mod oracles;
 pub mod press;
 pub mod raw_tar;

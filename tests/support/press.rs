@@ -81,6 +81,7 @@ pub fn image_request(reference: &str, work_dir: &Path) -> ImageRequest {
         work_dir: work_dir.to_owned(),
         jobs: NonZeroUsize::MIN,
         limits: Limits::default(),
+        daemon: layerpress::source::DaemonOptions::default(),
         registry: layerpress::source::RegistryOptions::default(),
     }
 }

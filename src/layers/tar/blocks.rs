@@ -7,10 +7,17 @@ use crate::error::{Error, Result};
 use crate::layers::carried;
 
 /// A multiple of the block size, so that no block straddles the buffer's end.
-const BUFFER_BYTES: usize = 256 << 10;
+pub(in crate::layers) const BUFFER_BYTES: usize = 256 << 10;
 
 /// Where a tar's bytes come from, the next one first.
-pub(in crate::layers) trait TarBytes: Read {
+pub(in crate::layers) trait TarBytes {
+    /// Puts the next bytes into a buffer of [`BUFFER_BYTES`], or another such one in its place;
+    /// gives how many, 0 at the end only.
+    ///
+    /// # Errors
+    /// Carried ones.
+    fn next(&mut self, buffer: &mut Box<[u8]>) -> io::Result<usize>;
+
     /// Leaves out up to `length` of the next bytes; gives how many. What cannot go on without
     /// reading leaves out none.
     ///
@@ -19,11 +26,23 @@ pub(in crate::layers) trait TarBytes: Read {
     fn leave_out(&mut self, _length: u64) -> io::Result<u64> {
         Ok(0)
     }
+}
 
-    /// How much to read in one go, in whole blocks.
-    fn stretch_bytes(&self) -> usize {
-        BUFFER_BYTES
+/// Fills a buffer as far as there is something to read.
+pub(in crate::layers) fn read_to_the_brim(
+    reader: &mut impl Read,
+    buffer: &mut [u8],
+) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
+    Ok(filled)
 }
 
 /// Reads a tar from start to end.
@@ -56,16 +75,7 @@ impl<R: TarBytes> Blocks<R> {
         if self.start == self.end {
             self.start = 0;
             self.end = 0;
-            // To the brim: blocks stay whole, and writing gets long stretches.
-            let brim = self.reader.stretch_bytes().clamp(BLOCK, BUFFER_BYTES);
-            while self.end < brim {
-                match self.reader.read(&mut self.buffer[self.end..brim]) {
-                    Ok(0) => break,
-                    Ok(read) => self.end += read,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(carried::take(error)),
-                }
-            }
+            self.end = self.reader.next(&mut self.buffer).map_err(carried::take)?;
         }
         Ok(&self.buffer[self.start..self.end])
     }

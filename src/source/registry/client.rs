@@ -81,7 +81,11 @@ impl Client {
         };
         let speaks_tls = if options.plain_http {
             false
-        } else if is_loopback(endpoint) && options.tls.is_usual() {
+        } else if is_loopback(endpoint)
+            // Who has certificates for it means TLS.
+            && options.tls.ca_cert.is_none()
+            && options.tls.client_cert.is_none()
+        {
             is_tls_on_this_machine(&http, &url("http")?, &url("https")?)
         } else if !options.tls.verify {
             // Nothing that is secret goes along with this question.

@@ -170,8 +170,9 @@ impl Response {
 
 /// Why a body came to an end before its end.
 pub(super) fn broke_off(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::TimedOut => TOO_LONG.to_owned(),
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match inner {
+        Some(ureq::Error::Timeout(_)) => TOO_LONG.to_owned(),
         _ => error.to_string(),
     }
 }

@@ -52,11 +52,17 @@ impl Daemon {
         work.join("socket")
     }
 
+    /// Everything it keeps.
+    pub fn work(&self) -> &Path {
+        self.work.path()
+    }
+
     /// Runs the client; its standard output, or its standard error where it fails.
     pub fn run(&self, arguments: &[&str]) -> Result<String, String> {
         let socket = Self::socket(self.work.path());
         let address = match self.client {
             "docker" => format!("--host=unix://{}", socket.display()),
+            "podman" => format!("--url=unix://{}", socket.display()),
             _ => format!("--address={}", socket.display()),
         };
         let output = Command::new(self.client)

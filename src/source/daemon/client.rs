@@ -1,0 +1,310 @@
+//! The two calls of the Engine API that bring an image.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use ureq::config::Config;
+use ureq::http::StatusCode;
+use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{Connector, RustlsConnector, TcpConnector};
+use ureq::{Agent, Body};
+
+use super::Saved;
+use super::host::Host;
+use super::transport::{PatientConnector, Probe, UnixConnector};
+use crate::error::{Error, Result, escape_path};
+use crate::oci::Digest;
+
+/// How long a daemon is waited for.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// Until it has answered what it can answer at once.
+    answer: Duration,
+    /// While it sends nothing of an image; it is then asked whether it is alive.
+    silence: Duration,
+}
+
+const PATIENCE: Patience = Patience {
+    answer: Duration::from_secs(30),
+    silence: Duration::from_secs(30),
+};
+
+/// More bytes than a daemon tells about an image or a failure.
+const MAX_ANSWER_BYTES: u64 = 4 << 20;
+
+/// A daemon.
+pub(super) struct Client {
+    /// For what is answered at once.
+    quick: Agent,
+    /// For what takes as long as it takes.
+    patient: Agent,
+    base: String,
+    name: String,
+    patience: Patience,
+}
+
+/// What `GET /images/{name}/json` tells, and more.
+#[derive(Deserialize)]
+struct Inspected {
+    #[serde(rename = "Id")]
+    id: String,
+}
+
+/// How the API tells what is wrong.
+#[derive(Deserialize)]
+struct Failure {
+    message: String,
+}
+
+impl Client {
+    /// A client of the daemon at `host`, after it has answered.
+    pub(super) fn connect(host: &Host) -> Result<Self> {
+        Self::connect_within(host, PATIENCE)
+    }
+
+    fn connect_within(host: &Host, patience: Patience) -> Result<Self> {
+        let (quick, scheme, authority, name) = match host {
+            Host::Unix(path) => {
+                let connector = UnixConnector(path.clone());
+                let agent = Agent::with_parts(
+                    config(None, patience, true),
+                    connector,
+                    DefaultResolver::default(),
+                );
+                // The address is for the headers only.
+                (
+                    agent,
+                    "http",
+                    "127.0.0.1".to_owned(),
+                    path.display().to_string(),
+                )
+            }
+            Host::Tcp {
+                authority,
+                certificates,
+            } => {
+                let tls = certificates.as_deref().map(tls_config).transpose()?;
+                let scheme = if tls.is_some() { "https" } else { "http" };
+                let agent = Agent::with_parts(
+                    config(tls, patience, true),
+                    tcp_connector(),
+                    DefaultResolver::default(),
+                );
+                (
+                    agent,
+                    scheme,
+                    authority.clone(),
+                    format!("tcp://{authority}"),
+                )
+            }
+        };
+        let base = format!("{scheme}://{authority}");
+        let probe = probe(quick.clone(), &base);
+        let waiting = PatientConnector {
+            patience: patience.silence,
+            probe: Arc::clone(&probe),
+        };
+        let resolver = DefaultResolver::default();
+        let tls = quick.config().tls_config().clone();
+        let config = config(Some(tls), patience, false);
+        let patient = match host {
+            Host::Unix(path) => {
+                let connector = UnixConnector(path.clone()).chain(waiting);
+                Agent::with_parts(config, connector, resolver)
+            }
+            Host::Tcp { .. } => Agent::with_parts(config, tcp_connector().chain(waiting), resolver),
+        };
+        let client = Self {
+            quick,
+            patient,
+            base,
+            name,
+            patience,
+        };
+        probe().map_err(|error| client.unreachable(error))?;
+        Ok(client)
+    }
+
+    /// Asks for an image.
+    pub(super) fn save(&self, name: &str) -> Result<Saved> {
+        let id = self.id(name)?;
+        // By its ID, so that it is one image even where the name stands for all tags of a
+        // repository, and the same that was asked about.
+        let path = format!("/images/{id}/get");
+        let response = self.patient.get(format!("{}{path}", self.base)).call();
+        let mut response = response.map_err(|error| self.failed("ask for the image", error))?;
+        if response.status() != StatusCode::OK {
+            return Err(self.refused(response.status(), response.body_mut(), name));
+        }
+        Ok(Saved {
+            id,
+            tar: Box::new(response.into_body().into_reader()),
+        })
+    }
+
+    /// What the daemon takes the name for.
+    fn id(&self, name: &str) -> Result<Digest> {
+        let url = format!("{}/images/{name}/json", self.base);
+        let response = self.quick.get(url).call();
+        let mut response = response.map_err(|error| self.failed("ask about the image", error))?;
+        if response.status() != StatusCode::OK {
+            return Err(self.refused(response.status(), response.body_mut(), name));
+        }
+        let unexpected = |found: &dyn fmt::Display| {
+            Error::io(
+                format!("cannot understand the docker daemon at {}", self.name),
+                io::Error::other(format!("expected an image's ID in JSON, found {found}")),
+            )
+        };
+        let text = read(response.body_mut()).map_err(|error| unexpected(&error))?;
+        let inspected: Inspected =
+            serde_json::from_str(&text).map_err(|error| unexpected(&error))?;
+        let id = inspected.id.as_str();
+        let id = if id.contains(':') {
+            id.to_owned()
+        } else {
+            format!("sha256:{id}")
+        };
+        id.parse()
+            .map_err(|_| unexpected(&escape_path(id.as_bytes())))
+    }
+
+    fn unreachable(&self, error: ureq::Error) -> Error {
+        let help = match io_kind(&error) {
+            Some(io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+                " (is it running? --docker-host or DOCKER_HOST names another address)"
+            }
+            Some(io::ErrorKind::PermissionDenied) => {
+                " (the socket is for root and for members of its group, often `docker`; --docker-host or DOCKER_HOST names another address)"
+            }
+            _ => " (--docker-host or DOCKER_HOST names another address)",
+        };
+        self.failed(&format!("reach it{help}"), error)
+    }
+
+    fn failed(&self, what: &str, error: ureq::Error) -> Error {
+        Error::io(
+            format!("docker daemon at {}: cannot {what}", self.name),
+            self.into_io(error),
+        )
+    }
+
+    /// An operating system's own word on it, where there is one.
+    fn into_io(&self, error: ureq::Error) -> io::Error {
+        match error {
+            ureq::Error::Io(error) => error,
+            ureq::Error::Timeout(_) => io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("no answer within {:?}", self.patience.answer),
+            ),
+            other => io::Error::other(other),
+        }
+    }
+
+    /// What a status other than success means.
+    fn refused(&self, status: StatusCode, body: &mut Body, name: &str) -> Error {
+        let text = read(body).unwrap_or_default();
+        let message = serde_json::from_str(&text).map_or_else(
+            |_| text.trim().to_owned(),
+            |failure: Failure| failure.message,
+        );
+        let message = escape_path(message.as_bytes());
+        let error = match status {
+            // Its message only repeats the name.
+            StatusCode::NOT_FOUND => io::Error::new(
+                io::ErrorKind::NotFound,
+                format!(
+                    "it has no image {name} (`docker images` lists those it has, `docker pull` brings one)"
+                ),
+            ),
+            status => io::Error::other(format!(
+                "expected the image {name}, found status {status}: {message}"
+            )),
+        };
+        Error::io(format!("docker daemon at {}", self.name), error)
+    }
+}
+
+fn tcp_connector() -> impl Connector {
+    ().chain(TcpConnector::default())
+        .chain(RustlsConnector::default())
+}
+
+/// No redirects, no proxies, and statuses as they are: a daemon is not the web.
+fn config(tls: Option<TlsConfig>, patience: Patience, is_quick: bool) -> Config {
+    Agent::config_builder()
+        .user_agent(concat!("layerpress/", env!("CARGO_PKG_VERSION")))
+        .proxy(None)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .http_status_as_error(false)
+        .max_idle_connections(0)
+        .timeout_global(is_quick.then_some(patience.answer))
+        .timeout_connect(Some(patience.answer))
+        .tls_config(tls.unwrap_or_default())
+        .build()
+}
+
+/// Holds the daemon's certificate against `ca.pem` and shows it ours.
+fn tls_config(directory: &Path) -> Result<TlsConfig> {
+    let read = |name: &str| {
+        let path = directory.join(name);
+        std::fs::read(&path)
+            .map_err(|error| Error::path("read", &path, error))
+            .map(|bytes| (path, bytes))
+    };
+    let wrong = |path: &Path, error: ureq::Error| Error::path("use", path, io::Error::other(error));
+    let certificates = |name: &str| {
+        let (path, bytes) = read(name)?;
+        let items = ureq::tls::parse_pem(&bytes).filter_map(|item| match item {
+            Ok(ureq::tls::PemItem::Certificate(certificate)) => Some(Ok(certificate)),
+            Ok(_) => None,
+            Err(error) => Some(Err(wrong(&path, error))),
+        });
+        let found = items.collect::<Result<Vec<Certificate<'static>>>>()?;
+        if found.is_empty() {
+            let error = io::Error::other("expected a certificate in PEM, found none");
+            return Err(Error::path("use", &path, error));
+        }
+        Ok(found)
+    };
+    let roots = certificates("ca.pem")?;
+    let own = certificates("cert.pem")?;
+    let (path, key) = read("key.pem")?;
+    let key = PrivateKey::from_pem(&key).map_err(|error| wrong(&path, error))?;
+    Ok(TlsConfig::builder()
+        .root_certs(RootCerts::new_with_certs(&roots))
+        .client_cert(Some(ClientCert::new_with_certs(&own, key)))
+        .build())
+}
+
+/// Asks the daemon for a sign of life.
+fn probe(agent: Agent, base: &str) -> Probe {
+    let url = format!("{base}/_ping");
+    Arc::new(move || {
+        let response = agent.get(&url).call()?;
+        match response.status() {
+            StatusCode::OK => Ok(()),
+            status => Err(ureq::Error::StatusCode(status.as_u16())),
+        }
+    })
+}
+
+fn read(body: &mut Body) -> Result<String, ureq::Error> {
+    body.with_config().limit(MAX_ANSWER_BYTES).read_to_string()
+}
+
+fn io_kind(error: &ureq::Error) -> Option<io::ErrorKind> {
+    match error {
+        ureq::Error::Io(error) => Some(error.kind()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! Images of a docker daemon, or of podman's service in its place, through the Engine API.
+//!
+//! The daemon has one way to give an image away: `GET /images/{name}/get`, what `docker save`
+//! reads. There is none to read a configuration or a layer alone.
+
+#[cfg(feature = "network")]
+mod client;
+#[cfg(feature = "network")]
+mod host;
+#[cfg(feature = "network")]
+mod transport;
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use crate::error::{Error, Result};
+use crate::oci::Digest;
+
+/// How to reach a docker daemon.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DaemonOptions {
+    /// Its address as `DOCKER_HOST` has it: `unix:///PATH` or `tcp://HOST[:PORT]`. Without one it
+    /// is the first socket that is there: docker's, rootless docker's, rootless podman's, podman's.
+    pub host: Option<String>,
+    /// The directory of `ca.pem`, `cert.pem` and `key.pem` (`DOCKER_CERT_PATH`), where `tcp://`
+    /// means TLS (`DOCKER_TLS_VERIFY`).
+    pub tls: Option<PathBuf>,
+    /// Where the user's own daemons have their sockets (`XDG_RUNTIME_DIR`).
+    pub runtime_dir: Option<PathBuf>,
+}
+
+/// An image on its way.
+pub(super) struct Saved {
+    /// The ID that the daemon resolved the name to; what it sends is to be held against it.
+    pub id: Digest,
+    /// The tar of `docker save`.
+    pub tar: Box<dyn Read>,
+}
+
+/// Asks for the image called `name`: an image's name or (the start of) its ID.
+///
+/// # Errors
+/// [`Error::Unsupported`] for a name or an address that is none, [`Error::Io`] where the daemon
+/// cannot be reached or has no such image.
+#[cfg(feature = "network")]
+pub(super) fn save(name: &str, options: &DaemonOptions) -> Result<Saved> {
+    check_name(name)?;
+    client::Client::connect(&host::Host::of(options)?)?.save(name)
+}
+
+/// What is built without the network reaches no daemon either.
+#[cfg(not(feature = "network"))]
+pub(super) fn save(name: &str, _: &DaemonOptions) -> Result<Saved> {
+    check_name(name)?;
+    Err(Error::unsupported(format!(
+        "this layerpress was built without the network (cargo's feature `network`); `docker save {name} | layerpress build -` does the same"
+    )))
+}
+
+/// Lets pass what can be part of a path of the API: the letters of names, tags and digests
+/// (distribution's reference grammar), each component something.
+fn check_name(name: &str) -> Result<()> {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:/@+".contains(&byte);
+    let is_component = |text: &str| !matches!(text, "" | "." | "..");
+    if name.bytes().all(is_letter) && name.split('/').all(is_component) {
+        return Ok(());
+    }
+    if name.split_whitespace().count() > 1 {
+        return Err(Error::unsupported(
+            "several images: expected one name or image ID after docker-daemon:",
+        ));
+    }
+    Err(Error::unsupported(format!(
+        "expected an image's name or ID after docker-daemon:, as in docker-daemon:app:1, found {name:?}"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_ids_pass_and_what_would_ask_for_something_else_does_not() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        for name in [
+            "app",
+            "app:1",
+            "localhost:5000/a/b_c-d:V1.0",
+            "0123456789ab",
+            &digest,
+            &format!("app@{digest}"),
+        ] {
+            check_name(name).unwrap();
+        }
+        for name in [
+            "",
+            "a b",
+            "a/../b",
+            "/a",
+            "a//b",
+            "a?names=b",
+            "a%2e",
+            "a#b",
+            "ä",
+            ".",
+        ] {
+            assert!(check_name(name).is_err(), "{name}");
+        }
+        let error = check_name("app:1 app:2").unwrap_err().to_string();
+        assert!(error.contains("several images"), "{error}");
+    }
+}
