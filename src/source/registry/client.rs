@@ -72,7 +72,7 @@ impl Client {
         reference: &RegistryReference,
         options: &RegistryOptions,
     ) -> Result<Self> {
-        let http = Http::new(options)?;
+        let http = Http::new(options, reference.registry())?;
         let endpoint = reference.endpoint();
         let url = |scheme: &str| {
             Url::parse(&format!("{scheme}://{endpoint}/v2/")).ok_or_else(|| {
