@@ -15,6 +15,9 @@ use crate::source::{
 /// Downloads side by side, where nobody says otherwise; registries are not fond of more.
 const DOWNLOADS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
 
+/// The variable that names the one file of credentials.
+const AUTH_FILE: &str = "REGISTRY_AUTH_FILE";
+
 /// What is typed about registries.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Registries")]
@@ -52,6 +55,9 @@ pub struct RegistryArguments {
     /// Seconds without a byte after which a connection counts as lost
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
     pub timeout: Duration,
+    /// Try so often again what failed and may pass, such as a lost connection
+    #[arg(long, value_name = "N", default_value_t = RegistryOptions::DEFAULT_RETRIES)]
+    pub retry: u32,
     /// Keep nothing for the next time, and take nothing from the cache
     #[arg(long, conflicts_with = "cache_dir")]
     pub no_cache: bool,
@@ -82,6 +88,7 @@ pub fn options(
             Some(login) => Credentials::Given(login.clone()),
             None => Credentials::Files(CredentialFiles {
                 paths: credential_files(),
+                are_named: variable(AUTH_FILE).is_some(),
                 search_path: std::env::var_os("PATH"),
             }),
         },
@@ -97,6 +104,7 @@ pub fn options(
         cache,
         downloads: jobs.unwrap_or(DOWNLOADS),
         timeout: arguments.timeout,
+        retries: arguments.retry,
     })
 }
 
@@ -108,7 +116,7 @@ fn variable(name: &str) -> Option<PathBuf> {
 
 /// In the order in which they are asked: podman's, then docker's; or the one that is named.
 fn credential_files() -> Vec<PathBuf> {
-    if let Some(named) = variable("REGISTRY_AUTH_FILE") {
+    if let Some(named) = variable(AUTH_FILE) {
         return vec![named];
     }
     let home = std::env::home_dir().filter(|home| home.is_absolute());

@@ -23,6 +23,14 @@ pub struct RegistryOptions {
     pub downloads: NonZeroUsize,
     /// How long a server may say nothing before the connection counts as lost.
     pub timeout: Duration,
+    /// How often what failed and may pass is tried again. A blob that got on meanwhile begins the
+    /// counting anew.
+    pub retries: u32,
+}
+
+impl RegistryOptions {
+    /// What [`retries`](Self::retries) is unless somebody says otherwise.
+    pub const DEFAULT_RETRIES: u32 = 5;
 }
 
 impl Default for RegistryOptions {
@@ -36,6 +44,7 @@ impl Default for RegistryOptions {
             cache: CacheChoice::None,
             downloads: NonZeroUsize::MIN.saturating_add(2),
             timeout: Duration::from_secs(30),
+            retries: Self::DEFAULT_RETRIES,
         }
     }
 }
@@ -73,6 +82,8 @@ impl std::fmt::Debug for Login {
 pub struct CredentialFiles {
     /// The first that knows the registry is taken; those that are not there are passed over.
     pub paths: Vec<PathBuf>,
+    /// Whether they were named, so that one that is not there is an error.
+    pub are_named: bool,
     /// Where `docker-credential-` helpers are looked for (a PATH).
     pub search_path: Option<OsString>,
 }

@@ -161,7 +161,7 @@ impl TokenRequest {
                 Some(_) => Who::Somebody,
                 None => Who::Nobody,
             };
-            return Err(refusal::error(&client.reference, &mut response, who));
+            return Err(refusal::login_error(&client.reference, &mut response, who));
         }
         let bytes = match response.read_at_most(MAX_TOKEN_BYTES) {
             Ok(bytes) => bytes,

@@ -3,9 +3,6 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// How often a request is tried at most, with waits between that double.
-pub(super) const MAX_TRIES: u32 = 6;
-
 /// The first wait.
 const FIRST: Duration = Duration::from_millis(400);
 

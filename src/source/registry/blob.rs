@@ -7,7 +7,7 @@ use std::path::Path;
 use ureq::http::StatusCode;
 
 use super::client::{Client, Trouble, Waiting, stopped};
-use super::http::{Request, Response};
+use super::http::{Request, Response, broke_off};
 use super::sink::Sink;
 use crate::cache::Cache;
 use crate::error::{Error, Result};
@@ -131,9 +131,10 @@ impl Download<'_> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => {
                     return Ok(Some(lost(format!(
-                        "broke off after {} of {} bytes: {error}",
+                        "broke off after {} of {} bytes: {}",
                         sink.written_bytes(),
-                        self.length_bytes
+                        self.length_bytes,
+                        broke_off(&error)
                     ))));
                 }
             };

@@ -90,7 +90,8 @@ impl Client {
         } else if !options.tls.verify {
             // Nothing that is secret goes along with this question.
             let asked = http.exchange(&url("https")?, &Request::default());
-            !matches!(asked, Err(Unanswered::NotTls))
+            // Some servers do not even say that they do not understand.
+            !matches!(asked, Err(Unanswered::NotTls | Unanswered::Lost(_)))
         } else {
             true
         };
@@ -144,7 +145,7 @@ impl Client {
         trouble: Trouble,
         waiting: Waiting<'_>,
     ) -> Result<()> {
-        let may_pass = failed < backoff::MAX_TRIES
+        let may_pass = failed <= self.options.retries
             && trouble.asked_wait.is_none_or(|wait| wait <= backoff::LONGEST)
             // Who was never there is not waited for long.
             && (!trouble.is_unreachable || failed < 2 || self.has_answered.load(Ordering::Relaxed));
@@ -255,11 +256,13 @@ impl Client {
                     )),
                 ));
             };
-            if url.is_tls() && !next.is_tls() && self.options.tls.verify && !next.is_loopback() {
+            // From this machine itself, too: it is spoken to by plain HTTP unasked.
+            let is_asked_for = !self.options.tls.verify || self.options.plain_http && !url.is_tls();
+            if !next.is_tls() && !next.is_loopback() && !is_asked_for {
                 return Err(Error::io(
                     format!("cannot read {}", url.shown()),
                     std::io::Error::other(format!(
-                        "redirected from TLS to plain HTTP, {} (--tls-verify=false allows it)",
+                        "redirected to plain HTTP, {} (--tls-verify=false allows it)",
                         next.shown()
                     )),
                 ));

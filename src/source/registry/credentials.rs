@@ -86,7 +86,7 @@ fn in_files(
 ) -> Result<Option<Secret>> {
     let search_path = files.search_path.as_deref();
     for path in &files.paths {
-        let Some(bytes) = read(path)? else {
+        let Some(bytes) = read(path, files.are_named)? else {
             continue;
         };
         let file: File = serde_json::from_slice(&bytes).map_err(|error| {
@@ -110,16 +110,17 @@ fn in_files(
     Ok(None)
 }
 
-fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+fn read(path: &Path, must_be_there: bool) -> Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     let file = crate::source::store::open_regular_file(path);
     match file.and_then(|file| file.take(MAX_FILE_BYTES).read_to_end(&mut bytes)) {
         Ok(_) => Ok(Some(bytes)),
         Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
+            if !must_be_there
+                && matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
         {
             Ok(None)
         }
@@ -377,6 +378,7 @@ mod tests {
             let files = CredentialFiles {
                 paths: names.iter().map(|name| path(name)).collect(),
                 search_path: None,
+                are_named: false,
             };
             super::find(&Credentials::Files(files), &image.parse().unwrap(), &Silent)
         };

@@ -7,7 +7,7 @@ use ureq::http::StatusCode;
 
 use super::Registry;
 use super::client::Trouble;
-use super::http::{Request, Response};
+use super::http::{Request, Response, broke_off};
 use super::url::Url;
 use crate::error::{Error, Result};
 use crate::oci::media_type::{
@@ -163,7 +163,10 @@ impl Registry<'_> {
         self.fetch(url, expected)?.ok_or_else(|| {
             let what = match expected {
                 Some(digest) => format!("no manifest {digest}"),
-                None => "no such tag, or no such repository".to_owned(),
+                None => format!(
+                    "no such tag, or no such repository (layerpress tags docker://{} lists them)",
+                    self.client.reference.full_repository()
+                ),
             };
             Error::io(
                 format!("cannot read {}", url.shown()),
@@ -196,7 +199,8 @@ impl Registry<'_> {
                 }
                 Err(error) => {
                     failed += 1;
-                    let trouble = Trouble::new(url, format!("broke off: {error}"), false);
+                    let trouble =
+                        Trouble::new(url, format!("broke off: {}", broke_off(&error)), false);
                     self.client.wait_after(failed, trouble, self.waiting())?;
                     continue;
                 }

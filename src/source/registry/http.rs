@@ -16,6 +16,9 @@ const USER_AGENT: &str = concat!("layerpress/", env!("CARGO_PKG_VERSION"));
 /// Time to find and reach a server, each.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What is told of a server that says nothing.
+const TOO_LONG: &str = "nothing came for too long (--timeout SECONDS waits longer)";
+
 /// A client for one program run: its connections are used again.
 #[derive(Debug)]
 pub(super) struct Http {
@@ -165,6 +168,15 @@ impl Response {
     }
 }
 
+/// Why a body came to an end before its end.
+pub(super) fn broke_off(error: &std::io::Error) -> String {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match inner {
+        Some(ureq::Error::Timeout(_)) => TOO_LONG.to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 fn unanswered(error: ureq::Error) -> Unanswered {
     match error {
         ureq::Error::Rustls(error) => tls_failure(&error),
@@ -187,7 +199,7 @@ fn unanswered(error: ureq::Error) -> Unanswered {
         ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
             Unanswered::Unreachable("nobody answers".to_owned())
         }
-        ureq::Error::Timeout(_) => Unanswered::Lost("nothing came for too long".to_owned()),
+        ureq::Error::Timeout(_) => Unanswered::Lost(TOO_LONG.to_owned()),
         ureq::Error::ConnectProxyFailed(why) => {
             Unanswered::Unreachable(format!("the proxy refuses: {why}"))
         }

@@ -60,8 +60,32 @@ fn reason(response: &mut Response) -> Option<String> {
         .or(body.message)
 }
 
-/// The error for an answer that is final.
+/// The error for an answer of the registry that is final.
 pub(super) fn error(reference: &RegistryReference, response: &mut Response, who: Who) -> Error {
+    let what = format!("cannot read {}", response.url.shown());
+    error_about(what, reference, response, who)
+}
+
+/// The same for an answer of its token server.
+pub(super) fn login_error(
+    reference: &RegistryReference,
+    response: &mut Response,
+    who: Who,
+) -> Error {
+    let registry = reference.registry();
+    let what = format!(
+        "cannot log in at {registry} through {}",
+        response.url.shown()
+    );
+    error_about(what, reference, response, who)
+}
+
+fn error_about(
+    what: String,
+    reference: &RegistryReference,
+    response: &mut Response,
+    who: Who,
+) -> Error {
     use std::io::{Error as IoError, ErrorKind};
     let told = told(response);
     let repository = reference.full_repository();
@@ -83,8 +107,5 @@ pub(super) fn error(reference: &RegistryReference, response: &mut Response, who:
         ),
         _ => (ErrorKind::Other, String::new()),
     };
-    Error::io(
-        format!("cannot read {}", response.url.shown()),
-        IoError::new(kind, format!("{told}{hint}")),
-    )
+    Error::io(what, IoError::new(kind, format!("{told}{hint}")))
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use ureq::http::StatusCode;
 
 use super::client::{Client, Trouble, Waiting};
-use super::http::{Request, Response};
+use super::http::{Request, Response, broke_off};
 use super::url::Url;
 use crate::error::{Error, Result};
 use crate::oci::RegistryReference;
@@ -108,7 +108,7 @@ fn page(client: &Client, url: &Url, waiting: Waiting<'_>) -> Result<(Page, Optio
             }
             Err(error) => {
                 broken += 1;
-                let trouble = Trouble::new(url, format!("broke off: {error}"), false);
+                let trouble = Trouble::new(url, format!("broke off: {}", broke_off(&error)), false);
                 client.wait_after(broken, trouble, waiting)?;
             }
         }
