@@ -190,12 +190,12 @@ impl Client {
     fn failed(&self, what: &str, error: ureq::Error) -> Error {
         Error::io(
             format!("docker daemon at {}: cannot {what}", self.name),
-            self.into_io(error),
+            self.own_word(error),
         )
     }
 
     /// An operating system's own word on it, where there is one.
-    fn into_io(&self, error: ureq::Error) -> io::Error {
+    fn own_word(&self, error: ureq::Error) -> io::Error {
         match error {
             ureq::Error::Io(error) => error,
             ureq::Error::Timeout(_) => io::Error::new(
