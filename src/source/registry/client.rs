@@ -203,6 +203,9 @@ impl Client {
                     status,
                     StatusCode::NOT_FOUND | StatusCode::RANGE_NOT_SATISFIABLE
                 );
+            // HEAD is a question that need not be understood: GET is asked then.
+            let is_given =
+                is_given || (request.is_head && matches!(status.as_u16(), 400 | 405 | 501));
             if !is_given {
                 let who = self.authentication().who();
                 return Err(refusal::error(&self.reference, &mut response, who));
