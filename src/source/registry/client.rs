@@ -207,7 +207,8 @@ impl Client {
             let is_given =
                 is_given || (request.is_head && matches!(status.as_u16(), 400 | 405 | 501));
             if !is_given {
-                let who = self.authentication().who();
+                let is_registrys = response.url.has_origin_of(&self.base);
+                let who = is_registrys.then(|| self.authentication().who());
                 return Err(refusal::error(&self.reference, &mut response, who));
             }
             return Ok(Ok(response));

@@ -90,18 +90,18 @@ fn error_about(
     let told = told(response);
     let repository = reference.full_repository();
     let (kind, hint) = match (response.status, who) {
-        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Who::Nobody) => (
+        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(Who::Nobody)) => (
             ErrorKind::PermissionDenied,
             format!(
                 " (private, or no such repository as {repository}: --creds USER:PASSWORD or docker login names who asks)"
             ),
         ),
-        (StatusCode::UNAUTHORIZED, Who::Somebody) => (
+        (StatusCode::UNAUTHORIZED, Some(Who::Somebody)) => (
             ErrorKind::PermissionDenied,
             " (user name or password are wrong: --creds USER:PASSWORD gives others, --anonymous none)"
                 .to_owned(),
         ),
-        (StatusCode::FORBIDDEN, Who::Somebody) => (
+        (StatusCode::FORBIDDEN, Some(Who::Somebody)) => (
             ErrorKind::PermissionDenied,
             format!(" (who is logged in may not read {repository}; --creds names another)"),
         ),
