@@ -161,8 +161,8 @@ fn an_interrupt_ends_the_waiting_for_a_silent_server_and_for_a_retry() {
     let limit = [("Retry-After", "20")];
     let limit = super::http::answer("429 Too Many Requests", &limit, b"");
     for (on, fault) in [
-        (&manifest, Fault::SilentAfter(0)),
-        (&blob[..], Fault::SilentAfter(100_000)),
+        (&manifest[..], Fault::SilentAfter(0)),
+        (&blob, Fault::SilentAfter(100_000)),
         (&blob, Fault::Late(Duration::from_secs(60))),
         (&manifest, Fault::Answer(limit)),
     ] {

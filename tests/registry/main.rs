@@ -23,6 +23,8 @@ mod credentials;
 mod equal_images;
 mod faults;
 mod killed;
+mod manifests;
+mod progress;
 mod resume;
 mod reuse;
 mod rig;

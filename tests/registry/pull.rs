@@ -39,7 +39,13 @@ impl Puller {
 
     /// A `build` of a reference into [`Press::output`], with plain progress and its own cache.
     pub fn build(&self, reference: &str, options: &[&str]) -> Command {
-        let mut command = self.command(&["build", reference, "--size=fit", "--progress=plain"]);
+        let mut command = self.command(&["build", reference, "--size=fit"]);
+        if !options
+            .iter()
+            .any(|option| option.starts_with("--progress"))
+        {
+            command.arg("--progress=plain");
+        }
         if !options.contains(&"--no-cache") {
             command.arg("--cache-dir").arg(self.cache());
         }

@@ -52,8 +52,8 @@ fn tags_need_a_repository_without_a_tag() {
             &format!("docker://localhost/app@sha256:{}", "0".repeat(64)),
             "repository",
         ),
-        ("oci:/tmp", "docker://"),
-        ("docker://", "docker://"),
+        ("oci:/tmp", "registry"),
+        ("docker://", "registry"),
     ] {
         let ended = puller.press.run(&mut puller.command(&["tags", reference]));
         assert!(

@@ -171,6 +171,6 @@ fn credentials_are_not_sent_to_a_realm_that_is_no_address() {
             .puller
             .press
             .run(&mut stand.puller.build(&stand.reference, &[&creds()]));
-        stand.puller.has_failed(&ended, 5, &["401"]);
+        stand.puller.has_failed(&ended, 3, &["401"]);
     }
 }
