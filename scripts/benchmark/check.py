@@ -1,0 +1,35 @@
+"""Holds a filesystem image against the independent flattening: mounted by the kernel, every name compared."""
+import contextlib
+import os
+import subprocess
+import tempfile
+
+from .listing import differences, listing, summary, without_lost_and_found
+
+
+@contextlib.contextmanager
+def mounted(image, work):
+    """The image mounted read-only; nothing is written to it, not even a journal replayed."""
+    point = tempfile.mkdtemp(dir=work, prefix="mount-")
+    try:
+        subprocess.run(["mount", "-o", "ro,loop,noatime", image, point], check=True, capture_output=True, text=True)
+        try:
+            yield point
+        finally:
+            subprocess.run(["umount", point], check=True)
+    finally:
+        os.rmdir(point)
+
+
+def what_is_wrong(image, reference, work):
+    """What differs from the reference listing, in a few words. Empty: nothing."""
+    fsck = subprocess.run(["e2fsck", "-fn", image], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    faults = [] if fsck.returncode == 0 else [f"e2fsck ends with {fsck.returncode}"]
+    try:
+        with mounted(image, work) as point:
+            faults.append(summary(differences(reference, without_lost_and_found(listing(point)))))
+    except subprocess.CalledProcessError as error:
+        faults.append("cannot be mounted: " + " ".join((error.stderr or "").split())[:120])
+    except OSError as error:
+        faults.append(f"cannot be read: {error}")
+    return "; ".join(fault for fault in faults if fault)
