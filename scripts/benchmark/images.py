@@ -3,9 +3,11 @@ import dataclasses
 import json
 import math
 import os
+import stat
 import subprocess
+import tarfile
 
-from .listing import cached, without_lost_and_found
+from .listing import cached, listing, without_lost_and_found
 
 SCRIPTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 NUMBERED = {
@@ -76,14 +78,31 @@ def flatten(source, derived):
     return rootfs, flat_tar
 
 
+def expected(rootfs, archive):
+    """The listing of the independent flattening; the times of directories that no layer describes are free."""
+    described = set()
+    with tarfile.open(archive) as outer:
+        for layer in json.load(outer.extractfile("manifest.json"))[0]["Layers"]:
+            with tarfile.open(fileobj=outer.extractfile(layer), mode="r|") as inner:
+                for entry in inner:
+                    described.add(os.fsencode(os.path.normpath("/" + entry.name)))
+                    inner.members.clear()
+    entries = without_lost_and_found(listing(rootfs))
+    for name, entry in entries.items():
+        if entry["type"] == stat.S_IFDIR and os.path.normpath(b"/" + name) not in described:
+            entry["mtime"] = entry["mtime fraction"] = None
+    return entries
+
+
 def take(name, directory):
     """An image by its number (made under directory unless it is there), or by the path of its three forms."""
     source = os.path.join(directory, name) if name in NUMBERED else name
-    title = NUMBERED[name][0] if name in NUMBERED else os.path.basename(os.path.normpath(name))
     if name in NUMBERED:
         make(name, source)
-    rootfs, flat_tar = flatten(source, os.path.join(directory, os.path.basename(os.path.normpath(name)) + "-flat"))
-    reference = without_lost_and_found(cached(rootfs, rootfs + ".listing"))
+    name = os.path.basename(os.path.normpath(name))
+    title = NUMBERED[name][0] if name in NUMBERED else "given"
+    rootfs, flat_tar = flatten(source, os.path.join(directory, name + "-flat"))
+    reference = cached(rootfs + ".listing", lambda: expected(rootfs, os.path.join(source, "docker.tar")))
     layouts = {form: os.path.join(source, f"oci-{form}") for form in ("gzip", "zstd")}
     tags = {form: tag_and_layers(layout) for form, layout in layouts.items()}
     mib = int(subprocess.run(["du", "-sm", rootfs], check=True, capture_output=True, text=True).stdout.split()[0])
@@ -94,7 +113,8 @@ def take(name, directory):
         "ARCHIVE": os.path.join(source, "docker.tar"), "ROOTFS": rootfs, "FLAT_TAR": flat_tar,
         "SIZE_MIB": str(size_mib), "ROOMY_MIB": str(size_mib + 64 + math.ceil(inodes * 300 / 2**20)),
         "INODES": str(inodes), "INODES_OPTION": "",
-        **{form.upper(): f"{layouts[form]}:{tag}" for form, (tag, _) in tags.items()},
+        # GZIP and ZSTD would be read as options.
+        **{f"{form.upper()}_IMAGE": f"{layouts[form]}:{tag}" for form, (tag, _) in tags.items()},
         **{f"{form.upper()}_LAYERS": " ".join(layers) for form, (_, layers) in tags.items()},
     }
     inputs = {"archive": [variables["ARCHIVE"]], "gzip": [layouts["gzip"]], "zstd": [layouts["zstd"]],

@@ -71,7 +71,7 @@ def without_lost_and_found(entries):
 
 
 def differences(expected, found):
-    """All differences, the worst kind first; a name of another type is told once."""
+    """All differences, the worst kind first; a name of another type is told once. None is free to differ."""
     result = []
     for path in expected.keys() | found.keys():
         if path not in found:
@@ -82,12 +82,13 @@ def differences(expected, found):
             one, other = expected[path], found[path]
             kinds = ["type"] if one["type"] != other["type"] else KINDS[1:-1]
             result += [Difference(kind, path, one.get(kind, "none"), other.get(kind, "none"))
-                       for kind in kinds if one.get(kind, "none") != other.get(kind, "none")]
+                       for kind in kinds
+                       if one.get(kind, "none") not in (None, other.get(kind, "none"))]
     return sorted(result, key=lambda difference: (KINDS.index(difference.kind), difference.path))
 
 
 def summary(found):
-    """The differences in a few words: the first, and how many of each kind. Empty: none."""
+    """The differences in a few words: how many of each kind, and the first. Empty: none."""
     if not found:
         return ""
     counts = collections.Counter(difference.kind for difference in found)
@@ -99,12 +100,12 @@ def summary(found):
     return f"{listed}; first: {first.kind} of {path}{values}"
 
 
-def cached(root, file):
-    """The listing of a tree that does not change, kept in a file."""
+def cached(file, make):
+    """A listing that does not change, kept in a file."""
     if os.path.exists(file):
         with open(file, "rb") as stored:
             return pickle.load(stored)
-    entries = listing(root)
+    entries = make()
     with open(file + ".partial", "wb") as stored:
         pickle.dump(entries, stored)
     os.rename(file + ".partial", file)

@@ -60,8 +60,8 @@ def measure(command, log, limit_seconds, environment=None):
         raise Failed(f"took more than {limit_seconds} s")
     if process.returncode != 0:
         with open(log, errors="replace") as text:
-            lines = [line.strip() for line in text if line.strip()]
-        raise Failed(" ".join(lines[-1].split())[:160] if lines else f"ended with {process.returncode}")
+            lines = [" ".join(line.split()) for line in text if line.strip() and "Exiting with failure" not in line]
+        raise Failed(lines[-1][:160] if lines else f"ended with {process.returncode}")
     with open(peak) as text:
         peak_kib = int(text.read().split()[-1])
     return Sample(seconds, usage.ru_utime + usage.ru_stime, peak_kib, usage.ru_inblock * 512, usage.ru_oublock * 512)

@@ -75,8 +75,8 @@ def make(image, runner, contenders):
         missing = [name for name in contender.tools if not runner.tools.find(name)]
         result, sample = (None, None) if missing else runner.warm_up(image, contender, lambda out: os.rename(out, path))
         if sample:
-            wrong = what_is_wrong(path, image.reference, runner.work)
-            made[contender.name] = {"path": path, "wrong": wrong, **fragmentation(path, runner.work)}
+            wrong, _ = what_is_wrong(path, image.reference, runner.work)
+            made[contender.name] = {"path": path, "wrong": wrong or "nothing", **fragmentation(path, runner.work)}
             runner.say(f"made by {contender.name}: {made[contender.name]}")
         else:
             runner.say(f"left out: {contender.name}: {result.failed if result else runner.tools.missing[missing[0]]}")

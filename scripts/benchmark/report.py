@@ -16,7 +16,8 @@ def ratio(seconds, result):
 def verdict(result):
     if result.failed:
         return result.failed
-    return {None: "", "": "yes"}.get(result.wrong, f"**no**: {result.wrong}")
+    yes = f"yes, {result.remark}" if result.remark else "yes"
+    return {None: "", "": yes}.get(result.wrong, f"**no**: {result.wrong}")
 
 
 def row(result, floor, layerpress):
@@ -60,7 +61,7 @@ def document(image, results):
         "entries": len(image.reference),
         "results": [{
             "form": r.contender.form, "name": r.contender.name, "floor": r.contender.floor,
-            "correct": None if r.wrong is None else not r.wrong, "wrong": r.wrong or None,
+            "correct": None if r.wrong is None else not r.wrong, "wrong": r.wrong or None, "remark": r.remark or None,
             "failed": r.failed or None, "notes": [n for n in [r.contender.note, *r.notes] if n],
             "median_seconds": median(r) if r.samples else None,
             "samples": [dataclasses.asdict(sample) for sample in r.samples],

@@ -11,10 +11,11 @@ LIMIT_SECONDS = 1200
 
 @dataclasses.dataclass
 class Result:
-    """wrong says how the output differs (None: it makes no filesystem); failed why there are no samples."""
+    """wrong and remark say how the output differs (None: it makes no filesystem); failed why there are no samples."""
     contender: object
     samples: list
     wrong: str = None
+    remark: str = ""
     failed: str = ""
     notes: list = dataclasses.field(default_factory=list)
 
@@ -53,7 +54,7 @@ class Runner:
 
         def check(output):
             if not contender.floor:
-                result.wrong = what_is_wrong(output, image.reference, self.work)
+                result.wrong, result.remark = what_is_wrong(output, image.reference, self.work)
         check = keep or check
         try:
             try:

@@ -41,7 +41,8 @@ class Tools:
         ended = subprocess.run(command, capture_output=True, text=True, **options)
         if ended.returncode != 0:
             reason = (ended.stderr.strip().splitlines() or [f"ended with {ended.returncode}"])[-1]
-            self.missing[name] = f"{name}: {reason[:160]}"
+            # Without the addresses that were asked.
+            self.missing[name] = f"{name} cannot be had: {os.path.basename(command[0])}: {reason.split(': ')[-1][:100]}"
         return ended.returncode == 0
 
     def fetch_mke2fs(self):
