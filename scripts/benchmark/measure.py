@@ -61,6 +61,8 @@ def measure(command, log, limit_seconds, environment=None):
     if process.returncode != 0:
         with open(log, errors="replace") as text:
             lines = [" ".join(line.split()) for line in text if line.strip() and "Exiting with failure" not in line]
+        # One cause has many consequences in tar's output.
+        lines = [line for line in lines if "No space left" in line][:1] or lines
         raise Failed(lines[-1][:160] if lines else f"ended with {process.returncode}")
     with open(peak) as text:
         peak_kib = int(text.read().split()[-1])
