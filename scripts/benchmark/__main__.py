@@ -6,6 +6,8 @@ import os
 import platform
 import re
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -55,6 +57,8 @@ def machine(tools):
 def main():
     given = arguments()
     say = lambda line: print(line, file=sys.stderr, flush=True)  # noqa: E731
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda caught, _: sys.exit(128 + caught))  # so that mounts and daemons go
     os.makedirs(given.dir, exist_ok=True)
     self_test()
     tools = Tools(given.dir, given.layerpress)
@@ -98,4 +102,9 @@ def main():
     print("\n".join(told))
 
 
-main()
+try:
+    main()
+except KeyboardInterrupt:
+    sys.exit(130)
+except subprocess.CalledProcessError as error:
+    sys.exit(f"error: {error}")
