@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 
 from .listing import differences, listing, summary, without_lost_and_found
+from .measure import warm
 
 
 @contextlib.contextmanager
@@ -27,6 +28,7 @@ def what_is_wrong(image, reference, work):
     Some tools leave the time of the root directory out; alone, this is a remark."""
     fsck = subprocess.run(["e2fsck", "-fn", image], stdin=subprocess.DEVNULL, capture_output=True, text=True)
     remark = ""
+    warm([image])
     faults = [] if fsck.returncode == 0 else [f"e2fsck ends with {fsck.returncode}"]
     try:
         with mounted(image, work) as point:

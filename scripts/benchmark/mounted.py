@@ -33,7 +33,8 @@ def workloads(image):
     result = [("read all files", lambda point: ["bash", "-euc", READ, "-", point])]
     if len(programs) == 50:
         names = ["/" + os.fsdecode(program) for program in programs]
-        result.append(("start: find, 50 × ldd and --version", lambda point: ["bash", "-euc", START, "-", point, *names]))
+        result.append(("start: find, 50 × ldd and --version",
+                       lambda point: ["bash", "-euc", START, "-", point, *names]))
     sizes = {}
     for path in image.reference:
         parent = os.path.dirname(path)
@@ -57,15 +58,13 @@ def drop_caches():
 def fragmentation(filesystem, work):
     """As e2fsck counts it, and the files in more than one extent as filefrag does."""
     fsck = subprocess.run(["e2fsck", "-fnv", filesystem], stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    percent = re.search(r"\(([0-9.]+%), [0-9.]+%\)|\(([0-9.]+)% non-contiguous\)", fsck.stdout)
-    found = re.search(r"(\d+) non-contiguous files? \(([0-9.]+%)\)|([0-9.]+)% non-contiguous", fsck.stdout)
-    told = (found[2] or found[3] + "%") if found else (percent[0] if percent else "not told")
+    found = re.search(r"(\d+) non-contiguous files? \(([0-9.]+%)\)", fsck.stdout)
     with mounted(filesystem, work) as point:
         listed = subprocess.run(["bash", "-c", 'cd "$1"; find . -xdev -type f -size +0 -exec filefrag {} + 2>/dev/null',
                                  "-", point], capture_output=True, text=True, errors="replace").stdout
     extents = [int(number) for number in re.findall(r": (\d+) extents? found$", listed, flags=re.M)]
-    return {"non_contiguous": told, "files": len(extents), "extents": sum(extents),
-            "files_in_several": sum(number > 1 for number in extents)}
+    return {"non_contiguous": f"{found[1]} ({found[2]})" if found else "not told",
+            "files": len(extents), "extents": sum(extents), "files_in_several": sum(number > 1 for number in extents)}
 
 
 def make(image, runner, contenders):
@@ -110,7 +109,8 @@ def bench_mounted(image, runner, contenders, rounds):
     for name, command in workloads(image):
         samples = {maker: [] for maker in made}
         for number in range(rounds):
-            for maker in sorted(samples, key=lambda name: (list(made).index(name) - number) % len(made)):
+            turn = number % max(len(samples), 1)  # who comes first changes from round to round
+            for maker in [*samples][turn:] + [*samples][:turn]:
                 try:
                     samples[maker].append(once(runner, made[maker], command))
                     runner.say(f"round {number + 1}  {name}, {maker}: {samples[maker][-1].seconds:.3f} s")
