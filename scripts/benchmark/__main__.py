@@ -28,7 +28,7 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--images", default=",".join(NUMBERED))
     parser.add_argument("--only", type=re.compile, default=re.compile(""))
-    parser.add_argument("--slow", type=float, default=20)
+    parser.add_argument("--slow", type=float, default=10)
     parser.add_argument("--json")
     parser.add_argument("--markdown")
     parser.add_argument("--mounted", action="store_true")
