@@ -72,7 +72,7 @@ class Runner:
             return result, None
 
     def race(self, image, contenders, rounds, slow_seconds):
-        """All contenders in turn, rounds times; those slower than slow_seconds only twice (or once)."""
+        """All contenders in turn, rounds times; from slow_seconds on twice, from six times that on once."""
         results, wanted = [], {}
         for contender in contenders:
             missing = [name for name in contender.tools if not self.tools.find(name)]
@@ -83,7 +83,8 @@ class Runner:
             self.tell(image, "warm-up", result, first)
             results.append(result)
             if first:
-                wanted[id(result)] = rounds if first.seconds <= slow_seconds else min(rounds, 2)
+                runs = rounds if first.seconds < slow_seconds else 2 if first.seconds < 6 * slow_seconds else 1
+                wanted[id(result)] = min(rounds, runs)
         for number in range(rounds):
             for result in results:
                 if number < wanted.get(id(result), 0):
