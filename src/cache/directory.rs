@@ -42,7 +42,7 @@ impl Directory {
                 path: path.to_owned(),
             })),
             Err(Errno::NOENT) => Ok(None),
-            Err(error) => Err(failed("open the cache directory", path, error)),
+            Err(error) => Err(root_failed("open", path, error.into())),
         }
     }
 
@@ -55,8 +55,8 @@ impl Directory {
             .recursive(true)
             .mode(0o700)
             .create(path)
-            .map_err(|error| Error::path("make the cache directory", path, error))?;
-        Self::root(path)?.ok_or_else(|| failed("open the cache directory", path, Errno::NOENT))
+            .map_err(|error| root_failed("make", path, error))?;
+        Self::root(path)?.ok_or_else(|| root_failed("open", path, Errno::NOENT.into()))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -176,6 +176,15 @@ pub(super) fn check_tag(root: &Directory) -> Result<()> {
         "{}: expected an empty directory or a cache of layerpress, found files and no {TAG} (--cache-dir names another directory)",
         root.path().display()
     )))
+}
+
+fn root_failed(verb: &str, path: &Path, error: io::Error) -> Error {
+    let path = path.display();
+    let help = "--cache-dir names another directory";
+    Error::io(
+        format!("cannot {verb} the cache directory {path} ({help})"),
+        error,
+    )
 }
 
 pub(super) fn failed(verb: &str, path: &Path, error: Errno) -> Error {

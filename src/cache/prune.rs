@@ -1,5 +1,7 @@
 //! Removing what is not wanted any more.
 
+use rustix::fs::OFlags;
+
 use super::contents::{CachedBlob, Contents};
 use super::partial::is_named;
 use super::{Cache, LOCKS, PARTIAL};
@@ -97,10 +99,15 @@ impl Cache {
             return Ok(());
         };
         for name in directory.names()? {
-            let Some((file, metadata)) = directory.open_file(&name)? else {
+            let Some((_, metadata)) = directory.open_file(&name)? else {
                 if directory.has(&name) {
                     pruned.left.foreign.push(directory.path().join(name));
                 }
+                continue;
+            };
+            // Over NFS only what can be written can be locked.
+            let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+            let Ok(file) = directory.open(&name, flags) else {
                 continue;
             };
             // While it is locked by us, its new owner sees that it lost its name and takes another.

@@ -206,7 +206,7 @@ fn links_and_special_files_are_never_followed() {
             (vec![], vec![path.clone()])
         );
         let pruned = fixture.cache.prune(PruneOptions::default()).unwrap();
-        assert_eq!(pruned.left.foreign, [path.clone()]);
+        assert_eq!(pruned.left.foreign, std::slice::from_ref(&path));
         assert!(fs::symlink_metadata(&path).is_ok());
         if what == "a directory" {
             let mut partial = fixture.cache.partial(&digest).unwrap();

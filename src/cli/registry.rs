@@ -97,6 +97,7 @@ pub fn options(
             ca_cert: arguments.ca_cert.clone(),
             client_cert: arguments.client_cert.clone(),
             client_key: arguments.client_key.clone(),
+            cert_directories: cert_directories(),
         },
         plain_http: arguments.plain_http,
         proxies: proxies(),
@@ -132,6 +133,15 @@ fn credential_files() -> Vec<PathBuf> {
     let docker = variable("DOCKER_CONFIG").or_else(|| Some(home.as_ref()?.join(".docker")));
     files.extend(docker.map(|directory| directory.join("config.json")));
     files
+}
+
+/// podman's, then docker's; of both the user's own before the machine's.
+fn cert_directories() -> Vec<PathBuf> {
+    let home = std::env::home_dir().filter(|home| home.is_absolute());
+    let own = [".config/containers/certs.d", ".config/docker/certs.d"];
+    let own = home.iter().flat_map(|home| own.map(|path| home.join(path)));
+    let shared = ["/etc/containers/certs.d", "/etc/docker/certs.d"];
+    own.chain(shared.map(PathBuf::from)).collect()
 }
 
 fn proxies() -> Proxies {

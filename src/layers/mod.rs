@@ -8,6 +8,7 @@ mod compression;
 mod decompress;
 mod entry;
 mod gzip;
+mod layer_progress;
 mod plain;
 mod read;
 mod stored;

@@ -45,6 +45,7 @@ pub fn read(image: &Image, options: &ReadOptions, reporter: &dyn Reporter) -> Re
         options,
         reporter,
         used: image.layers.iter().map(|_| Used::default()).collect(),
+        order: order(image, options.jobs),
         next: AtomicUsize::new(0),
         lowest_failed: AtomicUsize::new(usize::MAX),
         results: image.layers.iter().map(|_| Mutex::default()).collect(),
@@ -60,6 +61,7 @@ struct Queue<'a> {
     options: &'a ReadOptions,
     reporter: &'a dyn Reporter,
     used: Vec<Used>,
+    order: Vec<usize>,
     next: AtomicUsize,
     lowest_failed: AtomicUsize,
     results: Vec<Mutex<Option<Result<ReadLayer>>>>,
@@ -91,17 +93,18 @@ impl Queue<'_> {
         });
     }
 
-    /// Takes layers from the base upwards until there are none left or one below has failed.
+    /// Takes layers in their order until there are none left, but for those above one that has
+    /// failed.
     fn work(&self) {
         loop {
-            let index = self.next.fetch_add(1, Ordering::Relaxed);
-            if index >= self.image.layers.len() {
+            let turn = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(&index) = self.order.get(turn) else {
                 break;
-            }
+            };
             // A layer below is never stopped for one above: it may be the one to report.
             let stop = || self.lowest_failed.load(Ordering::Relaxed) < index;
             if stop() {
-                break;
+                continue;
             }
             let meter = match self.meters.get(index) {
                 Some(meter) => Arc::clone(meter),
@@ -196,6 +199,16 @@ impl Queue<'_> {
         }
         result.unwrap_or_else(unread)
     }
+}
+
+/// From the base upwards, as downloads come; but what is at hand, the longest first where several
+/// are read at once, so that no long one is left for the end.
+fn order(image: &Image, jobs: NonZeroUsize) -> Vec<usize> {
+    let mut order: Vec<_> = (0..image.layers.len()).collect();
+    if image.downloads.is_none() && jobs > NonZeroUsize::MIN {
+        order.sort_by_key(|index| std::cmp::Reverse(image.layers[*index].stored.length_bytes()));
+    }
+    order
 }
 
 /// A line for every layer of an image that must be waited for.

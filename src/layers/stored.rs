@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Read};
 use std::sync::Arc;
 
-use super::verifying::LayerProgress;
+use super::layer_progress::LayerProgress;
 use crate::error::Error;
 use crate::source::OpenBlob;
 

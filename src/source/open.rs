@@ -386,7 +386,7 @@ fn refuse_selector(selector: Option<&Selector>) -> Result<()> {
 
 fn not_there(path: &Path, reference: &Reference, error: io::Error) -> Error {
     let hint = if error.kind() == io::ErrorKind::NotFound && reference.transport.is_none() {
-        " (no such file; an image is named by a path, or by docker-archive:PATH[:NAME], docker-daemon:NAME, oci:DIRECTORY[:NAME], oci-archive:PATH[:NAME], rootfs:PATH or - for standard input)"
+        " (no such file; an image is named by a path, or by docker://NAME, docker-archive:PATH[:NAME], docker-daemon:NAME, oci:DIRECTORY[:NAME], oci-archive:PATH[:NAME], rootfs:PATH or - for standard input)"
     } else {
         ""
     };

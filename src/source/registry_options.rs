@@ -100,6 +100,10 @@ pub struct TlsOptions {
     pub client_cert: Option<PathBuf>,
     /// Its key (PEM); by default in the same file.
     pub client_key: Option<PathBuf>,
+    /// Where there may be a directory for a registry, called `HOST[:PORT]`, with authorities in
+    /// `*.crt` and a certificate and its key to show in `*.cert` and `*.key` (docker's and podman's
+    /// `certs.d`). The first such directory is used, and what is named above comes before it.
+    pub cert_directories: Vec<PathBuf>,
 }
 
 impl Default for TlsOptions {
@@ -109,6 +113,7 @@ impl Default for TlsOptions {
             ca_cert: None,
             client_cert: None,
             client_key: None,
+            cert_directories: Vec::new(),
         }
     }
 }

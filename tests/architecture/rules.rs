@@ -219,6 +219,8 @@ fn deeds(source: &Source, room: &str, tokens: &[Token]) -> BTreeSet<String> {
                 tell(token);
             }
             "Instant" | "SystemTime" if room != "cli" => tell(token),
+            // The network, whichever way it is brought in.
+            "ureq" | "rustls" if next(1) == "::" && room != "source" => tell(token),
             // Those look into the environment for a directory.
             "tempfile" if next(1) == "::" && !matches!(next(2), "tempfile_in" | "{") => {
                 tell(&format!("tempfile::{}", next(2)));

@@ -8,6 +8,7 @@ use layerpress::mkfs::ToolPaths;
 use layerpress::pipeline::{self, FilesystemRequest, IdentityRequest, ImageRequest, OutputRequest};
 use layerpress::plan::{JournalSize, Room, SizePolicy};
 use layerpress::progress::Silent;
+use layerpress::source::{DaemonOptions, RegistryOptions};
 
 use crate::image::{ARCHIVE, Form, GZIP, ZSTD};
 use crate::{Cost, alone, strayed};
@@ -23,6 +24,8 @@ fn build(form: Form) -> dhat::HeapStats {
         work_dir: directory.path().to_owned(),
         jobs: NonZeroUsize::MIN,
         limits: Limits::default(),
+        registry: RegistryOptions::default(),
+        daemon: DaemonOptions::default(),
     };
     let filesystem = FilesystemRequest {
         size: SizePolicy::default(),

@@ -8,6 +8,7 @@ mod support;
 
 mod allocations;
 mod calls;
+mod host_blocks;
 mod image;
 
 /// Held by each test that builds: allocations are counted for the whole process.

@@ -92,7 +92,11 @@ fn a_stream_that_breaks_off_is_an_error_wherever_it_does() {
         });
         let press = Press::new();
         let ended = build(&press, &fake.address(), "app:1");
-        ended.failed(3, &["cannot read docker-daemon:app:1"]);
+        let expected = [
+            "cannot read docker-daemon:app:1",
+            "before the image was whole",
+        ];
+        ended.failed(3, &expected);
         assert!(press.left().is_empty(), "{how} {keep}");
     }
     // As HTTP/1.0 does it, only the tar tells where it ends.

@@ -303,7 +303,8 @@ fn what_is_no_image_is_called_what_it_is() {
     ] {
         assert_says(&refused(&reference), &[expected]);
     }
-    let error = open("alpine:3").unwrap_err().to_string();
+    // With the dot it is no name of a registry's image.
+    let error = open("./alpine:3").unwrap_err().to_string();
     assert_says(
         &error,
         &[

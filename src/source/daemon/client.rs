@@ -1,7 +1,7 @@
 //! The two calls of the Engine API that bring an image.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -143,7 +143,10 @@ impl Client {
         }
         Ok(Saved {
             id,
-            tar: Box::new(response.into_body().into_reader()),
+            tar: Box::new(Arriving {
+                body: response.into_body().into_reader(),
+                name: self.name.clone(),
+            }),
         })
     }
 
@@ -190,12 +193,12 @@ impl Client {
     fn failed(&self, what: &str, error: ureq::Error) -> Error {
         Error::io(
             format!("docker daemon at {}: cannot {what}", self.name),
-            self.into_io(error),
+            self.own_word(error),
         )
     }
 
     /// An operating system's own word on it, where there is one.
-    fn into_io(&self, error: ureq::Error) -> io::Error {
+    fn own_word(&self, error: ureq::Error) -> io::Error {
         match error {
             ureq::Error::Io(error) => error,
             ureq::Error::Timeout(_) => io::Error::new(
@@ -227,6 +230,30 @@ impl Client {
             )),
         };
         Error::io(format!("docker daemon at {}", self.name), error)
+    }
+}
+
+/// An image that arrives. What goes wrong then is told with the daemon's name.
+struct Arriving<R> {
+    body: R,
+    name: String,
+}
+
+impl<R: Read> Read for Arriving<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.body.read(buffer).map_err(|error| {
+            let what = match error.kind() {
+                io::ErrorKind::Interrupted => return error,
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
+                    "it ended the connection before the image was whole (did it stop?)".to_owned()
+                }
+                _ => error.to_string(),
+            };
+            io::Error::new(
+                error.kind(),
+                format!("docker daemon at {}: {what}", self.name),
+            )
+        })
     }
 }
 

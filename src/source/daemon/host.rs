@@ -29,11 +29,10 @@ impl Host {
     pub(super) fn of(options: &DaemonOptions) -> Result<Self> {
         match options.host.as_deref() {
             // As docker takes an empty variable.
-            None | Some("") => Self::found(options, |path| match path.try_exists() {
-                Ok(exists) => exists,
+            None | Some("") => {
                 // Who may not look is told so when it is opened.
-                Err(_) => true,
-            }),
+                Self::found(options, |path| path.try_exists().unwrap_or(true))
+            }
             Some(host) => Self::parse(host, options.tls.as_deref()),
         }
     }

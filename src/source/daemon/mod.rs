@@ -109,4 +109,15 @@ mod tests {
         let error = check_name("app:1 app:2").unwrap_err().to_string();
         assert!(error.contains("several images"), "{error}");
     }
+
+    #[test]
+    #[cfg(not(feature = "network"))]
+    fn without_the_network_the_way_around_is_told() {
+        let error = save("app:1", &DaemonOptions::default()).map(drop);
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.contains("`docker save app:1 | layerpress build -`"),
+            "{error}"
+        );
+    }
 }

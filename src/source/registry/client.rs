@@ -72,7 +72,7 @@ impl Client {
         reference: &RegistryReference,
         options: &RegistryOptions,
     ) -> Result<Self> {
-        let http = Http::new(options)?;
+        let http = Http::new(options, reference.registry())?;
         let endpoint = reference.endpoint();
         let url = |scheme: &str| {
             Url::parse(&format!("{scheme}://{endpoint}/v2/")).ok_or_else(|| {
@@ -203,8 +203,12 @@ impl Client {
                     status,
                     StatusCode::NOT_FOUND | StatusCode::RANGE_NOT_SATISFIABLE
                 );
+            // HEAD is a question that need not be understood: GET is asked then.
+            let is_given =
+                is_given || (request.is_head && matches!(status.as_u16(), 400 | 405 | 501));
             if !is_given {
-                let who = self.authentication().who();
+                let is_registrys = response.url.has_origin_of(&self.base);
+                let who = is_registrys.then(|| self.authentication().who());
                 return Err(refusal::error(&self.reference, &mut response, who));
             }
             return Ok(Ok(response));

@@ -32,32 +32,12 @@ impl Registry<'_> {
     /// digest says.
     pub(in crate::source) fn top(&self) -> Result<Descriptor> {
         let reference = &self.client.reference;
-        match (reference.tag(), reference.digest()) {
-            (Some(tag), None) => self.by_tag(tag),
-            (None, Some(digest)) => self.by_digest(digest),
-            (Some(tag), Some(digest)) => {
-                let tagged = self.by_tag(tag)?;
-                if tagged.digest() != digest && !self.leads_to(&tagged, digest)? {
-                    return Err(Error::bad_image(format!(
-                        "the tag {tag} is {} in the registry, expected {digest} (without the tag, the digest alone decides)",
-                        tagged.digest()
-                    )));
-                }
-                self.by_digest(digest)
-            }
+        // A digest says it all: what the tag beside it means today is not asked, as by docker.
+        match (reference.digest(), reference.tag()) {
+            (Some(digest), _) => self.by_digest(digest),
+            (None, Some(tag)) => self.by_tag(tag),
             (None, None) => Err(Error::Mismatch("a reference to nothing".to_owned())),
         }
-    }
-
-    /// Whether an index lists the manifest of this digest.
-    fn leads_to(&self, top: &Descriptor, digest: &Digest) -> Result<bool> {
-        if media_type::kind(top.media_type().as_ref()) != Kind::Index {
-            return Ok(false);
-        }
-        let name = format!("index {}", top.digest());
-        let bytes = self.document(top)?.unwrap_or_default();
-        let index: crate::oci::ImageIndex = document::parse(&bytes, &name)?;
-        Ok(index.manifests().iter().any(|own| own.digest() == digest))
     }
 
     fn by_tag(&self, tag: &str) -> Result<Descriptor> {
@@ -83,9 +63,6 @@ impl Registry<'_> {
     }
 
     fn by_digest(&self, digest: &Digest) -> Result<Descriptor> {
-        if let Some(bytes) = self.known.borrow().get(digest) {
-            return descriptor(digest.clone(), bytes);
-        }
         if let Some(bytes) = self.cached(digest)? {
             return self.descriptor(digest.clone(), bytes);
         }

@@ -67,9 +67,9 @@ pub(super) enum Unanswered {
 impl Http {
     /// # Errors
     /// For certificates, keys and proxies that cannot be used.
-    pub(super) fn new(options: &RegistryOptions) -> Result<Self> {
+    pub(super) fn new(options: &RegistryOptions, registry: &str) -> Result<Self> {
         let rules = ProxyRules::new(&options.proxies)?;
-        let tls = tls::config(&options.tls)?;
+        let tls = tls::config(&options.tls, registry)?;
         let agent = |proxy: Option<ureq::Proxy>| {
             ureq::Agent::config_builder()
                 // The environment is read elsewhere.

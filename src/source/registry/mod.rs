@@ -1,7 +1,7 @@
 //! Images in registries (OCI distribution-spec, docker's Registry HTTP API V2).
 //!
 //! ```text
-//! http · url · proxies · tls     one exchange
+//! http · url · proxies · tls · certificates     one exchange
 //! challenge · credentials · helper · authentication     being let in
 //! client · backoff · refusal     asking until there is an answer
 //! documents · tags               what is read at once
@@ -13,6 +13,7 @@
 mod authentication;
 mod backoff;
 mod blob;
+mod certificates;
 mod challenge;
 mod client;
 mod credentials;

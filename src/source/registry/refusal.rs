@@ -60,8 +60,12 @@ fn reason(response: &mut Response) -> Option<String> {
         .or(body.message)
 }
 
-/// The error for an answer of the registry that is final.
-pub(super) fn error(reference: &RegistryReference, response: &mut Response, who: Who) -> Error {
+/// The error for an answer that is final; `who` had asked, where it is the registry's own.
+pub(super) fn error(
+    reference: &RegistryReference,
+    response: &mut Response,
+    who: Option<Who>,
+) -> Error {
     let what = format!("cannot read {}", response.url.shown());
     error_about(what, reference, response, who)
 }
@@ -77,31 +81,31 @@ pub(super) fn login_error(
         "cannot log in at {registry} through {}",
         response.url.shown()
     );
-    error_about(what, reference, response, who)
+    error_about(what, reference, response, Some(who))
 }
 
 fn error_about(
     what: String,
     reference: &RegistryReference,
     response: &mut Response,
-    who: Who,
+    who: Option<Who>,
 ) -> Error {
     use std::io::{Error as IoError, ErrorKind};
     let told = told(response);
     let repository = reference.full_repository();
     let (kind, hint) = match (response.status, who) {
-        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Who::Nobody) => (
+        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(Who::Nobody)) => (
             ErrorKind::PermissionDenied,
             format!(
                 " (private, or no such repository as {repository}: --creds USER:PASSWORD or docker login names who asks)"
             ),
         ),
-        (StatusCode::UNAUTHORIZED, Who::Somebody) => (
+        (StatusCode::UNAUTHORIZED, Some(Who::Somebody)) => (
             ErrorKind::PermissionDenied,
             " (user name or password are wrong: --creds USER:PASSWORD gives others, --anonymous none)"
                 .to_owned(),
         ),
-        (StatusCode::FORBIDDEN, Who::Somebody) => (
+        (StatusCode::FORBIDDEN, Some(Who::Somebody)) => (
             ErrorKind::PermissionDenied,
             format!(" (who is logged in may not read {repository}; --creds names another)"),
         ),

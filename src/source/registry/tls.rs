@@ -8,70 +8,66 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use rustls::sign::CertifiedKey;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
+use super::certificates::CertificateFiles;
 use crate::error::{Error, Result};
 use crate::source::registry_options::TlsOptions;
 
 /// No PEM file of certificates is larger.
 const MAX_PEM_BYTES: u64 = 16 << 20;
 
-/// The set-up for all connections.
+/// The set-up for all connections on behalf of `registry`, a `HOST[:PORT]`.
 ///
 /// # Errors
 /// [`Error::Io`] where a file cannot be read, [`Error::Unsupported`] where it holds something else.
-pub(super) fn config(options: &TlsOptions) -> Result<TlsConfig> {
-    let roots = match &options.ca_cert {
-        None => RootCerts::PlatformVerifier,
-        Some(path) => {
-            // Besides the system's: a registry's blobs may be at a public storage service.
-            let system = rustls_native_certs::load_native_certs().certs;
-            let system = system
-                .iter()
-                .map(|der| Certificate::from_der(der).to_owned());
-            RootCerts::Specific(Arc::new(
-                authorities(path)?.into_iter().chain(system).collect(),
-            ))
+pub(super) fn config(options: &TlsOptions, registry: &str) -> Result<TlsConfig> {
+    let files = CertificateFiles::find(options, registry)?;
+    let roots = if files.authorities.is_empty() {
+        RootCerts::PlatformVerifier
+    } else {
+        // Besides the system's: a registry's blobs may be at a public storage service.
+        let system = rustls_native_certs::load_native_certs().certs;
+        let mut trusted: Vec<_> = system.iter().map(owned).collect();
+        for path in &files.authorities {
+            trusted.extend(authorities(path)?.iter().map(owned));
         }
+        RootCerts::Specific(Arc::new(trusted))
+    };
+    let client = match &files.client {
+        Some((certificate, key)) => Some(client(certificate, key)?),
+        None => None,
     };
     Ok(TlsConfig::builder()
         .root_certs(roots)
         .disable_verification(!options.verify)
-        .client_cert(client(options)?)
+        .client_cert(client)
         .build())
 }
 
-fn authorities(path: &Path) -> Result<Vec<Certificate<'static>>> {
+fn owned(der: &CertificateDer<'_>) -> Certificate<'static> {
+    Certificate::from_der(der).to_owned()
+}
+
+fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let found = certificates(path)?;
     let mut store = rustls::RootCertStore::empty();
     let (usable, _) = store.add_parsable_certificates(found.iter().cloned());
     if usable == 0 {
-        return Err(not_pem("--ca-cert", path, "certificates"));
+        return Err(not_pem(path, "certificates"));
     }
-    Ok(found
-        .iter()
-        .map(|der| Certificate::from_der(der).to_owned())
-        .collect())
+    Ok(found)
 }
 
 /// The client's certificate and key, found to belong together.
-fn client(options: &TlsOptions) -> Result<Option<ClientCert>> {
-    let Some(path) = &options.client_cert else {
-        return match &options.client_key {
-            Some(_) => Err(Error::unsupported(
-                "--client-key: expected --client-cert beside it",
-            )),
-            None => Ok(None),
-        };
-    };
+fn client(path: &Path, key_path: &Path) -> Result<ClientCert> {
     let chain = certificates(path)?;
     if chain.is_empty() {
-        return Err(not_pem("--client-cert", path, "certificates"));
+        return Err(not_pem(path, "certificates"));
     }
-    let key_path = options.client_key.as_deref().unwrap_or(path);
     let key_bytes = read(key_path)?;
     let key = PrivateKeyDer::from_pem_slice(&key_bytes)
-        .map_err(|_| not_pem("--client-key", key_path, "an unencrypted private key"))?;
-    let signing = any_supported_type(&key)
-        .map_err(|_| not_pem("--client-key", key_path, "an RSA, ECDSA or Ed25519 key"))?;
+        .map_err(|_| not_pem(key_path, "an unencrypted private key"))?;
+    let signing =
+        any_supported_type(&key).map_err(|_| not_pem(key_path, "an RSA, ECDSA or Ed25519 key"))?;
     use rustls::Error::InconsistentKeys;
     use rustls::InconsistentKeys::Unknown;
     match CertifiedKey::new(chain.clone(), signing).keys_match() {
@@ -79,19 +75,16 @@ fn client(options: &TlsOptions) -> Result<Option<ClientCert>> {
         Ok(()) | Err(InconsistentKeys(Unknown)) => {}
         Err(error) => {
             return Err(Error::unsupported(format!(
-                "--client-cert {}: expected a certificate of the key in {}: {error}",
+                "{}: expected a certificate of the key in {}: {error}",
                 path.display(),
                 key_path.display()
             )));
         }
     }
-    let chain: Vec<_> = chain
-        .iter()
-        .map(|der| Certificate::from_der(der).to_owned())
-        .collect();
+    let chain: Vec<_> = chain.iter().map(owned).collect();
     let key = PrivateKey::from_pem(&key_bytes)
-        .map_err(|_| not_pem("--client-key", key_path, "an unencrypted private key"))?;
-    Ok(Some(ClientCert::new_with_certs(&chain, key)))
+        .map_err(|_| not_pem(key_path, "an unencrypted private key"))?;
+    Ok(ClientCert::new_with_certs(&chain, key))
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
@@ -114,9 +107,6 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn not_pem(option: &str, path: &Path, expected: &str) -> Error {
-    Error::unsupported(format!(
-        "{option}: expected {expected} as PEM in {}",
-        path.display()
-    ))
+fn not_pem(path: &Path, expected: &str) -> Error {
+    Error::unsupported(format!("{}: expected {expected} as PEM", path.display()))
 }
