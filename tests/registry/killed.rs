@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::cache_check::blob_count;
 use super::proxy::Fault;
 use super::pull::layers;
 use super::stand::{NAME, Stand};
@@ -61,54 +60,47 @@ fn random() -> impl Iterator<Item = f64> {
 }
 
 #[test]
-fn fifty_kills_at_random_moments_leave_a_sound_cache_and_the_next_pull_succeeds() {
+fn fifty_kills_at_random_moments_of_a_pull_leave_a_sound_cache_and_the_next_pull_succeeds() {
     let Some(stand) = slow_stand() else {
         return;
     };
-    let whole = whole(&stand);
-    let (mut killed, mut in_the_middle) = (0, 0);
-    for (round, part) in random().take(50).enumerate() {
-        let moment = whole.mul_f64(part);
+    // What a big layer takes.
+    let whole = Duration::from_millis(500);
+    let (mut killed, mut rounds) = (0, 0);
+    while killed < 50 {
+        rounds += 1;
+        assert!(rounds < 200, "{killed} of {rounds} killed");
+        let blob = &stand.blobs[1 + rounds % 2].digest;
+        if rounds % 5 == 0 {
+            stand.puller.forget();
+        } else {
+            let path = format!("blobs/{}", blob.replace(':', "/"));
+            let _ = fs::remove_file(stand.puller.cache().join(path));
+        }
+        stand.proxy.seen();
         let mut build = stand.puller.build(&stand.reference, &[]);
-        let running = stand.puller.press.start(&mut build);
+        let mut running = stand.puller.press.start(&mut build);
+        while stand.proxy.gets(blob) == 0 {
+            assert!(running.child.try_wait().unwrap().is_none(), "never asked");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let moment = whole.mul_f64(random().next().unwrap());
         std::thread::sleep(moment);
         send(&running, Signal::KILL);
         let ended = end_soon(running);
         stand.puller.sound();
-        let asked = stand.proxy.seen();
-        match ended.status.signal() {
-            Some(9) => killed += 1,
-            _ => assert_eq!(ended.code(), 0, "{}", ended.stderr),
-        }
         let left = stand.puller.press.left();
-        assert!(
-            left.is_empty() || left == ["out/fs.img"],
-            "{moment:?}: {left:?}"
-        );
+        match ended.status.signal() {
+            Some(9) if left.is_empty() => killed += 1,
+            // It was faster; all of the output is there.
+            _ => assert_eq!(left, ["out/fs.img"], "{moment:?}"),
+        }
         let _ = fs::remove_file(stand.puller.press.output());
-        let begun = asked.iter().any(|seen| seen.path.contains("/blobs/"));
-        in_the_middle += usize::from(begun && blob_count(&stand.puller.cache()) < 5);
         // What came before is used, what is missing comes.
         let found = stand.puller.pulled(&stand.reference, &[]);
         assert!(found == stand.expected, "{moment:?}");
-        if round % 5 == 4 {
-            stand.puller.forget();
-        } else {
-            // Half of the layers stay, by turns.
-            let blob = &stand.blobs[round % stand.blobs.len()].digest;
-            let path = stand
-                .puller
-                .cache()
-                .join(format!("blobs/{}", blob.replace(':', "/")));
-            fs::remove_file(path).unwrap();
-        }
-        stand.proxy.seen();
     }
-    println!("{killed} killed, {in_the_middle} of them in the middle of the pull, of {whole:?}");
-    assert!(
-        killed > 25 && in_the_middle > 15,
-        "{killed} {in_the_middle}"
-    );
+    println!("50 killed of {rounds}");
 }
 
 #[test]
