@@ -60,9 +60,10 @@ fn tag_is(stand: &Stand, media_type: &str, manifest: &Value) {
     let headers = [("Content-Type", media_type)];
     let answer = answer("200 OK", &headers, manifest.to_string().as_bytes());
     stand.proxy.mend();
-    stand
-        .proxy
-        .always("GET /v2/sample/manifests/1", Fault::Answer(answer));
+    // What HEAD says of the tag leads to nothing that is there.
+    stand.puller.forget();
+    let on = "GET /v2/sample/manifests/1";
+    stand.proxy.always(on, Fault::Answer(answer));
 }
 
 /// The manifest that was pushed.
@@ -136,13 +137,18 @@ fn an_index_of_nothing_or_of_nothing_for_this_platform_is_refused() {
     let Some(stand) = Stand::of(image()) else {
         return;
     };
-    let entry = json!({
-        "mediaType": OCI_MANIFEST, "digest": stand.digest, "size": 1,
-        "platform": { "os": "plan9", "architecture": "mips" },
-    });
+    let entry = |architecture: &str, digest: &str| {
+        json!({
+            "mediaType": OCI_MANIFEST, "digest": digest, "size": 1,
+            "platform": { "os": "plan9", "architecture": architecture },
+        })
+    };
     for (manifests, words) in [
         (json!([]), &[][..]),
-        (json!([entry]), &["plan9/mips", "--platform"]),
+        (
+            json!([entry("mips", &stand.digest), entry("arm", &stand.config)]),
+            &["plan9/mips", "plan9/arm", "--platform"],
+        ),
     ] {
         let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": manifests });
         tag_is(&stand, OCI_INDEX, &index);
