@@ -1,5 +1,7 @@
 //! External programs: found, run, drained, and their failure told in one way.
 
+mod unsynced;
+
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
@@ -18,21 +20,35 @@ const SBIN_DIRECTORIES: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 /// # Errors
 /// [`Error::Tool`] when it is in none of them.
 pub fn find(program: &str, search_path: Option<&OsStr>) -> Result<PathBuf> {
-    let directories = search_path
-        .map(|path| std::env::split_paths(path).collect::<Vec<_>>())
-        .unwrap_or_default();
-    directories
-        .into_iter()
-        .filter(|directory| directory.is_absolute())
-        .chain(SBIN_DIRECTORIES.map(PathBuf::from))
-        .map(|directory| directory.join(program))
-        .find(|candidate| is_executable(candidate))
+    let in_sbin = || {
+        let directories = SBIN_DIRECTORIES.map(PathBuf::from);
+        first_executable(program, directories)
+    };
+    find_in_path(program, search_path)
+        .or_else(in_sbin)
         .ok_or_else(|| {
             Error::Tool(format!(
                 "{program} not found in PATH nor in {}: is e2fsprogs installed? (--{program} PATH names it)",
                 SBIN_DIRECTORIES.join(", ")
             ))
         })
+}
+
+/// Finds `program` in the absolute directories of `search_path` (a PATH).
+pub fn find_in_path(program: &str, search_path: Option<&OsStr>) -> Option<PathBuf> {
+    let directories = search_path.map(std::env::split_paths);
+    let directories = directories.into_iter().flatten();
+    first_executable(program, directories.filter(|path| path.is_absolute()))
+}
+
+fn first_executable(
+    program: &str,
+    directories: impl IntoIterator<Item = PathBuf>,
+) -> Option<PathBuf> {
+    directories
+        .into_iter()
+        .map(|directory| directory.join(program))
+        .find(|candidate| is_executable(candidate))
 }
 
 /// A program that the user named: checked like a found one, unless it is a bare name for PATH.
@@ -77,6 +93,7 @@ pub struct Program {
     command: Command,
     input: Vec<u8>,
     output_limit_bytes: u64,
+    is_unsynced: bool,
 }
 
 impl Program {
@@ -88,6 +105,7 @@ impl Program {
             command,
             input: Vec::new(),
             output_limit_bytes: u64::MAX,
+            is_unsynced: false,
         }
     }
 
@@ -130,6 +148,14 @@ impl Program {
         self
     }
 
+    /// Keeps the program from waiting for the disk: its `fsync` and `fdatasync` do nothing, where
+    /// the kernel lets that be arranged.
+    #[must_use]
+    pub fn unsynced(mut self) -> Self {
+        self.is_unsynced = true;
+        self
+    }
+
     /// The command line as a person would type it.
     pub fn line(&self) -> String {
         let environment = self
@@ -165,12 +191,20 @@ impl Program {
             // The terminal's Ctrl-C reaches this process alone, which then ends the child: else the
             // child's death could be reported in place of the interruption.
             .process_group(0);
-        let (mut child, registration) = leftovers::start_child(|| {
-            let child = self.command.spawn()?;
-            let id = child.id();
-            Ok((child, id))
-        })
-        .map_err(failed)?;
+        let command = &mut self.command;
+        let mut start = || {
+            leftovers::start_child(|| {
+                let child = command.spawn()?;
+                let id = child.id();
+                Ok((child, id))
+            })
+        };
+        let started = if self.is_unsynced {
+            unsynced::unsynced(start)
+        } else {
+            start()
+        };
+        let (mut child, registration) = started.map_err(failed)?;
         let (stdin, stdout, stderr) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let input = std::mem::take(&mut self.input);
@@ -347,6 +381,28 @@ mod tests {
             (output.stdout.len(), output.stderr.len()),
             (300_000, 300_000)
         );
+    }
+
+    #[test]
+    fn an_unsynced_program_believes_that_it_has_synced() {
+        // Python tells what fsync() answers; a descriptor that is not open is refused by the kernel.
+        let script = "import os\ntry: os.fsync(99); print('synced')\nexcept OSError as e: print(e)";
+        let Ok(python) = find("python3", std::env::var_os("PATH").as_deref()) else {
+            eprintln!("skipped: python3 is not installed");
+            return;
+        };
+        let said = |program: Program| {
+            let output = program
+                .args(["-c", script])
+                .run_to_success(&Silent)
+                .unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        assert!(said(Program::new(&python)).contains("Bad file descriptor"));
+        if cfg!(target_arch = "x86_64") {
+            assert_eq!(said(Program::new(&python).unsynced()), "synced\n");
+        }
+        assert!(said(Program::new(&python)).contains("Bad file descriptor"));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //!                                                         cli (knows pipeline, mount)
 //!
 //!     beside the flow: inspect (what a filesystem says of itself) · compare (two listings)
-//!                      cache (fetched blobs, by their digests)
+//!                      cache (fetched blobs, by their digests; source asks it first)
 //!                      view (reads any ext filesystem) → extract (takes a tree out of one)
 //! ```
 //!

@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
-use crate::finish::{FinishOptions, FinishedFilesystem, finish};
-use crate::layers::{self, Contents, Layers, ReadOptions};
+use crate::finish::{FinishOptions, FinishedFilesystem, MadeFrom, finish};
+use crate::layers::{self, Contents, Layers, ReadOptions, Verifying};
 use crate::limits::Limits;
 use crate::mkfs::{ToolPaths, Tools, format};
 use crate::oci::Platform;
@@ -13,7 +13,7 @@ use crate::partial_file::PartialFile;
 use crate::plan::{Identity, Plan, PlanOptions, Room, SizePolicy};
 use crate::populate::populate;
 use crate::progress::Reporter;
-use crate::source::{self, DaemonOptions, Image, OpenOptions, Reference};
+use crate::source::{self, DaemonOptions, Image, OpenOptions, Reference, RegistryOptions};
 use crate::tree::{FlattenOptions, Tree, flatten};
 use crate::units::Timestamp;
 use crate::warnings::Warnings;
@@ -31,6 +31,8 @@ pub struct ImageRequest {
     pub jobs: NonZeroUsize,
     /// Ceilings against hostile input.
     pub limits: Limits,
+    /// How registries are asked.
+    pub registry: RegistryOptions,
     /// Where the docker daemon is, for images of one.
     pub daemon: DaemonOptions,
 }
@@ -120,12 +122,24 @@ pub fn flattened(
     made_seconds: Option<i64>,
     reporter: &dyn Reporter,
 ) -> Result<Flattened> {
+    let (flattened, verifying) = flattening(image_request, made_seconds, reporter)?;
+    verifying.finish()?;
+    Ok(flattened)
+}
+
+/// The same, while the layers are still being verified.
+fn flattening(
+    image_request: &ImageRequest,
+    made_seconds: Option<i64>,
+    reporter: &dyn Reporter,
+) -> Result<(Flattened, Verifying)> {
     let ImageRequest {
         reference,
         platform,
         work_dir,
         jobs,
         limits,
+        registry,
         daemon,
     } = image_request.clone();
     let named = |error: crate::Error| error.in_image(&reference.to_string());
@@ -133,6 +147,7 @@ pub fn flattened(
         platform,
         work_dir: work_dir.clone(),
         limits: limits.clone(),
+        registry,
         daemon,
     };
     let mut image = source::open(&reference, &options, reporter).map_err(named)?;
@@ -145,6 +160,7 @@ pub fn flattened(
         changesets,
         contents,
         warnings: reading,
+        verifying,
     } = layers::read(&image, &options, reporter).map_err(named)?;
     let made = made(&image, made_seconds);
     let options = FlattenOptions {
@@ -152,18 +168,20 @@ pub fn flattened(
         limits,
         keep: None,
     };
-    let tree = flatten(changesets, &options, reporter).map_err(named)?;
+    let tree = flatten(changesets, &options, reporter).map_err(named);
+    let (tree, verifying) = verifying.unless_damaged(tree)?;
     let mut warnings = std::mem::take(&mut image.warnings);
     for more in [reading, tree.warnings.clone()] {
         warnings.merge(more);
     }
-    Ok(Flattened {
+    let flattened = Flattened {
         image,
         contents,
         tree,
         made,
         warnings,
-    })
+    };
+    Ok((flattened, verifying))
 }
 
 /// Reads an image and plans its filesystem, without writing anything but spools.
@@ -175,28 +193,43 @@ pub fn plan(
     filesystem: &FilesystemRequest,
     reporter: &dyn Reporter,
 ) -> Result<Planned> {
+    let (planned, verifying) = planning(image_request, filesystem, reporter)?;
+    verifying.finish()?;
+    Ok(planned)
+}
+
+/// The same, while the layers are still being verified.
+fn planning(
+    image_request: &ImageRequest,
+    filesystem: &FilesystemRequest,
+    reporter: &dyn Reporter,
+) -> Result<(Planned, Verifying)> {
+    let (flattened, verifying) =
+        flattening(image_request, filesystem.identity.made_seconds, reporter)?;
     let Flattened {
         image,
         contents,
         tree,
         made,
         mut warnings,
-    } = flattened(image_request, filesystem.identity.made_seconds, reporter)?;
+    } = flattened;
     let options = PlanOptions {
         size: filesystem.size,
         room: filesystem.room,
         identity: identity(&image, made, &filesystem.identity),
     };
     let plan = Plan::of(&tree, &options)
-        .map_err(|error| error.in_image(&image_request.reference.to_string()))?;
+        .map_err(|error| error.in_image(&image_request.reference.to_string()));
+    let (plan, verifying) = verifying.unless_damaged(plan)?;
     warnings.merge(plan.warnings.clone());
-    Ok(Planned {
+    let planned = Planned {
         image,
         contents,
         tree,
         plan,
         warnings,
-    })
+    };
+    Ok((planned, verifying))
 }
 
 /// Presses an image into a filesystem.
@@ -218,7 +251,7 @@ pub fn build(
         output.finish.verify,
         reporter,
     )?;
-    let planned = plan(image, filesystem, reporter)?;
+    let (planned, verifying) = planning(image, filesystem, reporter)?;
     let Planned {
         plan,
         tree,
@@ -230,15 +263,13 @@ pub fn build(
     }
     let empty = format(plan, &tools, &output.path, reporter)?;
     let populated = populate(empty, plan, tree, contents, reporter)?;
-    let filesystem = finish(
-        populated,
+    let made_from = MadeFrom {
         plan,
         tree,
         contents,
-        &tools,
-        output.finish,
-        reporter,
-    )?;
+        verifying,
+    };
+    let filesystem = finish(populated, made_from, &tools, output.finish, reporter)?;
     Ok(Built {
         planned,
         filesystem,

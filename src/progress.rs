@@ -5,6 +5,8 @@
 pub enum Unit {
     /// Bytes.
     Bytes,
+    /// Bytes that come over a network: how fast they came is news, too.
+    TransferredBytes,
     /// Directory entries, inodes or other things counted one by one.
     Items,
 }
@@ -30,6 +32,9 @@ pub trait Reporter: Send + Sync {
 pub trait Meter: Send + Sync {
     /// `amount` more is done.
     fn add(&self, amount: u64);
+
+    /// What is being done now, where a task has several stages: `waiting`, `downloading`.
+    fn status(&self, _status: &str) {}
 
     /// The task is done; `outcome` is a word or two for the line that stays (`verified`).
     fn finish(&self, outcome: &str);

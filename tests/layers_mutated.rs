@@ -11,10 +11,10 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use layerpress::error::Error;
-use layerpress::layers::{Data, EntryKind, Layers};
+use layerpress::layers::{Data, EntryKind};
 use proptest::prelude::*;
 
-use support::{blob, digest, installed, listing, read_blobs, run};
+use support::{Verified, blob, digest, installed, listing, read_blobs, run};
 
 /// Every format that is read, from a small tree with every kind of extension header in it.
 static TARS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
@@ -160,7 +160,7 @@ fn damaged(original: &[u8], damages: &[Damage]) -> Vec<u8> {
 }
 
 /// Everything that is promised about a layer that was read.
-fn check_promises(layers: &Layers) {
+fn check_promises(layers: &Verified) {
     let tar = &layers.contents.tars[0];
     for entry in &layers.changesets[0].entries {
         assert!(!entry.path.is_empty() && !entry.path.contains(&0));
@@ -192,7 +192,7 @@ fn check_promises(layers: &Layers) {
 }
 
 /// Reads without a doubt about the digests, so that what is read is all that can go wrong.
-fn read_damaged(stored: &[u8], tar: &[u8]) -> Result<Layers, Error> {
+fn read_damaged(stored: &[u8], tar: &[u8]) -> Result<Verified, Error> {
     let start = Instant::now();
     let result = read_blobs(vec![blob(stored, tar)]);
     assert!(

@@ -55,6 +55,9 @@ pub enum Command {
     /// List or prune the cache of blobs that were fetched
     #[command(after_help = EXIT_CODES)]
     Cache(super::cache::CacheArguments),
+    /// List the tags of a repository in a registry
+    #[command(after_help = EXIT_CODES)]
+    Tags(super::tags::TagsArguments),
     /// Print a shell's completion script
     Completions(super::completions::CompletionsArguments),
     /// Write the manual pages into a directory
@@ -128,7 +131,7 @@ pub struct BuildArguments {
     /// Read the result back with two independent readers and compare every entry with the image
     #[arg(long)]
     pub verify: bool,
-    /// Also write the result's SHA-256 to FILE.sha256, as sha256sum --check reads it
+    /// Hash the result, tell its SHA-256 and write it to FILE.sha256, as sha256sum --check reads it
     #[arg(long)]
     pub sha256: bool,
     /// Wait until the result is on the disk before it gets its name
@@ -166,7 +169,8 @@ pub struct PlanArguments {
 pub struct ReferenceArgument {
     /// docker-archive:PATH[:NAME], docker-daemon:NAME|ID, oci:DIRECTORY[:TAG|@DIGEST],
     /// oci-archive:PATH[:TAG], rootfs:PATH (a flat tar or a directory tree), - for standard
-    /// input, or a path to any of these
+    /// input, or a path to any of these; docker://[HOST/]NAME[:TAG][@DIGEST] for a registry, or
+    /// that name alone
     pub image: OsString,
 }
 
@@ -186,9 +190,11 @@ pub struct ReadingArguments {
     /// the first socket that docker or podman has]
     #[arg(long, value_name = "ADDRESS", env = "DOCKER_HOST")]
     pub docker_host: Option<String>,
-    /// Layers to read side by side [default: one for each processor]
+    /// Layers to read side by side, and to download [default: one for each processor; 3 downloads]
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub registry: super::registry::RegistryArguments,
 }
 
 macro_rules! limit_arguments {

@@ -66,7 +66,7 @@ struct Summary {
     journal_bytes: u64,
     uuid: String,
     label: String,
-    sha256: String,
+    sha256: Option<String>,
     size_note: Option<String>,
     warnings: Vec<String>,
     seconds: f64,
@@ -107,7 +107,11 @@ impl Summary {
             journal_bytes: blocks(geometry.journal_blocks),
             uuid: uuid_text(plan.identity.uuid),
             label: plan.identity.label.clone(),
-            sha256: built.filesystem.sha256.digest().to_owned(),
+            sha256: built
+                .filesystem
+                .sha256
+                .as_ref()
+                .map(|sha256| sha256.digest().to_owned()),
             size_note: plan.sized.raised.clone(),
             warnings: planned.warnings.lines().collect(),
             seconds,
@@ -149,18 +153,20 @@ impl Summary {
         if !self.label.is_empty() {
             rows.push(("label", self.label.clone()));
         }
-        rows.extend([
-            (
-                "output",
-                format!(
-                    "{} ({} on disk)",
-                    self.output,
-                    ByteSize(self.output_host_bytes)
-                ),
+        rows.extend([(
+            "output",
+            format!(
+                "{} ({} on disk)",
+                self.output,
+                ByteSize(self.output_host_bytes)
             ),
-            ("sha256", self.sha256.clone()),
-            ("time", format!("{:.2} s", self.seconds)),
-        ]);
+        )]);
+        rows.extend(
+            self.sha256
+                .as_ref()
+                .map(|sha256| ("sha256", sha256.clone())),
+        );
+        rows.push(("time", format!("{:.2} s", self.seconds)));
         two_columns(&rows)
     }
 }

@@ -80,6 +80,7 @@ fn inspect_image(
         platform: request.platform,
         work_dir: request.work_dir.clone(),
         limits: request.limits.clone(),
+        registry: request.registry,
         daemon: request.daemon,
     };
     let Surveyed {
@@ -105,6 +106,7 @@ fn inspect_image(
             jobs: request.jobs,
         };
         let layers = layers::read(&image, &read_options, reporter)?;
+        layers.verifying.finish()?;
         warnings.merge(layers.warnings);
         let changesets = layers.changesets.into_iter();
         Some(changesets.map(|changeset| changeset.layer).collect())

@@ -22,10 +22,12 @@ mod names;
 mod options;
 mod plan;
 mod progress;
+mod registry;
 mod rows;
 mod signals;
 mod stat;
 mod table;
+mod tags;
 mod tell;
 mod text;
 mod umount;
@@ -61,6 +63,7 @@ pub fn run() -> ExitCode {
         Command::Verify(verify) => verify::run(&verify, &arguments.output).map(equal_or_not),
         Command::Diff(diff) => diff::run(&diff, &arguments.output).map(equal_or_not),
         Command::Cache(cache) => cache::run(&cache, &arguments.output).map(done),
+        Command::Tags(tags) => tags::run(&tags, &arguments.output).map(done),
         Command::Completions(completions) => completions::run(&completions).map(done),
         Command::Man(man) => man::run(&man).map(done),
         Command::Mount(mount) => mount::run(&mount, &arguments.output),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::args::{
     BuildArguments, FilesystemArguments, LimitArguments, ReadingArguments, ToolArguments,
 };
+use super::registry;
 use crate::command;
 use crate::error::Result;
 use crate::finish::FinishOptions;
@@ -33,6 +34,7 @@ pub fn image(
         work_dir: arguments.work_dir.clone().unwrap_or(work_dir),
         jobs: arguments.jobs.unwrap_or_else(processors),
         limits: Limits::from(limits),
+        registry: registry::options(&arguments.registry, arguments.jobs)?,
         daemon: daemon(arguments.docker_host.as_deref()),
     })
 }
@@ -76,7 +78,7 @@ pub fn output(arguments: &BuildArguments) -> OutputRequest {
         finish: FinishOptions {
             fsck: !arguments.no_fsck,
             verify: arguments.verify,
-            sidecar: arguments.sha256,
+            sha256: arguments.sha256,
             sync: arguments.sync,
         },
     }

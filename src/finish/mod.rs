@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use crate::command::Program;
 use crate::error::{Error, Result};
-use crate::layers::Contents;
+use crate::layers::{Contents, Verifying};
 use crate::leftovers;
 use crate::mkfs::Tools;
 use crate::oci::Digest;
@@ -25,10 +25,23 @@ pub struct FinishOptions {
     pub fsck: bool,
     /// Read everything back and hold it against the tree.
     pub verify: bool,
-    /// Write `OUTPUT.sha256`.
-    pub sidecar: bool,
+    /// Hash the filesystem and write `OUTPUT.sha256`.
+    pub sha256: bool,
     /// Wait until everything is on the disk before the output gets its name.
     pub sync: bool,
+}
+
+/// What the filesystem is held against.
+#[derive(Debug)]
+pub struct MadeFrom<'a> {
+    /// What was planned.
+    pub plan: &'a Plan,
+    /// What is in it.
+    pub tree: &'a Tree,
+    /// Where the files' content came from.
+    pub contents: &'a Contents,
+    /// The layers' digests, still being computed.
+    pub verifying: Verifying,
 }
 
 /// A filesystem under its final name.
@@ -36,8 +49,8 @@ pub struct FinishOptions {
 pub struct FinishedFilesystem {
     /// Where it is.
     pub path: PathBuf,
-    /// The SHA-256 of its bytes.
-    pub sha256: Digest,
+    /// The SHA-256 of its bytes, where it was wanted.
+    pub sha256: Option<Digest>,
     /// Its length in bytes.
     pub file_bytes: u64,
     /// What it takes of the host's disk, in bytes; the rest are holes.
@@ -47,17 +60,22 @@ pub struct FinishedFilesystem {
 /// Proves and names the filesystem.
 ///
 /// # Errors
-/// [`Error::Mismatch`] when e2fsck or the read-back finds anything, [`Error::Io`] and
-/// [`Error::Tool`] when they cannot run or the output cannot be named. Nothing is left then.
+/// [`Error::BadImage`] when the layers turn out not to be the image's, [`Error::Mismatch`] when
+/// e2fsck or the read-back finds anything, [`Error::Io`] and [`Error::Tool`] when they cannot run
+/// or the output cannot be named. Nothing is left then.
 pub fn finish(
     populated: PopulatedFilesystem,
-    plan: &Plan,
-    tree: &Tree,
-    contents: &Contents,
+    made_from: MadeFrom<'_>,
     tools: &Tools,
     options: FinishOptions,
     reporter: &dyn Reporter,
 ) -> Result<FinishedFilesystem> {
+    let MadeFrom {
+        plan,
+        tree,
+        contents,
+        verifying,
+    } = made_from;
     let partial = populated.partial;
     let path = partial.path_for_programs();
     let output = partial.output().to_owned();
@@ -66,17 +84,24 @@ pub fn finish(
         .then(|| tools.e2fsck(plan.identity.made_seconds))
         .flatten()
         .map(|program: Program| program.args(["-f", "-n"]).arg(&path));
-    // Neither needs the other, and both only read.
-    let (checked, sha256) = std::thread::scope(|scope| {
+    // None needs another, and all only read.
+    let (checked, verified, sha256) = std::thread::scope(|scope| {
         let checking =
             scope.spawn(|| e2fsck.map_or(Ok(()), |e2fsck| fsck::check(e2fsck, reporter)));
-        let sha256 = digest::sha256(partial.file(), plan.sized.file_bytes, reporter)
-            .map_err(|error| Error::path("read", &output, error));
+        let verified = verifying.finish();
+        let sha256 = match &verified {
+            Ok(()) if options.sha256 => {
+                let sha256 = digest::sha256(partial.file(), plan.sized.file_bytes, reporter);
+                Some(sha256.map_err(|error| Error::path("read", &output, error)))
+            }
+            _ => None,
+        };
         let checked = checking
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        (checked, sha256)
+        (checked, verified, sha256.transpose())
     });
+    verified?;
     checked?;
     let sha256 = sha256?;
     if options.verify {
@@ -95,9 +120,10 @@ pub fn finish(
         file_bytes: metadata.len(),
         host_bytes: std::os::unix::fs::MetadataExt::blocks(&metadata) * 512,
     };
-    let sidecar = options
-        .sidecar
-        .then(|| sidecar::prepare(&finished.path, &finished.sha256))
+    let sidecar = finished
+        .sha256
+        .as_ref()
+        .map(|sha256| sidecar::prepare(&finished.path, sha256))
         .transpose()?;
     if options.sync {
         partial

@@ -1,20 +1,27 @@
-//! One layer from blob to changeset: a single chain that every byte is pulled through once.
+//! One layer from blob to changeset. Its bytes are handed over to be verified on the way.
 
+use std::sync::Arc;
+
+use super::ahead::ReadAhead;
 use super::budget::Budget;
-use super::compression::Compression;
+use super::compression::{Compression, MAGIC_BYTES};
 use super::decompress::Decompressor;
+use super::layer_progress::LayerProgress;
+use super::plain::PlainTar;
 use super::stored::StoredReader;
-use super::tar;
+use super::tar::{self, Index};
 use super::tee::{Expansion, Spool, Tee};
 use super::verification::{Expected, Verification};
+use super::verifying::{Check, Verifying, Which};
 use super::{Changeset, LayerSummary, ReadOptions};
 use crate::error::{Error, Result};
+use crate::limits::Limits;
 use crate::progress::Meter;
 use crate::region::FileRegion;
-use crate::source::LayerBlob;
+use crate::source::{LayerBlob, OpenBlob};
 use crate::warnings::Warnings;
 
-/// A layer, verified.
+/// A layer, read but not verified.
 #[derive(Debug)]
 pub(super) struct ReadLayer {
     pub(super) changeset: Changeset,
@@ -22,91 +29,179 @@ pub(super) struct ReadLayer {
     pub(super) warnings: Warnings,
 }
 
-/// Reads a blob to its last byte: digest, diff ID, entries.
-///
-/// # Errors
-/// Whatever is wrong with the layer; where its stored bytes are not the ones the image names, that.
-pub(super) fn read_blob(
-    blob: &LayerBlob,
-    options: &ReadOptions,
-    budget: &Budget<'_>,
-    meter: &dyn Meter,
-    stop: &dyn Fn() -> bool,
-) -> Result<ReadLayer> {
-    let compression = Compression::detect(&blob.stored)?;
-    let mut warnings = Warnings::default();
-    if let Some(media_type) = &blob.media_type
-        && compression.is_denied_by(media_type)?
-    {
-        warnings.count(
-            "layer compressed in another way than its media type says",
-            media_type.as_bytes(),
-        );
-    }
-    let stored_digest = blob.digest.clone().map(Expected::Stored);
-    let diff_id = Expected::Tar(blob.diff_id.clone());
-    let (of_stored, of_tar, spool, expansion);
-    if compression == Compression::None {
-        // Stored bytes and tar are the same, and hashed as one.
-        of_stored = Verification::new(stored_digest.into_iter().chain([diff_id]))?;
-        of_tar = Verification::default();
-        spool = None;
-        expansion = None;
-    } else {
-        of_stored = Verification::new(stored_digest)?;
-        of_tar = Verification::new([diff_id])?;
-        spool = Some(Spool::new(&options.work_dir)?);
-        expansion = Some(Expansion {
-            stored_bytes: blob.stored.length_bytes,
-            max_expansion: options.limits.max_expansion,
-            from_bytes: options.limits.max_expansion_from,
-        });
-    }
-    let stored = StoredReader::new(&blob.stored, of_stored, meter, stop);
-    let mut tee = Tee {
-        reader: Decompressor::new(compression, stored, &options.limits)?,
-        verification: of_tar,
-        spool,
-        budget,
-        expansion,
-    };
-    let indexed = tar::index(&mut tee, &options.limits, budget);
-    let index = match indexed {
-        Ok(index) => index,
-        // Damaged bytes are better called so than by what they happened to break.
-        Err(error @ (Error::BadImage { .. } | Error::Unsupported { .. })) => {
-            tee.reader.into_stored()?.finish()?;
-            return Err(error);
+/// How a layer is read.
+pub(super) struct BlobReader<'a> {
+    pub(super) layer: usize,
+    pub(super) blob: &'a LayerBlob,
+    pub(super) stored: &'a OpenBlob,
+    pub(super) options: &'a ReadOptions,
+    pub(super) budget: &'a Budget<'a>,
+    pub(super) verifying: &'a Verifying,
+    pub(super) stop: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl BlobReader<'_> {
+    /// Indexes the layer's tar and hands its bytes over to be verified.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the layer, but for its digests; for one that arrives also that its
+    /// bytes were the wrong ones.
+    pub(super) fn read(&self, meter: &Arc<dyn Meter>) -> Result<ReadLayer> {
+        let blob = self.blob;
+        let stored_bytes = blob.stored.length_bytes();
+        self.stored
+            .wait_for(stored_bytes.min(MAGIC_BYTES as u64), self.stop)?;
+        let compression = Compression::detect(self.stored.region())?;
+        let mut warnings = Warnings::default();
+        if let Some(media_type) = &blob.media_type
+            && compression.is_denied_by(media_type)?
+        {
+            warnings.count(
+                "layer compressed in another way than its media type says",
+                media_type.as_bytes(),
+            );
         }
-        Err(error) => return Err(error),
-    };
-    let left = tee.reader.into_stored()?.finish()?;
-    tee.verification.finish()?;
-    if left > 0 {
-        return Err(Error::bad_image(format!(
-            "expected the end of the compressed stream at the blob's end, found {left} bytes more"
-        )));
-    }
-    let tar = match tee.spool {
-        Some(spool) => FileRegion::whole(spool.file)
-            .map_err(|error| Error::io("cannot read a spooled layer's length", error))?,
-        None => blob.stored.clone(),
-    };
-    warnings.merge(index.warnings);
-    Ok(ReadLayer {
-        changeset: Changeset {
-            layer: LayerSummary {
-                diff_id: blob.diff_id.clone(),
-                digest: blob.digest.clone(),
-                media_type: blob.media_type.clone(),
-                stored_bytes: blob.stored.length_bytes,
-                tar_bytes: budget.tar_bytes(),
-                entry_count: index.entries.len() as u64,
+        let (index, tar) = match compression {
+            Compression::None => self.plain(meter)?,
+            Compression::Gzip => {
+                self.compressed(meter, |stored, _| Ok(Decompressor::gzip(stored)))?
+            }
+            Compression::Zstd => self.compressed(meter, Decompressor::zstd)?,
+        };
+        warnings.merge(index.warnings);
+        Ok(ReadLayer {
+            changeset: Changeset {
+                layer: LayerSummary {
+                    diff_id: blob.diff_id.clone(),
+                    digest: blob.digest.clone(),
+                    media_type: blob.media_type.clone(),
+                    stored_bytes,
+                    tar_bytes: self.budget.tar_bytes(),
+                    entry_count: index.entries.len() as u64,
+                },
+                entries: index.entries,
+                whiteouts: blob.whiteouts,
             },
-            entries: index.entries,
-            whiteouts: blob.whiteouts,
-        },
-        tar,
-        warnings,
-    })
+            tar,
+            warnings,
+        })
+    }
+
+    /// Stored bytes and tar are the same, stay where they are, and are hashed as one.
+    fn plain(&self, meter: &Arc<dyn Meter>) -> Result<(Index, FileRegion)> {
+        let blob = self.blob;
+        let is_arriving = self.stored.is_verified_on_the_way();
+        let is_hashed =
+            blob.is_hashed || (is_arriving && blob.digest.as_ref() == Some(&blob.diff_id.0));
+        let progress = LayerProgress::new(meter, &blob.stored, usize::from(!is_hashed));
+        if is_hashed {
+            progress.add(blob.stored.length_bytes());
+        } else if !is_arriving {
+            self.verify_plain(&progress)?;
+        }
+        let tar = PlainTar::new(self.stored, self.budget, self.stop);
+        let index = tar::index(tar, &self.options.limits, self.budget)?;
+        self.expect_right()?;
+        if is_arriving && !is_hashed {
+            self.verify_plain(&progress)?;
+        }
+        progress.one_less();
+        Ok((index, self.stored.region().clone()))
+    }
+
+    fn verify_plain(&self, progress: &Arc<LayerProgress>) -> Result<()> {
+        let diff_id = Expected::Tar(self.blob.diff_id.clone());
+        self.verifying.add(Check {
+            layer: self.layer,
+            which: Which::Stored,
+            bytes: self.stored.region().clone(),
+            verification: Verification::new(self.stored_digest().into_iter().chain([diff_id]))?,
+            progress: Arc::clone(progress),
+            is_counted: true,
+        });
+        Ok(())
+    }
+
+    /// The tar goes into a spool, and is hashed as that grows.
+    fn compressed<'s>(
+        &'s self,
+        meter: &Arc<dyn Meter>,
+        decompressor: impl FnOnce(StoredReader<'s>, &Limits) -> Result<Decompressor<'s>>,
+    ) -> Result<(Index, FileRegion)> {
+        let blob = self.blob;
+        let digest = self.stored_digest();
+        let checks = 1 + usize::from(digest.is_some());
+        let progress = LayerProgress::new(meter, &blob.stored, checks);
+        if digest.is_some() {
+            self.verifying.add(Check {
+                layer: self.layer,
+                which: Which::Stored,
+                bytes: self.stored.region().clone(),
+                verification: Verification::new(digest)?,
+                progress: Arc::clone(&progress),
+                is_counted: false,
+            });
+        }
+        let spool = Spool::new(&self.options.work_dir)?;
+        let growing = self.verifying.add_growing(Check {
+            layer: self.layer,
+            which: Which::Tar,
+            bytes: FileRegion {
+                file: Arc::clone(&spool.file),
+                offset_bytes: 0,
+                length_bytes: 0,
+            },
+            verification: Verification::new([Expected::Tar(blob.diff_id.clone())])?,
+            progress: Arc::clone(&progress),
+            is_counted: false,
+        });
+        let limits = &self.options.limits;
+        let stored = StoredReader::new(self.stored, Arc::clone(&progress), self.stop);
+        let decompressor = decompressor(stored, limits)?;
+        let expansion = Expansion {
+            stored_bytes: blob.stored.length_bytes(),
+            max_expansion: limits.max_expansion,
+            from_bytes: limits.max_expansion_from,
+        };
+        let (index, tar) = std::thread::scope(|scope| {
+            let mut tee = Tee {
+                reader: ReadAhead::start(scope, decompressor)?,
+                spool,
+                growing: &growing,
+                budget: self.budget,
+                expansion,
+            };
+            let index = tar::index(&mut tee, limits, self.budget)?;
+            let left = tee.reader.left_bytes()?;
+            if left > 0 {
+                return Err(Error::bad_image(format!(
+                    "expected the end of the compressed stream at the blob's end, found {left} bytes more"
+                )));
+            }
+            self.expect_right()?;
+            Ok((index, tee.spool.file))
+        })?;
+        let tar = FileRegion {
+            file: tar,
+            offset_bytes: 0,
+            length_bytes: self.budget.tar_bytes(),
+        };
+        growing.whole();
+        progress.one_less();
+        Ok((index, tar))
+    }
+
+    /// What the stored bytes must still be held against.
+    fn stored_digest(&self) -> Option<Expected> {
+        let digest = self.blob.digest.clone().map(Expected::Stored);
+        digest.filter(|_| !self.stored.is_verified_on_the_way())
+    }
+
+    /// Refuses what was read of bytes that have turned out to be wrong.
+    fn expect_right(&self) -> Result<()> {
+        if self.stored.is_right(self.stop)? {
+            return Ok(());
+        }
+        Err(Error::bad_image("what had arrived was not the blob"))
+    }
 }

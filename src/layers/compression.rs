@@ -23,13 +23,16 @@ const OTHERS: [(&[u8], &str); 3] = [
     (b"\x04\x22\x4d\x18", "lz4"),
 ];
 
+/// How many of the first bytes tell.
+pub(super) const MAGIC_BYTES: usize = 10;
+
 impl Compression {
     /// Tells the compression by the stored bytes.
     ///
     /// # Errors
     /// [`Error::Unsupported`] for a compression that layers cannot have; read errors.
     pub(super) fn detect(stored: &FileRegion) -> Result<Self> {
-        let mut magic = [0; 10];
+        let mut magic = [0; MAGIC_BYTES];
         let length = stored.length_bytes.min(magic.len() as u64) as usize;
         stored
             .read_exact_at(&mut magic[..length], 0)

@@ -3,7 +3,6 @@
 use std::io::{self, Read};
 
 use super::carried;
-use super::compression::Compression;
 use super::gzip::Gzip;
 use super::stored::StoredReader;
 use crate::error::{Error, Result};
@@ -11,51 +10,42 @@ use crate::limits::Limits;
 
 /// Reads the uncompressed tar up to the end of the stored bytes; its errors are carried ones.
 pub(super) enum Decompressor<'a> {
-    None(StoredReader<'a>),
     Gzip(Gzip<StoredReader<'a>>),
     Zstd(Box<zstd::Decoder<'static, StoredReader<'a>>>, u32),
 }
 
 impl<'a> Decompressor<'a> {
-    /// # Errors
-    /// [`Error::Unsupported`] for a window limit outside zstd's range.
-    pub(super) fn new(
-        compression: Compression,
-        stored: StoredReader<'a>,
-        limits: &Limits,
-    ) -> Result<Self> {
-        Ok(match compression {
-            Compression::None => Self::None(stored),
-            Compression::Gzip => Self::Gzip(Gzip::new(stored)),
-            Compression::Zstd => {
-                let window_log = limits.max_zstd_window_log;
-                if !(10..=31).contains(&window_log) {
-                    return Err(Error::unsupported(format!(
-                        "--max-zstd-window-log: expected 10 to 31, found {window_log}"
-                    )));
-                }
-                let failed = |error| Error::io("cannot set up zstd", error);
-                let mut decoder = zstd::Decoder::with_buffer(stored).map_err(failed)?;
-                decoder.window_log_max(window_log).map_err(failed)?;
-                Self::Zstd(Box::new(decoder), window_log)
-            }
-        })
+    pub(super) fn gzip(stored: StoredReader<'a>) -> Self {
+        Self::Gzip(Gzip::new(stored))
     }
 
-    /// The stored bytes, to be finished.
-    pub(super) fn into_stored(self) -> Result<StoredReader<'a>> {
-        match self {
-            Self::None(stored) => Ok(stored),
-            Self::Zstd(decoder, _) => Ok(decoder.finish()),
-            Self::Gzip(gzip) => gzip
-                .into_stored()
-                .ok_or_else(|| Error::Mismatch("a gzip decoder lost its reader".into())),
+    /// # Errors
+    /// [`Error::Unsupported`] for a window limit outside zstd's range.
+    pub(super) fn zstd(stored: StoredReader<'a>, limits: &Limits) -> Result<Self> {
+        let window_log = limits.max_zstd_window_log;
+        if !(10..=31).contains(&window_log) {
+            return Err(Error::unsupported(format!(
+                "--max-zstd-window-log: expected 10 to 31, found {window_log}"
+            )));
         }
+        let failed = |error| Error::io("cannot set up zstd", error);
+        let mut decoder = zstd::Decoder::with_buffer(stored).map_err(failed)?;
+        decoder.window_log_max(window_log).map_err(failed)?;
+        Ok(Self::Zstd(Box::new(decoder), window_log))
+    }
+
+    /// How many stored bytes were not taken.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] after a panic only.
+    pub(super) fn left_bytes(&mut self) -> Result<u64> {
+        self.stored_mut()
+            .map(|stored| stored.left_bytes())
+            .ok_or_else(|| Error::Mismatch("a gzip decoder lost its reader".into()))
     }
 
     fn stored_mut(&mut self) -> Option<&mut StoredReader<'a>> {
         match self {
-            Self::None(stored) => Some(stored),
             Self::Zstd(decoder, _) => Some(decoder.get_mut()),
             Self::Gzip(gzip) => gzip.stored_mut(),
         }
@@ -74,10 +64,6 @@ impl<'a> Decompressor<'a> {
             }
             Self::Zstd(..) => broken("zstd", error),
             Self::Gzip(_) => broken("gzip", error),
-            Self::None(_) => Error::io(
-                "cannot read the layer",
-                io::Error::new(error.kind(), error.to_string()),
-            ),
         }
     }
 }
@@ -93,7 +79,6 @@ fn broken(format: &str, error: &io::Error) -> Error {
 impl Read for Decompressor<'_> {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
         let result = match self {
-            Self::None(stored) => stored.read(target),
             Self::Gzip(gzip) => gzip.read(target),
             Self::Zstd(decoder, _) => decoder.read(target),
         };

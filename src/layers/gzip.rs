@@ -33,15 +33,6 @@ impl<R: BufRead> Gzip<R> {
         }
     }
 
-    /// As [`Self::stored_mut`], by value.
-    pub(super) fn into_stored(self) -> Option<R> {
-        match self.0 {
-            State::Between(stored) => Some(stored),
-            State::Member(member) => Some(member.into_inner()),
-            State::Moving => None,
-        }
-    }
-
     fn step(&mut self, step: impl FnOnce(State<R>) -> State<R>) {
         self.0 = step(std::mem::replace(&mut self.0, State::Moving));
     }

@@ -1,5 +1,6 @@
-//! Blobs become layers: verified, decompressed, indexed.
+//! Blobs become layers: decompressed, indexed, and verified beside what follows.
 
+mod ahead;
 mod blob;
 mod budget;
 mod carried;
@@ -7,14 +8,18 @@ mod compression;
 mod decompress;
 mod entry;
 mod gzip;
+mod layer_progress;
+mod plain;
 mod read;
 mod stored;
 mod tar;
 mod tee;
 mod verification;
+mod verifying;
 
 pub use entry::{Content, Data, DataExtent, Device, Entry, EntryKind, Xattr};
 pub use read::{ReadOptions, read};
+pub use verifying::Verifying;
 
 use crate::error::Result;
 use crate::oci::{DiffId, Digest};
@@ -22,7 +27,7 @@ use crate::region::FileRegion;
 use crate::source::LayerBlob;
 use crate::warnings::Warnings;
 
-/// The layers of one image, base first, all verified.
+/// The layers of one image, base first; what they say holds once [`Verifying::finish`] has said so.
 #[derive(Debug)]
 pub struct Layers {
     /// What each layer's tar says.
@@ -31,6 +36,8 @@ pub struct Layers {
     pub contents: Contents,
     /// What was noticed while reading.
     pub warnings: Warnings,
+    /// Their digests and diff IDs, being computed.
+    pub verifying: Verifying,
 }
 
 /// One layer's tar, indexed.
@@ -62,14 +69,17 @@ pub struct LayerSummary {
 }
 
 /// The length of a layer's tar as far as it is known without reading the layer: where it is stored
-/// uncompressed.
+/// uncompressed, here.
 ///
 /// # Errors
 /// [`crate::Error::Unsupported`] for a compression that layers cannot have; read errors.
 pub fn unread_tar_bytes(layer: &LayerBlob) -> Result<Option<u64>> {
-    let compression = compression::Compression::detect(&layer.stored)?;
+    let Some(stored) = layer.stored.at_hand() else {
+        return Ok(None);
+    };
+    let compression = compression::Compression::detect(stored)?;
     let is_plain = compression == compression::Compression::None;
-    Ok(is_plain.then_some(layer.stored.length_bytes))
+    Ok(is_plain.then_some(stored.length_bytes))
 }
 
 /// Random access to the uncompressed tar of every layer.

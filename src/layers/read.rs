@@ -2,11 +2,12 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-use super::blob::{ReadLayer, read_blob};
+use super::blob::{BlobReader, ReadLayer};
 use super::budget::{Budget, Used, within};
+use super::verifying::Verifying;
 use super::{Contents, Layers, label};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
@@ -25,130 +26,218 @@ pub struct ReadOptions {
     pub jobs: NonZeroUsize,
 }
 
-/// Reads, verifies and indexes every layer of an image.
+/// Reads and indexes every layer of an image, and begins to verify them.
 ///
-/// Each blob is read to its last byte and held against its digest, its tar against its diff ID.
+/// Each blob is held to its last byte against its digest, its tar against its diff ID.
 /// Uncompressed layers stay where they are; compressed ones are decompressed into the work
 /// directory.
 ///
 /// # Errors
 /// The error of the lowest layer that has one, whichever thread met one first:
-/// [`Error::BadImage`] for digests, streams and tars that are wrong or beyond a limit,
-/// [`Error::Unsupported`] for what no layer may hold, [`Error::Io`] when reading fails or the
-/// work directory is full.
+/// [`Error::BadImage`] for streams and tars that are wrong or beyond a limit, and for digests where
+/// something else is wrong too, [`Error::Unsupported`] for what no layer may hold, [`Error::Io`]
+/// when reading fails or the work directory is full.
 pub fn read(image: &Image, options: &ReadOptions, reporter: &dyn Reporter) -> Result<Layers> {
+    let labels = (0..image.layers.len()).map(|index| layer_label(image, index));
     let queue = Queue {
         image,
+        verifying: Verifying::start(&image.reference, labels.collect(), options.jobs),
         options,
         reporter,
         used: image.layers.iter().map(|_| Used::default()).collect(),
+        order: order(image, options.jobs),
         next: AtomicUsize::new(0),
         lowest_failed: AtomicUsize::new(usize::MAX),
         results: image.layers.iter().map(|_| Mutex::default()).collect(),
+        meters: waiting(image, reporter),
     };
-    let jobs = options.jobs.get().min(image.layers.len());
-    if jobs > 1 {
-        std::thread::scope(|scope| {
-            for _ in 0..jobs {
-                scope.spawn(|| queue.work());
-            }
-        });
-    } else {
-        queue.work();
-    }
+    queue.run();
     queue.collect()
 }
 
 struct Queue<'a> {
     image: &'a Image,
+    verifying: Verifying,
     options: &'a ReadOptions,
     reporter: &'a dyn Reporter,
     used: Vec<Used>,
+    order: Vec<usize>,
     next: AtomicUsize,
     lowest_failed: AtomicUsize,
     results: Vec<Mutex<Option<Result<ReadLayer>>>>,
+    /// Of all layers at once where they must be waited for; none where each begins in its turn.
+    meters: Vec<Arc<dyn Meter>>,
 }
 
 impl Queue<'_> {
-    /// Takes layers from the base upwards until there are none left or one below has failed.
+    fn run(&self) {
+        let jobs = self.options.jobs.get().min(self.image.layers.len());
+        let downloads = self.image.downloads.as_deref();
+        if jobs <= 1 && downloads.is_none() {
+            return self.work();
+        }
+        std::thread::scope(|scope| {
+            if let Some(downloads) = downloads {
+                for _ in 0..downloads.threads() {
+                    scope.spawn(|| downloads.work(&self.meters, self.reporter));
+                }
+            }
+            let readers: Vec<_> = (0..jobs).map(|_| scope.spawn(|| self.work())).collect();
+            let ended: Vec<_> = readers.into_iter().map(|reader| reader.join()).collect();
+            if let Some(downloads) = downloads {
+                downloads.cancel();
+            }
+            if let Some(panic) = ended.into_iter().find_map(Result::err) {
+                std::panic::resume_unwind(panic);
+            }
+        });
+    }
+
+    /// Takes layers in their order until there are none left, but for those above one that has
+    /// failed.
     fn work(&self) {
         loop {
-            let index = self.next.fetch_add(1, Ordering::Relaxed);
-            let Some(blob) = self.image.layers.get(index) else {
+            let turn = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(&index) = self.order.get(turn) else {
                 break;
             };
             // A layer below is never stopped for one above: it may be the one to report.
             let stop = || self.lowest_failed.load(Ordering::Relaxed) < index;
             if stop() {
-                break;
+                continue;
             }
-            let meter = self.reporter.begin(
-                &format!("layer {}", self.label(index)),
-                Unit::Bytes,
-                Some(blob.stored.length_bytes),
-            );
-            let result = self.read(index, meter.as_ref(), &stop);
-            match &result {
-                Ok(_) => meter.finish("verified"),
-                Err(_) => {
-                    self.lowest_failed.fetch_min(index, Ordering::Relaxed);
-                }
+            let meter = match self.meters.get(index) {
+                Some(meter) => Arc::clone(meter),
+                None => begin(self.image, index, self.reporter),
+            };
+            let result = self.read(index, &meter, &stop);
+            if result.is_err() {
+                self.lowest_failed.fetch_min(index, Ordering::Relaxed);
             }
             *lock(&self.results[index]) = Some(result);
         }
     }
 
-    fn read(&self, index: usize, meter: &dyn Meter, stop: &dyn Fn() -> bool) -> Result<ReadLayer> {
-        let budget = Budget::new(&self.options.limits, &self.used, index);
-        read_blob(
-            &self.image.layers[index],
-            self.options,
-            &budget,
-            meter,
-            stop,
-        )
+    fn read(
+        &self,
+        index: usize,
+        meter: &Arc<dyn Meter>,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<ReadLayer> {
+        let blob = &self.image.layers[index];
+        loop {
+            let stored = blob.stored.open(stop)?;
+            let read = BlobReader {
+                layer: index,
+                blob,
+                stored: &stored,
+                options: self.options,
+                budget: &Budget::new(&self.options.limits, &self.used, index),
+                verifying: &self.verifying,
+                stop,
+            }
+            .read(meter);
+            match read {
+                // Damaged bytes are better called so than by what they happened to break; and those
+                // that arrive may be right the next time.
+                Err(Error::BadImage { .. } | Error::Unsupported { .. } | Error::Mismatch(_))
+                    if !stored.is_right(stop)? => {}
+                read => return read,
+            }
+        }
     }
 
-    fn collect(&self) -> Result<Layers> {
-        let mut layers = Layers {
-            changesets: Vec::new(),
-            contents: Contents { tars: Vec::new() },
-            warnings: Warnings::default(),
-        };
+    fn collect(self) -> Result<Layers> {
+        let mut changesets = Vec::new();
+        let mut tars = Vec::new();
+        let mut warnings = Warnings::default();
         for index in 0..self.image.layers.len() {
-            let layer = self.outcome(index).map_err(|error| {
-                error
-                    .in_layer(self.label(index))
-                    .in_image(&self.image.reference)
-            })?;
-            layers.changesets.push(layer.changeset);
-            layers.contents.tars.push(layer.tar);
-            layers.warnings.merge(layer.warnings);
+            match self.outcome(index) {
+                Ok(layer) => {
+                    changesets.push(layer.changeset);
+                    tars.push(layer.tar);
+                    warnings.merge(layer.warnings);
+                }
+                Err(error) => {
+                    self.verifying.give_up_above(index);
+                    let error = error
+                        .in_layer(layer_label(self.image, index))
+                        .in_image(&self.image.reference);
+                    return self
+                        .verifying
+                        .unless_damaged(Err(error))
+                        .map(|(never, _)| never);
+                }
+            }
         }
-        Ok(layers)
-    }
-
-    fn outcome(&self, index: usize) -> Result<ReadLayer> {
-        if !within(&self.options.limits, &self.used, index) {
-            // It was charged for what the layers below had used at that moment. Now that they are
-            // known to the last entry, it fails at the same place every time.
-            self.read(index, &Silent, &|| false)?;
-        }
-        lock(&self.results[index]).take().unwrap_or_else(|| {
-            Err(Error::Mismatch(format!(
-                "layer {} was not read",
-                self.label(index)
-            )))
+        Ok(Layers {
+            changesets,
+            contents: Contents { tars },
+            warnings,
+            verifying: self.verifying,
         })
     }
 
-    fn label(&self, index: usize) -> String {
-        let LayerBlob {
-            digest, diff_id, ..
-        } = &self.image.layers[index];
-        let digest = digest.as_ref().unwrap_or(&diff_id.0);
-        label(index, self.image.layers.len(), digest)
+    fn outcome(&self, index: usize) -> Result<ReadLayer> {
+        let unread = || {
+            Err(Error::Mismatch(format!(
+                "layer {} was not read",
+                layer_label(self.image, index)
+            )))
+        };
+        let result = lock(&self.results[index]).take();
+        let is_at_hand = self.image.layers[index].stored.at_hand().is_some();
+        if matches!(result, Some(Err(_))) && !is_at_hand {
+            // What is no longer waited for cannot be read again.
+            return result.unwrap_or_else(unread);
+        }
+        if !within(&self.options.limits, &self.used, index) {
+            // It was charged for what the layers below had used at that moment. Now that they are
+            // known to the last entry, it fails at the same place every time.
+            let silent: Arc<dyn Meter> = Arc::new(Silent);
+            self.read(index, &silent, &|| false)?;
+        }
+        result.unwrap_or_else(unread)
     }
+}
+
+/// From the base upwards, as downloads come; but what is at hand, the longest first where several
+/// are read at once, so that no long one is left for the end.
+fn order(image: &Image, jobs: NonZeroUsize) -> Vec<usize> {
+    let mut order: Vec<_> = (0..image.layers.len()).collect();
+    if image.downloads.is_none() && jobs > NonZeroUsize::MIN {
+        order.sort_by_key(|index| std::cmp::Reverse(image.layers[*index].stored.length_bytes()));
+    }
+    order
+}
+
+/// A line for every layer of an image that must be waited for.
+fn waiting(image: &Image, reporter: &dyn Reporter) -> Vec<Arc<dyn Meter>> {
+    if image.downloads.is_none() {
+        return Vec::new();
+    }
+    let begin = |index| {
+        let meter = begin(image, index, reporter);
+        meter.status("waiting");
+        meter
+    };
+    (0..image.layers.len()).map(begin).collect()
+}
+
+fn begin(image: &Image, index: usize, reporter: &dyn Reporter) -> Arc<dyn Meter> {
+    let name = format!("layer {}", layer_label(image, index));
+    let length_bytes = image.layers[index].stored.length_bytes();
+    reporter
+        .begin(&name, Unit::Bytes, Some(length_bytes))
+        .into()
+}
+
+fn layer_label(image: &Image, index: usize) -> String {
+    let LayerBlob {
+        digest, diff_id, ..
+    } = &image.layers[index];
+    let digest = digest.as_ref().unwrap_or(&diff_id.0);
+    label(index, image.layers.len(), digest)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -1,45 +1,38 @@
-//! A layer's stored bytes: read once, counted, hashed, and stopped when nobody waits any more.
+//! A compressed layer's stored bytes: read once, counted, and stopped when nobody waits any more.
 
 use std::io::{self, BufRead, Read};
+use std::sync::Arc;
 
-use super::verification::Verification;
-use crate::error::{Error, Result};
-use crate::progress::Meter;
-use crate::region::{FileRegion, RegionReader};
+use super::layer_progress::LayerProgress;
+use crate::error::Error;
+use crate::source::OpenBlob;
 
 const BUFFER_BYTES: usize = 128 << 10;
 
-/// Reads a region to its end. Every byte goes through here exactly once.
+/// Reads a blob to its end, as fast as it is there.
 pub(super) struct StoredReader<'a> {
-    source: Source<'a>,
+    blob: &'a OpenBlob,
+    progress: Arc<LayerProgress>,
+    stop: &'a (dyn Fn() -> bool + Sync),
+    failure: Option<Error>,
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
-}
-
-struct Source<'a> {
-    reader: RegionReader,
-    verification: Verification,
-    meter: &'a dyn Meter,
-    stop: &'a dyn Fn() -> bool,
-    failure: Option<Error>,
+    unread_bytes: u64,
 }
 
 impl<'a> StoredReader<'a> {
     pub(super) fn new(
-        region: &FileRegion,
-        verification: Verification,
-        meter: &'a dyn Meter,
-        stop: &'a dyn Fn() -> bool,
+        blob: &'a OpenBlob,
+        progress: Arc<LayerProgress>,
+        stop: &'a (dyn Fn() -> bool + Sync),
     ) -> Self {
         Self {
-            source: Source {
-                reader: region.reader(),
-                verification,
-                meter,
-                stop,
-                failure: None,
-            },
+            unread_bytes: blob.region().length_bytes,
+            blob,
+            progress,
+            stop,
+            failure: None,
             buffer: vec![0; BUFFER_BYTES].into(),
             start: 0,
             end: 0,
@@ -49,67 +42,59 @@ impl<'a> StoredReader<'a> {
     /// Why reading failed, where it was not what had been read: decoders pass errors on in their
     /// own words.
     pub(super) fn take_failure(&mut self) -> Option<Error> {
-        self.source.failure.take()
+        self.failure.take()
     }
 
-    /// Reads what is left, gives how much that was, and compares the digests.
-    ///
-    /// # Errors
-    /// Read errors; a digest that differs.
-    pub(super) fn finish(mut self) -> Result<u64> {
-        let mut left = 0;
-        loop {
-            let available = match self.fill_buf() {
-                Ok(available) => available.len(),
-                Err(error) => {
-                    return Err(self.take_failure().unwrap_or_else(|| read_failed(error)));
-                }
-            };
-            if available == 0 {
-                break;
-            }
-            left += available as u64;
-            self.consume(available);
-        }
-        self.source.verification.finish()?;
-        Ok(left)
+    /// How many bytes a decoder has not taken.
+    pub(super) fn left_bytes(&self) -> u64 {
+        self.unread_bytes + (self.end - self.start) as u64
     }
-}
 
-impl Source<'_> {
-    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+    fn refill(&mut self) -> io::Result<usize> {
         if (self.stop)() {
-            let error = Error::unsupported("not read further after another layer failed");
-            self.failure = Some(error);
+            self.failure = Some(stopped());
             return Err(io::ErrorKind::Other.into());
         }
-        loop {
-            match self.reader.read(target) {
-                Ok(read) => {
-                    self.verification.update(&target[..read]);
-                    self.meter.add(read as u64);
-                    return Ok(read);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.failure = Some(read_failed(error));
-                    return Err(io::ErrorKind::Other.into());
-                }
-            }
+        let region = self.blob.region();
+        let position = region.length_bytes - self.unread_bytes;
+        if self.unread_bytes == 0 {
+            return Ok(0);
         }
+        let available = match self.blob.wait_for(position + 1, self.stop) {
+            Ok(available) => available - position,
+            Err(error) => return Err(self.failed(error)),
+        };
+        let buffer = self.buffer.len();
+        let want = usize::try_from(available).map_or(buffer, |most| most.min(buffer));
+        if let Err(error) = region.read_exact_at(&mut self.buffer[..want], position) {
+            return Err(self.failed(read_failed(error)));
+        }
+        self.progress.add(want as u64);
+        self.unread_bytes -= want as u64;
+        Ok(want)
+    }
+
+    fn failed(&mut self, error: Error) -> io::Error {
+        self.failure = Some(error);
+        io::ErrorKind::Other.into()
     }
 }
 
-fn read_failed(error: io::Error) -> Error {
+/// What nobody sees: a layer below has the error that is reported.
+pub(super) fn stopped() -> Error {
+    Error::unsupported("not read further after another layer failed")
+}
+
+pub(super) fn read_failed(error: io::Error) -> Error {
     Error::io("cannot read the layer's stored bytes", error)
 }
 
 impl BufRead for StoredReader<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.start == self.end {
-            self.end = 0;
             self.start = 0;
-            self.end = self.source.read(&mut self.buffer)?;
+            self.end = 0;
+            self.end = self.refill()?;
         }
         Ok(&self.buffer[self.start..self.end])
     }
@@ -121,10 +106,6 @@ impl BufRead for StoredReader<'_> {
 
 impl Read for StoredReader<'_> {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
-        // An uncompressed layer is read in stretches as long as this buffer: no need of it then.
-        if self.start == self.end && target.len() >= self.buffer.len() {
-            return self.source.read(target);
-        }
         let available = self.fill_buf()?;
         let read = available.len().min(target.len());
         target[..read].copy_from_slice(&available[..read]);

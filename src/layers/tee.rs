@@ -1,19 +1,21 @@
-//! The uncompressed tar as it passes: counted against the limits, hashed, spooled.
+//! A decompressed tar as it passes: counted against the limits, spooled.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::budget::Budget;
 use super::carried;
-use super::verification::Verification;
+use super::tar::TarBytes;
+use super::verifying::Growing;
 use crate::error::{Error, Result};
 use crate::leftovers;
 
 /// Where a compressed layer's tar is kept: an unnamed file that vanishes with the process.
 #[derive(Debug)]
 pub(super) struct Spool<'a> {
-    pub(super) file: File,
+    pub(super) file: Arc<File>,
     work_dir: &'a Path,
 }
 
@@ -23,7 +25,10 @@ impl<'a> Spool<'a> {
     pub(super) fn new(work_dir: &'a Path) -> Result<Self> {
         let file = leftovers::undisturbed(|| tempfile::tempfile_in(work_dir))
             .map_err(|error| spool_failed(work_dir, error))?;
-        Ok(Self { file, work_dir })
+        Ok(Self {
+            file: Arc::new(file),
+            work_dir,
+        })
     }
 }
 
@@ -41,12 +46,12 @@ fn spool_failed(work_dir: &Path, error: io::Error) -> Error {
 /// are carried ones.
 pub(super) struct Tee<'a, R> {
     pub(super) reader: R,
-    pub(super) verification: Verification,
-    pub(super) spool: Option<Spool<'a>>,
+    pub(super) spool: Spool<'a>,
+    /// Told how far the spool has got, for who hashes it.
+    pub(super) growing: &'a Growing,
     pub(super) budget: &'a Budget<'a>,
-    /// The most uncompressed bytes that the blob's stored size allows, and that limit's ratio;
-    /// `None` for an uncompressed blob.
-    pub(super) expansion: Option<Expansion>,
+    /// The most uncompressed bytes that the blob's stored size allows.
+    pub(super) expansion: Expansion,
 }
 
 /// A ceiling on what may come out of a compressed blob.
@@ -74,27 +79,22 @@ impl Expansion {
     }
 }
 
-impl<R: Read> Tee<'_, R> {
+impl<R: TarBytes> Tee<'_, R> {
     fn pass(&mut self, bytes: &[u8]) -> Result<()> {
         self.budget.add_tar_bytes(bytes.len() as u64)?;
-        if let Some(expansion) = self.expansion {
-            expansion.check(self.budget.tar_bytes())?;
-        }
-        self.verification.update(bytes);
-        if let Some(spool) = &mut self.spool {
-            spool
-                .file
-                .write_all(bytes)
-                .map_err(|error| spool_failed(spool.work_dir, error))?;
-        }
+        self.expansion.check(self.budget.tar_bytes())?;
+        (&*self.spool.file)
+            .write_all(bytes)
+            .map_err(|error| spool_failed(self.spool.work_dir, error))?;
+        self.growing.grow(bytes.len() as u64);
         Ok(())
     }
 }
 
-impl<R: Read> Read for Tee<'_, R> {
-    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
-        let read = self.reader.read(target)?;
-        self.pass(&target[..read]).map_err(carried::wrap)?;
-        Ok(read)
+impl<R: TarBytes> TarBytes for &mut Tee<'_, R> {
+    fn next(&mut self, buffer: &mut Box<[u8]>) -> io::Result<usize> {
+        let length = self.reader.next(buffer)?;
+        self.pass(&buffer[..length]).map_err(carried::wrap)?;
+        Ok(length)
     }
 }

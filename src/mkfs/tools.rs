@@ -105,6 +105,8 @@ impl Tools {
     }
 }
 
+/// A program that knows one time only and waits for no disk: whether the output is to be synced is
+/// decided at the end.
 fn stopped(path: &Path, seconds: u32) -> Program {
     VARIABLES
         .into_iter()
@@ -113,6 +115,7 @@ fn stopped(path: &Path, seconds: u32) -> Program {
             "E2FSPROGS_FAKE_TIME",
             Some(OsStr::new(&seconds.to_string())),
         )
+        .unsynced()
 }
 
 fn version_of(mke2fs: &Path, reporter: &dyn Reporter) -> Result<String> {

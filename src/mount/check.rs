@@ -29,6 +29,7 @@ pub fn check(
         .env("E2FSPROGS_UNDO_DIR", None)
         // A filesystem from the future of this machine is not damaged.
         .env("E2FSCK_TIME", Some(OsStr::new(&seconds.to_string())))
+        .unsynced()
         .arg("-fn")
         .arg(opened)
         .output_limit(1 << 20)

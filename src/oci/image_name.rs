@@ -30,7 +30,7 @@ pub fn full_image_name(name: &str) -> String {
 }
 
 /// The first component names a host when it could not be a user's name on docker.io.
-fn is_host(component: &str) -> bool {
+pub(super) fn is_host(component: &str) -> bool {
     component == "localhost"
         || component.contains(['.', ':'])
         || component.bytes().any(|byte| byte.is_ascii_uppercase())

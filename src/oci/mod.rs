@@ -10,6 +10,7 @@ mod digest;
 mod image_name;
 pub mod media_type;
 mod platform;
+mod registry_reference;
 
 pub use config::{History, ImageConfig, RootFs, RuntimeConfig};
 pub use created::parse_created;
@@ -17,3 +18,4 @@ pub use digest::{ChainId, DiffId, DigestHasher};
 pub use image_name::full_image_name;
 pub use oci_spec::image::{Descriptor, Digest, DigestAlgorithm, ImageIndex, ImageManifest};
 pub use platform::Platform;
+pub use registry_reference::{RegistryReference, is_loopback};

@@ -57,8 +57,12 @@ pub fn record_chain_id(file: &File, groups: &Groups<'_>, chain_id: &[u8; 32]) ->
     )
 }
 
-/// Gives the host back the space of the journal's blocks behind its superblock. They hold zeros;
-/// mke2fs reserves them all the same. Where the host cannot, they stay.
+/// Blocks at the end of the file that mke2fs overwrites with zeros, whatever stood there before.
+const END_BLOCKS: u64 = 16;
+
+/// Gives the host back the space of what mke2fs has written zeros to: the journal's blocks behind
+/// its superblock, and the end of the file as far as nothing has been put there since. Where the
+/// host cannot, they stay.
 ///
 /// # Errors
 /// The file's read errors.
@@ -71,14 +75,30 @@ pub fn punch(file: &File, groups: &Groups<'_>) -> io::Result<()> {
     // The first block is the journal's superblock.
     let rest = blocks.get(1..).unwrap_or_default();
     for run in rest.chunk_by(|one, next| one + 1 == *next) {
-        let start = BlockNumber(run[0]).offset_bytes();
-        let length = run.len() as u64 * BLOCK_SIZE;
-        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        if fallocate(file, flags, start, length).is_err() {
-            return Ok(());
+        punch_hole(
+            file,
+            BlockNumber(run[0]).offset_bytes(),
+            run.len() as u64 * BLOCK_SIZE,
+        );
+    }
+    let end = file.metadata()?.len() / BLOCK_SIZE * BLOCK_SIZE;
+    let mut bytes = [0; BLOCK_SIZE as usize];
+    for back in 1..=END_BLOCKS {
+        let Some(start) = end.checked_sub(back * BLOCK_SIZE) else {
+            break;
+        };
+        file.read_exact_at(&mut bytes, start)?;
+        if bytes.iter().all(|byte| *byte == 0) {
+            punch_hole(file, start, BLOCK_SIZE);
         }
     }
     Ok(())
+}
+
+/// Zeros read as before; only the host's space is given back, where it can be.
+fn punch_hole(file: &File, start_bytes: u64, length_bytes: u64) {
+    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    let _ = fallocate(file, flags, start_bytes, length_bytes);
 }
 
 fn append_mapped(file: &File, level: u32, block: u32, blocks: &mut Vec<u32>) -> io::Result<()> {

@@ -10,6 +10,7 @@ use super::offer::Offer;
 use super::parts::{Parts, StoredLayer, Wanted, check_layer_type};
 use super::reference::Selector;
 use super::store::Store;
+use super::stored_blob::StoredBlob;
 use crate::error::{Error, Result};
 use crate::oci::{Descriptor, Digest, DigestHasher, ImageConfig, full_image_name};
 
@@ -221,12 +222,12 @@ fn layers(store: &Store, entry: &Entry, config: &ImageConfig) -> Result<Vec<Stor
             .and_then(|diff_id| entry.layer_sources.as_ref()?.get(diff_id.as_ref()));
         if let Some(source) = source {
             check_layer_type(source.media_type().as_ref(), &shown)?;
-            document::check_length(&stored, source, &shown)?;
+            document::check_length(stored.length_bytes, source, &shown)?;
         }
         Ok(StoredLayer {
             digest: source.map(|source| source.digest().clone()),
             media_type: source.map(|source| source.media_type().to_string()),
-            stored,
+            stored: StoredBlob::AtHand(stored),
         })
     };
     names.iter().enumerate().map(layer).collect()

@@ -8,7 +8,7 @@ use crate::oci::{Descriptor, Digest, DigestHasher};
 use crate::region::FileRegion;
 
 /// No manifest, index or configuration may be larger; registries stop at the same size.
-const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
+pub(super) const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
 
 /// A document's bytes.
 pub(super) fn read(region: &FileRegion, name: &str) -> Result<Vec<u8>> {
@@ -35,22 +35,20 @@ fn check_size(size_bytes: u64, name: &str) -> Result<()> {
 /// [`Error::BadImage`] where size or digest are not what the descriptor says.
 pub(super) fn blob(store: &Store, descriptor: &Descriptor, what: &str) -> Result<Option<Vec<u8>>> {
     let name = format!("{what} {}", descriptor.digest());
-    let Some(region) = store.blob(descriptor.digest())? else {
+    let Some(bytes) = store.document(descriptor, &name)? else {
         return Ok(None);
     };
-    check_length(&region, descriptor, &name)?;
-    let bytes = read(&region, &name)?;
+    check_length(bytes.len() as u64, descriptor, &name)?;
     check_digest(&bytes, descriptor.digest(), &name)?;
     Ok(Some(bytes))
 }
 
 /// Holds a blob's length against its descriptor.
-pub(super) fn check_length(region: &FileRegion, descriptor: &Descriptor, name: &str) -> Result<()> {
-    if region.length_bytes != descriptor.size() {
+pub(super) fn check_length(length_bytes: u64, descriptor: &Descriptor, name: &str) -> Result<()> {
+    if length_bytes != descriptor.size() {
         return Err(Error::bad_image(format!(
-            "{name}: expected {} bytes, found {}",
+            "{name}: expected {} bytes, found {length_bytes}",
             descriptor.size(),
-            region.length_bytes
         )));
     }
     Ok(())

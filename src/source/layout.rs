@@ -31,6 +31,31 @@ pub(super) fn find(store: &Store, selector: Option<&Selector>, wanted: &Wanted) 
     Parts::of_manifest(store, &manifest)
 }
 
+/// The image that a manifest or index of a registry is, or the one in it for the platform.
+#[cfg(feature = "network")]
+pub(super) fn find_below(store: &Store, top: Descriptor, wanted: &Wanted) -> Result<Parts> {
+    let manifest = by_platform(store, images(walk(store, vec![top])?), wanted)?;
+    Parts::of_manifest(store, &manifest)
+}
+
+/// All images that a manifest or index of a registry leads to, as it describes them: the manifests
+/// of other platforms are not read for it.
+#[cfg(feature = "network")]
+pub(super) fn offers_below(store: &Store, top: Descriptor) -> Result<Vec<Offer>> {
+    let images = images(walk(store, vec![top])?);
+    if let [only] = &images[..] {
+        return Ok(vec![offer(store, only, Vec::new())]);
+    }
+    let listed = |descriptor: &Descriptor| Offer {
+        names: Vec::new(),
+        manifest_digest: Some(descriptor.digest().clone()),
+        config_digest: None,
+        platform: platform(descriptor),
+        is_at_hand: true,
+    };
+    Ok(images.iter().map(listed).collect())
+}
+
 /// The image whose configuration is `config_digest`, where the index leads to one that is whole.
 pub(super) fn find_config(store: &Store, config_digest: &Digest) -> Result<Option<Parts>> {
     let is_manifest = |descriptor: &Descriptor| {

@@ -2,38 +2,51 @@
 //!
 //! A [`Reference`] names an image, [`open()`] finds it. Archives on disk are read where they are;
 //! what is compressed as a whole, or comes through a pipe or from a daemon, is spooled first into an
-//! unnamed file.
+//! unnamed file; what a registry has is downloaded while it is read.
 //! Nothing is taken on trust: documents are held against their digests here, layers by the next
 //! step.
 
 mod archive;
+mod arrival;
 mod compression;
 mod daemon;
 mod docker_archive;
 mod document;
+mod downloads;
 mod layout;
 mod offer;
 mod open;
 mod parts;
 mod recognise;
 mod reference;
+#[cfg(feature = "network")]
+mod registry;
+mod registry_options;
 mod rootfs;
 mod spool;
 mod store;
+mod stored_blob;
+mod tags;
 mod tar_scan;
 mod tree;
 
+pub use arrival::Arrival;
 pub use daemon::DaemonOptions;
+pub use downloads::Downloads;
 pub use offer::Offer;
 pub use open::{OpenOptions, Surveyed, open, open_with_input, survey};
 pub use reference::Reference;
+pub use registry_options::{
+    CacheChoice, CredentialFiles, Credentials, Login, Proxies, RegistryOptions, TlsOptions,
+};
+pub use stored_blob::{OpenBlob, StoredBlob};
+pub use tags::{Tags, tags};
 
 use crate::oci::{ChainId, DiffId, Digest, ImageConfig, Platform};
-use crate::region::FileRegion;
 use crate::units::Timestamp;
 use crate::warnings::Warnings;
 
-/// An image found and chosen: its blobs are at hand, none of its layers has been read yet.
+/// An image found and chosen: none of its layers has been read yet.
 #[derive(Debug)]
 pub struct Image {
     /// The image as the user named it, with its transport.
@@ -50,6 +63,8 @@ pub struct Image {
     pub created: Option<Timestamp>,
     /// The layers, base first; as many as the configuration has diff IDs.
     pub layers: Vec<LayerBlob>,
+    /// What is to be done before the layers can be read; none where they are at hand.
+    pub downloads: Option<Box<dyn Downloads>>,
     /// What was noticed while choosing.
     pub warnings: Warnings,
 }
@@ -71,12 +86,16 @@ impl Image {
 pub struct LayerBlob {
     /// What its uncompressed tar must hash to.
     pub diff_id: DiffId,
+    /// Whether the diff ID was computed of these very bytes a moment ago, so that hashing them again
+    /// would prove nothing.
+    pub is_hashed: bool,
     /// What its stored bytes must hash to, where a manifest says so.
     pub digest: Option<Digest>,
     /// The media type the manifest gives, which may lie about the compression.
     pub media_type: Option<String>,
-    /// The stored bytes; a length that differs from the manifest's was refused already.
-    pub stored: FileRegion,
+    /// The stored bytes; a length that differs from the manifest's was refused already, or is when
+    /// they arrive.
+    pub stored: StoredBlob,
     /// Whether `.wh.` names delete (a layer) or are names like any other (a flat root filesystem).
     pub whiteouts: bool,
 }

@@ -10,12 +10,19 @@ use super::archive::Archive;
 use super::daemon::{self, DaemonOptions};
 use super::offer::Offer;
 use super::parts::Wanted;
+#[cfg(not(feature = "network"))]
+use super::reference::no_network;
 use super::reference::{Location, Reference, Selector, Transport};
+#[cfg(feature = "network")]
+use super::registry::Registry;
+use super::registry_options::RegistryOptions;
 use super::spool::{Spooled, Spooler};
 use super::store::{Store, open_regular_file};
 use super::{Image, docker_archive, layout, recognise, rootfs, tree};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
+#[cfg(feature = "network")]
+use crate::oci::Descriptor;
 use crate::oci::Platform;
 use crate::progress::{Reporter, Unit};
 use crate::region::FileRegion;
@@ -31,6 +38,8 @@ pub struct OpenOptions {
     pub work_dir: PathBuf,
     /// Ceilings against hostile input.
     pub limits: Limits,
+    /// How registries are asked.
+    pub registry: RegistryOptions,
     /// Where the docker daemon is, for images of one.
     pub daemon: DaemonOptions,
 }
@@ -119,15 +128,19 @@ fn open_from(
 }
 
 /// Where images were found.
-enum Found {
-    Layout(Store),
-    DockerArchive(Store),
+enum Found<'a> {
+    Layout(Store<'a>),
+    DockerArchive(Store<'a>),
     Root(Spooled, Warnings),
+    #[cfg(feature = "network")]
+    Registry(Store<'a>, Box<Descriptor>),
 }
 
-impl Found {
+impl Found<'_> {
     fn offers(&self) -> Result<Vec<Offer>> {
         match self {
+            #[cfg(feature = "network")]
+            Self::Registry(store, top) => layout::offers_below(store, Descriptor::clone(top)),
             Self::Layout(store) => layout::offers(store),
             Self::DockerArchive(store) => docker_archive::offers(store),
             Self::Root(..) => Ok(Vec::new()),
@@ -158,8 +171,15 @@ impl<'a> Opener<'a> {
         }
     }
 
-    fn choose(&self, found: Found, selector: Option<&Selector>) -> Result<Image> {
+    fn choose(&self, found: Found<'a>, selector: Option<&Selector>) -> Result<Image> {
         let parts = match found {
+            #[cfg(feature = "network")]
+            Found::Registry(store, top) => {
+                let parts = layout::find_below(&store, *top, &self.wanted)?;
+                let mut image = parts.into_image(self.name, &self.wanted)?;
+                image.downloads = store.into_downloads();
+                return Ok(image);
+            }
             Found::Layout(store) => layout::find(&store, selector, &self.wanted)?,
             Found::DockerArchive(store) => docker_archive::find(&store, selector, &self.wanted)?,
             Found::Root(tar, warnings) => {
@@ -173,9 +193,12 @@ impl<'a> Opener<'a> {
         &self,
         reference: &Reference,
         input: impl FnOnce() -> io::Result<File>,
-    ) -> Result<(Found, Option<Selector>)> {
+    ) -> Result<(Found<'a>, Option<Selector>)> {
         if let Some(name) = reference.daemon_image() {
             return self.daemon(&name);
+        }
+        if let Some(found) = self.in_registry(reference)? {
+            return Ok((found, None));
         }
         let Location { path, selector } = reference.locate(|path| path.exists())?;
         let transport = reference.transport;
@@ -190,8 +213,40 @@ impl<'a> Opener<'a> {
         Ok((found?, selector))
     }
 
+    #[cfg(feature = "network")]
+    fn in_registry(&self, reference: &Reference) -> Result<Option<Found<'a>>> {
+        let Some(name) = reference.in_registry()? else {
+            return Ok(None);
+        };
+        let open = || {
+            let work_dir = self.options.work_dir.clone();
+            let registry = Registry::open(&name, &self.options.registry, work_dir, self.reporter)?;
+            let top = registry.top()?;
+            Ok(Found::Registry(
+                Store::Registry(Box::new(registry)),
+                Box::new(top),
+            ))
+        };
+        open().map(Some).map_err(|error| match error {
+            // It may have been meant to be a file.
+            Error::Io { what, source } if reference.transport.is_none() => Error::io(
+                format!("no such file as {reference}, and as docker://{reference}: {what}"),
+                source,
+            ),
+            error => error,
+        })
+    }
+
+    #[cfg(not(feature = "network"))]
+    fn in_registry(&self, reference: &Reference) -> Result<Option<Found<'a>>> {
+        match reference.transport {
+            Some(Transport::Docker) => Err(no_network(&reference.to_string())),
+            _ => Ok(None),
+        }
+    }
+
     /// What a daemon sends is what `docker save` writes, and is to be the image that was meant.
-    fn daemon(&self, name: &str) -> Result<(Found, Option<Selector>)> {
+    fn daemon(&self, name: &str) -> Result<(Found<'a>, Option<Selector>)> {
         // It may take minutes to prepare the image before it sends anything.
         let meter = self
             .reporter
@@ -210,7 +265,7 @@ impl<'a> Opener<'a> {
         path: &Path,
         reference: &Reference,
         selector: Option<&Selector>,
-    ) -> Result<Found> {
+    ) -> Result<Found<'a>> {
         let metadata = fs::metadata(path).map_err(|error| not_there(path, reference, error))?;
         if metadata.is_dir() {
             return self.directory(path, reference.transport, selector);
@@ -238,7 +293,7 @@ impl<'a> Opener<'a> {
         path: &Path,
         transport: Option<Transport>,
         selector: Option<&Selector>,
-    ) -> Result<Found> {
+    ) -> Result<Found<'a>> {
         let transport = match transport {
             Some(transport) => transport,
             None => recognise::directory(path)?,
@@ -265,7 +320,7 @@ impl<'a> Opener<'a> {
         name: &str,
         transport: Option<Transport>,
         selector: Option<&Selector>,
-    ) -> Result<Found> {
+    ) -> Result<Found<'a>> {
         if transport == Some(Transport::Oci) {
             return Err(Error::unsupported(format!(
                 "{name}: expected a directory for oci:, found a file (oci-archive:PATH reads a layout in a tar)"

@@ -2,11 +2,11 @@
 
 use super::document::{self, Form};
 use super::store::Store;
+use super::stored_blob::StoredBlob;
 use super::{Image, LayerBlob};
 use crate::error::{Error, Result};
 use crate::oci::media_type::{self, LayerKind};
 use crate::oci::{Descriptor, DiffId, Digest, ImageConfig, ImageManifest, Platform, parse_created};
-use crate::region::FileRegion;
 use crate::warnings::Warnings;
 
 /// The platform asked for.
@@ -31,7 +31,7 @@ pub(super) struct Parts {
 pub(super) struct StoredLayer {
     pub digest: Option<Digest>,
     pub media_type: Option<String>,
-    pub stored: FileRegion,
+    pub stored: StoredBlob,
 }
 
 /// The manifest that `descriptor` points at, `None` where its blob is absent.
@@ -75,7 +75,8 @@ impl Parts {
         let layers = manifest
             .layers()
             .iter()
-            .map(|layer| StoredLayer::of_descriptor(store, layer))
+            .enumerate()
+            .map(|(index, layer)| StoredLayer::of_descriptor(store, layer, index))
             .collect::<Result<_>>()?;
         Ok(Self {
             manifest_digest: Some(descriptor.digest().clone()),
@@ -131,6 +132,7 @@ impl Parts {
             .zip(self.layers)
             .map(|(diff_id, layer)| LayerBlob {
                 diff_id: DiffId(diff_id.clone()),
+                is_hashed: false,
                 digest: layer.digest,
                 media_type: layer.media_type,
                 stored: layer.stored,
@@ -143,6 +145,7 @@ impl Parts {
             platform,
             created,
             layers: layers.collect(),
+            downloads: None,
             config,
             warnings,
         })
@@ -176,16 +179,17 @@ fn check_platform(config: &ImageConfig, wanted: &Wanted, warnings: &mut Warnings
 }
 
 impl StoredLayer {
-    /// The layer that a manifest's `descriptor` points at.
-    fn of_descriptor(store: &Store, descriptor: &Descriptor) -> Result<Self> {
+    /// The layer that a manifest's `descriptor` points at, the one at `index` from the base.
+    fn of_descriptor(store: &Store, descriptor: &Descriptor, index: usize) -> Result<Self> {
         let name = format!("layer {}", descriptor.digest());
         let media_type = descriptor.media_type().as_ref();
         let kind = check_layer_type(media_type, &name)?;
         // Found out now rather than after the layer has been read.
         crate::oci::DigestHasher::like(descriptor.digest())?;
-        let Some(stored) = store.blob(descriptor.digest())? else {
-            let urls = descriptor.urls().as_deref().unwrap_or_default();
-            if kind == LayerKind::NonDistributableTar || !urls.is_empty() {
+        let urls = descriptor.urls().as_deref().unwrap_or_default();
+        let may_be_elsewhere = kind == LayerKind::NonDistributableTar || !urls.is_empty();
+        let Some(stored) = store.layer(descriptor, index, may_be_elsewhere)? else {
+            if may_be_elsewhere {
                 let url = urls.first().map_or("elsewhere", String::as_str);
                 return Err(Error::unsupported(format!(
                     "{name}: not part of the image but to be had from {}; layerpress fetches nothing that an image points at",
@@ -194,7 +198,7 @@ impl StoredLayer {
             }
             return Err(Error::bad_image(format!("{name}: absent")));
         };
-        document::check_length(&stored, descriptor, &name)?;
+        document::check_length(stored.length_bytes(), descriptor, &name)?;
         Ok(Self {
             digest: Some(descriptor.digest().clone()),
             media_type: Some(media_type.to_owned()),

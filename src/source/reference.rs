@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
-use crate::oci::Digest;
+use crate::oci::{Digest, RegistryReference};
 
 /// An image's name: a transport and what belongs to it, or a bare path.
 ///
@@ -18,7 +18,9 @@ use crate::oci::Digest;
 /// oci-archive:PATH[:NAME|:@INDEX|@DIGEST]  the same in a tar
 /// docker-daemon:NAME|ID                an image of a docker daemon
 /// rootfs:PATH                          a flat tar (docker export) or a directory tree
-/// PATH[:NAME|@DIGEST]                  any of these, recognised by looking at it
+/// docker://[HOST[:PORT]/]NAME[:TAG][@DIGEST]  in a registry
+/// PATH[:NAME|@DIGEST]                  any file of these, recognised by looking at it
+/// [HOST[:PORT]/]NAME[:TAG][@DIGEST]    in a registry, where there is no such file
 /// ```
 /// `-` as PATH is standard input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,9 +37,14 @@ pub(super) enum Transport {
     Oci,
     OciArchive,
     RootFs,
+    Docker,
 }
 
+/// What docker's transport begins with.
+const DOCKER: &str = "docker://";
+
 impl Transport {
+    /// Those of paths, and of daemons.
     const ALL: [Self; 5] = [
         Self::DockerArchive,
         Self::DockerDaemon,
@@ -53,6 +60,7 @@ impl Transport {
             Self::Oci => "oci",
             Self::OciArchive => "oci-archive",
             Self::RootFs => "rootfs",
+            Self::Docker => "docker",
         }
     }
 }
@@ -101,6 +109,15 @@ impl Reference {
                 });
             }
         }
+        if let Some(details) = bytes.strip_prefix(DOCKER.as_bytes()) {
+            let name = String::from_utf8_lossy(details);
+            // Told at once if it is none.
+            name.parse::<RegistryReference>()?;
+            return Ok(Self {
+                transport: Some(Transport::Docker),
+                details: OsString::from(name.into_owned()),
+            });
+        }
         refuse_other_transports(&text.to_string_lossy())?;
         if text.is_empty() {
             return Err(Error::unsupported("an empty image name: expected a path"));
@@ -111,10 +128,39 @@ impl Reference {
         })
     }
 
+    /// The image of a registry that it names; `None` where it names a path or standard input.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a name that is none.
+    pub fn in_registry(&self) -> Result<Option<RegistryReference>> {
+        self.registry_reference(Path::exists)
+    }
+
+    fn registry_reference(
+        &self,
+        exists: impl Fn(&Path) -> bool,
+    ) -> Result<Option<RegistryReference>> {
+        let Some(text) = self.details.to_str() else {
+            return Ok(None);
+        };
+        match self.transport {
+            Some(Transport::Docker) => text.parse().map(Some),
+            Some(_) => Ok(None),
+            None => {
+                let names_path = match self.locate(&exists)?.path {
+                    // Nothing that is there is ever taken for something else.
+                    Some(path) => exists(&path),
+                    None => true,
+                };
+                Ok(text.parse().ok().filter(|_| !names_path))
+            }
+        }
+    }
+
     /// The path that it names, whichever transport; `None` for standard input, for what is not
     /// there and for what is no file.
     pub fn path(&self) -> Option<PathBuf> {
-        if self.transport == Some(Transport::DockerDaemon) {
+        if let Some(Transport::Docker | Transport::DockerDaemon) = self.transport {
             return None;
         }
         self.locate(Path::exists).ok()?.path
@@ -229,12 +275,16 @@ impl fmt::Display for Selector {
     }
 }
 
+/// The refusal of a program that was built without the network.
+#[cfg(not(feature = "network"))]
+pub(super) fn no_network(text: &str) -> Error {
+    Error::unsupported(format!(
+        "{text}: this layerpress was built without the network (cargo feature `network`); `skopeo copy {text} oci:DIRECTORY` brings the image here"
+    ))
+}
+
 fn refuse_other_transports(text: &str) -> Result<()> {
-    let help = if text.starts_with("docker://") {
-        format!(
-            "registries are not read yet; `skopeo copy {text} oci:DIRECTORY` brings the image here, then `oci:DIRECTORY` names it"
-        )
-    } else if let Some(path) = text.strip_prefix("dir:") {
+    let help = if let Some(path) = text.strip_prefix("dir:") {
         format!("not read; `skopeo copy dir:{path} oci:DIRECTORY` turns it into an image layout")
     } else if text.starts_with("containers-storage:") {
         format!("not read; `skopeo copy {text} oci:DIRECTORY` brings the image out of it")
@@ -246,8 +296,10 @@ fn refuse_other_transports(text: &str) -> Result<()> {
 
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(transport) = self.transport {
-            write!(f, "{}:", transport.name())?;
+        match self.transport {
+            Some(Transport::Docker) => f.write_str(DOCKER)?,
+            Some(transport) => write!(f, "{}:", transport.name())?,
+            None => {}
         }
         write!(f, "{}", self.details.display())
     }
@@ -320,9 +372,41 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_a_registrys_if_it_says_so_or_if_no_such_file_exists() {
+        let registry = |text: &str, existing: &[&str]| {
+            let reference = text.parse::<Reference>().unwrap();
+            let found = reference
+                .registry_reference(|path| existing.iter().any(|own| Path::new(own) == path));
+            found.unwrap().map(|found| found.to_string())
+        };
+        let alpine = Some("docker.io/library/alpine:3".to_owned());
+        assert_eq!(
+            registry("docker://alpine:3", &["alpine:3", "alpine"]),
+            alpine
+        );
+        assert_eq!(registry("alpine:3", &[]), alpine);
+        assert_eq!(registry("alpine:3", &["alpine:3"]), None);
+        assert_eq!(registry("alpine:3", &["alpine"]), None);
+        for path in [
+            "./save.tar",
+            "/tmp/save.tar",
+            "Save.tar",
+            "-",
+            "oci:alpine:3",
+            "rootfs:alpine",
+        ] {
+            assert_eq!(registry(path, &[]), None, "{path}");
+        }
+        // An image of docker's own, by its name and not by a transport.
+        let docker = registry("docker:24", &[]);
+        assert_eq!(docker.as_deref(), Some("docker.io/library/docker:24"));
+    }
+
+    #[test]
     fn other_tools_transports_are_refused_with_the_way_that_works_today() {
         for (text, help) in [
-            ("docker://alpine:3", "skopeo copy docker://alpine:3 oci:"),
+            ("docker://Alpine", "lower-case"),
+            ("docker://", "lower-case"),
             ("dir:/x", "skopeo copy dir:/x"),
             ("oci:", "expected a path"),
             ("docker-daemon:", "expected an image's name or ID"),
@@ -343,6 +427,7 @@ mod tests {
             "docker-daemon:app:1",
             "save.tar",
             "rootfs:/",
+            "docker://a/b:1",
         ] {
             assert_eq!(text.parse::<Reference>().unwrap().to_string(), text);
         }

@@ -2,7 +2,7 @@
 
 use super::parts::Wanted;
 use super::spool::{self, Spooled};
-use super::{Image, LayerBlob};
+use super::{Image, LayerBlob, StoredBlob};
 use crate::error::Result;
 use crate::oci::{DiffId, ImageConfig, RootFs};
 use crate::progress::Reporter;
@@ -39,11 +39,13 @@ pub(super) fn image(
         created: None,
         layers: vec![LayerBlob {
             diff_id: DiffId(digest),
+            is_hashed: true,
             digest: None,
             media_type: None,
-            stored: tar.region,
+            stored: StoredBlob::AtHand(tar.region),
             whiteouts: false,
         }],
+        downloads: None,
         warnings,
     })
 }

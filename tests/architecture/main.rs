@@ -54,8 +54,12 @@ const ROOMS: &[Room] = &[
             "leftovers",
             "region",
             "warnings",
+            // Credential helpers are programs.
+            "command",
             "oci",
             "pax",
+            // What a registry gave before.
+            "cache",
         ],
     ),
     (

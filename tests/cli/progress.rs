@@ -13,7 +13,10 @@ fn events(stderr: &str) -> Vec<Value> {
 #[test]
 fn json_events_are_a_line_each_and_every_task_that_begins_ends() {
     let press = press();
-    let ended = build(&press, &["--progress=json", "--json", "-v", "--verify"]);
+    let ended = build(
+        &press,
+        &["--progress=json", "--json", "-v", "--verify", "--sha256"],
+    );
     json(ended.succeeded());
     let events = events(&ended.stderr);
     let mut running = BTreeMap::new();

@@ -38,7 +38,13 @@ fn the_json_summary_has_all_names_and_the_numbers_of_dumpe2fs() {
     let press = press();
     let ended = build(
         &press,
-        &["--json", "--label=x", "--size=100M", "--progress=none"],
+        &[
+            "--json",
+            "--label=x",
+            "--size=100M",
+            "--progress=none",
+            "--sha256",
+        ],
     );
     let summary = json(ended.succeeded());
     let mut names: Vec<_> = summary
@@ -80,7 +86,7 @@ fn the_json_summary_has_all_names_and_the_numbers_of_dumpe2fs() {
 #[test]
 fn the_table_has_the_same_and_fits_on_eighty_columns() {
     let press = press();
-    let ended = build(&press, &["--size=100M", "--label=mine"]);
+    let ended = build(&press, &["--size=100M", "--label=mine", "--sha256"]);
     let table = ended.succeeded();
     let hash = String::from_utf8(succeed("sha256sum", [press.output()])).unwrap();
     for text in [
@@ -96,6 +102,18 @@ fn the_table_has_the_same_and_fits_on_eighty_columns() {
     for line in table.lines().filter(|line| !line.contains('/')) {
         assert!(line.len() <= 80, "{line}");
     }
+}
+
+#[test]
+fn the_output_is_hashed_only_where_that_is_asked_for() {
+    let press = press();
+    let ended = build(&press, &["--json"]);
+    assert!(json(ended.succeeded())["sha256"].is_null());
+    assert!(!ended.stderr.contains("computed"), "{}", ended.stderr);
+    assert_eq!(press.left(), ["out/fs.img"]);
+    let table = build(&press, &[]);
+    let has_hash = |line: &str| line.starts_with("sha256 ");
+    assert!(!table.succeeded().lines().any(has_hash));
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn image() -> Press {
 fn a_terminal_gets_bars_that_fit_and_keeps_a_line_for_each_finished_task() {
     let press = image();
     let line = format!(
-        "{LAYERPRESS} build {} -o {}",
+        "{LAYERPRESS} build {} -o {} --sha256",
         press.image().display(),
         press.output().display()
     );

@@ -152,6 +152,7 @@ fn image_request(path: &Path, work_dir: &Path) -> ImageRequest {
         jobs: NonZeroUsize::new(2).unwrap(),
         limits: Limits::default(),
         daemon: layerpress::source::DaemonOptions::default(),
+        registry: layerpress::source::RegistryOptions::default(),
     }
 }
 
@@ -188,7 +189,7 @@ fn attempt(press: &Press, build_too: bool, passed: &mut Passed, seed: u64) {
                 finish: FinishOptions {
                     fsck: true,
                     verify: true,
-                    sidecar: false,
+                    sha256: false,
                     sync: false,
                 },
             };

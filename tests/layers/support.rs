@@ -7,13 +7,13 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use layerpress::Result;
-use layerpress::layers::{Data, Entry, EntryKind, Layers, ReadOptions, read};
+use layerpress::layers::{self, Changeset, Contents, Data, Entry, EntryKind, Layers, ReadOptions};
 use layerpress::limits::Limits;
 use layerpress::oci::Platform;
 use layerpress::oci::{DiffId, Digest, DigestHasher};
-use layerpress::progress::Silent;
+use layerpress::progress::{Reporter, Silent};
 use layerpress::region::FileRegion;
-use layerpress::source::{Image, LayerBlob};
+use layerpress::source::{Image, LayerBlob, StoredBlob};
 use layerpress::warnings::Warnings;
 
 pub fn digest(bytes: &[u8]) -> Digest {
@@ -28,9 +28,10 @@ pub fn blob(stored: &[u8], tar: &[u8]) -> LayerBlob {
     file.write_all(stored).unwrap();
     LayerBlob {
         diff_id: DiffId(digest(tar)),
+        is_hashed: false,
         digest: Some(digest(stored)),
         media_type: None,
-        stored: FileRegion::whole(file).unwrap(),
+        stored: StoredBlob::AtHand(FileRegion::whole(file).unwrap()),
         whiteouts: true,
     }
 }
@@ -44,6 +45,7 @@ pub fn image(layers: Vec<LayerBlob>) -> Image {
         platform: Platform::of_this_machine(),
         created: None,
         layers,
+        downloads: None,
         warnings: Warnings::default(),
     }
 }
@@ -56,12 +58,35 @@ pub fn options(limits: Limits, jobs: usize) -> ReadOptions {
     }
 }
 
-pub fn read_blobs(layers: Vec<LayerBlob>) -> Result<Layers> {
+/// Layers that have been verified to the end.
+#[derive(Debug)]
+pub struct Verified {
+    pub changesets: Vec<Changeset>,
+    pub contents: Contents,
+    pub warnings: Warnings,
+}
+
+pub fn read(image: &Image, options: &ReadOptions, reporter: &dyn Reporter) -> Result<Verified> {
+    let Layers {
+        changesets,
+        contents,
+        warnings,
+        verifying,
+    } = layers::read(image, options, reporter)?;
+    verifying.finish()?;
+    Ok(Verified {
+        changesets,
+        contents,
+        warnings,
+    })
+}
+
+pub fn read_blobs(layers: Vec<LayerBlob>) -> Result<Verified> {
     read(&image(layers), &options(Limits::default(), 2), &Silent)
 }
 
 /// Reads one uncompressed tar, which must give no warning.
-pub fn read_tar(tar: &[u8]) -> Layers {
+pub fn read_tar(tar: &[u8]) -> Verified {
     let layers = read_blobs(vec![blob(tar, tar)]).unwrap();
     assert_eq!(
         layers.warnings.lines().collect::<Vec<_>>(),
@@ -71,7 +96,7 @@ pub fn read_tar(tar: &[u8]) -> Layers {
 }
 
 /// A file's bytes, holes and all.
-pub fn content(layers: &Layers, layer: usize, entry: &Entry) -> Vec<u8> {
+pub fn content(layers: &Verified, layer: usize, entry: &Entry) -> Vec<u8> {
     let EntryKind::Regular(content) = &entry.kind else {
         panic!("no regular file: {entry:?}");
     };
@@ -108,7 +133,7 @@ fn name(path: &[u8]) -> &[u8] {
 }
 
 /// The base layer's entries as `list.py tar` shows them.
-pub fn listing(layers: &Layers) -> Vec<String> {
+pub fn listing(layers: &Verified) -> Vec<String> {
     let lines = |entry: &Entry| {
         let (kind, extra) = match &entry.kind {
             EntryKind::Regular(_) => {
@@ -153,7 +178,7 @@ pub fn listing(layers: &Layers) -> Vec<String> {
 }
 
 /// As `list.py disk` shows it: a further name has all that the first one has, in any order.
-pub fn listing_on_disk(layers: &Layers) -> Vec<String> {
+pub fn listing_on_disk(layers: &Verified) -> Vec<String> {
     let lines = listing(layers);
     let mut attributes: BTreeMap<String, String> = BTreeMap::new();
     for line in &lines {

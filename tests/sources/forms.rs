@@ -100,7 +100,13 @@ fn archives_on_disk_are_read_in_place_and_compressed_ones_from_an_unnamed_spool(
     fs::write(path.join("a.tar.gz"), archive::gzip(&tar)).unwrap();
     let inode = fs::metadata(path.join("a.tar")).unwrap().ino();
     let inode_of_layer = |image: &layerpress::source::Image| {
-        let metadata = image.layers[0].stored.file.metadata().unwrap();
+        let metadata = image.layers[0]
+            .stored
+            .at_hand()
+            .unwrap()
+            .file
+            .metadata()
+            .unwrap();
         (metadata.ino(), metadata.nlink())
     };
     let in_place = open(&at(&path, "a.tar")).unwrap();

@@ -20,7 +20,7 @@ use std::process::{Command, Output};
 use layerpress::limits::Limits;
 use layerpress::oci::DigestHasher;
 use layerpress::progress::Silent;
-use layerpress::source::{self, DaemonOptions, Image, OpenOptions};
+use layerpress::source::{self, DaemonOptions, Image, OpenOptions, RegistryOptions};
 use layerpress::{Error, Result};
 
 fn options(platform: Option<&str>) -> OpenOptions {
@@ -29,6 +29,7 @@ fn options(platform: Option<&str>) -> OpenOptions {
         work_dir: std::env::temp_dir(),
         limits: Limits::default(),
         daemon: DaemonOptions::default(),
+        registry: RegistryOptions::default(),
     }
 }
 
@@ -52,7 +53,13 @@ fn open_input(reference: &str, input: File) -> Result<Image> {
 fn layer_bytes(image: &Image, index: usize) -> Vec<u8> {
     let layer = &image.layers[index];
     let mut stored = Vec::new();
-    layer.stored.reader().read_to_end(&mut stored).unwrap();
+    layer
+        .stored
+        .at_hand()
+        .unwrap()
+        .reader()
+        .read_to_end(&mut stored)
+        .unwrap();
     let check = |expected: &layerpress::oci::Digest, bytes: &[u8]| {
         let mut hasher = DigestHasher::like(expected).unwrap();
         hasher.update(bytes);

@@ -82,6 +82,7 @@ pub fn image_request(reference: &str, work_dir: &Path) -> ImageRequest {
         jobs: NonZeroUsize::MIN,
         limits: Limits::default(),
         daemon: layerpress::source::DaemonOptions::default(),
+        registry: layerpress::source::RegistryOptions::default(),
     }
 }
 
@@ -119,7 +120,7 @@ pub fn press_with(rootfs: &Rootfs, wanted: Wanted) -> Result<Pressed> {
             finish: FinishOptions {
                 fsck: false,
                 verify: false,
-                sidecar: false,
+                sha256: false,
                 sync: false,
             },
         },

@@ -145,7 +145,7 @@ impl Details {
                 diff_id: layer.diff_id.to_string(),
                 digest: layer.digest.as_ref().map(ToString::to_string),
                 media_type: layer.media_type.clone(),
-                stored_bytes: layer.stored.length_bytes,
+                stored_bytes: layer.stored.length_bytes(),
                 uncompressed_bytes: match summary {
                     Some(summary) => Some(summary.tar_bytes),
                     None => unread_tar_bytes(layer)?,

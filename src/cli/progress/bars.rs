@@ -1,5 +1,6 @@
 //! A bar for each running task on a terminal, a line for each finished one.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -12,6 +13,8 @@ use crate::progress::{Meter, Reporter, Unit};
 const BYTES: &str =
     "{prefix:34!} [{wide_bar}] {percent:>3}% {binary_total_bytes:>11} {binary_bytes_per_sec:>13}";
 const ITEMS: &str = "{prefix:34!} [{wide_bar}] {percent:>3}% {human_len:>11}";
+/// While nothing is counted yet, or no more, the stage stands in the bar's place.
+const STAGE: &str = "{prefix:34!} {wide_msg}";
 const UNKNOWN: &str = "{prefix:34!} {spinner} {elapsed}";
 
 pub struct Bars {
@@ -36,7 +39,7 @@ impl Reporter for Bars {
     fn begin(&self, name: &str, unit: Unit, total: Option<u64>) -> Box<dyn Meter> {
         let (bar, template) = match (total, unit) {
             (None, _) => (ProgressBar::no_length(), UNKNOWN),
-            (Some(total), Unit::Bytes) => (ProgressBar::new(total), BYTES),
+            (Some(total), Unit::Bytes | Unit::TransferredBytes) => (ProgressBar::new(total), BYTES),
             (Some(total), Unit::Items) => (ProgressBar::new(total), ITEMS),
         };
         let bar = self
@@ -51,6 +54,7 @@ impl Reporter for Bars {
             bar,
             name: name.to_owned(),
             unit,
+            has_stage: AtomicBool::new(false),
         })
     }
 
@@ -81,11 +85,21 @@ struct Bar {
     bar: ProgressBar,
     name: String,
     unit: Unit,
+    has_stage: AtomicBool,
 }
 
 impl Meter for Bar {
     fn add(&self, amount: u64) {
+        if self.has_stage.swap(false, Ordering::Relaxed) {
+            self.bar.set_style(style(BYTES));
+        }
         self.bar.inc(amount);
+    }
+
+    fn status(&self, status: &str) {
+        self.has_stage.store(true, Ordering::Relaxed);
+        self.bar.set_style(style(STAGE));
+        self.bar.set_message(status.to_owned());
     }
 
     /// The bar makes room for a line above those that still run, which scrolls away like any
@@ -111,7 +125,7 @@ mod tests {
 
     #[test]
     fn templates_are_well_formed() {
-        for template in [BYTES, ITEMS, UNKNOWN] {
+        for template in [BYTES, ITEMS, STAGE, UNKNOWN] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
     }

@@ -23,7 +23,7 @@ pub struct Json {
 impl Reporter for Json {
     fn begin(&self, name: &str, unit: Unit, total: Option<u64>) -> Box<dyn Meter> {
         let unit = match unit {
-            Unit::Bytes => "bytes",
+            Unit::Bytes | Unit::TransferredBytes => "bytes",
             Unit::Items => "items",
         };
         tell(&json!({ "event": "begin", "task": name, "unit": unit, "total": total }));
@@ -67,6 +67,10 @@ impl Meter for JsonMeter {
             *told = Instant::now();
             tell(&json!({ "event": "progress", "task": self.name, "done": done }));
         }
+    }
+
+    fn status(&self, status: &str) {
+        tell(&json!({ "event": "status", "task": self.name, "status": status }));
     }
 
     fn finish(&self, outcome: &str) {

@@ -28,8 +28,12 @@ pub fn reporter(arguments: &OutputArguments) -> Box<dyn Reporter> {
 fn finished_line(name: &str, outcome: &str, unit: Unit, done: u64, time: Duration) -> String {
     let amount = match unit {
         Unit::Bytes if done > 0 => format!(", {}", ByteSize(done)),
+        Unit::TransferredBytes if done > 0 => {
+            let rate = (done as f64 / time.as_secs_f64().max(0.001)) as u64;
+            format!(", {}, {}/s", ByteSize(done), ByteSize(rate))
+        }
         // The outcome says what was counted.
-        Unit::Bytes | Unit::Items => String::new(),
+        Unit::Bytes | Unit::TransferredBytes | Unit::Items => String::new(),
     };
     format!("{name}: {outcome}{amount}, {:.2} s", time.as_secs_f64())
 }

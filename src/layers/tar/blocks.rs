@@ -7,9 +7,45 @@ use crate::error::{Error, Result};
 use crate::layers::carried;
 
 /// A multiple of the block size, so that no block straddles the buffer's end.
-const BUFFER_BYTES: usize = 256 << 10;
+pub(in crate::layers) const BUFFER_BYTES: usize = 256 << 10;
 
-/// Reads a tar from start to end, never seeking: every byte passes by whoever hashes it.
+/// Where a tar's bytes come from, the next one first.
+pub(in crate::layers) trait TarBytes {
+    /// Puts the next bytes into a buffer of [`BUFFER_BYTES`], or another such one in its place;
+    /// gives how many, 0 at the end only.
+    ///
+    /// # Errors
+    /// Carried ones.
+    fn next(&mut self, buffer: &mut Box<[u8]>) -> io::Result<usize>;
+
+    /// Leaves out up to `length` of the next bytes; gives how many. What cannot go on without
+    /// reading leaves out none.
+    ///
+    /// # Errors
+    /// As reading them would have.
+    fn leave_out(&mut self, _length: u64) -> io::Result<u64> {
+        Ok(0)
+    }
+}
+
+/// Fills a buffer as far as there is something to read.
+pub(in crate::layers) fn read_to_the_brim(
+    reader: &mut impl Read,
+    buffer: &mut [u8],
+) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// Reads a tar from start to end.
 pub(super) struct Blocks<R> {
     reader: R,
     buffer: Box<[u8]>,
@@ -18,7 +54,7 @@ pub(super) struct Blocks<R> {
     position: u64,
 }
 
-impl<R: Read> Blocks<R> {
+impl<R: TarBytes> Blocks<R> {
     pub(super) fn new(reader: R) -> Self {
         Self {
             reader,
@@ -39,15 +75,7 @@ impl<R: Read> Blocks<R> {
         if self.start == self.end {
             self.start = 0;
             self.end = 0;
-            // To the brim: blocks stay whole, and hashing and writing get long stretches.
-            while self.end < self.buffer.len() {
-                match self.reader.read(&mut self.buffer[self.end..]) {
-                    Ok(0) => break,
-                    Ok(read) => self.end += read,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(carried::take(error)),
-                }
-            }
+            self.end = self.reader.next(&mut self.buffer).map_err(carried::take)?;
         }
         Ok(&self.buffer[self.start..self.end])
     }
@@ -101,6 +129,14 @@ impl<R: Read> Blocks<R> {
     pub(super) fn skip(&mut self, length: u64) -> Result<u64> {
         let mut left = length;
         while left > 0 {
+            if self.start == self.end {
+                let left_out = self.reader.leave_out(left).map_err(carried::take)?;
+                self.position += left_out;
+                left -= left_out;
+                if left == 0 {
+                    break;
+                }
+            }
             let available = self.available()?.len();
             if available == 0 {
                 break;

@@ -4,9 +4,7 @@
 //! podman unpack layers with it; what it reads in silence and GNU tar does not is refused or
 //! counted.
 
-use std::io::Read;
-
-use super::blocks::{Blocks, padding};
+use super::blocks::{Blocks, TarBytes, padding};
 use super::header::{BLOCK, Header};
 use super::member::{Member, Names, entry};
 use super::pax::{Extended, Records, is_known};
@@ -25,13 +23,13 @@ pub(in crate::layers) struct Index {
     pub(in crate::layers) warnings: Warnings,
 }
 
-/// Reads a tar to the last byte and indexes its entries.
+/// Reads a tar to its end and indexes its entries; their data is passed over.
 ///
 /// # Errors
 /// [`Error::BadImage`] and [`Error::Unsupported`] with the byte and, where it is known, the entry;
 /// what `reader` returns.
 pub(in crate::layers) fn index(
-    reader: impl Read,
+    reader: impl TarBytes,
     limits: &Limits,
     budget: &Budget<'_>,
 ) -> Result<Index> {
@@ -76,7 +74,7 @@ impl Pending {
     }
 }
 
-impl<R: Read> Indexer<'_, R> {
+impl<R: TarBytes> Indexer<'_, R> {
     /// Reads one header and what belongs to it; `false` when the tar is at its end.
     fn record(&mut self) -> Result<bool> {
         let offset = self.blocks.position();

@@ -1,8 +1,6 @@
 //! One member of a tar: header, extensions and map put together to an entry.
 
-use std::io::Read;
-
-use super::blocks::Blocks;
+use super::blocks::{Blocks, TarBytes};
 use super::header::{Format, Header};
 use super::pax::Extended;
 use super::sparse::Sparse;
@@ -27,7 +25,7 @@ pub(super) struct Member {
 }
 
 /// Makes an entry. `blocks` stand behind the header, and afterwards at the data.
-pub(super) fn entry<R: Read>(
+pub(super) fn entry<R: TarBytes>(
     header: &Header<'_>,
     header_offset: u64,
     names: Names,
@@ -99,7 +97,7 @@ fn mtime(header: &Header<'_>, extended: &Extended<'_>) -> Result<Timestamp> {
 
 /// The type with what belongs to it, and how many bytes of data follow. Links, directories,
 /// devices and FIFOs have none, whatever their size field says.
-fn kind<R: Read>(
+fn kind<R: TarBytes>(
     header: &Header<'_>,
     path: &[u8],
     long_target: Option<Box<[u8]>>,
@@ -167,7 +165,7 @@ fn stored_size(header: &Header<'_>, extended: &Extended<'_>) -> Result<u64> {
     }
 }
 
-fn regular<R: Read>(
+fn regular<R: TarBytes>(
     header: &Header<'_>,
     extended: &Extended<'_>,
     blocks: &mut Blocks<R>,

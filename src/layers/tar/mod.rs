@@ -15,4 +15,5 @@ mod testing;
 mod tests;
 mod xattrs;
 
-pub(super) use index::index;
+pub(super) use blocks::{BUFFER_BYTES, TarBytes, read_to_the_brim};
+pub(super) use index::{Index, index};

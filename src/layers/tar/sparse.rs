@@ -1,8 +1,6 @@
 //! Sparse files: the maps of GNU tar's four formats, and what comes of them.
 
-use std::io::Read;
-
-use super::blocks::Blocks;
+use super::blocks::{Blocks, TarBytes};
 use super::header::{BLOCK, Header};
 use super::number::{decimal, header_number};
 use super::pax::Extended;
@@ -28,7 +26,7 @@ pub(super) struct Sparse {
 
 impl Sparse {
     /// The old GNU format: type `S`, four extents in the header, the rest in blocks after it.
-    pub(super) fn old<R: Read>(
+    pub(super) fn old<R: TarBytes>(
         header: &Header<'_>,
         blocks: &mut Blocks<R>,
         limits: &Limits,
@@ -57,7 +55,7 @@ impl Sparse {
     /// `stored_bytes`, which becomes less by the map's length).
     ///
     /// `None` where no record says the file is sparse.
-    pub(super) fn pax<R: Read>(
+    pub(super) fn pax<R: TarBytes>(
         extended: &Extended<'_>,
         stored_bytes: &mut u64,
         blocks: &mut Blocks<R>,
@@ -185,7 +183,7 @@ fn parse_map(text: &[u8]) -> Result<Map> {
 }
 
 /// The count of extents, then offsets and lengths, each a line; padded to a whole block.
-fn read_map<R: Read>(
+fn read_map<R: TarBytes>(
     stored_bytes: &mut u64,
     blocks: &mut Blocks<R>,
     limits: &Limits,

@@ -58,6 +58,7 @@ impl Session<'_> {
                 .env("PAGER", None)
                 .input(batch.join(&b'\n').into_iter().chain([b'\n']).collect())
                 .output_limit(limit_bytes)
+                .unsynced()
                 .run(reporter)?;
             let said = String::from_utf8_lossy(&output.stderr);
             // The version comes first, and the mode asked for is no complaint.

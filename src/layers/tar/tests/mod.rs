@@ -5,18 +5,50 @@ mod entries;
 mod extensions;
 mod sparse;
 
+use std::io::{self, Write};
+
+use super::blocks::{TarBytes, read_to_the_brim};
 use super::header::BLOCK;
 use super::index::Index;
 use super::testing::{Block, Tar, record, records};
 use crate::error::{Error, Result};
 use crate::layers::budget::{Budget, Used};
+use crate::layers::plain::PlainTar;
 use crate::layers::{Content, Data, DataExtent, Device, Entry, EntryKind};
 use crate::limits::Limits;
+use crate::region::FileRegion;
+use crate::source::StoredBlob;
 use crate::units::Timestamp;
 
+/// Every tar here is read twice, without and with leaving its files' data out.
 fn index_within(tar: &[u8], limits: &Limits) -> Result<Index> {
     let used = [Used::default()];
-    super::index(tar, limits, &Budget::new(limits, &used, 0))
+    let read = super::index(tar, limits, &Budget::new(limits, &used, 0));
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(tar).unwrap();
+    let stored = StoredBlob::AtHand(FileRegion::whole(file).unwrap());
+    let stored = stored.open(&|| false).unwrap();
+    let used = [Used::default()];
+    let budget = Budget::new(limits, &used, 0);
+    let hopped = super::index(PlainTar::new(&stored, &budget, &|| false), limits, &budget);
+    match (&read, &hopped) {
+        (Ok(read), Ok(hopped)) => {
+            assert_eq!(read.entries, hopped.entries);
+            assert!(read.warnings.lines().eq(hopped.warnings.lines()));
+            assert_eq!(budget.tar_bytes(), tar.len() as u64);
+        }
+        (read, hopped) => assert_eq!(
+            read.as_ref().unwrap_err().to_string(),
+            hopped.as_ref().unwrap_err().to_string()
+        ),
+    }
+    read
+}
+
+impl TarBytes for &[u8] {
+    fn next(&mut self, buffer: &mut Box<[u8]>) -> io::Result<usize> {
+        read_to_the_brim(self, buffer)
+    }
 }
 
 fn index(tar: &[u8]) -> Result<Index> {

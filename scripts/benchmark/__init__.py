@@ -1,0 +1,1 @@
+"""Times layerpress beside other ways to make a filesystem image: run by scripts/bench."""

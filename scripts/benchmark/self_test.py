@@ -1,0 +1,131 @@
+"""The comparer, held against trees and filesystems that were damaged in one way each: it must fail."""
+import os
+import subprocess
+import sys
+import tempfile
+
+from .check import what_is_wrong
+from .listing import differences, listing, summary, without_lost_and_found
+
+MTIME = 1_600_000_000
+
+
+def make_tree(root):
+    os.mkdir(root)
+    with open(f"{root}/file", "w", encoding="utf-8") as file:
+        file.write("content")
+    os.setxattr(f"{root}/file", "user.note", b"value")
+    os.mkdir(f"{root}/directory")
+    with open(f"{root}/directory/one", "w", encoding="utf-8") as file:
+        file.write("linked")
+    os.link(f"{root}/directory/one", f"{root}/two")
+    os.symlink("file", f"{root}/symlink")
+    os.mknod(f"{root}/device", 0o600 | 0o020000, os.makedev(1, 3))
+    for folder, directories, files in os.walk(root, topdown=False):
+        for name in [*directories, *files, "."]:
+            os.utime(os.path.join(folder, name), (MTIME, MTIME), follow_symlinks=False)
+
+
+def rewrite(path, content):
+    status = os.stat(path)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(content)
+    os.utime(path, ns=(status.st_mtime_ns, status.st_mtime_ns))
+
+
+def unlink_and_copy(root):
+    os.unlink(f"{root}/two")
+    rewrite_new(f"{root}/two", "linked")
+
+
+def rewrite_new(path, content):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(content)
+    os.utime(path, (MTIME, MTIME))
+
+
+def other_device(root):
+    os.unlink(f"{root}/device")
+    os.mknod(f"{root}/device", 0o600 | 0o020000, os.makedev(1, 5))
+
+
+def file_to_directory(root):
+    os.unlink(f"{root}/file")
+    os.mkdir(f"{root}/file")
+
+
+def other_target(root):
+    os.unlink(f"{root}/symlink")
+    os.symlink("elsewhere", f"{root}/symlink")
+
+
+DAMAGE = {
+    "missing": lambda root: os.unlink(f"{root}/device"),
+    "content": lambda root: rewrite(f"{root}/file", "CONTENT"),
+    "type": file_to_directory,
+    "size": lambda root: rewrite(f"{root}/file", "longer content"),
+    "target": other_target,
+    "link group": unlink_and_copy,
+    "device": other_device,
+    "xattrs": lambda root: os.setxattr(f"{root}/file", "user.note", b"other"),
+    "mode": lambda root: os.chmod(f"{root}/file", 0o4755),
+    "owner": lambda root: os.chown(f"{root}/symlink", 1, 2, follow_symlinks=False),
+    "mtime": lambda root: os.utime(f"{root}/directory", (MTIME, MTIME + 1)),
+    "mtime fraction": lambda root: os.utime(f"{root}/directory", ns=(0, MTIME * 10**9 + 1)),
+    "added": lambda root: rewrite_new(f"{root}/new", ""),
+}
+
+
+def expect(condition, what):
+    if not condition:
+        sys.exit(f"error: the benchmark's comparer is broken: {what}")
+
+
+def images(work, reference):
+    """The same through the kernel: a good filesystem, one with a changed mode, one that is none."""
+    image = f"{work}/image"
+
+    def set_field(path, field, value):
+        subprocess.run(["debugfs", "-w", "-R", f"set_inode_field {path} {field} {value}", image], check=True,
+                       capture_output=True)
+
+    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext3", "-d", f"{work}/tree", image, "8M"], check=True,
+                   stdout=subprocess.DEVNULL)
+    def verdict():
+        return what_is_wrong(image, reference, work)
+
+    expect(verdict() == ("", "but for the root's mtime"), f"mke2fs -d leaves the root's time out: {verdict()}")
+    set_field("/", "mtime", f"@{MTIME}")
+    expect(verdict() == ("", ""), f"it finds something in a good filesystem: {verdict()}")
+    set_field("/file", "mode", "0100600")
+    expect(verdict()[0].startswith("1 mode; "), "it does not find a mode in a filesystem")
+    set_field("/file", "links_count", "7")
+    expect("e2fsck" in verdict()[0], "it does not find a wrong link count")
+    with open(image, "r+b") as file:
+        file.write(bytes(4096))
+    expect("cannot be mounted" in verdict()[0], "it mounts what is no filesystem")
+
+
+def self_test():
+    """Ends the program unless the comparer finds each kind of damage, and none where there is none."""
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    with tempfile.TemporaryDirectory(prefix="self-test-", dir="/var/tmp") as work:  # /tmp may lack attributes
+        make_tree(f"{work}/tree")
+        reference = listing(f"{work}/tree")
+        for kind, damage in DAMAGE.items():
+            copy = f"{work}/{kind.replace(' ', '-')}"
+            subprocess.run(["cp", "-a", f"{work}/tree", copy], check=True)
+            expect(not differences(reference, listing(copy)), "it finds something in an equal tree")
+            damage(copy)
+            os.utime(copy, (MTIME, MTIME))
+            found = summary(differences(reference, listing(copy)))
+            expect(f"1 {kind}" in found or f"2 {kind}" in found, f"damage of {kind} is told as {found!r}")
+        empty = {**reference, b"./lost+found": {}}
+        expect(without_lost_and_found(empty) == reference, "it minds an empty lost+found")
+        expect(without_lost_and_found({**empty, b"./lost+found/x": {}}) != reference, "it misses a file in lost+found")
+        images(work, reference)
+
+
+if __name__ == "__main__":
+    self_test()
+    print("the benchmark's comparer finds what it must")

@@ -1,0 +1,176 @@
+//! How registries are asked: what is typed, and what the environment says.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::cache::CacheDirectory;
+use crate::error::Result;
+use crate::source::{
+    CacheChoice, CredentialFiles, Credentials, Login, Proxies, RegistryOptions, TlsOptions,
+};
+
+/// Downloads side by side, where nobody says otherwise; registries are not fond of more.
+const DOWNLOADS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
+
+/// The variable that names the one file of credentials.
+const AUTH_FILE: &str = "REGISTRY_AUTH_FILE";
+
+/// What is typed about registries.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Registries")]
+pub struct RegistryArguments {
+    /// Who asks [default: as docker login and podman login left it, or nobody]
+    #[arg(long, value_name = "USER:PASSWORD", value_parser = parse_login, conflicts_with = "anonymous")]
+    pub creds: Option<Login>,
+    /// Ask without a name, whatever docker login and podman login left
+    #[arg(long)]
+    pub anonymous: bool,
+    /// Hold registries' certificates against trusted authorities; false takes any, and plain HTTP
+    #[arg(
+        long,
+        value_name = "BOOL",
+        default_value_t = true,
+        default_missing_value = "true",
+        num_args = 0..=1,
+        require_equals = true,
+        action = clap::ArgAction::Set
+    )]
+    pub tls_verify: bool,
+    /// Also trust the certificate authorities in this file (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub ca_cert: Option<PathBuf>,
+    /// Show this certificate to registries that want one (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub client_cert: Option<PathBuf>,
+    /// The certificate's key (PEM) [default: in the same file]
+    #[arg(long, value_name = "FILE", requires = "client_cert")]
+    pub client_key: Option<PathBuf>,
+    /// Speak plain HTTP, which anybody on the way can read and change; without it only registries
+    /// on this machine are spoken to so
+    #[arg(long)]
+    pub plain_http: bool,
+    /// Seconds without a byte after which a connection counts as lost
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
+    pub timeout: Duration,
+    /// Try so often again what failed and may pass, such as a lost connection
+    #[arg(long, value_name = "N", default_value_t = RegistryOptions::DEFAULT_RETRIES)]
+    pub retry: u32,
+    /// Keep nothing for the next time, and take nothing from the cache
+    #[arg(long, conflicts_with = "cache_dir")]
+    pub no_cache: bool,
+    #[command(flatten)]
+    pub cache: CacheDirectory,
+}
+
+/// What is meant.
+///
+/// # Errors
+/// Where the environment is of no use for it.
+pub fn options(
+    arguments: &RegistryArguments,
+    jobs: Option<NonZeroUsize>,
+) -> Result<RegistryOptions> {
+    let cache = match &arguments.cache.cache_dir {
+        _ if arguments.no_cache => CacheChoice::None,
+        Some(path) => CacheChoice::Given(path.clone()),
+        // Without a home there is nowhere to keep anything.
+        None => arguments
+            .cache
+            .path()
+            .map_or(CacheChoice::None, CacheChoice::Usual),
+    };
+    Ok(RegistryOptions {
+        credentials: match &arguments.creds {
+            _ if arguments.anonymous => Credentials::Anonymous,
+            Some(login) => Credentials::Given(login.clone()),
+            None => Credentials::Files(CredentialFiles {
+                paths: credential_files(),
+                are_named: variable(AUTH_FILE).is_some(),
+                search_path: std::env::var_os("PATH"),
+            }),
+        },
+        tls: TlsOptions {
+            verify: arguments.tls_verify,
+            ca_cert: arguments.ca_cert.clone(),
+            client_cert: arguments.client_cert.clone(),
+            client_key: arguments.client_key.clone(),
+            cert_directories: cert_directories(),
+        },
+        plain_http: arguments.plain_http,
+        proxies: proxies(),
+        cache,
+        downloads: jobs.unwrap_or(DOWNLOADS),
+        timeout: arguments.timeout,
+        retries: arguments.retry,
+    })
+}
+
+/// A variable's value; an empty one is none.
+fn variable(name: &str) -> Option<PathBuf> {
+    let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
+    Some(PathBuf::from(value))
+}
+
+/// In the order in which they are asked: podman's, then docker's; or the one that is named.
+fn credential_files() -> Vec<PathBuf> {
+    if let Some(named) = variable(AUTH_FILE) {
+        return vec![named];
+    }
+    let home = std::env::home_dir().filter(|home| home.is_absolute());
+    let user = rustix::process::geteuid().as_raw();
+    let run = variable("XDG_RUNTIME_DIR")
+        .unwrap_or_else(|| PathBuf::from(format!("/run/containers/{user}")));
+    let podman = |directory: PathBuf| directory.join("containers/auth.json");
+    let mut files = vec![match variable("XDG_RUNTIME_DIR") {
+        Some(_) => podman(run),
+        None => run.join("auth.json"),
+    }];
+    let config = variable("XDG_CONFIG_HOME").or_else(|| Some(home.as_ref()?.join(".config")));
+    files.extend(config.map(podman));
+    let docker = variable("DOCKER_CONFIG").or_else(|| Some(home.as_ref()?.join(".docker")));
+    files.extend(docker.map(|directory| directory.join("config.json")));
+    files
+}
+
+/// podman's, then docker's; of both the user's own before the machine's.
+fn cert_directories() -> Vec<PathBuf> {
+    let home = std::env::home_dir().filter(|home| home.is_absolute());
+    let own = [".config/containers/certs.d", ".config/docker/certs.d"];
+    let own = home.iter().flat_map(|home| own.map(|path| home.join(path)));
+    let shared = ["/etc/containers/certs.d", "/etc/docker/certs.d"];
+    own.chain(shared.map(PathBuf::from)).collect()
+}
+
+fn proxies() -> Proxies {
+    let either = |upper: &str, lower: &str| {
+        [upper, lower]
+            .iter()
+            .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    };
+    Proxies {
+        http: either("HTTP_PROXY", "http_proxy"),
+        https: either("HTTPS_PROXY", "https_proxy"),
+        none_for: either("NO_PROXY", "no_proxy").unwrap_or_default(),
+    }
+}
+
+/// Reads `--creds`; what is wrong with it is told without it, for it is a secret.
+fn parse_login(text: &str) -> Result<Login, String> {
+    match text.split_once(':') {
+        Some((user, password)) if !user.is_empty() => Ok(Login {
+            user: user.to_owned(),
+            password: password.to_owned(),
+        }),
+        _ => Err("expected USER:PASSWORD".to_owned()),
+    }
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds @ 1..=86_400) => Ok(Duration::from_secs(seconds)),
+        _ => Err("expected whole seconds, from 1 to 86400".to_owned()),
+    }
+}

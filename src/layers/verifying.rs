@@ -1,0 +1,141 @@
+//! Digests and diff IDs, computed beside everything else.
+//!
+//! Hashing takes about as long as all other work of a build together, and nothing but the output's
+//! name waits for it. So it runs on threads of its own, behind the decompressor while a spool
+//! grows, and beside the steps that follow. Nothing that a layer says is final until
+//! [`Verifying::finish`] has said that its bytes are the ones the image names.
+
+mod board;
+#[cfg(test)]
+mod tests;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use board::Board;
+pub(super) use board::{Check, Which};
+
+use crate::error::{Error, Result};
+
+/// All layers' bytes on their way to being held against what the image says of them.
+#[derive(Debug)]
+#[must_use = "layers are not verified until this is finished"]
+pub struct Verifying {
+    board: Arc<Board>,
+    threads: Vec<JoinHandle<()>>,
+    image: String,
+    /// How errors call each layer.
+    labels: Vec<String>,
+}
+
+/// A check whose bytes are still being written. Dropped before it is whole, it is given up.
+#[derive(Debug)]
+pub(super) struct Growing {
+    board: Arc<Board>,
+    index: usize,
+}
+
+impl Growing {
+    /// So many bytes more are there.
+    pub(super) fn grow(&self, bytes: u64) {
+        self.board.grow(self.index, bytes);
+    }
+
+    /// All bytes are there.
+    pub(super) fn whole(self) {
+        self.board.is_whole(self.index);
+    }
+}
+
+impl Drop for Growing {
+    fn drop(&mut self) {
+        self.board.give_up_unless_whole(self.index);
+    }
+}
+
+impl Verifying {
+    /// Starts the threads: one fewer than `jobs`, since who calls [`Self::finish`] works too.
+    pub(super) fn start(image: &str, labels: Vec<String>, jobs: NonZeroUsize) -> Self {
+        let board = Arc::new(Board::default());
+        let thread = |_| {
+            let board = Arc::clone(&board);
+            let named = std::thread::Builder::new().name("hash".to_owned());
+            // Without it finish() does the work alone.
+            named.spawn(move || board.work()).ok()
+        };
+        let threads = (1..jobs.get()).filter_map(thread).collect();
+        Self {
+            board,
+            threads,
+            image: image.to_owned(),
+            labels,
+        }
+    }
+
+    /// Hashes bytes that are all there.
+    pub(super) fn add(&self, check: Check) {
+        let available = check.bytes.length_bytes;
+        self.board.push(check, available, true);
+    }
+
+    /// Hashes bytes as they come.
+    pub(super) fn add_growing(&self, check: Check) -> Growing {
+        Growing {
+            index: self.board.push(check, 0, false),
+            board: Arc::clone(&self.board),
+        }
+    }
+
+    /// Gives up what is above a layer that failed. Its stored bytes still count: damaged ones are
+    /// better called so than by what they happened to break.
+    pub(super) fn give_up_above(&self, layer: usize) {
+        self.board.give_up_above(layer);
+    }
+
+    /// Passes on what a later step says of the layers. Where that is an error, it may come of
+    /// bytes that are not the image's, which is then the error to report.
+    ///
+    /// # Errors
+    /// The step's; [`Self::finish`]'s in its place.
+    pub fn unless_damaged<T>(self, said: Result<T>) -> Result<(T, Self)> {
+        match said {
+            Ok(value) => Ok((value, self)),
+            // The machine's troubles are no news of the layers.
+            Err(error @ (Error::Io { .. } | Error::Tool(_))) => Err(error),
+            Err(error) => {
+                self.finish()?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits until every byte has been hashed, and helps.
+    ///
+    /// # Errors
+    /// Of the lowest layer that has one: [`Error::BadImage`] with both digests where one differs,
+    /// [`Error::Io`] where bytes cannot be read again.
+    pub fn finish(mut self) -> Result<()> {
+        self.board.close();
+        self.board.work();
+        for thread in self.threads.drain(..) {
+            if let Err(panic) = thread.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+        for (layer, outcome) in self.board.outcomes() {
+            outcome.map_err(|error| error.in_layer(&self.labels[layer]).in_image(&self.image))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Verifying {
+    fn drop(&mut self) {
+        self.board.stop();
+        for thread in self.threads.drain(..) {
+            // Only on the way out of an error, or after a panic.
+            let _ = thread.join();
+        }
+    }
+}

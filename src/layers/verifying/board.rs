@@ -1,0 +1,271 @@
+//! Who hashes what: the threads' common list.
+
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::error::{Error, Result};
+use crate::layers::layer_progress::LayerProgress;
+use crate::layers::stored::read_failed;
+use crate::layers::verification::Verification;
+use crate::region::FileRegion;
+
+/// Hashed in one go by one thread; short enough that threads share the work well.
+const SLICE_BYTES: u64 = 8 << 20;
+
+/// A spool that grows by less is not worth waking anybody.
+const WORTHWHILE_BYTES: u64 = 1 << 20;
+
+const BUFFER_BYTES: usize = 128 << 10;
+
+/// Which bytes of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::layers) enum Which {
+    /// As stored, which for an uncompressed layer is the tar too.
+    Stored,
+    /// The decompressed tar.
+    Tar,
+}
+
+/// Something to hash.
+pub(in crate::layers) struct Check {
+    pub(in crate::layers) layer: usize,
+    pub(in crate::layers) which: Which,
+    /// All bytes there are, or will be.
+    pub(in crate::layers) bytes: FileRegion,
+    pub(in crate::layers) verification: Verification,
+    pub(in crate::layers) progress: Arc<LayerProgress>,
+    /// Whether hashing is what the layer's progress counts.
+    pub(in crate::layers) is_counted: bool,
+}
+
+/// Checks, and how far each is.
+#[derive(Debug, Default)]
+pub(super) struct Board {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    slots: Vec<Slot>,
+    /// Whether no more checks come.
+    is_closed: bool,
+    is_stopped: bool,
+}
+
+#[derive(Debug)]
+struct Slot {
+    layer: usize,
+    which: Which,
+    available: u64,
+    is_whole: bool,
+    position: u64,
+    /// Absent while a thread has it and when it is done.
+    work: Option<Box<Work>>,
+    outcome: Option<Result<()>>,
+    is_given_up: bool,
+}
+
+struct Work {
+    bytes: FileRegion,
+    verification: Verification,
+    progress: Arc<LayerProgress>,
+    is_counted: bool,
+}
+
+impl std::fmt::Debug for Work {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.bytes.fmt(formatter)
+    }
+}
+
+impl Slot {
+    fn give_up(&mut self) {
+        self.is_given_up = true;
+        self.work = None;
+    }
+
+    /// Bytes to hash now; `None` where there is nothing to do.
+    fn pending(&self) -> Option<u64> {
+        let pending = self.available - self.position;
+        let is_ready = self.work.is_some() && (self.is_whole || pending >= WORTHWHILE_BYTES);
+        is_ready.then_some(pending)
+    }
+
+    fn is_settled(&self) -> bool {
+        self.is_given_up || self.outcome.is_some()
+    }
+}
+
+impl Board {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// So many bytes more of a check are there.
+    pub(super) fn grow(&self, index: usize, bytes: u64) {
+        let mut state = self.lock();
+        let slot = &mut state.slots[index];
+        let before = slot.available / WORTHWHILE_BYTES;
+        slot.available += bytes;
+        if slot.available / WORTHWHILE_BYTES > before {
+            self.changed.notify_one();
+        }
+    }
+
+    /// All bytes of a check are there.
+    pub(super) fn is_whole(&self, index: usize) {
+        self.lock().slots[index].is_whole = true;
+        self.changed.notify_one();
+    }
+
+    /// Nobody writes a check's bytes any more.
+    pub(super) fn give_up_unless_whole(&self, index: usize) {
+        let mut state = self.lock();
+        if !state.slots[index].is_whole {
+            state.slots[index].give_up();
+            self.changed.notify_all();
+        }
+    }
+
+    /// Gives up all of the layers above one, and its tar.
+    pub(super) fn give_up_above(&self, layer: usize) {
+        let mut state = self.lock();
+        for slot in &mut state.slots {
+            if (slot.layer, slot.which) > (layer, Which::Stored) && slot.outcome.is_none() {
+                slot.give_up();
+            }
+        }
+        self.changed.notify_all();
+    }
+
+    /// No more checks come.
+    pub(super) fn close(&self) {
+        self.lock().is_closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Nobody wants to know any more.
+    pub(super) fn stop(&self) {
+        self.lock().is_stopped = true;
+        self.changed.notify_all();
+    }
+
+    /// After the work: what came of each check that was not given up, the lowest layer first.
+    pub(super) fn outcomes(&self) -> Vec<(usize, Result<()>)> {
+        let mut slots = std::mem::take(&mut self.lock().slots);
+        slots.sort_by_key(|slot| (slot.layer, slot.which));
+        let missing = || Err(Error::Mismatch("a layer was not verified".to_owned()));
+        slots
+            .into_iter()
+            .filter(|slot| !slot.is_given_up)
+            .map(|slot| (slot.layer, slot.outcome.unwrap_or_else(missing)))
+            .collect()
+    }
+
+    /// Adds a check; gives its place in the list.
+    pub(super) fn push(&self, check: Check, available: u64, is_whole: bool) -> usize {
+        let Check {
+            layer,
+            which,
+            bytes,
+            verification,
+            progress,
+            is_counted,
+        } = check;
+        let mut state = self.lock();
+        state.slots.push(Slot {
+            layer,
+            which,
+            available,
+            is_whole,
+            position: 0,
+            work: Some(Box::new(Work {
+                bytes,
+                verification,
+                progress,
+                is_counted,
+            })),
+            outcome: None,
+            is_given_up: false,
+        });
+        self.changed.notify_one();
+        state.slots.len() - 1
+    }
+
+    /// Hashes whatever has most to hash, until nothing is left and nothing more comes.
+    pub(super) fn work(&self) {
+        let mut buffer = vec![0; BUFFER_BYTES];
+        let mut state = self.lock();
+        loop {
+            if state.is_stopped {
+                return;
+            }
+            let ready = |(index, slot): (usize, &Slot)| Some((slot.pending()?, index));
+            let most = state.slots.iter().enumerate().filter_map(ready).max();
+            let Some((pending, index)) = most else {
+                if state.is_closed && state.slots.iter().all(Slot::is_settled) {
+                    self.changed.notify_all();
+                    return;
+                }
+                state = self
+                    .changed
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let slot = &mut state.slots[index];
+            let Some(mut work) = slot.work.take() else {
+                continue;
+            };
+            let start = slot.position;
+            let length = pending.min(SLICE_BYTES);
+            let is_last = slot.is_whole && length == pending;
+            drop(state);
+            let hashed = work.hash(start, length, &mut buffer);
+            let ended = match hashed {
+                Ok(()) if is_last => Some(work.end()),
+                Ok(()) => {
+                    state = self.lock();
+                    let slot = &mut state.slots[index];
+                    slot.position += length;
+                    if !slot.is_given_up {
+                        slot.work = Some(work);
+                    }
+                    continue;
+                }
+                Err(error) => Some(Err(error)),
+            };
+            state = self.lock();
+            state.slots[index].outcome = ended;
+            self.changed.notify_all();
+        }
+    }
+}
+
+impl Work {
+    fn hash(&mut self, start: u64, length: u64, buffer: &mut [u8]) -> Result<()> {
+        let mut done = 0;
+        while done < length {
+            let want = (length - done).min(buffer.len() as u64);
+            // At most the buffer's length.
+            let target = &mut buffer[..want as usize];
+            self.bytes
+                .file
+                .read_exact_at(target, self.bytes.offset_bytes + start + done)
+                .map_err(read_failed)?;
+            self.verification.update(target);
+            done += want;
+        }
+        if self.is_counted {
+            self.progress.add(length);
+        }
+        Ok(())
+    }
+
+    fn end(self) -> Result<()> {
+        self.verification.finish()?;
+        self.progress.one_less();
+        Ok(())
+    }
+}

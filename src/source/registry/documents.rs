@@ -1,0 +1,283 @@
+//! Manifests, indexes and configurations: small, and read at once.
+
+use std::fs::File;
+use std::io::{Read, Write};
+
+use ureq::http::StatusCode;
+
+use super::Registry;
+use super::client::Trouble;
+use super::http::{Request, Response, broke_off};
+use super::url::Url;
+use crate::error::{Error, Result};
+use crate::oci::media_type::{
+    self, DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, Kind, OCI_INDEX, OCI_MANIFEST,
+};
+use crate::oci::{Descriptor, Digest, DigestHasher};
+use crate::source::document::{self, MAX_DOCUMENT_BYTES};
+
+/// What is understood; a registry may choose by it.
+const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
+
+/// Documents of one image: an index that leads to more is not meant to be used.
+const MAX_DOCUMENTS: usize = 500;
+
+const CONTENT_DIGEST: &str = "docker-content-digest";
+
+impl Registry<'_> {
+    /// The manifest or index that the reference names.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the registry gives none, [`Error::BadImage`] where it is not what its
+    /// digest says.
+    pub(in crate::source) fn top(&self) -> Result<Descriptor> {
+        let reference = &self.client.reference;
+        // A digest says it all: what the tag beside it means today is not asked, as by docker.
+        match (reference.digest(), reference.tag()) {
+            (Some(digest), _) => self.by_digest(digest),
+            (None, Some(tag)) => self.by_tag(tag),
+            (None, None) => Err(Error::Mismatch("a reference to nothing".to_owned())),
+        }
+    }
+
+    fn by_tag(&self, tag: &str) -> Result<Descriptor> {
+        let url = self.client.url(&format!("manifests/{tag}"))?;
+        // What a tag means is for the registry to say, each time; the rest may be here already.
+        if self.cache.is_some() {
+            let request = Request {
+                is_head: true,
+                accept: Some(ACCEPT),
+                ..Request::default()
+            };
+            let response = self.client.ask(&url, &request, self.waiting())?;
+            if response.status.is_success()
+                && let Some(digest) = content_digest(&response)
+                && let Some(bytes) = self.cached(&digest)?
+            {
+                return self.descriptor(digest, bytes);
+            }
+        }
+        let (digest, bytes) = self.fetch_verified(&url, None)?;
+        self.keep(&digest, &bytes)?;
+        self.descriptor(digest, bytes)
+    }
+
+    fn by_digest(&self, digest: &Digest) -> Result<Descriptor> {
+        if let Some(bytes) = self.cached(digest)? {
+            return self.descriptor(digest.clone(), bytes);
+        }
+        let url = self.client.url(&format!("manifests/{digest}"))?;
+        let (digest, bytes) = self.fetch_verified(&url, Some(digest))?;
+        self.keep(&digest, &bytes)?;
+        self.descriptor(digest, bytes)
+    }
+
+    /// The document that `descriptor` points at, `None` where the registry has none. Its size and
+    /// digest are the caller's to check, who does it for every source.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be read, [`Error::BadImage`] where it is too large.
+    pub(in crate::source) fn document(&self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>> {
+        let digest = descriptor.digest();
+        if let Some(bytes) = self.known.borrow().get(digest) {
+            return Ok(Some(bytes.clone()));
+        }
+        let bytes = match self.cached(digest)? {
+            Some(bytes) => bytes,
+            None => {
+                let place = match media_type::kind(descriptor.media_type().as_ref()) {
+                    Kind::Index | Kind::Manifest => "manifests",
+                    _ => "blobs",
+                };
+                let url = self.client.url(&format!("{place}/{digest}"))?;
+                let Some((digest, bytes)) = self.fetch(&url, Some(digest))? else {
+                    return Ok(None);
+                };
+                self.keep(&digest, &bytes)?;
+                bytes
+            }
+        };
+        self.remember(digest, &bytes)?;
+        Ok(Some(bytes))
+    }
+
+    /// Whether the registry has the blob.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it does not say.
+    pub(in crate::source) fn has_blob(&self, digest: &Digest) -> Result<bool> {
+        if let Some(cache) = &self.cache
+            && cache.find(digest)?.is_some()
+        {
+            return Ok(true);
+        }
+        let request = Request {
+            is_head: true,
+            ..Request::default()
+        };
+        let url = self.client.url(&format!("blobs/{digest}"))?;
+        let response = self.client.ask(&url, &request, self.waiting())?;
+        Ok(response.status.is_success())
+    }
+
+    fn descriptor(&self, digest: Digest, bytes: Vec<u8>) -> Result<Descriptor> {
+        self.remember(&digest, &bytes)?;
+        descriptor(digest, &bytes)
+    }
+
+    fn remember(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
+        let mut known = self.known.borrow_mut();
+        if known.len() >= MAX_DOCUMENTS {
+            return Err(Error::bad_image(format!(
+                "expected at most {MAX_DOCUMENTS} manifests, indexes and configurations, found more"
+            )));
+        }
+        known.insert(digest.clone(), bytes.to_vec());
+        Ok(())
+    }
+
+    fn fetch_verified(&self, url: &Url, expected: Option<&Digest>) -> Result<(Digest, Vec<u8>)> {
+        self.fetch(url, expected)?.ok_or_else(|| {
+            let what = match expected {
+                Some(digest) => format!("no manifest {digest}"),
+                None => format!(
+                    "no such tag, or no such repository (layerpress tags docker://{} lists them)",
+                    self.client.reference.full_repository()
+                ),
+            };
+            Error::io(
+                format!("cannot read {}", url.shown()),
+                std::io::Error::new(std::io::ErrorKind::NotFound, what),
+            )
+        })
+    }
+
+    /// A document and its digest, which is the one expected, or else the one that the registry
+    /// names; `None` where there is none.
+    fn fetch(&self, url: &Url, expected: Option<&Digest>) -> Result<Option<(Digest, Vec<u8>)>> {
+        let mut failed = 0;
+        let mut was_wrong = false;
+        loop {
+            let request = Request {
+                accept: url_is_manifest(url).then_some(ACCEPT),
+                ..Request::default()
+            };
+            let mut response = self.client.ask(url, &request, self.waiting())?;
+            if response.status != StatusCode::OK {
+                return Ok(None);
+            }
+            let bytes = match response.read_at_most(MAX_DOCUMENT_BYTES) {
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
+                    return Err(Error::bad_image(format!(
+                        "{}: expected at most {MAX_DOCUMENT_BYTES} bytes, found more",
+                        url.shown()
+                    )));
+                }
+                Err(error) => {
+                    failed += 1;
+                    let trouble =
+                        Trouble::new(url, format!("broke off: {}", broke_off(&error)), false);
+                    self.client.wait_after(failed, trouble, self.waiting())?;
+                    continue;
+                }
+            };
+            let expected = expected.cloned().or_else(|| content_digest(&response));
+            let mut hasher = match &expected {
+                Some(expected) => DigestHasher::like(expected)?,
+                None => DigestHasher::sha256(),
+            };
+            hasher.update(&bytes);
+            let found = hasher.finish();
+            match expected {
+                Some(expected) if expected != found => {
+                    let error = Error::bad_image(format!(
+                        "{}: expected bytes of the digest {expected}, found {found}",
+                        url.shown()
+                    ));
+                    // Once that may be an accident on the way.
+                    if was_wrong {
+                        return Err(error);
+                    }
+                    was_wrong = true;
+                    self.reporter
+                        .note(&format!("{error}; reading it once more"));
+                }
+                _ => return Ok(Some((found, bytes))),
+            }
+        }
+    }
+
+    /// A document out of the cache, if it is what its digest says.
+    fn cached(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
+        let Some(cache) = &self.cache else {
+            return Ok(None);
+        };
+        let Some(file) = cache.find(digest)? else {
+            return Ok(None);
+        };
+        let is_right = |bytes: &Vec<u8>| document::check_digest(bytes, digest, "").is_ok();
+        let bytes = read(file).ok().filter(is_right);
+        if bytes.is_none() {
+            cache.discard(digest)?;
+        }
+        Ok(bytes)
+    }
+
+    fn keep(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
+        let Some(cache) = &self.cache else {
+            return Ok(());
+        };
+        let mut partial = cache.partial(digest)?;
+        partial.write_all(bytes).map_err(|error| {
+            let path = cache.path().display();
+            Error::io(
+                format!("cannot write to the cache {path} (--no-cache does without)"),
+                error,
+            )
+        })?;
+        cache.insert(partial)
+    }
+}
+
+fn read(file: File) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(MAX_DOCUMENT_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn url_is_manifest(url: &Url) -> bool {
+    url.to_string().contains("/manifests/")
+}
+
+fn content_digest(response: &Response) -> Option<Digest> {
+    let digest: Digest = response.header(CONTENT_DIGEST)?.trim().parse().ok()?;
+    DigestHasher::like(&digest).is_ok().then_some(digest)
+}
+
+/// What a document is by its own words, and if it has none by its form.
+fn descriptor(digest: Digest, bytes: &[u8]) -> Result<Descriptor> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Outline {
+        media_type: Option<String>,
+        manifests: Option<serde::de::IgnoredAny>,
+        fs_layers: Option<serde::de::IgnoredAny>,
+    }
+    let name = format!("manifest {digest}");
+    let outline: Outline = document::parse(bytes, &name)?;
+    if outline.fs_layers.is_some() {
+        return Err(document::schema_1(&name));
+    }
+    let media_type = match (outline.media_type.as_deref(), &outline.manifests) {
+        (Some(own), _) if own == DOCKER_MANIFEST_LIST || own == DOCKER_MANIFEST => own.to_owned(),
+        (Some(own), _) if !own.is_empty() => own.to_owned(),
+        (_, Some(_)) => OCI_INDEX.to_owned(),
+        (_, None) => OCI_MANIFEST.to_owned(),
+    };
+    Ok(Descriptor::new(
+        media_type.as_str().into(),
+        bytes.len() as u64,
+        digest,
+    ))
+}

@@ -1,0 +1,313 @@
+//! All layers of an image, downloaded side by side, the base first.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use super::blob::Download;
+use super::client::{Client, Waiting, stopped};
+use crate::cache::{BlobLock, Cache};
+use crate::error::{Error, Result};
+use crate::oci::{Descriptor, Digest, DigestHasher};
+use crate::progress::{Meter, Reporter, Unit};
+use crate::source::arrival::Arrival;
+use crate::source::downloads::Downloads;
+
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// How often it is looked whether another process is done with a blob.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// The layers of one image and where they come from.
+#[derive(Debug)]
+pub(super) struct LayerDownloads {
+    pub(super) client: Arc<Client>,
+    pub(super) cache: Option<Arc<Cache>>,
+    pub(super) work_dir: PathBuf,
+    pub(super) threads: usize,
+    pub(super) jobs: Vec<Job>,
+    pub(super) next: AtomicUsize,
+    pub(super) is_cancelled: AtomicBool,
+    pub(super) tally: Tally,
+}
+
+/// One blob, which may be several layers.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) digest: Digest,
+    pub(super) arrival: Arc<Arrival>,
+    pub(super) layers: Vec<usize>,
+}
+
+/// What all of them come to.
+#[derive(Default)]
+pub(super) struct Tally {
+    meter: OnceLock<Box<dyn Meter>>,
+    downloaded: AtomicUsize,
+    was_there: AtomicUsize,
+}
+
+impl std::fmt::Debug for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tally")
+    }
+}
+
+impl LayerDownloads {
+    /// The place of a layer that `descriptor` names, an earlier one's where it is the same blob.
+    pub(super) fn add(&mut self, descriptor: &Descriptor, index: usize) -> Arc<Arrival> {
+        let same = |job: &&mut Job| {
+            job.digest == *descriptor.digest() && job.arrival.length_bytes() == descriptor.size()
+        };
+        if let Some(job) = self.jobs.iter_mut().find(same) {
+            job.layers.push(index);
+            return Arc::clone(&job.arrival);
+        }
+        let arrival = Arc::new(Arrival::new(descriptor.size()));
+        self.jobs.push(Job {
+            digest: descriptor.digest().clone(),
+            arrival: Arc::clone(&arrival),
+            layers: vec![index],
+        });
+        arrival
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.is_cancelled.load(Ordering::Relaxed)
+    }
+}
+
+impl Downloads for LayerDownloads {
+    fn threads(&self) -> usize {
+        self.threads.min(self.jobs.len())
+    }
+
+    fn work(&self, meters: &[Arc<dyn Meter>], reporter: &dyn Reporter) {
+        let stop = || self.is_cancelled();
+        loop {
+            let index = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(job) = self.jobs.get(index) else {
+                return;
+            };
+            let running = Running {
+                all: self,
+                job,
+                meters: job
+                    .layers
+                    .iter()
+                    .filter_map(|layer| meters.get(*layer))
+                    .collect(),
+                reporter,
+                stop: &stop,
+            };
+            // Even if this panics the readers are told that nothing more will come.
+            let _guard = FailOnDrop(&job.arrival);
+            match running.run() {
+                Ok(()) => self.tally.count(job.arrival.was_there(), self.jobs.len()),
+                Err(error) => job.arrival.fail(error),
+            }
+        }
+    }
+
+    fn cancel(&self) {
+        self.is_cancelled.store(true, Ordering::Relaxed);
+    }
+}
+
+struct FailOnDrop<'a>(&'a Arrival);
+
+impl Drop for FailOnDrop<'_> {
+    fn drop(&mut self) {
+        // Nothing to one that has its end.
+        self.0.fail(Error::Mismatch(
+            "a download ended without an outcome".to_owned(),
+        ));
+    }
+}
+
+impl Tally {
+    fn count(&self, was_there: bool, jobs: usize) {
+        let counter = if was_there {
+            &self.was_there
+        } else {
+            &self.downloaded
+        };
+        counter.fetch_add(1, Ordering::AcqRel);
+        let (downloaded, was_there) = (
+            self.downloaded.load(Ordering::Acquire),
+            self.was_there.load(Ordering::Acquire),
+        );
+        if downloaded + was_there == jobs
+            && let Some(meter) = self.meter.get()
+        {
+            let plural = if downloaded == 1 { "" } else { "s" };
+            let mut outcome = format!("{downloaded} layer{plural}");
+            if was_there > 0 {
+                outcome.push_str(&format!(", {was_there} already there"));
+            }
+            meter.finish(&outcome);
+        }
+    }
+}
+
+/// One blob being downloaded.
+struct Running<'a> {
+    all: &'a LayerDownloads,
+    job: &'a Job,
+    meters: Vec<&'a Arc<dyn Meter>>,
+    reporter: &'a dyn Reporter,
+    stop: &'a dyn Fn() -> bool,
+}
+
+impl<'a> Running<'a> {
+    fn run(&self) -> Result<()> {
+        let Some(cache) = self.all.cache.as_deref() else {
+            return self.download();
+        };
+        if self.is_in_cache(cache)? {
+            return Ok(());
+        }
+        let _lock = self.lock(cache)?;
+        // Another process may have downloaded it meanwhile.
+        if self.is_in_cache(cache)? {
+            return Ok(());
+        }
+        self.download()
+    }
+
+    fn lock(&self, cache: &Cache) -> Result<BlobLock> {
+        let mut is_told = false;
+        let waiting = self.waiting();
+        loop {
+            if (waiting.stop)() {
+                return Err(stopped());
+            }
+            if let Some(lock) = cache.try_lock(&self.job.digest)? {
+                return Ok(lock);
+            }
+            if !is_told {
+                self.status("waiting for another process");
+                is_told = true;
+            }
+            waiting.sleep(LOOK_AGAIN)?;
+        }
+    }
+
+    fn waiting(&self) -> Waiting<'a> {
+        Waiting {
+            reporter: self.reporter,
+            stop: self.stop,
+        }
+    }
+
+    /// Gives the blob out of the cache, held against its digest while it is read.
+    fn is_in_cache(&self, cache: &Cache) -> Result<bool> {
+        let Some(file) = cache.find(&self.job.digest)? else {
+            return Ok(false);
+        };
+        let path = cache.path().display();
+        let failed = |error| {
+            Error::io(
+                format!("cannot read {} in the cache {path}", self.job.digest),
+                error,
+            )
+        };
+        let length = file.metadata().map_err(failed)?.len();
+        self.status("already there");
+        if length == self.job.arrival.length_bytes()
+            && self.verify(Arc::new(file)).map_err(failed)?
+        {
+            self.job.arrival.verified();
+            return Ok(true);
+        }
+        self.reporter.note(&format!(
+            "{}: damaged in the cache {path}, downloading it again",
+            self.job.digest
+        ));
+        cache.discard(&self.job.digest)?;
+        Ok(false)
+    }
+
+    /// Passes a file on as it is read and hashed.
+    fn verify(&self, file: Arc<File>) -> std::io::Result<bool> {
+        let arrival = &self.job.arrival;
+        let Ok(mut hasher) = DigestHasher::like(&self.job.digest) else {
+            return Ok(false);
+        };
+        arrival.begin(Arc::clone(&file), true);
+        let mut buffer = vec![0; BUFFER_BYTES];
+        let mut passed = 0;
+        loop {
+            if self.all.is_cancelled() {
+                return Err(std::io::Error::other(
+                    "not read further after something else failed",
+                ));
+            }
+            let read = match (&*file).read(&mut buffer) {
+                Ok(0) => break,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                read => read?,
+            };
+            hasher.update(&buffer[..read]);
+            passed += read as u64;
+            arrival.advance_to(passed);
+            self.add(read as u64);
+        }
+        Ok(passed == arrival.length_bytes() && hasher.finish() == self.job.digest)
+    }
+
+    fn download(&self) -> Result<()> {
+        self.status("downloading");
+        let total = self
+            .all
+            .tally
+            .meter
+            .get_or_init(|| self.all.total(self.reporter));
+        let came = |bytes| {
+            total.add(bytes);
+            self.add(bytes);
+        };
+        let download = Download {
+            client: &self.all.client,
+            cache: self.all.cache.as_deref(),
+            work_dir: &self.all.work_dir,
+            digest: &self.job.digest,
+            length_bytes: self.job.arrival.length_bytes(),
+            arrival: &self.job.arrival,
+            came: &came,
+            waiting: self.waiting(),
+        };
+        download.run()?;
+        self.status("verifying");
+        self.job.arrival.verified();
+        Ok(())
+    }
+
+    fn status(&self, status: &str) {
+        for meter in &self.meters {
+            meter.status(status);
+        }
+    }
+
+    fn add(&self, bytes: u64) {
+        for meter in &self.meters {
+            meter.add(bytes);
+        }
+    }
+}
+
+impl LayerDownloads {
+    /// What is to be downloaded in all.
+    fn total(&self, reporter: &dyn Reporter) -> Box<dyn Meter> {
+        let is_absent = |job: &&Job| {
+            let cached = self.cache.as_ref().map(|cache| cache.find(&job.digest));
+            !matches!(cached, Some(Ok(Some(_))))
+        };
+        let absent = self.jobs.iter().filter(is_absent);
+        let bytes = absent.map(|job| job.arrival.length_bytes()).sum();
+        reporter.begin("download", Unit::TransferredBytes, Some(bytes))
+    }
+}

@@ -1,0 +1,216 @@
+//! One exchange over HTTP, and what became of it.
+
+use std::io::Read;
+use std::time::Duration;
+
+use ureq::http::{HeaderMap, Method, StatusCode, header};
+
+use super::proxies::{ProxyRules, Way};
+use super::tls;
+use super::url::Url;
+use crate::error::Result;
+use crate::source::registry_options::RegistryOptions;
+
+const USER_AGENT: &str = concat!("layerpress/", env!("CARGO_PKG_VERSION"));
+
+/// Time to find and reach a server, each.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What is told of a server that says nothing.
+const TOO_LONG: &str = "nothing came for too long (--timeout SECONDS waits longer)";
+
+/// A client for one program run: its connections are used again.
+#[derive(Debug)]
+pub(super) struct Http {
+    rules: ProxyRules,
+    direct: ureq::Agent,
+    http_proxy: ureq::Agent,
+    https_proxy: ureq::Agent,
+}
+
+/// A question.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Request<'a> {
+    pub(super) is_head: bool,
+    /// Fields of a form to be posted; none for reading.
+    pub(super) form: Option<String>,
+    pub(super) accept: Option<&'a str>,
+    /// What the server is shown.
+    pub(super) authorization: Option<String>,
+    /// The first byte wanted, where it is not the first there is.
+    pub(super) from_byte: u64,
+}
+
+/// An answer, whatever its status; its body is still to be read.
+pub(super) struct Response {
+    pub(super) url: Url,
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Box<dyn Read + Send>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unanswered {
+    /// The server's certificate is none that is trusted.
+    Untrusted(String),
+    /// The server does not speak TLS.
+    NotTls,
+    /// TLS ended in disagreement.
+    Tls(String),
+    /// Nobody is reached.
+    Unreachable(String),
+    /// The connection was lost, or nothing came for too long.
+    Lost(String),
+}
+
+impl Http {
+    /// # Errors
+    /// For certificates, keys and proxies that cannot be used.
+    pub(super) fn new(options: &RegistryOptions, registry: &str) -> Result<Self> {
+        let rules = ProxyRules::new(&options.proxies)?;
+        let tls = tls::config(&options.tls, registry)?;
+        let agent = |proxy: Option<ureq::Proxy>| {
+            ureq::Agent::config_builder()
+                // The environment is read elsewhere.
+                .proxy(proxy)
+                .tls_config(tls.clone())
+                .user_agent(USER_AGENT)
+                .accept_encoding("identity")
+                .http_status_as_error(false)
+                // Followed one by one, so that each is shown only what it may see.
+                .max_redirects(0)
+                .timeout_resolve(Some(CONNECT_TIMEOUT.min(options.timeout)))
+                .timeout_connect(Some(CONNECT_TIMEOUT.min(options.timeout)))
+                .timeout_send_request(Some(options.timeout))
+                .timeout_recv_response(Some(options.timeout))
+                .timeout_per_read(Some(options.timeout))
+                .timeout_per_write(Some(options.timeout))
+                .build()
+                .new_agent()
+        };
+        Ok(Self {
+            direct: agent(None),
+            http_proxy: agent(rules.http.clone()),
+            https_proxy: agent(rules.https.clone()),
+            rules,
+        })
+    }
+
+    /// Asks once, and follows nothing.
+    pub(super) fn exchange(
+        &self,
+        url: &Url,
+        request: &Request<'_>,
+    ) -> std::result::Result<Response, Unanswered> {
+        let agent = match self.rules.way(url) {
+            Way::Direct => &self.direct,
+            Way::HttpProxy => &self.http_proxy,
+            Way::HttpsProxy => &self.https_proxy,
+        };
+        let method = match (&request.form, request.is_head) {
+            (Some(_), _) => Method::POST,
+            (None, true) => Method::HEAD,
+            (None, false) => Method::GET,
+        };
+        let mut builder = ureq::http::Request::builder()
+            .method(method)
+            .uri(url.to_string());
+        if let Some(accept) = request.accept {
+            builder = builder.header(header::ACCEPT, accept);
+        }
+        if let Some(authorization) = &request.authorization {
+            builder = builder.header(header::AUTHORIZATION, authorization);
+        }
+        if request.from_byte > 0 {
+            builder = builder.header(header::RANGE, format!("bytes={}-", request.from_byte));
+        }
+        let response = match &request.form {
+            Some(form) => builder
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(form.clone())
+                .map_err(ureq::Error::from)
+                .and_then(|request| agent.run(request)),
+            None => builder
+                .body(())
+                .map_err(ureq::Error::from)
+                .and_then(|request| agent.run(request)),
+        };
+        let (parts, body) = response.map_err(unanswered)?.into_parts();
+        Ok(Response {
+            url: url.clone(),
+            status: parts.status,
+            headers: parts.headers,
+            body: Box::new(body.into_reader()),
+        })
+    }
+}
+
+impl Response {
+    /// A header's first value, if it is text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The body, if it is not longer than allowed.
+    ///
+    /// # Errors
+    /// The connection's; `FileTooLarge` where more comes.
+    pub(super) fn read_at_most(&mut self, limit_bytes: u64) -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        (&mut self.body)
+            .take(limit_bytes + 1)
+            .read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > limit_bytes {
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(bytes)
+    }
+}
+
+/// Why a body came to an end before its end.
+pub(super) fn broke_off(error: &std::io::Error) -> String {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    match inner {
+        Some(ureq::Error::Timeout(_)) => TOO_LONG.to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn unanswered(error: ureq::Error) -> Unanswered {
+    match error {
+        ureq::Error::Rustls(error) => tls_failure(&error),
+        ureq::Error::Io(error) => {
+            let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+            if let Some(inner) = inner {
+                return tls_failure(inner);
+            }
+            use std::io::ErrorKind::{
+                AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable,
+            };
+            match error.kind() {
+                ConnectionRefused | HostUnreachable | NetworkUnreachable | AddrNotAvailable => {
+                    Unanswered::Unreachable(error.to_string())
+                }
+                _ => Unanswered::Lost(error.to_string()),
+            }
+        }
+        ureq::Error::HostNotFound => Unanswered::Unreachable("no such host".to_owned()),
+        ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
+            Unanswered::Unreachable("nobody answers".to_owned())
+        }
+        ureq::Error::Timeout(_) => Unanswered::Lost(TOO_LONG.to_owned()),
+        ureq::Error::ConnectProxyFailed(why) => {
+            Unanswered::Unreachable(format!("the proxy refuses: {why}"))
+        }
+        error => Unanswered::Lost(error.to_string()),
+    }
+}
+
+fn tls_failure(error: &rustls::Error) -> Unanswered {
+    match error {
+        rustls::Error::InvalidMessage(_) => Unanswered::NotTls,
+        rustls::Error::InvalidCertificate(_) => Unanswered::Untrusted(error.to_string()),
+        error => Unanswered::Tls(error.to_string()),
+    }
+}

@@ -1,0 +1,115 @@
+//! What a registry says when it gives nothing (distribution API, "Errors").
+
+use serde::Deserialize;
+use ureq::http::StatusCode;
+
+use super::http::Response;
+use crate::error::Error;
+use crate::oci::RegistryReference;
+use crate::source::document::shown;
+
+/// Of a refusal no more is read.
+const MAX_BYTES: u64 = 64 << 10;
+
+/// Whether anybody was named to the registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Who {
+    Nobody,
+    /// Named by option or file.
+    Somebody,
+}
+
+#[derive(Deserialize)]
+struct Body {
+    #[serde(default)]
+    errors: Vec<Reason>,
+    /// Token servers have forms of their own.
+    details: Option<String>,
+    error_description: Option<String>,
+    message: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Reason {
+    code: Option<String>,
+    message: Option<String>,
+}
+
+/// The status and what the server says to it, on one line.
+pub(super) fn told(response: &mut Response) -> String {
+    let status = response.status;
+    let name = status.canonical_reason().unwrap_or("a status of its own");
+    let text = format!("{} {name}", status.as_u16());
+    match reason(response) {
+        Some(reason) if !reason.is_empty() => format!("{text}: {}", shown(&reason)),
+        _ => text,
+    }
+}
+
+fn reason(response: &mut Response) -> Option<String> {
+    let bytes = response.read_at_most(MAX_BYTES).ok()?;
+    let body: Body = serde_json::from_slice(&bytes).ok()?;
+    let first = body.errors.into_iter().next();
+    first
+        .and_then(|first| match (first.message, first.code) {
+            (Some(message), _) if !message.is_empty() => Some(message),
+            (_, code) => code,
+        })
+        .or(body.details)
+        .or(body.error_description)
+        .or(body.message)
+}
+
+/// The error for an answer that is final; `who` had asked, where it is the registry's own.
+pub(super) fn error(
+    reference: &RegistryReference,
+    response: &mut Response,
+    who: Option<Who>,
+) -> Error {
+    let what = format!("cannot read {}", response.url.shown());
+    error_about(what, reference, response, who)
+}
+
+/// The same for an answer of its token server.
+pub(super) fn login_error(
+    reference: &RegistryReference,
+    response: &mut Response,
+    who: Who,
+) -> Error {
+    let registry = reference.registry();
+    let what = format!(
+        "cannot log in at {registry} through {}",
+        response.url.shown()
+    );
+    error_about(what, reference, response, Some(who))
+}
+
+fn error_about(
+    what: String,
+    reference: &RegistryReference,
+    response: &mut Response,
+    who: Option<Who>,
+) -> Error {
+    use std::io::{Error as IoError, ErrorKind};
+    let told = told(response);
+    let repository = reference.full_repository();
+    let (kind, hint) = match (response.status, who) {
+        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(Who::Nobody)) => (
+            ErrorKind::PermissionDenied,
+            format!(
+                " (private, or no such repository as {repository}: --creds USER:PASSWORD or docker login names who asks)"
+            ),
+        ),
+        (StatusCode::UNAUTHORIZED, Some(Who::Somebody)) => (
+            ErrorKind::PermissionDenied,
+            " (user name or password are wrong: --creds USER:PASSWORD gives others, --anonymous none)"
+                .to_owned(),
+        ),
+        (StatusCode::FORBIDDEN, Some(Who::Somebody)) => (
+            ErrorKind::PermissionDenied,
+            format!(" (who is logged in may not read {repository}; --creds names another)"),
+        ),
+        _ => (ErrorKind::Other, String::new()),
+    };
+    Error::io(what, IoError::new(kind, format!("{told}{hint}")))
+}

@@ -1,0 +1,169 @@
+//! URLs, as far as registries need them (RFC 3986).
+
+use std::fmt;
+
+use ureq::http::Uri;
+
+use crate::oci::is_loopback;
+
+/// An absolute `http:` or `https:` URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Url(Uri);
+
+impl Url {
+    /// An absolute URL; `None` for anything else, and for one with a name and password in it.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let uri: Uri = text.parse().ok()?;
+        let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
+        let authority = uri.authority()?;
+        let has_user = authority.as_str().contains('@');
+        (is_http && !has_user && !authority.host().is_empty()).then_some(Self(uri))
+    }
+
+    /// Where a `Location` or `Link` in an answer from this URL leads.
+    pub(super) fn join(&self, location: &str) -> Option<Self> {
+        let location = location.split('#').next().unwrap_or(location).trim();
+        let is_absolute = location
+            .split_once(':')
+            .is_some_and(|(scheme, _)| !scheme.contains(['/', '?']));
+        if is_absolute {
+            return Self::parse(location);
+        }
+        let scheme = self.0.scheme_str()?;
+        if let Some(rest) = location.strip_prefix("//") {
+            return Self::parse(&format!("{scheme}://{rest}"));
+        }
+        let origin = format!("{scheme}://{}", self.0.authority()?);
+        let path = self.0.path();
+        let directory = path.rfind('/').map_or("/", |at| &path[..=at]);
+        Self::parse(&match location.chars().next() {
+            Some('/') => format!("{origin}{location}"),
+            Some('?') => format!("{origin}{path}{location}"),
+            _ => format!("{origin}{directory}{location}"),
+        })
+    }
+
+    pub(super) fn is_tls(&self) -> bool {
+        self.0.scheme_str() == Some("https")
+    }
+
+    /// The host as in the URL, an IPv6 address in brackets.
+    pub(super) fn host(&self) -> &str {
+        self.0.host().unwrap_or_default()
+    }
+
+    /// The port, also where it is the scheme's own.
+    pub(super) fn port(&self) -> u16 {
+        let usual = if self.is_tls() { 443 } else { 80 };
+        self.0.port_u16().unwrap_or(usual)
+    }
+
+    pub(super) fn is_loopback(&self) -> bool {
+        is_loopback(self.host())
+    }
+
+    /// Whether both are one server's, so that what one may know the other may.
+    pub(super) fn has_origin_of(&self, other: &Self) -> bool {
+        let same_host = self.host().eq_ignore_ascii_case(other.host());
+        same_host && (self.is_tls(), self.port()) == (other.is_tls(), other.port())
+    }
+
+    /// With more parameters in its query.
+    pub(super) fn with_query(&self, parameters: &[(&str, &str)]) -> Option<Self> {
+        let mut text = self.to_string();
+        let mut separator = if self.0.query().is_some() { '&' } else { '?' };
+        for (name, value) in parameters {
+            text.push(separator);
+            text.push_str(&format!("{name}={}", percent_encoded(value)));
+            separator = '&';
+        }
+        Self::parse(&text)
+    }
+
+    /// For an error: without the query, which may be a secret signature.
+    pub(super) fn shown(&self) -> String {
+        let scheme = self.0.scheme_str().unwrap_or_default();
+        let authority = self
+            .0
+            .authority()
+            .map_or("", |authority| authority.as_str());
+        format!("{scheme}://{authority}{}", self.0.path())
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A value for a query or a form: everything but unreserved letters as `%XX` (RFC 3986, 2.3).
+pub(super) fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    #[test]
+    fn locations_are_resolved_as_browsers_do() {
+        let base = url("https://host:5000/v2/a/tags/list?n=2");
+        for (location, joined) in [
+            ("https://other/x?y#z", "https://other/x?y"),
+            ("//other/x", "https://other/x"),
+            ("/v2/b?last=a:b", "https://host:5000/v2/b?last=a:b"),
+            ("?last=x", "https://host:5000/v2/a/tags/list?last=x"),
+            ("next", "https://host:5000/v2/a/tags/next"),
+        ] {
+            assert_eq!(base.join(location).unwrap().to_string(), joined);
+        }
+        for wrong in [
+            "file:///etc/passwd",
+            "ftp://x/",
+            "http://",
+            "https://user:secret@h/",
+            "http://a b/",
+        ] {
+            assert!(base.join(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        let registry = url("https://host/v2/");
+        assert!(registry.has_origin_of(&url("https://HOST:443/other?x")));
+        for other in [
+            "http://host/",
+            "https://host:444/",
+            "https://host.evil/",
+            "http://host:443/",
+        ] {
+            assert!(!registry.has_origin_of(&url(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn queries_are_encoded_and_not_shown() {
+        let url = url("http://h/token?a=b")
+            .with_query(&[("scope", "repository:a/b:pull"), ("account", "ü&x")])
+            .unwrap();
+        assert_eq!(
+            url.to_string(),
+            "http://h/token?a=b&scope=repository%3Aa%2Fb%3Apull&account=%C3%BC%26x"
+        );
+        assert_eq!(url.shown(), "http://h/token");
+    }
+}

@@ -1,0 +1,57 @@
+//! What the output takes of the host's disk.
+
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+use std::process::Command;
+
+use crate::image::ARCHIVE;
+use crate::support::run::LAYERPRESS;
+use crate::{alone, support};
+
+const BLOCK: usize = 4096;
+
+/// The host's own map of the file, which some filesystems count with it.
+const MAP_BYTES: u64 = 64 << 10;
+
+/// Bytes of blocks with something in them, and bytes taken on the host.
+fn content_and_host_bytes(path: &Path) -> (u64, u64) {
+    let bytes = fs::read(path).unwrap();
+    let has_content = |block: &&[u8]| block.iter().any(|byte| *byte != 0);
+    let blocks = bytes.chunks(BLOCK).filter(has_content).count();
+    let host_bytes = fs::metadata(path).unwrap().blocks() * 512;
+    ((blocks * BLOCK) as u64, host_bytes)
+}
+
+fn is_sparse(path: &Path) -> bool {
+    let (content_bytes, host_bytes) = content_and_host_bytes(path);
+    host_bytes <= content_bytes + MAP_BYTES
+}
+
+#[test]
+fn no_block_of_zeros_takes_room_on_the_host() {
+    let _alone = alone();
+    let Some(_) = support::oracles::program("mke2fs") else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let reference = ARCHIVE.write(directory.path());
+    let output = directory.path().join("fs.img");
+    let built = Command::new(LAYERPRESS)
+        .args(["build", "-q", "--size=300M", &reference, "-o"])
+        .arg(&output)
+        .status()
+        .unwrap();
+    assert!(built.success());
+    // The journal of such a filesystem has 16 MiB, and more than 250 MiB are free.
+    let (content_bytes, host_bytes) = content_and_host_bytes(&output);
+    assert!(
+        is_sparse(&output),
+        "expected at most {content_bytes} bytes on the host, found {host_bytes}"
+    );
+    // The same judge, when a journal's worth of zeros has been written where nothing was.
+    let file = File::options().write(true).open(&output).unwrap();
+    file.write_all_at(&vec![0; 16 << 20], 200 << 20).unwrap();
+    file.sync_all().unwrap();
+    assert!(!is_sparse(&output));
+}

@@ -1,0 +1,34 @@
+//! Pulling from registries, against the real registry server on the loopback, and against a proxy
+//! before it that does wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+// Servers, proxies and clients.
+mod blob_store;
+mod cache_check;
+mod forward_proxy;
+mod http;
+mod proxy;
+mod pull;
+mod push;
+mod registry_server;
+mod stand;
+mod tls;
+mod token_server;
+
+// The tests.
+mod credentials;
+mod equal_images;
+mod faults;
+mod killed;
+mod manifests;
+mod progress;
+mod resume;
+mod reuse;
+mod rig;
+mod sharing;
+mod tags;
+mod tokens;
+mod transport;
