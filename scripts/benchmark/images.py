@@ -64,16 +64,16 @@ def tag_and_layers(layout):
 
 
 def flatten(source, derived):
-    """The root filesystem as umoci makes it, and as a tar by GNU tar."""
-    rootfs, flat_tar = os.path.join(derived, "rootfs"), os.path.join(derived, "rootfs.tar")
+    """The root filesystem as umoci makes it, and as a tar: by bsdtar, which marks names that are not UTF-8
+    as such, so that every reader takes them."""
+    rootfs, flat_tar = os.path.join(derived, "rootfs"), os.path.join(derived, "rootfs.pax.tar")
     os.makedirs(derived, exist_ok=True)
     if not os.path.exists(rootfs):
         print(f"flattening {source}", flush=True)
         script("flatten-with-umoci", os.path.join(source, "docker.tar"), rootfs)
     if not os.path.exists(flat_tar):
-        subprocess.run(["tar", "--sort=name", "--numeric-owner", "--format=pax", "--xattrs", "--xattrs-include=*",
-                        "--acls", "--pax-option=delete=atime,delete=ctime", "-C", rootfs, "-cf",
-                        flat_tar + ".partial", "."], check=True)
+        subprocess.run(["bsdtar", "--format=pax", "--xattrs", "--acls", "--no-fflags", "--numeric-owner", "-C", rootfs,
+                        "-cf", flat_tar + ".partial", "."], check=True, stderr=subprocess.DEVNULL)
         os.rename(flat_tar + ".partial", flat_tar)
     return rootfs, flat_tar
 

@@ -72,7 +72,8 @@ class Runner:
             return result, None
 
     def race(self, image, contenders, rounds, slow_seconds):
-        """All contenders in turn, rounds times; from slow_seconds on twice, from six times that on once."""
+        """All contenders in turn, rounds times; from slow_seconds on twice, from six times that on the warm-up
+        is all there is."""
         results, wanted = [], {}
         for contender in contenders:
             missing = [name for name in contender.tools if not self.tools.find(name)]
@@ -82,9 +83,11 @@ class Runner:
             result, first = self.warm_up(image, contender)
             self.tell(image, "warm-up", result, first)
             results.append(result)
-            if first:
-                runs = rounds if first.seconds < slow_seconds else 2 if first.seconds < 6 * slow_seconds else 1
-                wanted[id(result)] = min(rounds, runs)
+            if first and first.seconds >= 6 * slow_seconds:
+                result.samples.append(first)
+                result.notes.append("too slow for more than the warm-up, which is told instead")
+            elif first:
+                wanted[id(result)] = rounds if first.seconds < slow_seconds else min(rounds, 2)
         for number in range(rounds):
             for result in results:
                 if number < wanted.get(id(result), 0):

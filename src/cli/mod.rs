@@ -27,6 +27,8 @@ mod rows;
 mod signals;
 mod stat;
 mod table;
+// As with args: brackets of their own.
+#[allow(rustdoc::broken_intra_doc_links)]
 mod tags;
 mod tell;
 mod text;

@@ -24,7 +24,7 @@ use crate::limits::Limits;
 #[cfg(feature = "network")]
 use crate::oci::Descriptor;
 use crate::oci::Platform;
-use crate::progress::Reporter;
+use crate::progress::{Reporter, Unit};
 use crate::region::FileRegion;
 use crate::warnings::Warnings;
 
@@ -247,7 +247,12 @@ impl<'a> Opener<'a> {
 
     /// What a daemon sends is what `docker save` writes, and is to be the image that was meant.
     fn daemon(&self, name: &str) -> Result<(Found<'a>, Option<Selector>)> {
+        // It may take minutes to prepare the image before it sends anything.
+        let meter = self
+            .reporter
+            .begin(&format!("wait for {}", self.name), Unit::Items, None);
         let daemon::Saved { id, tar } = daemon::save(name, &self.options.daemon)?;
+        meter.finish("answered");
         let tar = self.spooler(false).stream(tar, None, self.name)?;
         recognise::check_tar(&tar.region)?;
         let archive = Archive::index(tar.region, &self.options.limits)?;

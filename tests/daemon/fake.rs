@@ -60,6 +60,20 @@ fn the_fake_is_good_enough_to_build_from() {
 }
 
 #[test]
+fn an_id_may_be_that_of_the_manifest_as_in_dockers_containerd_store() {
+    let files = image().modern_archive("app:1");
+    let index: serde_json::Value = serde_json::from_slice(&files.0["index.json"]).unwrap();
+    let id = index["manifests"][0]["digest"].as_str().unwrap().to_owned();
+    let tar = files.tar();
+    let fake = daemon(id, move |stream| send_chunked(stream, &tar));
+    let press = Press::new();
+    build(&press, &fake.address(), "app:1").succeeded();
+    let bytes = super::take_output(&press);
+    files.write_tar(&press.image());
+    assert!(bytes == super::built_of(&press, press.image().to_str().unwrap()));
+}
+
+#[test]
 fn another_image_than_the_one_asked_for_is_refused() {
     let other = TestImage::new([layer_tar(&[("other", b"image")])]);
     let ((bytes, _), (_, id)) = (saved(&other), saved(&image()));

@@ -64,8 +64,7 @@ fn client(path: &Path, key_path: &Path) -> Result<ClientCert> {
         return Err(not_pem(path, "certificates"));
     }
     let key_bytes = read(key_path)?;
-    let key = PrivateKeyDer::from_pem_slice(&key_bytes)
-        .map_err(|_| not_pem(key_path, "an unencrypted private key"))?;
+    let key = PrivateKeyDer::from_pem_slice(&key_bytes).map_err(|_| no_key(key_path))?;
     let signing =
         any_supported_type(&key).map_err(|_| not_pem(key_path, "an RSA, ECDSA or Ed25519 key"))?;
     use rustls::Error::InconsistentKeys;
@@ -82,8 +81,7 @@ fn client(path: &Path, key_path: &Path) -> Result<ClientCert> {
         }
     }
     let chain: Vec<_> = chain.iter().map(owned).collect();
-    let key = PrivateKey::from_pem(&key_bytes)
-        .map_err(|_| not_pem(key_path, "an unencrypted private key"))?;
+    let key = PrivateKey::from_pem(&key_bytes).map_err(|_| no_key(key_path))?;
     Ok(ClientCert::new_with_certs(&chain, key))
 }
 
@@ -107,6 +105,13 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+fn no_key(path: &Path) -> Error {
+    not_pem(
+        path,
+        "an unencrypted private key (--client-key names another file)",
+    )
+}
+
 fn not_pem(path: &Path, expected: &str) -> Error {
-    Error::unsupported(format!("{}: expected {expected} as PEM", path.display()))
+    Error::unsupported(format!("{}: expected PEM with {expected}", path.display()))
 }
