@@ -7,6 +7,7 @@ import stat
 import subprocess
 import tarfile
 
+from .flat_tar import write_flat_tar
 from .listing import cached, listing, without_lost_and_found
 
 SCRIPTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -64,16 +65,14 @@ def tag_and_layers(layout):
 
 
 def flatten(source, derived):
-    """The root filesystem as umoci makes it, and as a tar: by bsdtar, which marks names that are not UTF-8
-    as such, so that every reader takes them."""
-    rootfs, flat_tar = os.path.join(derived, "rootfs"), os.path.join(derived, "rootfs.pax.tar")
+    """The root filesystem as umoci makes it, and as a tar."""
+    rootfs, flat_tar = os.path.join(derived, "rootfs"), os.path.join(derived, "rootfs.tar")
     os.makedirs(derived, exist_ok=True)
     if not os.path.exists(rootfs):
         print(f"flattening {source}", flush=True)
         script("flatten-with-umoci", os.path.join(source, "docker.tar"), rootfs)
     if not os.path.exists(flat_tar):
-        subprocess.run(["bsdtar", "--format=pax", "--xattrs", "--acls", "--no-fflags", "--numeric-owner", "-C", rootfs,
-                        "-cf", flat_tar + ".partial", "."], check=True, stderr=subprocess.DEVNULL)
+        write_flat_tar(rootfs, flat_tar + ".partial")
         os.rename(flat_tar + ".partial", flat_tar)
     return rootfs, flat_tar
 
