@@ -15,8 +15,13 @@ use std::thread::JoinHandle;
 
 use board::Board;
 pub(super) use board::{Check, Which};
+use rustix::process::setpriority_process;
 
 use crate::error::{Error, Result};
+
+/// How far the threads stand back behind others: while layers are decompressed, who waits for that
+/// has more to do afterwards than who waits for hashes.
+const NICE: i32 = 5;
 
 /// All layers' bytes on their way to being held against what the image says of them.
 #[derive(Debug)]
@@ -62,7 +67,13 @@ impl Verifying {
             let board = Arc::clone(&board);
             let named = std::thread::Builder::new().name("hash".to_owned());
             // Without it finish() does the work alone.
-            named.spawn(move || board.work()).ok()
+            named
+                .spawn(move || {
+                    // The kernel refuses it nobody, and without it all is well but slower.
+                    let _ = setpriority_process(None, NICE);
+                    board.work();
+                })
+                .ok()
         };
         let threads = (1..jobs.get()).filter_map(thread).collect();
         Self {
