@@ -117,18 +117,12 @@ fn four_is_a_broken_image_and_five_an_unsupported_one() {
     fs::write(press.image(), b"\x7fELF and so on").unwrap();
     build(&press, &[]).failed(5, &["save.tar", "ELF"]);
     nothing_left(&press);
-    for (image, words) in [
-        ("docker://debian:12", ["docker://debian:12", "skopeo copy"]),
-        (
-            "containers-storage:debian",
-            ["containers-storage:debian", "skopeo copy"],
-        ),
-    ] {
-        let mut command = press.command("build");
-        command.arg(image);
-        press.add_directories(&mut command);
-        press.run(&mut command).failed(5, &words);
-    }
+    let mut command = press.command("build");
+    command.arg("containers-storage:debian");
+    press.add_directories(&mut command);
+    press
+        .run(&mut command)
+        .failed(5, &["containers-storage:debian", "skopeo copy"]);
 }
 
 #[test]

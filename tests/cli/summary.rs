@@ -79,7 +79,9 @@ fn the_json_summary_has_all_names_and_the_numbers_of_dumpe2fs() {
     assert_eq!(number(&summary, "/output_bytes"), 100 << 20);
     let du = String::from_utf8(succeed("du", ["-B1", path.to_str().unwrap()])).unwrap();
     let du: u64 = du.split_whitespace().next().unwrap().parse().unwrap();
-    assert_eq!(number(&summary, "/output_host_bytes"), du);
+    // The host's own map of the file is made when the file is written to the disk.
+    let map_bytes = 64 << 10;
+    assert!(number(&summary, "/output_host_bytes").abs_diff(du) <= map_bytes);
     assert_eq!(ended.stderr, "");
 }
 

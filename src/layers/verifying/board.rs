@@ -128,11 +128,12 @@ impl Board {
         }
     }
 
-    /// Gives up all of the layers above one, and its tar.
+    /// Gives up all of the layers above one, and its tar, also what is done: whether that comes
+    /// before or after is chance.
     pub(super) fn give_up_above(&self, layer: usize) {
         let mut state = self.lock();
         for slot in &mut state.slots {
-            if (slot.layer, slot.which) > (layer, Which::Stored) && slot.outcome.is_none() {
+            if (slot.layer, slot.which) > (layer, Which::Stored) {
                 slot.give_up();
             }
         }

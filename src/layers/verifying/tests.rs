@@ -91,16 +91,15 @@ fn the_last_byte_counts() {
 
 #[test]
 fn what_is_given_up_is_neither_waited_for_nor_held_against_anything() {
-    let verifying = start(2);
-    let right = digest(b"right");
-    verifying.add(check(0, Which::Stored, region(b"right"), &right));
-    drop(verifying.add_growing(check(0, Which::Tar, region(b""), &right)));
-    verifying.add(check(1, Which::Stored, region(b"wrong"), &right));
-    verifying.give_up_above(0);
-    // Layer 1 may have been hashed before it was given up.
-    match verifying.finish() {
-        Ok(()) => {}
-        Err(error) => assert!(error.to_string().contains("number 2"), "{error}"),
+    // Whether the wrong one has been found by then is chance.
+    for round in 0..30 {
+        let verifying = start(1 + round % 3);
+        let right = digest(b"right");
+        verifying.add(check(0, Which::Stored, region(b"right"), &right));
+        drop(verifying.add_growing(check(0, Which::Tar, region(b""), &right)));
+        verifying.add(check(1, Which::Stored, region(b"wrong"), &right));
+        verifying.give_up_above(0);
+        verifying.finish().unwrap();
     }
 }
 
