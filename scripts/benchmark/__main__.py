@@ -29,6 +29,7 @@ def arguments():
     parser.add_argument("--images", default=",".join(NUMBERED))
     parser.add_argument("--only", type=re.compile, default=re.compile(""))
     parser.add_argument("--slow", type=float, default=10)
+    parser.add_argument("--limit", type=int, default=600)
     parser.add_argument("--json")
     parser.add_argument("--markdown")
     parser.add_argument("--mounted", action="store_true")
@@ -82,7 +83,7 @@ def main():
                     environment = stack.enter_context(dockerd(given.dir))
                 say(f"loading image {name} into dockerd")
                 image.variables["CONTAINER"] = container(image.variables["ARCHIVE"], environment)
-            runner = Runner(work, tools, environment or {}, say)
+            runner = Runner(work, tools, environment or {}, given.limit, say)
             if given.mounted:
                 text, document = bench_mounted(image, runner, chosen, given.rounds)
             else:

@@ -19,6 +19,17 @@ class Sample:
     output_bytes: int = 0
 
 
+def wait_for_group(group, seconds=60):
+    """Waits until no process of the group is left: what was stopped may have to unmount first."""
+    for _ in range(seconds * 10):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    os.killpg(group, signal.SIGKILL)
+
+
 class Failed(Exception):
     """A command that ended with an error, ran too long, or left no output."""
 
@@ -51,12 +62,14 @@ def measure(command, log, limit_seconds, environment=None):
             _, status, usage = os.wait4(process.pid, 0)
         except BaseException:
             os.killpg(process.pid, signal.SIGTERM)
+            wait_for_group(process.pid)
             raise
         finally:
             seconds = time.perf_counter() - start
             signal.alarm(0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if seconds >= limit_seconds:
+        wait_for_group(process.pid)
         raise Failed(f"took more than {limit_seconds} s")
     if process.returncode != 0:
         with open(log, errors="replace") as text:
