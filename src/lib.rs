@@ -15,6 +15,9 @@
 //! [`pipeline::build`] is the whole job, a line for each step; each step takes what the steps
 //! before it made, as types of their own, so that none can be skipped. Which room may use which
 //! is held by `tests/architecture`.
+//!
+//! Layers are indexed first and verified beside everything that follows: [`layers::Verifying`] goes
+//! along with what was read, and `finish` gives the output its name only after it.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

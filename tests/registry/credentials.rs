@@ -32,16 +32,7 @@ fn with_password() -> Option<Stand> {
 
 /// A stand whose registry wants a token.
 fn with_tokens(tokens: &TokenServer) -> Option<Stand> {
-    let (realm, certificate) = (tokens.realm(), tokens.certificate());
-    let access = Access::Token {
-        realm: &realm,
-        certificate: &certificate,
-    };
-    let setup = Setup {
-        access,
-        ..Setup::default()
-    };
-    Stand::with(image(), setup)
+    Stand::with_tokens(image(), tokens)
 }
 
 /// `HOST:PORT` of what is pulled from.

@@ -5,8 +5,9 @@ use serde_json::Value;
 use super::proxy::Proxy;
 use super::pull::{Puller, sample};
 use super::push::Repository;
-use super::registry_server::{Registry, Setup};
+use super::registry_server::{Access, Registry, Setup};
 use super::support::archive::{Compression, Files, TestImage};
+use super::token_server::TokenServer;
 
 /// What most tests need. The image is `sample:1`, its layers compressed with gzip.
 #[derive(Debug)]
@@ -45,6 +46,20 @@ impl Stand {
     /// Behind a registry that serves everybody.
     pub fn of(image: TestImage) -> Option<Self> {
         Self::with(image, Setup::default())
+    }
+
+    /// Behind a registry that wants tokens of this server.
+    pub fn with_tokens(image: TestImage, tokens: &TokenServer) -> Option<Self> {
+        let (realm, certificate) = (tokens.realm(), tokens.certificate());
+        let access = Access::Token {
+            realm: &realm,
+            certificate: &certificate,
+        };
+        let setup = Setup {
+            access,
+            ..Setup::default()
+        };
+        Self::with(image, setup)
     }
 
     /// Behind a registry as it is asked for. It is pushed to another with the same storage.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::http::answer;
 use super::proxy::Fault;
 use super::pull::layers;
-use super::registry_server::{Access, PASSWORD, Setup, USER};
+use super::registry_server::{PASSWORD, USER};
 use super::stand::Stand;
 use super::support::archive::TestImage;
 use super::token_server::TokenServer;
@@ -16,16 +16,7 @@ fn creds() -> String {
 
 fn stand() -> Option<(TokenServer, Stand)> {
     let tokens = TokenServer::start()?;
-    let (realm, certificate) = (tokens.realm(), tokens.certificate());
-    let access = Access::Token {
-        realm: &realm,
-        certificate: &certificate,
-    };
-    let setup = Setup {
-        access,
-        ..Setup::default()
-    };
-    let stand = Stand::with(TestImage::new(layers(3, 2)), setup)?;
+    let stand = Stand::with_tokens(TestImage::new(layers(3, 2)), &tokens)?;
     Some((tokens, stand))
 }
 
