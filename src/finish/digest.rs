@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use crate::oci::{Digest, DigestHasher};
+use crate::page_buffer::PageBuffer;
 use crate::progress::{Reporter, Unit};
 
 const BUFFER_BYTES: usize = 256 << 10;
@@ -16,7 +17,7 @@ const BUFFER_BYTES: usize = 256 << 10;
 pub fn sha256(file: &File, length_bytes: u64, reporter: &dyn Reporter) -> io::Result<Digest> {
     let meter = reporter.begin("sha256", Unit::Bytes, Some(length_bytes));
     let mut hasher = DigestHasher::sha256();
-    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut buffer = PageBuffer::new(BUFFER_BYTES);
     let mut done = 0;
     loop {
         let read = file.read_at(&mut buffer, done)?;

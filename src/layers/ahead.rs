@@ -7,17 +7,18 @@ use std::thread::{Scope, ScopedJoinHandle};
 use super::decompress::Decompressor;
 use super::tar::{BUFFER_BYTES, TarBytes, read_to_the_brim};
 use crate::error::{Error, Result};
+use crate::page_buffer::PageBuffer;
 
 /// Enough to even out who is faster for a moment, few enough to stay in the processor's caches.
 const BUFFERS: usize = 3;
 
 /// A buffer and how much of it is filled.
-type Filled = (Box<[u8]>, usize);
+type Filled = (PageBuffer, usize);
 
 /// What a thread has decompressed, in buffers that go back and forth; nothing is copied.
 pub(super) struct ReadAhead<'scope> {
     filled: Receiver<io::Result<Filled>>,
-    emptied: Sender<Box<[u8]>>,
+    emptied: Sender<PageBuffer>,
     thread: ScopedJoinHandle<'scope, Result<u64>>,
 }
 
@@ -31,10 +32,10 @@ impl<'scope> ReadAhead<'scope> {
         mut decompressor: Decompressor<'scope>,
     ) -> Result<Self> {
         let (to_reader, filled) = channel();
-        let (emptied, to_fill) = channel::<Box<[u8]>>();
+        let (emptied, to_fill) = channel::<PageBuffer>();
         for _ in 0..BUFFERS {
             // The receiver is right here.
-            let _ = emptied.send(vec![0; BUFFER_BYTES].into());
+            let _ = emptied.send(PageBuffer::new(BUFFER_BYTES));
         }
         let decompress = move || {
             // One side gone means that the other's result is no longer wanted.
@@ -75,7 +76,7 @@ impl<'scope> ReadAhead<'scope> {
 }
 
 impl TarBytes for ReadAhead<'_> {
-    fn next(&mut self, buffer: &mut Box<[u8]>) -> io::Result<usize> {
+    fn next(&mut self, buffer: &mut PageBuffer) -> io::Result<usize> {
         // Only after the last one has the thread hung up.
         let Ok(filled) = self.filled.recv() else {
             return Ok(0);

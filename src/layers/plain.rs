@@ -10,6 +10,7 @@ use super::budget::Budget;
 use super::carried;
 use super::stored::{read_failed, stopped};
 use super::tar::{BUFFER_BYTES, TarBytes};
+use crate::page_buffer::PageBuffer;
 use crate::region::FileRegion;
 use crate::source::OpenBlob;
 
@@ -92,7 +93,7 @@ impl<'a> PlainTar<'a> {
 }
 
 impl TarBytes for PlainTar<'_> {
-    fn next(&mut self, buffer: &mut Box<[u8]>) -> io::Result<usize> {
+    fn next(&mut self, buffer: &mut PageBuffer) -> io::Result<usize> {
         if (self.stop)() {
             return Err(carried::wrap(stopped()));
         }

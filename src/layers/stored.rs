@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::layer_progress::LayerProgress;
 use crate::error::Error;
+use crate::page_buffer::PageBuffer;
 use crate::source::OpenBlob;
 
 const BUFFER_BYTES: usize = 128 << 10;
@@ -15,7 +16,7 @@ pub(super) struct StoredReader<'a> {
     progress: Arc<LayerProgress>,
     stop: &'a (dyn Fn() -> bool + Sync),
     failure: Option<Error>,
-    buffer: Box<[u8]>,
+    buffer: PageBuffer,
     start: usize,
     end: usize,
     unread_bytes: u64,
@@ -33,7 +34,7 @@ impl<'a> StoredReader<'a> {
             progress,
             stop,
             failure: None,
-            buffer: vec![0; BUFFER_BYTES].into(),
+            buffer: PageBuffer::new(BUFFER_BYTES),
             start: 0,
             end: 0,
         }

@@ -11,6 +11,7 @@ use super::tar::TarBytes;
 use super::verifying::Growing;
 use crate::error::{Error, Result};
 use crate::leftovers;
+use crate::page_buffer::PageBuffer;
 
 /// Where a compressed layer's tar is kept: an unnamed file that vanishes with the process.
 #[derive(Debug)]
@@ -92,7 +93,7 @@ impl<R: TarBytes> Tee<'_, R> {
 }
 
 impl<R: TarBytes> TarBytes for &mut Tee<'_, R> {
-    fn next(&mut self, buffer: &mut Box<[u8]>) -> io::Result<usize> {
+    fn next(&mut self, buffer: &mut PageBuffer) -> io::Result<usize> {
         let length = self.reader.next(buffer)?;
         self.pass(&buffer[..length]).map_err(carried::wrap)?;
         Ok(length)

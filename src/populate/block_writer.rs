@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use crate::page_buffer::PageBuffer;
 use crate::progress::Meter;
 use crate::units::BLOCK_SIZE;
 
@@ -20,7 +21,8 @@ const BLOCK: usize = BLOCK_SIZE as usize;
 pub struct BlockWriter<'a> {
     file: &'a File,
     meter: &'a dyn Meter,
-    staged: Vec<u8>,
+    staged: PageBuffer,
+    staged_bytes: usize,
     start_bytes: u64,
     unreported_bytes: u64,
 }
@@ -31,7 +33,8 @@ impl<'a> BlockWriter<'a> {
         Self {
             file,
             meter,
-            staged: Vec::with_capacity(STAGED_BYTES),
+            staged: PageBuffer::new(STAGED_BYTES),
+            staged_bytes: 0,
             start_bytes: 0,
             unreported_bytes: 0,
         }
@@ -42,18 +45,20 @@ impl<'a> BlockWriter<'a> {
     /// # Errors
     /// The file's.
     pub fn write(&mut self, offset_bytes: u64, bytes: &[u8]) -> io::Result<()> {
-        let follows = offset_bytes == self.start_bytes + self.staged.len() as u64;
-        if !follows || self.staged.len() + bytes.len() > STAGED_BYTES {
+        let follows = offset_bytes == self.start_bytes + self.staged_bytes as u64;
+        if !follows || self.staged_bytes + bytes.len() > STAGED_BYTES {
             self.flush()?;
         }
         if bytes.len() >= DIRECT_BYTES {
             self.flush()?;
             return self.file.write_all_at(bytes, offset_bytes);
         }
-        if self.staged.is_empty() {
+        if self.staged_bytes == 0 {
             self.start_bytes = offset_bytes;
         }
-        self.staged.extend_from_slice(bytes);
+        let end = self.staged_bytes + bytes.len();
+        self.staged[self.staged_bytes..end].copy_from_slice(bytes);
+        self.staged_bytes = end;
         Ok(())
     }
 
@@ -84,11 +89,8 @@ impl<'a> BlockWriter<'a> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if !self.staged.is_empty() {
-            self.file.write_all_at(&self.staged, self.start_bytes)?;
-            self.staged.clear();
-        }
-        Ok(())
+        let staged = &self.staged[..std::mem::take(&mut self.staged_bytes)];
+        self.file.write_all_at(staged, self.start_bytes)
     }
 
     /// Writes what is still gathered.

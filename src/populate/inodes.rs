@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::layers::Contents;
 use crate::ondisk::inode::{FLAG_INDEX, I_BLOCK_BYTES, INODE_BYTES, Inode, encode_device};
 use crate::ondisk::xattr::{encode_block, encode_in_inode};
+use crate::page_buffer::PageBuffer;
 use crate::plan::Plan;
 use crate::plan::block_map::{map_blocks, mapped_ranges};
 use crate::plan::demand::{clamped, directory_layout};
@@ -31,7 +32,7 @@ pub struct NodeWriter<'a> {
     preallocated: PreallocatedBlocks,
     /// Attribute blocks that more nodes will share, and how many.
     xattr_blocks: BTreeMap<u32, (BlockNumber, u32)>,
-    buffer: Vec<u8>,
+    buffer: PageBuffer,
 }
 
 impl<'a> NodeWriter<'a> {

@@ -5,6 +5,7 @@ use super::groups::Groups;
 use crate::error::{Error, Result};
 use crate::ondisk::indirect::encode_pointers;
 use crate::ondisk::inode::{I_BLOCK_BYTES, encode_block_pointers};
+use crate::page_buffer::PageBuffer;
 use crate::plan::block_map::{BlockSink, Pointers};
 use crate::units::{BLOCK_SIZE, BlockNumber};
 
@@ -34,8 +35,8 @@ pub struct Mapped {
 }
 
 /// A buffer for [`WritingSink::new`].
-pub fn copy_buffer() -> Vec<u8> {
-    vec![0; COPIED_BLOCKS as usize * BLOCK_SIZE as usize]
+pub fn copy_buffer() -> PageBuffer {
+    PageBuffer::new(COPIED_BLOCKS as usize * BLOCK_SIZE as usize)
 }
 
 /// An error of the filesystem being written.

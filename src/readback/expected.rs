@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::layers::{Content, Contents, Data, Device};
 use crate::listing::{Attribute, Body, ContentDigest, ContentHasher, Kind, Line, Listing, Owner};
+use crate::page_buffer::PageBuffer;
 use crate::plan::demand::clamped;
 use crate::plan::xattr_placement::kept;
 use crate::progress::{Reporter, Unit};
@@ -97,7 +98,7 @@ fn digests(
         .map(|file| data_bytes(&file.content))
         .sum();
     let meter = reporter.begin("hash the layers' files", Unit::Bytes, Some(total));
-    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut buffer = PageBuffer::new(BUFFER_BYTES);
     let mut unreported = 0;
     let digests = files()
         .map(|file| {

@@ -10,6 +10,7 @@ use ext4_view::{DirEntry, Ext4, Ext4Error, FileType, Metadata};
 use super::{Problem, View, join, length_of};
 use crate::error::{Error, Result};
 use crate::listing::{Body, ContentDigest, ContentHasher, Kind, Line, Listing, Owner};
+use crate::page_buffer::PageBuffer;
 use crate::units::Timestamp;
 
 /// The longest symlink target that is read; the kernel's limit is one block.
@@ -42,7 +43,7 @@ pub fn read_through_ext4_view(
         unlisted: Vec::new(),
         open: Vec::new(),
         max_names,
-        buffer: vec![0; BUFFER_BYTES],
+        buffer: PageBuffer::new(BUFFER_BYTES),
     };
     let loaded = check_superblock(&file, length)
         .and_then(|()| guarded(|| Ext4::load(Box::new(file)).map_err(|error| error.to_string())));
@@ -104,7 +105,7 @@ struct Walk {
     /// Directories still to be listed.
     open: Vec<Vec<u8>>,
     max_names: u64,
-    buffer: Vec<u8>,
+    buffer: PageBuffer,
 }
 
 impl Walk {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::listing::{ContentDigest, ContentHasher};
+use crate::page_buffer::PageBuffer;
 
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -34,7 +35,7 @@ pub struct MappedReader {
     block_size: u64,
     image_blocks: u64,
     blocks_left: u64,
-    buffer: Vec<u8>,
+    buffer: PageBuffer,
 }
 
 impl MappedReader {
@@ -57,7 +58,7 @@ impl MappedReader {
             block_size,
             image_blocks: length.div_ceil(block_size),
             blocks_left: length.div_ceil(block_size),
-            buffer: vec![0; BUFFER_BYTES],
+            buffer: PageBuffer::new(BUFFER_BYTES),
         })
     }
 

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::leftovers;
 use crate::limits::Limits;
 use crate::oci::{Digest, DigestHasher};
+use crate::page_buffer::PageBuffer;
 use crate::progress::{Meter, Reporter, Unit};
 use crate::region::FileRegion;
 
@@ -92,7 +93,7 @@ impl Spooler<'_> {
         let input = BufReader::with_capacity(BUFFER_BYTES, Cursor::new(head).chain(input));
         let mut decoder = compression.decoder(input, self.limits)?;
         let mut spool = self.writer()?;
-        let mut buffer = vec![0; BUFFER_BYTES];
+        let mut buffer = PageBuffer::new(BUFFER_BYTES);
         loop {
             let read = match decoder.read(&mut buffer) {
                 Ok(0) => break,
@@ -216,7 +217,7 @@ pub(super) fn sha256(region: &FileRegion, name: &str, reporter: &dyn Reporter) -
         Some(region.length_bytes),
     );
     let mut reader = region.reader();
-    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut buffer = PageBuffer::new(BUFFER_BYTES);
     let mut hasher = DigestHasher::sha256();
     loop {
         let read = reader

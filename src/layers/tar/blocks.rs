@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use super::header::BLOCK;
 use crate::error::{Error, Result};
 use crate::layers::carried;
+use crate::page_buffer::PageBuffer;
 
 /// A multiple of the block size, so that no block straddles the buffer's end.
 pub(in crate::layers) const BUFFER_BYTES: usize = 256 << 10;
@@ -16,7 +17,7 @@ pub(in crate::layers) trait TarBytes {
     ///
     /// # Errors
     /// Carried ones.
-    fn next(&mut self, buffer: &mut Box<[u8]>) -> io::Result<usize>;
+    fn next(&mut self, buffer: &mut PageBuffer) -> io::Result<usize>;
 
     /// Leaves out up to `length` of the next bytes; gives how many. What cannot go on without
     /// reading leaves out none.
@@ -48,7 +49,7 @@ pub(in crate::layers) fn read_to_the_brim(
 /// Reads a tar from start to end.
 pub(super) struct Blocks<R> {
     reader: R,
-    buffer: Box<[u8]>,
+    buffer: PageBuffer,
     start: usize,
     end: usize,
     position: u64,
@@ -58,7 +59,7 @@ impl<R: TarBytes> Blocks<R> {
     pub(super) fn new(reader: R) -> Self {
         Self {
             reader,
-            buffer: vec![0; BUFFER_BYTES].into(),
+            buffer: PageBuffer::new(BUFFER_BYTES),
             start: 0,
             end: 0,
             position: 0,

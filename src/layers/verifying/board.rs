@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::layers::layer_progress::LayerProgress;
 use crate::layers::stored::read_failed;
 use crate::layers::verification::Verification;
+use crate::page_buffer::PageBuffer;
 use crate::region::FileRegion;
 
 /// Hashed in one go by one thread; short enough that threads share the work well.
@@ -196,7 +197,7 @@ impl Board {
 
     /// Hashes whatever has most to hash, until nothing is left and nothing more comes.
     pub(super) fn work(&self) {
-        let mut buffer = vec![0; BUFFER_BYTES];
+        let mut buffer = PageBuffer::new(BUFFER_BYTES);
         let mut state = self.lock();
         loop {
             if state.is_stopped {

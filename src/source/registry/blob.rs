@@ -12,6 +12,7 @@ use super::sink::Sink;
 use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::oci::Digest;
+use crate::page_buffer::PageBuffer;
 use crate::source::arrival::Arrival;
 
 const BUFFER_BYTES: usize = 128 << 10;
@@ -121,7 +122,7 @@ impl Download<'_> {
         };
         // What is there already; the rest must fit to it, or the digest will not.
         let mut to_skip = written - starts_at;
-        let mut buffer = vec![0; BUFFER_BYTES];
+        let mut buffer = PageBuffer::new(BUFFER_BYTES);
         loop {
             if (self.waiting.stop)() {
                 return Err(Ended::Failed(stopped()));

@@ -12,6 +12,7 @@ use super::client::{Client, Waiting, stopped};
 use crate::cache::{BlobLock, Cache};
 use crate::error::{Error, Result};
 use crate::oci::{Descriptor, Digest, DigestHasher};
+use crate::page_buffer::PageBuffer;
 use crate::progress::{Meter, Reporter, Unit};
 use crate::source::arrival::Arrival;
 use crate::source::downloads::Downloads;
@@ -238,7 +239,7 @@ impl<'a> Running<'a> {
             return Ok(false);
         };
         arrival.begin(Arc::clone(&file), true);
-        let mut buffer = vec![0; BUFFER_BYTES];
+        let mut buffer = PageBuffer::new(BUFFER_BYTES);
         let mut passed = 0;
         loop {
             if self.all.is_cancelled() {

@@ -17,6 +17,7 @@ use rustix::fs::OFlags;
 
 use super::spool::{SpoolWriter, Spooled, Spooler};
 use crate::error::{Error, Result};
+use crate::page_buffer::PageBuffer;
 use crate::pax::{self, Entry, Kind};
 use crate::progress::{Meter, Unit};
 use crate::units::Timestamp;
@@ -41,7 +42,7 @@ pub(super) fn write(
         spool: spooler.writer()?,
         meter: &*meter,
         linked: HashMap::new(),
-        buffer: vec![0; BUFFER_BYTES],
+        buffer: PageBuffer::new(BUFFER_BYTES),
     };
     let limits = spooler.limits;
     let mut entries = 0_u64;
@@ -77,7 +78,7 @@ struct TreeWriter<'a> {
     meter: &'a dyn Meter,
     /// The first name of what has several, by device and inode.
     linked: HashMap<(u64, u64), Vec<u8>>,
-    buffer: Vec<u8>,
+    buffer: PageBuffer,
 }
 
 impl TreeWriter<'_> {
