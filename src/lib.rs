@@ -23,6 +23,7 @@
 
 pub mod command;
 pub mod error;
+pub mod host_space;
 pub mod leftovers;
 pub mod limits;
 pub mod listing;

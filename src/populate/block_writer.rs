@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use crate::host_space;
 use crate::page_buffer::PageBuffer;
 use crate::progress::Meter;
 use crate::units::BLOCK_SIZE;
@@ -63,7 +64,7 @@ impl<'a> BlockWriter<'a> {
     }
 
     /// Writes whole blocks, leaving out those that are all zeros: the file has never held
-    /// anything there and reads as zeros already.
+    /// anything there and reads as zeros already. What was taken for them is given back.
     ///
     /// # Errors
     /// The file's.
@@ -71,7 +72,9 @@ impl<'a> BlockWriter<'a> {
         let is_zero = |block: &[u8]| block.iter().all(|&byte| byte == 0);
         let mut offset_bytes = offset_bytes;
         for run in bytes.chunk_by_blocks(is_zero) {
-            if !is_zero(&run[..BLOCK.min(run.len())]) {
+            if is_zero(&run[..BLOCK.min(run.len())]) {
+                host_space::give_back(self.file, offset_bytes, run.len() as u64);
+            } else {
                 self.write(offset_bytes, run)?;
             }
             offset_bytes += run.len() as u64;

@@ -67,7 +67,8 @@ pub fn populate(
         Some(content_blocks * crate::units::BLOCK_SIZE),
     );
     let written = |error| Error::path("write", partial.output(), error);
-    let mut groups = Groups::read(partial.file(), &decoded).map_err(written)??;
+    let mut groups =
+        Groups::read(partial.file(), &decoded, plan.free_blocks_after()).map_err(written)??;
     let mut blocks = BlockWriter::new(partial.file(), &*meter);
     let mut inodes = BlockWriter::new(partial.file(), &*meter);
     let preallocated =

@@ -4,9 +4,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use rustix::fs::{FallocateFlags, fallocate};
-
 use super::groups::Groups;
+use crate::host_space;
 use crate::ondisk::indirect::{POINTERS_PER_BLOCK, decode_pointers};
 use crate::ondisk::inode::{IN_INODE_XATTR_OFFSET, INODE_BYTES, decode_block_pointers};
 use crate::ondisk::xattr::{CHAIN_ID_XATTR, StoredXattr, encode_in_inode, split_name};
@@ -75,7 +74,7 @@ pub fn punch(file: &File, groups: &Groups<'_>) -> io::Result<()> {
     // The first block is the journal's superblock.
     let rest = blocks.get(1..).unwrap_or_default();
     for run in rest.chunk_by(|one, next| one + 1 == *next) {
-        punch_hole(
+        host_space::give_back(
             file,
             BlockNumber(run[0]).offset_bytes(),
             run.len() as u64 * BLOCK_SIZE,
@@ -89,16 +88,10 @@ pub fn punch(file: &File, groups: &Groups<'_>) -> io::Result<()> {
         };
         file.read_exact_at(&mut bytes, start)?;
         if bytes.iter().all(|byte| *byte == 0) {
-            punch_hole(file, start, BLOCK_SIZE);
+            host_space::give_back(file, start, BLOCK_SIZE);
         }
     }
     Ok(())
-}
-
-/// Zeros read as before; only the host's space is given back, where it can be.
-fn punch_hole(file: &File, start_bytes: u64, length_bytes: u64) {
-    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-    let _ = fallocate(file, flags, start_bytes, length_bytes);
 }
 
 fn append_mapped(file: &File, level: u32, block: u32, blocks: &mut Vec<u32>) -> io::Result<()> {
