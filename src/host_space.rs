@@ -1,19 +1,19 @@
-//! What the file takes of the filesystem it lies in: taken ahead of writing, given back where only
-//! zeros are.
+//! What a file takes of the filesystem it lies in.
 
 use std::fs::File;
 
 use rustix::fs::{FallocateFlags, fallocate};
 
-/// Takes space that will be written, and leaves what is there as it is; tells whether that was
-/// possible. Writing into space taken in one piece was measured to take a third less time on ext4,
-/// which otherwise accounts for each block.
+/// Takes space that will be written; what is there stays. Tells whether that was possible.
+///
+/// ext4 otherwise accounts for each block of a write: writing into space taken in pieces of 256 KiB
+/// was measured to take a fifth less time, in pieces of 8 MiB a third.
 pub fn take(file: &File, start_bytes: u64, length_bytes: u64) -> bool {
     fallocate(file, FallocateFlags::KEEP_SIZE, start_bytes, length_bytes).is_ok()
 }
 
-/// Gives back space; the bytes read as zeros from now on. Where that is impossible, the space stays
-/// taken, so the bytes must be zeros already.
+/// Gives back space. The bytes there read as zeros from now on, or, where the filesystem cannot do
+/// that, as before.
 pub fn give_back(file: &File, start_bytes: u64, length_bytes: u64) {
     let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
     let _ = fallocate(file, flags, start_bytes, length_bytes);

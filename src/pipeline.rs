@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Result;
 use crate::finish::{FinishOptions, FinishedFilesystem, MadeFrom, finish};
-use crate::layers::{self, Contents, Layers, ReadOptions, Verifying};
+use crate::layers::{self, Contents, GivingBack, Layers, ReadOptions, Verifying};
 use crate::limits::Limits;
 use crate::mkfs::{ToolPaths, Tools, format};
 use crate::oci::Platform;
@@ -14,7 +14,7 @@ use crate::plan::{Identity, Plan, PlanOptions, Room, SizePolicy};
 use crate::populate::populate;
 use crate::progress::Reporter;
 use crate::source::{self, DaemonOptions, Image, OpenOptions, Reference, RegistryOptions};
-use crate::tree::{FlattenOptions, Tree, flatten};
+use crate::tree::{ContentRef, FlattenOptions, NodeKind, Tree, flatten};
 use crate::units::Timestamp;
 use crate::warnings::Warnings;
 
@@ -106,7 +106,8 @@ pub struct Planned {
 /// A filesystem made, with what it was made from.
 #[derive(Debug)]
 pub struct Built {
-    /// What was planned.
+    /// What was planned. Contents of compressed layers have been given back while the filesystem was
+    /// written, unless it was to be verified, and read as zeros.
     pub planned: Planned,
     /// What was made.
     pub filesystem: FinishedFilesystem,
@@ -262,7 +263,14 @@ pub fn build(
         reporter.note(raised);
     }
     let empty = format(plan, &tools, &output.path, reporter)?;
-    let populated = populate(empty, plan, tree, contents, reporter)?;
+    // To verify the result, the contents are read again.
+    let mut giving_back = (!output.finish.verify).then(|| giving_back(tree, &verifying));
+    let mut taken = |file: &ContentRef| {
+        if let Some(giving_back) = &mut giving_back {
+            giving_back.taken(file.layer as usize, &file.content);
+        }
+    };
+    let populated = populate(empty, plan, tree, contents, &mut taken, reporter)?;
     let made_from = MadeFrom {
         plan,
         tree,
@@ -274,6 +282,16 @@ pub fn build(
         planned,
         filesystem,
     })
+}
+
+fn giving_back(tree: &Tree, verifying: &Verifying) -> GivingBack {
+    let mut giving_back = verifying.giving_back();
+    for (_, node) in tree.nodes() {
+        if let NodeKind::Regular(file) = &node.kind {
+            giving_back.want(file.layer as usize, &file.content);
+        }
+    }
+    giving_back
 }
 
 fn refuse_own_input(reference: &Reference, output: &Path) -> Result<()> {

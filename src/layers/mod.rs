@@ -19,7 +19,7 @@ mod verifying;
 
 pub use entry::{Content, Data, DataExtent, Device, Entry, EntryKind, Xattr};
 pub use read::{ReadOptions, read};
-pub use verifying::Verifying;
+pub use verifying::{GivingBack, Verifying};
 
 use crate::error::Result;
 use crate::oci::{DiffId, Digest};

@@ -6,6 +6,7 @@
 //! [`Verifying::finish`] has said that its bytes are the ones the image names.
 
 mod board;
+mod giving_back;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use std::thread::JoinHandle;
 
 use board::Board;
 pub(super) use board::{Check, Which};
+pub use giving_back::GivingBack;
 use rustix::process::setpriority_process;
 
 use crate::error::{Error, Result};
@@ -86,16 +88,22 @@ impl Verifying {
 
     /// Hashes bytes that are all there.
     pub(super) fn add(&self, check: Check) {
-        let available = check.bytes.length_bytes;
-        self.board.push(check, available, true);
+        self.board.push_whole(check);
     }
 
     /// Hashes bytes as they come.
     pub(super) fn add_growing(&self, check: Check) -> Growing {
         Growing {
-            index: self.board.push(check, 0, false),
+            index: self.board.push_growing(check),
             board: Arc::clone(&self.board),
         }
+    }
+
+    /// Begins to give back what the work directory holds of the layers, behind who reads it for the
+    /// last time and tells [`GivingBack`].
+    pub fn giving_back(&self) -> GivingBack {
+        let spools = self.board.spools(self.labels.len());
+        GivingBack::start(Arc::clone(&self.board), spools)
     }
 
     /// Gives up what is above a layer that failed. Its stored bytes still count: damaged ones are

@@ -26,6 +26,14 @@ pub struct BlockWriter<'a> {
     staged_bytes: usize,
     start_bytes: u64,
     unreported_bytes: u64,
+    /// Whether the host's space can be taken ahead of writing.
+    takes_space: bool,
+}
+
+/// Takes the host's space for bytes about to be written, where they are many; tells whether that
+/// can be done. A full disk is met again, and told, by writing.
+fn take_space(file: &File, offset_bytes: u64, bytes: &[u8]) -> bool {
+    bytes.len() < DIRECT_BYTES || host_space::take(file, offset_bytes, bytes.len() as u64)
 }
 
 impl<'a> BlockWriter<'a> {
@@ -38,6 +46,7 @@ impl<'a> BlockWriter<'a> {
             staged_bytes: 0,
             start_bytes: 0,
             unreported_bytes: 0,
+            takes_space: true,
         }
     }
 
@@ -52,6 +61,7 @@ impl<'a> BlockWriter<'a> {
         }
         if bytes.len() >= DIRECT_BYTES {
             self.flush()?;
+            self.takes_space = self.takes_space && take_space(self.file, offset_bytes, bytes);
             return self.file.write_all_at(bytes, offset_bytes);
         }
         if self.staged_bytes == 0 {
@@ -64,7 +74,7 @@ impl<'a> BlockWriter<'a> {
     }
 
     /// Writes whole blocks, leaving out those that are all zeros: the file has never held
-    /// anything there and reads as zeros already. What was taken for them is given back.
+    /// anything there and reads as zeros already.
     ///
     /// # Errors
     /// The file's.
@@ -72,9 +82,7 @@ impl<'a> BlockWriter<'a> {
         let is_zero = |block: &[u8]| block.iter().all(|&byte| byte == 0);
         let mut offset_bytes = offset_bytes;
         for run in bytes.chunk_by_blocks(is_zero) {
-            if is_zero(&run[..BLOCK.min(run.len())]) {
-                host_space::give_back(self.file, offset_bytes, run.len() as u64);
-            } else {
+            if !is_zero(&run[..BLOCK.min(run.len())]) {
                 self.write(offset_bytes, run)?;
             }
             offset_bytes += run.len() as u64;
@@ -93,6 +101,7 @@ impl<'a> BlockWriter<'a> {
 
     fn flush(&mut self) -> io::Result<()> {
         let staged = &self.staged[..std::mem::take(&mut self.staged_bytes)];
+        self.takes_space = self.takes_space && take_space(self.file, self.start_bytes, staged);
         self.file.write_all_at(staged, self.start_bytes)
     }
 

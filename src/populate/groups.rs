@@ -2,11 +2,9 @@
 
 use std::fs::File;
 use std::io;
-use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use crate::error::{Error, Result};
-use crate::host_space;
 use crate::ondisk::bitmap;
 use crate::ondisk::group_descriptor::{
     DESCRIPTORS_PER_BLOCK, GROUP_DESCRIPTOR_BYTES, GroupDescriptor,
@@ -16,10 +14,6 @@ use crate::ondisk::superblock::{SUPERBLOCK_BYTES, Superblock, has_superblock, ma
 use crate::units::{BLOCK_SIZE, BlockNumber, GroupNumber, InodeNumber};
 
 const BLOCK: usize = BLOCK_SIZE as usize;
-
-/// Blocks for which space is taken in one go, unless a file needs more; more was measured to be no
-/// faster.
-const TAKEN_BLOCKS: u32 = 2048;
 
 /// All groups of a filesystem. Blocks are handed out from the front to the back, never twice.
 pub struct Groups<'a> {
@@ -31,8 +25,6 @@ pub struct Groups<'a> {
     table: Vec<u8>,
     descriptors: Vec<GroupDescriptor>,
     open: OpenGroup,
-    /// Blocks that will be handed out and have no space yet.
-    without_space: u64,
 }
 
 /// The group whose blocks are being handed out.
@@ -41,20 +33,14 @@ struct OpenGroup {
     bitmap: Box<[u8; BLOCK]>,
     /// The first bit not looked at yet.
     cursor: u32,
-    /// The first bit for which no space has been taken.
-    taken: u32,
 }
 
 impl<'a> Groups<'a> {
-    /// Reads the descriptors of an empty filesystem, of which `free_after` blocks will be left.
+    /// Reads the descriptors of an empty filesystem.
     ///
     /// # Errors
     /// The file's; [`Error::Mismatch`] inside when a bitmap contradicts its descriptor.
-    pub fn read(
-        file: &'a File,
-        superblock: &Superblock,
-        free_after: u64,
-    ) -> io::Result<Result<Self>> {
+    pub fn read(file: &'a File, superblock: &Superblock) -> io::Result<Result<Self>> {
         let count = superblock
             .blocks_count
             .div_ceil(superblock.blocks_per_group);
@@ -77,11 +63,8 @@ impl<'a> Groups<'a> {
                 group: 0,
                 bitmap: Box::new([0; BLOCK]),
                 cursor: 0,
-                taken: 0,
             },
-            without_space: 0,
         };
-        groups.without_space = groups.free_blocks().saturating_sub(free_after);
         Ok(groups.open_group(0)?.map(|()| groups))
     }
 
@@ -96,10 +79,6 @@ impl<'a> Groups<'a> {
             let open = &mut self.open;
             let run = bitmap::next_clear_run(&open.bitmap[..], open.cursor, bits, wanted);
             if let Some(run) = run {
-                if run.end > open.taken {
-                    self.take_space(&run, bits);
-                }
-                let open = &mut self.open;
                 open.cursor = run.end;
                 bitmap::set_range(&mut open.bitmap[..], run.clone());
                 let first = open.group as u32 * self.blocks_per_group + run.start;
@@ -153,11 +132,15 @@ impl<'a> Groups<'a> {
             let free = bitmap::count_clear(&bytes, self.inodes_per_group);
             self.descriptors[group].free_inodes_count = free as u16;
         }
+        let free_blocks = self
+            .descriptors
+            .iter()
+            .map(|group| u64::from(group.free_blocks_count));
         let free_inodes = self
             .descriptors
             .iter()
             .map(|group| u64::from(group.free_inodes_count));
-        Ok((self.free_blocks(), free_inodes.sum()))
+        Ok((free_blocks.sum(), free_inodes.sum()))
     }
 
     /// Writes the descriptor table, and the superblock and the table into every backup.
@@ -185,31 +168,6 @@ impl<'a> Groups<'a> {
         Ok(())
     }
 
-    fn free_blocks(&self) -> u64 {
-        let free = |group: &GroupDescriptor| u64::from(group.free_blocks_count);
-        self.descriptors.iter().map(free).sum()
-    }
-
-    /// Takes the host's space for a run about to be handed out and for what will follow it.
-    fn take_space(&mut self, run: &Range<u32>, bits: u32) {
-        let start = run.start.max(self.open.taken);
-        let most = TAKEN_BLOCKS.max(run.end - start);
-        // No more than `most`.
-        let most = self.without_space.min(most.into()) as u32;
-        let ahead = bitmap::next_clear_run(&self.open.bitmap[..], start, bits, most);
-        let Some(ahead) = ahead.filter(|ahead| !ahead.is_empty()) else {
-            return;
-        };
-        let first = BlockNumber(self.open.group as u32 * self.blocks_per_group + ahead.start);
-        let length_bytes = u64::from(ahead.end - ahead.start) * BLOCK_SIZE;
-        self.without_space -= u64::from(ahead.end - ahead.start);
-        self.open.taken = ahead.end;
-        if !host_space::take(self.file, first.offset_bytes(), length_bytes) {
-            // A full disk is met again, and told, by writing.
-            self.without_space = 0;
-        }
-    }
-
     fn blocks_in(&self, group: usize) -> u32 {
         let before = group as u32 * self.blocks_per_group;
         (self.blocks_count - before).min(self.blocks_per_group)
@@ -223,7 +181,6 @@ impl<'a> Groups<'a> {
         )?;
         self.open.group = group;
         self.open.cursor = 0;
-        self.open.taken = 0;
         let free = bitmap::count_clear(&self.open.bitmap[..], self.blocks_in(group));
         Ok(if free == u32::from(descriptor.free_blocks_count) {
             Ok(())

@@ -25,7 +25,7 @@ use crate::partial_file::PartialFile;
 use crate::plan::Plan;
 use crate::plan::demand::path_of;
 use crate::progress::{Reporter, Unit};
-use crate::tree::{NodeId, Tree};
+use crate::tree::{ContentRef, NodeId, NodeKind, Tree};
 use crate::units::InodeNumber;
 
 pub use crate::ondisk::xattr::CHAIN_ID_XATTR;
@@ -40,7 +40,8 @@ pub struct PopulatedFilesystem {
     pub partial: PartialFile,
 }
 
-/// Fills an empty filesystem with a tree.
+/// Fills an empty filesystem with a tree. `taken` is called for each file whose content has been
+/// read, which this does once.
 ///
 /// # Errors
 /// [`Error::Io`] when a layer cannot be read or the filesystem not be written (a full disk),
@@ -50,6 +51,7 @@ pub fn populate(
     plan: &Plan,
     tree: &Tree,
     contents: &Contents,
+    taken: &mut dyn FnMut(&ContentRef),
     reporter: &dyn Reporter,
 ) -> Result<PopulatedFilesystem> {
     let EmptyFilesystem {
@@ -67,8 +69,7 @@ pub fn populate(
         Some(content_blocks * crate::units::BLOCK_SIZE),
     );
     let written = |error| Error::path("write", partial.output(), error);
-    let mut groups =
-        Groups::read(partial.file(), &decoded, plan.free_blocks_after()).map_err(written)??;
+    let mut groups = Groups::read(partial.file(), &decoded).map_err(written)??;
     let mut blocks = BlockWriter::new(partial.file(), &*meter);
     let mut inodes = BlockWriter::new(partial.file(), &*meter);
     let preallocated =
@@ -85,6 +86,9 @@ pub fn populate(
             .write(groups.inode_offset_bytes(number), &encoded)
             .map_err(written)?;
         writer.note_subdirectories(id, &mut parents, &mut groups);
+        if let NodeKind::Regular(content) = &node.kind {
+            taken(content);
+        }
     }
     blocks.finish().map_err(written)?;
     inodes.finish().map_err(written)?;

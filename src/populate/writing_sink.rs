@@ -10,7 +10,7 @@ use crate::plan::block_map::{BlockSink, Pointers};
 use crate::units::{BLOCK_SIZE, BlockNumber};
 
 /// Blocks read and written in one go.
-const COPIED_BLOCKS: u32 = 32;
+const COPIED_BLOCKS: u32 = 64;
 
 /// Where a file's blocks come from.
 pub trait BlockSource {

@@ -24,6 +24,8 @@ const ROOMS: &[Room] = &[
     ("limits", &[]),
     ("leftovers", &[]),
     ("region", &[]),
+    ("page_buffer", &[]),
+    ("host_space", &[]),
     ("warnings", &["error"]),
     ("command", &["error", "progress", "leftovers"]),
     ("partial_file", &["error", "leftovers", "command"]),
@@ -47,6 +49,7 @@ const ROOMS: &[Room] = &[
     (
         "source",
         &[
+            "page_buffer",
             "error",
             "units",
             "progress",
@@ -65,6 +68,8 @@ const ROOMS: &[Room] = &[
     (
         "layers",
         &[
+            "page_buffer",
+            "host_space",
             "error",
             "units",
             "progress",
@@ -100,6 +105,8 @@ const ROOMS: &[Room] = &[
     (
         "populate",
         &[
+            "page_buffer",
+            "host_space",
             "error",
             "units",
             "progress",
@@ -115,12 +122,22 @@ const ROOMS: &[Room] = &[
     (
         "readback",
         &[
-            "error", "units", "progress", "region", "command", "listing", "layers", "tree", "plan",
+            "page_buffer",
+            "error",
+            "units",
+            "progress",
+            "region",
+            "command",
+            "listing",
+            "layers",
+            "tree",
+            "plan",
         ],
     ),
     (
         "finish",
         &[
+            "page_buffer",
             "error",
             "progress",
             "leftovers",

@@ -196,7 +196,7 @@ pub fn plan(tree: &Tree, wanted: Wanted) -> Result<Plan> {
 pub fn write(tree: &Tree, contents: &Contents, plan: &Plan, image: &Path) -> Result<()> {
     let tools = Tools::find(&tool_paths(), false, false, &Silent)?;
     let empty = format(plan, &tools, image, &Silent)?;
-    let populated = populate(empty, plan, tree, contents, &Silent)?;
+    let populated = populate(empty, plan, tree, contents, &mut |_| {}, &Silent)?;
     populated.partial.persist()
 }
 

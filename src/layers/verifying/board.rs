@@ -1,5 +1,6 @@
 //! Who hashes what: the threads' common list.
 
+use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -61,6 +62,8 @@ struct Slot {
     available: u64,
     is_whole: bool,
     position: u64,
+    /// The file, where it is a spool.
+    spool: Option<Arc<File>>,
     /// Absent while a thread has it and when it is done.
     work: Option<Box<Work>>,
     outcome: Option<Result<()>>,
@@ -165,8 +168,38 @@ impl Board {
             .collect()
     }
 
-    /// Adds a check; gives its place in the list.
-    pub(super) fn push(&self, check: Check, available: u64, is_whole: bool) -> usize {
+    /// Each layer's spool, where it has one that was not given up, and the place of its check.
+    pub(super) fn spools(&self, layers: usize) -> Vec<Option<(Arc<File>, usize)>> {
+        let mut spools = vec![None; layers];
+        for (index, slot) in self.lock().slots.iter().enumerate() {
+            if let (Some(spool), false) = (&slot.spool, slot.is_given_up) {
+                spools[slot.layer] = Some((Arc::clone(spool), index));
+            }
+        }
+        spools
+    }
+
+    /// Whether nobody will read a check's bytes before `end` to hash them.
+    pub(super) fn is_hashed(&self, index: usize, end: u64) -> bool {
+        let state = self.lock();
+        // With the outcomes all slots are gone.
+        let slot = state.slots.get(index);
+        slot.is_none_or(|slot| slot.outcome.is_some() || slot.position >= end)
+    }
+
+    /// Adds a check whose bytes are all there; gives its place in the list.
+    pub(super) fn push_whole(&self, check: Check) -> usize {
+        let available = check.bytes.length_bytes;
+        self.push(check, available, None)
+    }
+
+    /// Adds a check whose bytes will come; gives its place in the list.
+    pub(super) fn push_growing(&self, check: Check) -> usize {
+        let spool = Arc::clone(&check.bytes.file);
+        self.push(check, 0, Some(spool))
+    }
+
+    fn push(&self, check: Check, available: u64, spool: Option<Arc<File>>) -> usize {
         let Check {
             layer,
             which,
@@ -180,8 +213,9 @@ impl Board {
             layer,
             which,
             available,
-            is_whole,
+            is_whole: spool.is_none(),
             position: 0,
+            spool,
             work: Some(Box::new(Work {
                 bytes,
                 verification,

@@ -3,11 +3,13 @@
 use super::*;
 use crate::layers::layer_progress::LayerProgress;
 use crate::layers::verification::{Expected, Verification};
+use crate::layers::{Content, Data};
 use crate::oci::{DiffId, Digest, DigestHasher};
 use crate::progress::{Meter, Silent};
 use crate::region::FileRegion;
 use crate::source::StoredBlob;
 use std::io::Write;
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 fn digest(bytes: &[u8]) -> Digest {
     let mut hasher = DigestHasher::sha256();
@@ -128,4 +130,96 @@ fn a_file_that_shrank_meanwhile_is_an_error() {
     let verifying = start(1);
     verifying.add(check(0, Which::Stored, bytes, &digest(b"right")));
     assert!(matches!(verifying.finish(), Err(Error::Io { .. })));
+}
+
+/// A spool with a file in each half, hashed or not, and what is taken of the disk for it.
+struct Spooled {
+    verifying: Verifying,
+    file: std::fs::File,
+    halves: [Content; 2],
+}
+
+impl Spooled {
+    fn new(jobs: usize) -> Self {
+        let bytes = long();
+        let verifying = start(jobs);
+        let mut file = tempfile::tempfile().unwrap();
+        let grown = FileRegion::whole(file.try_clone().unwrap()).unwrap();
+        let growing = verifying.add_growing(check(1, Which::Tar, grown, &digest(&bytes)));
+        file.write_all(&bytes).unwrap();
+        growing.grow(bytes.len() as u64);
+        growing.whole();
+        let half = (bytes.len() / 2) as u64;
+        let content = |offset_bytes| Content {
+            size_bytes: half,
+            data: Data::Contiguous { offset_bytes },
+        };
+        Self {
+            verifying,
+            file,
+            halves: [content(0), content(half)],
+        }
+    }
+
+    fn host_bytes(&self) -> u64 {
+        self.file.metadata().unwrap().blocks() * 512
+    }
+}
+
+#[test]
+fn a_spools_space_is_given_back_where_all_has_been_taken_and_hashed() {
+    let spooled = Spooled::new(2);
+    let all = spooled.host_bytes();
+    let mut giving_back = spooled.verifying.giving_back();
+    let [first, second] = &spooled.halves;
+    // Of a layer that has no spool nothing is counted.
+    giving_back.want(0, first);
+    giving_back.want(1, first);
+    giving_back.want(1, second);
+    while !spooled.verifying.board.is_hashed(0, 20 << 20) {
+        std::thread::yield_now();
+    }
+    giving_back.taken(0, first);
+    giving_back.taken(1, first);
+    drop(giving_back);
+    assert_eq!(spooled.host_bytes(), all / 2);
+    let mut rest = vec![0; 10 << 20];
+    spooled.file.read_exact_at(&mut rest, 10 << 20).unwrap();
+    assert!(rest == long()[10 << 20..], "more was given back than taken");
+    spooled.verifying.finish().unwrap();
+}
+
+#[test]
+fn what_is_wanted_twice_is_kept_until_it_has_been_taken_twice() {
+    let spooled = Spooled::new(2);
+    let all = spooled.host_bytes();
+    while !spooled.verifying.board.is_hashed(0, 20 << 20) {
+        std::thread::yield_now();
+    }
+    for (times, left) in [(1, all), (2, all / 2)] {
+        let mut giving_back = spooled.verifying.giving_back();
+        giving_back.want(1, &spooled.halves[0]);
+        giving_back.want(1, &spooled.halves[0]);
+        for _ in 0..times {
+            giving_back.taken(1, &spooled.halves[0]);
+        }
+        drop(giving_back);
+        assert_eq!(spooled.host_bytes(), left);
+    }
+    spooled.verifying.finish().unwrap();
+}
+
+#[test]
+fn nothing_is_given_back_before_it_has_been_hashed() {
+    // With one job, nobody hashes before the end.
+    let spooled = Spooled::new(1);
+    let all = spooled.host_bytes();
+    let mut giving_back = spooled.verifying.giving_back();
+    for half in &spooled.halves {
+        giving_back.want(1, half);
+        giving_back.taken(1, half);
+    }
+    drop(giving_back);
+    assert_eq!(spooled.host_bytes(), all);
+    spooled.verifying.finish().unwrap();
 }

@@ -16,6 +16,7 @@ use crate::layers::budget::{Budget, Used};
 use crate::layers::plain::PlainTar;
 use crate::layers::{Content, Data, DataExtent, Device, Entry, EntryKind};
 use crate::limits::Limits;
+use crate::page_buffer::PageBuffer;
 use crate::region::FileRegion;
 use crate::source::StoredBlob;
 use crate::units::Timestamp;
@@ -46,7 +47,7 @@ fn index_within(tar: &[u8], limits: &Limits) -> Result<Index> {
 }
 
 impl TarBytes for &[u8] {
-    fn next(&mut self, buffer: &mut Box<[u8]>) -> io::Result<usize> {
+    fn next(&mut self, buffer: &mut PageBuffer) -> io::Result<usize> {
         read_to_the_brim(self, buffer)
     }
 }
