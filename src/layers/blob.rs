@@ -179,7 +179,7 @@ impl BlobReader<'_> {
                 )));
             }
             self.expect_right()?;
-            Ok((index, tee.spool.file))
+            Ok((index, tee.spool.finish()))
         })?;
         let tar = FileRegion {
             file: tar,

@@ -14,8 +14,10 @@ use crate::host_space;
 use crate::leftovers;
 use crate::page_buffer::PageBuffer;
 
-/// Space taken in one go; more was measured to be no faster.
-const TAKEN_BYTES: u64 = 8 << 20;
+/// Space taken in one go: at first the least, then as much as is written already, so that many small
+/// layers do not take many times their size. More than the most was measured to be no faster.
+const LEAST_TAKEN_BYTES: u64 = 256 << 10;
+const MOST_TAKEN_BYTES: u64 = 8 << 20;
 
 /// Where a compressed layer's tar is kept: an unnamed file that vanishes with the process.
 #[derive(Debug)]
@@ -44,9 +46,12 @@ impl<'a> Spool<'a> {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let end = self.written_bytes + bytes.len() as u64;
         if end > self.taken_bytes {
-            let is_taken = host_space::take(&self.file, self.taken_bytes, TAKEN_BYTES);
+            let more = self
+                .written_bytes
+                .clamp(LEAST_TAKEN_BYTES, MOST_TAKEN_BYTES);
+            let is_taken = host_space::take(&self.file, self.taken_bytes, more);
             self.taken_bytes = if is_taken {
-                self.taken_bytes + TAKEN_BYTES
+                self.taken_bytes + more
             } else {
                 u64::MAX
             };
@@ -56,6 +61,13 @@ impl<'a> Spool<'a> {
             .map_err(|error| spool_failed(self.work_dir, error))?;
         self.written_bytes = end;
         Ok(())
+    }
+
+    /// The whole tar; what was taken beyond it is left again.
+    pub(super) fn finish(self) -> Arc<File> {
+        // If that cannot be, it is left when the file is.
+        let _ = self.file.set_len(self.written_bytes);
+        self.file
     }
 }
 
@@ -121,5 +133,32 @@ impl<R: TarBytes> TarBytes for &mut Tee<'_, R> {
         let length = self.reader.next(buffer)?;
         self.pass(&buffer[..length]).map_err(carried::wrap)?;
         Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{FileExt, MetadataExt};
+
+    #[test]
+    fn a_spool_holds_what_was_written_and_in_the_end_takes_no_more() {
+        let directory = tempfile::tempdir().unwrap();
+        for (length, most_ahead) in [(1, 256 << 10), (3 << 20, 4 << 20), (30 << 20, 8 << 20)] {
+            let bytes: Vec<u8> = (0..length as u32).map(|index| index as u8).collect();
+            let mut spool = Spool::new(directory.path()).unwrap();
+            for piece in bytes.chunks(200_000) {
+                spool.write(piece).unwrap();
+            }
+            let host_bytes = |file: &File| file.metadata().unwrap().blocks() * 512;
+            assert!(host_bytes(&spool.file) <= length + most_ahead);
+            let file = spool.finish();
+            let mut found = vec![1; bytes.len()];
+            file.read_exact_at(&mut found, 0).unwrap();
+            assert!(found == bytes);
+            assert_eq!(file.metadata().unwrap().len(), length);
+            // The filesystem's own map may take a block or two.
+            assert!(host_bytes(&file) <= length.next_multiple_of(4096) + 8192);
+        }
     }
 }

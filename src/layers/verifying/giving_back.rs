@@ -116,10 +116,11 @@ fn give_back(board: &Board, chunks: &Receiver<Chunk>) {
     let mut waiting = VecDeque::new();
     for chunk in chunks {
         waiting.push_back(chunk);
-        let is_hashed =
-            |chunk: &mut Chunk| board.is_hashed(chunk.check, chunk.start_bytes + CHUNK_BYTES);
-        while let Some(chunk) = waiting.pop_front_if(is_hashed) {
+        while let Some(chunk) = waiting.front()
+            && board.is_hashed(chunk.check, chunk.start_bytes + CHUNK_BYTES)
+        {
             host_space::give_back(&chunk.file, chunk.start_bytes, CHUNK_BYTES);
+            waiting.pop_front();
         }
     }
 }
