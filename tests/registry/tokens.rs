@@ -45,14 +45,16 @@ fn a_token_that_ends_before_the_pull_does_is_replaced() {
     let asked = tokens.asked();
     assert!(asked.len() >= 2, "{asked:?}");
     assert!(asked.iter().all(|asked| asked.password == Some(true)));
-    let continued = stand.proxy.seen().into_iter().any(|seen| {
+    // What was on its way when the connection broke may be lost.
+    let seen = stand.proxy.seen();
+    let continued = seen.iter().any(|seen| {
         seen.path.contains(blob)
             && seen
                 .range
                 .as_deref()
-                .is_some_and(|range| range.starts_with("bytes=900000-"))
+                .is_some_and(|range| !range.starts_with("bytes=0-"))
     });
-    assert!(continued);
+    assert!(continued, "{seen:?}");
 }
 
 #[test]
