@@ -233,13 +233,8 @@ fn basic_authentication_tokens_and_tls_change_nothing_of_the_output() {
     let (Some(tokens), Some(authority)) = (TokenServer::start(), Authority::new()) else {
         return;
     };
-    let (realm, certificate) = (tokens.realm(), tokens.certificate());
-    let token = Access::Token {
-        realm: &realm,
-        certificate: &certificate,
-    };
     let creds = format!("--creds={USER}:{PASSWORD}");
-    for access in [Access::Everybody, Access::Password, token] {
+    for access in [Access::Everybody, Access::Password, Access::Token(&tokens)] {
         for tls in [None, Some(&authority)] {
             let setup = Setup {
                 access,
@@ -254,7 +249,7 @@ fn basic_authentication_tokens_and_tls_change_nothing_of_the_output() {
             let address = stand.registry().address;
             let reference = Repository::new(address, super::stand::NAME).reference("1");
             let mut options = Vec::new();
-            if access != Access::Everybody {
+            if !access.is_everybodys() {
                 options.push(creds.clone());
             }
             if tls.is_some() {

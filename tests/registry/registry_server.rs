@@ -8,19 +8,17 @@ use std::time::{Duration, Instant};
 
 use super::support::oracles::program;
 use super::tls::Authority;
+use super::token_server::TokenServer;
 
 /// Who may pull.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default)]
 pub enum Access<'a> {
     #[default]
     Everybody,
     /// USER and PASSWORD by basic authentication.
     Password,
     /// Whoever has a token of this server.
-    Token {
-        realm: &'a str,
-        certificate: &'a Path,
-    },
+    Token(&'a TokenServer),
 }
 
 /// The user that registries and token servers know.
@@ -41,10 +39,16 @@ pub struct Setup<'a> {
     pub storage: Option<&'a Path>,
 }
 
+impl Access<'_> {
+    pub fn is_everybodys(&self) -> bool {
+        matches!(self, Self::Everybody)
+    }
+}
+
 impl Setup<'_> {
     /// Whether it serves everything itself to everybody.
     pub fn is_plain(&self) -> bool {
-        self.access == Access::Everybody && self.tls.is_none() && self.blobs_at.is_none()
+        self.access.is_everybodys() && self.tls.is_none() && self.blobs_at.is_none()
     }
 }
 
@@ -171,11 +175,12 @@ fn configuration(setup: Setup, directory: &Path, storage: &Path) -> Option<Strin
                 file.display()
             ));
         }
-        Access::Token { realm, certificate } => lines.push(format!(
-            "auth: {{token: {{realm: '{realm}', service: {}, issuer: {}, rootcertbundle: {}}}}}",
+        Access::Token(tokens) => lines.push(format!(
+            "auth: {{token: {{realm: '{}', service: {}, issuer: {}, rootcertbundle: {}}}}}",
+            tokens.realm(),
             super::token_server::SERVICE,
             super::token_server::ISSUER,
-            certificate.display()
+            tokens.certificate().display()
         )),
     }
     if let Some(base) = setup.blobs_at {

@@ -51,12 +51,7 @@ fn skopeo_pushes_and_pulls_with_each_kind_of_access() {
     let Some(tokens) = TokenServer::start() else {
         return;
     };
-    let (realm, certificate) = (tokens.realm(), tokens.certificate());
-    let token = Access::Token {
-        realm: &realm,
-        certificate: &certificate,
-    };
-    for access in [Access::Everybody, Access::Password, token] {
+    for access in [Access::Everybody, Access::Password, Access::Token(&tokens)] {
         let setup = Setup {
             access,
             ..Setup::default()
@@ -100,19 +95,15 @@ fn passwords_scopes_and_services_are_checked() {
     assert_eq!(passwords, [None, Some(true), Some(false), None]);
     assert_eq!(asked[0].scopes, ["repository:private/a:pull"]);
     // A token without a grant does not open the registry.
-    let (realm, certificate) = (tokens.realm(), tokens.certificate());
     let setup = Setup {
-        access: Access::Token {
-            realm: &realm,
-            certificate: &certificate,
-        },
+        access: Access::Token(&tokens),
         ..Setup::default()
     };
     let Some(registry) = Registry::start(setup) else {
         return;
     };
     let status = |options: &[&str], name: &str| {
-        let (_, body) = curl(options, &format!("{realm}?{right}"));
+        let (_, body) = curl(options, &format!("{}?{right}", tokens.realm()));
         let answer: serde_json::Value = serde_json::from_slice(&body).unwrap();
         let bearer = format!(
             "Authorization: Bearer {}",

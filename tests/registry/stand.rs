@@ -50,13 +50,8 @@ impl Stand {
 
     /// Behind a registry that wants tokens of this server.
     pub fn with_tokens(image: TestImage, tokens: &TokenServer) -> Option<Self> {
-        let (realm, certificate) = (tokens.realm(), tokens.certificate());
-        let access = Access::Token {
-            realm: &realm,
-            certificate: &certificate,
-        };
         let setup = Setup {
-            access,
+            access: Access::Token(tokens),
             ..Setup::default()
         };
         Self::with(image, setup)

@@ -73,13 +73,8 @@ fn tags_of_what_is_not_there_or_closed_are_an_error() {
     let puller = Puller::new();
     let mut absent = puller.command(&["tags", &format!("docker://{}/absent", registry.address)]);
     puller.press.run(&mut absent).failed(3, &["absent"]);
-    let (realm, certificate) = (tokens.realm(), tokens.certificate());
-    let access = Access::Token {
-        realm: &realm,
-        certificate: &certificate,
-    };
     let setup = Setup {
-        access,
+        access: Access::Token(&tokens),
         storage: Some(registry.storage()),
         ..Setup::default()
     };
