@@ -15,15 +15,22 @@ const IO: i32 = 3;
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// Mounts 8 MiB over a directory of a press; `None`, after saying so, without the right to.
+    /// Mounts 8 MiB, or another size, over a directory of a press; `None`, after saying so, without the right to.
     fn over(press: &Press, directory: &str) -> Option<Self> {
+        Self::of("8m", press, directory)
+    }
+
+    fn of(size: &str, press: &Press, directory: &str) -> Option<Self> {
         if !is_root() {
             skip("not root: mounting a small disk needs it");
             return None;
         }
         let path = press.root().join(directory);
         let at = path.to_str().unwrap();
-        succeed("mount", ["-t", "tmpfs", "-o", "size=8m", "tmpfs", at]);
+        succeed(
+            "mount",
+            ["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs", at],
+        );
         Some(Self(path))
     }
 }
@@ -34,7 +41,8 @@ impl Drop for SmallDisk {
     }
 }
 
-fn noise() -> Vec<u8> {
+/// In `files` files together always the same.
+fn noise(files: usize) -> Vec<u8> {
     let mut state = 1_u64;
     let bytes: Vec<u8> = (0..20 << 20)
         .map(|_| {
@@ -44,14 +52,21 @@ fn noise() -> Vec<u8> {
             (state >> 56) as u8
         })
         .collect();
-    layer_tar(&[("noise", &bytes)])
+    let names: Vec<_> = (0..files).map(|file| format!("noise{file}")).collect();
+    let pieces = bytes.chunks(bytes.len() / files);
+    let named: Vec<_> = names.iter().map(String::as_str).zip(pieces).collect();
+    layer_tar(&named)
 }
 
 fn image(compression: Compression) -> Press {
+    image_of(1, compression)
+}
+
+fn image_of(files: usize, compression: Compression) -> Press {
     let press = Press::new();
     let image = TestImage {
         compression,
-        ..TestImage::new([noise()])
+        ..TestImage::new([noise(files)])
     };
     image.layout("v1").write_directory(&press.image());
     press
@@ -76,7 +91,7 @@ fn a_full_work_directory_is_named_with_the_option_for_another() {
     let archive = press.input("compressed.tar.zst");
     fs::write(
         &archive,
-        super::support::archive::zstd(&TestImage::new([noise()]).classic_archive(&[]).tar()),
+        super::support::archive::zstd(&TestImage::new([noise(1)]).classic_archive(&[]).tar()),
     )
     .unwrap();
     whole.arg(&archive).arg("--progress=none");
@@ -101,6 +116,34 @@ fn a_full_output_directory_is_named_and_left_as_it_was() {
     build(&press, &["--sha256"]).failed(IO, &["No space left on device"]);
     assert_eq!(fs::read_to_string(&output).unwrap(), "before");
     assert_eq!(press.left(), ["out/fs.img"]);
+}
+
+#[test]
+fn a_disk_that_cannot_hold_spool_and_output_at_once_is_enough_unless_both_are_needed() {
+    let press = image_of(32, Compression::Gzip);
+    let Some(disk) = SmallDisk::of("36m", &press, "work") else {
+        return;
+    };
+    let output = disk.0.join("fs.img");
+    let build = |options: &[&str]| {
+        let mut command = press.command("build");
+        command
+            .arg(press.image())
+            .args(["--progress=none", "--jobs=2"]);
+        command
+            .arg("--work-dir")
+            .arg(&disk.0)
+            .arg("-o")
+            .arg(&output);
+        press.run(command.args(options))
+    };
+    // Space is given back behind who hashes, and whether that is far enough is chance.
+    let built = (0..20).find(|_| build(&["--size=fit"]).code() == 0);
+    assert!(built.is_some(), "no space was given back");
+    fs::remove_file(&output).unwrap();
+    // What is verified must stay.
+    build(&["--size=fit", "--verify"]).failed(IO, &["No space left on device"]);
+    assert!(press.left().is_empty(), "{:?}", press.left());
 }
 
 #[test]
