@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::process::Command;
@@ -128,4 +129,86 @@ fn there_is_a_page_for_each_subcommand_and_man_and_groff_have_nothing_to_say() {
         assert!(!output.stderr.is_empty());
     }
     layerpress(["man", "/dev/null/man"]).ended_with(3);
+}
+
+/// Every long option that a command's help lists.
+fn options_of(command: &str) -> BTreeSet<String> {
+    let help = layerpress([command, "--help"]).stdout;
+    let options = help.lines().filter_map(|line| {
+        let line = line.trim_start();
+        let rest = line.split_once("--").filter(|(before, _)| {
+            before.is_empty() || (before.len() == 4 && before.starts_with('-'))
+        })?;
+        let end = rest
+            .1
+            .find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-');
+        Some(format!("--{}", &rest.1[..end.unwrap_or(rest.1.len())]))
+    });
+    options.collect()
+}
+
+/// Options that no text names. An option counts where its name ends.
+fn unnamed(options: &BTreeSet<String>, text: &str) -> Vec<String> {
+    let is_named = |option: &&String| {
+        let mut found = text.match_indices(option.as_str());
+        found.any(|(at, _)| {
+            let next = text[at + option.len()..].chars().next();
+            next.is_none_or(|letter| !letter.is_ascii_alphanumeric() && letter != '-')
+        })
+    };
+    options
+        .iter()
+        .filter(|option| !is_named(option))
+        .cloned()
+        .collect()
+}
+
+const README: &str = include_str!("../README.md");
+
+/// Twelve options stood nowhere in it: who reads the README could not know that `mount --trust` is
+/// there.
+#[test]
+fn the_readme_names_every_option() {
+    let help = layerpress(["--help"]).stdout;
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands = commands.take_while(|line| !line.is_empty());
+    let commands = commands.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let commands = commands.filter_map(|line| line.split_whitespace().next());
+    let mut all = BTreeSet::new();
+    for command in commands.filter(|command| *command != "help") {
+        all.extend(options_of(command));
+    }
+    for expected in ["--sync", "--verify", "--max-bytes", "--help"] {
+        assert!(all.contains(expected), "{all:?}");
+    }
+    all.remove("--help");
+    assert_eq!(unnamed(&all, README), Vec::<String>::new());
+    // The checker must find what is missing, also behind a longer name.
+    let only = BTreeSet::from(["--max".to_owned(), "--max-bytes".to_owned()]);
+    assert_eq!(unnamed(&only, "`--max-bytes N`"), ["--max"]);
+}
+
+/// The table had neither libc nor what ureq brings for certificates.
+#[test]
+fn the_readme_says_what_every_dependency_is_for() {
+    let manifest = include_str!("../Cargo.toml");
+    let mut names = Vec::new();
+    let mut within = false;
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            within = line.ends_with("dependencies]") && !line.contains("dev-");
+        } else if within && let Some((name, _)) = line.split_once(" = ") {
+            names.push(name);
+        }
+    }
+    assert!(
+        names.contains(&"clap") && names.contains(&"seccompiler"),
+        "{names:?}"
+    );
+    let table = README.split("| dependency | for |").nth(1).unwrap();
+    let words: BTreeSet<_> = table
+        .split(|letter: char| !letter.is_ascii_alphanumeric() && !"-_".contains(letter))
+        .collect();
+    names.retain(|name| !words.contains(name));
+    assert_eq!(names, Vec::<&str>::new());
 }

@@ -1,0 +1,430 @@
+//! Which exit code what goes wrong has, one row for each thing: whoever starts builds from a script
+//! decides by the code alone whether to try again (3), to throw the image out (4), to ask for
+//! something else (5) or to mend the machine (6).
+//!
+//! Found by trying each limit and each kind of junk: most limits of ext3 ended with 5 and some with
+//! 4, junk with 4 or 5 by where it was given, and a tag that is not there with 5 from a layout and
+//! 3 from a registry.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::{Value, json};
+use support::archive::{Compression, Files, TestImage, layer_tar};
+use support::raw_tar::{Header, record};
+use support::run::Press;
+
+/// What is on the machine or named in vain.
+const INPUT: i32 = 3;
+/// The image is broken, is none, or exceeds a ceiling that a flag raises.
+const IMAGE: i32 = 4;
+/// The image is sound, but ext3 or layerpress cannot do what it or an option asks for.
+const UNSUPPORTED: i32 = 5;
+/// e2fsprogs.
+const TOOL: i32 = 6;
+/// The size.
+const SIZE: i32 = 7;
+
+type Prepare = fn(&Press) -> Command;
+
+/// `build REFERENCE` with options; `{in}` stands for the inputs' directory.
+fn build(press: &Press, words: &[&str]) -> Command {
+    let mut command = run(press, "build", words);
+    press.add_directories(&mut command);
+    command
+}
+
+fn run(press: &Press, name: &str, words: &[&str]) -> Command {
+    let inputs = press.root().join("in");
+    let mut command = press.command(name);
+    for word in words {
+        command.arg(word.replace("{in}", inputs.to_str().unwrap()));
+    }
+    // Nothing here may reach for a registry or a daemon of this machine.
+    command.env("HOME", press.root());
+    command
+}
+
+fn image() -> TestImage {
+    TestImage::new([layer_tar(&[("etc/passwd", b"root:x:0:0::/:/bin/sh\n")])])
+}
+
+fn saved(press: &Press, change: impl FnOnce(&mut Files)) {
+    let mut files = image().classic_archive(&["test:1"]);
+    change(&mut files);
+    files.write_tar(&press.image());
+}
+
+fn layout(press: &Press, change: impl FnOnce(&mut Files)) {
+    let mut files = image().layout("1");
+    change(&mut files);
+    files.write_directory(&press.input("layout"));
+}
+
+/// A flat tar of one entry with pax records before it.
+fn entry(press: &Press, header: Header, records: &[Vec<u8>]) {
+    let mut tar = Vec::new();
+    if !records.is_empty() {
+        let payload = records.concat();
+        tar.extend(Header::new(b'x', "pax").size(payload.len() as u64).bytes());
+        tar.extend(&payload);
+        tar.resize(tar.len().next_multiple_of(512), 0);
+    }
+    tar.extend(header.bytes());
+    tar.extend([0; 1024]);
+    fs::write(press.image(), tar).unwrap();
+}
+
+fn flat(press: &Press, header: Header, records: &[Vec<u8>]) -> Command {
+    entry(press, header, records);
+    build(press, &["rootfs:{in}/save.tar"])
+}
+
+fn junk(press: &Press, content: &[u8]) {
+    fs::write(press.image(), content).unwrap();
+}
+
+/// A sound filesystem in `{in}/fs.img`.
+fn filesystem(press: &Press) {
+    saved(press, |_| {});
+    let mut command = build(press, &["{in}/save.tar"]);
+    press.run(&mut command).succeeded();
+    fs::rename(press.output(), press.input("fs.img")).unwrap();
+}
+
+fn with_index(files: &mut Files, change: impl FnOnce(&mut Value)) {
+    let mut index = serde_json::from_slice(&files.0["index.json"]).unwrap();
+    change(&mut index);
+    files.put_json("index.json", &index);
+}
+
+const TABLE: &[(&str, i32, Prepare)] = &[
+    // What is named and is not there.
+    ("an archive that is not there", INPUT, |press| {
+        build(press, &["docker-archive:{in}/save.tar"])
+    }),
+    ("a layout that is not there", INPUT, |press| {
+        build(press, &["oci:{in}/layout"])
+    }),
+    ("a tag that a layout has not", INPUT, |press| {
+        layout(press, |_| {});
+        build(press, &["oci:{in}/layout:2"])
+    }),
+    ("a place that a layout has not", INPUT, |press| {
+        layout(press, |_| {});
+        build(press, &["oci:{in}/layout:@7"])
+    }),
+    ("a digest that a layout has not", INPUT, |press| {
+        layout(press, |_| {});
+        let digest = format!("oci:{{in}}/layout@sha256:{}", "1".repeat(64));
+        build(press, &[&digest])
+    }),
+    ("a name that an archive has not", INPUT, |press| {
+        saved(press, |_| {});
+        build(press, &["docker-archive:{in}/save.tar:other:1"])
+    }),
+    ("a place that an archive has not", INPUT, |press| {
+        saved(press, |_| {});
+        build(press, &["docker-archive:{in}/save.tar:@7"])
+    }),
+    ("a registry that is not there", INPUT, |press| {
+        build(press, &["docker://127.0.0.1:1/name:1", "--retry=0"])
+    }),
+    ("a daemon that is not there", INPUT, |press| {
+        build(
+            press,
+            &["docker-daemon:name:1", "--docker-host=unix:///nonexistent"],
+        )
+    }),
+    ("an output directory that is not there", INPUT, |press| {
+        saved(press, |_| {});
+        run(press, "build", &["{in}/save.tar", "-o", "{in}/none/fs.img"])
+    }),
+    ("a filesystem that is not there", INPUT, |press| {
+        run(press, "ls", &["{in}/fs.img"])
+    }),
+    ("a path that a filesystem has not", INPUT, |press| {
+        filesystem(press);
+        run(press, "cat", &["{in}/fs.img", "/none"])
+    }),
+    // What is no image, wherever it is given.
+    ("an empty file for an image", IMAGE, |press| {
+        junk(press, b"");
+        build(press, &["{in}/save.tar"])
+    }),
+    ("a program for an image", IMAGE, |press| {
+        junk(press, b"\x7fELF and so on");
+        build(press, &["{in}/save.tar"])
+    }),
+    ("text for a docker archive", IMAGE, |press| {
+        junk(press, &b"junk ".repeat(1000));
+        build(press, &["docker-archive:{in}/save.tar"])
+    }),
+    ("text for an OCI archive", IMAGE, |press| {
+        junk(press, &b"junk ".repeat(1000));
+        build(press, &["oci-archive:{in}/save.tar"])
+    }),
+    ("text for a root filesystem", IMAGE, |press| {
+        junk(press, &b"junk ".repeat(1000));
+        build(press, &["rootfs:{in}/save.tar"])
+    }),
+    ("a directory without a layout", IMAGE, |press| {
+        fs::create_dir(press.input("layout")).unwrap();
+        build(press, &["oci:{in}/layout"])
+    }),
+    ("text for a filesystem, listed", IMAGE, |press| {
+        junk(press, &b"junk ".repeat(1000));
+        run(press, "ls", &["{in}/save.tar"])
+    }),
+    ("text for a filesystem, inspected", IMAGE, |press| {
+        junk(press, &b"junk ".repeat(1000));
+        run(press, "inspect", &["{in}/save.tar"])
+    }),
+    ("text for a filesystem, compared", IMAGE, |press| {
+        filesystem(press);
+        junk(press, &b"junk ".repeat(1000));
+        run(press, "diff", &["{in}/fs.img", "{in}/save.tar"])
+    }),
+    // What is broken.
+    ("a manifest.json that is no JSON", IMAGE, |press| {
+        saved(press, |files| files.put("manifest.json", "{"));
+        build(press, &["{in}/save.tar"])
+    }),
+    ("a layer that an archive lacks", IMAGE, |press| {
+        saved(press, |files| {
+            files.0.retain(|name, _| !name.ends_with("layer.tar"))
+        });
+        build(press, &["{in}/save.tar"])
+    }),
+    ("a layer of other bytes", IMAGE, |press| {
+        saved(press, |files| {
+            let mut layers = files.0.iter_mut();
+            let layer = layers
+                .find(|(name, _)| name.ends_with("layer.tar"))
+                .unwrap();
+            layer.1[512] ^= 1;
+        });
+        build(press, &["{in}/save.tar"])
+    }),
+    ("a blob that a layout lacks", IMAGE, |press| {
+        layout(press, |files| {
+            files.0.retain(|name, _| !name.starts_with("blobs"))
+        });
+        build(press, &["oci:{in}/layout"])
+    }),
+    ("a header of a wrong checksum", IMAGE, |press| {
+        let mut tar = layer_tar(&[("a", b"a"), ("b", b"b")]);
+        tar[1024] ^= 1;
+        fs::write(press.image(), tar).unwrap();
+        build(press, &["rootfs:{in}/save.tar"])
+    }),
+    ("a link to nothing", IMAGE, |press| {
+        flat(press, Header::new(b'1', "link").target("none"), &[])
+    }),
+    ("a symbolic link to an empty name", IMAGE, |press| {
+        flat(press, Header::new(b'2', "link"), &[])
+    }),
+    // Ceilings, each with its flag.
+    ("more entries than --max-entries", IMAGE, |press| {
+        saved(press, |_| {});
+        build(press, &["{in}/save.tar", "--max-entries=1"])
+    }),
+    ("more bytes than --max-bytes", IMAGE, |press| {
+        saved(press, |_| {});
+        build(press, &["{in}/save.tar", "--max-bytes=1"])
+    }),
+    ("a longer layer than --max-layer-bytes", IMAGE, |press| {
+        saved(press, |_| {});
+        build(press, &["{in}/save.tar", "--max-layer-bytes=1"])
+    }),
+    ("a deeper path than --max-path-depth", IMAGE, |press| {
+        saved(press, |_| {});
+        build(press, &["{in}/save.tar", "--max-path-depth=1"])
+    }),
+    ("a longer header than --max-header-bytes", IMAGE, |press| {
+        entry(
+            press,
+            Header::new(b'0', "file"),
+            &[record("comment", [b'x'; 2000])],
+        );
+        build(press, &["rootfs:{in}/save.tar", "--max-header-bytes=512"])
+    }),
+    ("more attributes than --max-xattr-bytes", IMAGE, |press| {
+        entry(
+            press,
+            Header::new(b'0', "file"),
+            &[record("SCHILY.xattr.user.a", [b'x'; 2000])],
+        );
+        build(press, &["rootfs:{in}/save.tar", "--max-xattr-bytes=512"])
+    }),
+    ("more expansion than --max-expansion", IMAGE, |press| {
+        let mut image = TestImage::new([layer_tar(&[("zeros", &vec![0; 4 << 20])])]);
+        image.compression = Compression::Gzip;
+        image.layout("1").write_directory(&press.input("layout"));
+        build(press, &["oci:{in}/layout", "--max-expansion=2"])
+    }),
+    // What ext3 cannot hold.
+    ("a name of 256 bytes", UNSUPPORTED, |press| {
+        flat(
+            press,
+            Header::new(b'0', "short"),
+            &[record("path", "n".repeat(256))],
+        )
+    }),
+    ("a symbolic link of 4096 bytes", UNSUPPORTED, |press| {
+        flat(
+            press,
+            Header::new(b'2', "link"),
+            &[record("linkpath", "t".repeat(4096))],
+        )
+    }),
+    ("a device of more than 12 bits", UNSUPPORTED, |press| {
+        flat(
+            press,
+            Header::new(b'3', "device").set(329, b"0010000\0"),
+            &[],
+        )
+    }),
+    ("a file of 2 TiB", UNSUPPORTED, |press| {
+        let records = [
+            record("GNU.sparse.major", "1"),
+            record("GNU.sparse.minor", "0"),
+            record("GNU.sparse.name", "large"),
+            record("GNU.sparse.realsize", (1_u64 << 41).to_string()),
+        ];
+        let mut tar = Vec::new();
+        let payload = records.concat();
+        tar.extend(Header::new(b'x', "pax").size(payload.len() as u64).bytes());
+        tar.extend(&payload);
+        tar.resize(tar.len().next_multiple_of(512), 0);
+        tar.extend(Header::new(b'0', "large").size(512).bytes());
+        tar.extend(b"0\n");
+        tar.resize(tar.len().next_multiple_of(512), 0);
+        tar.extend([0; 1024]);
+        fs::write(press.image(), tar).unwrap();
+        build(
+            press,
+            &[
+                "rootfs:{in}/save.tar",
+                "--max-bytes=9T",
+                "--max-layer-bytes=9T",
+            ],
+        )
+    }),
+    ("attributes of more than a block", UNSUPPORTED, |press| {
+        let attribute = record("SCHILY.xattr.user.a", [b'x'; 5000]);
+        flat(press, Header::new(b'0', "file"), &[attribute])
+    }),
+    ("a file in the place of lost+found", UNSUPPORTED, |press| {
+        flat(press, Header::new(b'0', "lost+found"), &[])
+    }),
+    ("a filesystem of 17 TiB", UNSUPPORTED, |press| {
+        saved(press, |_| {});
+        build(press, &["{in}/save.tar", "--size=17T"])
+    }),
+    // What layerpress cannot do.
+    ("a tar entry of an unknown type", UNSUPPORTED, |press| {
+        flat(press, Header::new(b'Z', "strange"), &[])
+    }),
+    ("an archive compressed by xz", UNSUPPORTED, |press| {
+        junk(press, &[b"\xfd7zXZ\0", &[7; 2000][..]].concat());
+        build(press, &["{in}/save.tar"])
+    }),
+    ("an encrypted layer", UNSUPPORTED, |press| {
+        layout(press, |files| {
+            let (name, manifest) = files
+                .0
+                .iter()
+                .find(|(_, bytes)| {
+                    bytes.starts_with(b"{\"config\"")
+                        || bytes.windows(9).any(|at| at == b"\"layers\":")
+                })
+                .map(|(name, bytes)| (name.clone(), String::from_utf8(bytes.clone()).unwrap()))
+                .unwrap();
+            let changed = manifest.replace("layer.v1.tar", "layer.v1.tar+encrypted");
+            files.0.remove(&name);
+            let descriptor = files.blob(support::archive::OCI_MANIFEST, changed.into_bytes());
+            with_index(files, |index| index["manifests"] = json!([descriptor]));
+        });
+        build(press, &["oci:{in}/layout"])
+    }),
+    ("a transport that others have", UNSUPPORTED, |press| {
+        build(press, &["containers-storage:debian"])
+    }),
+    ("a directory for an output", UNSUPPORTED, |press| {
+        saved(press, |_| {});
+        run(press, "build", &["{in}/save.tar", "-o", "{in}"])
+    }),
+    ("the input for an output", UNSUPPORTED, |press| {
+        saved(press, |_| {});
+        run(press, "build", &["{in}/save.tar", "-o", "{in}/save.tar"])
+    }),
+    // The others, once.
+    ("mke2fs that is not there", TOOL, |press| {
+        saved(press, |_| {});
+        build(press, &["{in}/save.tar", "--mke2fs=/nonexistent/mke2fs"])
+    }),
+    ("a size that is too small", SIZE, |press| {
+        saved(press, |_| {});
+        build(press, &["{in}/save.tar", "--size=1M"])
+    }),
+    ("an unknown option", 2, |press| {
+        build(press, &["{in}/save.tar", "--none"])
+    }),
+    ("two filesystems that differ", 1, |press| {
+        filesystem(press);
+        fs::copy(press.input("fs.img"), press.input("other.img")).unwrap();
+        let text = layer_tar(&[("etc/passwd", b"root:x:0:0::/:/bin/bash\n")]);
+        fs::write(press.image(), text).unwrap();
+        let mut command = build(press, &["rootfs:{in}/save.tar"]);
+        press.run(&mut command).succeeded();
+        fs::rename(press.output(), press.input("other.img")).unwrap();
+        run(press, "diff", &["{in}/fs.img", "{in}/other.img"])
+    }),
+];
+
+#[test]
+fn each_row_of_the_table_ends_with_its_code_and_one_line() {
+    let mut wrong = Vec::new();
+    for (what, code, prepare) in TABLE {
+        let press = Press::new();
+        let ended = press.run(&mut prepare(&press));
+        let errors = ended
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("error: "))
+            .count();
+        let lines = usize::from(*code != 1);
+        if ended.code() != *code || errors != lines {
+            let said = ended.stderr.lines().last().unwrap_or_default();
+            wrong.push(format!(
+                "{what}: expected {code}, found {}: {said}",
+                ended.code()
+            ));
+        }
+        if press.output().exists() {
+            wrong.push(format!("{what}: left an output"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn help_and_readme_list_the_same_codes() {
+    let press = Press::new();
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    for code in 0..=8 {
+        assert!(readme.contains(&format!("\n| {code} | ")), "README: {code}");
+    }
+    let top = press.run(press.command("--help").arg("--help"));
+    for code in 0..=8 {
+        let listed = top
+            .stdout
+            .lines()
+            .any(|line| line.trim_start().starts_with(&format!("{code} ")));
+        assert!(listed, "{code}: {}", top.stdout);
+    }
+}
