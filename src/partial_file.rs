@@ -4,6 +4,7 @@
 //! a killed process leaves anything behind; elsewhere it has a hidden name that is removed on
 //! failure and on the signals that can be caught.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -161,7 +162,7 @@ impl PartialFile {
 }
 
 /// Where a file of this name lives.
-fn directory_of(path: &Path) -> &Path {
+pub fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(directory) if !directory.as_os_str().is_empty() => directory,
         _ => Path::new("."),
@@ -171,10 +172,27 @@ fn directory_of(path: &Path) -> &Path {
 /// A name beside `output`, another one each time.
 fn hidden_name(output: &Path) -> PathBuf {
     let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-    let name = output.file_name().unwrap_or_default().to_string_lossy();
+    let start = hidden_start(output.file_name().unwrap_or_default());
+    directory_of(output).join(format!("{start}{}-{count}.partial", std::process::id()))
+}
+
+/// Whether `name` is such a name, of any process, beside an output of the name `output`.
+pub fn is_hidden_name(output: &OsStr, name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    let rest = name.strip_prefix(&hidden_start(output));
+    let number = rest.and_then(|rest| rest.strip_suffix(".partial"));
+    number.is_some_and(|number| {
+        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        number
+            .split_once('-')
+            .is_some_and(|(process, count)| is_number(process) && is_number(count))
+    })
+}
+
+fn hidden_start(output: &OsStr) -> String {
     // Names end at 255 bytes.
-    let name: String = name.chars().take(50).collect();
-    directory_of(output).join(format!(".{name}.{}-{count}.partial", std::process::id()))
+    let name: String = output.to_string_lossy().chars().take(50).collect();
+    format!(".{name}.")
 }
 
 fn refuse_other_types(output: &Path) -> Result<()> {
@@ -278,6 +296,27 @@ mod tests {
             assert_eq!(fs::read_to_string(&output).unwrap(), "new");
         }
         assert_eq!(names(directory.path()).len(), 301);
+    }
+
+    #[test]
+    fn a_hidden_name_is_known_by_the_output_it_is_for() {
+        for output in ["out.img", &"long".repeat(60), "n\u{fc}"] {
+            let hidden = hidden_name(Path::new(output));
+            let hidden = hidden.file_name().unwrap();
+            assert!(is_hidden_name(OsStr::new(output), hidden));
+            assert!(!is_hidden_name(OsStr::new("other"), hidden));
+        }
+        for other in [
+            ".out.img.partial",
+            ".out.img.1-x.partial",
+            ".out.img.1-2",
+            "out.img.1-2.partial",
+        ] {
+            assert!(
+                !is_hidden_name(OsStr::new("out.img"), OsStr::new(other)),
+                "{other}"
+            );
+        }
     }
 
     #[test]

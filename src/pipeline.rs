@@ -35,6 +35,9 @@ pub struct ImageRequest {
     pub registry: RegistryOptions,
     /// Where the docker daemon is, for images of one.
     pub daemon: DaemonOptions,
+    /// The filesystem image that is made of it or held against it, if any: no part of a directory
+    /// that is read.
+    pub held_against: Option<PathBuf>,
 }
 
 /// Everything about the filesystem to make of it.
@@ -142,6 +145,7 @@ fn flattening(
         limits,
         registry,
         daemon,
+        held_against,
     } = image_request.clone();
     let named = |error: crate::Error| error.in_image(&reference.to_string());
     let options = OpenOptions {
@@ -150,6 +154,7 @@ fn flattening(
         limits: limits.clone(),
         registry,
         daemon,
+        held_against,
     };
     let mut image = source::open(&reference, &options, reporter).map_err(named)?;
     let options = ReadOptions {
@@ -252,7 +257,11 @@ pub fn build(
         output.finish.verify,
         reporter,
     )?;
-    let (planned, verifying) = planning(image, filesystem, reporter)?;
+    let image = ImageRequest {
+        held_against: Some(output.path.clone()),
+        ..image.clone()
+    };
+    let (planned, verifying) = planning(&image, filesystem, reporter)?;
     let Planned {
         plan,
         tree,

@@ -97,8 +97,8 @@ impl IgnoredField {
 /// Compares and tells the changes; whether both are equal.
 pub fn run(arguments: &DiffArguments, output: &OutputArguments) -> anyhow::Result<bool> {
     let reporter = progress::reporter(output);
-    let mut before = read(&arguments.before, arguments, &*reporter)?;
-    let mut after = read(&arguments.after, arguments, &*reporter)?;
+    let mut before = read(&arguments.before, &arguments.after, arguments, &*reporter)?;
+    let mut after = read(&arguments.after, &arguments.before, arguments, &*reporter)?;
     leave_out_lost_found(&mut before.listing, &mut after.listing);
     let ignored: BTreeSet<_> = arguments.ignore.iter().map(|field| field.field()).collect();
     let changes = changes(&before.listing, &after.listing, &ignored);
@@ -153,12 +153,18 @@ impl Side {
     }
 }
 
-fn read(name: &OsStr, arguments: &DiffArguments, reporter: &dyn Reporter) -> crate::Result<Side> {
+/// Reads one side; the other is no part of it, should it lie in a directory that is read.
+fn read(
+    name: &OsStr,
+    other: &OsStr,
+    arguments: &DiffArguments,
+    reporter: &dyn Reporter,
+) -> crate::Result<Side> {
     let path = Path::new(name);
     if inspect::is_filesystem(path) {
         read_filesystem(path, arguments, reporter)
     } else {
-        read_image(name, arguments, reporter)
+        read_image(name, other, arguments, reporter)
     }
 }
 
@@ -182,15 +188,17 @@ fn read_filesystem(
 
 fn read_image(
     name: &OsStr,
+    other: &OsStr,
     arguments: &DiffArguments,
     reporter: &dyn Reporter,
 ) -> crate::Result<Side> {
-    let request = options::image(
+    let mut request = options::image(
         name,
         &arguments.reading,
         &arguments.limits,
         std::env::temp_dir(),
     )?;
+    request.held_against = Some(other.into());
     let flattened = pipeline::flattened(&request, arguments.source_date_epoch, reporter)?;
     let listing = readback::expected_listing(&flattened.tree, &flattened.contents, reporter)?;
     Ok(Side {

@@ -36,6 +36,7 @@ pub fn image(
         limits: Limits::from(limits),
         registry: registry::options(&arguments.registry, arguments.jobs)?,
         daemon: daemon(arguments.docker_host.as_deref()),
+        held_against: None,
     })
 }
 

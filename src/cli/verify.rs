@@ -55,12 +55,13 @@ pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> anyhow::Res
     let debugfs = options::debugfs(arguments.debugfs.as_deref())?;
     // Whether there is one, before the layers are read.
     let made_from = Filesystem::read(&arguments.filesystem)?.chain_id;
-    let image = options::image(
+    let mut image = options::image(
         &arguments.reference.image,
         &arguments.reading,
         &arguments.limits,
         std::env::temp_dir(),
     )?;
+    image.held_against = Some(arguments.filesystem.clone());
     let flattened = pipeline::flattened(&image, arguments.source_date_epoch, &*reporter)?;
     let Flattened { tree, contents, .. } = &flattened;
     let mut report = readback::verify(&arguments.filesystem, tree, contents, &debugfs, &*reporter)?;

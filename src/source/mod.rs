@@ -17,6 +17,7 @@ mod layout;
 mod offer;
 mod open;
 mod parts;
+mod pinned;
 mod recognise;
 mod reference;
 #[cfg(feature = "network")]

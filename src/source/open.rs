@@ -42,6 +42,9 @@ pub struct OpenOptions {
     pub registry: RegistryOptions,
     /// Where the docker daemon is, for images of one.
     pub daemon: DaemonOptions,
+    /// The filesystem image that is made of it or held against it. Where that lies in a directory
+    /// that is read as a root filesystem, it is no part of it.
+    pub held_against: Option<PathBuf>,
 }
 
 /// Finds the image that `reference` names and verifies its documents.
@@ -303,7 +306,8 @@ impl<'a> Opener<'a> {
             Transport::RootFs => {
                 refuse_selector(selector)?;
                 let mut warnings = Warnings::default();
-                let tar = tree::write(path, &self.spooler(true), &mut warnings)?;
+                let output = self.options.held_against.as_deref();
+                let tar = tree::write(path, output, &self.spooler(true), &mut warnings)?;
                 Ok(Found::Root(tar, warnings))
             }
             transport => Err(Error::unsupported(format!(

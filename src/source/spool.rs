@@ -8,6 +8,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::compression::{Compression, MAGIC_BYTES};
+use super::pinned::{Identity, identity};
 use crate::error::{Error, Result};
 use crate::leftovers;
 use crate::limits::Limits;
@@ -187,6 +188,13 @@ impl SpoolWriter<'_> {
         self.file
             .write_all(bytes)
             .map_err(|error| spool_error(self.work_dir, error))
+    }
+
+    /// Which file it is, should its directory show it.
+    pub(super) fn identity(&self) -> Result<Identity> {
+        let metadata = self.file.metadata();
+        let metadata = metadata.map_err(|error| spool_error(self.work_dir, error))?;
+        Ok(identity(&metadata))
     }
 
     pub(super) fn finish(self) -> Result<Spooled> {

@@ -2,15 +2,15 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::CWD;
 
 use super::archive::Archive;
 use super::document;
 #[cfg(feature = "network")]
 use super::downloads::Downloads;
+use super::pinned::Pinned;
 #[cfg(feature = "network")]
 use super::registry::Registry;
 use super::stored_blob::StoredBlob;
@@ -104,14 +104,8 @@ impl Store<'_> {
     }
 }
 
-/// Opens a file for reading; a FIFO or a device in its place is an error and no endless wait.
+/// Opens a file for reading. Anything else in its place is an error before it is opened: a FIFO
+/// would wait, and a device may do something at once.
 pub(super) fn open_regular_file(path: &Path) -> io::Result<File> {
-    let file = File::options()
-        .read(true)
-        .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed())
-        .open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-    Ok(file)
+    Pinned::behind(CWD, path)?.open_behind(CWD, path)
 }

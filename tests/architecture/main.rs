@@ -63,6 +63,8 @@ const ROOMS: &[Room] = &[
             "pax",
             // What a registry gave before.
             "cache",
+            // How an output in the making is called.
+            "partial_file",
         ],
     ),
     (

@@ -29,6 +29,7 @@ fn options(platform: Option<&str>) -> OpenOptions {
         work_dir: std::env::temp_dir(),
         limits: Limits::default(),
         daemon: DaemonOptions::default(),
+        held_against: None,
         registry: RegistryOptions::default(),
     }
 }

@@ -82,6 +82,7 @@ pub fn image_request(reference: &str, work_dir: &Path) -> ImageRequest {
         jobs: NonZeroUsize::MIN,
         limits: Limits::default(),
         daemon: layerpress::source::DaemonOptions::default(),
+        held_against: None,
         registry: layerpress::source::RegistryOptions::default(),
     }
 }
