@@ -9,6 +9,7 @@ mod choosing;
 mod dockerd;
 mod forms;
 mod hostile;
+mod live_tree;
 mod tools;
 mod tree;
 

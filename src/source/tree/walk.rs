@@ -171,3 +171,65 @@ impl<'a> Walk<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// Goes down to the deepest directory, and says in which order names are met.
+    fn walk(root: &Path, mut at: impl FnMut(&Path)) -> Result<Vec<PathBuf>> {
+        let (mut walk, pinned) = Walk::start(root)?;
+        let fd = walk.open(&pinned, Path::new(""))?;
+        walk.enter(&pinned, fd, PathBuf::new())?;
+        let mut met = Vec::new();
+        while let Some(Met { pinned, path, .. }) = walk.next(|_, _, _| true)? {
+            let held = walk.open.iter().filter(|open| open.fd.is_some()).count();
+            assert!(held <= MAX_OPEN, "{held} directories are open");
+            if pinned.metadata.is_dir() {
+                let fd = walk.open(&pinned, &path)?;
+                walk.enter(&pinned, fd, path.clone())?;
+            }
+            at(&path);
+            met.push(path);
+        }
+        Ok(met)
+    }
+
+    /// A directory in each, and a file after it.
+    fn deep(root: &Path, depth: usize) -> PathBuf {
+        let mut path = PathBuf::new();
+        for _ in 0..depth {
+            path.push("d");
+            fs::create_dir(root.join(&path)).unwrap();
+            fs::write(root.join(&path).with_file_name("z"), "").unwrap();
+        }
+        path
+    }
+
+    #[test]
+    fn a_tree_deeper_than_directories_are_held_is_walked_to_its_end() {
+        let root = tempfile::tempdir().unwrap();
+        deep(root.path(), 200);
+        let met = walk(root.path(), |_| {}).unwrap();
+        assert_eq!(met.len(), 400);
+        assert_eq!(met[399], Path::new("z"));
+        assert_eq!(met[398], Path::new("d/z"));
+    }
+
+    #[test]
+    fn a_way_back_that_leads_elsewhere_is_an_error() {
+        let root = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let deepest = deep(root.path(), 100);
+        let error = walk(root.path(), |path| {
+            if path == deepest {
+                // The two topmost are not held any more.
+                let from = root.path().join("d/d");
+                fs::rename(from, elsewhere.path().join("d")).unwrap();
+            }
+        });
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("/d: changed while it was read"), "{error}");
+    }
+}
