@@ -29,6 +29,7 @@ pub mod limits;
 pub mod listing;
 pub mod oci;
 pub mod ondisk;
+pub mod ownership;
 pub mod page_buffer;
 pub mod partial_file;
 pub mod pax;

@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, CWD, Dev, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags,
+    AtFlags, CWD, Dev, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid, XattrFlags,
 };
 use rustix::io::Errno;
 
@@ -252,10 +252,11 @@ impl<'a> DirectorySink<'a> {
             }
             Err(error) => return Err(failed("make", entry.path)(error.into())),
         }
-        // Opening it as what it is would wait for a peer or wake a driver.
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(parent, name, flags, Mode::empty())
-            .map_err(|error| failed("open", entry.path)(error.into()))?;
+        let wanted = |found: &Stat| {
+            FileType::from_raw_mode(found.st_mode) == file_type
+                && (node.device().is_none() || found.st_rdev == device)
+        };
+        let file = self.made(entry, wanted)?;
         let flags = AtFlags::EMPTY_PATH;
         let owned =
             owner(node).and_then(|(uid, gid)| rustix::fs::chownat(&file, c"", uid, gid, flags));
@@ -267,35 +268,44 @@ impl<'a> DirectorySink<'a> {
         })?;
         rustix::fs::chmod(&*through, Mode::from_raw_mode(mode.into()))
             .map_err(|error| failed("set the mode of", entry.path)(error.into()))?;
-        self.time_of_name(entry)
+        set_time(&file, entry)
+    }
+
+    /// Holds what was just made under a name, without opening it: that would wait for a peer or wake
+    /// a driver. Who may write in the directory may have put something else there meanwhile.
+    fn made(&mut self, entry: &Entry<'_>, is_wanted: impl Fn(&Stat) -> bool) -> Result<OwnedFd> {
+        let (parent, name) = self.parent(entry.path)?;
+        let hold = || -> io::Result<OwnedFd> {
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let file = rustix::fs::openat(parent, name, flags, Mode::empty())?;
+            let found = rustix::fs::fstat(&file)?;
+            // What is new has one name; another's file would have one more.
+            if found.st_nlink > 1 || !is_wanted(&found) {
+                return Err(io::Error::other("something else has taken its place"));
+            }
+            Ok(file)
+        };
+        hold().map_err(failed("open", entry.path))
     }
 
     fn symlink(&mut self, entry: &Entry<'_>, target: &[u8]) -> Result<()> {
         let node = entry.node;
         let (parent, name) = self.parent(entry.path)?;
-        let make = || -> io::Result<Result<(), Errno>> {
-            rustix::fs::symlinkat(target, parent, name)?;
-            let flags = AtFlags::SYMLINK_NOFOLLOW;
-            let give = |(uid, gid)| rustix::fs::chownat(parent, name, uid, gid, flags);
-            Ok(owner(node).and_then(give))
-        };
-        let owned = make().map_err(failed("make", entry.path))?;
-        let mut through = path_of(&parent).into_bytes();
-        through.push(b'/');
-        through.extend_from_slice(name);
+        rustix::fs::symlinkat(target, parent, name)
+            .map_err(|error| failed("make", entry.path)(error.into()))?;
+        let is_link = |found: &Stat| FileType::from_raw_mode(found.st_mode).is_symlink();
+        let file = self.made(entry, is_link)?;
+        let flags = AtFlags::EMPTY_PATH;
+        let owned =
+            owner(node).and_then(|(uid, gid)| rustix::fs::chownat(&file, c"", uid, gid, flags));
         self.mode_after(owned, entry)?;
+        let through = path_of(&file);
         self.xattrs(entry, |attribute| {
             let flags = XattrFlags::empty();
-            rustix::fs::lsetxattr(&through[..], &*attribute.name, &attribute.value, flags)
+            // What /proc leads to is the link itself.
+            rustix::fs::setxattr(&*through, &*attribute.name, &attribute.value, flags)
         })?;
-        self.time_of_name(entry)
-    }
-
-    fn time_of_name(&mut self, entry: &Entry<'_>) -> Result<()> {
-        let (parent, name) = self.parent(entry.path)?;
-        let flags = AtFlags::SYMLINK_NOFOLLOW;
-        rustix::fs::utimensat(parent, name, &times(entry.node), flags)
-            .map_err(|error| failed("set the time of", entry.path)(error.into()))
+        set_time(&file, entry)
     }
 }
 
@@ -375,6 +385,16 @@ fn failed(verb: &str, path: &[u8]) -> impl Fn(io::Error) -> Error {
 /// The path of what is open but cannot be changed through its descriptor.
 fn path_of(file: &impl AsFd) -> String {
     format!("/proc/self/fd/{}", file.as_fd().as_raw_fd())
+}
+
+fn set_time(file: &OwnedFd, entry: &Entry<'_>) -> Result<()> {
+    let (times, flags) = (times(entry.node), AtFlags::EMPTY_PATH);
+    let set = match rustix::fs::utimensat(file, c"", &times, flags) {
+        // Before Linux 5.8.
+        Err(Errno::INVAL) => rustix::fs::utimensat(CWD, path_of(file), &times, AtFlags::empty()),
+        set => set,
+    };
+    set.map_err(|error| failed("set the time of", entry.path)(error.into()))
 }
 
 /// User and group for a change of owner, which takes the highest number for "as it is".

@@ -9,6 +9,7 @@ mod decompress;
 mod entry;
 mod gzip;
 mod layer_progress;
+mod own_copy;
 mod plain;
 mod read;
 mod stored;

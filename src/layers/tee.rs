@@ -71,10 +71,10 @@ impl<'a> Spool<'a> {
     }
 }
 
-fn spool_failed(work_dir: &Path, error: io::Error) -> Error {
+pub(super) fn spool_failed(work_dir: &Path, error: io::Error) -> Error {
     Error::io(
         format!(
-            "cannot write a decompressed layer to the work directory {} (--work-dir names another)",
+            "cannot write a layer to the work directory {} (--work-dir names another)",
             work_dir.display()
         ),
         error,

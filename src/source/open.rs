@@ -302,7 +302,7 @@ impl<'a> Opener<'a> {
             None => recognise::directory(path)?,
         };
         match transport {
-            Transport::Oci => Ok(Found::Layout(Store::Directory(path.to_owned()))),
+            Transport::Oci => Ok(Found::Layout(Store::directory(path)?)),
             Transport::RootFs => {
                 refuse_selector(selector)?;
                 let mut warnings = Warnings::default();
@@ -342,7 +342,7 @@ impl<'a> Opener<'a> {
         };
         if transport == Transport::RootFs {
             refuse_selector(selector)?;
-            return Ok(Found::Root(tar, Warnings::default()));
+            return Ok(Found::Root(spooler.own(tar, name)?, Warnings::default()));
         }
         let store = Store::Archive(Archive::index(tar.region, limits)?);
         Ok(match transport {

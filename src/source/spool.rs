@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::leftovers;
 use crate::limits::Limits;
 use crate::oci::{Digest, DigestHasher};
+use crate::ownership;
 use crate::page_buffer::PageBuffer;
 use crate::progress::{Meter, Reporter, Unit};
 use crate::region::FileRegion;
@@ -53,6 +54,20 @@ impl Spooler<'_> {
             });
         }
         self.stream(region.reader(), Some(region.length_bytes), name)
+    }
+
+    /// What nobody else may write: as it is where that is so, or a copy. It is hashed by one reading
+    /// and used by another.
+    pub(super) fn own(&self, tar: Spooled, name: &str) -> Result<Spooled> {
+        let cannot_read = |error| Error::io(format!("cannot read {name}"), error);
+        if ownership::others_of(&tar.region.file)
+            .map_err(cannot_read)?
+            .is_none()
+        {
+            return Ok(tar);
+        }
+        let length_bytes = tar.region.length_bytes;
+        self.stream(tar.region.reader(), Some(length_bytes), name)
     }
 
     /// A spool to be written.

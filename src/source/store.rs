@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::CWD;
@@ -21,7 +22,7 @@ use crate::region::FileRegion;
 /// Where the files of an image are.
 #[derive(Debug)]
 pub(super) enum Store<'a> {
-    Directory(PathBuf),
+    Directory(LayoutDirectory),
     Archive(Archive),
     #[cfg(feature = "network")]
     Registry(Box<Registry<'a>>),
@@ -30,7 +31,23 @@ pub(super) enum Store<'a> {
     Nothing(std::convert::Infallible, std::marker::PhantomData<&'a ()>),
 }
 
+/// A layout's directory, held: should another get its name, nothing of that one is read.
+#[derive(Debug)]
+pub(super) struct LayoutDirectory {
+    held: OwnedFd,
+    path: PathBuf,
+}
+
 impl Store<'_> {
+    /// The files in a directory.
+    pub(super) fn directory(path: &Path) -> Result<Self> {
+        let held = Pinned::behind(CWD, path).and_then(|pinned| pinned.open_directory());
+        Ok(Self::Directory(LayoutDirectory {
+            held: held.map_err(|error| Error::path("open", path, error))?,
+            path: path.to_owned(),
+        }))
+    }
+
     /// The file called `name`, `None` where there is none.
     ///
     /// In a directory symbolic links are followed, wherever they lead: build systems link blobs
@@ -45,13 +62,12 @@ impl Store<'_> {
             #[cfg(not(feature = "network"))]
             Self::Nothing(never, _) => match *never {},
             Self::Directory(directory) => {
-                let path = directory.join(name);
-                let file = match open_regular_file(&path) {
+                let file = match open_regular_file_in(&directory.held, Path::new(name)) {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                     file => file.and_then(FileRegion::whole),
                 };
                 file.map(Some)
-                    .map_err(|error| Error::path("read", &path, error))
+                    .map_err(|error| Error::path("read", &directory.path.join(name), error))
             }
         }
     }
@@ -107,5 +123,10 @@ impl Store<'_> {
 /// Opens a file for reading. Anything else in its place is an error before it is opened: a FIFO
 /// would wait, and a device may do something at once.
 pub(super) fn open_regular_file(path: &Path) -> io::Result<File> {
-    Pinned::behind(CWD, path)?.open_behind(CWD, path)
+    open_regular_file_in(CWD, path)
+}
+
+/// The same, a path that begins in `directory`.
+fn open_regular_file_in(directory: impl AsFd, path: &Path) -> io::Result<File> {
+    Pinned::behind(&directory, path)?.open_behind(&directory, path)
 }

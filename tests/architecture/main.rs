@@ -26,6 +26,7 @@ const ROOMS: &[Room] = &[
     ("region", &[]),
     ("page_buffer", &[]),
     ("host_space", &[]),
+    ("ownership", &[]),
     ("warnings", &["error"]),
     ("command", &["error", "progress", "leftovers"]),
     ("partial_file", &["error", "leftovers", "command"]),
@@ -44,7 +45,10 @@ const ROOMS: &[Room] = &[
         ],
     ),
     // What was fetched before.
-    ("cache", &["error", "units", "leftovers", "command", "oci"]),
+    (
+        "cache",
+        &["error", "units", "leftovers", "command", "oci", "ownership"],
+    ),
     // The flow.
     (
         "source",
@@ -65,11 +69,13 @@ const ROOMS: &[Room] = &[
             "cache",
             // How an output in the making is called.
             "partial_file",
+            "ownership",
         ],
     ),
     (
         "layers",
         &[
+            "ownership",
             "page_buffer",
             "host_space",
             "error",

@@ -8,8 +8,8 @@ use ureq::http::StatusCode;
 
 use super::client::{Client, Trouble, Waiting, stopped};
 use super::http::{Request, Response, broke_off};
+use super::kept::Kept;
 use super::sink::Sink;
-use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::oci::Digest;
 use crate::page_buffer::PageBuffer;
@@ -24,7 +24,7 @@ const GOOD_BYTES: u64 = 1 << 20;
 /// A blob to be downloaded.
 pub(super) struct Download<'a> {
     pub(super) client: &'a Client,
-    pub(super) cache: Option<&'a Cache>,
+    pub(super) kept: Option<&'a Kept>,
     pub(super) work_dir: &'a Path,
     pub(super) digest: &'a Digest,
     pub(super) length_bytes: u64,
@@ -58,8 +58,12 @@ impl Download<'_> {
     /// [`Error::BadImage`] where the registry twice gave something else than what the digest or the
     /// size says, [`Error::Io`] where it gives nothing.
     pub(super) fn run(&self) -> Result<()> {
+        let keeps = || self.kept.is_some_and(|kept| kept.cache().is_some());
+        let did_keep = keeps();
         match self.attempt() {
             Ok(()) => Ok(()),
+            // What it was written to was given up: from the start, to another place.
+            Err(Ended::Failed(_)) if did_keep && !keeps() => self.run(),
             Err(Ended::Wrong(error)) => {
                 self.waiting.reporter.note(&format!(
                     "{}: {error}; downloading it once more",
@@ -74,7 +78,7 @@ impl Download<'_> {
     }
 
     fn attempt(&self) -> std::result::Result<(), Ended> {
-        let mut sink = Sink::new(self.cache, self.work_dir, self.digest)?;
+        let mut sink = Sink::new(self.kept, self.work_dir, self.digest, self.waiting.reporter)?;
         self.arrival.begin(sink.reader()?, false);
         let mut failed = 0;
         let mut good_at = 0;

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::ownership;
 use crate::source::registry_options::TlsOptions;
 
 /// Files with certificates for one registry.
@@ -21,7 +22,7 @@ impl CertificateFiles {
     ///
     /// # Errors
     /// [`Error::Io`] for a directory that cannot be read, [`Error::Unsupported`] for a certificate
-    /// without a key or the reverse.
+    /// without a key or the reverse, and for files there that others may write.
     pub(super) fn find(options: &TlsOptions, registry: &str) -> Result<Self> {
         let mut found = Self::default();
         // What is typed was checked to be a host; nothing in it leads out of the directory.
@@ -31,6 +32,15 @@ impl CertificateFiles {
             .find(|directory| directory.is_dir());
         if let Some(directory) = directory {
             found = Self::in_directory(&directory)?;
+            if options.ca_cert.is_some() || options.client_cert.is_some() {
+                // Somebody said what to use. What others may write is not used beside it.
+                found.leave_out_others()?;
+            } else if let Some(others) = found.others()? {
+                return Err(Error::unsupported(format!(
+                    "{}: expected certificates that only this user and root may write, found that {others} (--ca-cert FILE or --client-cert FILE names others)",
+                    directory.display()
+                )));
+            }
         }
         found.authorities.splice(0..0, options.ca_cert.clone());
         match (&options.client_cert, &options.client_key) {
@@ -46,6 +56,26 @@ impl CertificateFiles {
             (None, None) => {}
         }
         Ok(found)
+    }
+
+    /// Who else may change a file of these.
+    fn others(&self) -> Result<Option<String>> {
+        let client = self.client.iter().flat_map(|(path, key)| [path, key]);
+        for path in self.authorities.iter().chain(client) {
+            let others = ownership::others_on_the_way_to(path);
+            let others = others.map_err(|error| Error::path("read", path, error))?;
+            if others.is_some() {
+                return Ok(others);
+            }
+        }
+        Ok(None)
+    }
+
+    fn leave_out_others(&mut self) -> Result<()> {
+        if self.others()?.is_some() {
+            *self = Self::default();
+        }
+        Ok(())
     }
 
     fn in_directory(directory: &Path) -> Result<Self> {

@@ -8,7 +8,9 @@ use ureq::http::StatusCode;
 use super::Registry;
 use super::client::Trouble;
 use super::http::{Request, Response, broke_off};
+use super::kept::Kept;
 use super::url::Url;
+use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::oci::media_type::{
     self, DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, Kind, OCI_INDEX, OCI_MANIFEST,
@@ -43,7 +45,7 @@ impl Registry<'_> {
     fn by_tag(&self, tag: &str) -> Result<Descriptor> {
         let url = self.client.url(&format!("manifests/{tag}"))?;
         // What a tag means is for the registry to say, each time; the rest may be here already.
-        if self.cache.is_some() {
+        if self.cache().is_some() {
             let request = Request {
                 is_head: true,
                 accept: Some(ACCEPT),
@@ -106,9 +108,7 @@ impl Registry<'_> {
     /// # Errors
     /// [`Error::Io`] where it does not say.
     pub(in crate::source) fn has_blob(&self, digest: &Digest) -> Result<bool> {
-        if let Some(cache) = &self.cache
-            && cache.find(digest)?.is_some()
-        {
+        if self.find(digest)?.is_some() {
             return Ok(true);
         }
         let request = Request {
@@ -210,33 +210,48 @@ impl Registry<'_> {
 
     /// A document out of the cache, if it is what its digest says.
     fn cached(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
-        let Some(cache) = &self.cache else {
-            return Ok(None);
-        };
-        let Some(file) = cache.find(digest)? else {
+        let Some(file) = self.find(digest)? else {
             return Ok(None);
         };
         let is_right = |bytes: &Vec<u8>| document::check_digest(bytes, digest, "").is_ok();
         let bytes = read(file).ok().filter(is_right);
-        if bytes.is_none() {
-            cache.discard(digest)?;
+        if bytes.is_none()
+            && let Some((kept, cache)) = self.cache()
+        {
+            kept.outcome(cache.discard(digest), self.reporter)?;
         }
         Ok(bytes)
     }
 
+    fn cache(&self) -> Option<(&Kept, &Cache)> {
+        let kept = self.cache.as_deref()?;
+        Some((kept, kept.cache()?))
+    }
+
+    fn find(&self, digest: &Digest) -> Result<Option<File>> {
+        let Some((kept, cache)) = self.cache() else {
+            return Ok(None);
+        };
+        let found = kept.outcome(cache.find(digest), self.reporter)?;
+        Ok(found.flatten())
+    }
+
     fn keep(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
-        let Some(cache) = &self.cache else {
+        let Some((kept, cache)) = self.cache() else {
             return Ok(());
         };
-        let mut partial = cache.partial(digest)?;
-        partial.write_all(bytes).map_err(|error| {
-            let path = cache.path().display();
-            Error::io(
-                format!("cannot write to the cache {path} (--no-cache does without)"),
-                error,
-            )
-        })?;
-        cache.insert(partial)
+        let keep = || {
+            let mut partial = cache.partial(digest)?;
+            partial.write_all(bytes).map_err(|error| {
+                let path = cache.path().display();
+                Error::io(
+                    format!("cannot write to the cache {path} (--no-cache does without)"),
+                    error,
+                )
+            })?;
+            cache.insert(partial)
+        };
+        kept.outcome(keep(), self.reporter).map(drop)
     }
 }
 
