@@ -92,3 +92,45 @@ impl Pinned {
         self.open(directory, name, OFlags::empty())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::CWD;
+    use std::fs;
+    use std::io::Read;
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn what_is_opened_is_what_was_held_whatever_has_its_name_by_now() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::write(at("a"), "first").unwrap();
+        fs::write(at("secret"), "secret").unwrap();
+        let pinned = Pinned::at(CWD, at("a")).unwrap();
+        fs::rename(at("a"), at("away")).unwrap();
+        symlink(at("secret"), at("a")).unwrap();
+        let mut text = String::new();
+        let mut file = pinned.open_at(CWD, at("a")).unwrap();
+        file.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "first");
+        assert!(Pinned::at(CWD, at("a")).unwrap().metadata.is_symlink());
+        assert!(Pinned::behind(CWD, at("a")).unwrap().metadata.is_file());
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_never_opened() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let _listener = UnixListener::bind(&path).unwrap();
+        // To open one is an error of its own.
+        for path in [&path, std::path::Path::new("/dev/null")] {
+            let error = Pinned::behind(CWD, path)
+                .unwrap()
+                .open_behind(CWD, path)
+                .unwrap_err();
+            assert_eq!(error.to_string(), "not a regular file");
+        }
+    }
+}

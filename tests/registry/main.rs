@@ -8,6 +8,7 @@ mod support;
 // Servers, proxies and clients.
 mod blob_store;
 mod cache_check;
+mod cache_trouble;
 mod forward_proxy;
 mod http;
 mod proxy;

@@ -149,6 +149,34 @@ mod tests {
         assert_eq!(found.client, Some(("both.pem".into(), "both.pem".into())));
     }
 
+    /// Bug: with a home that is another user's, root believed the authorities that user had put there.
+    #[test]
+    fn certificates_that_others_may_write_are_not_believed() {
+        use std::os::unix::fs::PermissionsExt;
+        let root = tempfile::tempdir().unwrap();
+        let own = root.path().join("h.io");
+        fs::create_dir(&own).unwrap();
+        fs::write(own.join("ca.crt"), "").unwrap();
+        let mut options = options(root.path());
+        assert!(CertificateFiles::find(&options, "h.io").is_ok());
+        let set = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        set(&own.join("ca.crt"), 0o666);
+        let error = CertificateFiles::find(&options, "h.io").unwrap_err();
+        assert!(error.to_string().contains("--ca-cert"), "{error}");
+        set(&own.join("ca.crt"), 0o644);
+        set(&own, 0o777);
+        assert!(CertificateFiles::find(&options, "h.io").is_err());
+        // As Kubernetes mounts secrets: everybody may add names, and nobody change one.
+        set(&own, 0o1777);
+        assert!(CertificateFiles::find(&options, "h.io").is_ok());
+        set(&own, 0o777);
+        options.ca_cert = Some("named.pem".into());
+        let found = CertificateFiles::find(&options, "h.io").unwrap();
+        assert_eq!(found.authorities, ["named.pem"].map(PathBuf::from));
+    }
+
     #[test]
     fn a_certificate_without_its_key_is_told() {
         let root = tempfile::tempdir().unwrap();
