@@ -61,13 +61,10 @@ fn a_cache_that_others_may_write_is_done_without_and_an_error_where_it_was_named
         set(&place, mode);
         warned_once(&said(&stand), &[UNTRUSTED, "may be written by everybody"]);
         assert_eq!(fs::read_dir(&cache).unwrap().count(), 0);
-        let mut named = stand.puller.build(&stand.reference, &["--no-cache"]);
-        named = {
-            let mut command = Command::new(named.get_program());
-            let words = named.get_args().filter(|word| *word != "--no-cache");
-            command.args(words).arg("--cache-dir").arg(&cache);
-            command
-        };
+        let words = ["build", &stand.reference, "--size=fit", "--cache-dir"];
+        let mut named = stand.puller.command(&words);
+        named.arg(&cache);
+        stand.puller.press.add_directories(&mut named);
         let ended = stand.puller.press.run(&mut named);
         stand
             .puller

@@ -10,7 +10,7 @@ use crate::warnings::Warnings;
 
 /// Filesystems in which the running kernel speaks: what they show is this machine's, and gone with
 /// it. Each with the number that `statfs` gives for it, where no list of mounts is to be had.
-const KERNEL: [(&str, i64); 22] = [
+const KERNEL: [(&str, u64); 22] = [
     ("proc", 0x9fa0),
     ("sysfs", 0x6265_6572),
     // Looks like any tmpfs.
@@ -136,8 +136,8 @@ impl Mounts {
         if let Some(name) = by_mount.or_else(|| types.by_device.get(&device)) {
             return name.clone();
         }
-        let number = fstatfs(fd).map(|found| i64::from(found.f_type));
-        let known = KERNEL.iter().find(|known| Ok(known.1) == number);
+        let number = fstatfs(fd).map(|found| u64::try_from(found.f_type));
+        let known = KERNEL.iter().find(|known| number == Ok(Ok(known.1)));
         known
             .map_or("of an unknown type", |known| known.0)
             .to_owned()
