@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use crate::command::Program;
 use crate::error::{Error, Result};
 use crate::layers::{Contents, Verifying};
-use crate::leftovers;
 use crate::mkfs::Tools;
 use crate::oci::Digest;
+use crate::partial_file::persist_together;
 use crate::plan::Plan;
 use crate::populate::PopulatedFilesystem;
 use crate::progress::Reporter;
@@ -77,7 +77,7 @@ pub fn finish(
         verifying,
     } = made_from;
     let partial = populated.partial;
-    let path = partial.path_for_programs();
+    let path = partial.path_for_programs()?;
     let output = partial.output().to_owned();
     let e2fsck = options
         .fsck
@@ -126,27 +126,16 @@ pub fn finish(
         .map(|sha256| sidecar::prepare(&finished.path, sha256))
         .transpose()?;
     if options.sync {
-        partial
-            .file()
-            .sync_all()
-            .map_err(|error| Error::path("write", &finished.path, error))?;
-    }
-    leftovers::commit(|| {
-        // The sidecar first: an earlier output stays whole unless everything is in place.
-        let sidecar = match sidecar {
-            Some(sidecar) => {
-                let path = sidecar.output().to_owned();
-                sidecar.persist()?;
-                Some(path)
-            }
-            None => None,
-        };
-        if let Err(error) = partial.persist() {
-            if let Some(path) = sidecar {
-                let _ = std::fs::remove_file(path);
-            }
-            return Err(error);
+        for file in sidecar.iter().chain([&partial]) {
+            file.file()
+                .sync_all()
+                .map_err(|error| Error::path("write", file.output(), error))?;
         }
-        Ok(finished)
-    })
+    }
+    if !options.sha256 {
+        sidecar::note_earlier(&finished.path, reporter);
+    }
+    // The sidecar first: an earlier output stays whole unless everything is in place.
+    persist_together(sidecar.into_iter().chain([partial]).collect())?;
+    Ok(finished)
 }
