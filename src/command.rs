@@ -1,9 +1,9 @@
 //! External programs: found, run, drained, and their failure told in one way.
 
-mod unsynced;
+mod confined;
+mod drain;
 
 use std::ffi::{OsStr, OsString};
-use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -87,7 +87,8 @@ pub struct Output {
     pub stderr: Vec<u8>,
 }
 
-/// A program about to be run, with a fixed locale and an otherwise inherited environment.
+/// A program about to be run, with a fixed locale and an otherwise inherited environment, and
+/// without the right to gain privileges.
 #[derive(Debug)]
 pub struct Program {
     command: Command,
@@ -184,50 +185,37 @@ impl Program {
             };
             Error::Tool(format!("cannot run {line}: {error}{hint}"))
         };
+        // Nothing needs to be fed to a file.
+        let stdin = match &self.input[..] {
+            [] => Stdio::null(),
+            input => Stdio::from(drain::input_file(input).map_err(failed)?),
+        };
         self.command
-            .stdin(Stdio::piped())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // The terminal's Ctrl-C reaches this process alone, which then ends the child: else the
             // child's death could be reported in place of the interruption.
             .process_group(0);
         let command = &mut self.command;
-        let mut start = || {
+        let start = || {
             leftovers::start_child(|| {
                 let child = command.spawn()?;
                 let id = child.id();
                 Ok((child, id))
             })
         };
-        let started = if self.is_unsynced {
-            unsynced::unsynced(start)
-        } else {
-            start()
-        };
+        let started = confined::confined(self.is_unsynced, start);
         let (mut child, registration) = started.map_err(failed)?;
-        let (stdin, stdout, stderr) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let input = std::mem::take(&mut self.input);
-        let limit = self.output_limit_bytes;
-        // All three at once: a program blocked on a full pipe would wait for ever.
-        let (stdout, stderr) = std::thread::scope(|scope| {
-            let feeder = scope.spawn(move || match stdin {
-                Some(mut stdin) => stdin.write_all(&input),
-                None => Ok(()),
-            });
-            let reader = scope.spawn(|| drain(stderr, limit));
-            let stdout = drain(stdout, limit);
-            let stderr = join(reader);
-            // A program may well end before it has read everything.
-            let _ = join(feeder);
-            (stdout, stderr)
-        });
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let drained = drain::drain(stdout, stderr, self.output_limit_bytes);
         drop(registration);
         let status = child.wait().map_err(failed)?;
+        let (stdout, stderr) = drained.map_err(failed)?;
         Ok(Output {
             status,
-            stdout: stdout.map_err(failed)?,
-            stderr: stderr.map_err(failed)?,
+            stdout,
+            stderr,
         })
     }
 
@@ -313,21 +301,6 @@ impl Attached {
     }
 }
 
-fn drain(pipe: Option<impl Read>, limit_bytes: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if let Some(pipe) = pipe {
-        pipe.take(limit_bytes).read_to_end(&mut bytes)?;
-    }
-    Ok(bytes)
-}
-
-fn join<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
-    match thread.join() {
-        Ok(value) => value,
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
-}
-
 fn quote(word: &OsStr) -> String {
     let text = word.to_string_lossy();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"%+,-./:=@_".contains(&byte);
@@ -403,6 +376,33 @@ mod tests {
             assert_eq!(said(Program::new(&python).unsynced()), "synced\n");
         }
         assert!(said(Program::new(&python)).contains("Bad file descriptor"));
+    }
+
+    /// `mke2fs -V` was run without: one that was set-user-ID ran with its owner's rights. Found by
+    /// trying what the README says.
+    #[test]
+    fn no_program_can_gain_privileges_and_this_one_keeps_its_own() {
+        let status = |program: Program| {
+            let script = "while read -r line; do echo \"$line\"; done </proc/self/status";
+            let output = program.args(["-c", script]).run_to_success(&Silent);
+            String::from_utf8(output.unwrap().stdout).unwrap()
+        };
+        let own = || std::fs::read_to_string("/proc/thread-self/status").unwrap();
+        let before = own().contains("NoNewPrivs:\t1");
+        for is_unsynced in [false, true] {
+            let program = Program::new(Path::new("/bin/sh"));
+            let program = if is_unsynced {
+                program.unsynced()
+            } else {
+                program
+            };
+            let said = status(program);
+            let value = said
+                .lines()
+                .find_map(|line| line.strip_prefix("NoNewPrivs:"));
+            assert_eq!(value.map(str::trim), Some("1"));
+        }
+        assert_eq!(own().contains("NoNewPrivs:\t1"), before);
     }
 
     #[test]

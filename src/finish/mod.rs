@@ -5,6 +5,7 @@ mod fsck;
 mod sidecar;
 
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use crate::command::Program;
 use crate::error::{Error, Result};
@@ -84,10 +85,15 @@ pub fn finish(
         .then(|| tools.e2fsck(plan.identity.made_seconds))
         .flatten()
         .map(|program: Program| program.args(["-f", "-n"]).arg(&path));
+    let e2fsck = Mutex::new(e2fsck);
     // None needs another, and all only read.
     let (checked, verified, sha256) = std::thread::scope(|scope| {
-        let checking =
-            scope.spawn(|| e2fsck.map_or(Ok(()), |e2fsck| fsck::check(e2fsck, reporter)));
+        let check = || {
+            let e2fsck = e2fsck.lock().unwrap_or_else(PoisonError::into_inner).take();
+            e2fsck.map_or(Ok(()), |e2fsck| fsck::check(e2fsck, reporter))
+        };
+        // Where there is no thread, one after the other.
+        let checking = std::thread::Builder::new().spawn_scoped(scope, check);
         let verified = verifying.finish();
         let sha256 = match &verified {
             Ok(()) if options.sha256 => {
@@ -96,9 +102,12 @@ pub fn finish(
             }
             _ => None,
         };
-        let checked = checking
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let checked = match checking {
+            Ok(checking) => checking
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(_) => check(),
+        };
         (checked, verified, sha256.transpose())
     });
     verified?;
