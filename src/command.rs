@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, escape_line};
 use crate::leftovers;
 use crate::progress::Reporter;
 
@@ -167,7 +167,8 @@ impl Program {
         let words = std::iter::once(self.command.get_program())
             .chain(self.command.get_args())
             .map(quote);
-        environment.chain(words).collect::<Vec<_>>().join(" ")
+        let line = environment.chain(words).collect::<Vec<_>>().join(" ");
+        escape_line(&line).into_owned()
     }
 
     /// Runs the program to its end, whatever its exit status.
@@ -238,13 +239,15 @@ impl Program {
 }
 
 impl Output {
-    /// The last lines of standard output and standard error, for an error text.
+    /// The last lines of standard output and standard error, for an error text, escaped.
     pub fn tail(&self) -> String {
         let text = [&self.stdout[..], &self.stderr[..]].concat();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<_> = text
             .lines()
             .filter(|line| !line.trim().is_empty())
+            // Labels and names of a filesystem are in them, and tabs of the program's own.
+            .map(|line| escape_line(&line.replace('\t', "    ")).into_owned())
             .collect();
         lines[lines.len().saturating_sub(20)..].join("\n")
     }
@@ -268,7 +271,9 @@ impl Attached {
         let mut command = Command::new(program);
         command.args(arguments);
         let words = std::iter::once(program).chain(command.get_args());
-        reporter.command_line(&words.map(quote).collect::<Vec<_>>().join(" "));
+        reporter.command_line(&escape_line(
+            &words.map(quote).collect::<Vec<_>>().join(" "),
+        ));
         command.spawn().map(Self)
     }
 
