@@ -186,11 +186,8 @@ impl Program {
             };
             Error::Tool(format!("cannot run {line}: {error}{hint}"))
         };
-        // Nothing needs to be fed to a file.
-        let stdin = match &self.input[..] {
-            [] => Stdio::null(),
-            input => Stdio::from(drain::input_file(input).map_err(failed)?),
-        };
+        // A file in memory needs nobody who feeds it, and no /dev/null where there is nothing in it.
+        let stdin = drain::input_file(&self.input).map_err(failed)?;
         self.command
             .stdin(stdin)
             .stdout(Stdio::piped())

@@ -288,7 +288,11 @@ fn no_name_of_a_tree_and_no_word_of_a_program_acts_on_the_terminal() {
     let tree = press.root().join("tree");
     fs::create_dir_all(tree.join(&poison)).unwrap();
     fs::write(tree.join(&poison).join("f"), "").unwrap();
-    fs::set_permissions(tree.join(&poison).join("f"), PermissionsExt::from_mode(0)).unwrap();
+    fs::set_permissions(
+        tree.join(&poison).join("f"),
+        PermissionsExt::from_mode(0o000),
+    )
+    .unwrap();
     symlink(&poison, tree.join("l")).unwrap();
     let program = press.root().join("layerpress");
     press.install(LAYERPRESS.as_ref(), &program);

@@ -307,6 +307,21 @@ fn threads_that_are_not_to_be_had_are_done_without_or_told() {
         builds.iter().all(|code| [0, 3, 6].contains(code)),
         "{builds:?}"
     );
+    // Nor is one needed to find a server or a daemon.
+    for reference in ["docker://localhost:1/x", "docker-daemon:x"] {
+        let mut command = Command::new("prlimit");
+        command.arg("--nproc=2").arg(&program);
+        command.args(["plan", "--timeout=2", reference]);
+        command
+            .env("HOME", press.root().join("tmp"))
+            .env("DOCKER_HOST", "tcp://127.0.0.1:1");
+        if is_root() {
+            command.uid(USER).gid(USER);
+        }
+        let ended = press.run(&mut command);
+        assert_eq!(ended.code(), 3, "{}", ended.stderr);
+        assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+    }
     // One for signals is all that a plan needs.
     assert_eq!((plans[0], builds[0]), (3, 3));
     if is_root() {
