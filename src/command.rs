@@ -186,8 +186,7 @@ impl Program {
             };
             Error::Tool(format!("cannot run {line}: {error}{hint}"))
         };
-        // A file in memory needs nobody who feeds it, and no /dev/null where there is nothing in it.
-        let stdin = drain::input_file(&self.input).map_err(failed)?;
+        let stdin = drain::input(&self.input).map_err(failed)?;
         self.command
             .stdin(stdin)
             .stdout(Stdio::piped())
@@ -356,6 +355,18 @@ mod tests {
             (output.stdout.len(), output.stderr.len()),
             (300_000, 300_000)
         );
+    }
+
+    #[test]
+    fn a_program_reads_what_it_is_given_and_then_the_end() {
+        for length in [0, 1, 4096, 4097, 300_000] {
+            let output = Program::new(Path::new("/bin/sh"))
+                .args(["-c", "exec cat"])
+                .input(vec![b'x'; length])
+                .run_to_success(&Silent)
+                .unwrap();
+            assert_eq!(output.stdout, vec![b'x'; length]);
+        }
     }
 
     #[test]

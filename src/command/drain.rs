@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::process::{ChildStderr, ChildStdout};
+use std::process::{ChildStderr, ChildStdout, Stdio};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -81,10 +81,19 @@ pub(super) fn drain(
     }
 }
 
-/// A file in memory with what a program is to read.
-pub(super) fn input_file(bytes: &[u8]) -> io::Result<File> {
+/// What any pipe holds, however many its user has.
+const PIPE_BYTES: usize = 4096;
+
+/// Where a program reads `bytes`, and nobody has to feed it: a pipe that holds all of it, or a file in
+/// memory.
+pub(super) fn input(bytes: &[u8]) -> io::Result<Stdio> {
+    if bytes.len() <= PIPE_BYTES {
+        let (reader, mut writer) = io::pipe()?;
+        writer.write_all(bytes)?;
+        return Ok(reader.into());
+    }
     let mut file = File::from(memfd_create("input", MemfdFlags::CLOEXEC)?);
     file.write_all(bytes)?;
     file.rewind()?;
-    Ok(file)
+    Ok(file.into())
 }

@@ -232,6 +232,24 @@ fn of_several_that_name_two_files_each_one_names_both() {
     }
 }
 
+/// Threads of one process have another lock as well; processes have this one alone.
+#[test]
+fn nothing_gets_a_name_while_another_process_names_something_there() {
+    for create in WAYS {
+        let directory = tempfile::tempdir().unwrap();
+        let output = directory.path().join("out");
+        let partial = create(&output).unwrap();
+        let held = File::open(directory.path()).unwrap();
+        held.lock().unwrap();
+        let naming = std::thread::spawn(move || partial.persist());
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        assert!(!output.exists() && !naming.is_finished());
+        drop(held);
+        naming.join().unwrap().unwrap();
+        assert!(output.exists());
+    }
+}
+
 #[test]
 fn where_the_last_of_several_cannot_be_named_all_is_as_before() {
     for create in WAYS {
