@@ -1,14 +1,14 @@
 //! External programs: found, run, drained, and their failure told in one way.
 
-mod unsynced;
+mod confined;
+mod drain;
 
 use std::ffi::{OsStr, OsString};
-use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, escape_line};
 use crate::leftovers;
 use crate::progress::Reporter;
 
@@ -87,7 +87,8 @@ pub struct Output {
     pub stderr: Vec<u8>,
 }
 
-/// A program about to be run, with a fixed locale and an otherwise inherited environment.
+/// A program about to be run, with a fixed locale and an otherwise inherited environment, and
+/// without the right to gain privileges.
 #[derive(Debug)]
 pub struct Program {
     command: Command,
@@ -166,7 +167,8 @@ impl Program {
         let words = std::iter::once(self.command.get_program())
             .chain(self.command.get_args())
             .map(quote);
-        environment.chain(words).collect::<Vec<_>>().join(" ")
+        let line = environment.chain(words).collect::<Vec<_>>().join(" ");
+        escape_line(&line).into_owned()
     }
 
     /// Runs the program to its end, whatever its exit status.
@@ -184,50 +186,33 @@ impl Program {
             };
             Error::Tool(format!("cannot run {line}: {error}{hint}"))
         };
+        let stdin = drain::input(&self.input).map_err(failed)?;
         self.command
-            .stdin(Stdio::piped())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // The terminal's Ctrl-C reaches this process alone, which then ends the child: else the
             // child's death could be reported in place of the interruption.
             .process_group(0);
         let command = &mut self.command;
-        let mut start = || {
+        let start = || {
             leftovers::start_child(|| {
                 let child = command.spawn()?;
                 let id = child.id();
                 Ok((child, id))
             })
         };
-        let started = if self.is_unsynced {
-            unsynced::unsynced(start)
-        } else {
-            start()
-        };
+        let started = confined::confined(self.is_unsynced, start);
         let (mut child, registration) = started.map_err(failed)?;
-        let (stdin, stdout, stderr) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let input = std::mem::take(&mut self.input);
-        let limit = self.output_limit_bytes;
-        // All three at once: a program blocked on a full pipe would wait for ever.
-        let (stdout, stderr) = std::thread::scope(|scope| {
-            let feeder = scope.spawn(move || match stdin {
-                Some(mut stdin) => stdin.write_all(&input),
-                None => Ok(()),
-            });
-            let reader = scope.spawn(|| drain(stderr, limit));
-            let stdout = drain(stdout, limit);
-            let stderr = join(reader);
-            // A program may well end before it has read everything.
-            let _ = join(feeder);
-            (stdout, stderr)
-        });
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let drained = drain::drain(stdout, stderr, self.output_limit_bytes);
         drop(registration);
         let status = child.wait().map_err(failed)?;
+        let (stdout, stderr) = drained.map_err(failed)?;
         Ok(Output {
             status,
-            stdout: stdout.map_err(failed)?,
-            stderr: stderr.map_err(failed)?,
+            stdout,
+            stderr,
         })
     }
 
@@ -250,13 +235,15 @@ impl Program {
 }
 
 impl Output {
-    /// The last lines of standard output and standard error, for an error text.
+    /// The last lines of standard output and standard error, for an error text, escaped.
     pub fn tail(&self) -> String {
         let text = [&self.stdout[..], &self.stderr[..]].concat();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<_> = text
             .lines()
             .filter(|line| !line.trim().is_empty())
+            // Labels and names of a filesystem are in them, and tabs of the program's own.
+            .map(|line| escape_line(&line.replace('\t', "    ")).into_owned())
             .collect();
         lines[lines.len().saturating_sub(20)..].join("\n")
     }
@@ -280,7 +267,9 @@ impl Attached {
         let mut command = Command::new(program);
         command.args(arguments);
         let words = std::iter::once(program).chain(command.get_args());
-        reporter.command_line(&words.map(quote).collect::<Vec<_>>().join(" "));
+        reporter.command_line(&escape_line(
+            &words.map(quote).collect::<Vec<_>>().join(" "),
+        ));
         command.spawn().map(Self)
     }
 
@@ -310,21 +299,6 @@ impl Attached {
         Ok(code
             .and_then(|code| u8::try_from(code).ok())
             .unwrap_or(u8::MAX))
-    }
-}
-
-fn drain(pipe: Option<impl Read>, limit_bytes: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if let Some(pipe) = pipe {
-        pipe.take(limit_bytes).read_to_end(&mut bytes)?;
-    }
-    Ok(bytes)
-}
-
-fn join<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
-    match thread.join() {
-        Ok(value) => value,
-        Err(panic) => std::panic::resume_unwind(panic),
     }
 }
 
@@ -384,6 +358,18 @@ mod tests {
     }
 
     #[test]
+    fn a_program_reads_what_it_is_given_and_then_the_end() {
+        for length in [0, 1, 4096, 4097, 300_000] {
+            let output = Program::new(Path::new("/bin/sh"))
+                .args(["-c", "exec cat"])
+                .input(vec![b'x'; length])
+                .run_to_success(&Silent)
+                .unwrap();
+            assert_eq!(output.stdout, vec![b'x'; length]);
+        }
+    }
+
+    #[test]
     fn an_unsynced_program_believes_that_it_has_synced() {
         // Python tells what fsync() answers; a descriptor that is not open is refused by the kernel.
         let script = "import os\ntry: os.fsync(99); print('synced')\nexcept OSError as e: print(e)";
@@ -403,6 +389,33 @@ mod tests {
             assert_eq!(said(Program::new(&python).unsynced()), "synced\n");
         }
         assert!(said(Program::new(&python)).contains("Bad file descriptor"));
+    }
+
+    /// `mke2fs -V` was run without: one that was set-user-ID ran with its owner's rights. Found by
+    /// trying what the README says.
+    #[test]
+    fn no_program_can_gain_privileges_and_this_one_keeps_its_own() {
+        let status = |program: Program| {
+            let script = "while read -r line; do echo \"$line\"; done </proc/self/status";
+            let output = program.args(["-c", script]).run_to_success(&Silent);
+            String::from_utf8(output.unwrap().stdout).unwrap()
+        };
+        let own = || std::fs::read_to_string("/proc/thread-self/status").unwrap();
+        let before = own().contains("NoNewPrivs:\t1");
+        for is_unsynced in [false, true] {
+            let program = Program::new(Path::new("/bin/sh"));
+            let program = if is_unsynced {
+                program.unsynced()
+            } else {
+                program
+            };
+            let said = status(program);
+            let value = said
+                .lines()
+                .find_map(|line| line.strip_prefix("NoNewPrivs:"));
+            assert_eq!(value.map(str::trim), Some("1"));
+        }
+        assert_eq!(own().contains("NoNewPrivs:\t1"), before);
     }
 
     #[test]

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::args::{BuildArguments, OutputArguments};
 use super::table::{counted, thousands, two_columns};
-use super::{options, print, progress};
+use super::text::printable;
+use super::{options, print, print_json, progress};
 use crate::pipeline::{self, Built};
 use crate::plan::identity::uuid_text;
 use crate::units::{BLOCK_SIZE, ByteSize};
@@ -35,7 +36,7 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> anyhow::Resu
     // The next lines belong to standard output alone.
     drop(reporter);
     if arguments.json {
-        print(&format!("{}\n", serde_json::to_string_pretty(&summary)?))
+        print_json(&summary)
     } else if output.quiet {
         Ok(())
     } else {
@@ -124,7 +125,7 @@ impl Summary {
             .as_ref()
             .or(self.config_digest.as_ref());
         // At most seven letters before them let a digest end with the 80th column.
-        let image = format!("{} ({})", self.image, self.platform);
+        let image = printable(&format!("{} ({})", self.image, self.platform));
         let mut rows = vec![("image", image)];
         rows.extend(digest.map(|digest| ("digest", digest.clone())));
         rows.extend([

@@ -11,6 +11,7 @@ use clap::{ArgAction, Args};
 use super::attributes::ShownNode;
 use super::names::Names;
 use super::rows::{Row, columns, long};
+use super::tell::json_text;
 use super::view::{Outcome, open};
 use crate::error::Error;
 use crate::limits::Limits;
@@ -314,8 +315,8 @@ impl Lister<'_> {
             }
         };
         let shown = ShownNode::new(path, node, target.as_deref(), &xattrs, None);
-        serde_json::to_writer(&mut self.output, &shown)?;
-        self.output.write_all(b"\n")
+        let text = json_text(&serde_json::to_string(&shown)?);
+        writeln!(self.output, "{text}")
     }
 }
 

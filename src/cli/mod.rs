@@ -36,7 +36,6 @@ mod umount;
 mod verify;
 mod view;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -97,19 +96,11 @@ fn equal_or_not(are_equal: bool) -> ExitCode {
 
 /// Prints a value as JSON.
 fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    print(&format!("{}\n", serde_json::to_string_pretty(value)?))
+    let text = tell::json_text(&serde_json::to_string_pretty(value)?);
+    Ok(tell::print_as_it_is(&format!("{text}\n"))?)
 }
 
-/// Writes to standard output; that nobody reads it any more is no failure.
+/// Prints a text for people.
 fn print(text: &str) -> anyhow::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-    {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => {
-            other.map_err(|error| crate::Error::io("cannot write to standard output", error).into())
-        }
-    }
+    Ok(tell::print(text)?)
 }

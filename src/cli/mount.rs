@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::args::{EXIT_CODES, OutputArguments};
 use super::table::columns;
-use super::{done, hold, print, print_json, progress, umount};
+use super::{done, hold, print, print_json, progress, tell, umount};
 use crate::command::Attached;
 use crate::error::escape_path;
 use crate::mount::{ImageFile, MountOptions, MountedImage, find_e2fsck, mounted_images};
@@ -126,7 +126,10 @@ fn run_command(command: &[OsString], held: &hold::Hold, reporter: &dyn Reporter)
     match ended {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("error: cannot run {}: {error}", program.display());
+            tell::remark(
+                "error",
+                &format!("cannot run {}: {error}", program.display()),
+            );
             ExitCode::from(match error.kind() {
                 io::ErrorKind::NotFound => NOT_FOUND,
                 _ => CANNOT_RUN,

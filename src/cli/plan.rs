@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::args::{OutputArguments, PlanArguments};
 use super::table::{counted, thousands, two_columns, wrapped};
-use super::{options, print, progress};
+use super::text::printable;
+use super::{options, print, print_json, progress};
 use crate::pipeline::{self, Planned};
 use crate::plan::identity::uuid_text;
 use crate::plan::size::{SizePolicy, choose};
@@ -28,7 +29,7 @@ pub fn run(arguments: &PlanArguments, output: &OutputArguments) -> anyhow::Resul
     drop(reporter);
     let shown = ShownPlan::of(&planned, filesystem.size, filesystem.room);
     if arguments.json {
-        print(&format!("{}\n", serde_json::to_string_pretty(&shown)?))
+        print_json(&shown)
     } else {
         print(&shown.table())
     }
@@ -137,7 +138,10 @@ impl ShownPlan {
         };
         let blocks = &self.blocks;
         let mut rows = vec![
-            ("image", format!("{} ({})", self.image, self.platform)),
+            (
+                "image",
+                printable(&format!("{} ({})", self.image, self.platform)),
+            ),
             (
                 "content",
                 format!(

@@ -9,8 +9,9 @@ use clap::Args;
 
 use super::attributes::{ShownNode, flags_text, full_text, mode_text, xattr_text};
 use super::names::Names;
-use super::print;
+use super::tell::{json_text, print_as_it_is};
 use super::view::{Outcome, open};
+use crate::error::escape_text;
 use crate::listing::{Attribute, Kind};
 use crate::units::InodeNumber;
 use crate::view::{Follow, Found, Step, View};
@@ -52,7 +53,7 @@ pub fn run(arguments: &StatArguments) -> anyhow::Result<()> {
     for one in &found {
         let names = names.get(&one.node.number).map(|names| &names[..]);
         match tell(&view, one, names, arguments.json) {
-            Ok(text) => print(&text)?,
+            Ok(text) => print_as_it_is(&text)?,
             Err(error) => outcome.take(Err(error.in_entry(&one.path))),
         }
     }
@@ -97,9 +98,10 @@ fn tell(
         let shown = ShownNode::new(&found.path, node, target.as_deref(), &xattrs, names);
         let text = serde_json::to_string(&shown)
             .map_err(|error| crate::Error::Mismatch(format!("cannot make JSON: {error}")))?;
-        return Ok(format!("{text}\n"));
+        return Ok(format!("{}\n", json_text(&text)));
     }
-    Ok(text(view, found, target.as_deref(), &xattrs, names))
+    let text = text(view, found, target.as_deref(), &xattrs, names);
+    Ok(escape_text(&text).into_owned())
 }
 
 fn text(

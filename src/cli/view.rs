@@ -2,15 +2,19 @@
 
 use std::path::Path;
 
+use super::tell;
 use crate::view::View;
 
 /// Opens an image and says what its reader should know.
 pub fn open(image: &Path) -> crate::Result<View> {
     let view = View::open(image)?;
     if view.needs_recovery() {
-        eprintln!(
-            "warning: {}: not cleanly unmounted; changes that are only in its journal are not shown",
-            image.display()
+        tell::remark(
+            "warning",
+            &format!(
+                "{}: not cleanly unmounted; changes that are only in its journal are not shown",
+                image.display()
+            ),
         );
     }
     Ok(view)
@@ -29,7 +33,7 @@ impl Outcome {
         if let Err(error) = result
             && let Some(before) = self.last.replace(error)
         {
-            eprintln!("error: {before}");
+            tell::failure(&before.to_string());
         }
     }
 

@@ -172,7 +172,7 @@ impl BlobReader<'_> {
         };
         let (index, tar) = std::thread::scope(|scope| {
             let mut tee = Tee {
-                reader: ReadAhead::start(scope, decompressor)?,
+                reader: ReadAhead::start(scope, decompressor),
                 spool,
                 growing: &growing,
                 budget: self.budget,

@@ -12,7 +12,7 @@ use super::{Contents, Layers, label};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::progress::{Meter, Reporter, Silent, Unit};
-use crate::source::{Image, LayerBlob};
+use crate::source::{Downloads, Image, LayerBlob};
 use crate::warnings::Warnings;
 
 /// How to read layers.
@@ -51,8 +51,19 @@ pub fn read(image: &Image, options: &ReadOptions, reporter: &dyn Reporter) -> Re
         results: image.layers.iter().map(|_| Mutex::default()).collect(),
         meters: waiting(image, reporter),
     };
-    queue.run();
+    queue.run()?;
     queue.collect()
+}
+
+/// Ends the downloads, also on the way out of a panic: else they would be waited for.
+struct CancelOnDrop<'a>(Option<&'a dyn Downloads>);
+
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        if let Some(downloads) = self.0 {
+            downloads.cancel();
+        }
+    }
 }
 
 struct Queue<'a> {
@@ -70,27 +81,43 @@ struct Queue<'a> {
 }
 
 impl Queue<'_> {
-    fn run(&self) {
+    /// # Errors
+    /// [`Error::Io`] where downloads need a thread and none is to be had.
+    fn run(&self) -> Result<()> {
         let jobs = self.options.jobs.get().min(self.image.layers.len());
         let downloads = self.image.downloads.as_deref();
         if jobs <= 1 && downloads.is_none() {
-            return self.work();
+            self.work();
+            return Ok(());
         }
+        let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
         std::thread::scope(|scope| {
             if let Some(downloads) = downloads {
-                for _ in 0..downloads.threads() {
-                    scope.spawn(|| downloads.work(&self.meters, self.reporter));
+                let work = || downloads.work(&self.meters, self.reporter);
+                for index in 0..downloads.threads() {
+                    match named("download").spawn_scoped(scope, work) {
+                        Ok(_) => {}
+                        // Readers wait for what comes: one there must be.
+                        Err(error) if index == 0 => {
+                            return Err(Error::io("cannot start a thread", error));
+                        }
+                        Err(_) => break,
+                    }
                 }
             }
-            let readers: Vec<_> = (0..jobs).map(|_| scope.spawn(|| self.work())).collect();
+            // This one reads, too: others are welcome but not needed.
+            let readers: Vec<_> = (1..jobs)
+                .map_while(|_| named("read").spawn_scoped(scope, || self.work()).ok())
+                .collect();
+            let cancel = CancelOnDrop(downloads);
+            self.work();
             let ended: Vec<_> = readers.into_iter().map(|reader| reader.join()).collect();
-            if let Some(downloads) = downloads {
-                downloads.cancel();
-            }
+            drop(cancel);
             if let Some(panic) = ended.into_iter().find_map(Result::err) {
                 std::panic::resume_unwind(panic);
             }
-        });
+            Ok(())
+        })
     }
 
     /// Takes layers in their order until there are none left, but for those above one that has

@@ -81,7 +81,7 @@ pub fn format(
     if let JournalSize::Mebibytes(size) = request.journal {
         mke2fs = mke2fs.args(["-J", &format!("size={size}")]);
     }
-    let path = partial.path_for_programs();
+    let path = partial.path_for_programs()?;
     mke2fs.arg(&path).run_to_success(reporter)?;
     tools
         .tune2fs(identity.made_seconds)

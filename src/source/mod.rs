@@ -23,6 +23,8 @@ mod reference;
 #[cfg(feature = "network")]
 mod registry;
 mod registry_options;
+#[cfg(feature = "network")]
+mod resolver;
 mod rootfs;
 mod spool;
 mod store;

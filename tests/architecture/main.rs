@@ -148,7 +148,6 @@ const ROOMS: &[Room] = &[
             "page_buffer",
             "error",
             "progress",
-            "leftovers",
             "command",
             "partial_file",
             "oci",

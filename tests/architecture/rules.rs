@@ -173,7 +173,7 @@ const EXCEPTIONS: [(&str, &str); 9] = [
     // Ends the process from the thread that hears the signals.
     ("src/cli/signals.rs", "std::process::exit"),
     // Makes the hidden name differ from other processes'.
-    ("src/partial_file.rs", "std::process::id"),
+    ("src/partial_file/hidden_name.rs", "std::process::id"),
     ("src/cache/partial.rs", "std::process::id"),
     // Which directories PATH names, given as a value; and the machine the program is made for.
     ("src/command.rs", "std::env::split_paths"),

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod escapes;
 mod exit_codes;
 mod help;
 mod options;

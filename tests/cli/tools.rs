@@ -153,3 +153,32 @@ fn the_environment_does_not_reach_into_the_result() {
     ]);
     assert!(plain == loud);
 }
+
+/// `mke2fs -V` had the right to gain privileges: a set-user-ID program in its place ran as its owner.
+/// Found by trying what the README says.
+#[test]
+fn no_run_of_any_program_can_gain_privileges() {
+    let press = press();
+    let runs = press.root().join("runs");
+    let mut options = vec!["--verify".to_owned()];
+    for program in ["mke2fs", "tune2fs", "e2fsck", "debugfs"] {
+        let real = layerpress::command::find(program, None).unwrap();
+        let body = format!(
+            "echo {program} \"$1\" $(grep NoNewPrivs: /proc/self/status) >>{}\nexec {} \"$@\"",
+            runs.display(),
+            real.display()
+        );
+        let script = press.script(program, &body);
+        options.push(format!("--{program}={}", script.display()));
+    }
+    let options: Vec<_> = options.iter().map(String::as_str).collect();
+    build(&press, &options).succeeded();
+    let runs = std::fs::read_to_string(runs).unwrap();
+    for program in ["mke2fs -V", "mke2fs -q", "tune2fs", "e2fsck", "debugfs"] {
+        assert!(runs.contains(program), "no {program} in {runs}");
+    }
+    assert!(
+        runs.lines().all(|run| run.ends_with("NoNewPrivs: 1")),
+        "{runs}"
+    );
+}

@@ -9,6 +9,7 @@ use flate2::write::GzEncoder;
 use serde_json::json;
 
 use super::support::archive::{Files, TestImage, gzip, layer_tar};
+use super::support::oracles::is_root;
 use super::support::raw_tar::{Header, RawTar};
 use super::support::run::{LAYERPRESS, Press};
 use super::{build, built, refused, refused_layer};
@@ -238,4 +239,93 @@ fn more_layers_than_files_can_be_open_are_an_error() {
     ended.failed(IO, &["Too many open files"]);
     assert!(press.left().is_empty());
     assert!(ended.time < SOON, "{:?}", ended.time);
+}
+
+/// Threads were started in ways that panic, or leave others waiting for ever, where none is to be had.
+/// Found under a limit on processes.
+#[test]
+fn threads_that_are_not_to_be_had_are_done_without_or_told() {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    const USER: u32 = 54_321;
+    let layers = (0..3).map(|number| layer_tar(&[(&format!("file{number}"), &[7; 700_000])]));
+    let image = TestImage {
+        compression: super::support::archive::Compression::Gzip,
+        ..TestImage::new(layers)
+    };
+    let press = Press::new();
+    image.layout("v1").write_directory(&press.image());
+    let program = press.root().join("layerpress");
+    press.install(LAYERPRESS.as_ref(), &program);
+    for directory in ["", "out", "work", "tmp"] {
+        set_permissions(press.root().join(directory), Permissions::from_mode(0o777)).unwrap();
+    }
+    let within = |threads: u32, line: &[&str]| {
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--nproc={threads}")).arg(&program);
+        command.args(line).arg(press.image());
+        command.env("TMPDIR", press.root().join("tmp"));
+        if is_root() {
+            // No limit is root's.
+            command.uid(USER).gid(USER);
+        }
+        press.run(&mut command)
+    };
+    let output = press.output();
+    let build = [
+        "build",
+        "-q",
+        "--verify",
+        "--jobs=9",
+        "-o",
+        output.to_str().unwrap(),
+    ];
+    // Another user's own processes count, too.
+    let limits = if is_root() { 0..14 } else { 0..1 };
+    let (mut plans, mut builds) = (Vec::new(), Vec::new());
+    for threads in limits {
+        let ended = within(threads, &["plan", "--jobs=1000000", "--work-dir=/tmp"]);
+        plans.push(ended.code());
+        assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+        let ended = within(threads, &build);
+        builds.push(ended.code());
+        assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+        assert_eq!(
+            press.left().is_empty(),
+            ended.code() != 0,
+            "{:?}",
+            press.left()
+        );
+        if ended.code() == 0 {
+            std::fs::remove_file(press.output()).unwrap();
+        } else {
+            ended.failed(ended.code(), &["Resource temporarily unavailable"]);
+        }
+    }
+    assert!(
+        builds.iter().all(|code| [0, 3, 6].contains(code)),
+        "{builds:?}"
+    );
+    // Nor is one needed to find a server or a daemon.
+    for reference in ["docker://localhost:1/x", "docker-daemon:x"] {
+        let mut command = Command::new("prlimit");
+        command.arg("--nproc=2").arg(&program);
+        command.args(["plan", "--timeout=2", reference]);
+        command
+            .env("HOME", press.root().join("tmp"))
+            .env("DOCKER_HOST", "tcp://127.0.0.1:1");
+        if is_root() {
+            command.uid(USER).gid(USER);
+        }
+        let ended = press.run(&mut command);
+        assert_eq!(ended.code(), 3, "{}", ended.stderr);
+        assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+    }
+    // One for signals is all that a plan needs.
+    assert_eq!((plans[0], builds[0]), (3, 3));
+    if is_root() {
+        assert!(plans[3..].iter().all(|code| *code == 0), "{plans:?}");
+        assert_eq!(builds.last(), Some(&0), "{builds:?}");
+    }
 }

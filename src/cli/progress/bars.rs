@@ -1,12 +1,13 @@
 //! A bar for each running task on a terminal, a line for each finished one.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::finished_line;
+use super::ticker::Ticker;
 use crate::cli::tell;
+use crate::error::escape_line;
 use crate::progress::{Meter, Reporter, Unit};
 
 // On 80 columns a bar is ten wide; the name has room for `layer 10 of 12 sha256:0123456789ab`.
@@ -20,6 +21,7 @@ const UNKNOWN: &str = "{prefix:34!} {spinner} {elapsed}";
 pub struct Bars {
     bars: MultiProgress,
     verbose: bool,
+    ticker: Ticker,
 }
 
 impl Bars {
@@ -27,11 +29,8 @@ impl Bars {
         Self {
             bars: MultiProgress::new(),
             verbose,
+            ticker: Ticker::default(),
         }
-    }
-
-    fn line(&self, text: &str) {
-        self.bars.suspend(|| tell::line(text));
     }
 }
 
@@ -42,11 +41,12 @@ impl Reporter for Bars {
             (Some(total), Unit::Bytes | Unit::TransferredBytes) => (ProgressBar::new(total), BYTES),
             (Some(total), Unit::Items) => (ProgressBar::new(total), ITEMS),
         };
-        let bar = self
-            .bars
-            .add(bar.with_style(style(template)).with_prefix(name.to_owned()));
+        let bar = self.bars.add(
+            bar.with_style(style(template))
+                .with_prefix(escape_line(name).into_owned()),
+        );
         if total.is_none() {
-            bar.enable_steady_tick(Duration::from_millis(120));
+            self.ticker.add(&bar);
         }
         bar.tick();
         Box::new(Bar {
@@ -59,16 +59,16 @@ impl Reporter for Bars {
     }
 
     fn note(&self, text: &str) {
-        self.line(&format!("note: {}", tell::shortened(text)));
+        self.bars.suspend(|| tell::remark("note", text));
     }
 
     fn warn(&self, text: &str) {
-        self.line(&format!("warning: {}", tell::shortened(text)));
+        self.bars.suspend(|| tell::remark("warning", text));
     }
 
     fn command_line(&self, line: &str) {
         if self.verbose {
-            self.line(&format!("+ {line}"));
+            self.bars.suspend(|| tell::line(&format!("+ {line}")));
         }
     }
 }
@@ -99,7 +99,7 @@ impl Meter for Bar {
     fn status(&self, status: &str) {
         self.has_stage.store(true, Ordering::Relaxed);
         self.bar.set_style(style(STAGE));
-        self.bar.set_message(status.to_owned());
+        self.bar.set_message(escape_line(status).into_owned());
     }
 
     /// The bar makes room for a line above those that still run, which scrolls away like any

@@ -10,7 +10,6 @@ use serde::Deserialize;
 use ureq::config::Config;
 use ureq::http::StatusCode;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
-use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{Connector, RustlsConnector, TcpConnector};
 use ureq::{Agent, Body};
 
@@ -19,6 +18,7 @@ use super::host::Host;
 use super::transport::{PatientConnector, Probe, UnixConnector};
 use crate::error::{Error, Result, escape_path};
 use crate::oci::Digest;
+use crate::source::resolver::PatientResolver;
 
 /// How long a daemon is waited for.
 #[derive(Debug, Clone, Copy)]
@@ -71,11 +71,8 @@ impl Client {
         let (quick, scheme, authority, name) = match host {
             Host::Unix(path) => {
                 let connector = UnixConnector(path.clone());
-                let agent = Agent::with_parts(
-                    config(None, patience, true),
-                    connector,
-                    DefaultResolver::default(),
-                );
+                let agent =
+                    Agent::with_parts(config(None, patience, true), connector, PatientResolver);
                 // The address is for the headers only.
                 (
                     agent,
@@ -93,7 +90,7 @@ impl Client {
                 let agent = Agent::with_parts(
                     config(tls, patience, true),
                     tcp_connector(),
-                    DefaultResolver::default(),
+                    PatientResolver,
                 );
                 (
                     agent,
@@ -109,7 +106,7 @@ impl Client {
             patience: patience.silence,
             probe: Arc::clone(&probe),
         };
-        let resolver = DefaultResolver::default();
+        let resolver = PatientResolver;
         let tls = quick.config().tls_config().clone();
         let config = config(Some(tls), patience, false);
         let patient = match host {

@@ -4,12 +4,14 @@ use std::io::Read;
 use std::time::Duration;
 
 use ureq::http::{HeaderMap, Method, StatusCode, header};
+use ureq::unversioned::transport::DefaultConnector;
 
 use super::proxies::{ProxyRules, Way};
 use super::tls;
 use super::url::Url;
 use crate::error::Result;
 use crate::source::registry_options::RegistryOptions;
+use crate::source::resolver::PatientResolver;
 
 const USER_AGENT: &str = concat!("layerpress/", env!("CARGO_PKG_VERSION"));
 
@@ -71,7 +73,7 @@ impl Http {
         let rules = ProxyRules::new(&options.proxies)?;
         let tls = tls::config(&options.tls, registry)?;
         let agent = |proxy: Option<ureq::Proxy>| {
-            ureq::Agent::config_builder()
+            let config = ureq::Agent::config_builder()
                 // The environment is read elsewhere.
                 .proxy(proxy)
                 .tls_config(tls.clone())
@@ -86,8 +88,8 @@ impl Http {
                 .timeout_recv_response(Some(options.timeout))
                 .timeout_per_read(Some(options.timeout))
                 .timeout_per_write(Some(options.timeout))
-                .build()
-                .new_agent()
+                .build();
+            ureq::Agent::with_parts(config, DefaultConnector::default(), PatientResolver)
         };
         Ok(Self {
             direct: agent(None),

@@ -35,6 +35,6 @@ impl OwnOutput {
             beside
         };
         directory == self.directory
-            && (name == self.name || name == beside(".sha256") || is_hidden_name(&self.name, name))
+            && (name == self.name || name == beside(".sha256") || is_hidden_name(name, &self.name))
     }
 }
