@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 use crate::layers::Xattr;
 use crate::ondisk::posix_acl;
 use crate::ondisk::xattr::{
-    BLOCK_CAPACITY, IN_INODE_CAPACITY, SHARERS_MAX, StoredXattr, encode_block, split_name,
+    BLOCK_CAPACITY, CHAIN_ID_XATTR, ENTRY_HEADER_BYTES, IN_INODE_CAPACITY, NAME_MAX, SHARERS_MAX,
+    StoredXattr, chain_id_xattr, encode_block, split_name,
 };
 use crate::tree::{Node, NodeId, NodeKind};
 
@@ -25,6 +26,10 @@ pub struct XattrPlacement<'a> {
 
 const UNKNOWN_NAMESPACE: &str =
     "extended attribute dropped: ext keeps user., trusted., security. and POSIX ACLs only";
+const NAME_TOO_LONG: &str =
+    "extended attribute dropped: Linux knows no names of more than 255 bytes, prefix included";
+const NO_ROOM_FOR_CHAIN_ID: &str =
+    "chain ID not left: the attributes of the image's own /lost+found leave no room in its inode";
 const USER_ON_SPECIAL: &str =
     "user. attribute dropped: Linux allows it on regular files and directories only";
 const ACL_ON_SYMLINK: &str = "POSIX ACL dropped: a symbolic link has none";
@@ -37,15 +42,41 @@ impl<'a> XattrPlacement<'a> {
     /// [`Error::BadImage`] for a malformed POSIX ACL, [`Error::Unsupported`] for more than an
     /// inode and one block can hold.
     pub fn of(node: &'a Node) -> Result<Self> {
+        Self::of_some(node, |_| true)
+    }
+
+    /// The same of the image's own `/lost+found`, which also tells the image where its inode has
+    /// room for that. What another build has told there is not kept.
+    ///
+    /// # Errors
+    /// See [`Self::of`].
+    pub fn of_lost_found(node: &'a Node, chain_id: &'a [u8; 32]) -> Result<Self> {
+        let mut placement = Self::of_some(node, |xattr| *xattr.name != *CHAIN_ID_XATTR)?;
+        let taken_bytes: usize = placement
+            .in_inode
+            .iter()
+            .map(StoredXattr::stored_bytes)
+            .sum();
+        match chain_id_xattr(chain_id) {
+            Some(xattr) if taken_bytes + xattr.stored_bytes() <= IN_INODE_CAPACITY => {
+                placement.in_inode.push(xattr);
+                placement.in_inode.sort_by(by_kernels_order);
+            }
+            _ => placement.dropped.push(NO_ROOM_FOR_CHAIN_ID),
+        }
+        Ok(placement)
+    }
+
+    fn of_some(node: &'a Node, wanted: impl Fn(&Xattr) -> bool) -> Result<Self> {
         let mut placement = Self::default();
         let mut stored = Vec::new();
-        for xattr in &node.attributes.xattrs {
+        for xattr in node.attributes.xattrs.iter().filter(|xattr| wanted(xattr)) {
             match store(xattr, &node.kind)? {
                 Ok(xattr) => stored.push(xattr),
                 Err(reason) => placement.dropped.push(reason),
             }
         }
-        stored.sort_by(|one, other| one.sort_key().cmp(&other.sort_key()));
+        stored.sort_by(by_kernels_order);
         let mut in_inode_bytes = 0;
         let mut in_block_bytes = 0;
         for xattr in stored {
@@ -60,11 +91,15 @@ impl<'a> XattrPlacement<'a> {
         }
         if in_block_bytes > BLOCK_CAPACITY {
             return Err(Error::unsupported(format!(
-                "expected extended attributes of at most {BLOCK_CAPACITY} bytes beside those in the inode, found {in_block_bytes}: ext3 has one block for them"
+                "expected extended attributes of at most {BLOCK_CAPACITY} bytes beside those in the inode, found {in_block_bytes}: ext3 has one block for them, in which each takes {ENTRY_HEADER_BYTES} bytes, its name and its value, both rounded up to fours"
             )));
         }
         Ok(placement)
     }
+}
+
+fn by_kernels_order(one: &StoredXattr<'_>, other: &StoredXattr<'_>) -> std::cmp::Ordering {
+    one.sort_key().cmp(&other.sort_key())
 }
 
 /// An attribute in ext's form, or why ext cannot keep it.
@@ -98,6 +133,9 @@ fn is_acl(name_index: u8) -> bool {
 /// Why it is not kept: a sentence for a counted warning.
 pub fn kept<'a>(name: &'a [u8], kind: &NodeKind) -> Result<(u8, &'a [u8]), &'static str> {
     let (name_index, rest) = split_name(name).ok_or(UNKNOWN_NAMESPACE)?;
+    if name.len() > NAME_MAX {
+        return Err(NAME_TOO_LONG);
+    }
     let refusal = match kind {
         NodeKind::Symlink(_) if is_acl(name_index) => Some(ACL_ON_SYMLINK),
         NodeKind::Directory(_) => None,

@@ -128,6 +128,7 @@ const ROOMS: &[Room] = &[
             "progress",
             "region",
             "command",
+            "ondisk",
             "listing",
             "layers",
             "tree",
