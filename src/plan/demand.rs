@@ -90,7 +90,7 @@ pub fn measure(
         // The path is looked up only for what goes wrong.
         let named = |error: Error| error.in_entry(&path_of(tree, id));
         let placement = placement(id, node, numbers, identity).map_err(named)?;
-        for reason in &placement.dropped {
+        for reason in &placement.told {
             warnings.count_with(reason, || path_of(tree, id));
         }
         xattrs.add(id, &placement);
