@@ -49,10 +49,10 @@ impl SizePolicy {
         if matches!(self, Self::Exact(_)) && bytes < smallest_bytes {
             return Err(Error::TooSmall {
                 what: format!("a filesystem of {self}"),
-                needed: format!("at least {smallest_bytes} bytes"),
+                needed: format!("{smallest_bytes} bytes or more"),
                 given: format!("{bytes} bytes"),
                 help: format!(
-                    "{BELOW_MIN}; --size takes suffixes as in 100M, and fit for the smallest that holds the image"
+                    "{BELOW_MIN}; --size fit takes the smallest that holds the image, and sizes have suffixes as in 100M"
                 ),
             });
         }

@@ -159,7 +159,7 @@ fn an_exact_size_is_rounded_up_to_whole_blocks_and_told() {
 #[test]
 fn sizes_no_filesystem_can_have_are_known_before_anything_is_read() {
     for (text, words) in [
-        ("100", "at least 8388608 bytes, given 100 bytes"),
+        ("100", "needed 8388608 bytes or more, given 100 bytes"),
         ("8388607", "given 8388607 bytes"),
         (
             "16T",
