@@ -23,9 +23,15 @@ pub struct Limits {
     /// Bytes of names, link targets, extended attributes and sparse maps over all layers: what is
     /// held in memory beyond a fixed amount for each entry.
     pub max_index_bytes: u64,
-    /// The largest zstd window accepted, as a power of two (`27` is 128 MiB).
+    /// The largest zstd window accepted, as a power of two (`27` is 128 MiB). Layers that are read
+    /// side by side have [`ZSTD_WINDOWS_BYTES`] of them together, or one that is larger: the others
+    /// wait, however many jobs there are.
     pub max_zstd_window_log: u32,
 }
+
+/// Bytes that the zstd windows of all layers being read may have together: four of the largest that
+/// are accepted by default.
+pub const ZSTD_WINDOWS_BYTES: u64 = 512 << 20;
 
 impl Default for Limits {
     fn default() -> Self {

@@ -210,6 +210,8 @@ fn planning(
     filesystem: &FilesystemRequest,
     reporter: &dyn Reporter,
 ) -> Result<(Planned, Verifying)> {
+    // Better told now than after the image has been read.
+    filesystem.size.check()?;
     let (flattened, verifying) =
         flattening(image_request, filesystem.identity.made_seconds, reporter)?;
     let Flattened {
@@ -268,8 +270,8 @@ pub fn build(
         contents,
         ..
     } = &planned;
-    if let Some(raised) = &plan.sized.raised {
-        reporter.note(raised);
+    if let Some(note) = &plan.sized.note {
+        reporter.note(note);
     }
     let empty = format(plan, &tools, &output.path, reporter)?;
     // To verify the result, the contents are read again.

@@ -236,7 +236,8 @@ limit_arguments! {
     max_xattr_bytes: u64,
     /// Bytes of memory for the index of all entries
     max_index_bytes: u64,
-    /// The largest zstd window, as a power of two
+    /// The largest zstd window, as a power of two; layers read side by side have 512 MiB of windows
+    /// together, or a single larger one
     max_zstd_window_log: u32,
 }
 

@@ -113,7 +113,7 @@ impl Summary {
                 .sha256
                 .as_ref()
                 .map(|sha256| sha256.digest().to_owned()),
-            size_note: plan.sized.raised.clone(),
+            size_note: plan.sized.note.clone(),
             warnings: planned.warnings.lines().collect(),
             seconds,
         }

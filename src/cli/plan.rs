@@ -111,7 +111,7 @@ impl ShownPlan {
             disk_usage_bytes: plan.demand.disk_usage_bytes,
             size_policy: policy.to_string(),
             output_bytes: sized.file_bytes,
-            size_note: sized.raised.clone(),
+            size_note: sized.note.clone(),
             filesystem_blocks: sized.geometry.blocks,
             block_bytes: BLOCK_SIZE,
             blocks: blocks_by_use(planned, &sized.geometry),
@@ -239,7 +239,7 @@ fn by_policy(planned: &Planned, policy: SizePolicy, room: Room) -> SizeByPolicy 
             free_bytes: Some(
                 (u64::from(sized.geometry.free_blocks) - demand.blocks()) * BLOCK_SIZE,
             ),
-            note: sized.raised,
+            note: sized.note,
         },
         Err(error) => SizeByPolicy {
             policy: policy.to_string(),

@@ -177,11 +177,15 @@ impl<'a> DirectorySink<'a> {
         let mode = entry.node.mode();
         match owned {
             Ok(()) => Ok(mode),
-            Err(Errno::PERM | Errno::INVAL) => {
-                self.warnings.count(
-                    "the owner was not kept: only root gives files away",
-                    entry.path,
-                );
+            Err(error @ (Errno::PERM | Errno::INVAL)) => {
+                let why = if has_last_number(entry.node) {
+                    "the owner was not kept: a change of owner takes 4294967295 for \"as it is\""
+                } else if error == Errno::INVAL {
+                    "the owner was not kept: this user namespace has no such number"
+                } else {
+                    "the owner was not kept: only root gives files away"
+                };
+                self.warnings.count(why, entry.path);
                 if entry.node.kind != Kind::Directory && mode & 0o6000 != 0 {
                     // They would lend the rights of somebody else.
                     self.warnings.count(
@@ -399,13 +403,17 @@ fn set_time(file: &OwnedFd, entry: &Entry<'_>) -> Result<()> {
 
 /// User and group for a change of owner, which takes the highest number for "as it is".
 fn owner(node: &Node) -> Result<(Option<Uid>, Option<Gid>), Errno> {
-    if node.uid() == u32::MAX || node.gid() == u32::MAX {
+    if has_last_number(node) {
         return Err(Errno::INVAL);
     }
     Ok((
         Some(Uid::from_raw(node.uid())),
         Some(Gid::from_raw(node.gid())),
     ))
+}
+
+fn has_last_number(node: &Node) -> bool {
+    node.uid() == u32::MAX || node.gid() == u32::MAX
 }
 
 fn times(node: &Node) -> Timestamps {

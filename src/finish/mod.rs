@@ -82,7 +82,7 @@ pub fn finish(
     let output = partial.output().to_owned();
     let e2fsck = options
         .fsck
-        .then(|| tools.e2fsck(plan.identity.made_seconds))
+        .then(|| tools.e2fsck(plan.identity.superblock_seconds()))
         .flatten()
         .map(|program: Program| program.args(["-f", "-n"]).arg(&path));
     let e2fsck = Mutex::new(e2fsck);

@@ -14,6 +14,7 @@ use super::tar::{self, Index};
 use super::tee::{Expansion, Spool, Tee};
 use super::verification::{Expected, Verification};
 use super::verifying::{Check, Verifying, Which};
+use super::windows::Windows;
 use super::{Changeset, LayerSummary, ReadOptions};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
@@ -38,6 +39,7 @@ pub(super) struct BlobReader<'a> {
     pub(super) options: &'a ReadOptions,
     pub(super) budget: &'a Budget<'a>,
     pub(super) verifying: &'a Verifying,
+    pub(super) windows: &'a Windows,
     pub(super) stop: &'a (dyn Fn() -> bool + Sync),
 }
 
@@ -67,7 +69,11 @@ impl BlobReader<'_> {
             Compression::Gzip => {
                 self.compressed(meter, |stored, _| Ok(Decompressor::gzip(stored)))?
             }
-            Compression::Zstd => self.compressed(meter, Decompressor::zstd)?,
+            Compression::Zstd => {
+                // Before anything is told about the layer that others might wait for.
+                let _window = self.windows.take();
+                self.compressed(meter, Decompressor::zstd)?
+            }
         };
         warnings.merge(index.warnings);
         Ok(ReadLayer {

@@ -17,6 +17,7 @@ mod tar;
 mod tee;
 mod verification;
 mod verifying;
+mod windows;
 
 pub use entry::{Content, Data, DataExtent, Device, Entry, EntryKind, Xattr};
 pub use read::{ReadOptions, read};

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use super::blob::{BlobReader, ReadLayer};
 use super::budget::{Budget, Used, within};
 use super::verifying::Verifying;
+use super::windows::Windows;
 use super::{Contents, Layers, label};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
@@ -44,6 +45,7 @@ pub fn read(image: &Image, options: &ReadOptions, reporter: &dyn Reporter) -> Re
         verifying: Verifying::start(&image.reference, labels.collect(), options.jobs),
         options,
         reporter,
+        windows: Windows::new(&options.limits),
         used: image.layers.iter().map(|_| Used::default()).collect(),
         order: order(image, options.jobs),
         next: AtomicUsize::new(0),
@@ -69,6 +71,7 @@ impl Drop for CancelOnDrop<'_> {
 struct Queue<'a> {
     image: &'a Image,
     verifying: Verifying,
+    windows: Windows,
     options: &'a ReadOptions,
     reporter: &'a dyn Reporter,
     used: Vec<Used>,
@@ -161,6 +164,7 @@ impl Queue<'_> {
                 options: self.options,
                 budget: &Budget::new(&self.options.limits, &self.used, index),
                 verifying: &self.verifying,
+                windows: &self.windows,
                 stop,
             }
             .read(meter);

@@ -31,6 +31,14 @@ pub use views::{WholeView, read_whole};
 
 use crate::error::{Error, Result, escape_path};
 use crate::listing::Listing;
+use crate::ondisk::xattr::CHAIN_ID_XATTR;
+use crate::plan::directory_entries::LOST_FOUND;
+
+/// Takes the note that a build leaves in `lost+found` out of a listing: it tells of the image, and is
+/// none of its content.
+fn leave_out_note(listing: &mut Listing) {
+    listing.leave_out_attribute(LOST_FOUND, CHAIN_ID_XATTR);
+}
 
 /// What one reader sees of an image.
 #[derive(Debug, Default)]

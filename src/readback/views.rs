@@ -171,5 +171,6 @@ pub(super) fn read_views(
     }
     meter.add(unreported);
     meter.finish("read");
+    super::leave_out_note(&mut debugfs.listing);
     Ok(Views { debugfs, ext4_view })
 }

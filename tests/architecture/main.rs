@@ -136,6 +136,7 @@ const ROOMS: &[Room] = &[
             "progress",
             "region",
             "command",
+            "ondisk",
             "listing",
             "layers",
             "tree",

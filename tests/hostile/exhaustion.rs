@@ -75,6 +75,43 @@ fn a_zstd_bomb_ends_at_the_limits_that_stand_unless_raised() {
     refused(&wide, &[], BAD_IMAGE, &["2^27", "--max-zstd-window-log"]);
 }
 
+/// Bug: each of `--jobs` layers could have a window of 128 MiB, so that sixteen jobs took two GiB.
+/// Found by multiplying what the limits' documentation said.
+#[test]
+fn zstd_windows_of_many_layers_are_held_a_few_at_a_time() {
+    const LAYERS: usize = 12;
+    let mut tars = Vec::new();
+    let mut stored = Vec::new();
+    for index in 0..LAYERS {
+        let tar = layer_tar(&[(&format!("f{index}"), &vec![0; 24 << 20])]);
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(27).unwrap();
+        encoder.include_contentsize(false).unwrap();
+        encoder.write_all(&tar).unwrap();
+        stored.push(encoder.finish().unwrap());
+        tars.push(tar);
+    }
+    let mut files = Files::default();
+    let mut manifest = TestImage::new(tars).manifest(&mut files);
+    let layers = stored
+        .into_iter()
+        .map(|stored| files.blob("application/vnd.oci.image.layer.v1.tar+zstd", stored));
+    manifest["layers"] = layers.collect();
+    let manifest = files.blob(
+        "application/vnd.oci.image.manifest.v1+json",
+        manifest.to_string().into_bytes(),
+    );
+    files.index(&[manifest]);
+    let press = Press::new();
+    files.write_directory(&press.image());
+    // Four windows of 128 MiB, and room for everything else; a window of each would be 1536 MiB.
+    let mut command = press.command_within(900 << 20, "plan");
+    command.env("MALLOC_ARENA_MAX", "1");
+    command.arg(press.image()).args(["--jobs", "12"]);
+    let ended = press.run(&mut command);
+    assert!(ended.status.success(), "{}", ended.stderr);
+}
+
 #[test]
 fn a_pipe_without_end_ends_at_the_limit() {
     let press = Press::new();

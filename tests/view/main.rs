@@ -335,8 +335,11 @@ fn a_tar_of_an_image_becomes_an_equal_image() {
         OsStr::new("-o"),
         again.as_os_str(),
     ]);
-    assert_same("again", &expected, &kernel_listing(&again));
-    assert_same("again", &expected, &whole(&again));
+    for mut listing in [kernel_listing(&again), whole(&again)] {
+        // What the build notes in the lost+found that was in the tar.
+        listing.leave_out_attribute(b"lost+found", layerpress::ondisk::xattr::CHAIN_ID_XATTR);
+        assert_same("again", &expected, &listing);
+    }
     // And GNU tar reads it as well.
     let listed = oracles::succeed("tar", [OsStr::new("tf"), tar.as_os_str()]);
     assert!(listed.starts_with(b"./\n"));

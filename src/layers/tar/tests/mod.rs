@@ -1,6 +1,7 @@
 //! What the record loop makes of tars that no archiver writes, and of those only old ones wrote.
 
 mod bounds;
+mod costs;
 mod entries;
 mod extensions;
 mod sparse;
