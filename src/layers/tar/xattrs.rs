@@ -43,6 +43,10 @@ pub(super) fn collect(
             continue;
         };
         let Some(acl) = Acl::parse(text) else {
+            // GNU tar with --acls and --xattrs writes it in both forms: the other has the numbers.
+            if has_binary_form(name, &found, extended) {
+                continue;
+            }
             warnings.count(
                 "ACL not kept: it names owners without their numbers, or is not valid",
                 path,
@@ -90,6 +94,16 @@ pub(super) fn collect(
             value: value.into(),
         })
         .collect())
+}
+
+/// Whether an ACL is among the records, or what was found before, as an extended attribute.
+fn has_binary_form(
+    name: &str,
+    found: &BTreeMap<Vec<u8>, Vec<u8>>,
+    extended: &Extended<'_>,
+) -> bool {
+    let mut raw = extended.with_prefix("SCHILY.xattr.");
+    found.contains_key(name.as_bytes()) || raw.any(|(raw, _)| raw == name.as_bytes())
 }
 
 #[cfg(test)]

@@ -4,8 +4,13 @@ use super::block_map;
 use super::session::Answer;
 use super::xattr::{self, ShownAttribute};
 use crate::listing::{Attribute, Kind};
+use crate::ondisk::stored_inode::{FLAG_ENCRYPT, FLAG_INLINE_DATA};
 use crate::readback::mapped::{BlockMap, BlockRun};
 use crate::units::{SECTOR_SIZE, Timestamp};
+
+/// What attributes are called that user space sees; the kernel keeps others for itself, as
+/// `system.data` with the content of an inode that holds it.
+const SHOWN_PREFIXES: [&[u8]; 4] = [b"user.", b"trusted.", b"security.", b"system.posix_acl_"];
 
 /// Everything debugfs shows of an inode.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +54,11 @@ pub struct InodeRecord {
 }
 
 impl InodeRecord {
+    /// Whether the content is where no block map leads, in the inode itself, or is encrypted.
+    pub(in crate::readback) fn is_content_hidden(&self) -> bool {
+        self.flags & (FLAG_INLINE_DATA | FLAG_ENCRYPT) != 0
+    }
+
     /// Whether the map has as many blocks as the inode counts. debugfs leaves out of the map what
     /// it cannot read, without a word.
     pub(super) fn map_is_whole(&self, block_size: u64) -> bool {
@@ -214,6 +224,9 @@ impl Draft {
         let mut long_xattrs = Vec::new();
         let mut xattrs = Vec::new();
         for ShownAttribute { name, value } in self.xattrs {
+            if !SHOWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+                continue;
+            }
             match value {
                 Some(value) => xattrs.push(Attribute::new(&name, &value)),
                 None => long_xattrs.push(name),

@@ -275,6 +275,7 @@ impl DebugfsView {
                 let (major, minor) = record.device.ok_or("debugfs does not show its numbers")?;
                 Body::Device { major, minor }
             }
+            Some(Kind::Regular | Kind::Symlink) if record.is_content_hidden() => Body::Unknown,
             Some(Kind::Symlink) => Body::Target(match &record.fast_target {
                 Some(target) => target.clone(),
                 None => reader.bytes(map()?, size, MAX_TARGET_BYTES)?.into(),
