@@ -55,7 +55,8 @@ impl Reader {
 /// A difference and who saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The readers, ascending; none where no reader could read what was to be proven.
+    /// The readers that saw it or a part of it, ascending; none where no reader could read what was
+    /// to be proven.
     pub readers: Vec<Reader>,
     /// What they saw.
     pub difference: Difference,

@@ -186,6 +186,32 @@ mod tests {
         assert_eq!(collected(&[("SCHILY.acl.default", minimal)]).len(), 1);
     }
 
+    // A bug: GNU tar with --acls and --xattrs writes both forms, and the text, which has names only,
+    // was told as not kept although the other was. Found by packing a tree as people do.
+    #[test]
+    fn an_acl_in_two_forms_is_kept_by_the_one_with_numbers_and_not_told() {
+        let names_only = b"user::rw-,user:lisa:rw-,group::r--,mask::rw-,other::r--";
+        let binary = b"\x02\0\0\0and so on";
+        for keyword in [
+            "SCHILY.xattr.system.posix_acl_access",
+            "LIBARCHIVE.xattr.system.posix_acl_access",
+        ] {
+            let value: &[u8] = match keyword.starts_with("SCHILY") {
+                true => binary,
+                false => b"AgAAAGFuZCBzbyBvbg",
+            };
+            let found = collected(&[("SCHILY.acl.access", names_only), (keyword, value)]);
+            assert_eq!(found, [(ACCESS.to_owned(), binary.to_vec())], "{keyword}");
+        }
+        // Another attribute is no other form of it.
+        let records: [(&str, &[u8]); 2] = [
+            ("SCHILY.acl.access", names_only),
+            ("SCHILY.xattr.system.posix_acl_default", binary),
+        ];
+        let (_, warnings) = collect_with(&records, &Limits::default());
+        assert_ne!(warnings, Warnings::default());
+    }
+
     #[test]
     fn an_acl_that_cannot_be_kept_is_counted() {
         for (keyword, text) in [
