@@ -152,6 +152,8 @@ fn image_bytes(image: &Path) -> Result<u64> {
 /// kernel gives zeros. A file that is mostly holes is left to the block map.
 fn is_for_ext4_view(record: &InodeRecord, size_bytes: u64) -> bool {
     let data = record.sectors.saturating_mul(512);
+    let has_map = record.sectors == 0 || !record.blocks.is_empty();
     let has_unwritten = record.blocks.iter().any(|run| run.unwritten);
-    size_bytes <= data.saturating_mul(2) && !has_unwritten && !record.is_content_hidden()
+    let is_known = has_map && !has_unwritten && !record.is_content_hidden();
+    is_known && size_bytes <= data.saturating_mul(2)
 }

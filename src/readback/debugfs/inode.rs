@@ -59,6 +59,18 @@ impl InodeRecord {
         self.flags & (FLAG_INLINE_DATA | FLAG_ENCRYPT) != 0
     }
 
+    /// Forgets the map where all maps together have more blocks than there are: inodes that share
+    /// theirs would take any amount of memory.
+    pub(super) fn keep_map_within(&mut self, blocks_left: &mut u64) {
+        match blocks_left.checked_sub(self.blocks.len() as u64) {
+            Some(left) => *blocks_left = left,
+            None => {
+                self.blocks = Box::default();
+                self.mapped_blocks = u64::MAX;
+            }
+        }
+    }
+
     /// Whether the map has as many blocks as the inode counts. debugfs leaves out of the map what
     /// it cannot read, without a word. Where the inode counts clusters (`bigalloc`), it cannot be
     /// told.
