@@ -85,6 +85,21 @@ fn a_directory_that_nobody_can_list_is_unreadable_even_where_nothing_is_expected
     assert_eq!(json["unreadable"][0]["path"], "/lost+found");
 }
 
+#[test]
+fn attributes_that_nobody_can_read_are_unreadable_and_not_absent() {
+    let pressed = Pressed::new();
+    // A file without attributes, and a block of them that is none.
+    let image = pressed.changed(&["set_inode_field /etc/plain file_acl 1"]);
+    let json = layerpress(["verify", "--json", &image, &pressed.reference()]);
+    let json = json.ended_with(1).json();
+    assert_eq!(json["unreadable"], 1, "{json:#}");
+    let differences = json["differences"].as_array().unwrap();
+    assert_eq!(differences.len(), 1, "{json:#}");
+    assert_eq!(differences[0]["path"], "/etc/plain");
+    assert_eq!(differences[0]["fields"][0]["field"], "xattrs");
+    layerpress(["diff", &image, &pressed.reference()]).ended_with(4);
+}
+
 // debugfs leaves an extent tree out of the map that it cannot read: a file of holes it is not.
 #[test]
 fn a_file_whose_extents_are_damaged_does_not_equal_zeros() {

@@ -253,7 +253,10 @@ impl ContentReader<'_> {
             },
         };
         let length = left.min(BUFFER_BYTES);
-        self.buffer.resize(BUFFER_BYTES as usize, 0);
+        // Most files are small.
+        if self.buffer.len() < length as usize {
+            self.buffer = vec![0; length as usize];
+        }
         let part = &mut self.buffer[..length as usize];
         self.view.image.read(block, read, part)?;
         if left > length {

@@ -234,6 +234,9 @@ impl Draft {
             b"socket" => Some(Kind::Socket),
             _ => None,
         };
+        let has_xattr_block = self.file_acl.is_some_and(|block| block != 0);
+        // There is no empty block of attributes: it is one that debugfs cannot read.
+        let has_all_xattrs = !has_xattr_block || !self.xattrs.is_empty();
         let mut long_xattrs = Vec::new();
         let mut xattrs = Vec::new();
         for ShownAttribute { name, value } in self.xattrs {
@@ -255,14 +258,14 @@ impl Draft {
             size_bytes: self.size_bytes.ok_or_else(|| lacking("size"))?,
             link_count: self.link_count.ok_or_else(|| lacking("link count"))?,
             sectors: self.sectors.ok_or_else(|| lacking("block count"))?,
-            has_xattr_block: self.file_acl.is_some_and(|block| block != 0),
+            has_xattr_block,
             mtime: self.mtime.ok_or_else(|| lacking("mtime"))?,
             atime: self.atime.ok_or_else(|| lacking("atime"))?,
             ctime: self.ctime.ok_or_else(|| lacking("ctime"))?,
             crtime: self.crtime,
             device: self.device,
             fast_target: self.fast_target,
-            xattrs: Some(xattrs.into()),
+            xattrs: has_all_xattrs.then(|| xattrs.into()),
             blocks: self.blocks.into(),
             // Which extent trees lack.
             mapped_blocks: self.total_blocks.unwrap_or(self.mapped_blocks),
