@@ -128,7 +128,8 @@ pub struct BuildArguments {
     /// Do not run e2fsck on the result
     #[arg(long)]
     pub no_fsck: bool,
-    /// Read the result back with two independent readers and compare every entry with the image
+    /// Read the result back with our own and two independent readers and compare every entry with
+    /// the image
     #[arg(long)]
     pub verify: bool,
     /// Hash the result, tell its SHA-256 and write it to FILE.sha256, as sha256sum --check reads it

@@ -97,6 +97,8 @@ pub fn extract(view: &View, start: Found, sink: &mut dyn Sink, meter: &dyn Meter
         left_bytes: view.blocks().saturating_mul(view.block_bytes()),
         meter,
     };
+    // Many names may have one list of attributes in inodes of their own.
+    let mut xattr_blocks_left = view.blocks().saturating_mul(2);
     let mut first_names: BTreeMap<InodeNumber, Vec<u8>> = BTreeMap::new();
     for step in view.walk(start) {
         let (found, is_leaving) = match step {
@@ -107,7 +109,7 @@ pub fn extract(view: &View, start: Found, sink: &mut dyn Sink, meter: &dyn Meter
         let path = &found.path[prefix..];
         let path = path.strip_prefix(b"/").unwrap_or(path);
         let mut tell = || -> Result<()> {
-            let xattrs = view.xattrs(&found.node)?;
+            let xattrs = view.xattrs_within(&found.node, &mut xattr_blocks_left)?;
             let entry = Entry {
                 path,
                 node: &found.node,

@@ -117,7 +117,11 @@ pub fn finish(
         let debugfs = tools
             .debugfs()
             .ok_or_else(|| Error::Tool("debugfs was not looked for before verifying".to_owned()))?;
-        readback::verify(&path, tree, contents, debugfs, reporter)?.into_result()?;
+        let report = readback::verify(&path, tree, contents, debugfs, reporter)?;
+        for unread in &report.unread {
+            reporter.note(&unread.to_string());
+        }
+        report.into_result()?;
     }
     let metadata = partial
         .file()

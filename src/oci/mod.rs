@@ -13,7 +13,7 @@ mod platform;
 mod registry_reference;
 
 pub use config::{History, ImageConfig, RootFs, RuntimeConfig};
-pub use created::parse_created;
+pub use created::{NO_DATE, parse_created};
 pub use digest::{ChainId, DiffId, DigestHasher};
 pub use image_name::full_image_name;
 pub use oci_spec::image::{Descriptor, Digest, DigestAlgorithm, ImageIndex, ImageManifest};

@@ -13,6 +13,8 @@ pub const FLAG_ENCRYPT: u32 = 0x800;
 pub const FLAG_HUGE_FILE: u32 = 0x4_0000;
 /// `i_flags`: `i_block` holds an extent tree.
 pub const FLAG_EXTENTS: u32 = 0x8_0000;
+/// `i_flags`: it holds an extended attribute's value.
+pub const FLAG_EA_INODE: u32 = 0x20_0000;
 /// `i_flags`: the content is in the inode.
 pub const FLAG_INLINE_DATA: u32 = 0x1000_0000;
 

@@ -6,7 +6,9 @@ use super::stored_blob::StoredBlob;
 use super::{Image, LayerBlob};
 use crate::error::{Error, Result};
 use crate::oci::media_type::{self, LayerKind};
-use crate::oci::{Descriptor, DiffId, Digest, ImageConfig, ImageManifest, Platform, parse_created};
+use crate::oci::{
+    Descriptor, DiffId, Digest, ImageConfig, ImageManifest, NO_DATE, Platform, parse_created,
+};
 use crate::warnings::Warnings;
 
 /// The platform asked for.
@@ -127,6 +129,7 @@ impl Parts {
             let start = text.as_bytes().get(..100).unwrap_or(text.as_bytes());
             warnings.count("the created time is no RFC 3339 date", start);
         }
+        let created = created.filter(|created| *created != NO_DATE);
         let layers = diff_ids
             .iter()
             .zip(self.layers)

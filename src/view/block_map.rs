@@ -33,6 +33,8 @@ pub(super) struct Runs<'a> {
     /// The first block behind the file's end.
     end_block: u64,
     budget: u64,
+    /// What is wrong where the budget does not last.
+    beyond: &'static str,
     failed: bool,
 }
 
@@ -70,14 +72,18 @@ impl View {
                 index: 0,
             }
         };
+        let end_block = node.size_bytes().div_ceil(self.image.block_bytes);
+        // In a sound tree every node leads to data: no more than five above each block of a file.
+        let most = end_block.saturating_mul(6).saturating_add(8);
         Ok(Runs {
             view: self,
             number: node.number.0,
             stack: vec![root],
             pending: None,
             next_block: 0,
-            end_block: node.size_bytes().div_ceil(self.image.block_bytes),
-            budget: self.image.blocks,
+            end_block,
+            budget: self.image.blocks.min(most),
+            beyond: "maps more blocks than the filesystem has",
             failed: false,
         })
     }
@@ -92,6 +98,20 @@ impl Runs<'_> {
         self.view.image.block_bytes
     }
 
+    /// Lets `blocks` at most be given, those of the map itself among them: what is left to a walk
+    /// over many files.
+    pub fn limit(&mut self, blocks: u64) {
+        if blocks < self.budget {
+            self.budget = blocks;
+            self.beyond = "its blocks belong to other files as well";
+        }
+    }
+
+    /// What is left of that.
+    pub fn budget(&self) -> u64 {
+        self.budget
+    }
+
     fn bad(&self, what: &str) -> Error {
         self.view.bad(format!("inode {}: {what}", self.number))
     }
@@ -100,7 +120,7 @@ impl Runs<'_> {
         self.budget = self
             .budget
             .checked_sub(blocks)
-            .ok_or_else(|| self.bad("maps more blocks than the filesystem has"))?;
+            .ok_or_else(|| self.bad(self.beyond))?;
         Ok(())
     }
 

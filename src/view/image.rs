@@ -23,7 +23,9 @@ const INCOMPAT_64BIT: u32 = 0x80;
 const INCOMPAT_KNOWN: u32 = 0x3_e7d6;
 const RO_COMPAT_SPARSE_SUPER: u32 = 0x1;
 const RO_COMPAT_HUGE_FILE: u32 = 0x8;
+const RO_COMPAT_DIR_NLINK: u32 = 0x20;
 const RO_COMPAT_BIGALLOC: u32 = 0x200;
+const RO_COMPAT_SHARED_BLOCKS: u32 = 0x4000;
 
 /// An image whose superblock makes sense.
 #[derive(Debug)]
@@ -119,6 +121,16 @@ impl Image {
 
     pub fn has_huge_files(&self) -> bool {
         self.superblock.feature_ro_compat & RO_COMPAT_HUGE_FILE != 0
+    }
+
+    /// Whether a directory with a link count of 1 has more than can be counted.
+    pub fn has_uncounted_links(&self) -> bool {
+        self.superblock.feature_ro_compat & RO_COMPAT_DIR_NLINK != 0
+    }
+
+    /// Whether files may have blocks in common.
+    pub fn has_shared_blocks(&self) -> bool {
+        self.superblock.feature_ro_compat & RO_COMPAT_SHARED_BLOCKS != 0
     }
 
     pub fn needs_recovery(&self) -> bool {

@@ -8,7 +8,7 @@
 //!
 //! Nothing here trusts the image: every number is held against the filesystem's size, trees are
 //! walked without recursion, no block map gives more blocks than there are, and no walk enters a
-//! directory twice. What is wrong is an error that names where. The journal is not replayed: an
+//! directory twice, and a listing of everything reads no more blocks than there are. What is wrong is an error that names where. The journal is not replayed: an
 //! image that was not cleanly unmounted is shown as it stands ([`View::needs_recovery`]).
 
 mod block_map;

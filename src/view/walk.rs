@@ -39,6 +39,7 @@ pub struct Walk<'a> {
     open: Vec<Level>,
     entered: BTreeSet<InodeNumber>,
     blocks_left: u64,
+    max_names: u64,
     names_left: u64,
     /// Steps that are due, the next at the end.
     due: Vec<Step>,
@@ -62,6 +63,7 @@ impl View {
             open: Vec::new(),
             entered: BTreeSet::new(),
             blocks_left: self.image.blocks,
+            max_names: Limits::default().max_entries,
             names_left: Limits::default().max_entries,
             due: Vec::new(),
         }
@@ -69,6 +71,14 @@ impl View {
 }
 
 impl Walk<'_> {
+    /// Ends with a problem after so many names.
+    #[must_use]
+    pub fn of_at_most(mut self, names: u64) -> Self {
+        self.max_names = names;
+        self.names_left = names;
+        self
+    }
+
     /// Gives a name, and makes what a directory holds come next.
     fn entry(&mut self, found: Found) -> Vec<Step> {
         if found.node.kind != Kind::Directory {
@@ -116,7 +126,7 @@ impl Walk<'_> {
         let Some(names_left) = self.names_left.checked_sub(names.len() as u64) else {
             return Err(Error::unsupported(format!(
                 "more than {} names",
-                Limits::default().max_entries
+                self.max_names
             )));
         };
         self.names_left = names_left;

@@ -1,17 +1,30 @@
 //! Extended attributes.
 
 use super::{Node, View};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::listing::Attribute;
+use crate::ondisk::stored_inode::FLAG_EA_INODE;
 use crate::ondisk::stored_xattr::{FoundValue, FoundXattr, decode_block, decode_in_inode};
+use crate::units::InodeNumber;
+
+/// The longest value that the kernel gives (`XATTR_SIZE_MAX`).
+const MAX_VALUE_BYTES: u32 = 64 << 10;
 
 impl View {
     /// A node's extended attributes as user space sees them, ascending by name.
     ///
     /// # Errors
-    /// [`Error::BadImage`] where they are damaged, [`Error::Unsupported`] for a value in an inode
-    /// of its own.
+    /// [`Error::BadImage`](crate::Error::BadImage) where they are damaged.
     pub fn xattrs(&self, node: &Node) -> Result<Box<[Attribute]>> {
+        self.xattrs_within(node, &mut self.blocks())
+    }
+
+    /// The same, where values in inodes of their own (`ea_inode`) take no more than `blocks_left`
+    /// blocks, and what they take is taken from it: many files may share one list of such values.
+    ///
+    /// # Errors
+    /// As [`Self::xattrs`].
+    pub fn xattrs_within(&self, node: &Node, blocks_left: &mut u64) -> Result<Box<[Attribute]>> {
         let mut found = self.in_inode(node)?;
         if node.stored.xattr_block != 0 {
             let bytes = self.image.block(node.stored.xattr_block)?;
@@ -24,18 +37,44 @@ impl View {
             };
             match &xattr.value {
                 FoundValue::Here(value) => attributes.push(Attribute::new(&name, value)),
-                FoundValue::InInode(inode) => {
-                    return Err(Error::unsupported(format!(
-                        "inode {}: the value of {} is in inode {inode} of its own (ea_inode), which is not read here",
-                        node.number,
-                        crate::error::escape_path(&name)
-                    ))
-                    .in_image(&self.image.name));
+                FoundValue::InInode { inode, size_bytes } => {
+                    let value = self.value_in(InodeNumber(*inode), *size_bytes, blocks_left)?;
+                    attributes.push(Attribute::new(&name, &value));
                 }
             }
         }
         attributes.sort();
         Ok(attributes.into())
+    }
+
+    /// A value that has an inode of its own.
+    fn value_in(
+        &self,
+        inode: InodeNumber,
+        size_bytes: u32,
+        blocks_left: &mut u64,
+    ) -> Result<Vec<u8>> {
+        let node = self.node(inode)?;
+        let is_value = node.stored.flags & FLAG_EA_INODE != 0
+            && node.size_bytes() == u64::from(size_bytes)
+            && size_bytes <= MAX_VALUE_BYTES;
+        if !is_value {
+            return Err(self.bad(format!(
+                "inode {inode}: expected the {size_bytes} bytes of an attribute's value, at most {MAX_VALUE_BYTES}, found {} bytes and flags {:#x}",
+                node.size_bytes(),
+                node.stored.flags
+            )));
+        }
+        // At most 64 KiB, and all data lies within them.
+        let mut value = vec![0; size_bytes as usize];
+        self.reader(&node)?.within(blocks_left, |reader| {
+            while let Some((offset_bytes, data)) = reader.next_data()? {
+                let start = offset_bytes as usize;
+                value[start..start + data.len()].copy_from_slice(data);
+            }
+            Ok(())
+        })?;
+        Ok(value)
     }
 
     /// What an inode with inline data holds beyond its first 60 bytes.

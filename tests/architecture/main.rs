@@ -138,6 +138,7 @@ const ROOMS: &[Room] = &[
             "command",
             "ondisk",
             "listing",
+            "view",
             "layers",
             "tree",
             "plan",

@@ -228,8 +228,8 @@ impl Pressed {
         oracles::debugfs(&self.image(), &[command])
     }
 
-    /// Lets every judge look: e2fsck, our own read-back through debugfs and ext4-view, the counts
-    /// of the superblock, and as root the kernel, held against what was written down.
+    /// Lets every judge look: e2fsck, our own read-back, debugfs and ext4-view beside it, the
+    /// counts of the superblock, and as root the kernel, held against what was written down.
     pub fn judged(self) -> Self {
         self.checked();
         self.read_back();
