@@ -96,7 +96,7 @@ fn members() -> impl Strategy<Value = Vec<u8>> {
         "GNU\\.sparse\\.[a-z]{1,3}",
     ];
     let records = proptest::collection::vec((keyword, "[a-z]{0,40}"), 0..30);
-    let many = (0..20_000_usize).prop_map(|count| keywords(count));
+    let many = (0..20_000_usize).prop_map(keywords);
     let records = records.prop_map(|records| {
         let records: Vec<_> = records
             .iter()
