@@ -1,6 +1,7 @@
 //! What a file takes of the filesystem it lies in.
 
 use std::fs::File;
+use std::path::Path;
 
 use rustix::fs::{FallocateFlags, fallocate};
 
@@ -17,4 +18,11 @@ pub fn take(file: &File, start_bytes: u64, length_bytes: u64) -> bool {
 pub fn give_back(file: &File, start_bytes: u64, length_bytes: u64) {
     let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
     let _ = fallocate(file, flags, start_bytes, length_bytes);
+}
+
+/// What an ordinary user may still take of the filesystem that `path` is on; `None` where that
+/// cannot be told.
+pub fn free_bytes(path: &Path) -> Option<u64> {
+    let found = rustix::fs::statvfs(path).ok()?;
+    Some(found.f_bavail.saturating_mul(found.f_frsize))
 }

@@ -23,6 +23,7 @@
 
 pub mod command;
 pub mod error;
+pub mod file_kind;
 pub mod host_space;
 pub mod leftovers;
 pub mod limits;

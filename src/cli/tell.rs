@@ -4,6 +4,8 @@ use std::io::{IsTerminal, Write, stderr};
 
 use serde_json::json;
 
+use super::args::{OutputArguments, ProgressForm};
+
 /// Letters of a line that are shown: a path alone may have a million.
 const HEAD_LETTERS: usize = 400;
 const TAIL_LETTERS: usize = 250;
@@ -31,6 +33,14 @@ pub enum Voice {
 }
 
 impl Voice {
+    /// As progress is told.
+    pub fn of(output: &OutputArguments) -> Self {
+        match output.progress {
+            ProgressForm::Json => Self::Json,
+            _ => Self::Words,
+        }
+    }
+
     /// Tells why the process ends with `code`.
     pub fn error(self, text: &str, code: i32) {
         let text = &shortened(text);

@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
+use super::tell::{self, Voice};
 use crate::view::View;
 
 /// Opens an image and says what its reader should know.
 pub fn open(image: &Path) -> crate::Result<View> {
     let view = View::open(image)?;
     if view.needs_recovery() {
-        eprintln!(
+        tell::line(&format!(
             "warning: {}: not cleanly unmounted; changes that are only in its journal are not shown",
             image.display()
-        );
+        ));
     }
     Ok(view)
 }
@@ -29,7 +30,7 @@ impl Outcome {
         if let Err(error) = result
             && let Some(before) = self.last.replace(error)
         {
-            eprintln!("error: {before}");
+            Voice::Words.error(&before.to_string(), before.exit_code().into());
         }
     }
 

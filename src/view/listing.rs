@@ -1,8 +1,11 @@
 //! The whole image in the form that every view can be compared in.
 
-use super::{Follow, Found, Step, View};
+use std::collections::BTreeMap;
+
+use super::{Follow, Found, Node, Step, View};
 use crate::error::{Error, Result};
 use crate::listing::{Body, ContentHasher, Kind, Line, Listing, Owner};
+use crate::units::InodeNumber;
 
 /// What an image holds, as far as it can be read.
 #[derive(Debug)]
@@ -35,6 +38,11 @@ impl View {
         let mut names = Vec::new();
         let mut problems = Vec::new();
         let mut unlisted = Vec::new();
+        let mut digests = Digests {
+            view: self,
+            known: BTreeMap::new(),
+            left_bytes: self.max_data_bytes(),
+        };
         for step in self.walk(root) {
             match step {
                 Step::Entry(found) => {
@@ -44,7 +52,7 @@ impl View {
                             error,
                         });
                     };
-                    let line = self.line(&found, wants_content, &mut note);
+                    let line = self.line(&found, wants_content, &mut digests, &mut note);
                     names.push((line, Some(u64::from(found.node.number.0))));
                 }
                 Step::Leave(_) => {}
@@ -65,6 +73,7 @@ impl View {
         &self,
         found: &Found,
         wants_content: &mut dyn FnMut(&[u8], u64) -> bool,
+        digests: &mut Digests<'_>,
         note: &mut dyn FnMut(Error),
     ) -> Line {
         let node = &found.node;
@@ -76,7 +85,7 @@ impl View {
         };
         let body = match node.kind {
             Kind::Regular if wants_content(&found.path, node.size_bytes()) => {
-                read(self.digest(node))
+                read(digests.of(node))
             }
             Kind::Regular => Body::Unknown,
             Kind::Symlink => read(self.target(node).map(|target| Body::Target(target.into()))),
@@ -103,14 +112,36 @@ impl View {
             ..Line::unknown(&found.path)
         }
     }
+}
 
-    fn digest(&self, node: &super::Node) -> Result<Body> {
+/// The digests of files: of one with several names it is computed once, and all that is read is
+/// not more than there is, though any number of inodes may map the same blocks.
+struct Digests<'a> {
+    view: &'a View,
+    known: BTreeMap<InodeNumber, Body>,
+    left_bytes: u64,
+}
+
+impl Digests<'_> {
+    fn of(&mut self, node: &Node) -> Result<Body> {
+        if let Some(known) = self.known.get(&node.number) {
+            return Ok(known.clone());
+        }
         let mut hasher = ContentHasher::default();
-        let mut reader = self.content(node)?;
+        let mut reader = self.view.content(node)?;
         while let Some((offset_bytes, data)) = reader.next_data()? {
+            let left = self.left_bytes.checked_sub(data.len() as u64);
+            self.left_bytes = left.ok_or_else(|| {
+                self.view
+                    .bad("the files together are larger than the filesystem")
+            })?;
             // Data comes in ascending order.
             let _ = hasher.data(offset_bytes, data);
         }
-        Ok(Body::Content(hasher.finish(node.size_bytes())))
+        let body = Body::Content(hasher.finish(node.size_bytes()));
+        if node.links_count() > 1 {
+            self.known.insert(node.number, body.clone());
+        }
+        Ok(body)
     }
 }

@@ -26,6 +26,7 @@ const ROOMS: &[Room] = &[
     ("region", &[]),
     ("page_buffer", &[]),
     ("host_space", &[]),
+    ("file_kind", &["error"]),
     ("warnings", &["error"]),
     ("command", &["error", "progress", "leftovers"]),
     ("partial_file", &["error", "leftovers", "command"]),
@@ -35,8 +36,11 @@ const ROOMS: &[Room] = &[
     ("pax", &["units"]),
     // What looks at filesystems and stands beside the flow.
     ("compare", &["listing"]),
-    ("inspect", &["error", "units", "oci", "ondisk"]),
-    ("view", &["error", "units", "limits", "listing", "ondisk"]),
+    ("inspect", &["error", "file_kind", "units", "oci", "ondisk"]),
+    (
+        "view",
+        &["error", "file_kind", "units", "limits", "listing", "ondisk"],
+    ),
     (
         "extract",
         &[
@@ -49,6 +53,7 @@ const ROOMS: &[Room] = &[
     (
         "source",
         &[
+            "file_kind",
             "page_buffer",
             "error",
             "units",
@@ -153,7 +158,10 @@ const ROOMS: &[Room] = &[
         ],
     ),
     // Beside the flow.
-    ("mount", &["error", "progress", "command", "ondisk"]),
+    (
+        "mount",
+        &["error", "file_kind", "progress", "command", "ondisk"],
+    ),
     // Those who know the flow.
     (
         "pipeline",
