@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!     ┌ vocabulary: error · units · progress · warnings · limits · region · partial_file ┐
-//!     │   leftovers · command · oci · ondisk · listing · pax · page_buffer · host_space  │
+//!     │ leftovers · command · oci · ondisk · listing · pax · page_buffer · host_space ·  │
+//!     │ file_kind                                                                        │
 //! source → layers → tree → plan → mkfs → populate → finish (with readback)
 //!     └─────────────── pipeline (knows all steps) ───────────────┘   mount (stands alone)
 //!                                                         cli (knows pipeline, mount)

@@ -232,7 +232,9 @@ impl ContentReader<'_> {
             },
         };
         let length = left.min(BUFFER_BYTES);
-        self.buffer.resize(BUFFER_BYTES as usize, 0);
+        if self.buffer.len() < length as usize {
+            self.buffer.resize(length as usize, 0);
+        }
         let part = &mut self.buffer[..length as usize];
         self.view.image.read(block, read, part)?;
         if left > length {

@@ -192,6 +192,7 @@ const ROOMS: &[Room] = &[
             "warnings",
             "leftovers",
             "partial_file",
+            "host_space",
             "command",
             "oci",
             "ondisk",
