@@ -48,7 +48,11 @@ pub fn run(arguments: &ExtractArguments, output: &OutputArguments) -> anyhow::Re
     let name = format!("extract {}", arguments.image.display());
     let meter = reporter.begin(&name, Unit::Bytes, None);
     let target = &arguments.output;
-    let explained = |error| explain(error, target, &view, &found);
+    let start = found.clone();
+    let explained = |error| {
+        let needed = stored_bytes(&view, start.clone());
+        host_space::explained(error, target, Some(ByteSize(needed)))
+    };
     if target == Path::new("-") {
         let stdout = io::stdout().lock();
         if stdout.is_terminal() {
@@ -68,7 +72,7 @@ pub fn run(arguments: &ExtractArguments, output: &OutputArguments) -> anyhow::Re
     } else if is_archive(target) {
         let file = PartialFile::create(target)?;
         let mut writer = BufWriter::with_capacity(1 << 16, file.file());
-        let written = archive(&view, found.clone(), &mut writer, &mut warnings, &*meter);
+        let written = archive(&view, found, &mut writer, &mut warnings, &*meter);
         // What is left in the buffer of a tar that failed is nothing to be written.
         let (_, _) = writer.into_parts();
         if let Err(error) = written {
@@ -81,7 +85,7 @@ pub fn run(arguments: &ExtractArguments, output: &OutputArguments) -> anyhow::Re
         let held = hold::hold();
         let mut sink = DirectorySink::new(target, arguments.force, &mut warnings)?;
         let is_cancelled = || hold::received().is_some();
-        let done = extract_until(&view, found.clone(), &mut sink, &*meter, &is_cancelled);
+        let done = extract_until(&view, found, &mut sink, &*meter, &is_cancelled);
         if let Err(error) = done {
             drop(meter);
             let is_undone = sink.undo();
@@ -124,23 +128,6 @@ fn failed(
     let code = 128 + signal;
     Voice::of(output).error(&text, code);
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
-}
-
-/// Says of a full disk how much was needed and how much there is.
-fn explain(error: crate::Error, target: &Path, view: &View, found: &Found) -> crate::Error {
-    let is_full = matches!(&error, crate::Error::Io { source, .. }
-        if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded));
-    if !is_full {
-        return error;
-    }
-    let needed = ByteSize(stored_bytes(view, found.clone()));
-    let parent = target.parent().filter(|path| !path.as_os_str().is_empty());
-    let places = [target, parent.unwrap_or(Path::new("."))];
-    let free = places.iter().find_map(|path| host_space::free_bytes(path));
-    error.with_more(&match free {
-        Some(free) => format!("; needed up to {needed}, free {}", ByteSize(free)),
-        None => format!("; needed up to {needed}"),
-    })
 }
 
 fn archive(

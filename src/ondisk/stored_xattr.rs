@@ -176,7 +176,10 @@ mod tests {
         elsewhere[36] = 12;
         assert_eq!(
             decode_block(&elsewhere).unwrap()[0].value,
-            FoundValue::InInode(12)
+            FoundValue::InInode {
+                inode: 12,
+                size_bytes: 5,
+            }
         );
     }
 }
