@@ -394,11 +394,17 @@ impl Sink for DirectorySink<'_> {
         self.note(entry.path);
         self.clear(entry.path)?;
         let (first_directory, first_name) = split(first);
-        let from = self
-            .walk_to(first_directory)
-            .map_err(failed("open", first_directory))?;
+        // Mostly they are in one directory, which may be deep and is open.
+        let is_beside = first_directory == split(entry.path).0;
+        let from = if is_beside {
+            None
+        } else {
+            let opened = self.walk_to(first_directory);
+            Some(opened.map_err(failed("open", first_directory))?)
+        };
         let (parent, name) = self.parent(entry.path)?;
-        match rustix::fs::linkat(&from, first_name, parent, name, AtFlags::empty()) {
+        let from = from.as_ref().map_or(parent, |from| from.as_fd());
+        match rustix::fs::linkat(from, first_name, parent, name, AtFlags::empty()) {
             // A device that only root could have made.
             Err(Errno::NOENT) if entry.node.device().is_some() => {
                 self.warnings

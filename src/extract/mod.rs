@@ -175,9 +175,12 @@ pub fn stored_bytes(view: &View, start: Found) -> u64 {
 /// names in it: it may be far longer than they.
 #[derive(Default)]
 struct FirstNames {
-    names: BTreeMap<InodeNumber, (Rc<[u8]>, Box<[u8]>)>,
+    names: BTreeMap<InodeNumber, FirstName>,
     directory: Option<Rc<[u8]>>,
 }
+
+/// The directory's path, and the name in it.
+type FirstName = (Rc<[u8]>, Box<[u8]>);
 
 impl FirstNames {
     fn get(&self, inode: InodeNumber) -> Option<Vec<u8>> {
