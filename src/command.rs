@@ -319,6 +319,7 @@ fn quote(word: &OsStr) -> String {
 pub fn path_of_open_file(file: &std::fs::File) -> Result<OsString> {
     use std::os::fd::AsRawFd;
     use std::os::unix::fs::MetadataExt;
+    expect_shown_files()?;
     let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
     let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
     let own = file.metadata().map(identity);
@@ -335,6 +336,23 @@ pub fn path_of_open_file(file: &std::fs::File) -> Result<OsString> {
             ),
         )),
     }
+}
+
+/// The kernel hides the open files of a process whose own program its user may not read.
+fn expect_shown_files() -> Result<()> {
+    use rustix::process::{DumpableBehavior, dumpable_behavior, geteuid};
+    if geteuid().is_root() || dumpable_behavior().is_ok_and(|how| how == DumpableBehavior::Dumpable)
+    {
+        return Ok(());
+    }
+    Err(Error::io(
+        "cannot hand an open file to another program",
+        std::io::Error::new(
+            std::io::ErrorKind::PermissionDenied,
+            "the kernel hides this process's files, as where its program may be run and not read \
+             (`chmod a+r` of the layerpress program, and no mode such as 0711, helps)",
+        ),
+    ))
 }
 
 #[cfg(test)]

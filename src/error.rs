@@ -138,6 +138,20 @@ impl Error {
         })
     }
 
+    /// Adds to the end of what it says, as in `; nothing is left`.
+    #[must_use]
+    pub fn with_more(mut self, more: &str) -> Self {
+        match &mut self {
+            Self::Io { source, .. } => {
+                *source = io::Error::new(source.kind(), format!("{source}{more}"));
+            }
+            Self::BadImage { what, .. } | Self::Unsupported { what, .. } => what.push_str(more),
+            Self::Tool(text) | Self::Mismatch(text) => text.push_str(more),
+            Self::TooSmall { help, .. } => help.push_str(more),
+        }
+        self
+    }
+
     /// Names the entry by its path, unless a deeper step already did.
     #[must_use]
     pub fn in_entry(self, path: &[u8]) -> Self {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Result;
 use crate::finish::{FinishOptions, FinishedFilesystem, MadeFrom, finish};
+use crate::host_space;
 use crate::layers::{self, Contents, GivingBack, Layers, ReadOptions, Verifying};
 use crate::limits::Limits;
 use crate::mkfs::{ToolPaths, Tools, format};
@@ -15,7 +16,7 @@ use crate::populate::populate;
 use crate::progress::Reporter;
 use crate::source::{self, DaemonOptions, Image, OpenOptions, Reference, RegistryOptions};
 use crate::tree::{ContentRef, FlattenOptions, NodeKind, Tree, flatten};
-use crate::units::Timestamp;
+use crate::units::{BLOCK_SIZE, ByteSize, Timestamp};
 use crate::warnings::Warnings;
 
 /// Everything about how to read an image.
@@ -281,14 +282,18 @@ pub fn build(
             giving_back.taken(file.layer as usize, &file.content);
         }
     };
-    let populated = populate(empty, plan, tree, contents, &mut taken, reporter)?;
+    let needed = ByteSize(plan.demand.blocks() * BLOCK_SIZE);
+    let explained = |error| host_space::explained(error, &output.path, Some(needed));
+    let populated =
+        populate(empty, plan, tree, contents, &mut taken, reporter).map_err(explained)?;
     let made_from = MadeFrom {
         plan,
         tree,
         contents,
         verifying,
     };
-    let filesystem = finish(populated, made_from, &tools, output.finish, reporter)?;
+    let filesystem =
+        finish(populated, made_from, &tools, output.finish, reporter).map_err(explained)?;
     Ok(Built {
         planned,
         filesystem,

@@ -40,16 +40,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Arguments, Command, ProgressForm};
+use args::{Arguments, Command};
 use tell::Voice;
 
 /// Parses the command line, runs what it says and gives the exit code.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    let voice = match arguments.output.progress {
-        ProgressForm::Json => Voice::Json,
-        _ => Voice::Words,
-    };
+    let voice = Voice::of(&arguments.output);
     let failed = |text: &str, code: u8| {
         voice.error(text, code.into());
         ExitCode::from(code)
@@ -72,7 +69,7 @@ pub fn run() -> ExitCode {
         Command::Ls(ls) => ls::run(&ls).map(done),
         Command::Cat(cat) => cat::run(&cat).map(done),
         Command::Stat(stat) => stat::run(&stat).map(done),
-        Command::Extract(extract) => extract::run(&extract, &arguments.output).map(done),
+        Command::Extract(extract) => extract::run(&extract, &arguments.output),
     };
     match ran {
         Ok(code) => code,

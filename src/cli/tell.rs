@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use crate::error::{escape_line, escape_text, is_unprintable};
 
+use super::args::{OutputArguments, ProgressForm};
+
 /// Letters of a line that are shown: a path alone may have a million.
 const HEAD_LETTERS: usize = 400;
 const TAIL_LETTERS: usize = 250;
@@ -82,6 +84,14 @@ pub enum Voice {
 }
 
 impl Voice {
+    /// As progress is told.
+    pub fn of(output: &OutputArguments) -> Self {
+        match output.progress {
+            ProgressForm::Json => Self::Json,
+            _ => Self::Words,
+        }
+    }
+
     /// Tells why the process ends with `code`.
     pub fn error(self, text: &str, code: i32) {
         let text = &shortened(text);

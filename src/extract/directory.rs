@@ -7,14 +7,14 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{
     AtFlags, CWD, Dev, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid, XattrFlags,
 };
 use rustix::io::Errno;
 
-use super::{Data, Entry, Sink};
+use super::{Data, Entry, Sink, undo};
 use crate::error::{Error, Result, escape_path};
 use crate::listing::{Attribute, Kind};
 use crate::view::{Node, View};
@@ -23,7 +23,7 @@ use crate::warnings::Warnings;
 /// Directories held open; those further up are opened again on the way back.
 const MAX_OPEN: usize = 64;
 
-const DIRECTORY: OFlags = OFlags::RDONLY
+pub(super) const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
@@ -35,7 +35,20 @@ pub struct DirectorySink<'a> {
     /// The target and the directories down to where the walk is; `None` is to be opened again.
     open: Vec<Option<OwnedFd>>,
     replaces: bool,
+    /// What is to be taken away where it cannot be made whole.
+    made: Made,
     warnings: &'a mut Warnings,
+}
+
+/// What of the target is not somebody else's.
+#[derive(Debug, Default)]
+struct Made {
+    /// The target itself, where it was made.
+    target: Option<PathBuf>,
+    /// The names in it.
+    names: Vec<Box<[u8]>>,
+    /// Something that was there before was replaced or filled.
+    has_touched_others: bool,
 }
 
 impl<'a> DirectorySink<'a> {
@@ -47,8 +60,10 @@ impl<'a> DirectorySink<'a> {
     /// [`Error::Io`] when it is no directory or cannot be made, [`Error::Unsupported`] when it is
     /// not empty and not to be replaced.
     pub fn new(target: &Path, replaces: bool, warnings: &'a mut Warnings) -> Result<Self> {
+        let mut made = Made::default();
         match rustix::fs::mkdirat(CWD, target, Mode::RWXU) {
-            Ok(()) | Err(Errno::EXIST) => {}
+            Ok(()) => made.target = Some(target.to_owned()),
+            Err(Errno::EXIST) => {}
             Err(error) => return Err(Error::path("make", target, error.into())),
         }
         let cannot_open = |error: Errno| Error::path("open", target, error.into());
@@ -64,11 +79,43 @@ impl<'a> DirectorySink<'a> {
                 target.display()
             )));
         }
+        made.has_touched_others = !is_empty;
         Ok(Self {
             open: vec![Some(root)],
             replaces,
+            made,
             warnings,
         })
+    }
+
+    /// Takes away what was made, after it could not be made whole; whether nothing of it is left.
+    /// Where names of others were replaced, or directories of others filled, it stays as it is.
+    pub fn undo(mut self) -> bool {
+        if self.made.has_touched_others {
+            return false;
+        }
+        let names = std::mem::take(&mut self.made.names);
+        let Ok(root) = self.root() else {
+            return false;
+        };
+        // As far as it goes: one that cannot be removed is no reason to leave the others.
+        let failed = names
+            .iter()
+            .filter(|name| undo::remove(root, name).is_err())
+            .count();
+        let removed = match &self.made.target {
+            // What others have put into it stays.
+            Some(target) => rustix::fs::rmdir(target).is_ok(),
+            None => true,
+        };
+        failed == 0 && removed
+    }
+
+    /// Remembers a name in the target, before it is made.
+    fn note(&mut self, path: &[u8]) {
+        if !path.contains(&b'/') {
+            self.made.names.push(path.into());
+        }
     }
 
     fn root(&self) -> io::Result<BorrowedFd<'_>> {
@@ -318,6 +365,7 @@ impl Sink for DirectorySink<'_> {
         if entry.path.is_empty() {
             return Ok(());
         }
+        self.note(entry.path);
         let made = self.make_directory(entry.path)?;
         self.open.push(Some(made));
         if let Some(far) = self.open.len().checked_sub(MAX_OPEN)
@@ -341,6 +389,7 @@ impl Sink for DirectorySink<'_> {
     }
 
     fn inode(&mut self, entry: &Entry<'_>, view: &View, data: &mut Data<'_>) -> Result<()> {
+        self.note(entry.path);
         self.clear(entry.path)?;
         match entry.node.kind {
             Kind::Regular => self.regular(entry, view, data),
@@ -356,13 +405,20 @@ impl Sink for DirectorySink<'_> {
     }
 
     fn link(&mut self, entry: &Entry<'_>, first: &[u8]) -> Result<()> {
+        self.note(entry.path);
         self.clear(entry.path)?;
         let (first_directory, first_name) = split(first);
-        let from = self
-            .walk_to(first_directory)
-            .map_err(failed("open", first_directory))?;
+        // Mostly they are in one directory, which may be deep and is open.
+        let is_beside = first_directory == split(entry.path).0;
+        let from = if is_beside {
+            None
+        } else {
+            let opened = self.walk_to(first_directory);
+            Some(opened.map_err(failed("open", first_directory))?)
+        };
         let (parent, name) = self.parent(entry.path)?;
-        match rustix::fs::linkat(&from, first_name, parent, name, AtFlags::empty()) {
+        let from = from.as_ref().map_or(parent, |from| from.as_fd());
+        match rustix::fs::linkat(from, first_name, parent, name, AtFlags::empty()) {
             // A device that only root could have made.
             Err(Errno::NOENT) if entry.node.device().is_some() => {
                 self.warnings

@@ -49,6 +49,8 @@ pub struct StoredInode {
     pub gid: u32,
     /// `i_size`; the upper half counts for regular files only.
     pub size_bytes: u64,
+    /// The upper half of `i_size`, which directories have with the `large_dir` feature.
+    pub size_high: u32,
     /// Access time.
     pub atime: Timestamp,
     /// The inode's own change time.
@@ -77,7 +79,8 @@ impl StoredInode {
     pub fn decode(bytes: &[u8]) -> Self {
         let mode = get_u16(bytes, 0x00);
         let is_regular = mode & 0xf000 == 0x8000;
-        let size_high = if is_regular { get_u32(bytes, 0x6c) } else { 0 };
+        let size_high = get_u32(bytes, 0x6c);
+        let counted_high = if is_regular { size_high } else { 0 };
         let extra_isize = if bytes.len() >= CORE_BYTES + 4 {
             usize::from(get_u16(bytes, 0x80))
         } else {
@@ -98,7 +101,8 @@ impl StoredInode {
             mode,
             uid: wide(0x02, 0x78),
             gid: wide(0x18, 0x7a),
-            size_bytes: u64::from(size_high) << 32 | u64::from(get_u32(bytes, 0x04)),
+            size_bytes: u64::from(counted_high) << 32 | u64::from(get_u32(bytes, 0x04)),
+            size_high,
             atime: time(0x08, 0x8c),
             ctime: time(0x0c, 0x84),
             mtime: time(0x10, 0x88),

@@ -62,6 +62,7 @@ const S_FLAGS: usize = 0x160;
 const S_WTIME_HI: usize = 0x274;
 const S_MKFS_TIME_HI: usize = 0x276;
 const S_LASTCHECK_HI: usize = 0x277;
+const S_BACKUP_BGS: usize = 0x24c;
 
 /// The fields layerpress reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,6 +127,8 @@ pub struct Superblock {
     pub made_seconds: u32,
     /// `s_flags`.
     pub flags: u32,
+    /// `s_backup_bgs`: with `sparse_super2` the groups that hold a backup of the superblock.
+    pub backup_groups: [u32; 2],
 }
 
 impl Superblock {
@@ -164,6 +167,7 @@ impl Superblock {
             blocks_count_high: get_u32(bytes, S_BLOCKS_COUNT_HI),
             made_seconds: get_u32(bytes, S_MKFS_TIME),
             flags: get_u32(bytes, S_FLAGS),
+            backup_groups: std::array::from_fn(|at| get_u32(bytes, S_BACKUP_BGS + 4 * at)),
         }
     }
 }
@@ -269,6 +273,7 @@ mod tests {
         assert_eq!(superblock.blocks_count_high, at32(336));
         assert_eq!(superblock.made_seconds, at32(264));
         assert_eq!(superblock.flags, at32(352));
+        assert_eq!(superblock.backup_groups, [at32(588), at32(592)]);
     }
 
     #[test]

@@ -6,11 +6,9 @@ use super::archive;
 use super::reference::Transport;
 use super::tar_scan::{self, TarScan};
 use crate::error::{Error, Result};
+use crate::file_kind::{self, HEAD_BYTES};
 use crate::limits::Limits;
 use crate::region::FileRegion;
-
-/// Bytes looked at to name what is no image; a CD's mark lies farthest.
-const HEAD_BYTES: usize = 0x8000 + 8;
 
 /// What a directory holds.
 pub(super) fn directory(path: &Path) -> Result<Transport> {
@@ -67,47 +65,10 @@ pub(super) fn check_tar(region: &FileRegion) -> Result<()> {
     }
     Err(Error::unsupported(format!(
         "{}, not a container image: expected a tar (docker save, an OCI archive, a root filesystem), perhaps compressed by gzip or zstd, or a directory",
-        name(&head)
+        file_kind::name(&head)
     )))
 }
 
 fn is_zero(bytes: &[u8]) -> bool {
     bytes.iter().all(|&byte| byte == 0)
-}
-
-/// What a file is by the mark it bears.
-fn name(head: &[u8]) -> &'static str {
-    const MARKS: [(usize, &[u8], &str); 17] = [
-        (0, b"hsqs", "a squashfs filesystem image"),
-        (0, b"XFSB", "an XFS filesystem image"),
-        (1024, b"\xe2\xe1\xf5\xe0", "an EROFS filesystem image"),
-        (0x8001, b"CD001", "an ISO 9660 image"),
-        (0, b"QFI\xfb", "a qcow2 disk image"),
-        (0, b"KDMV", "a VMDK disk image"),
-        (0, b"conectix", "a VHD disk image"),
-        (0, b"vhdxfile", "a VHDX disk image"),
-        (0, b"\x7fELF", "an ELF program"),
-        (0, b"PK\x03\x04", "a ZIP archive"),
-        (0, b"07070", "a cpio archive"),
-        (0, b"!<arch>\n", "an ar archive or Debian package"),
-        (0, b"\xed\xab\xee\xdb", "an RPM package"),
-        (0, b"SIF_MAGIC", "a SIF image"),
-        (0, b"{", "a JSON document or the like"),
-        (0, b"[", "a JSON document or the like"),
-        (0, b"#!", "a script"),
-    ];
-    if head.is_empty() {
-        return "an empty file";
-    }
-    let bears = |at: usize, mark: &[u8]| head.get(at..).is_some_and(|tail| tail.starts_with(mark));
-    if bears(1080, b"\x53\xef") {
-        return "an ext filesystem image";
-    }
-    if let Some((_, _, name)) = MARKS.iter().find(|(at, mark, _)| bears(*at, mark)) {
-        return name;
-    }
-    if bears(510, b"\x55\xaa") {
-        return "a disk image with a boot sector or a partition table";
-    }
-    "something of no known form"
 }

@@ -154,6 +154,9 @@ impl Spooler<'_> {
             return Error::bad_image(format!("truncated: the {format} data ends too early"));
         }
         let text = error.to_string();
+        if text.contains("not enough memory") {
+            return Error::io(format!("cannot decompress {name}"), no_memory(&text));
+        }
         if text.contains("too much memory") {
             return Error::bad_image(format!(
                 "needs a zstd window of more than 2^{} bytes (--max-zstd-window-log raises the limit)",
@@ -162,6 +165,13 @@ impl Spooler<'_> {
         }
         Error::bad_image(format!("broken {format} data: {text}"))
     }
+}
+
+/// That this machine, or a limit set here, has no memory for a window is not the image's fault.
+fn no_memory(text: &str) -> io::Error {
+    let text =
+        format!("{text}, as its zstd window asks for (a limit such as `ulimit -v` counts, too)");
+    io::Error::new(io::ErrorKind::OutOfMemory, text)
 }
 
 struct Counted<'a, R> {

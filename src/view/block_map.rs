@@ -20,7 +20,8 @@ pub(super) struct Run {
 /// A file's runs, ascending and apart; what is in none is a hole. Ends after the first error.
 ///
 /// Holds one block for each level of the tree. A map can lead back to itself, so that everything
-/// it gives is counted: a sound file has no more blocks than its filesystem.
+/// it gives is counted: a sound file has no more blocks than its filesystem, unless files share
+/// blocks (`shared_blocks`), and then its length is the bound.
 #[derive(Debug)]
 pub(super) struct Runs<'a> {
     view: &'a View,
@@ -264,7 +265,9 @@ impl Runs<'_> {
                 continue;
             }
             piece.count = piece.count.min(self.end_block - piece.file_block);
-            self.spend(piece.count)?;
+            if !self.view.image.shares_blocks() {
+                self.spend(piece.count)?;
+            }
             self.next_block = piece.file_block + piece.count;
             match &mut self.pending {
                 Some(run)

@@ -253,9 +253,8 @@ impl ContentReader<'_> {
             },
         };
         let length = left.min(BUFFER_BYTES);
-        // Most files are small.
         if self.buffer.len() < length as usize {
-            self.buffer = vec![0; length as usize];
+            self.buffer.resize(length as usize, 0);
         }
         let part = &mut self.buffer[..length as usize];
         self.view.image.read(block, read, part)?;

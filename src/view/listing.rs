@@ -8,10 +8,6 @@ use crate::limits::Limits;
 use crate::listing::{Body, ContentHasher, Kind, Line, Listing, Owner};
 use crate::units::InodeNumber;
 
-/// How often all blocks may be read where files are meant to share them (Android's
-/// `shared_blocks`).
-const SHARED_READS: u64 = 8;
-
 /// What an image holds, as far as it can be read.
 #[derive(Debug)]
 pub struct WholeListing {
@@ -103,14 +99,9 @@ struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     fn of(view: &'a View) -> Self {
-        let times = if view.image.has_shared_blocks() {
-            SHARED_READS
-        } else {
-            1
-        };
         Self {
             view,
-            blocks_left: view.blocks().saturating_mul(times),
+            blocks_left: view.max_data_bytes() / view.block_bytes(),
             bodies: BTreeMap::new(),
             problems: Vec::new(),
         }
@@ -131,7 +122,7 @@ impl<'a> Reading<'a> {
             Kind::Directory | Kind::Fifo | Kind::Socket => Ok(Body::Nothing),
         };
         let body = self.noted(found, body).unwrap_or(Body::Unknown);
-        let xattrs = self.view.xattrs_within(node, &mut self.blocks_left);
+        let xattrs = self.view.xattrs(node);
         let is_uncounted = node.kind == Kind::Directory
             && node.links_count() == 1
             && self.view.image.has_uncounted_links();

@@ -1,80 +1,87 @@
 //! Extended attributes.
 
 use super::{Node, View};
-use crate::error::Result;
-use crate::listing::Attribute;
-use crate::ondisk::stored_inode::FLAG_EA_INODE;
+use crate::error::{Error, Result};
+use crate::listing::{Attribute, Kind};
 use crate::ondisk::stored_xattr::{FoundValue, FoundXattr, decode_block, decode_in_inode};
 use crate::units::InodeNumber;
 
-/// The longest value that the kernel gives (`XATTR_SIZE_MAX`).
-const MAX_VALUE_BYTES: u32 = 64 << 10;
+/// `XATTR_SIZE_MAX`: the kernel gives no larger value out.
+const MAX_VALUE_BYTES: u32 = 1 << 16;
+
+/// Bytes of one inode's values in inodes of their own.
+const MAX_OWN_VALUES_BYTES: u32 = 16 * MAX_VALUE_BYTES;
 
 impl View {
     /// A node's extended attributes as user space sees them, ascending by name.
     ///
     /// # Errors
-    /// [`Error::BadImage`](crate::Error::BadImage) where they are damaged.
+    /// [`Error::BadImage`] where they are damaged, [`Error::Unsupported`] for more of them in inodes
+    /// of their own than anybody has.
     pub fn xattrs(&self, node: &Node) -> Result<Box<[Attribute]>> {
-        self.xattrs_within(node, &mut self.blocks())
-    }
-
-    /// The same, where values in inodes of their own (`ea_inode`) take no more than `blocks_left`
-    /// blocks, and what they take is taken from it: many files may share one list of such values.
-    ///
-    /// # Errors
-    /// As [`Self::xattrs`].
-    pub fn xattrs_within(&self, node: &Node, blocks_left: &mut u64) -> Result<Box<[Attribute]>> {
         let mut found = self.in_inode(node)?;
         if node.stored.xattr_block != 0 {
             let bytes = self.image.block(node.stored.xattr_block)?;
             found.extend(self.named(node, decode_block(&bytes))?);
         }
         let mut attributes = Vec::new();
+        let mut left_bytes = MAX_OWN_VALUES_BYTES;
         for xattr in found {
             let Some(name) = xattr.full_name() else {
                 continue;
             };
-            match &xattr.value {
-                FoundValue::Here(value) => attributes.push(Attribute::new(&name, value)),
+            let value = match xattr.value {
+                FoundValue::Here(value) => value,
                 FoundValue::InInode { inode, size_bytes } => {
-                    let value = self.value_in(InodeNumber(*inode), *size_bytes, blocks_left)?;
-                    attributes.push(Attribute::new(&name, &value));
+                    let value = self.own_value(inode, size_bytes, &mut left_bytes);
+                    value.map_err(|error| named_value(error, node, &name))?
                 }
-            }
+            };
+            attributes.push(Attribute::new(&name, &value));
         }
         attributes.sort();
         Ok(attributes.into())
     }
 
-    /// A value that has an inode of its own.
-    fn value_in(
-        &self,
-        inode: InodeNumber,
-        size_bytes: u32,
-        blocks_left: &mut u64,
-    ) -> Result<Vec<u8>> {
-        let node = self.node(inode)?;
-        let is_value = node.stored.flags & FLAG_EA_INODE != 0
-            && node.size_bytes() == u64::from(size_bytes)
-            && size_bytes <= MAX_VALUE_BYTES;
-        if !is_value {
-            return Err(self.bad(format!(
-                "inode {inode}: expected the {size_bytes} bytes of an attribute's value, at most {MAX_VALUE_BYTES}, found {} bytes and flags {:#x}",
-                node.size_bytes(),
-                node.stored.flags
+    /// A value that is the content of an inode of its own (`ea_inode`).
+    fn own_value(&self, number: u32, size_bytes: u32, left_bytes: &mut u32) -> Result<Box<[u8]>> {
+        if !self.image.has_values_in_inodes() {
+            return Err(Error::bad_image(format!(
+                "expected it where the inode's attributes are, found it in inode {number} without the feature ea_inode"
             )));
         }
-        // At most 64 KiB, and all data lies within them.
-        let mut value = vec![0; size_bytes as usize];
-        self.reader(&node)?.within(blocks_left, |reader| {
-            while let Some((offset_bytes, data)) = reader.next_data()? {
-                let start = offset_bytes as usize;
-                value[start..start + data.len()].copy_from_slice(data);
-            }
-            Ok(())
+        if size_bytes > MAX_VALUE_BYTES {
+            return Err(Error::bad_image(format!(
+                "expected a value of at most {MAX_VALUE_BYTES} bytes, found {size_bytes}"
+            )));
+        }
+        *left_bytes = left_bytes.checked_sub(size_bytes).ok_or_else(|| {
+            Error::unsupported(format!(
+                "attributes of more than {MAX_OWN_VALUES_BYTES} bytes in inodes of their own"
+            ))
         })?;
-        Ok(value)
+        self.spend_on_values(size_bytes.into())?;
+        let holder = self.node(InodeNumber(number))?;
+        let is_one = holder.kind == Kind::Regular && holder.is_attribute_value();
+        if !is_one || holder.size_bytes() != u64::from(size_bytes) {
+            return Err(Error::bad_image(format!(
+                "expected an attribute's value of {size_bytes} bytes in inode {number}, found something else of {}",
+                holder.size_bytes()
+            )));
+        }
+        let mut value = Vec::with_capacity(size_bytes as usize);
+        let mut reader = self.reader(&holder)?;
+        while let Some((offset_bytes, data)) = reader.next_data()? {
+            if offset_bytes == value.len() as u64 {
+                value.extend_from_slice(data);
+            }
+        }
+        if value.len() as u64 != u64::from(size_bytes) {
+            return Err(Error::bad_image(format!(
+                "expected all of {size_bytes} bytes in inode {number}, found holes"
+            )));
+        }
+        Ok(value.into())
     }
 
     /// What an inode with inline data holds beyond its first 60 bytes.
@@ -92,12 +99,35 @@ impl View {
 
     fn in_inode(&self, node: &Node) -> Result<Vec<FoundXattr>> {
         match node.stored.xattr_offset {
-            Some(offset) => self.named(node, decode_in_inode(&node.bytes[offset..])),
+            Some(offset) => {
+                let bytes = self.image.inode(node.number)?;
+                self.named(node, decode_in_inode(&bytes[offset..]))
+            }
             None => Ok(Vec::new()),
         }
     }
 
     fn named<T>(&self, node: &Node, decoded: Result<T, String>) -> Result<T> {
         decoded.map_err(|what| self.bad(format!("inode {}: {what}", node.number)))
+    }
+}
+
+/// Says whose value it is that cannot be read.
+fn named_value(error: Error, node: &Node, name: &[u8]) -> Error {
+    let prefix = format!(
+        "inode {}: the value of {}: ",
+        node.number,
+        crate::error::escape_path(name)
+    );
+    match error {
+        Error::BadImage { place, what } => Error::BadImage {
+            place,
+            what: prefix + &what,
+        },
+        Error::Unsupported { place, what } => Error::Unsupported {
+            place,
+            what: prefix + &what,
+        },
+        other => other,
     }
 }

@@ -25,8 +25,9 @@ const ROOMS: &[Room] = &[
     ("leftovers", &[]),
     ("region", &[]),
     ("page_buffer", &[]),
-    ("host_space", &[]),
     ("ownership", &[]),
+    ("host_space", &["error", "units"]),
+    ("file_kind", &["error"]),
     ("warnings", &["error"]),
     ("command", &["error", "progress", "leftovers"]),
     ("partial_file", &["error", "leftovers", "command"]),
@@ -36,8 +37,11 @@ const ROOMS: &[Room] = &[
     ("pax", &["units"]),
     // What looks at filesystems and stands beside the flow.
     ("compare", &["listing"]),
-    ("inspect", &["error", "units", "oci", "ondisk"]),
-    ("view", &["error", "units", "limits", "listing", "ondisk"]),
+    ("inspect", &["error", "file_kind", "units", "oci", "ondisk"]),
+    (
+        "view",
+        &["error", "file_kind", "units", "limits", "listing", "ondisk"],
+    ),
     (
         "extract",
         &[
@@ -53,6 +57,7 @@ const ROOMS: &[Room] = &[
     (
         "source",
         &[
+            "file_kind",
             "page_buffer",
             "error",
             "units",
@@ -162,7 +167,10 @@ const ROOMS: &[Room] = &[
         ],
     ),
     // Beside the flow.
-    ("mount", &["error", "progress", "command", "ondisk"]),
+    (
+        "mount",
+        &["error", "file_kind", "progress", "command", "ondisk"],
+    ),
     // Those who know the flow.
     (
         "pipeline",
@@ -172,6 +180,7 @@ const ROOMS: &[Room] = &[
             "progress",
             "limits",
             "warnings",
+            "host_space",
             "partial_file",
             "oci",
             "source",
@@ -193,6 +202,7 @@ const ROOMS: &[Room] = &[
             "warnings",
             "leftovers",
             "partial_file",
+            "host_space",
             "command",
             "oci",
             "ondisk",

@@ -6,9 +6,12 @@
 mod support;
 
 mod commands;
+mod costs;
 mod damaged;
+mod features;
 mod hostile;
 mod shared_blocks;
+mod undone;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -358,55 +361,4 @@ fn an_image_given_in_the_environment_is_seen_and_extracted_as_the_kernel_shows_i
     let warnings = extract_to(&image, target.path());
     assert_eq!(warnings, Vec::<String>::new());
     assert_same("extracted", &expected, &directory_listing(target.path()));
-}
-
-#[test]
-fn a_value_in_an_inode_of_its_own_is_seen_as_the_kernel_shows_it() {
-    if !oracles::is_root() {
-        return oracles::skip("only root mounts");
-    }
-    let directory = tempfile::tempdir().unwrap();
-    let image = directory.path().join("image");
-    oracles::succeed(
-        "mke2fs",
-        [
-            "-q",
-            "-F",
-            "-t",
-            "ext4",
-            "-O",
-            "ea_inode",
-            image.to_str().unwrap(),
-            "32M",
-        ],
-    );
-    let mounted = Mounted::read_write(&image);
-    let file = mounted.mount_point().join("file");
-    fs::write(&file, b"x").unwrap();
-    let flags = rustix::fs::XattrFlags::empty();
-    rustix::fs::setxattr(&file, "user.large", &[b'v'; 9000], flags).unwrap();
-    drop(mounted);
-    let kernel = kernel_listing(&image);
-    assert_eq!(compare(&kernel, &whole(&image)), []);
-    let line = kernel.find(b"file").unwrap();
-    assert_eq!(line.xattrs.as_ref().unwrap()[0].value.len(), 9000);
-    let succeeded = succeed(&[OsStr::new("stat"), image.as_os_str(), OsStr::new("file")]);
-    assert!(String::from_utf8_lossy(&succeeded).contains("user.large"));
-    // An inode that is not marked as a value's is somebody's file.
-    oracles::debugfs_write(&image, &["set_inode_field <13> flags 0x80000"]);
-    let whole = View::open(&image)
-        .unwrap()
-        .whole_listing(&mut |_, _| true)
-        .unwrap();
-    let [problem] = &whole.problems[..] else {
-        panic!("{:?}", whole.problems);
-    };
-    assert!(
-        problem
-            .error
-            .to_string()
-            .contains("inode 13: expected the 9000 bytes"),
-        "{}",
-        problem.error
-    );
 }
