@@ -1,5 +1,6 @@
 //! `layerpress build`.
 
+use std::path::Path;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -7,6 +8,7 @@ use serde::Serialize;
 use super::args::{BuildArguments, OutputArguments};
 use super::table::{counted, thousands, two_columns};
 use super::{options, print, progress};
+use crate::error::Error;
 use crate::pipeline::{self, Built};
 use crate::plan::identity::uuid_text;
 use crate::units::{BLOCK_SIZE, ByteSize};
@@ -14,6 +16,7 @@ use crate::units::{BLOCK_SIZE, ByteSize};
 /// Builds and tells what was built.
 pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> anyhow::Result<()> {
     let started = Instant::now();
+    refuse_standard_output(&arguments.output)?;
     let reporter = progress::reporter(output);
     let work_dir = options::directory_of(&arguments.output);
     let image = options::image(
@@ -41,6 +44,16 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> anyhow::Resu
     } else {
         print(&summary.table())
     }
+}
+
+/// A filesystem is written here and there, and named only when it is proven: no stream can be that.
+fn refuse_standard_output(output: &Path) -> crate::Result<()> {
+    if output == Path::new("-") {
+        return Err(Error::unsupported(
+            "build cannot write to standard output: -o FILE names a file (./- one that is called so)",
+        ));
+    }
+    Ok(())
 }
 
 /// What was built, in numbers. The names are those of the JSON form.

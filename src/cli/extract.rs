@@ -10,6 +10,7 @@ use clap::Args;
 use super::args::OutputArguments;
 use super::progress;
 use super::view::open;
+use crate::error::{Error, escape_path};
 use crate::extract::{ArchiveSink, DirectorySink, extract};
 use crate::partial_file::PartialFile;
 use crate::progress::{Meter, Unit};
@@ -36,6 +37,7 @@ pub struct ExtractArguments {
 
 /// Takes a tree out of an image.
 pub fn run(arguments: &ExtractArguments, output: &OutputArguments) -> anyhow::Result<()> {
+    refuse_other_archives(&arguments.output)?;
     let view = open(&arguments.image)?;
     let found = view.lookup(arguments.path.as_bytes(), Follow::Always)?;
     let reporter = progress::reporter(output);
@@ -88,10 +90,33 @@ fn archive(
     sink.finish()
 }
 
+/// Endings of archives and compressed files, none of which is written.
+const OTHER_ENDINGS: [&str; 22] = [
+    "7z", "br", "bz2", "cpio", "gz", "img", "iso", "lz", "lz4", "lzma", "sqfs", "squashfs", "tbz",
+    "tbz2", "tgz", "tlz", "txz", "tzst", "xz", "z", "zip", "zst",
+];
+
 /// Whether a tar is meant; a directory that is there stays one whatever its name.
 fn is_archive(target: &Path) -> bool {
-    let named = target
-        .extension()
-        .is_some_and(|extension| extension == "tar");
-    named && !target.as_os_str().as_bytes().ends_with(b"/") && !target.is_dir()
+    has_ending(target, &["tar"]) && !is_directory(target)
+}
+
+/// Refuses a name that means a file of another kind: a directory called so is nobody's wish.
+fn refuse_other_archives(target: &Path) -> crate::Result<()> {
+    if !has_ending(target, &OTHER_ENDINGS) || is_directory(target) {
+        return Ok(());
+    }
+    let shown = escape_path(target.as_os_str().as_bytes());
+    Err(Error::unsupported(format!(
+        "{shown}: expected a directory or a name that ends with .tar; `-o - | gzip > {shown}` compresses a tar, `-o {shown}/` makes a directory"
+    )))
+}
+
+fn has_ending(target: &Path, endings: &[&str]) -> bool {
+    let ending = target.extension().map(|ending| ending.to_ascii_lowercase());
+    ending.is_some_and(|ending| endings.iter().any(|own| ending == **own))
+}
+
+fn is_directory(target: &Path) -> bool {
+    target.as_os_str().as_bytes().ends_with(b"/") || target.is_dir()
 }

@@ -7,6 +7,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use super::bare_name;
 use crate::error::{Error, Result};
 use crate::oci::{Digest, RegistryReference};
 
@@ -20,9 +21,10 @@ use crate::oci::{Digest, RegistryReference};
 /// rootfs:PATH                          a flat tar (docker export) or a directory tree
 /// docker://[HOST[:PORT]/]NAME[:TAG][@DIGEST]  in a registry
 /// PATH[:NAME|@DIGEST]                  any file of these, recognised by looking at it
-/// [HOST[:PORT]/]NAME[:TAG][@DIGEST]    in a registry, where there is no such file
+/// NAME[:TAG], HOST/NAME[:TAG][@DIGEST] in a registry, where there is no such file
 /// ```
-/// `-` as PATH is standard input.
+/// `-` as PATH is standard input. A name that may be meant as a path is never asked of a registry
+/// without `docker://`, whether or not there is such a file: see the module `bare_name` for the rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
     pub(super) transport: Option<Transport>,
@@ -45,7 +47,7 @@ const DOCKER: &str = "docker://";
 
 impl Transport {
     /// Those of paths, and of daemons.
-    const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 5] = [
         Self::DockerArchive,
         Self::DockerDaemon,
         Self::Oci,
@@ -131,9 +133,10 @@ impl Reference {
     /// The image of a registry that it names; `None` where it names a path or standard input.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for a name that is none.
+    /// [`Error::Unsupported`] for a name that is none, and for one without a transport that may be
+    /// meant as a path or has a mistyped transport.
     pub fn in_registry(&self) -> Result<Option<RegistryReference>> {
-        self.registry_reference(Path::exists)
+        self.registry_reference(bare_name::is_there)
     }
 
     fn registry_reference(
@@ -152,7 +155,15 @@ impl Reference {
                     Some(path) => exists(&path),
                     None => true,
                 };
-                Ok(text.parse().ok().filter(|_| !names_path))
+                if names_path {
+                    return Ok(None);
+                }
+                bare_name::check_transport(text)?;
+                let Ok(name) = text.parse() else {
+                    return Ok(None);
+                };
+                bare_name::check(text, &exists)?;
+                Ok(Some(name))
             }
         }
     }
@@ -163,7 +174,17 @@ impl Reference {
         if let Some(Transport::Docker | Transport::DockerDaemon) = self.transport {
             return None;
         }
-        self.locate(Path::exists).ok()?.path
+        self.locate(bare_name::is_there).ok()?.path
+    }
+
+    /// Whether it is read from standard input.
+    pub(super) fn is_standard_input(&self) -> bool {
+        let is_file = !matches!(
+            self.transport,
+            Some(Transport::Docker | Transport::DockerDaemon)
+        );
+        let location = self.locate(bare_name::is_there);
+        is_file && location.is_ok_and(|location| location.path.is_none())
     }
 
     /// What a daemon is asked for; `None` for all that is in files.
@@ -387,6 +408,10 @@ mod tests {
         assert_eq!(registry("alpine:3", &[]), alpine);
         assert_eq!(registry("alpine:3", &["alpine:3"]), None);
         assert_eq!(registry("alpine:3", &["alpine"]), None);
+        assert_eq!(
+            registry("docker://out/stack.tar", &[]).as_deref(),
+            Some("docker.io/out/stack.tar:latest")
+        );
         for path in [
             "./save.tar",
             "/tmp/save.tar",
@@ -397,9 +422,30 @@ mod tests {
         ] {
             assert_eq!(registry(path, &[]), None, "{path}");
         }
-        // An image of docker's own, by its name and not by a transport.
-        let docker = registry("docker:24", &[]);
-        assert_eq!(docker.as_deref(), Some("docker.io/library/docker:24"));
+    }
+
+    // Found on a machine where out/stack.tar was missing: docker.io was asked for out/stack.tar,
+    // which anybody may put there. What is no file was taken for a name of a registry.
+    #[test]
+    fn a_path_that_is_not_there_is_no_name_of_a_registry() {
+        for text in [
+            "out/stack.tar",
+            "out/stack",
+            "stack.tar",
+            "stack.tar:24",
+            "docker-archiv:b.tar",
+            "file:b.tar",
+            "docker:b",
+            "https://example.com/b.tar",
+        ] {
+            let reference = text.parse::<Reference>().unwrap();
+            let error = reference.registry_reference(|_| false).unwrap_err();
+            assert!(matches!(error, Error::Unsupported { .. }), "{text}");
+            assert!(error.to_string().contains("no such file"), "{error}");
+            // If it is there, it is that.
+            let exists = |path: &Path| path == Path::new(text);
+            assert_eq!(reference.registry_reference(exists).unwrap(), None);
+        }
     }
 
     #[test]
