@@ -50,8 +50,11 @@ pub fn run(arguments: &TagsArguments, output: &OutputArguments) -> anyhow::Resul
 
 /// The repository that is meant, by the rule of all bare names: what may be a path is none.
 fn repository(text: &str) -> Result<RegistryReference> {
-    let expected =
-        |found: &str| Error::unsupported(format!("expected docker://[HOST[:PORT]/]NAME, {found}"));
+    let expected = |found: &str| {
+        Error::unsupported(format!(
+            "expected a repository of a registry, docker://[HOST[:PORT]/]NAME, {found}"
+        ))
+    };
     let shown = escape_path(text.as_bytes());
     let reference: Reference = text.parse()?;
     if let Some(repository) = reference

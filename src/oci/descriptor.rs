@@ -4,14 +4,14 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::go_json::{filtered, list, map, or_default};
 use super::{Digest, Platform};
 
 /// A pointer at a blob.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Written")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Descriptor {
     media_type: String,
     digest: Digest,
@@ -126,21 +126,27 @@ impl WrittenPlatform {
     }
 }
 
-impl TryFrom<Written> for Descriptor {
-    type Error = &'static str;
-
-    fn try_from(written: Written) -> Result<Self, Self::Error> {
-        Ok(Self {
-            platform: written.platform.platform(),
-            media_type: written.media_type,
-            digest: written
-                .digest
-                .ok_or("expected a descriptor with a digest, found none")?,
-            size: written.size,
-            urls: written.urls,
-            annotations: written.annotations,
-            artifact_type: written.artifact_type,
+impl Written {
+    /// The pointer; `None` for one that points nowhere.
+    fn leading(self) -> Option<Descriptor> {
+        Some(Descriptor {
+            platform: self.platform.platform(),
+            media_type: self.media_type,
+            digest: self.digest?,
+            size: self.size,
+            urls: self.urls,
+            annotations: self.annotations,
+            artifact_type: self.artifact_type,
         })
+    }
+}
+
+impl<'de> Deserialize<'de> for Descriptor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written: Written = or_default(deserializer)?;
+        written
+            .leading()
+            .ok_or_else(|| D::Error::custom("expected a descriptor with a digest, found none"))
     }
 }
 
@@ -150,14 +156,12 @@ fn digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Digest>, 
     if text.is_empty() {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(serde::de::Error::custom)
+    text.parse().map(Some).map_err(D::Error::custom)
 }
 
 /// The pointers of a list that point anywhere.
 fn leading<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Descriptor>, D::Error> {
-    filtered(deserializer, |written: Written| {
-        Descriptor::try_from(written).ok()
-    })
+    filtered(deserializer, Written::leading)
 }
 
 /// The pointers of a map that point anywhere.
@@ -167,7 +171,7 @@ pub fn leading_map<'de, D: Deserializer<'de>>(
     let map: BTreeMap<String, Written> = map(deserializer)?;
     let leading = map
         .into_iter()
-        .filter_map(|(key, written)| Some((key, Descriptor::try_from(written).ok()?)));
+        .filter_map(|(key, written)| Some((key, written.leading()?)));
     Ok(leading.collect())
 }
 
@@ -186,7 +190,7 @@ pub struct ImageIndex {
 pub struct ImageManifest {
     /// The configuration.
     pub config: Descriptor,
-    /// The layers, base first.
+    /// The layers, base first; each must lead somewhere.
     #[serde(default, deserialize_with = "or_default")]
     pub layers: Vec<Descriptor>,
 }

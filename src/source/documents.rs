@@ -314,3 +314,6 @@ fn again<T: Clone>(result: &Result<T>) -> Result<T> {
         Err(error) => Err(error.again()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,9 @@ mod support;
 mod choosing;
 mod dockerd;
 mod forms;
+mod go_json;
 mod hostile;
+mod platforms;
 mod tools;
 mod tree;
 
