@@ -84,7 +84,7 @@ fn one_small_blob_listed_again_and_again_ends_at_the_ceiling_on_expansion() {
     };
     let press = Press::new();
     image.layout("1").write_directory(&press.image());
-    let options = ["--max-expansion-from=100M", "--jobs=4"];
+    let options = ["--max-expansion-from=100000000", "--jobs=4"];
     refused(&press, &options, BAD_IMAGE, &["layer ", "--max-expansion"]);
     built(&press, &["--max-expansion=10000000", "--jobs=4"]);
 }

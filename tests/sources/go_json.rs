@@ -137,7 +137,7 @@ fn what_is_broken_in_go_s_eyes_too_is_refused() {
             "digest",
         ),
         (|manifest| manifest["layers"][0] = json!({}), "digest"),
-        (|manifest| manifest["layers"] = json!(7), "list"),
+        (|manifest| manifest["layers"] = json!(7), "sequence"),
         (|manifest| manifest["schemaVersion"] = json!(3), "found 3"),
         (
             |manifest| manifest["layers"] = Value::Null,
