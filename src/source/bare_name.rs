@@ -19,6 +19,8 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
+use rustix::io::Errno;
+
 use super::reference::Transport;
 use crate::error::{Error, Result, escape_path};
 use crate::oci::is_loopback;
@@ -73,22 +75,24 @@ pub(super) fn is_there(path: &Path) -> bool {
 /// Refuses a bare name that could be a path or a mistyped transport, where no such file `exists`.
 ///
 /// # Errors
-/// [`Error::Unsupported`] with what it looks like and what says what is meant.
+/// [`Error::Io`] for a path that is not there, [`Error::Unsupported`] for a transport that is none;
+/// both with what says what is meant.
 pub(super) fn check(text: &str, exists: impl Fn(&Path) -> bool) -> Result<()> {
     check_transport(text)?;
     let Some(why) = looks_like_path(text, exists) else {
         return Ok(());
     };
     let shown = escape_path(text.as_bytes());
-    Err(Error::unsupported(format!(
-        "no such file, and {why}; docker://{shown} means the image of a registry"
-    )))
+    Err(Error::io(
+        format!("cannot open {shown} ({why}; docker://{shown} means the image of a registry)"),
+        Errno::NOENT.into(),
+    ))
 }
 
 /// Refuses what begins with another tool's transport, or with one of ours mistyped.
 pub(super) fn check_transport(text: &str) -> Result<()> {
     let Some((word, rest)) = text.split_once(':') else {
-        return Ok(());
+        return check_lone_transport(text);
     };
     let is_word = !word.is_empty()
         && word
@@ -124,6 +128,17 @@ pub(super) fn check_transport(text: &str) -> Result<()> {
         return refused(format!(
             "a file or a directory is named by its path alone, {rest}"
         ));
+    }
+    Ok(())
+}
+
+/// Refuses a transport without anything: no image is called so, but for docker's own.
+fn check_lone_transport(text: &str) -> Result<()> {
+    let is_name = |transport: &Transport| transport.name() == text;
+    if Transport::ALL.iter().any(is_name) {
+        return Err(Error::unsupported(format!(
+            "no such file, and a transport without an image: expected {text}:…"
+        )));
     }
     Ok(())
 }
@@ -291,6 +306,8 @@ mod tests {
             ("file:///b.tar", "by its path alone, b.tar"),
             ("dir:b", "by its path alone"),
             ("https://example.com/b.tar", "curl"),
+            ("docker-archive", "expected docker-archive:"),
+            ("rootfs", "expected rootfs:"),
         ] {
             let told = told(typed, &[]).unwrap_or_else(|| panic!("{typed} was let through"));
             assert!(told.contains(help), "{told}");

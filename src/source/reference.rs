@@ -133,8 +133,8 @@ impl Reference {
     /// The image of a registry that it names; `None` where it names a path or standard input.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for a name that is none, and for one without a transport that may be
-    /// meant as a path or has a mistyped transport.
+    /// [`Error::Unsupported`] for a name that is none and for a mistyped transport, [`Error::Io`] for
+    /// what may be meant as a path and is not there.
     pub fn in_registry(&self) -> Result<Option<RegistryReference>> {
         self.registry_reference(bare_name::is_there)
     }

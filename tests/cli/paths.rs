@@ -29,6 +29,7 @@ fn a_missing_path_and_a_mistyped_transport_never_leave_the_machine() {
         "docker-archive/save.tar",
         "file:save.tar",
         "docker:save",
+        "docker-archive",
         "https://127.0.0.1/save.tar",
     ] {
         for words in [
@@ -49,7 +50,7 @@ fn a_missing_path_and_a_mistyped_transport_never_leave_the_machine() {
             assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
         }
     }
-    run(&press, &["plan", "out/stack.tar"]).failed(5, &["no such file", "docker://out/stack.tar"]);
+    run(&press, &["plan", "out/stack.tar"]).failed(3, &["No such file", "docker://out/stack.tar"]);
     run(&press, &["plan", "docker-archiv:save.tar"]).failed(5, &["docker-archive:save.tar"]);
     // A name that is a registry's is asked for: the check above can fail.
     let ended = run(&press, &["plan", "debian:12", "--retry=0"]);

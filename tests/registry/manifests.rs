@@ -149,15 +149,15 @@ fn a_manifest_may_call_itself_by_the_other_family_s_type() {
     let mut other = manifest(&stand);
     other["mediaType"] = json!(docker);
     let mut files = Files::default();
-    image().manifest(&mut files);
     let descriptor = files.blob(OCI_MANIFEST, other.to_string().into_bytes());
-    let mut inner = files.inner_index(&[descriptor]);
-    inner["annotations"] = json!({ "org.opencontainers.image.ref.name": "2" });
-    files.index(&[inner]);
-    let repository = Repository::new(stand.plain().address, "sample");
-    repository.push(&files, "2");
-    let bytes = stand.puller.pulled(&repository.reference("2"), &[]);
-    assert!(bytes == stand.expected, "another output");
+    let index = json!({ "schemaVersion": 2, "manifests": [descriptor] });
+    tag_is(&stand, OCI_INDEX, &index);
+    let headers = [("Content-Type", OCI_MANIFEST)];
+    let answer = answer("200 OK", &headers, other.to_string().as_bytes());
+    let digest = descriptor["digest"].as_str().unwrap();
+    let on = format!("GET /v2/sample/manifests/{digest}");
+    stand.proxy.always(&on, Fault::Answer(answer));
+    stand.pulls(&[]);
 }
 
 #[test]

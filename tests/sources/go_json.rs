@@ -158,7 +158,7 @@ fn what_is_broken_in_go_s_eyes_too_is_refused() {
     };
     let (_guard, path) = directory();
     layout(&image(), &changes).write_directory(&path);
-    assert_says(&bad(path.to_str().unwrap()), &["list of images is empty"]);
+    assert_says(&bad(path.to_str().unwrap()), &["no image"]);
 }
 
 /// Containerd holds no more against a document's own type than that an index is no manifest.
