@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -62,6 +63,7 @@ pub fn run(arguments: &ExtractArguments, output: &OutputArguments) -> anyhow::Re
             written => written?,
         }
     } else if is_archive(target) {
+        refuse_own_image(&arguments.image, target)?;
         let file = PartialFile::create(target)?;
         let mut writer = BufWriter::with_capacity(1 << 16, file.file());
         archive(&view, found, &mut writer, &mut warnings, &*meter)?;
@@ -110,6 +112,21 @@ fn refuse_other_archives(target: &Path) -> crate::Result<()> {
     Err(Error::unsupported(format!(
         "{shown}: expected a directory or a name that ends with .tar; `-o - | gzip > {shown}` compresses a tar, `-o {shown}/` makes a directory"
     )))
+}
+
+/// An image may be called like a tar; it must not become one of its own contents.
+fn refuse_own_image(image: &Path, target: &Path) -> crate::Result<()> {
+    let identity = |path: &Path| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    };
+    if identity(image).is_some() && identity(image) == identity(target) {
+        return Err(Error::unsupported(format!(
+            "{}: expected an output other than the image itself",
+            escape_path(target.as_os_str().as_bytes())
+        )));
+    }
+    Ok(())
 }
 
 fn has_ending(target: &Path, endings: &[&str]) -> bool {

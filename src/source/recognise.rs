@@ -66,6 +66,8 @@ pub(super) fn misnamed(region: &FileRegion, limits: &Limits) -> Result<Option<&'
             // ./ itself
             b"" | b"blobs" | b"index.json" | b"repositories" => {}
             _ if is_digest(first) => {}
+            // As jib, bazel and their like call configurations and layers.
+            _ if first == name && is_part(first) => {}
             _ => break,
         }
     }
@@ -76,6 +78,7 @@ const DOCKER_ARCHIVE: &str = "a docker archive (docker save) taken as a root fil
 const LAYOUT_ARCHIVE: &str =
     "an OCI image layout taken as a root filesystem; oci-archive: takes the image in it";
 const LAYOUT: &str = "an OCI image layout taken as a root filesystem; oci: takes the image in it";
+const DIR_DIRECTORY: &str = "an image of skopeo's dir: taken as a root filesystem; `skopeo copy dir:PATH oci:DIRECTORY` makes a layout of it, and oci: takes the image in that";
 const DOCKER_DIRECTORY: &str = "an unpacked docker archive (docker save) taken as a root filesystem; docker-archive: takes the image in its tar";
 
 /// What a directory that is to be taken as a root filesystem looks like instead.
@@ -84,9 +87,20 @@ pub(super) fn misnamed_directory(path: &Path) -> Option<&'static str> {
     if has("oci-layout") && has("index.json") {
         return Some(LAYOUT);
     }
-    // Of a docker archive, or what podman calls dir:.
     let is_root = ["bin", "etc", "usr", "dev"].map(|name| path.join(name).exists());
-    (has("manifest.json") && !is_root.contains(&true)).then_some(DOCKER_DIRECTORY)
+    if !has("manifest.json") || is_root.contains(&true) {
+        return None;
+    }
+    Some(if has("version") {
+        DIR_DIRECTORY
+    } else {
+        DOCKER_DIRECTORY
+    })
+}
+
+fn is_part(name: &[u8]) -> bool {
+    let endings: [&[u8]; 4] = [b".json", b".tar", b".tar.gz", b".tgz"];
+    endings.iter().any(|ending| name.ends_with(ending))
 }
 
 /// `HEX`, `HEX.json`, `HEX.tar.gz` and `sha256:HEX`, as archives name what is in them.

@@ -91,6 +91,8 @@ fn the_name_of_a_compressed_archive_never_becomes_a_directory() {
     }
     run(&press, &["extract", "fs.img", "-o", "X.TAR"]).succeeded();
     assert!(press.input("X.TAR").is_file());
+    fs::copy(press.input("fs.img"), press.input("fs.tar")).unwrap();
+    run(&press, &["extract", "fs.tar", "-o", "fs.tar"]).failed(5, &["other than the image"]);
     run(&press, &["extract", "fs.img", "-o", "x.tar.gz/"]).succeeded();
     assert!(press.input("x.tar.gz").is_dir());
 }
@@ -107,12 +109,24 @@ fn an_image_taken_as_a_root_filesystem_is_told_to_be_one() {
     image
         .classic_archive(&["a:1"])
         .write_directory(&press.input("unpacked"));
+    // As jib writes it: the list comes last.
+    let mut jib = Files::default();
+    jib.put("config.json", "{}");
+    jib.put(&format!("{}.tar.gz", "a".repeat(64)), "");
+    jib.put("manifest.json", "[]");
+    jib.write_tar(&press.input("jib.tar"));
+    let mut dir = Files::default();
+    dir.put("manifest.json", "{}");
+    dir.put("version", "Directory Transport Version: 1.1");
+    dir.write_directory(&press.input("dir"));
     for (name, word) in [
         ("save.tar", "docker archive"),
         ("modern.tar", "docker archive"),
         ("layout.tar", "OCI image layout"),
         ("layout", "OCI image layout"),
         ("unpacked", "docker archive"),
+        ("jib.tar", "docker archive"),
+        ("dir", "dir:"),
     ] {
         let ended = run(&press, &["plan", &format!("rootfs:{name}")]);
         ended.succeeded();
