@@ -186,7 +186,7 @@ fn signatures_and_other_artifacts_beside_an_image_are_no_choice() {
         let tag = format!("sha256-{}.sig", &own["digest"].as_str().unwrap()[7..]);
         let mut signature = signature(&mut files);
         let artifact = artifact(&mut files);
-        let referrers = files.inner_index(&[artifact.clone()]);
+        let referrers = files.inner_index(std::slice::from_ref(&artifact));
         for (index, beside) in [
             vec![own.clone(), signature.clone()],
             vec![signature.clone(), own.clone(), artifact],
