@@ -175,6 +175,38 @@ impl Error {
         self
     }
 
+    /// The same failure once more, for another who is to be told of it.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        match self {
+            Self::Io { what, source } => Self::io(
+                what.clone(),
+                io::Error::new(source.kind(), source.to_string()),
+            ),
+            Self::BadImage { place, what } => Self::BadImage {
+                place: place.clone(),
+                what: what.clone(),
+            },
+            Self::Unsupported { place, what } => Self::Unsupported {
+                place: place.clone(),
+                what: what.clone(),
+            },
+            Self::Tool(text) => Self::Tool(text.clone()),
+            Self::TooSmall {
+                what,
+                needed,
+                given,
+                help,
+            } => Self::TooSmall {
+                what: what.clone(),
+                needed: needed.clone(),
+                given: given.clone(),
+                help: help.clone(),
+            },
+            Self::Mismatch(text) => Self::Mismatch(text.clone()),
+        }
+    }
+
     /// The process exit code for this failure; documented in `layerpress --help`.
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -9,10 +9,11 @@ pub struct Limits {
     pub max_bytes: u64,
     /// Uncompressed bytes of one layer.
     pub max_layer_bytes: u64,
-    /// Uncompressed bytes for each stored byte of a compressed blob.
+    /// Uncompressed bytes for each stored byte: of a compressed blob, and of all compressed layers
+    /// together, where a blob that is listed again and again is stored once.
     pub max_expansion: u64,
-    /// Uncompressed bytes of a blob from which on that ratio is held: zstd makes next to nothing
-    /// of zeros, and honest images have sparse files and empty disk images in them.
+    /// Uncompressed bytes, of a blob and of all, from which on that ratio is held: zstd makes next
+    /// to nothing of zeros, and honest images have sparse files and empty disk images in them.
     pub max_expansion_from: u64,
     /// Components in a path.
     pub max_path_depth: usize,

@@ -310,20 +310,17 @@ fn giving_back(tree: &Tree, verifying: &Verifying) -> GivingBack {
     giving_back
 }
 
+/// The output and its sidecar replace what has their names: that must not be what is read.
 fn refuse_own_input(reference: &Reference, output: &Path) -> Result<()> {
-    use std::os::unix::fs::MetadataExt;
-    let identity = |path: &Path| {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some((metadata.dev(), metadata.ino()))
-    };
-    let Some(input) = reference.path() else {
-        return Ok(());
-    };
-    if identity(&input).is_some_and(|input| identity(output) == Some(input)) {
-        return Err(crate::Error::unsupported(format!(
-            "{}: expected an output other than the image itself",
-            output.display()
-        )));
+    let mut sidecar = output.as_os_str().to_owned();
+    sidecar.push(".sha256");
+    for written in [output, Path::new(&sidecar)] {
+        if source::is_input(reference, written) {
+            return Err(crate::Error::unsupported(format!(
+                "{}: expected an output other than the image itself: it is, or belongs to, {reference}",
+                written.display()
+            )));
+        }
     }
     Ok(())
 }

@@ -225,9 +225,9 @@ limit_arguments! {
     max_bytes: u64,
     /// Uncompressed bytes of one layer
     max_layer_bytes: u64,
-    /// Uncompressed bytes for each stored byte of a compressed blob
+    /// Uncompressed bytes for each stored byte of compressed blobs, of one and of all together
     max_expansion: u64,
-    /// Uncompressed bytes of a blob from which on that is held
+    /// Uncompressed bytes of a blob, and of all, from which on that is held
     max_expansion_from: u64,
     /// Components in a path
     max_path_depth: usize,

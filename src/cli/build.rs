@@ -1,5 +1,6 @@
 //! `layerpress build`.
 
+use std::path::Path;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -8,6 +9,7 @@ use super::args::{BuildArguments, OutputArguments};
 use super::table::{counted, thousands, two_columns};
 use super::text::printable;
 use super::{options, print, print_json, progress};
+use crate::error::Error;
 use crate::pipeline::{self, Built};
 use crate::plan::identity::uuid_text;
 use crate::units::{BLOCK_SIZE, ByteSize};
@@ -15,6 +17,7 @@ use crate::units::{BLOCK_SIZE, ByteSize};
 /// Builds and tells what was built.
 pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> anyhow::Result<()> {
     let started = Instant::now();
+    refuse_standard_output(&arguments.output)?;
     let reporter = progress::reporter(output);
     let work_dir = options::directory_of(&arguments.output);
     let image = options::image(
@@ -42,6 +45,16 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> anyhow::Resu
     } else {
         print(&summary.table())
     }
+}
+
+/// A filesystem is written here and there, and named only when it is proven: no stream can be that.
+fn refuse_standard_output(output: &Path) -> crate::Result<()> {
+    if output == Path::new("-") {
+        return Err(Error::unsupported(
+            "build cannot write to standard output: -o FILE names a file (./- one that is called so)",
+        ));
+    }
+    Ok(())
 }
 
 /// What was built, in numbers. The names are those of the JSON form.

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,7 +13,7 @@ use super::args::OutputArguments;
 use super::tell::Voice;
 use super::view::open;
 use super::{hold, progress};
-use crate::error::escape_path;
+use crate::error::{Error, escape_path};
 use crate::extract::{ArchiveSink, DirectorySink, extract, extract_until, stored_bytes};
 use crate::host_space;
 use crate::partial_file::PartialFile;
@@ -41,6 +42,7 @@ pub struct ExtractArguments {
 
 /// Takes a tree out of an image.
 pub fn run(arguments: &ExtractArguments, output: &OutputArguments) -> anyhow::Result<ExitCode> {
+    refuse_other_archives(&arguments.output)?;
     let view = open(&arguments.image)?;
     let found = view.lookup(arguments.path.as_bytes(), Follow::Always)?;
     let reporter = progress::reporter(output);
@@ -70,6 +72,7 @@ pub fn run(arguments: &ExtractArguments, output: &OutputArguments) -> anyhow::Re
             written => written?,
         }
     } else if is_archive(target) {
+        refuse_own_image(&arguments.image, target)?;
         let file = PartialFile::create(target)?;
         let mut writer = BufWriter::with_capacity(1 << 16, file.file());
         let written = archive(&view, found, &mut writer, &mut warnings, &*meter);
@@ -142,10 +145,48 @@ fn archive(
     sink.finish()
 }
 
+/// Endings of archives and compressed files, none of which is written.
+const OTHER_ENDINGS: [&str; 22] = [
+    "7z", "br", "bz2", "cpio", "gz", "img", "iso", "lz", "lz4", "lzma", "sqfs", "squashfs", "tbz",
+    "tbz2", "tgz", "tlz", "txz", "tzst", "xz", "z", "zip", "zst",
+];
+
 /// Whether a tar is meant; a directory that is there stays one whatever its name.
 fn is_archive(target: &Path) -> bool {
-    let named = target
-        .extension()
-        .is_some_and(|extension| extension == "tar");
-    named && !target.as_os_str().as_bytes().ends_with(b"/") && !target.is_dir()
+    has_ending(target, &["tar"]) && !is_directory(target)
+}
+
+/// Refuses a name that means a file of another kind: a directory called so is nobody's wish.
+fn refuse_other_archives(target: &Path) -> crate::Result<()> {
+    if !has_ending(target, &OTHER_ENDINGS) || is_directory(target) {
+        return Ok(());
+    }
+    let shown = escape_path(target.as_os_str().as_bytes());
+    Err(Error::unsupported(format!(
+        "{shown}: expected a directory or a name that ends with .tar; `-o - | gzip > {shown}` compresses a tar, `-o {shown}/` makes a directory"
+    )))
+}
+
+/// An image may be called like a tar; it must not become one of its own contents.
+fn refuse_own_image(image: &Path, target: &Path) -> crate::Result<()> {
+    let identity = |path: &Path| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    };
+    if identity(image).is_some() && identity(image) == identity(target) {
+        return Err(Error::unsupported(format!(
+            "{}: expected an output other than the image itself",
+            escape_path(target.as_os_str().as_bytes())
+        )));
+    }
+    Ok(())
+}
+
+fn has_ending(target: &Path, endings: &[&str]) -> bool {
+    let ending = target.extension().map(|ending| ending.to_ascii_lowercase());
+    ending.is_some_and(|ending| endings.iter().any(|own| ending == **own))
+}
+
+fn is_directory(target: &Path) -> bool {
+    target.as_os_str().as_bytes().ends_with(b"/") || target.is_dir()
 }

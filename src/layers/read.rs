@@ -1,5 +1,6 @@
 //! All layers of an image, read side by side, with results that do not depend on who was faster.
 
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -47,6 +48,7 @@ pub fn read(image: &Image, options: &ReadOptions, reporter: &dyn Reporter) -> Re
         reporter,
         windows: Windows::new(&options.limits),
         used: image.layers.iter().map(|_| Used::default()).collect(),
+        stored_bytes: stored_bytes(image),
         order: order(image, options.jobs),
         next: AtomicUsize::new(0),
         lowest_failed: AtomicUsize::new(usize::MAX),
@@ -75,6 +77,7 @@ struct Queue<'a> {
     options: &'a ReadOptions,
     reporter: &'a dyn Reporter,
     used: Vec<Used>,
+    stored_bytes: Vec<u64>,
     order: Vec<usize>,
     next: AtomicUsize,
     lowest_failed: AtomicUsize,
@@ -162,7 +165,7 @@ impl Queue<'_> {
                 blob,
                 stored: &stored,
                 options: self.options,
-                budget: &Budget::new(&self.options.limits, &self.used, index),
+                budget: &Budget::new(&self.options.limits, &self.used, &self.stored_bytes, index),
                 verifying: &self.verifying,
                 windows: &self.windows,
                 stop,
@@ -222,7 +225,7 @@ impl Queue<'_> {
             // What is no longer waited for cannot be read again.
             return result.unwrap_or_else(unread);
         }
-        if !within(&self.options.limits, &self.used, index) {
+        if !within(&self.options.limits, &self.used, &self.stored_bytes, index) {
             // It was charged for what the layers below had used at that moment. Now that they are
             // known to the last entry, it fails at the same place every time.
             let silent: Arc<dyn Meter> = Arc::new(Silent);
@@ -240,6 +243,29 @@ fn order(image: &Image, jobs: NonZeroUsize) -> Vec<usize> {
         order.sort_by_key(|index| std::cmp::Reverse(image.layers[*index].stored.length_bytes()));
     }
     order
+}
+
+/// For each layer how many bytes it and those below it are stored in, each blob counted once: a
+/// blob may be listed again and again.
+fn stored_bytes(image: &Image) -> Vec<u64> {
+    let mut digests = HashSet::new();
+    let mut regions = HashSet::new();
+    let mut sum: u64 = 0;
+    let mut sums = Vec::with_capacity(image.layers.len());
+    for layer in &image.layers {
+        let is_new = match (&layer.digest, layer.stored.at_hand()) {
+            (Some(digest), _) => digests.insert(digest),
+            (None, Some(region)) => {
+                regions.insert((Arc::as_ptr(&region.file), region.offset_bytes))
+            }
+            (None, None) => true,
+        };
+        if is_new {
+            sum = sum.saturating_add(layer.stored.length_bytes());
+        }
+        sums.push(sum);
+    }
+    sums
 }
 
 /// A line for every layer of an image that must be waited for.

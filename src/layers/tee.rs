@@ -120,7 +120,7 @@ impl Expansion {
 
 impl<R: TarBytes> Tee<'_, R> {
     fn pass(&mut self, bytes: &[u8]) -> Result<()> {
-        self.budget.add_tar_bytes(bytes.len() as u64)?;
+        self.budget.add_expanded_bytes(bytes.len() as u64)?;
         self.expansion.check(self.budget.tar_bytes())?;
         self.spool.write(bytes)?;
         self.growing.grow(bytes.len() as u64);

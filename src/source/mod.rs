@@ -8,14 +8,18 @@
 
 mod archive;
 mod arrival;
+mod bare_name;
+mod choice;
 mod compression;
 mod daemon;
 mod docker_archive;
 mod document;
+mod documents;
 mod downloads;
 mod layout;
 mod offer;
 mod open;
+mod own_input;
 mod parts;
 mod pinned;
 mod recognise;
@@ -38,6 +42,7 @@ pub use daemon::DaemonOptions;
 pub use downloads::Downloads;
 pub use offer::Offer;
 pub use open::{OpenOptions, Surveyed, open, open_with_input, survey};
+pub use own_input::is_input;
 pub use reference::Reference;
 pub use registry_options::{
     CacheChoice, CredentialFiles, Credentials, Login, Proxies, RegistryOptions, TlsOptions,

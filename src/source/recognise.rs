@@ -48,6 +48,67 @@ pub(super) fn file(region: &FileRegion, limits: &Limits) -> Result<Transport> {
     Ok(Transport::RootFs)
 }
 
+/// What a tar that is to be taken as a root filesystem looks like instead: an image's archive. No
+/// more is read than its first names, up to one that no such archive has.
+pub(super) fn misnamed(region: &FileRegion, limits: &Limits) -> Result<Option<&'static str>> {
+    let mut scan = TarScan::new(region, limits);
+    let mut has_layout = false;
+    while let Some(member) = scan.next()? {
+        let Some(name) = archive::resolve(b"", &member.name) else {
+            return Ok(None);
+        };
+        let first = name.split(|&byte| byte == b'/').next().unwrap_or(&name);
+        match first {
+            b"manifest.json" => return Ok(Some(DOCKER_ARCHIVE)),
+            b"oci-layout" => has_layout = true,
+            // ./ itself
+            b"" | b"blobs" | b"index.json" | b"repositories" => {}
+            _ if is_digest(first) => {}
+            // As jib, bazel and their like call configurations and layers.
+            _ if first == name && is_part(first) => {}
+            _ => break,
+        }
+    }
+    Ok(has_layout.then_some(LAYOUT_ARCHIVE))
+}
+
+const DOCKER_ARCHIVE: &str = "a docker archive (docker save) taken as a root filesystem; docker-archive: takes the image in it";
+const LAYOUT_ARCHIVE: &str =
+    "an OCI image layout taken as a root filesystem; oci-archive: takes the image in it";
+const LAYOUT: &str = "an OCI image layout taken as a root filesystem; oci: takes the image in it";
+const DIR_DIRECTORY: &str = "an image of skopeo's dir: taken as a root filesystem; `skopeo copy dir:PATH oci:DIRECTORY` makes a layout of it, and oci: takes the image in that";
+const DOCKER_DIRECTORY: &str = "an unpacked docker archive (docker save) taken as a root filesystem; docker-archive: takes the image in its tar";
+
+/// What a directory that is to be taken as a root filesystem looks like instead.
+pub(super) fn misnamed_directory(path: &Path) -> Option<&'static str> {
+    let has = |name: &str| path.join(name).is_file();
+    if has("oci-layout") && has("index.json") {
+        return Some(LAYOUT);
+    }
+    let is_root = ["bin", "etc", "usr", "dev"].map(|name| path.join(name).exists());
+    if !has("manifest.json") || is_root.contains(&true) {
+        return None;
+    }
+    Some(if has("version") {
+        DIR_DIRECTORY
+    } else {
+        DOCKER_DIRECTORY
+    })
+}
+
+fn is_part(name: &[u8]) -> bool {
+    let endings: [&[u8]; 4] = [b".json", b".tar", b".tar.gz", b".tgz"];
+    endings.iter().any(|ending| name.ends_with(ending))
+}
+
+/// `HEX`, `HEX.json`, `HEX.tar.gz` and `sha256:HEX`, as archives name what is in them.
+fn is_digest(name: &[u8]) -> bool {
+    let name = name.strip_prefix(b"sha256:").unwrap_or(name);
+    let end = name.iter().position(|&byte| byte == b'.');
+    let hex = &name[..end.unwrap_or(name.len())];
+    hex.len() == 64 && hex.iter().all(u8::is_ascii_hexdigit)
+}
+
 /// Refuses what is no tar, by its name where it has one.
 pub(super) fn check_tar(region: &FileRegion) -> Result<()> {
     let length = usize::try_from(region.length_bytes).map_or(HEAD_BYTES, |len| len.min(HEAD_BYTES));

@@ -78,6 +78,15 @@ impl Store<'_> {
         self.find(&format!("blobs/{}/{}", digest.algorithm(), digest.digest()))
     }
 
+    /// Whether a blob is at hand; a registry's are, once they are asked for.
+    pub(super) fn has_blob(&self, digest: &Digest) -> Result<bool> {
+        match self {
+            #[cfg(feature = "network")]
+            Self::Registry(registry) => registry.has_blob(digest),
+            _ => Ok(self.blob(digest)?.is_some()),
+        }
+    }
+
     /// The bytes of the document that `descriptor` points at, not yet held against it; `None` where
     /// there is none.
     pub(super) fn document(&self, descriptor: &Descriptor, name: &str) -> Result<Option<Vec<u8>>> {
@@ -88,6 +97,15 @@ impl Store<'_> {
         match self.blob(descriptor.digest())? {
             Some(region) => document::read(&region, name).map(Some),
             None => Ok(None),
+        }
+    }
+
+    /// Whether documents stay in memory once they have been read.
+    pub(super) fn keeps_documents(&self) -> bool {
+        match self {
+            #[cfg(feature = "network")]
+            Self::Registry(_) => true,
+            _ => false,
         }
     }
 

@@ -9,6 +9,7 @@ mod exit_codes;
 mod help;
 mod options;
 mod output;
+mod paths;
 mod progress;
 mod summary;
 mod terminal;

@@ -75,6 +75,21 @@ fn a_zstd_bomb_ends_at_the_limits_that_stand_unless_raised() {
     refused(&wide, &[], BAD_IMAGE, &["2^27", "--max-zstd-window-log"]);
 }
 
+// Each layer alone stayed below the ceiling: 2 KB listed forty times filled the work directory.
+#[test]
+fn one_small_blob_listed_again_and_again_ends_at_the_ceiling_on_expansion() {
+    let tar = layer_tar(&[("a", &vec![0; 30 << 20])]);
+    let image = TestImage {
+        compression: super::support::archive::Compression::Zstd,
+        ..TestImage::new(vec![tar; 40])
+    };
+    let press = Press::new();
+    image.layout("1").write_directory(&press.image());
+    let options = ["--max-expansion-from=100000000", "--jobs=4"];
+    refused(&press, &options, BAD_IMAGE, &["layer ", "--max-expansion"]);
+    built(&press, &["--max-expansion=10000000", "--jobs=4"]);
+}
+
 /// Bug: each of `--jobs` layers could have a window of 128 MiB, so that sixteen jobs took two GiB.
 /// Found by multiplying what the limits' documentation said.
 #[test]

@@ -9,8 +9,10 @@ mod changing;
 mod choosing;
 mod dockerd;
 mod forms;
+mod go_json;
 mod hostile;
 mod live_tree;
+mod platforms;
 mod tools;
 mod tree;
 

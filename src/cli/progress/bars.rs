@@ -17,6 +17,9 @@ const ITEMS: &str = "{prefix:34!} [{wide_bar}] {percent:>3}% {human_len:>11}";
 /// While nothing is counted yet, or no more, the stage stands in the bar's place.
 const STAGE: &str = "{prefix:34!} {wide_msg}";
 const UNKNOWN: &str = "{prefix:34!} {spinner} {elapsed}";
+/// Of a pipe or a daemon only what has come is known; without it a stalled one would look alive.
+const COMING: &str =
+    "{prefix:34!} {spinner} {elapsed:>5} {binary_bytes:>11} {binary_bytes_per_sec:>13}";
 
 pub struct Bars {
     bars: MultiProgress,
@@ -37,7 +40,8 @@ impl Bars {
 impl Reporter for Bars {
     fn begin(&self, name: &str, unit: Unit, total: Option<u64>) -> Box<dyn Meter> {
         let (bar, template) = match (total, unit) {
-            (None, _) => (ProgressBar::no_length(), UNKNOWN),
+            (None, Unit::Items) => (ProgressBar::no_length(), UNKNOWN),
+            (None, Unit::Bytes | Unit::TransferredBytes) => (ProgressBar::no_length(), COMING),
             (Some(total), Unit::Bytes | Unit::TransferredBytes) => (ProgressBar::new(total), BYTES),
             (Some(total), Unit::Items) => (ProgressBar::new(total), ITEMS),
         };
@@ -125,7 +129,7 @@ mod tests {
 
     #[test]
     fn templates_are_well_formed() {
-        for template in [BYTES, ITEMS, STAGE, UNKNOWN] {
+        for template in [BYTES, ITEMS, STAGE, UNKNOWN, COMING] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
     }

@@ -87,7 +87,7 @@ impl Registry<'_> {
         let bytes = match self.cached(digest)? {
             Some(bytes) => bytes,
             None => {
-                let place = match media_type::kind(descriptor.media_type().as_ref()) {
+                let place = match media_type::kind(descriptor.media_type()) {
                     Kind::Index | Kind::Manifest => "manifests",
                     _ => "blobs",
                 };

@@ -10,7 +10,7 @@ fn visits_for_each_byte(tar: &[u8]) -> f64 {
     visits::taken();
     let used = [Used::default()];
     let limits = Limits::default();
-    let _ = super::super::index(tar, &limits, &Budget::new(&limits, &used, 0));
+    let _ = super::super::index(tar, &limits, &Budget::new(&limits, &used, &[0], 0));
     visits::taken() as f64 / tar.len().max(1) as f64
 }
 
