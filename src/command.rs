@@ -7,6 +7,8 @@ use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::leftovers;
@@ -93,6 +95,7 @@ pub struct Program {
     command: Command,
     input: Vec<u8>,
     output_limit_bytes: u64,
+    time_limit: Option<Duration>,
     is_unsynced: bool,
 }
 
@@ -105,6 +108,7 @@ impl Program {
             command,
             input: Vec::new(),
             output_limit_bytes: u64::MAX,
+            time_limit: None,
             is_unsynced: false,
         }
     }
@@ -148,6 +152,13 @@ impl Program {
         self
     }
 
+    /// How long the program and what it started may take. They are killed then, and it is an error.
+    #[must_use]
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = Some(limit);
+        self
+    }
+
     /// Keeps the program from waiting for the disk: its `fsync` and `fdatasync` do nothing, where
     /// the kernel lets that be arranged.
     #[must_use]
@@ -176,11 +187,12 @@ impl Program {
     pub fn run(mut self, reporter: &dyn Reporter) -> Result<Output> {
         let line = self.line();
         reporter.command_line(&line);
+        let is_there = Path::new(self.command.get_program()).exists();
         let failed = |error: std::io::Error| {
-            let hint = if error.kind() == std::io::ErrorKind::NotFound {
-                ": is e2fsprogs installed?"
-            } else {
-                ""
+            let hint = match error.kind() {
+                std::io::ErrorKind::NotFound if is_there => ": what it names after #! is absent",
+                std::io::ErrorKind::NotFound => ": is e2fsprogs installed?",
+                _ => "",
             };
             Error::Tool(format!("cannot run {line}: {error}{hint}"))
         };
@@ -209,8 +221,19 @@ impl Program {
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let input = std::mem::take(&mut self.input);
         let limit = self.output_limit_bytes;
+        let (ended, is_ended) = mpsc::channel::<()>();
+        let watch = self.time_limit.map(|time| (time, child.id()));
         // All three at once: a program blocked on a full pipe would wait for ever.
-        let (stdout, stderr) = std::thread::scope(|scope| {
+        let (stdout, stderr, is_late) = std::thread::scope(|scope| {
+            let watcher = watch.map(|(time, id)| {
+                scope.spawn(move || {
+                    let is_late = is_ended.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
+                    if is_late {
+                        kill_group(id);
+                    }
+                    is_late
+                })
+            });
             let feeder = scope.spawn(move || match stdin {
                 Some(mut stdin) => stdin.write_all(&input),
                 None => Ok(()),
@@ -220,10 +243,22 @@ impl Program {
             let stderr = join(reader);
             // A program may well end before it has read everything.
             let _ = join(feeder);
-            (stdout, stderr)
+            if let Some((_, id)) = watch {
+                // It may go on without its pipes. Its number stays its own.
+                wait_for_end(id);
+            }
+            drop(ended);
+            (stdout, stderr, watcher.is_some_and(join))
         });
         drop(registration);
         let status = child.wait().map_err(failed)?;
+        // What it started may hold its pipes after a good end.
+        if is_late && !status.success() {
+            let time = self.time_limit.unwrap_or_default();
+            return Err(Error::Tool(format!(
+                "{line} was not done after {time:?} (--timeout SECONDS waits longer)"
+            )));
+        }
         Ok(Output {
             status,
             stdout: stdout.map_err(failed)?,
@@ -291,12 +326,7 @@ impl Attached {
 
     /// Waits until it has ended.
     pub fn wait(&self) {
-        use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        let Some(pid) = i32::try_from(self.id()).ok().and_then(Pid::from_raw) else {
-            return;
-        };
-        while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), options) {}
+        wait_for_end(self.id());
     }
 
     /// Its exit code, 128 + n where signal n ended it; gives its number back.
@@ -310,6 +340,25 @@ impl Attached {
         Ok(code
             .and_then(|code| u8::try_from(code).ok())
             .unwrap_or(u8::MAX))
+    }
+}
+
+/// Waits until a child has ended, which is still to be waited for then.
+fn wait_for_end(id: u32) {
+    use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) else {
+        return;
+    };
+    while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), options) {}
+}
+
+/// Ends a child that has not been waited for yet, with all that it started.
+fn kill_group(id: u32) {
+    use rustix::process::{Pid, Signal, kill_process_group};
+    if let Some(group) = i32::try_from(id).ok().and_then(Pid::from_raw) {
+        // There may be nobody left in it.
+        let _ = kill_process_group(group, Signal::KILL);
     }
 }
 
@@ -416,6 +465,32 @@ mod tests {
             assert_eq!(output.stdout.len() + output.stderr.len(), 100_000);
             assert_eq!(output.status.code(), None, "killed, not ended by itself");
         }
+    }
+
+    #[test]
+    fn a_program_that_takes_too_long_ends_with_all_that_it_started() {
+        for script in [
+            "sleep 600",
+            "sleep 600 & sleep 600",
+            "sleep 600 & exit 1",
+            "exec >&- 2>&- <&-; sleep 600",
+        ] {
+            let began = std::time::Instant::now();
+            let error = Program::new(Path::new("/bin/sh"))
+                .args(["-c", script])
+                .time_limit(Duration::from_millis(200))
+                .run(&Silent)
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains("not done after 200ms"), "{error}");
+            assert!(began.elapsed() < Duration::from_secs(60), "{script}");
+        }
+        let output = Program::new(Path::new("/bin/sh"))
+            .args(["-c", "echo done"])
+            .time_limit(Duration::from_secs(600))
+            .run(&Silent)
+            .unwrap();
+        assert_eq!(output.stdout, b"done\n");
     }
 
     #[test]

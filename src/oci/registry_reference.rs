@@ -88,6 +88,15 @@ impl FromStr for RegistryReference {
 
     fn from_str(text: &str) -> Result<Self> {
         parse(text).map_err(|problem| {
+            // What a name and password before a host look like; they are nobody's to read.
+            if let Some((_, rest)) = text.rsplit_once('@').filter(|(user, _)| user.contains(':'))
+                && rest.contains(['/', '.'])
+            {
+                return Error::unsupported(format!(
+                    "'…@{}' is no image name of a registry: expected no user name and password before the host (--creds USER:PASSWORD and docker login name who asks)",
+                    crate::error::escape_path(rest.as_bytes())
+                ));
+            }
             let text: String = text.chars().take(MAX_NAME_LENGTH * 2).collect();
             Error::unsupported(format!(
                 "'{}' is no image name of a registry: {problem}",
