@@ -107,7 +107,14 @@ impl Download<'_> {
             },
             ..Request::default()
         };
-        let mut response = self.client.ask_for_any(&url, &request, self.waiting)?;
+        let mut response = match self.client.ask_afresh(&url, &request, self.waiting)? {
+            Ok(response) => response,
+            Err(trouble) => {
+                // It may be the part that it fails at.
+                *by_range &= request.from_byte == 0 || !trouble.is_servers_failure();
+                return Ok(Some(trouble));
+            }
+        };
         let lost = |what: String| Trouble::new(&url, what, false);
         let starts_at = match self.starts_at(&response, request.from_byte)? {
             Some(starts_at) => starts_at,

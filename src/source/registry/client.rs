@@ -125,43 +125,39 @@ impl Client {
         request: &Request<'_>,
         waiting: Waiting<'_>,
     ) -> Result<Response> {
-        let mut response = self.ask_for_any(url, request, waiting)?;
-        if response.status.is_success() || response.status == StatusCode::NOT_FOUND {
-            return Ok(response);
-        }
-        Err(self.refused(&mut response))
-    }
-
-    /// Asks until there is an answer that is none of a passing trouble, whatever its status.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where the registry cannot be reached, does not let in or stays in trouble.
-    pub(super) fn ask_for_any(
-        &self,
-        url: &Url,
-        request: &Request<'_>,
-        waiting: Waiting<'_>,
-    ) -> Result<Response> {
         let mut failed = 0;
-        let mut was_stale = false;
         loop {
-            let trouble = match self.ask_once(url, request, waiting)? {
-                // Where a registry's answer leads may be good for a time only, and that be over:
-                // the registry is asked for another way once.
-                Ok(mut response) if !was_stale && self.is_refused_elsewhere(&response) => {
-                    was_stale = true;
-                    let told = refusal::told(&mut response);
-                    let place = response.url.shown();
-                    waiting
-                        .reporter
-                        .note(&format!("{place}: {told}; asking for another way to it"));
-                    continue;
-                }
-                Ok(response) => return Ok(response),
+            let trouble = match self.ask_afresh(url, request, waiting)? {
+                Ok(response) if is_given(response.status) => return Ok(response),
+                Ok(mut response) => return Err(self.refused(&mut response)),
                 Err(trouble) => trouble,
             };
             failed += 1;
             self.wait_after(failed, trouble, waiting)?;
+        }
+    }
+
+    /// Asks once, and once more where the answer leads to what refuses: the way may have been good for
+    /// a time only, and that be over. An answer of any status is given, but for those that may pass.
+    ///
+    /// # Errors
+    /// [`Error::Io`] for what will not pass.
+    pub(super) fn ask_afresh(
+        &self,
+        url: &Url,
+        request: &Request<'_>,
+        waiting: Waiting<'_>,
+    ) -> Result<std::result::Result<Response, Trouble>> {
+        match self.ask_once(url, request, waiting)? {
+            Ok(mut response) if self.is_refused_elsewhere(&response) => {
+                let told = refusal::told(&mut response);
+                let place = response.url.shown();
+                waiting
+                    .reporter
+                    .note(&format!("{place}: {told}; asking for another way to it"));
+                self.ask_once(url, request, waiting)
+            }
+            answered => Ok(answered),
         }
     }
 
@@ -430,6 +426,11 @@ fn led_astray(
     ))
 }
 
+/// Answers that say what there is, or that there is nothing.
+fn is_given(status: StatusCode) -> bool {
+    status.is_success() || status == StatusCode::NOT_FOUND
+}
+
 /// Answers that mean: not now.
 fn is_passing(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502 | 503 | 504)
@@ -467,6 +468,11 @@ impl Trouble {
             is_unreachable: false,
             status: Some(response.status),
         }
+    }
+
+    /// Whether the server itself failed at what it was asked.
+    pub(super) fn is_servers_failure(&self) -> bool {
+        self.status == Some(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     fn into_error(self, tries: u32) -> Error {
