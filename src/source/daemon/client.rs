@@ -2,20 +2,21 @@
 
 use std::fmt;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 use ureq::config::Config;
 use ureq::http::StatusCode;
-use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
+use ureq::tls::TlsConfig;
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{Connector, RustlsConnector, TcpConnector};
 use ureq::{Agent, Body};
 
 use super::Saved;
-use super::host::{Host, Tls};
+use super::host::Host;
+use super::tls;
 use super::transport::{PatientConnector, Probe, UnixConnector};
 use crate::error::{Error, Result, escape_path};
 use crate::oci::{Digest, Platform};
@@ -151,7 +152,7 @@ impl Client {
                 )
             }
             Host::Tcp { authority, tls } => {
-                let tls = tls.as_ref().map(tls_config).transpose()?;
+                let tls = tls.as_ref().map(tls::config).transpose()?;
                 let scheme = if tls.is_some() { "https" } else { "http" };
                 let agent = Agent::with_parts(
                     config(tls, patience, true),
@@ -352,37 +353,6 @@ fn config(tls: Option<TlsConfig>, patience: Patience, is_quick: bool) -> Config 
         .timeout_connect(Some(patience.answer))
         .tls_config(tls.unwrap_or_default())
         .build()
-}
-
-/// Holds the daemon's certificate against its authority's and shows it ours.
-fn tls_config(tls: &Tls) -> Result<TlsConfig> {
-    let read = |path: &Path| std::fs::read(path).map_err(|error| Error::path("read", path, error));
-    let wrong = |path: &Path, error: ureq::Error| Error::path("use", path, io::Error::other(error));
-    let certificates = |path: &Path| {
-        let bytes = read(path)?;
-        let items = ureq::tls::parse_pem(&bytes).filter_map(|item| match item {
-            Ok(ureq::tls::PemItem::Certificate(certificate)) => Some(Ok(certificate)),
-            Ok(_) => None,
-            Err(error) => Some(Err(wrong(path, error))),
-        });
-        let found = items.collect::<Result<Vec<Certificate<'static>>>>()?;
-        if found.is_empty() {
-            let error = io::Error::other("expected a certificate in PEM, found none");
-            return Err(Error::path("use", path, error));
-        }
-        Ok(found)
-    };
-    let mut config = TlsConfig::builder().disable_verification(!tls.verify);
-    config = match &tls.ca {
-        Some(path) => config.root_certs(RootCerts::new_with_certs(&certificates(path)?)),
-        None => config.root_certs(RootCerts::PlatformVerifier),
-    };
-    if let Some((certificate, path)) = &tls.certificate {
-        let own = certificates(certificate)?;
-        let key = PrivateKey::from_pem(&read(path)?).map_err(|error| wrong(path, error))?;
-        config = config.client_cert(Some(ClientCert::new_with_certs(&own, key)));
-    }
-    Ok(config.build())
 }
 
 /// Asks the daemon for a sign of life.

@@ -10,6 +10,8 @@ mod context;
 #[cfg(feature = "network")]
 mod host;
 #[cfg(feature = "network")]
+mod tls;
+#[cfg(feature = "network")]
 mod transport;
 
 use std::io::Read;

@@ -6,10 +6,11 @@ use ureq::http::{StatusCode, header};
 
 use super::auth_file::basic;
 use super::challenge::{self, Challenge};
-use super::client::{Client, Trouble, Waiting};
+use super::client::{Client, Waiting};
 use super::credentials::{self, Found, Secret};
 use super::http::{Request, Response};
 use super::refusal::{self, Who};
+use super::trouble::Trouble;
 use super::url::Url;
 use crate::error::{Error, Result};
 use crate::source::addresses::{percent_encoded, without_secrets};

@@ -6,10 +6,11 @@ use std::path::Path;
 
 use ureq::http::StatusCode;
 
-use super::client::{Client, Trouble, Waiting, stopped};
+use super::client::{Client, Waiting, stopped};
 use super::http::{Request, Response, broke_off};
 use super::refusal;
 use super::sink::Sink;
+use super::trouble::Trouble;
 use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::oci::Digest;

@@ -10,6 +10,7 @@ use super::authentication::{Authentication, Round, challenges};
 use super::backoff;
 use super::http::{Http, Request, Response, Unanswered};
 use super::refusal;
+use super::trouble::{Trouble, is_passing};
 use super::url::Url;
 use crate::error::{Error, Result};
 use crate::oci::{RegistryReference, is_loopback};
@@ -185,7 +186,7 @@ impl Client {
                     return Err(self.refused(&mut response));
                 }
                 Ok(_) => return Ok(None),
-                Err(trouble) if trouble.status == Some(StatusCode::TOO_MANY_REQUESTS) => {
+                Err(trouble) if trouble.is_of_too_many() => {
                     failed += 1;
                     self.wait_after(failed, trouble, waiting)?;
                 }
@@ -429,66 +430,4 @@ fn led_astray(
 /// Answers that say what there is, or that there is nothing.
 fn is_given(status: StatusCode) -> bool {
     status.is_success() || status == StatusCode::NOT_FOUND
-}
-
-/// Answers that mean: not now.
-fn is_passing(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502 | 503 | 504)
-}
-
-/// What went wrong and may pass.
-#[derive(Debug)]
-pub(super) struct Trouble {
-    url: Url,
-    what: String,
-    asked_wait: Option<Duration>,
-    is_unreachable: bool,
-    status: Option<StatusCode>,
-}
-
-impl Trouble {
-    pub(super) fn new(url: &Url, what: impl Into<String>, is_unreachable: bool) -> Self {
-        Self {
-            url: url.clone(),
-            what: what.into(),
-            asked_wait: None,
-            is_unreachable,
-            status: None,
-        }
-    }
-
-    pub(super) fn of_response(response: &mut Response) -> Self {
-        let asked_wait = response
-            .header("retry-after")
-            .and_then(|value| backoff::retry_after(value, response.header("date")));
-        Self {
-            url: response.url.clone(),
-            what: refusal::told(response),
-            asked_wait,
-            is_unreachable: false,
-            status: Some(response.status),
-        }
-    }
-
-    /// Whether the server itself failed at what it was asked.
-    pub(super) fn is_servers_failure(&self) -> bool {
-        self.status == Some(StatusCode::INTERNAL_SERVER_ERROR)
-    }
-
-    fn into_error(self, tries: u32) -> Error {
-        let mut what = self.what;
-        match self.asked_wait {
-            Some(wait) if wait > backoff::LONGEST => {
-                what.push_str(&format!(", to be asked again after {} s", wait.as_secs()));
-            }
-            _ => what.push_str(&format!(", tried {tries} times")),
-        }
-        if self.status == Some(StatusCode::TOO_MANY_REQUESTS) {
-            what.push_str(" (whoever is logged in may ask more often: --creds, docker login)");
-        }
-        Error::io(
-            format!("cannot read {}", self.url.shown()),
-            std::io::Error::other(what),
-        )
-    }
 }

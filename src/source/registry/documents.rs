@@ -6,8 +6,8 @@ use std::io::{Read, Write};
 use ureq::http::StatusCode;
 
 use super::Registry;
-use super::client::Trouble;
 use super::http::{Request, Response, broke_off};
+use super::trouble::Trouble;
 use super::url::Url;
 use crate::error::{Error, Result};
 use crate::oci::media_type::{

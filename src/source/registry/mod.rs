@@ -3,7 +3,7 @@
 //! ```text
 //! http · url · proxies · tls · certificates     one exchange
 //! challenge · auth_file · credentials · helper · authentication     being let in
-//! client · backoff · refusal     asking until there is an answer
+//! client · backoff · refusal · trouble     asking until there is an answer
 //! documents · tags · link        what is read at once
 //! blob · sink · downloads        what is read while it arrives
 //! ```
@@ -28,6 +28,7 @@ mod refusal;
 mod sink;
 mod tags;
 mod tls;
+mod trouble;
 mod url;
 
 use std::cell::RefCell;

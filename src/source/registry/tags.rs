@@ -6,9 +6,10 @@ use std::hash::{BuildHasher, RandomState};
 use serde::Deserialize;
 use ureq::http::StatusCode;
 
-use super::client::{Client, Trouble, Waiting};
+use super::client::{Client, Waiting};
 use super::http::{Request, Response, broke_off};
 use super::link;
+use super::trouble::Trouble;
 use super::url::Url;
 use crate::error::{Error, Result};
 use crate::oci::RegistryReference;
