@@ -2,8 +2,8 @@
 
 use super::fake_registry::{FakeRegistry, NAME, layout};
 use super::http::{Head, answer};
-use super::pull::{Puller, layers};
-use super::support::archive::{Files, TestImage};
+use super::pull::Puller;
+use super::support::archive::{Files, TestImage, layer_tar};
 
 /// `u:p`.
 const BASIC: &str = "Basic dTpw";
@@ -12,7 +12,7 @@ const CREDS: &[&str] = &["--creds=u:p", "--retry=1"];
 const NOBODY: &[&str] = &["--retry=1"];
 
 fn files() -> Files {
-    layout(TestImage::new(layers(5, 1)))
+    layout(TestImage::new([layer_tar(&[("a", b"x")])]))
 }
 
 fn path(request: &Head) -> &str {
