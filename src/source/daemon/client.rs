@@ -94,18 +94,18 @@ impl Client {
     pub(super) fn first_of(sockets: &[PathBuf], reporter: &dyn Reporter) -> Result<Self> {
         let mut tried = Vec::new();
         for socket in sockets {
-            let source = match Self::connect(&Host::Unix(socket.clone())) {
-                Ok(client) => {
-                    for (socket, why) in tried.iter().filter(|(_, why)| why != ABSENT) {
+            let connected = Self::connect(&Host::Unix(socket.clone()));
+            let source = match connected {
+                Err(Error::Io { source, .. }) if leads_nowhere(&source) => source,
+                answered => {
+                    for (passed, why) in tried.iter().filter(|(_, why)| why != ABSENT) {
                         reporter.warn(&format!(
-                            "{socket}: {why}; the daemon at {} is asked (--docker-host names one)",
-                            client.name
+                            "{passed}: {why}; the daemon at {} is asked (--docker-host names one)",
+                            socket.display()
                         ));
                     }
-                    return Ok(client);
+                    return answered;
                 }
-                Err(Error::Io { source, .. }) if leads_nowhere(&source) => source,
-                Err(error) => return Err(error),
             };
             let why = match (source.kind(), socket.is_symlink()) {
                 (io::ErrorKind::NotFound, true) => "a link to nothing".to_owned(),
