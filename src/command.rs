@@ -2,11 +2,13 @@
 
 mod confined;
 mod drain;
+mod time_limit;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result, escape_line};
 use crate::leftovers;
@@ -94,6 +96,7 @@ pub struct Program {
     command: Command,
     input: Vec<u8>,
     output_limit_bytes: u64,
+    time_limit: Option<Duration>,
     is_unsynced: bool,
 }
 
@@ -106,6 +109,7 @@ impl Program {
             command,
             input: Vec::new(),
             output_limit_bytes: u64::MAX,
+            time_limit: None,
             is_unsynced: false,
         }
     }
@@ -149,6 +153,13 @@ impl Program {
         self
     }
 
+    /// How long the program and what it started may take. They are killed then, and it is an error.
+    #[must_use]
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = Some(limit);
+        self
+    }
+
     /// Keeps the program from waiting for the disk: its `fsync` and `fdatasync` do nothing, where
     /// the kernel lets that be arranged.
     #[must_use]
@@ -178,11 +189,12 @@ impl Program {
     pub fn run(mut self, reporter: &dyn Reporter) -> Result<Output> {
         let line = self.line();
         reporter.command_line(&line);
+        let is_there = Path::new(self.command.get_program()).exists();
         let failed = |error: std::io::Error| {
-            let hint = if error.kind() == std::io::ErrorKind::NotFound {
-                ": is e2fsprogs installed?"
-            } else {
-                ""
+            let hint = match error.kind() {
+                std::io::ErrorKind::NotFound if is_there => ": what it names after #! is absent",
+                std::io::ErrorKind::NotFound => ": is e2fsprogs installed?",
+                _ => "",
             };
             Error::Tool(format!("cannot run {line}: {error}{hint}"))
         };
@@ -204,11 +216,21 @@ impl Program {
         };
         let started = confined::confined(self.is_unsynced, start);
         let (mut child, registration) = started.map_err(failed)?;
+        let deadline = self.time_limit.map(|limit| Instant::now() + limit);
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let drained = drain::drain(stdout, stderr, self.output_limit_bytes);
+        let drained = drain::drain(stdout, stderr, self.output_limit_bytes, deadline);
+        // It may go on without its pipes. Until it is waited for, its number stays its own.
+        let is_late = deadline.is_some_and(|deadline| time_limit::end_by(deadline, child.id()));
         drop(registration);
         let status = child.wait().map_err(failed)?;
         let (stdout, stderr) = drained.map_err(failed)?;
+        // What it started may hold its pipes after a good end.
+        if is_late && !status.success() {
+            let time = self.time_limit.unwrap_or_default();
+            return Err(Error::Tool(format!(
+                "{line} was not done after {time:?} (--timeout SECONDS waits longer)"
+            )));
+        }
         Ok(Output {
             status,
             stdout,
@@ -280,12 +302,7 @@ impl Attached {
 
     /// Waits until it has ended.
     pub fn wait(&self) {
-        use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        let Some(pid) = i32::try_from(self.id()).ok().and_then(Pid::from_raw) else {
-            return;
-        };
-        while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), options) {}
+        time_limit::wait_for_end(self.id());
     }
 
     /// Its exit code, 128 + n where signal n ended it; gives its number back.

@@ -188,9 +188,13 @@ pub struct ReadingArguments {
     #[arg(long, value_name = "DIRECTORY")]
     pub work_dir: Option<PathBuf>,
     /// Where the docker daemon is, for docker-daemon: unix:///PATH or tcp://HOST[:PORT] [default:
-    /// the first socket that docker or podman has]
-    #[arg(long, value_name = "ADDRESS", env = "DOCKER_HOST")]
+    /// as docker finds it: DOCKER_HOST, DOCKER_CONTEXT, the context in use, the first socket that
+    /// docker or podman has]
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "docker_context")]
     pub docker_host: Option<String>,
+    /// The docker context whose daemon is asked, whatever DOCKER_HOST says
+    #[arg(long, value_name = "NAME")]
+    pub docker_context: Option<String>,
     /// Layers to read side by side, and to download [default: one for each processor; 3 downloads]
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,

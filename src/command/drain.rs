@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{ChildStderr, ChildStdout, Stdio};
+use std::time::Instant;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 /// One output and what has come of it; the pipe is closed at its end and at the limit.
@@ -46,11 +47,13 @@ impl Pipe {
 }
 
 /// Reads both outputs to their ends, or each up to the limit. Both at once, since a program blocked
-/// on a full pipe would wait for ever; and without a thread, which may not be to be had.
+/// on a full pipe would wait for ever; and without a thread, which may not be to be had. At the
+/// deadline what has come is all.
 pub(super) fn drain(
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
     limit_bytes: u64,
+    deadline: Option<Instant>,
 ) -> io::Result<(Vec<u8>, Vec<u8>)> {
     let mut pipes = [
         Pipe::new(stdout.map(OwnedFd::from)),
@@ -69,7 +72,14 @@ pub(super) fn drain(
             .filter_map(|pipe| pipe.file.as_ref())
             .map(|file| PollFd::from_borrowed_fd(file.as_fd(), PollFlags::IN))
             .collect();
-        match poll(&mut polled, None) {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        // A time too long for the kernel's form is as good as none.
+        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+        match poll(&mut polled, timeout.as_ref()) {
+            Ok(0) => {
+                let [stdout, stderr] = pipes;
+                return Ok((stdout.bytes, stderr.bytes));
+            }
             Ok(_) => {}
             Err(rustix::io::Errno::INTR) => continue,
             Err(error) => return Err(error.into()),

@@ -6,6 +6,8 @@
 //! Nothing is taken on trust: documents are held against their digests here, layers by the next
 //! step.
 
+#[cfg(feature = "network")]
+mod addresses;
 mod archive;
 mod arrival;
 mod bare_name;

@@ -266,7 +266,12 @@ impl<'a> Opener<'a> {
         let meter = self
             .reporter
             .begin(&format!("wait for {}", self.name), Unit::Items, None);
-        let daemon::Saved { id, tar } = daemon::save(name, &self.options.daemon)?;
+        let daemon::Saved { id, tar } = daemon::save(
+            name,
+            self.options.platform.as_ref(),
+            &self.options.daemon,
+            self.reporter,
+        )?;
         meter.finish("answered");
         let tar = self.spooler(false).stream(tar, None, self.name)?;
         recognise::check_tar(&tar.region)?;

@@ -6,10 +6,12 @@ use std::path::Path;
 
 use ureq::http::StatusCode;
 
-use super::client::{Client, Trouble, Waiting, stopped};
+use super::client::{Client, Waiting, stopped};
 use super::http::{Request, Response, broke_off};
 use super::kept::Kept;
+use super::refusal;
 use super::sink::Sink;
+use super::trouble::Trouble;
 use crate::error::{Error, Result};
 use crate::oci::Digest;
 use crate::page_buffer::PageBuffer;
@@ -110,19 +112,30 @@ impl Download<'_> {
             },
             ..Request::default()
         };
-        let mut response = self.client.ask(&url, &request, self.waiting)?;
+        let mut response = match self.client.ask_afresh(&url, &request, self.waiting)? {
+            Ok(response) => response,
+            Err(trouble) => {
+                // It may be the part that it fails at.
+                *by_range &= request.from_byte == 0 || !trouble.is_servers_failure();
+                return Ok(Some(trouble));
+            }
+        };
         let lost = |what: String| Trouble::new(&url, what, false);
         let starts_at = match self.starts_at(&response, request.from_byte)? {
             Some(starts_at) => starts_at,
-            // It has another idea of ranges: everything again, and what is here left out.
-            None if *by_range => {
+            // It has another idea of ranges, or none: everything again, and what is here left out.
+            None if *by_range && request.from_byte > 0 => {
                 *by_range = false;
-                return Ok(Some(lost("an answer to another question".to_owned())));
+                let told = refusal::told(&mut response);
+                return Ok(Some(lost(format!(
+                    "a part was asked for and not given: {told}"
+                ))));
             }
-            None => {
+            None if response.status.is_success() => {
                 let what = format!("expected the blob, found {}", response.status);
                 return Err(Ended::Failed(self.failed(&what)));
             }
+            None => return Err(Ended::Failed(self.client.refused(&mut response))),
         };
         // What is there already; the rest must fit to it, or the digest will not.
         let mut to_skip = written - starts_at;
@@ -193,11 +206,13 @@ impl Download<'_> {
                     _ => Ok(None),
                 }
             }
-            StatusCode::NOT_FOUND => Err(Ended::Failed(Error::bad_image(format!(
-                "blob {}: absent in {}, although the manifest names it",
-                self.digest,
-                self.client.reference.full_repository()
-            )))),
+            StatusCode::NOT_FOUND if from_byte == 0 => {
+                Err(Ended::Failed(Error::bad_image(format!(
+                    "blob {}: absent in {}, although the manifest names it",
+                    self.digest,
+                    self.client.reference.full_repository()
+                ))))
+            }
             _ => Ok(None),
         }
     }

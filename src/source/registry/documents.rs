@@ -6,9 +6,9 @@ use std::io::{Read, Write};
 use ureq::http::StatusCode;
 
 use super::Registry;
-use super::client::Trouble;
 use super::http::{Request, Response, broke_off};
 use super::kept::Kept;
+use super::trouble::Trouble;
 use super::url::Url;
 use crate::cache::Cache;
 use crate::error::{Error, Result};
@@ -19,7 +19,12 @@ use crate::oci::{Descriptor, Digest, DigestHasher};
 use crate::source::document::{self, MAX_DOCUMENT_BYTES};
 
 /// What is understood; a registry may choose by it.
-const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
+const ACCEPT: [&str; 4] = [
+    OCI_INDEX,
+    OCI_MANIFEST,
+    DOCKER_MANIFEST_LIST,
+    DOCKER_MANIFEST,
+];
 
 /// Documents of one image: an index that leads to more is not meant to be used.
 const MAX_DOCUMENTS: usize = 500;
@@ -46,13 +51,9 @@ impl Registry<'_> {
         let url = self.client.url(&format!("manifests/{tag}"))?;
         // What a tag means is for the registry to say, each time; the rest may be here already.
         if self.cache().is_some() {
-            let request = Request {
-                is_head: true,
-                accept: Some(ACCEPT),
-                ..Request::default()
-            };
-            let response = self.client.ask(&url, &request, self.waiting())?;
-            if response.status.is_success()
+            // Where it is not told this way, it is told with the manifest.
+            let response = self.client.ask_head(&url, &ACCEPT, self.waiting())?;
+            if let Some(response) = response
                 && let Some(digest) = content_digest(&response)
                 && let Some(bytes) = self.cached(&digest)?
             {
@@ -111,13 +112,15 @@ impl Registry<'_> {
         if self.find(digest)?.is_some() {
             return Ok(true);
         }
-        let request = Request {
-            is_head: true,
-            ..Request::default()
-        };
         let url = self.client.url(&format!("blobs/{digest}"))?;
-        let response = self.client.ask(&url, &request, self.waiting())?;
-        Ok(response.status.is_success())
+        if let Some(response) = self.client.ask_head(&url, &[], self.waiting())?
+            && response.status.is_success()
+        {
+            return Ok(true);
+        }
+        // HEAD may be refused where GET is not; of the answer no more than its head is read.
+        let asked = self.client.ask(&url, &Request::default(), self.waiting());
+        Ok(asked?.status.is_success())
     }
 
     fn descriptor(&self, digest: Digest, bytes: Vec<u8>) -> Result<Descriptor> {
@@ -159,7 +162,7 @@ impl Registry<'_> {
         let mut was_wrong = false;
         loop {
             let request = Request {
-                accept: url_is_manifest(url).then_some(ACCEPT),
+                accept: if url_is_manifest(url) { &ACCEPT } else { &[] },
                 ..Request::default()
             };
             let mut response = self.client.ask(url, &request, self.waiting())?;

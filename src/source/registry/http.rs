@@ -36,7 +36,8 @@ pub(super) struct Request<'a> {
     pub(super) is_head: bool,
     /// Fields of a form to be posted; none for reading.
     pub(super) form: Option<String>,
-    pub(super) accept: Option<&'a str>,
+    /// Types of media, each told on a line of its own: there are registries that read but one.
+    pub(super) accept: &'a [&'a str],
     /// What the server is shown.
     pub(super) authorization: Option<String>,
     /// The first byte wanted, where it is not the first there is.
@@ -118,8 +119,8 @@ impl Http {
         let mut builder = ureq::http::Request::builder()
             .method(method)
             .uri(url.to_string());
-        if let Some(accept) = request.accept {
-            builder = builder.header(header::ACCEPT, accept);
+        for accept in request.accept {
+            builder = builder.header(header::ACCEPT, *accept);
         }
         if let Some(authorization) = &request.authorization {
             builder = builder.header(header::AUTHORIZATION, authorization);

@@ -2,14 +2,15 @@
 //!
 //! ```text
 //! http · url · proxies · tls · certificates     one exchange
-//! challenge · credentials · helper · authentication     being let in
-//! client · backoff · refusal     asking until there is an answer
-//! documents · tags               what is read at once
+//! challenge · auth_file · credentials · helper · authentication     being let in
+//! client · backoff · refusal · trouble     asking until there is an answer
+//! documents · tags · link        what is read at once
 //! blob · sink · kept · downloads        what is read while it arrives
 //! ```
 //! Everything is held against its digest before it is believed or kept. Credentials go to the
 //! registry and to its token server and to nobody else.
 
+mod auth_file;
 mod authentication;
 mod backoff;
 mod blob;
@@ -22,11 +23,13 @@ mod downloads;
 mod helper;
 mod http;
 mod kept;
+mod link;
 mod proxies;
 mod refusal;
 mod sink;
 mod tags;
 mod tls;
+mod trouble;
 mod url;
 
 use std::cell::RefCell;
