@@ -1,14 +1,16 @@
 //! External programs: found, run, drained, and their failure told in one way.
 
-mod unsynced;
+mod confined;
+mod drain;
+mod time_limit;
 
 use std::ffi::{OsStr, OsString};
-use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, escape_line};
 use crate::leftovers;
 use crate::progress::Reporter;
 
@@ -87,12 +89,14 @@ pub struct Output {
     pub stderr: Vec<u8>,
 }
 
-/// A program about to be run, with a fixed locale and an otherwise inherited environment.
+/// A program about to be run, with a fixed locale and an otherwise inherited environment, and
+/// without the right to gain privileges.
 #[derive(Debug)]
 pub struct Program {
     command: Command,
     input: Vec<u8>,
     output_limit_bytes: u64,
+    time_limit: Option<Duration>,
     is_unsynced: bool,
 }
 
@@ -105,6 +109,7 @@ impl Program {
             command,
             input: Vec::new(),
             output_limit_bytes: u64::MAX,
+            time_limit: None,
             is_unsynced: false,
         }
     }
@@ -148,6 +153,13 @@ impl Program {
         self
     }
 
+    /// How long the program and what it started may take. They are killed then, and it is an error.
+    #[must_use]
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = Some(limit);
+        self
+    }
+
     /// Keeps the program from waiting for the disk: its `fsync` and `fdatasync` do nothing, where
     /// the kernel lets that be arranged.
     #[must_use]
@@ -166,7 +178,8 @@ impl Program {
         let words = std::iter::once(self.command.get_program())
             .chain(self.command.get_args())
             .map(quote);
-        environment.chain(words).collect::<Vec<_>>().join(" ")
+        let line = environment.chain(words).collect::<Vec<_>>().join(" ");
+        escape_line(&line).into_owned()
     }
 
     /// Runs the program to its end, whatever its exit status.
@@ -176,58 +189,52 @@ impl Program {
     pub fn run(mut self, reporter: &dyn Reporter) -> Result<Output> {
         let line = self.line();
         reporter.command_line(&line);
+        let is_there = Path::new(self.command.get_program()).exists();
         let failed = |error: std::io::Error| {
-            let hint = if error.kind() == std::io::ErrorKind::NotFound {
-                ": is e2fsprogs installed?"
-            } else {
-                ""
+            let hint = match error.kind() {
+                std::io::ErrorKind::NotFound if is_there => ": what it names after #! is absent",
+                std::io::ErrorKind::NotFound => ": is e2fsprogs installed?",
+                _ => "",
             };
             Error::Tool(format!("cannot run {line}: {error}{hint}"))
         };
+        let stdin = drain::input(&self.input).map_err(failed)?;
         self.command
-            .stdin(Stdio::piped())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // The terminal's Ctrl-C reaches this process alone, which then ends the child: else the
             // child's death could be reported in place of the interruption.
             .process_group(0);
         let command = &mut self.command;
-        let mut start = || {
+        let start = || {
             leftovers::start_child(|| {
                 let child = command.spawn()?;
                 let id = child.id();
                 Ok((child, id))
             })
         };
-        let started = if self.is_unsynced {
-            unsynced::unsynced(start)
-        } else {
-            start()
-        };
+        let started = confined::confined(self.is_unsynced, start);
         let (mut child, registration) = started.map_err(failed)?;
-        let (stdin, stdout, stderr) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let input = std::mem::take(&mut self.input);
-        let limit = self.output_limit_bytes;
-        // All three at once: a program blocked on a full pipe would wait for ever.
-        let (stdout, stderr) = std::thread::scope(|scope| {
-            let feeder = scope.spawn(move || match stdin {
-                Some(mut stdin) => stdin.write_all(&input),
-                None => Ok(()),
-            });
-            let reader = scope.spawn(|| drain(stderr, limit));
-            let stdout = drain(stdout, limit);
-            let stderr = join(reader);
-            // A program may well end before it has read everything.
-            let _ = join(feeder);
-            (stdout, stderr)
-        });
+        let deadline = self.time_limit.map(|limit| Instant::now() + limit);
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let drained = drain::drain(stdout, stderr, self.output_limit_bytes, deadline);
+        // It may go on without its pipes. Until it is waited for, its number stays its own.
+        let is_late = deadline.is_some_and(|deadline| time_limit::end_by(deadline, child.id()));
         drop(registration);
         let status = child.wait().map_err(failed)?;
+        let (stdout, stderr) = drained.map_err(failed)?;
+        // What it started may hold its pipes after a good end.
+        if is_late && !status.success() {
+            let time = self.time_limit.unwrap_or_default();
+            return Err(Error::Tool(format!(
+                "{line} was not done after {time:?} (--timeout SECONDS waits longer)"
+            )));
+        }
         Ok(Output {
             status,
-            stdout: stdout.map_err(failed)?,
-            stderr: stderr.map_err(failed)?,
+            stdout,
+            stderr,
         })
     }
 
@@ -250,13 +257,15 @@ impl Program {
 }
 
 impl Output {
-    /// The last lines of standard output and standard error, for an error text.
+    /// The last lines of standard output and standard error, for an error text, escaped.
     pub fn tail(&self) -> String {
         let text = [&self.stdout[..], &self.stderr[..]].concat();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<_> = text
             .lines()
             .filter(|line| !line.trim().is_empty())
+            // Labels and names of a filesystem are in them, and tabs of the program's own.
+            .map(|line| escape_line(&line.replace('\t', "    ")).into_owned())
             .collect();
         lines[lines.len().saturating_sub(20)..].join("\n")
     }
@@ -280,7 +289,9 @@ impl Attached {
         let mut command = Command::new(program);
         command.args(arguments);
         let words = std::iter::once(program).chain(command.get_args());
-        reporter.command_line(&words.map(quote).collect::<Vec<_>>().join(" "));
+        reporter.command_line(&escape_line(
+            &words.map(quote).collect::<Vec<_>>().join(" "),
+        ));
         command.spawn().map(Self)
     }
 
@@ -291,12 +302,7 @@ impl Attached {
 
     /// Waits until it has ended.
     pub fn wait(&self) {
-        use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        let Some(pid) = i32::try_from(self.id()).ok().and_then(Pid::from_raw) else {
-            return;
-        };
-        while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), options) {}
+        time_limit::wait_for_end(self.id());
     }
 
     /// Its exit code, 128 + n where signal n ended it; gives its number back.
@@ -310,21 +316,6 @@ impl Attached {
         Ok(code
             .and_then(|code| u8::try_from(code).ok())
             .unwrap_or(u8::MAX))
-    }
-}
-
-fn drain(pipe: Option<impl Read>, limit_bytes: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if let Some(pipe) = pipe {
-        pipe.take(limit_bytes).read_to_end(&mut bytes)?;
-    }
-    Ok(bytes)
-}
-
-fn join<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
-    match thread.join() {
-        Ok(value) => value,
-        Err(panic) => std::panic::resume_unwind(panic),
     }
 }
 
@@ -345,6 +336,7 @@ fn quote(word: &OsStr) -> String {
 pub fn path_of_open_file(file: &std::fs::File) -> Result<OsString> {
     use std::os::fd::AsRawFd;
     use std::os::unix::fs::MetadataExt;
+    expect_shown_files()?;
     let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
     let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
     let own = file.metadata().map(identity);
@@ -361,6 +353,23 @@ pub fn path_of_open_file(file: &std::fs::File) -> Result<OsString> {
             ),
         )),
     }
+}
+
+/// The kernel hides the open files of a process whose own program its user may not read.
+fn expect_shown_files() -> Result<()> {
+    use rustix::process::{DumpableBehavior, dumpable_behavior, geteuid};
+    if geteuid().is_root() || dumpable_behavior().is_ok_and(|how| how == DumpableBehavior::Dumpable)
+    {
+        return Ok(());
+    }
+    Err(Error::io(
+        "cannot hand an open file to another program",
+        std::io::Error::new(
+            std::io::ErrorKind::PermissionDenied,
+            "the kernel hides this process's files, as where its program may be run and not read \
+             (`chmod a+r` of the layerpress program, and no mode such as 0711, helps)",
+        ),
+    ))
 }
 
 #[cfg(test)]
@@ -384,6 +393,18 @@ mod tests {
     }
 
     #[test]
+    fn a_program_reads_what_it_is_given_and_then_the_end() {
+        for length in [0, 1, 4096, 4097, 300_000] {
+            let output = Program::new(Path::new("/bin/sh"))
+                .args(["-c", "exec cat"])
+                .input(vec![b'x'; length])
+                .run_to_success(&Silent)
+                .unwrap();
+            assert_eq!(output.stdout, vec![b'x'; length]);
+        }
+    }
+
+    #[test]
     fn an_unsynced_program_believes_that_it_has_synced() {
         // Python tells what fsync() answers; a descriptor that is not open is refused by the kernel.
         let script = "import os\ntry: os.fsync(99); print('synced')\nexcept OSError as e: print(e)";
@@ -403,6 +424,33 @@ mod tests {
             assert_eq!(said(Program::new(&python).unsynced()), "synced\n");
         }
         assert!(said(Program::new(&python)).contains("Bad file descriptor"));
+    }
+
+    /// `mke2fs -V` was run without: one that was set-user-ID ran with its owner's rights. Found by
+    /// trying what the README says.
+    #[test]
+    fn no_program_can_gain_privileges_and_this_one_keeps_its_own() {
+        let status = |program: Program| {
+            let script = "while read -r line; do echo \"$line\"; done </proc/self/status";
+            let output = program.args(["-c", script]).run_to_success(&Silent);
+            String::from_utf8(output.unwrap().stdout).unwrap()
+        };
+        let own = || std::fs::read_to_string("/proc/thread-self/status").unwrap();
+        let before = own().contains("NoNewPrivs:\t1");
+        for is_unsynced in [false, true] {
+            let program = Program::new(Path::new("/bin/sh"));
+            let program = if is_unsynced {
+                program.unsynced()
+            } else {
+                program
+            };
+            let said = status(program);
+            let value = said
+                .lines()
+                .find_map(|line| line.strip_prefix("NoNewPrivs:"));
+            assert_eq!(value.map(str::trim), Some("1"));
+        }
+        assert_eq!(own().contains("NoNewPrivs:\t1"), before);
     }
 
     #[test]

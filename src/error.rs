@@ -1,8 +1,13 @@
 //! What can go wrong, split by who must act.
 
+mod escape;
+
 use std::fmt;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+pub use escape::{escape_line, escape_path, escape_text, is_unprintable};
 
 /// The result of every step.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -71,7 +76,7 @@ pub struct Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(image) = &self.image {
-            write!(f, "{image}: ")?;
+            write!(f, "{}: ", escape_line(image))?;
         }
         if let Some(layer) = &self.layer {
             write!(f, "layer {layer}: ")?;
@@ -97,7 +102,8 @@ impl Error {
 
     /// An operating system error about a path: `cannot VERB PATH: …`.
     pub fn path(verb: &str, path: &Path, source: io::Error) -> Self {
-        Self::io(format!("cannot {verb} {}", path.display()), source)
+        let path = escape_path(path.as_os_str().as_bytes());
+        Self::io(format!("cannot {verb} {path}"), source)
     }
 
     /// The image is wrong; the place is added on the way up.
@@ -132,6 +138,20 @@ impl Error {
         })
     }
 
+    /// Adds to the end of what it says, as in `; nothing is left`.
+    #[must_use]
+    pub fn with_more(mut self, more: &str) -> Self {
+        match &mut self {
+            Self::Io { source, .. } => {
+                *source = io::Error::new(source.kind(), format!("{source}{more}"));
+            }
+            Self::BadImage { what, .. } | Self::Unsupported { what, .. } => what.push_str(more),
+            Self::Tool(text) | Self::Mismatch(text) => text.push_str(more),
+            Self::TooSmall { help, .. } => help.push_str(more),
+        }
+        self
+    }
+
     /// Names the entry by its path, unless a deeper step already did.
     #[must_use]
     pub fn in_entry(self, path: &[u8]) -> Self {
@@ -155,6 +175,38 @@ impl Error {
         self
     }
 
+    /// The same failure once more, for another who is to be told of it.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        match self {
+            Self::Io { what, source } => Self::io(
+                what.clone(),
+                io::Error::new(source.kind(), source.to_string()),
+            ),
+            Self::BadImage { place, what } => Self::BadImage {
+                place: place.clone(),
+                what: what.clone(),
+            },
+            Self::Unsupported { place, what } => Self::Unsupported {
+                place: place.clone(),
+                what: what.clone(),
+            },
+            Self::Tool(text) => Self::Tool(text.clone()),
+            Self::TooSmall {
+                what,
+                needed,
+                given,
+                help,
+            } => Self::TooSmall {
+                what: what.clone(),
+                needed: needed.clone(),
+                given: given.clone(),
+                help: help.clone(),
+            },
+            Self::Mismatch(text) => Self::Mismatch(text.clone()),
+        }
+    }
+
     /// The process exit code for this failure; documented in `layerpress --help`.
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -166,35 +218,6 @@ impl Error {
             Self::Mismatch(_) => 8,
         }
     }
-}
-
-/// A path made fit for one line of text: printable ASCII and well-formed UTF-8 letters stay,
-/// control characters, backslashes and stray bytes become `\xNN`.
-///
-/// No two byte strings share an escaped form.
-pub fn escape_path(path: &[u8]) -> String {
-    let mut text = String::with_capacity(path.len());
-    for chunk in path.utf8_chunks() {
-        for letter in chunk.valid().chars() {
-            if letter.is_control() || letter == '\\' || is_format_control(letter) {
-                let mut bytes = [0; 4];
-                for byte in letter.encode_utf8(&mut bytes).bytes() {
-                    text.push_str(&format!("\\x{byte:02x}"));
-                }
-            } else {
-                text.push(letter);
-            }
-        }
-        for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
-        }
-    }
-    text
-}
-
-/// Invisible letters that reorder or hide their neighbours on a terminal.
-fn is_format_control(letter: char) -> bool {
-    matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]

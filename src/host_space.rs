@@ -1,8 +1,13 @@
 //! What a file takes of the filesystem it lies in.
 
 use std::fs::File;
+use std::io::ErrorKind;
+use std::path::Path;
 
 use rustix::fs::{FallocateFlags, fallocate};
+
+use crate::error::Error;
+use crate::units::ByteSize;
 
 /// Takes space that will be written; what is there stays. Tells whether that was possible.
 ///
@@ -17,4 +22,33 @@ pub fn take(file: &File, start_bytes: u64, length_bytes: u64) -> bool {
 pub fn give_back(file: &File, start_bytes: u64, length_bytes: u64) {
     let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
     let _ = fallocate(file, flags, start_bytes, length_bytes);
+}
+
+/// Says of an error that tells a full disk, or a quota that is used up, what would have been needed
+/// where that is known, and what is free beside `path`; of any other nothing.
+#[must_use]
+pub fn explained(error: Error, path: &Path, needed: Option<ByteSize>) -> Error {
+    let is_full = matches!(&error, Error::Io { source, .. }
+        if matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded));
+    if !is_full {
+        return error;
+    }
+    let needed = needed.map(|needed| format!("up to {needed} needed"));
+    let free = free_bytes(path).map(|free| format!("{} free", ByteSize(free)));
+    let known: Vec<_> = [needed, free].into_iter().flatten().collect();
+    if known.is_empty() {
+        return error;
+    }
+    error.with_more(&format!("; {}", known.join(", ")))
+}
+
+/// What an ordinary user may still take of the filesystem that `path` is on, or would be; `None`
+/// where that cannot be told.
+fn free_bytes(path: &Path) -> Option<u64> {
+    let parent = path.parent().filter(|path| !path.as_os_str().is_empty());
+    let places = [path, parent.unwrap_or(Path::new("."))];
+    let found = places
+        .iter()
+        .find_map(|path| rustix::fs::statvfs(*path).ok())?;
+    Some(found.f_bavail.saturating_mul(found.f_frsize))
 }

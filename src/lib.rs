@@ -3,6 +3,7 @@
 //! ```text
 //!     ┌ vocabulary: error · units · progress · warnings · limits · region · partial_file ┐
 //!     │   leftovers · command · oci · ondisk · listing · pax · page_buffer · host_space  │
+//!     │   ownership · file_kind                                                          │
 //! source → layers → tree → plan → mkfs → populate → finish (with readback)
 //!     └─────────────── pipeline (knows all steps) ───────────────┘   mount (stands alone)
 //!                                                         cli (knows pipeline, mount)
@@ -23,12 +24,14 @@
 
 pub mod command;
 pub mod error;
+pub mod file_kind;
 pub mod host_space;
 pub mod leftovers;
 pub mod limits;
 pub mod listing;
 pub mod oci;
 pub mod ondisk;
+pub mod ownership;
 pub mod page_buffer;
 pub mod partial_file;
 pub mod pax;

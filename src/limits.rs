@@ -9,10 +9,11 @@ pub struct Limits {
     pub max_bytes: u64,
     /// Uncompressed bytes of one layer.
     pub max_layer_bytes: u64,
-    /// Uncompressed bytes for each stored byte of a compressed blob.
+    /// Uncompressed bytes for each stored byte: of a compressed blob, and of all compressed layers
+    /// together, where a blob that is listed again and again is stored once.
     pub max_expansion: u64,
-    /// Uncompressed bytes of a blob from which on that ratio is held: zstd makes next to nothing
-    /// of zeros, and honest images have sparse files and empty disk images in them.
+    /// Uncompressed bytes, of a blob and of all, from which on that ratio is held: zstd makes next
+    /// to nothing of zeros, and honest images have sparse files and empty disk images in them.
     pub max_expansion_from: u64,
     /// Components in a path.
     pub max_path_depth: usize,
@@ -23,9 +24,15 @@ pub struct Limits {
     /// Bytes of names, link targets, extended attributes and sparse maps over all layers: what is
     /// held in memory beyond a fixed amount for each entry.
     pub max_index_bytes: u64,
-    /// The largest zstd window accepted, as a power of two (`27` is 128 MiB).
+    /// The largest zstd window accepted, as a power of two (`27` is 128 MiB). Layers that are read
+    /// side by side have [`ZSTD_WINDOWS_BYTES`] of them together, or one that is larger: the others
+    /// wait, however many jobs there are.
     pub max_zstd_window_log: u32,
 }
+
+/// Bytes that the zstd windows of all layers being read may have together: four of the largest that
+/// are accepted by default.
+pub const ZSTD_WINDOWS_BYTES: u64 = 512 << 20;
 
 impl Default for Limits {
     fn default() -> Self {

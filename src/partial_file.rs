@@ -2,118 +2,109 @@
 //!
 //! Where the directory's filesystem can, the file has no name at all until then, so that not even
 //! a killed process leaves anything behind; elsewhere it has a hidden name that is removed on
-//! failure and on the signals that can be caught.
+//! failure and on the signals that can be caught, and by the next build of the same output where a
+//! killed one left it.
+//!
+//! Others may write in the directory, too. So it is opened once and everything in it is done from
+//! there; programs are handed the open file and never its name, which may have become another
+//! file's; and what got the output's name is held against the open file.
 
-use std::fs::{self, File, OpenOptions};
+mod directory;
+mod hidden_name;
+mod orphans;
+#[cfg(test)]
+mod tests;
+mod together;
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat};
+use rustix::io::Errno;
+
+pub use hidden_name::is_hidden_name;
+pub use together::persist_together;
 
 use crate::command::path_of_open_file;
-use crate::error::{Error, Result};
-use crate::leftovers::{self, Registration};
-
-/// How many hidden names this process has tried.
-static COUNTER: AtomicU32 = AtomicU32::new(0);
+use crate::error::{Error, Result, escape_path};
+use directory::Directory;
+use hidden_name::HiddenName;
 
 /// A file in the making, to be called `output`.
 #[derive(Debug)]
 pub struct PartialFile {
     file: File,
     output: PathBuf,
-    name: PartialName,
-}
-
-/// How the file is reached until it has its own name.
-#[derive(Debug)]
-enum PartialName {
-    /// Through this path in /proc.
-    Unnamed(PathBuf),
-    Hidden(HiddenName),
-}
-
-/// A name that must not stay.
-#[derive(Debug)]
-struct HiddenName {
-    path: PathBuf,
-    _registration: Registration,
-}
-
-impl HiddenName {
-    /// Takes a name beside `output` by `create`, which must fail where it is taken: by a process of
-    /// the same number in another container, or left by one that was killed.
-    fn take<T>(output: &Path, create: impl Fn(&Path) -> io::Result<T>) -> Result<(T, Self)> {
-        loop {
-            let path = hidden_name(output);
-            let _registration = leftovers::register_file(&path);
-            match create(&path) {
-                Ok(made) => {
-                    let hidden = Self {
-                        path,
-                        _registration,
-                    };
-                    return Ok((made, hidden));
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(Error::path("create", &path, error)),
-            }
-        }
-    }
-}
-
-impl Drop for HiddenName {
-    fn drop(&mut self) {
-        // Either it was renamed and is gone, or nobody wants it.
-        let _ = fs::remove_file(&self.path);
-    }
+    directory: Arc<Directory>,
+    /// Its name in the directory.
+    last_name: OsString,
+    /// Absent while it has no name at all.
+    hidden: Option<HiddenName>,
 }
 
 impl PartialFile {
-    /// A new, empty file beside `output`, readable and writable as the umask allows.
+    /// A new, empty file beside `output`, readable and writable as the umask allows. What a killed
+    /// process left of earlier ones is removed.
     ///
     /// # Errors
     /// [`Error::Io`] when the directory is missing or not writable, [`Error::Unsupported`] when
     /// `output` exists and is not a regular file.
     pub fn create(output: &Path) -> Result<Self> {
-        refuse_other_types(output)?;
-        let directory = directory_of(output);
+        let (directory, last_name) = place_of(output)?;
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-        match rustix::fs::open(directory, flags, Mode::from_raw_mode(0o666)) {
-            Ok(fd) => {
-                let file = File::from(fd);
-                // Without a name it is reached through /proc alone.
-                let Ok(own_path) = path_of_open_file(&file) else {
-                    return Self::create_hidden(output);
-                };
-                Ok(Self {
-                    file,
-                    output: output.to_owned(),
-                    name: PartialName::Unnamed(own_path.into()),
-                })
-            }
+        let file = match openat(&directory.fd, ".", flags, Mode::from_raw_mode(0o666)) {
+            Ok(fd) => File::from(fd),
             // What filesystems and kernels without unnamed files answer.
-            Err(
-                rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::INVAL,
-            ) => Self::create_hidden(output),
-            Err(error) => Err(Error::path("create a file in", directory, error.into())),
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
+                return Self::create_hidden(output);
+            }
+            Err(error) => {
+                return Err(Error::path(
+                    "create a file in",
+                    &directory.path,
+                    error.into(),
+                ));
+            }
+        };
+        // Without a name it is reached through /proc alone.
+        if path_of_open_file(&file).is_err() {
+            return Self::create_hidden(output);
         }
-    }
-
-    fn create_hidden(output: &Path) -> Result<Self> {
-        let (file, hidden) = HiddenName::take(output, |path| {
-            OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .open(path)
-        })?;
+        // For the moment in which it has a hidden name.
+        let is_locked = file.try_lock().is_ok();
         Ok(Self {
             file,
             output: output.to_owned(),
-            name: PartialName::Hidden(hidden),
-        })
+            directory,
+            last_name,
+            hidden: None,
+        }
+        .after_orphans(is_locked))
+    }
+
+    fn create_hidden(output: &Path) -> Result<Self> {
+        let (directory, last_name) = place_of(output)?;
+        let (file, hidden, is_locked) = HiddenName::create(&directory, &last_name)?;
+        Ok(Self {
+            file,
+            output: output.to_owned(),
+            directory,
+            last_name,
+            hidden: Some(hidden),
+        }
+        .after_orphans(is_locked))
+    }
+
+    /// Where locks are not to be had, nobody can tell what is in use.
+    fn after_orphans(self, has_locks: bool) -> Self {
+        if has_locks {
+            orphans::remove(&self.directory, &self.last_name, &self.file);
+        }
+        self
     }
 
     /// The open file.
@@ -121,12 +112,13 @@ impl PartialFile {
         &self.file
     }
 
-    /// A path at which another program can open the file while it has no name.
-    pub fn path_for_programs(&self) -> PathBuf {
-        match &self.name {
-            PartialName::Hidden(hidden) => hidden.path.clone(),
-            PartialName::Unnamed(path) => path.clone(),
-        }
+    /// A path at which another program can open the file: this one, whatever has become of its
+    /// name, and without anything in it that the program might take for options.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where `/proc` does not show this process.
+    pub fn path_for_programs(&self) -> Result<PathBuf> {
+        path_of_open_file(&self.file).map(PathBuf::from)
     }
 
     /// What the file will be called.
@@ -137,166 +129,82 @@ impl PartialFile {
     /// Gives the file its name, in place of a regular file that may have it.
     ///
     /// # Errors
-    /// [`Error::Io`] when that fails; the file is gone then.
+    /// [`Error::Io`] when that fails or the name is another file's at once; the file is gone then.
     pub fn persist(self) -> Result<()> {
-        refuse_other_types(&self.output)?;
-        let failed = |error: io::Error| Error::path("create", &self.output, error);
-        let hidden = match self.name {
-            PartialName::Hidden(hidden) => hidden,
-            PartialName::Unnamed(own) => {
-                let link = |to: &Path| linkat(CWD, &own, CWD, to, AtFlags::SYMLINK_FOLLOW);
-                match link(&self.output) {
+        persist_together(vec![self])
+    }
+
+    /// Gives the file its name, whatever becomes of others.
+    fn take_name(&mut self) -> Result<()> {
+        refuse_other_types(&self.directory, &self.last_name, &self.output)?;
+        let failed = |error: Errno| Error::path("create", &self.output, error.into());
+        let hidden = match self.hidden.take() {
+            Some(hidden) => hidden,
+            None => {
+                let own = self.path_for_programs()?;
+                let link =
+                    |to: &OsStr| linkat(CWD, &own, &self.directory.fd, to, AtFlags::SYMLINK_FOLLOW);
+                match link(&self.last_name) {
                     Ok(()) => return Ok(()),
-                    Err(rustix::io::Errno::EXIST) => {}
-                    Err(error) => return Err(failed(error.into())),
+                    Err(Errno::EXIST) => {}
+                    Err(error) => return Err(failed(error)),
                 }
                 // A link never replaces; a rename does, so a second name is needed for a moment.
-                HiddenName::take(&self.output, |path| Ok(link(path)?))?.1
+                HiddenName::link(&self.directory, &self.last_name, &self.file, link)?
             }
         };
-        fs::rename(&hidden.path, &self.output).map_err(failed)?;
-        drop(hidden);
-        Ok(())
+        hidden.expect_of(&self.file)?;
+        hidden.rename(&self.last_name).map_err(failed)?;
+        if self.directory.has(&self.last_name, &self.file) {
+            return Ok(());
+        }
+        Err(Error::path(
+            "create",
+            &self.output,
+            io::Error::other(hidden_name::TAKEN),
+        ))
     }
 }
 
 /// Where a file of this name lives.
-fn directory_of(path: &Path) -> &Path {
+pub fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(directory) if !directory.as_os_str().is_empty() => directory,
         _ => Path::new("."),
     }
 }
 
-/// A name beside `output`, another one each time.
-fn hidden_name(output: &Path) -> PathBuf {
-    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-    let name = output.file_name().unwrap_or_default().to_string_lossy();
-    // Names end at 255 bytes.
-    let name: String = name.chars().take(50).collect();
-    directory_of(output).join(format!(".{name}.{}-{count}.partial", std::process::id()))
+/// The directory that a file is made in, opened, and its name there.
+fn place_of(output: &Path) -> Result<(Arc<Directory>, OsString)> {
+    let is_name = !output.as_os_str().as_bytes().ends_with(b"/");
+    let Some(last_name) = output.file_name().filter(|_| is_name) else {
+        return Err(expected_regular(output, "a directory"));
+    };
+    let directory = Directory::open(directory_of(output))?;
+    refuse_other_types(&directory, last_name, output)?;
+    Ok((Arc::new(directory), last_name.to_owned()))
 }
 
-fn refuse_other_types(output: &Path) -> Result<()> {
-    use std::os::unix::fs::FileTypeExt;
-    let metadata = match fs::symlink_metadata(output) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(Error::path("create", output, error)),
+fn refuse_other_types(directory: &Directory, name: &OsStr, output: &Path) -> Result<()> {
+    use rustix::fs::FileType;
+    let stat = match directory.stat(name) {
+        Ok(stat) => stat,
+        Err(Errno::NOENT) => return Ok(()),
+        Err(error) => return Err(Error::path("create", output, error.into())),
     };
-    let file_type = metadata.file_type();
-    let found = if file_type.is_file() {
-        return Ok(());
-    } else if file_type.is_symlink() {
-        "a symbolic link"
-    } else if file_type.is_dir() {
-        "a directory"
-    } else if file_type.is_block_device() {
-        "a block device"
-    } else {
-        "a special file"
+    let found = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => return Ok(()),
+        FileType::Symlink => "a symbolic link",
+        FileType::Directory => "a directory",
+        FileType::BlockDevice => "a block device",
+        _ => "a special file",
     };
-    Err(Error::unsupported(format!(
+    Err(expected_regular(output, found))
+}
+
+fn expected_regular(output: &Path, found: &str) -> Error {
+    Error::unsupported(format!(
         "{}: expected a regular file or nothing to write to, found {found}",
-        output.display()
-    )))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::{Read, Write};
-
-    fn names(directory: &Path) -> Vec<String> {
-        let mut names: Vec<_> = fs::read_dir(directory)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
-
-    type Create = fn(&Path) -> Result<PartialFile>;
-    const WAYS: [Create; 2] = [PartialFile::create, PartialFile::create_hidden];
-
-    #[test]
-    fn a_file_dropped_before_its_time_leaves_nothing() {
-        for create in WAYS {
-            let directory = tempfile::tempdir().unwrap();
-            let partial = create(&directory.path().join("out.img")).unwrap();
-            partial.file().write_all_at(b"x");
-            drop(partial);
-            assert!(names(directory.path()).is_empty());
-        }
-    }
-
-    trait WriteAll {
-        fn write_all_at(&self, bytes: &[u8]);
-    }
-    impl WriteAll for File {
-        fn write_all_at(&self, bytes: &[u8]) {
-            (&mut &*self).write_all(bytes).unwrap();
-        }
-    }
-
-    #[test]
-    fn a_persisted_file_replaces_what_had_its_name_and_programs_can_open_it_before() {
-        for create in WAYS {
-            let directory = tempfile::tempdir().unwrap();
-            let output = directory.path().join("out.img");
-            for content in ["one", "two"] {
-                let partial = create(&output).unwrap();
-                partial.file().write_all_at(content.as_bytes());
-                let mut seen = String::new();
-                File::open(partial.path_for_programs())
-                    .unwrap()
-                    .read_to_string(&mut seen)
-                    .unwrap();
-                assert_eq!(seen, content);
-                partial.persist().unwrap();
-                assert_eq!(fs::read_to_string(&output).unwrap(), content);
-            }
-            assert_eq!(names(directory.path()), ["out.img"]);
-        }
-    }
-
-    #[test]
-    fn a_hidden_name_that_is_taken_is_left_alone_and_another_is_found() {
-        let directory = tempfile::tempdir().unwrap();
-        let output = directory.path().join("out.img");
-        fs::write(&output, "old").unwrap();
-        let next = COUNTER.load(Ordering::Relaxed);
-        // Many, as other tests take numbers meanwhile.
-        for number in next..next + 300 {
-            let name = format!(".out.img.{}-{number}.partial", std::process::id());
-            fs::write(directory.path().join(name), "another's").unwrap();
-        }
-        for create in WAYS {
-            let partial = create(&output).unwrap();
-            partial.file().write_all_at(b"new");
-            partial.persist().unwrap();
-            assert_eq!(fs::read_to_string(&output).unwrap(), "new");
-        }
-        assert_eq!(names(directory.path()).len(), 301);
-    }
-
-    #[test]
-    fn devices_directories_and_links_are_not_written_to() {
-        let directory = tempfile::tempdir().unwrap();
-        let link = directory.path().join("link");
-        std::os::unix::fs::symlink("/dev/null", &link).unwrap();
-        for (path, found) in [
-            (Path::new("/dev/null"), "a special file"),
-            (directory.path(), "a directory"),
-            (&link, "a symbolic link"),
-        ] {
-            let error = PartialFile::create(path).unwrap_err().to_string();
-            assert!(error.contains(found), "{error}");
-        }
-        let missing = directory.path().join("missing/out.img");
-        assert!(matches!(
-            PartialFile::create(&missing),
-            Err(Error::Io { .. })
-        ));
-    }
+        escape_path(output.as_os_str().as_bytes())
+    ))
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Result;
 use crate::finish::{FinishOptions, FinishedFilesystem, MadeFrom, finish};
+use crate::host_space;
 use crate::layers::{self, Contents, GivingBack, Layers, ReadOptions, Verifying};
 use crate::limits::Limits;
 use crate::mkfs::{ToolPaths, Tools, format};
@@ -15,7 +16,7 @@ use crate::populate::populate;
 use crate::progress::Reporter;
 use crate::source::{self, DaemonOptions, Image, OpenOptions, Reference, RegistryOptions};
 use crate::tree::{ContentRef, FlattenOptions, NodeKind, Tree, flatten};
-use crate::units::Timestamp;
+use crate::units::{BLOCK_SIZE, ByteSize, Timestamp};
 use crate::warnings::Warnings;
 
 /// Everything about how to read an image.
@@ -35,6 +36,9 @@ pub struct ImageRequest {
     pub registry: RegistryOptions,
     /// Where the docker daemon is, for images of one.
     pub daemon: DaemonOptions,
+    /// The filesystem image that is made of it or held against it, if any: no part of a directory
+    /// that is read.
+    pub held_against: Option<PathBuf>,
 }
 
 /// Everything about the filesystem to make of it.
@@ -142,6 +146,7 @@ fn flattening(
         limits,
         registry,
         daemon,
+        held_against,
     } = image_request.clone();
     let named = |error: crate::Error| error.in_image(&reference.to_string());
     let options = OpenOptions {
@@ -150,6 +155,7 @@ fn flattening(
         limits: limits.clone(),
         registry,
         daemon,
+        held_against,
     };
     let mut image = source::open(&reference, &options, reporter).map_err(named)?;
     let options = ReadOptions {
@@ -205,6 +211,8 @@ fn planning(
     filesystem: &FilesystemRequest,
     reporter: &dyn Reporter,
 ) -> Result<(Planned, Verifying)> {
+    // Better told now than after the image has been read.
+    filesystem.size.check()?;
     let (flattened, verifying) =
         flattening(image_request, filesystem.identity.made_seconds, reporter)?;
     let Flattened {
@@ -252,15 +260,19 @@ pub fn build(
         output.finish.verify,
         reporter,
     )?;
-    let (planned, verifying) = planning(image, filesystem, reporter)?;
+    let image = ImageRequest {
+        held_against: Some(output.path.clone()),
+        ..image.clone()
+    };
+    let (planned, verifying) = planning(&image, filesystem, reporter)?;
     let Planned {
         plan,
         tree,
         contents,
         ..
     } = &planned;
-    if let Some(raised) = &plan.sized.raised {
-        reporter.note(raised);
+    if let Some(note) = &plan.sized.note {
+        reporter.note(note);
     }
     let empty = format(plan, &tools, &output.path, reporter)?;
     // To verify the result, the contents are read again.
@@ -270,14 +282,18 @@ pub fn build(
             giving_back.taken(file.layer as usize, &file.content);
         }
     };
-    let populated = populate(empty, plan, tree, contents, &mut taken, reporter)?;
+    let needed = ByteSize(plan.demand.blocks() * BLOCK_SIZE);
+    let explained = |error| host_space::explained(error, &output.path, Some(needed));
+    let populated =
+        populate(empty, plan, tree, contents, &mut taken, reporter).map_err(explained)?;
     let made_from = MadeFrom {
         plan,
         tree,
         contents,
         verifying,
     };
-    let filesystem = finish(populated, made_from, &tools, output.finish, reporter)?;
+    let filesystem =
+        finish(populated, made_from, &tools, output.finish, reporter).map_err(explained)?;
     Ok(Built {
         planned,
         filesystem,
@@ -294,20 +310,17 @@ fn giving_back(tree: &Tree, verifying: &Verifying) -> GivingBack {
     giving_back
 }
 
+/// The output and its sidecar replace what has their names: that must not be what is read.
 fn refuse_own_input(reference: &Reference, output: &Path) -> Result<()> {
-    use std::os::unix::fs::MetadataExt;
-    let identity = |path: &Path| {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some((metadata.dev(), metadata.ino()))
-    };
-    let Some(input) = reference.path() else {
-        return Ok(());
-    };
-    if identity(&input).is_some_and(|input| identity(output) == Some(input)) {
-        return Err(crate::Error::unsupported(format!(
-            "{}: expected an output other than the image itself",
-            output.display()
-        )));
+    let mut sidecar = output.as_os_str().to_owned();
+    sidecar.push(".sha256");
+    for written in [output, Path::new(&sidecar)] {
+        if source::is_input(reference, written) {
+            return Err(crate::Error::unsupported(format!(
+                "{}: expected an output other than the image itself: it is, or belongs to, {reference}",
+                written.display()
+            )));
+        }
     }
     Ok(())
 }

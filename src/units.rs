@@ -33,6 +33,8 @@ pub struct InodeNumber(pub u32);
 impl InodeNumber {
     /// The root directory.
     pub const ROOT: Self = Self(2);
+    /// What the filesystem may grow into.
+    pub const RESIZE: Self = Self(7);
     /// The journal.
     pub const JOURNAL: Self = Self(8);
     /// `/lost+found` as mke2fs makes it (`s_first_ino`).

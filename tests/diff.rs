@@ -248,10 +248,4 @@ fn what_cannot_be_read_is_never_called_equal() {
     let ran = diff(&pressed.image(), &path, &[]).ended_with(4);
     assert!(ran.stderr.contains("/etc: unreadable: "), "{}", ran.stderr);
     diff(&pressed.image(), &pressed.path("absent"), &[]).ended_with(3);
-    diff(
-        &pressed.image(),
-        &pressed.image(),
-        &["--debugfs", "/absent"],
-    )
-    .ended_with(6);
 }

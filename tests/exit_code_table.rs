@@ -264,7 +264,14 @@ const TABLE: &[(&str, i32, Prepare)] = &[
         let mut image = TestImage::new([layer_tar(&[("zeros", &vec![0; 4 << 20])])]);
         image.compression = Compression::Gzip;
         image.layout("1").write_directory(&press.input("layout"));
-        build(press, &["oci:{in}/layout", "--max-expansion=2", "--max-expansion-from=1M"])
+        build(
+            press,
+            &[
+                "oci:{in}/layout",
+                "--max-expansion=2",
+                "--max-expansion-from=1M",
+            ],
+        )
     }),
     // What ext3 cannot hold.
     ("a name of 256 bytes", UNSUPPORTED, |press| {

@@ -1,4 +1,4 @@
-//! Reading an image back by two readers that are not ours finds what is wrong with it.
+//! Reading an image back by our own reader and by two that are not ours finds what is wrong with it.
 //!
 //! The images are mke2fs's own (`-d`), and changed or damaged by debugfs or byte by byte.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 use layerpress::error::Error;
 use layerpress::listing::{Field, compare};
 use layerpress::progress::{Meter, Reporter, Silent, Unit};
-use layerpress::readback::{VerifyReport, read_through_debugfs, read_through_ext4_view, verify};
+use layerpress::readback::{
+    Reader, VerifyReport, read_through_debugfs, read_through_ext4_view, verify,
+};
 use support::directory_tree::{nodes_of, tree_of};
 use support::oracles;
 use support::sample::{bytes, make_image, make_image_with, sample, settle_root};
@@ -33,7 +35,13 @@ fn an_image_that_is_as_it_should_be_has_no_difference() {
     let started = Instant::now();
     let report = sample.verify(&sample.image());
     assert_eq!(findings(&report), "");
-    assert!(report.unproven.is_empty(), "{:?}", report.unproven);
+    assert_eq!(
+        report.readers,
+        [Reader::Own, Reader::Debugfs, Reader::Ext4View]
+    );
+    // Times before 1970 and from 2038 on.
+    let unread: Vec<_> = report.unread.iter().map(|unread| unread.reader).collect();
+    assert_eq!(unread, [Reader::Ext4View], "{:?}", report.unread);
     assert_eq!(report.names, 29);
     // A terabyte of holes is among it.
     assert!(started.elapsed() < Duration::from_secs(20));
@@ -231,10 +239,11 @@ fn the_error_shows_ten_differences_each_with_who_saw_it_and_both_lines() {
     // ext4-view cannot read the inodes of one and empty, whose times are out of its range.
     assert_eq!(report.findings.len(), 5, "{}", findings(&report));
     let error = report.into_result().unwrap_err().to_string();
-    let shown = error.find("\ndebugfs and ext4-view: /direct: owner differs\n- /direct file ");
+    let shown =
+        error.find("\nlayerpress, debugfs and ext4-view: /direct: owner differs\n- /direct file ");
     assert!(shown.is_some(), "{error}");
     assert!(
-        error.contains("\ndebugfs: /empty: owner differs\n"),
+        error.contains("\nlayerpress and debugfs: /empty: owner differs\n"),
         "{error}"
     );
     let copy = sample.copy();
@@ -251,7 +260,7 @@ fn the_error_shows_ten_differences_each_with_who_saw_it_and_both_lines() {
 }
 
 #[test]
-fn a_single_changed_byte_of_content_is_found_through_either_reader() {
+fn a_single_changed_byte_of_content_is_found_through_each_reader_that_can() {
     let Some(sample) = sample() else { return };
     // ext4-view reads double's last block and the first of block+1; the others are debugfs's: a
     // time beyond 2038, a hole that takes a whole indirect block, a terabyte, a slow target.
@@ -269,11 +278,17 @@ fn a_single_changed_byte_of_content_is_found_through_either_reader() {
         assert_ne!(disk_block, 0, "{path}");
         flip(&copy, disk_block * 4096 + offset, 0x20);
         let report = sample.verify(&copy);
-        let found = report.findings.iter().any(|finding| {
+        let found = report.findings.iter().find(|finding| {
             let difference = &finding.difference;
             difference.path() == path.as_bytes() && difference.fields == [Field::Body]
         });
-        assert!(found, "{path}:\n{}", findings(&report));
+        let readers = found.map_or(&[][..], |finding| &finding.readers);
+        // Our own alone is no independent proof.
+        assert!(
+            readers.len() > 1 && readers[0] == Reader::Own,
+            "{path}:\n{}",
+            findings(&report)
+        );
     }
 }
 
@@ -406,7 +421,7 @@ fn ten_thousand_entries_take_a_handful_of_runs() {
 }
 
 #[test]
-fn an_attribute_that_no_reader_can_show_is_told_as_unproven() {
+fn an_attribute_that_debugfs_cannot_be_asked_for_is_told_and_proven_by_our_own_reader() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path().join("root");
     fs::create_dir(&root).unwrap();
@@ -419,16 +434,26 @@ fn an_attribute_that_no_reader_can_show_is_told_as_unproven() {
     make_image(&root, &made, "ext3", "9M");
     let (mut nodes, contents) = nodes_of(&root);
     settle_root(&made, &mut nodes);
+    let tree = tree_of(nodes);
     // By this name debugfs would not find it.
     let image = directory.path().join("image?offset=1.img");
     fs::rename(&made, &image).unwrap();
     let debugfs = oracles::required("debugfs");
-    let report = verify(&image, &tree_of(nodes), &contents, &debugfs, &Silent).unwrap();
+    let report = verify(&image, &tree, &contents, &debugfs, &Silent).unwrap();
     assert_eq!(findings(&report), "");
-    let unproven: Vec<_> = report
-        .unproven
-        .iter()
-        .map(|problem| &*problem.path)
-        .collect();
-    assert_eq!(unproven, [b"file"]);
+    let [unread] = &report.unread[..] else {
+        panic!("{:?}", report.unread);
+    };
+    assert_eq!((unread.reader, unread.names), (Reader::Debugfs, 1));
+    assert_eq!(*unread.first.path, *b"file");
+    // The value is in the inode.
+    let bytes = fs::read(&image).unwrap();
+    let at = bytes.windows(40).position(|window| window == [7; 40]);
+    flip(&image, at.unwrap() as u64, 1);
+    let report = verify(&image, &tree, &contents, &debugfs, &Silent).unwrap();
+    let [finding] = &report.findings[..] else {
+        panic!("{}", findings(&report));
+    };
+    assert_eq!(finding.readers, [Reader::Own]);
+    assert_eq!(finding.difference.fields, [Field::Xattrs]);
 }

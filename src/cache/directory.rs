@@ -13,6 +13,7 @@ use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, mkdirat, openat, statat, unlin
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
+use crate::ownership;
 
 /// The Cache Directory Tagging Specification's file, and how it begins.
 const TAG: &str = "CACHEDIR.TAG";
@@ -34,15 +35,32 @@ const DIRECTORY: OFlags = OFlags::RDONLY
 
 impl Directory {
     /// The cache's own directory, which may be a link to one elsewhere; `None` where it is not
-    /// there.
+    /// there. Nobody else may write in it, nor put anything in its place.
     pub(super) fn root(path: &Path) -> Result<Option<Self>> {
-        match openat(CWD, path, DIRECTORY, Mode::empty()) {
-            Ok(fd) => Ok(Some(Self {
-                fd,
-                path: path.to_owned(),
-            })),
-            Err(Errno::NOENT) => Ok(None),
+        let real = match std::fs::canonicalize(path) {
+            Ok(real) => real,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(root_failed("open", path, error)),
+        };
+        refuse_others(path, path)?;
+        // From now on no link leads elsewhere.
+        let flags = DIRECTORY.union(OFlags::NOFOLLOW);
+        match openat(CWD, &real, flags, Mode::empty()) {
+            Ok(fd) => Self::own(fd, real).map(Some),
             Err(error) => Err(root_failed("open", path, error.into())),
+        }
+    }
+
+    /// An open directory in which nobody else may write.
+    fn own(fd: OwnedFd, path: PathBuf) -> Result<Self> {
+        let file = File::from(fd);
+        let others = ownership::others_of(&file);
+        match others.map_err(|error| Error::path("read", &path, error))? {
+            None => Ok(Self {
+                fd: file.into(),
+                path,
+            }),
+            Some(others) => Err(not_own(&path, &format!("{} {others}", path.display()))),
         }
     }
 
@@ -50,6 +68,10 @@ impl Directory {
     pub(super) fn make_root(path: &Path) -> Result<Self> {
         if let Some(root) = Self::root(path)? {
             return Ok(root);
+        }
+        let made = std::path::absolute(path).map_err(|error| root_failed("make", path, error))?;
+        if let Some(there) = made.ancestors().find(|place| place.exists()) {
+            refuse_others(there, path)?;
         }
         DirBuilder::new()
             .recursive(true)
@@ -72,7 +94,7 @@ impl Directory {
         let path = self.path.join(name);
         let flags = DIRECTORY.union(OFlags::NOFOLLOW);
         match openat(&self.fd, name, flags, Mode::empty()) {
-            Ok(fd) => Ok(Some(Self { fd, path })),
+            Ok(fd) => Self::own(fd, path).map(Some),
             Err(Errno::NOENT) => Ok(None),
             Err(Errno::NOTDIR | Errno::LOOP) => Err(Error::io(
                 format!("cannot use {}", path.display()),
@@ -176,6 +198,22 @@ pub(super) fn check_tag(root: &Directory) -> Result<()> {
         "{}: expected an empty directory or a cache of layerpress, found files and no {TAG} (--cache-dir names another directory)",
         root.path().display()
     )))
+}
+
+/// Refuses a place where others may put something in place of what leads to it.
+fn refuse_others(place: &Path, cache: &Path) -> Result<()> {
+    let others = ownership::others_on_the_way_to(place);
+    match others.map_err(|error| root_failed("open", cache, error))? {
+        None => Ok(()),
+        Some(others) => Err(not_own(cache, &others)),
+    }
+}
+
+fn not_own(cache: &Path, found: &str) -> Error {
+    Error::unsupported(format!(
+        "{}: expected a cache directory that only this user and root may write, found that {found} (--cache-dir names another directory)",
+        cache.display()
+    ))
 }
 
 fn root_failed(verb: &str, path: &Path, error: io::Error) -> Error {

@@ -13,6 +13,8 @@
 //! failure one may be short. Disks and people also damage files, so that whoever reads a cached
 //! blob holds it against its digest again, and [discards](Cache::discard) it when it is wrong.
 //!
+//! A cache is this user's, or root's: one in which others may write, or in whose place they may put
+//! another, is refused. They could change a blob after it was found right and before it is used.
 //! Below the cache's directory, symbolic links are never followed, and what is not a regular file
 //! is not opened.
 
@@ -40,6 +42,7 @@ pub use prune::{PruneOptions, Pruned};
 
 use crate::error::Result;
 use crate::oci::{Digest, DigestAlgorithm};
+use crate::ownership;
 use directory::Directory;
 
 const BLOBS: &str = "blobs";
@@ -64,7 +67,7 @@ impl Cache {
     ///
     /// # Errors
     /// [`crate::Error::Io`] where it cannot be made or opened, [`crate::Error::Unsupported`] where it has files
-    /// in it but is no cache: those might be a home's.
+    /// in it but is no cache: those might be a home's; and where others may write in it.
     pub fn open(path: &Path) -> Result<Self> {
         let root = Directory::make_root(path)?;
         directory::tag(&root)?;
@@ -102,6 +105,10 @@ impl Cache {
         let Some((file, _)) = directory.open_file(digest.digest())? else {
             return Ok(None);
         };
+        // One that others may write is as good as absent, and replaced by the next that comes.
+        if !matches!(ownership::others_of(&file), Ok(None)) {
+            return Ok(None);
+        }
         let times = Timestamps {
             last_access: Timespec {
                 tv_sec: 0,

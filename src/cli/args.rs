@@ -128,7 +128,8 @@ pub struct BuildArguments {
     /// Do not run e2fsck on the result
     #[arg(long)]
     pub no_fsck: bool,
-    /// Read the result back with two independent readers and compare every entry with the image
+    /// Read the result back with our own and two independent readers and compare every entry with
+    /// the image
     #[arg(long)]
     pub verify: bool,
     /// Hash the result, tell its SHA-256 and write it to FILE.sha256, as sha256sum --check reads it
@@ -187,9 +188,13 @@ pub struct ReadingArguments {
     #[arg(long, value_name = "DIRECTORY")]
     pub work_dir: Option<PathBuf>,
     /// Where the docker daemon is, for docker-daemon: unix:///PATH or tcp://HOST[:PORT] [default:
-    /// the first socket that docker or podman has]
-    #[arg(long, value_name = "ADDRESS", env = "DOCKER_HOST")]
+    /// as docker finds it: DOCKER_HOST, DOCKER_CONTEXT, the context in use, the first socket that
+    /// docker or podman has]
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "docker_context")]
     pub docker_host: Option<String>,
+    /// The docker context whose daemon is asked, whatever DOCKER_HOST says
+    #[arg(long, value_name = "NAME")]
+    pub docker_context: Option<String>,
     /// Layers to read side by side, and to download [default: one for each processor; 3 downloads]
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
@@ -224,9 +229,9 @@ limit_arguments! {
     max_bytes: u64,
     /// Uncompressed bytes of one layer
     max_layer_bytes: u64,
-    /// Uncompressed bytes for each stored byte of a compressed blob
+    /// Uncompressed bytes for each stored byte of compressed blobs, of one and of all together
     max_expansion: u64,
-    /// Uncompressed bytes of a blob from which on that is held
+    /// Uncompressed bytes of a blob, and of all, from which on that is held
     max_expansion_from: u64,
     /// Components in a path
     max_path_depth: usize,
@@ -236,7 +241,8 @@ limit_arguments! {
     max_xattr_bytes: u64,
     /// Bytes of memory for the index of all entries
     max_index_bytes: u64,
-    /// The largest zstd window, as a power of two
+    /// The largest zstd window, as a power of two; layers read side by side have 512 MiB of windows
+    /// together, or a single larger one
     max_zstd_window_log: u32,
 }
 

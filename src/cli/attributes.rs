@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::error::escape_path;
+use crate::error::{escape_path, is_unprintable};
 use crate::listing::{Attribute, Kind};
 use crate::ondisk::stored_inode::FLAG_LETTERS;
 use crate::units::Timestamp;
@@ -90,7 +90,7 @@ pub fn flags_text(flags: u32) -> String {
 pub fn xattr_text(attribute: &Attribute) -> String {
     let name = escape_path(&attribute.name);
     match std::str::from_utf8(&attribute.value) {
-        Ok(text) if !text.contains(char::is_control) => {
+        Ok(text) if !text.contains(is_unprintable) => {
             let text = text.replace('\\', r"\\").replace('"', "\\\"");
             format!("{name}=\"{text}\"")
         }

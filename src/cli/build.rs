@@ -1,12 +1,15 @@
 //! `layerpress build`.
 
+use std::path::Path;
 use std::time::Instant;
 
 use serde::Serialize;
 
 use super::args::{BuildArguments, OutputArguments};
 use super::table::{counted, thousands, two_columns};
-use super::{options, print, progress};
+use super::text::printable;
+use super::{options, print, print_json, progress};
+use crate::error::Error;
 use crate::pipeline::{self, Built};
 use crate::plan::identity::uuid_text;
 use crate::units::{BLOCK_SIZE, ByteSize};
@@ -14,6 +17,7 @@ use crate::units::{BLOCK_SIZE, ByteSize};
 /// Builds and tells what was built.
 pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> anyhow::Result<()> {
     let started = Instant::now();
+    refuse_standard_output(&arguments.output)?;
     let reporter = progress::reporter(output);
     let work_dir = options::directory_of(&arguments.output);
     let image = options::image(
@@ -35,12 +39,22 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> anyhow::Resu
     // The next lines belong to standard output alone.
     drop(reporter);
     if arguments.json {
-        print(&format!("{}\n", serde_json::to_string_pretty(&summary)?))
+        print_json(&summary)
     } else if output.quiet {
         Ok(())
     } else {
         print(&summary.table())
     }
+}
+
+/// A filesystem is written here and there, and named only when it is proven: no stream can be that.
+fn refuse_standard_output(output: &Path) -> crate::Result<()> {
+    if output == Path::new("-") {
+        return Err(Error::unsupported(
+            "build cannot write to standard output: -o FILE names a file (./- one that is called so)",
+        ));
+    }
+    Ok(())
 }
 
 /// What was built, in numbers. The names are those of the JSON form.
@@ -112,7 +126,7 @@ impl Summary {
                 .sha256
                 .as_ref()
                 .map(|sha256| sha256.digest().to_owned()),
-            size_note: plan.sized.raised.clone(),
+            size_note: plan.sized.note.clone(),
             warnings: planned.warnings.lines().collect(),
             seconds,
         }
@@ -124,7 +138,7 @@ impl Summary {
             .as_ref()
             .or(self.config_digest.as_ref());
         // At most seven letters before them let a digest end with the 80th column.
-        let image = format!("{} ({})", self.image, self.platform);
+        let image = printable(&format!("{} ({})", self.image, self.platform));
         let mut rows = vec![("image", image)];
         rows.extend(digest.map(|digest| ("digest", digest.clone())));
         rows.extend([

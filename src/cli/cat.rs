@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::view::{Outcome, open};
-use crate::view::{Follow, View};
+use crate::view::{Follow, Lookups, View};
 
 /// What is typed after `cat`.
 #[derive(Debug, Args)]
@@ -25,32 +25,54 @@ pub struct CatArguments {
 pub fn run(arguments: &CatArguments) -> anyhow::Result<()> {
     let view = open(&arguments.image)?;
     let mut outcome = Outcome::default();
+    let mut lookups = view.lookups();
     for path in &arguments.paths {
-        match copy(&view, path.as_bytes()) {
+        match copy(&view, &mut lookups, path.as_bytes()) {
+            Ok(read) => outcome.take(read),
             // Whoever read it has seen enough.
-            Err(error) if is_broken_pipe(&error) => return Ok(()),
-            copied => outcome.take(copied),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            // The next one would fare no better.
+            Err(error) => {
+                return Err(crate::Error::io("cannot write to standard output", error).into());
+            }
         }
     }
     outcome.finish()
 }
 
-fn copy(view: &View, path: &[u8]) -> crate::Result<()> {
-    let found = view.lookup(path, Follow::Always)?;
-    let in_entry = |error: crate::Error| error.in_entry(&found.path);
-    let mut reader = view.content(&found.node).map_err(in_entry)?;
-    let size_bytes = reader.size_bytes();
+/// Copies one file: how reading it went, or that it cannot be written.
+fn copy(view: &View, lookups: &mut Lookups<'_>, path: &[u8]) -> io::Result<crate::Result<()>> {
     let mut stdout = io::stdout().lock();
-    let cannot_write = |error| crate::Error::io("cannot write to standard output", error);
+    let opened = lookups.find(path, Follow::Always).and_then(|found| {
+        let reader = view.content(&found.node);
+        Ok((
+            reader.map_err(|error| error.in_entry(&found.path))?,
+            found.path,
+        ))
+    });
+    let (mut reader, path) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return Ok(Err(error)),
+    };
+    let size_bytes = reader.size_bytes();
     let mut position = 0;
-    while let Some((offset_bytes, data)) = reader.next_data().map_err(in_entry)? {
-        zeros(&mut stdout, offset_bytes - position).map_err(cannot_write)?;
-        stdout.write_all(data).map_err(cannot_write)?;
-        position = offset_bytes + data.len() as u64;
+    loop {
+        match reader.next_data() {
+            Ok(Some((offset_bytes, data))) => {
+                zeros(&mut stdout, offset_bytes - position)?;
+                stdout.write_all(data)?;
+                position = offset_bytes + data.len() as u64;
+            }
+            Ok(None) => break,
+            Err(error) => {
+                stdout.flush()?;
+                return Ok(Err(error.in_entry(&path)));
+            }
+        }
     }
-    zeros(&mut stdout, size_bytes - position)
-        .and_then(|()| stdout.flush())
-        .map_err(cannot_write)
+    zeros(&mut stdout, size_bytes - position)?;
+    stdout.flush()?;
+    Ok(Ok(()))
 }
 
 fn zeros(output: &mut impl Write, mut left: u64) -> io::Result<()> {
@@ -62,8 +84,4 @@ fn zeros(output: &mut impl Write, mut left: u64) -> io::Result<()> {
         left -= length;
     }
     Ok(())
-}
-
-fn is_broken_pipe(error: &crate::Error) -> bool {
-    matches!(error, crate::Error::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -4,7 +4,7 @@ use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
 use super::args::Arguments;
-use super::print;
+use super::tell::print_as_it_is;
 
 /// What is typed.
 #[derive(Debug, Args)]
@@ -20,5 +20,5 @@ pub fn run(arguments: &CompletionsArguments) -> anyhow::Result<()> {
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, name, &mut script);
-    print(&String::from_utf8_lossy(&script))
+    Ok(print_as_it_is(&String::from_utf8_lossy(&script))?)
 }

@@ -1,25 +1,32 @@
 //! `layerpress diff`.
+//!
+//! Filesystems are read through our own view alone, which reads whatever an ext filesystem can
+//! hold as the kernel does.
 
 mod shown;
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::{Args, ValueEnum};
 
 use super::args::{LimitArguments, OutputArguments, ReadingArguments};
-use super::{options, print, print_json, progress};
+use super::{options, print, print_json, progress, view};
 use crate::compare::{changes, leave_out_lost_found};
-use crate::error::Error;
+use crate::error::{Error, escape_path};
 use crate::inspect;
 use crate::listing::{Field, Listing};
 use crate::pipeline;
-use crate::progress::Reporter;
+use crate::progress::{Reporter, Unit};
 use crate::readback;
+use crate::view::View;
 
 /// Problems that an error shows.
 const SHOWN_PROBLEMS: usize = 5;
+
+/// Progress is told in pieces of at least this many bytes.
+const REPORTED_BYTES: u64 = 1 << 20;
 
 /// What is typed.
 #[derive(Debug, Args)]
@@ -48,9 +55,9 @@ pub struct DiffArguments {
         allow_negative_numbers = true
     )]
     pub source_date_epoch: Option<i64>,
-    /// Instead of the debugfs found in PATH and the sbin directories
-    #[arg(long, value_name = "PATH")]
-    pub debugfs: Option<PathBuf>,
+    /// Not needed any more, and only taken for scripts that give it
+    #[arg(long, value_name = "PATH", hide = true)]
+    pub debugfs: Option<OsString>,
     /// Print the changes as JSON
     #[arg(long)]
     pub json: bool,
@@ -97,8 +104,8 @@ impl IgnoredField {
 /// Compares and tells the changes; whether both are equal.
 pub fn run(arguments: &DiffArguments, output: &OutputArguments) -> anyhow::Result<bool> {
     let reporter = progress::reporter(output);
-    let mut before = read(&arguments.before, arguments, &*reporter)?;
-    let mut after = read(&arguments.after, arguments, &*reporter)?;
+    let mut before = read(&arguments.before, &arguments.after, arguments, &*reporter)?;
+    let mut after = read(&arguments.after, &arguments.before, arguments, &*reporter)?;
     leave_out_lost_found(&mut before.listing, &mut after.listing);
     let ignored: BTreeSet<_> = arguments.ignore.iter().map(|field| field.field()).collect();
     let changes = changes(&before.listing, &after.listing, &ignored);
@@ -106,11 +113,14 @@ pub fn run(arguments: &DiffArguments, output: &OutputArguments) -> anyhow::Resul
         reporter.warn(warning);
     }
     drop(reporter);
+    let sides = [&before, &after];
     let depth = arguments.stat.then_some(arguments.depth);
     let shown = shown::Changes {
         before: &before.name,
         after: &after.name,
         changes: &changes,
+        unreadable: sides.map(|side| &*side.unreadable),
+        needs_recovery: sides.map(|side| side.needs_recovery),
         depth,
     };
     if arguments.json {
@@ -118,8 +128,13 @@ pub fn run(arguments: &DiffArguments, output: &OutputArguments) -> anyhow::Resul
     } else {
         print(&shown.text())?;
     }
-    for side in [&before, &after] {
+    for side in sides {
         side.check()?;
+    }
+    if let Some(side) = sides.iter().find(|side| side.needs_recovery)
+        && changes.is_empty()
+    {
+        return Err(view::not_proven_equal(Path::new(&side.name)).into());
     }
     Ok(changes.is_empty())
 }
@@ -130,7 +145,15 @@ struct Side {
     listing: Listing,
     warnings: Vec<String>,
     /// What is unknown of it, and so equals everything.
-    unreadable: Vec<String>,
+    unreadable: Vec<Unreadable>,
+    /// Whether its journal holds changes that were not compared.
+    needs_recovery: bool,
+}
+
+/// A name that cannot be read as a whole.
+struct Unreadable {
+    path: String,
+    why: String,
 }
 
 impl Side {
@@ -140,7 +163,9 @@ impl Side {
             return Ok(());
         }
         let shown = self.unreadable.iter().take(SHOWN_PROBLEMS);
-        let shown: Vec<_> = shown.map(String::as_str).collect();
+        let shown: Vec<_> = shown
+            .map(|Unreadable { path, why }| format!("{path}: unreadable: {why}"))
+            .collect();
         let more = match self.unreadable.len().saturating_sub(SHOWN_PROBLEMS) {
             0 => String::new(),
             more => format!("\nand {more} more"),
@@ -153,12 +178,18 @@ impl Side {
     }
 }
 
-fn read(name: &OsStr, arguments: &DiffArguments, reporter: &dyn Reporter) -> crate::Result<Side> {
+/// Reads one side; the other is no part of it, should it lie in a directory that is read.
+fn read(
+    name: &OsStr,
+    other: &OsStr,
+    arguments: &DiffArguments,
+    reporter: &dyn Reporter,
+) -> crate::Result<Side> {
     let path = Path::new(name);
     if inspect::is_filesystem(path) {
         read_filesystem(path, arguments, reporter)
     } else {
-        read_image(name, arguments, reporter)
+        read_image(name, other, arguments, reporter)
     }
 }
 
@@ -168,29 +199,53 @@ fn read_filesystem(
     reporter: &dyn Reporter,
 ) -> crate::Result<Side> {
     inspect::Filesystem::read(path)?;
-    let debugfs = options::debugfs(arguments.debugfs.as_deref())?;
-    let max_names = arguments.limits.max_entries;
-    let whole = readback::read_whole(path, &debugfs, max_names, reporter)?;
-    let lines = |problems: &[readback::Problem]| problems.iter().map(ToString::to_string).collect();
+    let view = View::open(path)?;
+    let meter = reporter.begin("read the filesystem", Unit::Bytes, None);
+    let mut unreported = 0;
+    let mut whole =
+        view.listing_of_at_most(arguments.limits.max_entries, &mut |_, size_bytes| {
+            unreported += size_bytes.min(view.blocks().saturating_mul(view.block_bytes()));
+            if unreported >= REPORTED_BYTES {
+                meter.add(std::mem::take(&mut unreported));
+            }
+            true
+        })?;
+    meter.add(unreported);
+    meter.finish("read");
+    readback::leave_out_note(&mut whole.listing);
+    let name = path.display().to_string();
+    let unreadable = whole.problems.iter().map(|problem| {
+        let why = problem.error.to_string();
+        let why = why.strip_prefix(&format!("{name}: ")).unwrap_or(&why);
+        Unreadable {
+            path: format!("/{}", escape_path(&problem.path)),
+            why: why.to_owned(),
+        }
+    });
+    let needs_recovery = view.needs_recovery();
+    let warning = needs_recovery.then(|| view::unrecovered(path, "compared"));
     Ok(Side {
-        name: path.display().to_string(),
         listing: whole.listing,
-        warnings: lines(&whole.unseen_xattrs),
-        unreadable: lines(&whole.unreadable),
+        warnings: warning.into_iter().collect(),
+        unreadable: unreadable.collect(),
+        needs_recovery,
+        name,
     })
 }
 
 fn read_image(
     name: &OsStr,
+    other: &OsStr,
     arguments: &DiffArguments,
     reporter: &dyn Reporter,
 ) -> crate::Result<Side> {
-    let request = options::image(
+    let mut request = options::image(
         name,
         &arguments.reading,
         &arguments.limits,
         std::env::temp_dir(),
     )?;
+    request.held_against = Some(other.into());
     let flattened = pipeline::flattened(&request, arguments.source_date_epoch, reporter)?;
     let listing = readback::expected_listing(&flattened.tree, &flattened.contents, reporter)?;
     Ok(Side {
@@ -198,5 +253,6 @@ fn read_image(
         listing,
         warnings: flattened.warnings.lines().collect(),
         unreadable: Vec::new(),
+        needs_recovery: false,
     })
 }

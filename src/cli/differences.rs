@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::text::{counted, date};
-use crate::error::escape_path;
+use crate::error::{escape_path, is_unprintable};
 use crate::listing::{Attribute, Body, Difference, Field, Kind, Line, Links};
 
 /// Letters of a digest that people are shown.
@@ -136,7 +136,7 @@ fn attribute_values(one: &Line, other: &Line) -> Vec<(String, String, String)> {
 /// A value as text where it is one, else in hexadecimal digits.
 fn attribute_value(value: &[u8]) -> String {
     let shown = match std::str::from_utf8(value) {
-        Ok(text) if !text.chars().any(char::is_control) => format!("\"{}\"", escape_path(value)),
+        Ok(text) if !text.contains(is_unprintable) => format!("\"{}\"", escape_path(value)),
         _ => hexadecimal(value),
     };
     match shown.char_indices().nth(SHOWN_VALUE) {

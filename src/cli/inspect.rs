@@ -82,6 +82,7 @@ fn inspect_image(
         limits: request.limits.clone(),
         registry: request.registry,
         daemon: request.daemon,
+        held_against: None,
     };
     let Surveyed {
         offers,

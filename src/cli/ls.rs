@@ -5,17 +5,19 @@ use std::ffi::OsString;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use clap::{ArgAction, Args};
 
 use super::attributes::ShownNode;
 use super::names::Names;
 use super::rows::{Row, columns, long};
+use super::tell::json_text;
 use super::view::{Outcome, open};
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::listing::Kind;
-use crate::view::{Follow, Found, MAX_DEPTH, Node, View, join};
+use crate::view::{Follow, Found, Lookups, MAX_DEPTH, Node, View, join};
 
 /// What is typed after `ls`.
 #[derive(Debug, Args)]
@@ -96,6 +98,7 @@ pub fn run(arguments: &LsArguments) -> anyhow::Result<()> {
     let view = open(&arguments.image)?;
     let mut lister = Lister {
         view: &view,
+        lookups: view.lookups(),
         format: arguments.format,
         choice: arguments.choice,
         names: Names::for_stdout(),
@@ -116,6 +119,7 @@ pub fn run(arguments: &LsArguments) -> anyhow::Result<()> {
 
 struct Lister<'a> {
     view: &'a View,
+    lookups: Lookups<'a>,
     format: Format,
     choice: Choice,
     names: Names,
@@ -126,11 +130,69 @@ struct Lister<'a> {
     names_left: u64,
 }
 
-/// A directory to be listed: where, what it is called, and how deep.
+/// A directory to be listed.
 struct ToDo {
-    found: Found,
-    title: Vec<u8>,
+    node: Node,
+    place: Place,
     depth: usize,
+}
+
+/// Where a directory to be listed is. Of those below another only the name is held, for a
+/// directory that is deep and holds many would have its own path in memory as often.
+enum Place {
+    /// Asked for: its path, what it is called, and its parent.
+    Asked(Box<(Directory, Option<Found>)>),
+    /// Below another, by its name.
+    Below(Rc<Directory>, Vec<u8>),
+}
+
+/// A directory that is listed.
+struct Directory {
+    node: Node,
+    path: Vec<u8>,
+    title: Vec<u8>,
+}
+
+impl ToDo {
+    /// The directory, and what `..` is in it.
+    fn directory(self) -> (Directory, Option<Found>) {
+        match self.place {
+            Place::Asked(asked) => *asked,
+            Place::Below(parent, name) => {
+                let slash: &[u8] = if parent.title.ends_with(b"/") {
+                    b""
+                } else {
+                    b"/"
+                };
+                let directory = Directory {
+                    node: self.node,
+                    path: join(&parent.path, &name),
+                    title: [&parent.title[..], slash, &name].concat(),
+                };
+                let parent = Found {
+                    path: parent.path.clone(),
+                    node: parent.node.clone(),
+                };
+                (directory, Some(parent))
+            }
+        }
+    }
+}
+
+/// A name as it is shown.
+struct Named {
+    name: Vec<u8>,
+    /// Its path, where that is not the directory's and the name.
+    path: Option<Vec<u8>>,
+    node: Node,
+}
+
+impl Named {
+    fn path(&self, directory: &[u8]) -> Vec<u8> {
+        self.path
+            .clone()
+            .unwrap_or_else(|| join(directory, &self.name))
+    }
 }
 
 impl Lister<'_> {
@@ -141,30 +203,39 @@ impl Lister<'_> {
         let mut to_do = Vec::new();
         for path in paths {
             let path = path.as_bytes();
-            let found = self.view.lookup(path, Follow::Never).map(|found| {
+            let lookups = &mut self.lookups;
+            let found = lookups.find(path, Follow::Never).map(|found| {
                 if found.node.kind != Kind::Symlink || lstat {
                     return found;
                 }
                 // One that leads nowhere is shown as it is.
-                match self.view.lookup(path, Follow::Always) {
+                match lookups.find(path, Follow::Always) {
                     Ok(target) if target.node.kind == Kind::Directory => target,
                     _ => found,
                 }
             });
             match found {
                 Ok(found) if found.node.kind == Kind::Directory && !self.choice.directory => {
-                    to_do.push(ToDo {
-                        found,
-                        title: path.to_vec(),
-                        depth: 0,
-                    });
+                    let place = self.asked(&found, path);
+                    match place {
+                        Ok(place) => to_do.push(ToDo {
+                            node: found.node,
+                            place,
+                            depth: 0,
+                        }),
+                        Err(error) => self.outcome.take(Err(error)),
+                    }
                 }
-                Ok(found) => files.push((path.to_vec(), found.path, found.node)),
+                Ok(found) => files.push(Named {
+                    name: path.to_vec(),
+                    path: Some(found.path),
+                    node: found.node,
+                }),
                 Err(error) => self.outcome.take(Err(error)),
             }
         }
         if !files.is_empty() {
-            self.write_names(files)?;
+            self.write_names(b"", files)?;
         }
         let titles = paths.len() > 1 || self.choice.recursive;
         to_do.reverse();
@@ -174,11 +245,29 @@ impl Lister<'_> {
         self.output.flush()
     }
 
+    /// A directory that was asked for, and its parent where that is shown.
+    fn asked(&mut self, found: &Found, title: &[u8]) -> crate::Result<Place> {
+        let parent = if self.choice.all {
+            let parent = [b"/", &found.path[..], b"/.."].concat();
+            Some(self.lookups.find(&parent, Follow::Never)?)
+        } else {
+            None
+        };
+        let directory = Directory {
+            node: found.node.clone(),
+            path: found.path.clone(),
+            title: title.to_vec(),
+        };
+        Ok(Place::Asked(Box::new((directory, parent))))
+    }
+
     fn directory(&mut self, this: ToDo, titles: bool, to_do: &mut Vec<ToDo>) -> io::Result<()> {
-        let names = match self.enter(&this) {
+        let depth = this.depth;
+        let (directory, parent) = this.directory();
+        let names = match self.enter(&directory, parent, depth) {
             Ok(names) => names,
             Err(error) => {
-                self.outcome.take(Err(error.in_entry(&this.found.path)));
+                self.outcome.take(Err(error.in_entry(&directory.path)));
                 return Ok(());
             }
         };
@@ -186,48 +275,46 @@ impl Lister<'_> {
             if self.has_written {
                 self.output.write_all(b"\n")?;
             }
-            let mut title = self.names.show(&this.title);
+            let mut title = self.names.show(&directory.title);
             title.extend(b":\n");
             self.output.write_all(&title)?;
         }
         if self.format.long && !self.format.json {
-            let sectors: u64 = names.iter().map(|(_, _, node)| node.sectors()).sum();
+            // What inodes claim can be more than there are numbers for.
+            let sectors = names
+                .iter()
+                .fold(0_u64, |sum, named| sum.saturating_add(named.node.sectors()));
             writeln!(self.output, "total {}", sectors.div_ceil(2))?;
         }
         self.has_written = true;
-        let mut below = Vec::new();
+        let directory = Rc::new(directory);
         if self.choice.recursive {
-            for (name, path, node) in &names {
-                if node.kind == Kind::Directory && !matches!(&name[..], b"." | b"..") {
-                    let slash: &[u8] = if this.title.ends_with(b"/") {
-                        b""
-                    } else {
-                        b"/"
-                    };
-                    below.push(ToDo {
-                        found: Found {
-                            path: path.clone(),
-                            node: node.clone(),
-                        },
-                        title: [&this.title[..], slash, name].concat(),
-                        depth: this.depth + 1,
-                    });
-                }
-            }
+            let below = names.iter().filter(|named| {
+                named.node.kind == Kind::Directory && !matches!(&named.name[..], b"." | b"..")
+            });
+            to_do.extend(below.rev().map(|named| ToDo {
+                node: named.node.clone(),
+                place: Place::Below(Rc::clone(&directory), named.name.clone()),
+                depth: depth + 1,
+            }));
         }
-        to_do.extend(below.into_iter().rev());
-        self.write_names(names)
+        self.write_names(&directory.path, names)
     }
 
     /// The names to be shown of a directory, in order; what of them cannot be read is told.
-    fn enter(&mut self, this: &ToDo) -> crate::Result<Vec<Named>> {
-        let node = &this.found.node;
-        if this.depth >= MAX_DEPTH {
+    fn enter(
+        &mut self,
+        this: &Directory,
+        parent: Option<Found>,
+        depth: usize,
+    ) -> crate::Result<Vec<Named>> {
+        let node = &this.node;
+        if depth >= MAX_DEPTH {
             return Err(Error::bad_image(format!(
                 "more than {MAX_DEPTH} directories deep"
             )));
         }
-        if !self.entered.insert(node.number.0) && this.depth > 0 {
+        if !self.entered.insert(node.number.0) && depth > 0 {
             return Err(Error::bad_image(format!(
                 "inode {} is a directory that was listed by another name",
                 node.number
@@ -240,45 +327,63 @@ impl Lister<'_> {
         })?;
         let mut names = Vec::new();
         if self.choice.all {
-            names.push((b".".to_vec(), this.found.path.clone(), node.clone()));
-            let parent = [b"/", &this.found.path[..], b"/.."].concat();
-            let parent = self.view.lookup(&parent, Follow::Never)?;
-            names.push((b"..".to_vec(), parent.path, parent.node));
+            names.push(Named {
+                name: b".".to_vec(),
+                path: Some(this.path.clone()),
+                node: node.clone(),
+            });
+            names.extend(parent.map(|parent| Named {
+                name: b"..".to_vec(),
+                path: Some(parent.path),
+                node: parent.node,
+            }));
         }
         for entry in entries {
             if entry.name.starts_with(b".") && !self.choice.all && !self.choice.almost_all {
                 continue;
             }
-            let path = join(&this.found.path, &entry.name);
             match self.view.node(entry.inode) {
-                Ok(node) => names.push((entry.name.into(), path, node)),
-                Err(error) => self.outcome.take(Err(error.in_entry(&path))),
+                Ok(node) => names.push(Named {
+                    name: entry.name.into(),
+                    path: None,
+                    node,
+                }),
+                Err(error) => {
+                    let path = join(&this.path, &entry.name);
+                    self.outcome.take(Err(error.in_entry(&path)));
+                }
             }
         }
         Ok(names)
     }
 
-    fn write_names(&mut self, mut names: Vec<Named>) -> io::Result<()> {
+    fn write_names(&mut self, directory: &[u8], mut names: Vec<Named>) -> io::Result<()> {
         if self.choice.by_time {
-            names.sort_by_key(|(_, _, node)| std::cmp::Reverse(node.mtime()));
+            names.sort_by_key(|named| std::cmp::Reverse(named.node.mtime()));
         } else if self.choice.by_size {
-            names.sort_by_key(|(_, _, node)| std::cmp::Reverse(node.size_bytes()));
+            names.sort_by_key(|named| std::cmp::Reverse(named.node.size_bytes()));
         }
         if self.choice.reverse {
             names.reverse();
         }
         let format = self.format;
         if format.json {
-            for (_, path, node) in &names {
-                self.write_json(path, node)?;
+            for named in &names {
+                self.write_json(&named.path(directory), &named.node)?;
             }
             return Ok(());
         }
         let rows: Vec<Row> = names
             .into_iter()
-            .map(|(name, path, node)| {
-                let target = self.target(&path, &node);
-                Row::new(format, self.names, &name, &node, target.as_deref())
+            .map(|named| {
+                let target = self.target(&named, directory);
+                Row::new(
+                    format,
+                    self.names,
+                    &named.name,
+                    &named.node,
+                    target.as_deref(),
+                )
             })
             .collect();
         let text = if format.long {
@@ -291,36 +396,37 @@ impl Lister<'_> {
         self.output.write_all(&text)
     }
 
-    fn target(&mut self, path: &[u8], node: &Node) -> Option<Vec<u8>> {
-        if node.kind != Kind::Symlink || !(self.format.long || self.format.json) {
+    fn target(&mut self, named: &Named, directory: &[u8]) -> Option<Vec<u8>> {
+        if named.node.kind != Kind::Symlink || !self.format.long {
             return None;
         }
-        match self.view.target(node) {
-            Ok(target) => Some(target),
+        let target = self.view.target(&named.node);
+        self.read(target, || named.path(directory))
+    }
+
+    /// What was read, or nothing, told by its path.
+    fn read<T>(&mut self, read: crate::Result<T>, path: impl Fn() -> Vec<u8>) -> Option<T> {
+        match read {
+            Ok(read) => Some(read),
             Err(error) => {
-                self.outcome.take(Err(error.in_entry(path)));
+                self.outcome.take(Err(error.in_entry(&path())));
                 None
             }
         }
     }
 
     fn write_json(&mut self, path: &[u8], node: &Node) -> io::Result<()> {
-        let target = self.target(path, node);
-        let xattrs = match self.view.xattrs(node) {
-            Ok(xattrs) => xattrs,
-            Err(error) => {
-                self.outcome.take(Err(error.in_entry(path)));
-                Box::default()
-            }
+        let target = match node.kind {
+            Kind::Symlink => self.read(self.view.target(node), || path.to_vec()),
+            _ => None,
         };
+        let xattrs = self.read(self.view.xattrs(node), || path.to_vec());
+        let xattrs = xattrs.unwrap_or_default();
         let shown = ShownNode::new(path, node, target.as_deref(), &xattrs, None);
-        serde_json::to_writer(&mut self.output, &shown)?;
-        self.output.write_all(b"\n")
+        let text = json_text(&serde_json::to_string(&shown)?);
+        writeln!(self.output, "{text}")
     }
 }
-
-/// A name as it is shown, its path, its inode.
-type Named = (Vec<u8>, Vec<u8>, Node);
 
 /// How wide the terminal is: what COLUMNS says, or what the terminal does.
 fn terminal_columns() -> usize {

@@ -36,21 +36,17 @@ mod umount;
 mod verify;
 mod view;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Arguments, Command, ProgressForm};
+use args::{Arguments, Command};
 use tell::Voice;
 
 /// Parses the command line, runs what it says and gives the exit code.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    let voice = match arguments.output.progress {
-        ProgressForm::Json => Voice::Json,
-        _ => Voice::Words,
-    };
+    let voice = Voice::of(&arguments.output);
     let failed = |text: &str, code: u8| {
         voice.error(text, code.into());
         ExitCode::from(code)
@@ -73,7 +69,7 @@ pub fn run() -> ExitCode {
         Command::Ls(ls) => ls::run(&ls).map(done),
         Command::Cat(cat) => cat::run(&cat).map(done),
         Command::Stat(stat) => stat::run(&stat).map(done),
-        Command::Extract(extract) => extract::run(&extract, &arguments.output).map(done),
+        Command::Extract(extract) => extract::run(&extract, &arguments.output),
     };
     match ran {
         Ok(code) => code,
@@ -97,19 +93,11 @@ fn equal_or_not(are_equal: bool) -> ExitCode {
 
 /// Prints a value as JSON.
 fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    print(&format!("{}\n", serde_json::to_string_pretty(value)?))
+    let text = tell::json_text(&serde_json::to_string_pretty(value)?);
+    Ok(tell::print_as_it_is(&format!("{text}\n"))?)
 }
 
-/// Writes to standard output; that nobody reads it any more is no failure.
+/// Prints a text for people.
 fn print(text: &str) -> anyhow::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-    {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => {
-            other.map_err(|error| crate::Error::io("cannot write to standard output", error).into())
-        }
-    }
+    Ok(tell::print(text)?)
 }

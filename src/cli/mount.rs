@@ -10,10 +10,11 @@ use serde::Serialize;
 
 use super::args::{EXIT_CODES, OutputArguments};
 use super::table::columns;
+use super::tell::Voice;
 use super::{done, hold, print, print_json, progress, umount};
 use crate::command::Attached;
 use crate::error::escape_path;
-use crate::mount::{ImageFile, MountOptions, MountedImage, find_e2fsck, mounted_images};
+use crate::mount::{Caller, ImageFile, MountOptions, MountedImage, find_e2fsck, mounted_images};
 use crate::progress::Reporter;
 
 /// What `env`, `nice` and shells end with when a command is there but cannot be run, or is not.
@@ -37,7 +38,8 @@ pub struct MountArguments {
     /// Let device nodes lead to devices
     #[arg(long)]
     pub dev: bool,
-    /// Do not run e2fsck before, and ignore what its journal may still hold
+    /// Do not run e2fsck before, ignore what its journal may still hold, and take an image that
+    /// others may write
     #[arg(long)]
     pub trust: bool,
     /// Print what was mounted, or the list, as JSON
@@ -71,9 +73,23 @@ pub fn run(arguments: &MountArguments, output: &OutputArguments) -> anyhow::Resu
     };
     let reporter = progress::reporter(output);
     let image = ImageFile::open(image_path)?;
+    let caller = caller();
+    if let Some(renamer) = image.other_renamer(&caller) {
+        reporter.warn(&format!(
+            "{}: another image can be put in its place; {renamer}",
+            text(image_path)
+        ));
+    }
     let image = if arguments.trust {
+        if let Some(writer) = image.other_writer(&caller)? {
+            reporter.warn(&format!(
+                "{}: it can be changed while it is mounted; {writer}",
+                text(image_path)
+            ));
+        }
         image.trust()
     } else {
+        image.expect_no_other_writer(&caller)?;
         let search_path = std::env::var_os("PATH");
         let e2fsck = find_e2fsck(arguments.e2fsck.as_deref(), search_path.as_deref())?;
         image.check(&e2fsck, &*reporter)?
@@ -85,7 +101,7 @@ pub fn run(arguments: &MountArguments, output: &OutputArguments) -> anyhow::Resu
     let held = hold::hold();
     let mounted = image.mount(directory, options)?;
     if let Some(command) = &arguments.exec {
-        let code = run_command(command, &held, &*reporter);
+        let code = run_command(command, &held, Voice::of(output), &*reporter);
         umount::undo(&mounted, umount::OWN_MOUNT, &*reporter)?;
         return Ok(code);
     }
@@ -93,19 +109,37 @@ pub fn run(arguments: &MountArguments, output: &OutputArguments) -> anyhow::Resu
         umount::undo(&mounted, umount::OWN_MOUNT, &*reporter)?;
         return Ok(exit_code_of_signal(signal));
     }
-    drop((held, reporter));
+    drop(reporter);
     let shown = ShownMount::of(&mounted);
-    if arguments.json {
-        print_json(&shown)?;
+    let told = if arguments.json {
+        print_json(&shown)
     } else if !output.quiet {
-        print(&shown.line(image_path, directory))?;
+        print(&shown.line(image_path, directory))
+    } else {
+        Ok(())
+    };
+    if told.is_err() {
+        // What ends as a failure has not mounted anything.
+        umount::undo(&mounted, umount::OWN_MOUNT, &*progress::reporter(output))?;
     }
-    Ok(ExitCode::SUCCESS)
+    drop(held);
+    told.map(|()| ExitCode::SUCCESS)
+}
+
+/// Root, and whoever became root for this command.
+fn caller() -> Caller {
+    let user = |name: &str| std::env::var(name).ok()?.parse().ok();
+    Caller::new(["SUDO_UID", "PKEXEC_UID"].into_iter().filter_map(user))
 }
 
 /// Runs the command to its end, hold passed on to it. What is wrong with it is told and becomes
 /// an exit code, so that the caller unmounts in any case.
-fn run_command(command: &[OsString], held: &hold::Hold, reporter: &dyn Reporter) -> ExitCode {
+fn run_command(
+    command: &[OsString],
+    held: &hold::Hold,
+    voice: Voice,
+    reporter: &dyn Reporter,
+) -> ExitCode {
     // A dash pair before the command is as good as none.
     let command = match command {
         [dashes, rest @ ..] if dashes == "--" && !rest.is_empty() => rest,
@@ -126,11 +160,14 @@ fn run_command(command: &[OsString], held: &hold::Hold, reporter: &dyn Reporter)
     match ended {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("error: cannot run {}: {error}", program.display());
-            ExitCode::from(match error.kind() {
+            let code = match error.kind() {
                 io::ErrorKind::NotFound => NOT_FOUND,
                 _ => CANNOT_RUN,
-            })
+            };
+            let program = escape_path(program.as_encoded_bytes());
+            // That it cannot be told must not keep the caller from unmounting.
+            voice.error(&format!("cannot run {program}: {error}"), code.into());
+            ExitCode::from(code)
         }
     }
 }

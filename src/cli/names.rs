@@ -2,10 +2,13 @@
 
 use std::io::{IsTerminal, stdout};
 
+use crate::error::is_unprintable;
+
 /// How names are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Names {
-    /// Their bytes as they are.
+    /// Their bytes as they are, unless something in them would act on a terminal further on: those are
+    /// quoted, too. In a list of lines such a name could stand for several.
     Raw,
     /// Where needed in quotes, control characters and stray bytes as `$'\n'`.
     Quoted,
@@ -24,10 +27,15 @@ impl Names {
     /// A name as it is to be written.
     pub fn show(self, name: &[u8]) -> Vec<u8> {
         match self {
-            Self::Raw => name.to_vec(),
-            Self::Quoted => quote(name).into_bytes(),
+            Self::Raw if !acts_on_terminals(name) => name.to_vec(),
+            Self::Raw | Self::Quoted => quote(name).into_bytes(),
         }
     }
+}
+
+fn acts_on_terminals(name: &[u8]) -> bool {
+    name.utf8_chunks()
+        .any(|chunk| chunk.valid().contains(is_unprintable))
 }
 
 /// Columns of a terminal that a text takes, near enough: one for each character.
@@ -38,7 +46,7 @@ pub fn width(shown: &[u8]) -> usize {
 /// A name as `ls` of GNU quotes it for a shell.
 fn quote(name: &[u8]) -> String {
     let text = std::str::from_utf8(name).ok();
-    let is_shown = |letter: char| !letter.is_control() && !is_invisible(letter);
+    let is_shown = |letter: char| !is_unprintable(letter);
     match text.filter(|text| text.chars().all(is_shown)) {
         Some(text) if !needs_quotes(text) => text.to_owned(),
         Some(text) if !text.contains('\'') => format!("'{text}'"),
@@ -76,7 +84,7 @@ fn escaped(name: &[u8]) -> String {
                 '\t' => put(r"\t", true),
                 '\r' => put(r"\r", true),
                 '\'' => put(r"\'", true),
-                _ if letter.is_control() || is_invisible(letter) => {
+                _ if is_unprintable(letter) => {
                     let octal = |byte| format!("\\{byte:03o}");
                     put(&piece.bytes().map(octal).collect::<String>(), true);
                 }
@@ -89,11 +97,6 @@ fn escaped(name: &[u8]) -> String {
     }
     text.push('\'');
     text
-}
-
-/// Letters that reorder or hide their neighbours on a terminal.
-fn is_invisible(letter: char) -> bool {
-    matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -125,5 +128,14 @@ mod tests {
             let quoted = quote(&[b'a', byte, b'b']);
             assert!(!quoted.contains(char::is_control), "{byte}");
         }
+    }
+
+    #[test]
+    fn names_for_a_program_are_raw_but_for_those_that_would_act_on_a_terminal() {
+        let raw = |name: &str| String::from_utf8(Names::Raw.show(name.as_bytes())).unwrap();
+        assert_eq!(raw("a b'\\$"), "a b'\\$");
+        assert_eq!(Names::Raw.show(b"\xe4\xff"), b"\xe4\xff");
+        assert_eq!(raw("a\u{9b}b\n"), r"'a'$'\302\233''b'$'\n'");
+        assert_eq!(raw("\u{e0041}"), r"''$'\363\240\201\201'");
     }
 }

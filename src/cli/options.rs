@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::num::NonZeroUsize;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::args::{
@@ -9,7 +10,7 @@ use super::args::{
 };
 use super::registry;
 use crate::command;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::finish::FinishOptions;
 use crate::limits::Limits;
 use crate::mkfs::ToolPaths;
@@ -28,6 +29,12 @@ pub fn image(
     limits: &LimitArguments,
     work_dir: PathBuf,
 ) -> Result<ImageRequest> {
+    let is_piped = name == "-" || name.as_bytes().ends_with(b":-");
+    if is_piped && arguments.registry.creds_stdin {
+        return Err(Error::unsupported(
+            "standard input: expected one thing of it, found the image and --creds-stdin (--creds-file FILE reads credentials from elsewhere)",
+        ));
+    }
     Ok(ImageRequest {
         reference: Reference::parse(name)?,
         platform: arguments.platform.clone(),
@@ -35,19 +42,30 @@ pub fn image(
         jobs: arguments.jobs.unwrap_or_else(processors),
         limits: Limits::from(limits),
         registry: registry::options(&arguments.registry, arguments.jobs)?,
-        daemon: daemon(arguments.docker_host.as_deref()),
+        daemon: daemon(arguments),
+        held_against: None,
     })
 }
 
 /// The docker daemon that is meant, as docker's own clients find theirs.
-fn daemon(host: Option<&str>) -> DaemonOptions {
+fn daemon(arguments: &ReadingArguments) -> DaemonOptions {
     let directory = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let text = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into());
+    let home = || std::env::home_dir().filter(|home| home.is_absolute());
+    let usual = || home().map(|home| home.join(".docker"));
     let certificates = || {
         let given = directory("DOCKER_CERT_PATH").map(PathBuf::from);
-        given.or_else(|| std::env::home_dir().map(|home| home.join(".docker")))
+        given.or_else(usual)
     };
+    let config = directory("DOCKER_CONFIG").map(PathBuf::from);
     DaemonOptions {
-        host: host.map(str::to_owned),
+        context: arguments.docker_context.clone(),
+        host: arguments
+            .docker_host
+            .clone()
+            .or_else(|| text("DOCKER_HOST")),
+        usual_context: text("DOCKER_CONTEXT"),
+        config_directory: config.or_else(usual),
         tls: directory("DOCKER_TLS_VERIFY").and_then(|_| certificates()),
         runtime_dir: directory("XDG_RUNTIME_DIR").map(PathBuf::from),
     }

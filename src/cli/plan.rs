@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::args::{OutputArguments, PlanArguments};
 use super::table::{counted, thousands, two_columns, wrapped};
-use super::{options, print, progress};
+use super::text::printable;
+use super::{options, print, print_json, progress};
 use crate::pipeline::{self, Planned};
 use crate::plan::identity::uuid_text;
 use crate::plan::size::{SizePolicy, choose};
@@ -28,7 +29,7 @@ pub fn run(arguments: &PlanArguments, output: &OutputArguments) -> anyhow::Resul
     drop(reporter);
     let shown = ShownPlan::of(&planned, filesystem.size, filesystem.room);
     if arguments.json {
-        print(&format!("{}\n", serde_json::to_string_pretty(&shown)?))
+        print_json(&shown)
     } else {
         print(&shown.table())
     }
@@ -110,7 +111,7 @@ impl ShownPlan {
             disk_usage_bytes: plan.demand.disk_usage_bytes,
             size_policy: policy.to_string(),
             output_bytes: sized.file_bytes,
-            size_note: sized.raised.clone(),
+            size_note: sized.note.clone(),
             filesystem_blocks: sized.geometry.blocks,
             block_bytes: BLOCK_SIZE,
             blocks: blocks_by_use(planned, &sized.geometry),
@@ -137,7 +138,10 @@ impl ShownPlan {
         };
         let blocks = &self.blocks;
         let mut rows = vec![
-            ("image", format!("{} ({})", self.image, self.platform)),
+            (
+                "image",
+                printable(&format!("{} ({})", self.image, self.platform)),
+            ),
             (
                 "content",
                 format!(
@@ -235,7 +239,7 @@ fn by_policy(planned: &Planned, policy: SizePolicy, room: Room) -> SizeByPolicy 
             free_bytes: Some(
                 (u64::from(sized.geometry.free_blocks) - demand.blocks()) * BLOCK_SIZE,
             ),
-            note: sized.raised,
+            note: sized.note,
         },
         Err(error) => SizeByPolicy {
             policy: policy.to_string(),

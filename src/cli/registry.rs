@@ -1,13 +1,18 @@
 //! How registries are asked: what is typed, and what the environment says.
 
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
 use std::num::NonZeroUsize;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::TypedValueParser;
 
 use super::cache::CacheDirectory;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::source::{
     CacheChoice, CredentialFiles, Credentials, Login, Proxies, RegistryOptions, TlsOptions,
 };
@@ -18,13 +23,32 @@ const DOWNLOADS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
 /// The variable that names the one file of credentials.
 const AUTH_FILE: &str = "REGISTRY_AUTH_FILE";
 
+/// The variable that has such a file's content in it.
+const AUTH_CONTENT: &str = "DOCKER_AUTH_CONFIG";
+
+/// No user's name with a password is longer.
+const MAX_LOGIN_BYTES: u64 = 64 << 10;
+
 /// What is typed about registries.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Registries")]
 pub struct RegistryArguments {
-    /// Who asks [default: as docker login and podman login left it, or nobody]
-    #[arg(long, value_name = "USER:PASSWORD", value_parser = parse_login, conflicts_with = "anonymous")]
+    /// Who asks; every user of this machine can read it there [default: as docker login and podman
+    /// login left it, or nobody]
+    #[arg(
+        long,
+        value_name = "USER:PASSWORD",
+        value_parser = LoginParser,
+        allow_hyphen_values = true,
+        conflicts_with = "anonymous"
+    )]
     pub creds: Option<Login>,
+    /// Who asks, as USER:PASSWORD on the one line of this file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["anonymous", "creds"])]
+    pub creds_file: Option<PathBuf>,
+    /// Who asks, as USER:PASSWORD on the one line of standard input
+    #[arg(long, conflicts_with_all = ["anonymous", "creds", "creds_file"])]
+    pub creds_stdin: bool,
     /// Ask without a name, whatever docker login and podman login left
     #[arg(long)]
     pub anonymous: bool,
@@ -83,15 +107,7 @@ pub fn options(
             .map_or(CacheChoice::None, CacheChoice::Usual),
     };
     Ok(RegistryOptions {
-        credentials: match &arguments.creds {
-            _ if arguments.anonymous => Credentials::Anonymous,
-            Some(login) => Credentials::Given(login.clone()),
-            None => Credentials::Files(CredentialFiles {
-                paths: credential_files(),
-                are_named: variable(AUTH_FILE).is_some(),
-                search_path: std::env::var_os("PATH"),
-            }),
-        },
+        credentials: credentials(arguments)?,
         tls: TlsOptions {
             verify: arguments.tls_verify,
             ca_cert: arguments.ca_cert.clone(),
@@ -106,6 +122,54 @@ pub fn options(
         timeout: arguments.timeout,
         retries: arguments.retry,
     })
+}
+
+fn credentials(arguments: &RegistryArguments) -> Result<Credentials> {
+    if arguments.anonymous {
+        return Ok(Credentials::Anonymous);
+    }
+    if let Some(login) = &arguments.creds {
+        return Ok(Credentials::Given(login.clone()));
+    }
+    if let Some(path) = &arguments.creds_file {
+        // A pipe by name, as a shell's <(command) gives, is as good.
+        let file = File::open(path).map_err(|error| Error::path("open", path, error))?;
+        return read_login(file, &path.display().to_string()).map(Credentials::Given);
+    }
+    if arguments.creds_stdin {
+        return read_login(io::stdin(), "standard input").map(Credentials::Given);
+    }
+    Ok(Credentials::Files(CredentialFiles {
+        content: std::env::var_os(AUTH_CONTENT)
+            .filter(|content| !content.is_empty())
+            .map(|content| content.to_string_lossy().into_owned()),
+        paths: credential_files(),
+        are_named: variable(AUTH_FILE).is_some(),
+        search_path: std::env::var_os("PATH"),
+    }))
+}
+
+/// Reads `--creds-file` and `--creds-stdin`. What is wrong is told without what stands there.
+fn read_login(from: impl Read, name: &str) -> Result<Login> {
+    let mut line = Vec::new();
+    from.take(MAX_LOGIN_BYTES + 1)
+        .read_to_end(&mut line)
+        .map_err(|error| Error::io(format!("cannot read {name}"), error))?;
+    for end in [b'\n', b'\r'] {
+        line.pop_if(|last| *last == end);
+    }
+    let wrong = |found: &str| {
+        Error::unsupported(format!(
+            "{name}: expected USER:PASSWORD on one line, found {found}"
+        ))
+    };
+    if line.len() as u64 >= MAX_LOGIN_BYTES {
+        return Err(wrong("more than anybody's password"));
+    }
+    if line.iter().any(|byte| matches!(byte, b'\n' | b'\r' | 0)) {
+        return Err(wrong("more than one line"));
+    }
+    Login::parse(&line).ok_or_else(|| wrong("no user name before a colon"))
 }
 
 /// A variable's value; an empty one is none.
@@ -157,14 +221,24 @@ fn proxies() -> Proxies {
     }
 }
 
-/// Reads `--creds`; what is wrong with it is told without it, for it is a secret.
-fn parse_login(text: &str) -> Result<Login, String> {
-    match text.split_once(':') {
-        Some((user, password)) if !user.is_empty() => Ok(Login {
-            user: user.to_owned(),
-            password: password.to_owned(),
-        }),
-        _ => Err("expected USER:PASSWORD".to_owned()),
+/// Reads `--creds`; what is wrong with it is told without it, for it is a secret. A function in its
+/// place would have its value shown beside its error.
+#[derive(Debug, Clone)]
+struct LoginParser;
+
+impl TypedValueParser for LoginParser {
+    type Value = Login;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Login, clap::Error> {
+        Login::parse(value.as_bytes()).ok_or_else(|| {
+            let text = "invalid value for '--creds <USER:PASSWORD>': expected a user name, a colon and a password\n";
+            clap::Error::raw(clap::error::ErrorKind::ValueValidation, text).with_cmd(command)
+        })
     }
 }
 

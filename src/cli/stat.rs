@@ -9,8 +9,10 @@ use clap::Args;
 
 use super::attributes::{ShownNode, flags_text, full_text, mode_text, xattr_text};
 use super::names::Names;
-use super::print;
+use super::tell::{json_text, print_as_it_is};
 use super::view::{Outcome, open};
+use crate::error::escape_text;
+use crate::limits::Limits;
 use crate::listing::{Attribute, Kind};
 use crate::units::InodeNumber;
 use crate::view::{Follow, Found, Step, View};
@@ -42,17 +44,19 @@ pub fn run(arguments: &StatArguments) -> anyhow::Result<()> {
     };
     let mut outcome = Outcome::default();
     let mut found = Vec::new();
+    let mut lookups = view.lookups();
     for path in &arguments.paths {
-        match view.lookup(path.as_bytes(), follow) {
+        match lookups.find(path.as_bytes(), follow) {
             Ok(one) => found.push(one),
             Err(error) => outcome.take(Err(error)),
         }
     }
+    drop(lookups);
     let names = other_names(&view, &found)?;
     for one in &found {
         let names = names.get(&one.node.number).map(|names| &names[..]);
         match tell(&view, one, names, arguments.json) {
-            Ok(text) => print(&text)?,
+            Ok(text) => print_as_it_is(&text)?,
             Err(error) => outcome.take(Err(error.in_entry(&one.path))),
         }
     }
@@ -71,10 +75,15 @@ fn other_names(view: &View, found: &[Found]) -> crate::Result<BTreeMap<InodeNumb
         return Ok(names);
     }
     // What is unreadable elsewhere is not what was asked for.
+    let mut left_bytes = Limits::default().max_index_bytes;
     for step in view.walk(view.lookup(b"/", Follow::Never)?) {
         if let Step::Entry(found) = step
             && let Some(names) = names.get_mut(&found.node.number)
         {
+            // Deep directories give names of many bytes to any number of links.
+            left_bytes = left_bytes
+                .checked_sub(found.path.len() as u64)
+                .ok_or_else(|| crate::Error::unsupported("the names take more than 2 GiB"))?;
             names.push(found.path);
         }
     }
@@ -97,9 +106,10 @@ fn tell(
         let shown = ShownNode::new(&found.path, node, target.as_deref(), &xattrs, names);
         let text = serde_json::to_string(&shown)
             .map_err(|error| crate::Error::Mismatch(format!("cannot make JSON: {error}")))?;
-        return Ok(format!("{text}\n"));
+        return Ok(format!("{}\n", json_text(&text)));
     }
-    Ok(text(view, found, target.as_deref(), &xattrs, names))
+    let text = text(view, found, target.as_deref(), &xattrs, names);
+    Ok(escape_text(&text).into_owned())
 }
 
 fn text(

@@ -7,9 +7,9 @@ use super::args::OutputArguments;
 use super::registry::{self, RegistryArguments};
 use super::text::printable;
 use super::{print, print_json, progress};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, escape_path};
 use crate::oci::RegistryReference;
-use crate::source;
+use crate::source::{self, Reference};
 
 /// What is typed.
 #[derive(Debug, Args)]
@@ -48,12 +48,25 @@ pub fn run(arguments: &TagsArguments, output: &OutputArguments) -> anyhow::Resul
     print(&lines.collect::<String>())
 }
 
+/// The repository that is meant, by the rule of all bare names: what may be a path is none.
 fn repository(text: &str) -> Result<RegistryReference> {
-    let name = text.strip_prefix("docker://").unwrap_or(text);
-    if name.contains("://") {
-        return Err(Error::unsupported(format!(
-            "{text}: expected docker://[HOST[:PORT]/]NAME"
-        )));
+    let expected = |found: &str| {
+        Error::unsupported(format!(
+            "expected a repository of a registry, docker://[HOST[:PORT]/]NAME, {found}"
+        ))
+    };
+    let shown = escape_path(text.as_bytes());
+    let reference: Reference = text.parse()?;
+    if let Some(repository) = reference
+        .in_registry()
+        .map_err(|error| error.in_image(text))?
+    {
+        return Ok(repository);
     }
-    name.parse()
+    Err(match reference.path() {
+        Some(path) if path.exists() => expected(&format!(
+            "found the file {shown}: layerpress inspect lists the images in it"
+        )),
+        _ => expected(&format!("found {shown}")),
+    })
 }

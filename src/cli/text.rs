@@ -1,6 +1,6 @@
 //! Text for people: made fit for a terminal, wrapped, shortened, dated.
 
-use crate::error::escape_path;
+use crate::error::escape_line;
 use crate::units::ByteSize;
 
 /// The width that everything is made for.
@@ -8,9 +8,7 @@ pub const WIDTH: usize = 80;
 
 /// A text from an image on one line: what would move the cursor or hide letters is escaped.
 pub fn printable(text: &str) -> String {
-    // Backslashes are left alone: commands are full of them.
-    let pieces = text.split('\\').map(|piece| escape_path(piece.as_bytes()));
-    pieces.collect::<Vec<_>>().join("\\")
+    escape_line(text).into_owned()
 }
 
 /// The same with each run of white space as one space, cut after `width` letters.

@@ -10,12 +10,13 @@ use serde_json::Value;
 use super::args::{LimitArguments, OutputArguments, ReadingArguments, ReferenceArgument};
 use super::diff::IgnoredField;
 use super::text::counted;
-use super::{differences, options, print, print_json, progress};
+use super::{differences, options, print, print_json, progress, view};
 use crate::inspect::Filesystem;
-use crate::listing::Difference;
+use crate::listing::{Difference, Field, Kind};
 use crate::oci::ChainId;
+use crate::ondisk::features::INCOMPAT_RECOVER;
 use crate::pipeline::{self, Flattened};
-use crate::readback::{self, Finding, Reader, VerifyReport};
+use crate::readback::{self, Finding, Reader, Unread, VerifyReport};
 
 /// What is typed.
 #[derive(Debug, Args)]
@@ -54,19 +55,28 @@ pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> anyhow::Res
     let reporter = progress::reporter(output);
     let debugfs = options::debugfs(arguments.debugfs.as_deref())?;
     // Whether there is one, before the layers are read.
-    let made_from = Filesystem::read(&arguments.filesystem)?.chain_id;
-    let image = options::image(
+    let read = Filesystem::read(&arguments.filesystem)?;
+    let needs_recovery = read.features.incompat & INCOMPAT_RECOVER != 0;
+    let made_from = read.chain_id;
+    let mut image = options::image(
         &arguments.reference.image,
         &arguments.reading,
         &arguments.limits,
         std::env::temp_dir(),
     )?;
+    image.held_against = Some(arguments.filesystem.clone());
     let flattened = pipeline::flattened(&image, arguments.source_date_epoch, &*reporter)?;
     let Flattened { tree, contents, .. } = &flattened;
     let mut report = readback::verify(&arguments.filesystem, tree, contents, &debugfs, &*reporter)?;
     leave_out(&mut report, &arguments.ignore);
     for warning in flattened.warnings.lines() {
         reporter.warn(&warning);
+    }
+    if needs_recovery {
+        reporter.warn(&view::unrecovered(&arguments.filesystem, "compared"));
+    }
+    for unread in &report.unread {
+        reporter.note(&unread.to_string());
     }
     let chain_id = flattened.image.chain_id();
     if let Some(other) = made_from
@@ -80,15 +90,20 @@ pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> anyhow::Res
     drop(reporter);
     let is_equal = report.findings.is_empty();
     let filesystem = arguments.filesystem.display().to_string();
-    let outcome = Outcome::of(
+    let mut outcome = Outcome::of(
         (filesystem, made_from),
         (flattened.image.reference.clone(), chain_id),
         &report,
     );
+    outcome.needs_recovery = needs_recovery;
+    outcome.equal &= !needs_recovery;
     if arguments.json {
         print_json(&outcome)?;
     } else if !(is_equal && output.quiet) {
         print(&outcome.text(&report))?;
+    }
+    if is_equal && needs_recovery {
+        return Err(view::not_proven_equal(&arguments.filesystem).into());
     }
     Ok(is_equal)
 }
@@ -96,9 +111,13 @@ pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> anyhow::Res
 fn leave_out(report: &mut VerifyReport, ignored: &[IgnoredField]) {
     let ignored: BTreeSet<_> = ignored.iter().map(|field| field.field()).collect();
     report.findings.retain_mut(|finding| {
+        // What is not known to be in a directory is more than content.
+        let expected = finding.difference.expected.as_ref();
+        let is_unlisted = finding.readers.is_empty()
+            && expected.is_some_and(|line| line.kind == Some(Kind::Directory));
         let fields = &mut finding.difference.fields;
         let had_any = !fields.is_empty();
-        fields.retain(|field| !ignored.contains(field));
+        fields.retain(|field| !ignored.contains(field) || is_unlisted && *field == Field::Body);
         !had_any || !fields.is_empty()
     });
 }
@@ -116,24 +135,29 @@ struct Outcome {
     missing: u64,
     extra: u64,
     changed: u64,
+    unreadable: u64,
+    /// Whether its journal holds changes that were not compared.
+    needs_recovery: bool,
     differences: Vec<FoundDifference>,
-    unproven: Vec<Unproven>,
+    unread: Vec<UnreadByOne>,
 }
 
 #[derive(Debug, Serialize)]
 struct FoundDifference {
     path: String,
     difference: &'static str,
-    seen_by: &'static str,
+    seen_by: Vec<&'static str>,
     fields: Vec<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     entry: Option<Value>,
 }
 
-/// An entry whose extended attributes no reader shows.
+/// What one reader could not read, and others could or not.
 #[derive(Debug, Serialize)]
-struct Unproven {
-    path: String,
+struct UnreadByOne {
+    reader: &'static str,
+    entries: u64,
+    first: String,
     why: String,
 }
 
@@ -162,39 +186,48 @@ impl Outcome {
             missing: count("missing"),
             extra: count("extra"),
             changed: count("changed"),
-            unproven: report
-                .unproven
-                .iter()
-                .map(|problem| Unproven {
-                    path: differences::path(&problem.path),
-                    why: problem.why.clone(),
-                })
-                .collect(),
+            unreadable: count("unreadable"),
+            needs_recovery: false,
+            unread: report.unread.iter().map(UnreadByOne::of).collect(),
             differences,
         }
     }
 
     fn text(&self, report: &VerifyReport) -> String {
-        let mut text = String::new();
-        for unproven in &self.unproven {
-            text.push_str(&format!("{}: {}\n", unproven.path, unproven.why));
-        }
         let entries = counted(self.entries, "entry", "entries");
-        if self.equal {
-            text.push_str(&format!(
-                "equal: {entries}, read by debugfs and ext4-view\n"
-            ));
-            return text;
+        if report.findings.is_empty() {
+            let equal = if self.equal {
+                "equal"
+            } else {
+                "equal as it stands"
+            };
+            let readers = Reader::names(&report.readers);
+            return format!("{equal}: {entries}, read by {readers}\n");
         }
-        text.push_str(&format!("--- {}\n+++ {}\n", self.image, self.filesystem));
+        let mut text = format!("--- {}\n+++ {}\n", self.image, self.filesystem);
         for finding in &report.findings {
             text.push_str(&finding_text(finding));
         }
+        let unreadable = match self.unreadable {
+            0 => String::new(),
+            unreadable => format!(", {unreadable} unreadable"),
+        };
         text.push_str(&format!(
-            "different: {} missing, {} extra, {} changed of {entries}\n",
+            "different: {} missing, {} extra, {} changed{unreadable} of {entries}\n",
             self.missing, self.extra, self.changed
         ));
         text
+    }
+}
+
+impl UnreadByOne {
+    fn of(unread: &Unread) -> Self {
+        Self {
+            reader: unread.reader.name(),
+            entries: unread.names,
+            first: differences::path(&unread.first.path),
+            why: unread.first.why.clone(),
+        }
     }
 }
 
@@ -208,12 +241,7 @@ impl FoundDifference {
         Self {
             path: differences::path(difference.path()),
             difference: kind(finding),
-            seen_by: match finding.reader {
-                Reader::Debugfs => "debugfs",
-                Reader::Ext4View => "ext4-view",
-                Reader::Both => "both",
-                Reader::Neither => "neither",
-            },
+            seen_by: finding.readers.iter().map(|reader| reader.name()).collect(),
             fields: differences::fields_json(difference, ["image", "filesystem"]),
             entry,
         }
@@ -224,10 +252,10 @@ fn kind(finding: &Finding) -> &'static str {
     let Difference {
         expected, found, ..
     } = &finding.difference;
-    match (finding.reader, expected, found) {
-        (Reader::Neither, ..) => "unreadable",
-        (_, Some(_), None) => "missing",
-        (_, None, _) => "extra",
+    match (expected, found) {
+        _ if finding.readers.is_empty() => "unreadable",
+        (Some(_), None) => "missing",
+        (None, _) => "extra",
         _ => "changed",
     }
 }
@@ -241,7 +269,7 @@ fn finding_text(finding: &Finding) -> String {
         .join(", ")
         .replace('_', " ");
     let title = match kind(finding) {
-        "unreadable" => format!("{path}: {names} unreadable by both readers\n"),
+        "unreadable" => format!("{path}: {names} unreadable by every reader\n"),
         "changed" => format!("{path}: {names}\n"),
         kind => format!("{path}: {kind}\n"),
     };

@@ -2,18 +2,35 @@
 
 use std::path::Path;
 
+use super::tell;
+use crate::error::Error;
 use crate::view::View;
 
 /// Opens an image and says what its reader should know.
 pub fn open(image: &Path) -> crate::Result<View> {
     let view = View::open(image)?;
     if view.needs_recovery() {
-        eprintln!(
-            "warning: {}: not cleanly unmounted; changes that are only in its journal are not shown",
-            image.display()
-        );
+        tell::remark("warning", &unrecovered(image, "shown"));
     }
     Ok(view)
+}
+
+/// What the reader of an image should know whose journal holds changes that are not `done`: shown,
+/// compared.
+pub fn unrecovered(image: &Path, done: &str) -> String {
+    format!(
+        "{}: not cleanly unmounted; changes that are only in its journal are not {done}",
+        image.display()
+    )
+}
+
+/// Why what was read of such an image is not called equal to anything.
+pub fn not_proven_equal(image: &Path) -> Error {
+    Error::bad_image(format!(
+        "equal as it stands, but its journal holds changes that are not in their places yet and were not compared (`e2fsck -fp {}` writes them there)",
+        image.display()
+    ))
+    .in_image(&image.display().to_string())
 }
 
 /// How several things went of which one that fails does not stop the others: each failure is told
@@ -29,7 +46,7 @@ impl Outcome {
         if let Err(error) = result
             && let Some(before) = self.last.replace(error)
         {
-            eprintln!("error: {before}");
+            tell::failure(&before.to_string());
         }
     }
 

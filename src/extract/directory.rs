@@ -7,14 +7,14 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, CWD, Dev, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags,
+    AtFlags, CWD, Dev, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid, XattrFlags,
 };
 use rustix::io::Errno;
 
-use super::{Data, Entry, Sink};
+use super::{Data, Entry, Sink, undo};
 use crate::error::{Error, Result, escape_path};
 use crate::listing::{Attribute, Kind};
 use crate::view::{Node, View};
@@ -23,7 +23,7 @@ use crate::warnings::Warnings;
 /// Directories held open; those further up are opened again on the way back.
 const MAX_OPEN: usize = 64;
 
-const DIRECTORY: OFlags = OFlags::RDONLY
+pub(super) const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
@@ -35,7 +35,20 @@ pub struct DirectorySink<'a> {
     /// The target and the directories down to where the walk is; `None` is to be opened again.
     open: Vec<Option<OwnedFd>>,
     replaces: bool,
+    /// What is to be taken away where it cannot be made whole.
+    made: Made,
     warnings: &'a mut Warnings,
+}
+
+/// What of the target is not somebody else's.
+#[derive(Debug, Default)]
+struct Made {
+    /// The target itself, where it was made.
+    target: Option<PathBuf>,
+    /// The names in it.
+    names: Vec<Box<[u8]>>,
+    /// Something that was there before was replaced or filled.
+    has_touched_others: bool,
 }
 
 impl<'a> DirectorySink<'a> {
@@ -47,8 +60,10 @@ impl<'a> DirectorySink<'a> {
     /// [`Error::Io`] when it is no directory or cannot be made, [`Error::Unsupported`] when it is
     /// not empty and not to be replaced.
     pub fn new(target: &Path, replaces: bool, warnings: &'a mut Warnings) -> Result<Self> {
+        let mut made = Made::default();
         match rustix::fs::mkdirat(CWD, target, Mode::RWXU) {
-            Ok(()) | Err(Errno::EXIST) => {}
+            Ok(()) => made.target = Some(target.to_owned()),
+            Err(Errno::EXIST) => {}
             Err(error) => return Err(Error::path("make", target, error.into())),
         }
         let cannot_open = |error: Errno| Error::path("open", target, error.into());
@@ -64,11 +79,43 @@ impl<'a> DirectorySink<'a> {
                 target.display()
             )));
         }
+        made.has_touched_others = !is_empty;
         Ok(Self {
             open: vec![Some(root)],
             replaces,
+            made,
             warnings,
         })
+    }
+
+    /// Takes away what was made, after it could not be made whole; whether nothing of it is left.
+    /// Where names of others were replaced, or directories of others filled, it stays as it is.
+    pub fn undo(mut self) -> bool {
+        if self.made.has_touched_others {
+            return false;
+        }
+        let names = std::mem::take(&mut self.made.names);
+        let Ok(root) = self.root() else {
+            return false;
+        };
+        // As far as it goes: one that cannot be removed is no reason to leave the others.
+        let failed = names
+            .iter()
+            .filter(|name| undo::remove(root, name).is_err())
+            .count();
+        let removed = match &self.made.target {
+            // What others have put into it stays.
+            Some(target) => rustix::fs::rmdir(target).is_ok(),
+            None => true,
+        };
+        failed == 0 && removed
+    }
+
+    /// Remembers a name in the target, before it is made.
+    fn note(&mut self, path: &[u8]) {
+        if !path.contains(&b'/') {
+            self.made.names.push(path.into());
+        }
     }
 
     fn root(&self) -> io::Result<BorrowedFd<'_>> {
@@ -177,11 +224,15 @@ impl<'a> DirectorySink<'a> {
         let mode = entry.node.mode();
         match owned {
             Ok(()) => Ok(mode),
-            Err(Errno::PERM | Errno::INVAL) => {
-                self.warnings.count(
-                    "the owner was not kept: only root gives files away",
-                    entry.path,
-                );
+            Err(error @ (Errno::PERM | Errno::INVAL)) => {
+                let why = if has_last_number(entry.node) {
+                    "the owner was not kept: a change of owner takes 4294967295 for \"as it is\""
+                } else if error == Errno::INVAL {
+                    "the owner was not kept: this user namespace has no such number"
+                } else {
+                    "the owner was not kept: only root gives files away"
+                };
+                self.warnings.count(why, entry.path);
                 if entry.node.kind != Kind::Directory && mode & 0o6000 != 0 {
                     // They would lend the rights of somebody else.
                     self.warnings.count(
@@ -252,10 +303,11 @@ impl<'a> DirectorySink<'a> {
             }
             Err(error) => return Err(failed("make", entry.path)(error.into())),
         }
-        // Opening it as what it is would wait for a peer or wake a driver.
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(parent, name, flags, Mode::empty())
-            .map_err(|error| failed("open", entry.path)(error.into()))?;
+        let wanted = |found: &Stat| {
+            FileType::from_raw_mode(found.st_mode) == file_type
+                && (node.device().is_none() || found.st_rdev == device)
+        };
+        let file = self.made(entry, wanted)?;
         let flags = AtFlags::EMPTY_PATH;
         let owned =
             owner(node).and_then(|(uid, gid)| rustix::fs::chownat(&file, c"", uid, gid, flags));
@@ -267,35 +319,44 @@ impl<'a> DirectorySink<'a> {
         })?;
         rustix::fs::chmod(&*through, Mode::from_raw_mode(mode.into()))
             .map_err(|error| failed("set the mode of", entry.path)(error.into()))?;
-        self.time_of_name(entry)
+        set_time(&file, entry)
+    }
+
+    /// Holds what was just made under a name, without opening it: that would wait for a peer or wake
+    /// a driver. Who may write in the directory may have put something else there meanwhile.
+    fn made(&mut self, entry: &Entry<'_>, is_wanted: impl Fn(&Stat) -> bool) -> Result<OwnedFd> {
+        let (parent, name) = self.parent(entry.path)?;
+        let hold = || -> io::Result<OwnedFd> {
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let file = rustix::fs::openat(parent, name, flags, Mode::empty())?;
+            let found = rustix::fs::fstat(&file)?;
+            // What is new has one name; another's file would have one more.
+            if found.st_nlink > 1 || !is_wanted(&found) {
+                return Err(io::Error::other("something else has taken its place"));
+            }
+            Ok(file)
+        };
+        hold().map_err(failed("open", entry.path))
     }
 
     fn symlink(&mut self, entry: &Entry<'_>, target: &[u8]) -> Result<()> {
         let node = entry.node;
         let (parent, name) = self.parent(entry.path)?;
-        let make = || -> io::Result<Result<(), Errno>> {
-            rustix::fs::symlinkat(target, parent, name)?;
-            let flags = AtFlags::SYMLINK_NOFOLLOW;
-            let give = |(uid, gid)| rustix::fs::chownat(parent, name, uid, gid, flags);
-            Ok(owner(node).and_then(give))
-        };
-        let owned = make().map_err(failed("make", entry.path))?;
-        let mut through = path_of(&parent).into_bytes();
-        through.push(b'/');
-        through.extend_from_slice(name);
+        rustix::fs::symlinkat(target, parent, name)
+            .map_err(|error| failed("make", entry.path)(error.into()))?;
+        let is_link = |found: &Stat| FileType::from_raw_mode(found.st_mode).is_symlink();
+        let file = self.made(entry, is_link)?;
+        let flags = AtFlags::EMPTY_PATH;
+        let owned =
+            owner(node).and_then(|(uid, gid)| rustix::fs::chownat(&file, c"", uid, gid, flags));
         self.mode_after(owned, entry)?;
+        let through = path_of(&file);
         self.xattrs(entry, |attribute| {
             let flags = XattrFlags::empty();
-            rustix::fs::lsetxattr(&through[..], &*attribute.name, &attribute.value, flags)
+            // What /proc leads to is the link itself.
+            rustix::fs::setxattr(&*through, &*attribute.name, &attribute.value, flags)
         })?;
-        self.time_of_name(entry)
-    }
-
-    fn time_of_name(&mut self, entry: &Entry<'_>) -> Result<()> {
-        let (parent, name) = self.parent(entry.path)?;
-        let flags = AtFlags::SYMLINK_NOFOLLOW;
-        rustix::fs::utimensat(parent, name, &times(entry.node), flags)
-            .map_err(|error| failed("set the time of", entry.path)(error.into()))
+        set_time(&file, entry)
     }
 }
 
@@ -304,6 +365,7 @@ impl Sink for DirectorySink<'_> {
         if entry.path.is_empty() {
             return Ok(());
         }
+        self.note(entry.path);
         let made = self.make_directory(entry.path)?;
         self.open.push(Some(made));
         if let Some(far) = self.open.len().checked_sub(MAX_OPEN)
@@ -327,6 +389,7 @@ impl Sink for DirectorySink<'_> {
     }
 
     fn inode(&mut self, entry: &Entry<'_>, view: &View, data: &mut Data<'_>) -> Result<()> {
+        self.note(entry.path);
         self.clear(entry.path)?;
         match entry.node.kind {
             Kind::Regular => self.regular(entry, view, data),
@@ -342,13 +405,20 @@ impl Sink for DirectorySink<'_> {
     }
 
     fn link(&mut self, entry: &Entry<'_>, first: &[u8]) -> Result<()> {
+        self.note(entry.path);
         self.clear(entry.path)?;
         let (first_directory, first_name) = split(first);
-        let from = self
-            .walk_to(first_directory)
-            .map_err(failed("open", first_directory))?;
+        // Mostly they are in one directory, which may be deep and is open.
+        let is_beside = first_directory == split(entry.path).0;
+        let from = if is_beside {
+            None
+        } else {
+            let opened = self.walk_to(first_directory);
+            Some(opened.map_err(failed("open", first_directory))?)
+        };
         let (parent, name) = self.parent(entry.path)?;
-        match rustix::fs::linkat(&from, first_name, parent, name, AtFlags::empty()) {
+        let from = from.as_ref().map_or(parent, |from| from.as_fd());
+        match rustix::fs::linkat(from, first_name, parent, name, AtFlags::empty()) {
             // A device that only root could have made.
             Err(Errno::NOENT) if entry.node.device().is_some() => {
                 self.warnings
@@ -377,15 +447,29 @@ fn path_of(file: &impl AsFd) -> String {
     format!("/proc/self/fd/{}", file.as_fd().as_raw_fd())
 }
 
+fn set_time(file: &OwnedFd, entry: &Entry<'_>) -> Result<()> {
+    let (times, flags) = (times(entry.node), AtFlags::EMPTY_PATH);
+    let set = match rustix::fs::utimensat(file, c"", &times, flags) {
+        // Before Linux 5.8.
+        Err(Errno::INVAL) => rustix::fs::utimensat(CWD, path_of(file), &times, AtFlags::empty()),
+        set => set,
+    };
+    set.map_err(|error| failed("set the time of", entry.path)(error.into()))
+}
+
 /// User and group for a change of owner, which takes the highest number for "as it is".
 fn owner(node: &Node) -> Result<(Option<Uid>, Option<Gid>), Errno> {
-    if node.uid() == u32::MAX || node.gid() == u32::MAX {
+    if has_last_number(node) {
         return Err(Errno::INVAL);
     }
     Ok((
         Some(Uid::from_raw(node.uid())),
         Some(Gid::from_raw(node.gid())),
     ))
+}
+
+fn has_last_number(node: &Node) -> bool {
+    node.uid() == u32::MAX || node.gid() == u32::MAX
 }
 
 fn times(node: &Node) -> Timestamps {

@@ -6,8 +6,11 @@
 
 mod archive;
 mod directory;
+mod undo;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::rc::Rc;
 
 pub use archive::ArchiveSink;
 pub use directory::DirectorySink;
@@ -16,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::listing::{Attribute, Kind};
 use crate::progress::Meter;
 use crate::units::InodeNumber;
-use crate::view::{Found, Node, Step, View};
+use crate::view::{Found, Node, Step, View, join};
 
 /// Where a tree goes.
 pub trait Sink {
@@ -59,9 +62,10 @@ pub struct Entry<'a> {
     pub xattrs: &'a [Attribute],
 }
 
-/// How much may still be read, and who is told.
+/// How much may still be read, who is told, and who may want an end of it.
 pub struct Data<'a> {
     left_bytes: u64,
+    is_cancelled: &'a dyn Fn() -> bool,
     meter: &'a dyn Meter,
 }
 
@@ -69,12 +73,20 @@ impl Data<'_> {
     /// Counts bytes that were read.
     ///
     /// # Errors
-    /// [`Error::BadImage`] when files hold more than the filesystem.
+    /// [`Error::BadImage`] when files hold more than the filesystem, [`Error::Io`] when it is to end.
     pub fn spend(&mut self, bytes: u64) -> Result<()> {
         let left = self.left_bytes.checked_sub(bytes);
         self.left_bytes = left
             .ok_or_else(|| Error::bad_image("the files together are larger than the filesystem"))?;
         self.meter.add(bytes);
+        self.go_on()
+    }
+
+    fn go_on(&self) -> Result<()> {
+        if (self.is_cancelled)() {
+            let error = io::Error::from(io::ErrorKind::Interrupted);
+            return Err(Error::io("not extracted", error));
+        }
         Ok(())
     }
 }
@@ -85,6 +97,20 @@ impl Data<'_> {
 /// # Errors
 /// The first thing that cannot be read or written.
 pub fn extract(view: &View, start: Found, sink: &mut dyn Sink, meter: &dyn Meter) -> Result<()> {
+    extract_until(view, start, sink, meter, &|| false)
+}
+
+/// As [`extract`], and asks `is_cancelled` before each piece of work whether to go on.
+///
+/// # Errors
+/// Those of [`extract`], and [`Error::Io`] when it was cancelled.
+pub fn extract_until(
+    view: &View,
+    start: Found,
+    sink: &mut dyn Sink,
+    meter: &dyn Meter,
+    is_cancelled: &dyn Fn() -> bool,
+) -> Result<()> {
     let prefix = match start.node.kind {
         Kind::Directory => start.path.len(),
         _ => start
@@ -94,16 +120,18 @@ pub fn extract(view: &View, start: Found, sink: &mut dyn Sink, meter: &dyn Meter
             .unwrap_or(0),
     };
     let mut data = Data {
-        left_bytes: view.blocks().saturating_mul(view.block_bytes()),
+        left_bytes: view.max_data_bytes(),
+        is_cancelled,
         meter,
     };
-    let mut first_names: BTreeMap<InodeNumber, Vec<u8>> = BTreeMap::new();
+    let mut first_names = FirstNames::default();
     for step in view.walk(start) {
         let (found, is_leaving) = match step {
             Step::Entry(found) => (found, false),
             Step::Leave(found) => (found, true),
             Step::Problem { path, error } => return Err(error.in_entry(&path)),
         };
+        data.go_on()?;
         let path = &found.path[prefix..];
         let path = path.strip_prefix(b"/").unwrap_or(path);
         let mut tell = || -> Result<()> {
@@ -120,14 +148,54 @@ pub fn extract(view: &View, start: Found, sink: &mut dyn Sink, meter: &dyn Meter
                 return sink.enter(&entry);
             }
             if found.node.links_count() > 1 {
-                if let Some(first) = first_names.get(&found.node.number) {
-                    return sink.link(&entry, first);
+                if let Some(first) = first_names.get(found.node.number) {
+                    return sink.link(&entry, &first);
                 }
-                first_names.insert(found.node.number, path.to_vec());
+                first_names.insert(found.node.number, path);
             }
             sink.inode(&entry, view, &mut data)
         };
         tell().map_err(|error| error.in_entry(&found.path))?;
     }
     Ok(())
+}
+
+/// What a tree takes on the disk of its filesystem: each inode once, as far as it can be read.
+pub fn stored_bytes(view: &View, start: Found) -> u64 {
+    let mut seen = BTreeSet::new();
+    let sectors = view.walk(start).filter_map(|step| match step {
+        Step::Entry(found) if found.node.links_count() < 2 => Some(found.node.sectors()),
+        Step::Entry(found) if seen.insert(found.node.number) => Some(found.node.sectors()),
+        _ => None,
+    });
+    sectors.fold(0_u64, u64::saturating_add).saturating_mul(512)
+}
+
+/// The first names of inodes that have several. Of a directory's path there is one copy for all
+/// names in it: it may be far longer than they.
+#[derive(Default)]
+struct FirstNames {
+    names: BTreeMap<InodeNumber, FirstName>,
+    directory: Option<Rc<[u8]>>,
+}
+
+/// The directory's path, and the name in it.
+type FirstName = (Rc<[u8]>, Box<[u8]>);
+
+impl FirstNames {
+    fn get(&self, inode: InodeNumber) -> Option<Vec<u8>> {
+        let (directory, name) = self.names.get(&inode)?;
+        Some(join(directory, name))
+    }
+
+    fn insert(&mut self, inode: InodeNumber, path: &[u8]) {
+        let (directory, name) = match path.iter().rposition(|&byte| byte == b'/') {
+            Some(slash) => (&path[..slash], &path[slash + 1..]),
+            None => (&path[..0], path),
+        };
+        let same = self.directory.take().filter(|last| **last == *directory);
+        let directory = same.unwrap_or_else(|| directory.into());
+        self.directory = Some(Rc::clone(&directory));
+        self.names.insert(inode, (directory, name.into()));
+    }
 }

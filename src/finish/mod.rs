@@ -5,13 +5,14 @@ mod fsck;
 mod sidecar;
 
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use crate::command::Program;
 use crate::error::{Error, Result};
 use crate::layers::{Contents, Verifying};
-use crate::leftovers;
 use crate::mkfs::Tools;
 use crate::oci::Digest;
+use crate::partial_file::persist_together;
 use crate::plan::Plan;
 use crate::populate::PopulatedFilesystem;
 use crate::progress::Reporter;
@@ -77,17 +78,22 @@ pub fn finish(
         verifying,
     } = made_from;
     let partial = populated.partial;
-    let path = partial.path_for_programs();
+    let path = partial.path_for_programs()?;
     let output = partial.output().to_owned();
     let e2fsck = options
         .fsck
-        .then(|| tools.e2fsck(plan.identity.made_seconds))
+        .then(|| tools.e2fsck(plan.identity.superblock_seconds()))
         .flatten()
         .map(|program: Program| program.args(["-f", "-n"]).arg(&path));
+    let e2fsck = Mutex::new(e2fsck);
     // None needs another, and all only read.
     let (checked, verified, sha256) = std::thread::scope(|scope| {
-        let checking =
-            scope.spawn(|| e2fsck.map_or(Ok(()), |e2fsck| fsck::check(e2fsck, reporter)));
+        let check = || {
+            let e2fsck = e2fsck.lock().unwrap_or_else(PoisonError::into_inner).take();
+            e2fsck.map_or(Ok(()), |e2fsck| fsck::check(e2fsck, reporter))
+        };
+        // Where there is no thread, one after the other.
+        let checking = std::thread::Builder::new().spawn_scoped(scope, check);
         let verified = verifying.finish();
         let sha256 = match &verified {
             Ok(()) if options.sha256 => {
@@ -96,9 +102,12 @@ pub fn finish(
             }
             _ => None,
         };
-        let checked = checking
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let checked = match checking {
+            Ok(checking) => checking
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(_) => check(),
+        };
         (checked, verified, sha256.transpose())
     });
     verified?;
@@ -108,7 +117,11 @@ pub fn finish(
         let debugfs = tools
             .debugfs()
             .ok_or_else(|| Error::Tool("debugfs was not looked for before verifying".to_owned()))?;
-        readback::verify(&path, tree, contents, debugfs, reporter)?.into_result()?;
+        let report = readback::verify(&path, tree, contents, debugfs, reporter)?;
+        for unread in &report.unread {
+            reporter.note(&unread.to_string());
+        }
+        report.into_result()?;
     }
     let metadata = partial
         .file()
@@ -126,27 +139,16 @@ pub fn finish(
         .map(|sha256| sidecar::prepare(&finished.path, sha256))
         .transpose()?;
     if options.sync {
-        partial
-            .file()
-            .sync_all()
-            .map_err(|error| Error::path("write", &finished.path, error))?;
-    }
-    leftovers::commit(|| {
-        // The sidecar first: an earlier output stays whole unless everything is in place.
-        let sidecar = match sidecar {
-            Some(sidecar) => {
-                let path = sidecar.output().to_owned();
-                sidecar.persist()?;
-                Some(path)
-            }
-            None => None,
-        };
-        if let Err(error) = partial.persist() {
-            if let Some(path) = sidecar {
-                let _ = std::fs::remove_file(path);
-            }
-            return Err(error);
+        for file in sidecar.iter().chain([&partial]) {
+            file.file()
+                .sync_all()
+                .map_err(|error| Error::path("write", file.output(), error))?;
         }
-        Ok(finished)
-    })
+    }
+    if !options.sha256 {
+        sidecar::note_earlier(&finished.path, reporter);
+    }
+    // The sidecar first: an earlier output stays whole unless everything is in place.
+    persist_together(sidecar.into_iter().chain([partial]).collect())?;
+    Ok(finished)
 }

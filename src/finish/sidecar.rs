@@ -3,26 +3,44 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, escape_path};
 use crate::oci::Digest;
 use crate::partial_file::PartialFile;
+use crate::progress::Reporter;
 
 /// Writes the line for `output`, under its own name in its own directory, not yet named.
 ///
 /// # Errors
 /// [`Error::Io`].
 pub fn prepare(output: &Path, sha256: &Digest) -> Result<PartialFile> {
-    let mut path = OsString::from(output);
-    path.push(".sha256");
-    let partial = PartialFile::create(Path::new(&path))?;
+    let path = path_for(output);
+    let partial = PartialFile::create(&path)?;
     let name = output.file_name().unwrap_or_default().as_bytes();
     partial
         .file()
         .write_all_at(&line(sha256.digest(), name), 0)
-        .map_err(|error| Error::path("write", Path::new(&path), error))?;
+        .map_err(|error| Error::path("write", &path, error))?;
     Ok(partial)
+}
+
+/// Says that a sidecar which is there is not renewed. It is left: it may be what the output is to be
+/// held against.
+pub fn note_earlier(output: &Path, reporter: &dyn Reporter) {
+    let path = path_for(output);
+    if std::fs::symlink_metadata(&path).is_ok() {
+        reporter.note(&format!(
+            "{} was there before and is left as it is (--sha256 renews it)",
+            escape_path(path.as_os_str().as_bytes())
+        ));
+    }
+}
+
+fn path_for(output: &Path) -> PathBuf {
+    let mut path = OsString::from(output);
+    path.push(".sha256");
+    path.into()
 }
 
 /// sha256sum marks a line whose name it had to escape with a backslash.

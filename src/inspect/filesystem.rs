@@ -6,13 +6,14 @@ use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::file_kind;
 use crate::oci::ChainId;
 use crate::ondisk::features::{Features, INCOMPAT_64BIT, INCOMPAT_RECOVER};
 use crate::ondisk::group_descriptor::GroupDescriptor;
 use crate::ondisk::inode::{FileType, decode_mode, decode_size};
 use crate::ondisk::status::Status;
 use crate::ondisk::superblock::{
-    COMPAT_HAS_JOURNAL, MAGIC, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET_BYTES, Superblock,
+    COMPAT_HAS_JOURNAL, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET_BYTES, Superblock,
 };
 use crate::ondisk::xattr::{CHAIN_ID_XATTR, split_name};
 use crate::ondisk::xattr_lookup::find_in_inode;
@@ -64,11 +65,7 @@ pub fn is_filesystem(path: &Path) -> bool {
         if !metadata.is_file() && !metadata.file_type().is_block_device() {
             return Ok(false);
         }
-        let mut head = [0; 2048];
-        File::open(path)?.read_exact_at(&mut head, 0)?;
-        let superblock = head.last_chunk().map(Superblock::decode);
-        let is_tar = head[257..].starts_with(b"ustar");
-        Ok(!is_tar && superblock.is_some_and(|superblock| superblock.magic == MAGIC))
+        Ok(file_kind::is_ext(&file_kind::head(&File::open(path)?)?))
     };
     read().unwrap_or(false)
 }
@@ -81,18 +78,8 @@ impl Filesystem {
     /// [`Error::BadImage`] where its superblock makes no sense.
     pub fn read(path: &Path) -> Result<Self> {
         let cannot_read = |error| Error::path("read", path, error);
-        let metadata = fs::metadata(path).map_err(|error| Error::path("open", path, error))?;
-        if !is_filesystem(path) {
-            if metadata.is_file() {
-                // Why it cannot be read is the better error.
-                File::open(path).map_err(|error| Error::path("open", path, error))?;
-            }
-            return Err(Error::unsupported(format!(
-                "{}: expected an ext2, ext3 or ext4 filesystem image, found none",
-                path.display()
-            )));
-        }
-        let mut file = File::open(path).map_err(|error| Error::path("open", path, error))?;
+        let mut file = file_kind::open_ext(path)?;
+        let metadata = file.metadata().map_err(cannot_read)?;
         let mut bytes = [0; SUPERBLOCK_BYTES];
         file.read_exact_at(&mut bytes, SUPERBLOCK_OFFSET_BYTES)
             .map_err(cannot_read)?;

@@ -6,7 +6,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 
 use super::decompress::Decompressor;
 use super::tar::{BUFFER_BYTES, TarBytes, read_to_the_brim};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::page_buffer::PageBuffer;
 
 /// Enough to even out who is faster for a moment, few enough to stay in the processor's caches.
@@ -15,29 +15,43 @@ const BUFFERS: usize = 3;
 /// A buffer and how much of it is filled.
 type Filled = (PageBuffer, usize);
 
-/// What a thread has decompressed, in buffers that go back and forth; nothing is copied.
-pub(super) struct ReadAhead<'scope> {
-    filled: Receiver<io::Result<Filled>>,
-    emptied: Sender<PageBuffer>,
-    thread: ScopedJoinHandle<'scope, Result<u64>>,
+/// What a thread has decompressed, in buffers that go back and forth; nothing is copied. Where there
+/// can be no thread, it is decompressed when it is wanted.
+pub(super) enum ReadAhead<'scope> {
+    Ahead {
+        filled: Receiver<io::Result<Filled>>,
+        emptied: Sender<PageBuffer>,
+        thread: ScopedJoinHandle<'scope, Result<u64>>,
+    },
+    Inline(Box<Decompressor<'scope>>),
 }
 
 impl<'scope> ReadAhead<'scope> {
     /// Starts decompressing. The thread ends at the end, at the first error or when this is dropped.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where there can be no thread.
     pub(super) fn start(
         scope: &'scope Scope<'scope, '_>,
-        mut decompressor: Decompressor<'scope>,
-    ) -> Result<Self> {
+        decompressor: Decompressor<'scope>,
+    ) -> Self {
+        let named = || std::thread::Builder::new().name("decompress".to_owned());
+        Self::start_on(decompressor, |decompress| {
+            named().spawn_scoped(scope, decompress)
+        })
+    }
+
+    fn start_on(
+        decompressor: Decompressor<'scope>,
+        spawn: impl FnOnce(
+            Box<dyn FnOnce() -> Result<u64> + Send + 'scope>,
+        ) -> io::Result<ScopedJoinHandle<'scope, Result<u64>>>,
+    ) -> Self {
         let (to_reader, filled) = channel();
         let (emptied, to_fill) = channel::<PageBuffer>();
-        for _ in 0..BUFFERS {
-            // The receiver is right here.
-            let _ = emptied.send(PageBuffer::new(BUFFER_BYTES));
-        }
+        // A thread that cannot be had takes with it what it was to run.
+        let (hand_over, handed_over) = channel();
         let decompress = move || {
+            let Ok(mut decompressor): Result<Decompressor<'scope>, _> = handed_over.recv() else {
+                return Ok(0);
+            };
             // One side gone means that the other's result is no longer wanted.
             while let Ok(mut buffer) = to_fill.recv() {
                 let length = read_to_the_brim(&mut decompressor, &mut buffer);
@@ -52,38 +66,54 @@ impl<'scope> ReadAhead<'scope> {
             }
             decompressor.left_bytes()
         };
-        let thread = std::thread::Builder::new()
-            .name("decompress".to_owned())
-            .spawn_scoped(scope, decompress)
-            .map_err(|error| Error::io("cannot start a thread", error))?;
-        Ok(Self {
+        let Ok(thread) = spawn(Box::new(decompress)) else {
+            return Self::Inline(Box::new(decompressor));
+        };
+        for _ in 0..BUFFERS {
+            // The receivers are there until they have all of it.
+            let _ = emptied.send(PageBuffer::new(BUFFER_BYTES));
+        }
+        let _ = hand_over.send(decompressor);
+        Self::Ahead {
             filled,
             emptied,
             thread,
-        })
+        }
     }
 
     /// After the last byte: how many stored bytes were not taken.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] after a panic only.
+    /// [`Error::Mismatch`](crate::Error::Mismatch) after a panic only.
     pub(super) fn left_bytes(self) -> Result<u64> {
-        drop(self.filled);
-        self.thread
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        match self {
+            Self::Ahead { filled, thread, .. } => {
+                drop(filled);
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            }
+            Self::Inline(mut decompressor) => decompressor.left_bytes(),
+        }
     }
 }
 
 impl TarBytes for ReadAhead<'_> {
     fn next(&mut self, buffer: &mut PageBuffer) -> io::Result<usize> {
-        // Only after the last one has the thread hung up.
-        let Ok(filled) = self.filled.recv() else {
-            return Ok(0);
-        };
-        let (next, length) = filled?;
-        // Nor does it matter then that nobody takes this one.
-        let _ = self.emptied.send(std::mem::replace(buffer, next));
-        Ok(length)
+        match self {
+            Self::Ahead {
+                filled, emptied, ..
+            } => {
+                // Only after the last one has the thread hung up.
+                let Ok(filled) = filled.recv() else {
+                    return Ok(0);
+                };
+                let (next, length) = filled?;
+                // Nor does it matter then that nobody takes this one.
+                let _ = emptied.send(std::mem::replace(buffer, next));
+                Ok(length)
+            }
+            Self::Inline(decompressor) => read_to_the_brim(&mut **decompressor, buffer),
+        }
     }
 }

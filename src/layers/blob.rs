@@ -7,12 +7,14 @@ use super::budget::Budget;
 use super::compression::{Compression, MAGIC_BYTES};
 use super::decompress::Decompressor;
 use super::layer_progress::LayerProgress;
+use super::own_copy::own_copy;
 use super::plain::PlainTar;
 use super::stored::StoredReader;
 use super::tar::{self, Index};
 use super::tee::{Expansion, Spool, Tee};
 use super::verification::{Expected, Verification};
 use super::verifying::{Check, Verifying, Which};
+use super::windows::Windows;
 use super::{Changeset, LayerSummary, ReadOptions};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
@@ -37,6 +39,7 @@ pub(super) struct BlobReader<'a> {
     pub(super) options: &'a ReadOptions,
     pub(super) budget: &'a Budget<'a>,
     pub(super) verifying: &'a Verifying,
+    pub(super) windows: &'a Windows,
     pub(super) stop: &'a (dyn Fn() -> bool + Sync),
 }
 
@@ -66,7 +69,11 @@ impl BlobReader<'_> {
             Compression::Gzip => {
                 self.compressed(meter, |stored, _| Ok(Decompressor::gzip(stored)))?
             }
-            Compression::Zstd => self.compressed(meter, Decompressor::zstd)?,
+            Compression::Zstd => {
+                // Before anything is told about the layer that others might wait for.
+                let _window = self.windows.take();
+                self.compressed(meter, Decompressor::zstd)?
+            }
         };
         warnings.merge(index.warnings);
         Ok(ReadLayer {
@@ -87,34 +94,40 @@ impl BlobReader<'_> {
         })
     }
 
-    /// Stored bytes and tar are the same, stay where they are, and are hashed as one.
+    /// Stored bytes and tar are the same, stay where they are, and are hashed as one. Where others
+    /// may write them, that is done with a copy.
     fn plain(&self, meter: &Arc<dyn Meter>) -> Result<(Index, FileRegion)> {
         let blob = self.blob;
         let is_arriving = self.stored.is_verified_on_the_way();
+        let copy = match is_arriving {
+            true => None,
+            false => own_copy(self.stored, self.options, self.stop)?,
+        };
+        let stored = copy.as_ref().unwrap_or(self.stored);
         let is_hashed =
             blob.is_hashed || (is_arriving && blob.digest.as_ref() == Some(&blob.diff_id.0));
         let progress = LayerProgress::new(meter, &blob.stored, usize::from(!is_hashed));
         if is_hashed {
             progress.add(blob.stored.length_bytes());
         } else if !is_arriving {
-            self.verify_plain(&progress)?;
+            self.verify_plain(stored, &progress)?;
         }
-        let tar = PlainTar::new(self.stored, self.budget, self.stop);
+        let tar = PlainTar::new(stored, self.budget, self.stop);
         let index = tar::index(tar, &self.options.limits, self.budget)?;
         self.expect_right()?;
         if is_arriving && !is_hashed {
-            self.verify_plain(&progress)?;
+            self.verify_plain(stored, &progress)?;
         }
         progress.one_less();
-        Ok((index, self.stored.region().clone()))
+        Ok((index, stored.region().clone()))
     }
 
-    fn verify_plain(&self, progress: &Arc<LayerProgress>) -> Result<()> {
+    fn verify_plain(&self, stored: &OpenBlob, progress: &Arc<LayerProgress>) -> Result<()> {
         let diff_id = Expected::Tar(self.blob.diff_id.clone());
         self.verifying.add(Check {
             layer: self.layer,
             which: Which::Stored,
-            bytes: self.stored.region().clone(),
+            bytes: stored.region().clone(),
             verification: Verification::new(self.stored_digest().into_iter().chain([diff_id]))?,
             progress: Arc::clone(progress),
             is_counted: true,
@@ -165,7 +178,7 @@ impl BlobReader<'_> {
         };
         let (index, tar) = std::thread::scope(|scope| {
             let mut tee = Tee {
-                reader: ReadAhead::start(scope, decompressor)?,
+                reader: ReadAhead::start(scope, decompressor),
                 spool,
                 growing: &growing,
                 budget: self.budget,

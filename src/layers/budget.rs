@@ -12,6 +12,7 @@ pub(super) struct Used {
     entries: AtomicU64,
     tar_bytes: AtomicU64,
     index_bytes: AtomicU64,
+    expanded_bytes: AtomicU64,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,8 @@ struct Amounts {
     entries: u64,
     tar_bytes: u64,
     index_bytes: u64,
+    /// Of the tar bytes those that were compressed.
+    expanded_bytes: u64,
 }
 
 impl Amounts {
@@ -27,6 +30,7 @@ impl Amounts {
             entries: sum.entries + layer.entries.load(Ordering::Relaxed),
             tar_bytes: sum.tar_bytes + layer.tar_bytes.load(Ordering::Relaxed),
             index_bytes: sum.index_bytes + layer.index_bytes.load(Ordering::Relaxed),
+            expanded_bytes: sum.expanded_bytes + layer.expanded_bytes.load(Ordering::Relaxed),
         })
     }
 
@@ -35,10 +39,22 @@ impl Amounts {
             entries: self.entries + other.entries,
             tar_bytes: self.tar_bytes + other.tar_bytes,
             index_bytes: self.index_bytes + other.index_bytes,
+            expanded_bytes: self.expanded_bytes + other.expanded_bytes,
         }
     }
 
-    fn check(self, limits: &Limits) -> Result<()> {
+    /// Holds what the layers up to one have used against the limits, of which expansion is by how
+    /// many bytes they are stored in.
+    fn check(self, limits: &Limits, stored_bytes: u64) -> Result<()> {
+        let expansion = stored_bytes
+            .saturating_mul(limits.max_expansion)
+            .max(limits.max_expansion_from);
+        if self.expanded_bytes > expansion {
+            return Err(Error::bad_image(format!(
+                "expected at most {} uncompressed bytes for each of the {stored_bytes} stored ones of all layers up to this, each blob counted once, found more (--max-expansion raises the limit)",
+                limits.max_expansion
+            )));
+        }
         for (found, limit, what, flag) in [
             (self.entries, limits.max_entries, "entries", "--max-entries"),
             (
@@ -70,6 +86,8 @@ impl Amounts {
 #[derive(Debug)]
 pub(super) struct Budget<'a> {
     limits: &'a Limits,
+    /// Of the layers up to and with this one, each blob counted once.
+    stored_bytes: u64,
     published: &'a Used,
     layers_below: &'a [Used],
     own: Cell<Amounts>,
@@ -78,9 +96,15 @@ pub(super) struct Budget<'a> {
 
 impl<'a> Budget<'a> {
     /// The budget of the layer at `index` of `layers`.
-    pub(super) fn new(limits: &'a Limits, layers: &'a [Used], index: usize) -> Self {
+    pub(super) fn new(
+        limits: &'a Limits,
+        layers: &'a [Used],
+        stored_bytes: &[u64],
+        index: usize,
+    ) -> Self {
         Self {
             limits,
+            stored_bytes: stored_bytes[index],
             published: &layers[index],
             layers_below: &layers[..index],
             own: Cell::default(),
@@ -94,7 +118,16 @@ impl<'a> Budget<'a> {
         own.entries += 1;
         own.index_bytes += index_bytes;
         self.own.set(own);
-        own.plus(self.below.get()).check(self.limits)
+        own.plus(self.below.get())
+            .check(self.limits, self.stored_bytes)
+    }
+
+    /// More bytes that a compressed layer's tar has.
+    pub(super) fn add_expanded_bytes(&self, bytes: u64) -> Result<()> {
+        let mut own = self.own.get();
+        own.expanded_bytes += bytes;
+        self.own.set(own);
+        self.add_tar_bytes(bytes)
     }
 
     /// More bytes of the uncompressed tar; also looks what the layers below have used meanwhile.
@@ -110,7 +143,8 @@ impl<'a> Budget<'a> {
         }
         self.publish();
         self.below.set(Amounts::of(self.layers_below));
-        own.plus(self.below.get()).check(self.limits)
+        own.plus(self.below.get())
+            .check(self.limits, self.stored_bytes)
     }
 
     /// Uncompressed bytes so far.
@@ -124,10 +158,12 @@ impl<'a> Budget<'a> {
             entries,
             tar_bytes,
             index_bytes,
+            expanded_bytes,
         } = self.published;
         entries.store(own.entries, Ordering::Relaxed);
         tar_bytes.store(own.tar_bytes, Ordering::Relaxed);
         index_bytes.store(own.index_bytes, Ordering::Relaxed);
+        expanded_bytes.store(own.expanded_bytes, Ordering::Relaxed);
     }
 }
 
@@ -139,13 +175,43 @@ impl Drop for Budget<'_> {
 
 /// Whether the layers from the base up to and with `index` stay within the limits, once all of
 /// them have been read as far as they go.
-pub(super) fn within(limits: &Limits, layers: &[Used], index: usize) -> bool {
-    Amounts::of(&layers[..=index]).check(limits).is_ok()
+pub(super) fn within(limits: &Limits, layers: &[Used], stored_bytes: &[u64], index: usize) -> bool {
+    Amounts::of(&layers[..=index])
+        .check(limits, stored_bytes[index])
+        .is_ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const STORED: [u64; 3] = [1 << 20; 3];
+
+    // Found by a layout whose manifest listed one blob of 2 KB forty times: each layer alone stayed
+    // below the ceiling, and together they filled the work directory.
+    #[test]
+    fn a_blob_listed_again_and_again_may_expand_no_more_than_once() {
+        let limits = Limits {
+            max_expansion: 10,
+            max_expansion_from: 50,
+            ..Limits::default()
+        };
+        let layers: [Used; 3] = Default::default();
+        // Of the same ten bytes.
+        let stored = [10; 3];
+        let expand = |index: usize, bytes: u64| {
+            Budget::new(&limits, &layers, &stored, index).add_expanded_bytes(bytes)
+        };
+        expand(0, 60).unwrap();
+        // What is stored as it is does not count.
+        let plain = Budget::new(&limits, &layers, &stored, 1);
+        plain.add_tar_bytes(1000).unwrap();
+        drop(plain);
+        let error = expand(2, 41).unwrap_err().to_string();
+        assert!(error.contains("--max-expansion"), "{error}");
+        assert!(within(&limits, &layers, &stored, 1));
+        assert!(!within(&limits, &layers, &stored, 2));
+    }
 
     #[test]
     fn a_layer_is_charged_for_what_stands_below_it_and_never_for_what_stands_above() {
@@ -154,8 +220,8 @@ mod tests {
             ..Limits::default()
         };
         let layers: [Used; 3] = Default::default();
-        let top = Budget::new(&limits, &layers, 2);
-        let base = Budget::new(&limits, &layers, 0);
+        let top = Budget::new(&limits, &layers, &STORED, 2);
+        let base = Budget::new(&limits, &layers, &STORED, 0);
         for _ in 0..3 {
             top.add_entry(0).unwrap();
         }
@@ -164,8 +230,8 @@ mod tests {
         base.add_tar_bytes(1).unwrap();
         let error = top.add_tar_bytes(1).unwrap_err().to_string();
         assert!(error.contains("--max-entries"), "{error}");
-        assert!(within(&limits, &layers, 1));
-        assert!(!within(&limits, &layers, 2));
+        assert!(within(&limits, &layers, &STORED, 1));
+        assert!(!within(&limits, &layers, &STORED, 2));
     }
 
     #[test]
@@ -177,14 +243,14 @@ mod tests {
             ..Limits::default()
         };
         let layers: [Used; 2] = Default::default();
-        let base = Budget::new(&limits, &layers, 0);
+        let base = Budget::new(&limits, &layers, &STORED, 0);
         let error = base.add_tar_bytes(9).unwrap_err().to_string();
         assert!(error.contains("--max-layer-bytes"), "{error}");
         drop(base);
-        let top = Budget::new(&limits, &layers, 1);
+        let top = Budget::new(&limits, &layers, &STORED, 1);
         let error = top.add_tar_bytes(2).unwrap_err().to_string();
         assert!(error.contains("--max-bytes"), "{error}");
-        let base = Budget::new(&limits, &layers, 0);
+        let base = Budget::new(&limits, &layers, &STORED, 0);
         let error = base.add_entry(6).unwrap_err().to_string();
         assert!(error.contains("--max-index-bytes"), "{error}");
     }

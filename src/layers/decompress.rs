@@ -57,6 +57,14 @@ impl<'a> Decompressor<'a> {
             return failure;
         }
         match self {
+            // That this machine, or a limit set here, has none is not the image's fault.
+            Self::Zstd(..) if error.to_string().contains("not enough memory") => {
+                let text = format!(
+                    "{error}, as its zstd window asks for (fewer --jobs need less, and a limit such as `ulimit -v` counts)"
+                );
+                let error = io::Error::new(io::ErrorKind::OutOfMemory, text);
+                Error::io("cannot decompress a layer", error)
+            }
             Self::Zstd(_, window_log) if error.to_string().contains("too much memory") => {
                 Error::bad_image(format!(
                     "expected a zstd window of at most 2^{window_log} bytes, found a larger one (--max-zstd-window-log raises the limit)"

@@ -9,6 +9,7 @@ mod decompress;
 mod entry;
 mod gzip;
 mod layer_progress;
+mod own_copy;
 mod plain;
 mod read;
 mod stored;
@@ -16,6 +17,7 @@ mod tar;
 mod tee;
 mod verification;
 mod verifying;
+mod windows;
 
 pub use entry::{Content, Data, DataExtent, Device, Entry, EntryKind, Xattr};
 pub use read::{ReadOptions, read};

@@ -1,5 +1,6 @@
 //! All layers of an image, read side by side, with results that do not depend on who was faster.
 
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,11 +9,12 @@ use std::sync::{Arc, Mutex};
 use super::blob::{BlobReader, ReadLayer};
 use super::budget::{Budget, Used, within};
 use super::verifying::Verifying;
+use super::windows::Windows;
 use super::{Contents, Layers, label};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::progress::{Meter, Reporter, Silent, Unit};
-use crate::source::{Image, LayerBlob};
+use crate::source::{Downloads, Image, LayerBlob};
 use crate::warnings::Warnings;
 
 /// How to read layers.
@@ -44,23 +46,38 @@ pub fn read(image: &Image, options: &ReadOptions, reporter: &dyn Reporter) -> Re
         verifying: Verifying::start(&image.reference, labels.collect(), options.jobs),
         options,
         reporter,
+        windows: Windows::new(&options.limits),
         used: image.layers.iter().map(|_| Used::default()).collect(),
+        stored_bytes: stored_bytes(image),
         order: order(image, options.jobs),
         next: AtomicUsize::new(0),
         lowest_failed: AtomicUsize::new(usize::MAX),
         results: image.layers.iter().map(|_| Mutex::default()).collect(),
         meters: waiting(image, reporter),
     };
-    queue.run();
+    queue.run()?;
     queue.collect()
+}
+
+/// Ends the downloads, also on the way out of a panic: else they would be waited for.
+struct CancelOnDrop<'a>(Option<&'a dyn Downloads>);
+
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        if let Some(downloads) = self.0 {
+            downloads.cancel();
+        }
+    }
 }
 
 struct Queue<'a> {
     image: &'a Image,
     verifying: Verifying,
+    windows: Windows,
     options: &'a ReadOptions,
     reporter: &'a dyn Reporter,
     used: Vec<Used>,
+    stored_bytes: Vec<u64>,
     order: Vec<usize>,
     next: AtomicUsize,
     lowest_failed: AtomicUsize,
@@ -70,27 +87,43 @@ struct Queue<'a> {
 }
 
 impl Queue<'_> {
-    fn run(&self) {
+    /// # Errors
+    /// [`Error::Io`] where downloads need a thread and none is to be had.
+    fn run(&self) -> Result<()> {
         let jobs = self.options.jobs.get().min(self.image.layers.len());
         let downloads = self.image.downloads.as_deref();
         if jobs <= 1 && downloads.is_none() {
-            return self.work();
+            self.work();
+            return Ok(());
         }
+        let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
         std::thread::scope(|scope| {
             if let Some(downloads) = downloads {
-                for _ in 0..downloads.threads() {
-                    scope.spawn(|| downloads.work(&self.meters, self.reporter));
+                let work = || downloads.work(&self.meters, self.reporter);
+                for index in 0..downloads.threads() {
+                    match named("download").spawn_scoped(scope, work) {
+                        Ok(_) => {}
+                        // Readers wait for what comes: one there must be.
+                        Err(error) if index == 0 => {
+                            return Err(Error::io("cannot start a thread", error));
+                        }
+                        Err(_) => break,
+                    }
                 }
             }
-            let readers: Vec<_> = (0..jobs).map(|_| scope.spawn(|| self.work())).collect();
+            // This one reads, too: others are welcome but not needed.
+            let readers: Vec<_> = (1..jobs)
+                .map_while(|_| named("read").spawn_scoped(scope, || self.work()).ok())
+                .collect();
+            let cancel = CancelOnDrop(downloads);
+            self.work();
             let ended: Vec<_> = readers.into_iter().map(|reader| reader.join()).collect();
-            if let Some(downloads) = downloads {
-                downloads.cancel();
-            }
+            drop(cancel);
             if let Some(panic) = ended.into_iter().find_map(Result::err) {
                 std::panic::resume_unwind(panic);
             }
-        });
+            Ok(())
+        })
     }
 
     /// Takes layers in their order until there are none left, but for those above one that has
@@ -132,8 +165,9 @@ impl Queue<'_> {
                 blob,
                 stored: &stored,
                 options: self.options,
-                budget: &Budget::new(&self.options.limits, &self.used, index),
+                budget: &Budget::new(&self.options.limits, &self.used, &self.stored_bytes, index),
                 verifying: &self.verifying,
+                windows: &self.windows,
                 stop,
             }
             .read(meter);
@@ -191,7 +225,7 @@ impl Queue<'_> {
             // What is no longer waited for cannot be read again.
             return result.unwrap_or_else(unread);
         }
-        if !within(&self.options.limits, &self.used, index) {
+        if !within(&self.options.limits, &self.used, &self.stored_bytes, index) {
             // It was charged for what the layers below had used at that moment. Now that they are
             // known to the last entry, it fails at the same place every time.
             let silent: Arc<dyn Meter> = Arc::new(Silent);
@@ -209,6 +243,29 @@ fn order(image: &Image, jobs: NonZeroUsize) -> Vec<usize> {
         order.sort_by_key(|index| std::cmp::Reverse(image.layers[*index].stored.length_bytes()));
     }
     order
+}
+
+/// For each layer how many bytes it and those below it are stored in, each blob counted once: a
+/// blob may be listed again and again.
+fn stored_bytes(image: &Image) -> Vec<u64> {
+    let mut digests = HashSet::new();
+    let mut regions = HashSet::new();
+    let mut sum: u64 = 0;
+    let mut sums = Vec::with_capacity(image.layers.len());
+    for layer in &image.layers {
+        let is_new = match (&layer.digest, layer.stored.at_hand()) {
+            (Some(digest), _) => digests.insert(digest),
+            (None, Some(region)) => {
+                regions.insert((Arc::as_ptr(&region.file), region.offset_bytes))
+            }
+            (None, None) => true,
+        };
+        if is_new {
+            sum = sum.saturating_add(layer.stored.length_bytes());
+        }
+        sums.push(sum);
+    }
+    sums
 }
 
 /// A line for every layer of an image that must be waited for.

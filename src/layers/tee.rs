@@ -71,10 +71,10 @@ impl<'a> Spool<'a> {
     }
 }
 
-fn spool_failed(work_dir: &Path, error: io::Error) -> Error {
+pub(super) fn spool_failed(work_dir: &Path, error: io::Error) -> Error {
     Error::io(
         format!(
-            "cannot write a decompressed layer to the work directory {} (--work-dir names another)",
+            "cannot write a layer to the work directory {} (--work-dir names another)",
             work_dir.display()
         ),
         error,
@@ -120,7 +120,7 @@ impl Expansion {
 
 impl<R: TarBytes> Tee<'_, R> {
     fn pass(&mut self, bytes: &[u8]) -> Result<()> {
-        self.budget.add_tar_bytes(bytes.len() as u64)?;
+        self.budget.add_expanded_bytes(bytes.len() as u64)?;
         self.expansion.check(self.budget.tar_bytes())?;
         self.spool.write(bytes)?;
         self.growing.grow(bytes.len() as u64);

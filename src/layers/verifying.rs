@@ -77,7 +77,10 @@ impl Verifying {
                 })
                 .ok()
         };
-        let threads = (1..jobs.get()).filter_map(thread).collect();
+        // A layer has two digests, and who finishes computes one of them. The first thread that is not
+        // to be had is the last that is asked for.
+        let useful = jobs.get().min(labels.len() * 2);
+        let threads = (1..useful).map_while(thread).collect();
         Self {
             board,
             threads,

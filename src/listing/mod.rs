@@ -84,6 +84,17 @@ impl Listing {
         found.ok().map(|index| self.lines.remove(index))
     }
 
+    /// Takes one attribute out of what is known of a path.
+    pub fn leave_out_attribute(&mut self, path: &[u8], name: &[u8]) {
+        let found = self.lines.binary_search_by(|line| (*line.path).cmp(path));
+        if let Ok(index) = found
+            && let Some(xattrs) = &mut self.lines[index].xattrs
+        {
+            let kept = xattrs.iter().filter(|xattr| *xattr.name != *name);
+            *xattrs = kept.cloned().collect();
+        }
+    }
+
     /// All lines, for filling in what was unknown. Paths must stay as they are.
     pub fn lines_mut(&mut self) -> impl Iterator<Item = &mut Line> {
         self.lines.iter_mut()

@@ -66,7 +66,7 @@ pub fn format(
     let identity = &plan.identity;
     let request = &plan.sized.request;
     let mut mke2fs = tools
-        .mke2fs(identity.made_seconds)
+        .mke2fs(identity.mke2fs_seconds())
         .env("MKE2FS_CONFIG", Some(&path_of_open_file(&configuration)?))
         .args(["-q", "-F", "-t", "ext3", "-T", "default", "-m", "1"])
         .args(["-N", &request.inodes.to_string()])
@@ -81,10 +81,10 @@ pub fn format(
     if let JournalSize::Mebibytes(size) = request.journal {
         mke2fs = mke2fs.args(["-J", &format!("size={size}")]);
     }
-    let path = partial.path_for_programs();
+    let path = partial.path_for_programs()?;
     mke2fs.arg(&path).run_to_success(reporter)?;
     tools
-        .tune2fs(identity.made_seconds)
+        .tune2fs(identity.mke2fs_seconds())
         .args(["-c", "0", "-i", "0"].map(OsStr::new))
         .arg(&path)
         .run_to_success(reporter)?;
@@ -152,7 +152,7 @@ fn hold_against_plan(superblock: &Superblock, plan: &Plan) -> Result<()> {
         ("s_journal_inum", 8, u64::from(superblock.journal_inode)),
         (
             "s_mkfs_time",
-            u64::from(plan.identity.made_seconds),
+            u64::from(plan.identity.mke2fs_seconds()),
             u64::from(superblock.made_seconds),
         ),
         (

@@ -83,17 +83,17 @@ impl Tools {
 
     /// mke2fs, with the clock stopped.
     pub fn mke2fs(&self, seconds: u32) -> Program {
-        stopped(&self.mke2fs, seconds)
+        stopped(&self.mke2fs, seconds.into())
     }
 
     /// tune2fs, with the clock stopped.
     pub fn tune2fs(&self, seconds: u32) -> Program {
-        stopped(&self.tune2fs, seconds)
+        stopped(&self.tune2fs, seconds.into())
     }
 
     /// e2fsck, if it was asked for; with the clock stopped, so that a filesystem from the future
     /// of this machine is not called damaged.
-    pub fn e2fsck(&self, seconds: u32) -> Option<Program> {
+    pub fn e2fsck(&self, seconds: u64) -> Option<Program> {
         let path = self.e2fsck.as_deref()?;
         let seconds_text = seconds.to_string();
         Some(stopped(path, seconds).env("E2FSCK_TIME", Some(OsStr::new(&seconds_text))))
@@ -107,7 +107,7 @@ impl Tools {
 
 /// A program that knows one time only and waits for no disk: whether the output is to be synced is
 /// decided at the end.
-fn stopped(path: &Path, seconds: u32) -> Program {
+fn stopped(path: &Path, seconds: u64) -> Program {
     VARIABLES
         .into_iter()
         .fold(Program::new(path), |program, name| program.env(name, None))

@@ -5,8 +5,9 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use crate::error::{Error, Result};
+use crate::file_kind;
 use crate::ondisk::superblock::{
-    COMPAT_HAS_JOURNAL, MAGIC, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET_BYTES, Superblock,
+    COMPAT_HAS_JOURNAL, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET_BYTES, Superblock,
 };
 
 /// `s_feature_incompat` that ext2 and ext3 know: filetype, recover, meta_bg.
@@ -71,21 +72,13 @@ impl Filesystem {
     pub fn read(image: &File, name: &str) -> Result<Self> {
         let io = |error| Error::io(format!("cannot read {name}"), error);
         let file_bytes = image.metadata().map_err(io)?.len();
-        let foreign = || {
-            Error::unsupported("expected an ext2, ext3 or ext4 filesystem, found none")
-                .in_image(name)
-        };
-        if file_bytes < SUPERBLOCK_OFFSET_BYTES + SUPERBLOCK_BYTES as u64 {
-            return Err(foreign());
-        }
+        let head = file_kind::head(image).map_err(io)?;
+        file_kind::expect_ext(&head, name)?;
         let mut bytes = [0; SUPERBLOCK_BYTES];
         image
             .read_exact_at(&mut bytes, SUPERBLOCK_OFFSET_BYTES)
             .map_err(io)?;
         let superblock = Superblock::decode(&bytes);
-        if superblock.magic != MAGIC {
-            return Err(foreign());
-        }
         if superblock.feature_incompat & INCOMPAT_JOURNAL_DEV != 0 {
             return Err(Error::unsupported(
                 "expected an ext2, ext3 or ext4 filesystem, found the journal of one",

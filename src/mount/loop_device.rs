@@ -12,10 +12,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::{CWD, FileType, Mode};
 use rustix::io::Errno;
 use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, Setter, ioctl};
 
 use crate::error::{Error, Result};
+
+/// Documentation/admin-guide/devices.txt of the kernel.
+const LOOP_MAJOR: u32 = 7;
 
 const LOOP_CONTROL: &str = "/dev/loop-control";
 const LOOP_CONFIGURE: Opcode = 0x4c0a;
@@ -48,14 +52,18 @@ impl LoopDevice {
     /// [`Error::Unsupported`] where this machine or container has no loop devices to give,
     /// [`Error::Io`] otherwise.
     pub fn over(file: &File) -> Result<Self> {
-        let control = open(Path::new(LOOP_CONTROL))
+        let control = open_or_make(Path::new(LOOP_CONTROL), &CONTROL_NODE)
             .map_err(|error| none_here(Path::new(LOOP_CONTROL), error))?;
         let mut last = Errno::BUSY;
         for attempt in 0..ATTEMPTS {
             let number = free_number(&control)
                 .map_err(|error| Error::io("cannot find a free loop device", error.into()))?;
             let path = PathBuf::from(format!("/dev/loop{number}"));
-            let device = match open(&path) {
+            let node = Node {
+                file_type: FileType::BlockDevice,
+                numbers: numbers_of(number),
+            };
+            let device = match open_or_make(&path, &node) {
                 Ok(device) => device,
                 // Being removed by another process.
                 Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => continue,
@@ -90,6 +98,44 @@ fn open(path: &Path) -> io::Result<File> {
         .read(true)
         .custom_flags(close_on_exec)
         .open(path)
+}
+
+/// A device's node, as it is made where /dev is a plain directory that nobody fills.
+struct Node {
+    file_type: FileType,
+    numbers: (u32, u32),
+}
+
+const CONTROL_NODE: Node = Node {
+    file_type: FileType::CharacterDevice,
+    numbers: (10, 237),
+};
+
+/// Major and minor of a loop device: its number is its minor, unless it was given partitions.
+fn numbers_of(number: u32) -> (u32, u32) {
+    let told = std::fs::read_to_string(format!("/sys/block/loop{number}/dev")).ok();
+    told.as_deref()
+        .and_then(|text| text.trim_end().split_once(':'))
+        .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)))
+        .unwrap_or((LOOP_MAJOR, number))
+}
+
+/// Opens a device, its node made where there is none.
+fn open_or_make(path: &Path, node: &Node) -> io::Result<File> {
+    match open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let (major, minor) = node.numbers;
+            let device = rustix::fs::makedev(major, minor);
+            let mode = Mode::RUSR | Mode::WUSR;
+            match rustix::fs::mknodat(CWD, path, node.file_type, mode, device) {
+                // Another process was faster.
+                Ok(()) | Err(Errno::EXIST) => open(path),
+                // That there is none says more than why it cannot be made.
+                Err(_) => Err(error),
+            }
+        }
+        opened => opened,
+    }
 }
 
 fn none_here(path: &Path, error: io::Error) -> Error {

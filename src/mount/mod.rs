@@ -11,6 +11,7 @@ mod loop_device;
 mod mount_point;
 mod mount_table;
 mod unmount;
+mod writers;
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
@@ -25,6 +26,7 @@ pub use filesystem::{Filesystem, FilesystemType};
 pub use holders::Holder;
 pub use mount_table::{MountEntry, MountedImage, mounted_images, mounts};
 pub use unmount::{UnmountOptions, find, unmount};
+pub use writers::Caller;
 
 use crate::command;
 use crate::error::{Error, Result};
@@ -89,6 +91,37 @@ impl ImageFile {
             file,
             path: path.to_owned(),
             name,
+        })
+    }
+
+    /// Why somebody other than `caller` can change the image while it is mounted; `None` where
+    /// nobody can.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when that cannot be found out.
+    pub fn other_writer(&self, caller: &Caller) -> Result<Option<String>> {
+        writers::other_writer(&self.file, &self.name, caller)
+    }
+
+    /// Why somebody other than `caller` can put another image in this one's place, which is then
+    /// mounted the next time; `None` where nobody can.
+    pub fn other_renamer(&self, caller: &Caller) -> Option<String> {
+        writers::other_renamer(&self.path, caller)
+    }
+
+    /// Expects that nobody but `caller` can change the image after it was checked.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] with who can, [`Error::Io`] when this is not root.
+    pub fn expect_no_other_writer(&self, caller: &Caller) -> Result<()> {
+        require_root("mount", &self.path)?;
+        self.other_writer(caller)?.map_or(Ok(()), |writer| {
+            Err(Error::unsupported(format!(
+                "{writer}, so that it can be changed after e2fsck has checked it and while the \
+                 kernel reads it (a copy of root's own, or `chown root` and `chmod go-w`, keeps \
+                 others out; --trust mounts it as it is)"
+            ))
+            .in_image(&self.name))
         })
     }
 

@@ -163,6 +163,11 @@ impl MountEntry {
 }
 
 impl MountedImage {
+    /// Whether its image is what `file` was called before another file got that name.
+    pub fn is_of_former(&self, file: &Path) -> bool {
+        self.is_deleted && self.image.as_os_str().as_bytes() == file.as_os_str().as_bytes()
+    }
+
     /// Whether `file` is its image, by whatever name.
     pub fn is_of(&self, file: &Path) -> bool {
         use std::os::unix::fs::MetadataExt;

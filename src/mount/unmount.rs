@@ -28,7 +28,8 @@ pub struct UnmountOptions {
 }
 
 /// The mounts that `target` means: what is mounted on it, where it is a directory; otherwise all
-/// mounts of the image, newest first. The image may be deleted by now.
+/// mounts of the image, newest first. The image may be deleted by now, and another may have its
+/// name: those of the one that has it come before those of the one that had it.
 ///
 /// # Errors
 /// [`Error::Io`] when there are none, [`Error::Unsupported`] when something is mounted that is no
@@ -38,10 +39,14 @@ pub fn find(target: &Path) -> Result<Vec<MountedImage>> {
     if path.is_dir() {
         return on_directory(target, &path).map(|mount| vec![mount]);
     }
-    let mut found: Vec<_> = mounted_images()?
+    let (mut found, others): (Vec<_>, Vec<_>) = mounted_images()?
         .into_iter()
-        .filter(|mounted| mounted.is_of(&path))
-        .collect();
+        .partition(|mounted| mounted.is_of(&path));
+    if found.is_empty() {
+        // An image that was built anew: mounted is the file that had its name before.
+        let former = others.into_iter();
+        found.extend(former.filter(|mounted| mounted.is_of_former(&path)));
+    }
     if found.is_empty() {
         return Err(not_mounted(target, "it is not mounted"));
     }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
+use super::go_json::{keys, list, map, or_default, words};
 use super::{Digest, Platform};
 
 /// An image configuration (OCI image-spec, config.md), in docker's form or OCI's: what may be
@@ -31,7 +31,7 @@ pub struct ImageConfig {
     #[serde(deserialize_with = "or_default")]
     pub rootfs: RootFs,
     /// How the layers came about, base first.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     pub history: Vec<History>,
 }
 
@@ -46,7 +46,7 @@ pub struct RuntimeConfig {
     #[serde(deserialize_with = "keys")]
     pub exposed_ports: BTreeSet<String>,
     /// Environment, as `NAME=value`.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "list")]
     pub env: Vec<String>,
     /// The command that always runs.
     #[serde(deserialize_with = "words")]
@@ -61,7 +61,7 @@ pub struct RuntimeConfig {
     #[serde(deserialize_with = "or_default")]
     pub working_dir: String,
     /// Free metadata.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "map")]
     pub labels: BTreeMap<String, Option<String>>,
     /// The signal that asks the command to end.
     pub stop_signal: Option<String>,
@@ -71,7 +71,7 @@ pub struct RuntimeConfig {
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RootFs {
-    /// Always `layers`.
+    /// Always `layers`, or nothing.
     #[serde(rename = "type", deserialize_with = "or_default")]
     pub kind: String,
     /// What each layer's uncompressed tar hashes to, base first. Docker leaves it out where
@@ -109,34 +109,6 @@ impl ImageConfig {
     }
 }
 
-fn or_default<'de, D: Deserializer<'de>, T>(deserializer: D) -> Result<T, D::Error>
-where
-    T: Default + Deserialize<'de>,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
-/// The keys of an object whose values mean nothing, as Go writes a set.
-fn keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeSet<String>, D::Error> {
-    let set = Option::<BTreeMap<String, IgnoredAny>>::deserialize(deserializer)?;
-    Ok(set.unwrap_or_default().into_keys().collect())
-}
-
-/// A list of words, or a single one, as docker once wrote it.
-fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Words {
-        List(Vec<String>),
-        One(String),
-    }
-    Ok(match Option::deserialize(deserializer)? {
-        Some(Words::List(list)) => list,
-        Some(Words::One(word)) => vec![word],
-        None => Vec::new(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,15 +118,26 @@ mod tests {
         let config: ImageConfig = serde_json::from_str(
             r#"{"architecture":"amd64","os":"linux","author":null,"created":"0001-01-01T00:00:00Z",
                 "config":{"User":"","ExposedPorts":{"80/tcp":{}},"Env":null,"Cmd":null,"Volumes":null,
-                          "Labels":null,"OnBuild":null,"Entrypoint":"/bin/sh"},
-                "container_config":null,"docker_version":"1.9","history":null,
+                          "Labels":{"a":null},"OnBuild":null,"Entrypoint":"/bin/sh","WorkingDir":null,
+                          "StopSignal":null},
+                "container_config":null,"docker_version":"1.9","history":[null,{"empty_layer":null}],
+                "variant":null,
                 "rootfs":{"type":"layers"}}"#,
         )
         .unwrap();
         assert_eq!(config.platform().to_string(), "linux/amd64");
         assert_eq!(config.config.entrypoint, ["/bin/sh"]);
         assert!(config.config.exposed_ports.contains("80/tcp"));
-        assert!(config.rootfs.diff_ids.is_empty() && config.history.is_empty());
+        assert!(config.rootfs.diff_ids.is_empty());
+        assert!(config.history == vec![History::default(); 2]);
+        for text in [
+            "{}",
+            r#"{"config":null,"rootfs":null,"history":null,"os":null}"#,
+            r#"{"config":{"Env":null,"Cmd":[null]},"rootfs":{"type":null,"diff_ids":null}}"#,
+        ] {
+            let config: ImageConfig = serde_json::from_str(text).unwrap();
+            assert!(config.rootfs == RootFs::default() && config.history.is_empty());
+        }
     }
 
     #[test]

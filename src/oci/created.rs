@@ -4,8 +4,7 @@ use crate::units::Timestamp;
 
 /// Reads an RFC 3339 date and time, as in `2024-05-01T10:20:30.123456789+02:00`.
 ///
-/// Digits beyond nanoseconds are cut off. Docker's "no date", the year 1, is a date like any
-/// other. `None` for anything else.
+/// Digits beyond nanoseconds are cut off. `None` for anything else.
 pub fn parse_created(text: &str) -> Option<Timestamp> {
     let (date, rest) = text.split_once(['T', 't'])?;
     let (year, month_day) = date.split_once('-')?;
@@ -33,6 +32,10 @@ pub fn parse_created(text: &str) -> Option<Timestamp> {
         nanoseconds: fraction.map_or(Some(0), nanoseconds)?,
     })
 }
+
+/// The date that Go writes where it has none: `0001-01-01T00:00:00Z`, found in what `crane append`,
+/// kaniko and bazel make.
+pub const NO_DATE: Timestamp = Timestamp::from_seconds(-62_135_596_800);
 
 fn number(text: &str, digits: usize) -> Option<i64> {
     let plain = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -108,6 +111,14 @@ mod tests {
             };
             assert_eq!(parse_created(text), Some(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn go_writes_no_date_as_the_first_of_the_year_1() {
+        for text in ["0001-01-01T00:00:00Z", "0001-01-01T01:00:00.000+01:00"] {
+            assert_eq!(parse_created(text), Some(NO_DATE), "{text}");
+        }
+        assert_ne!(parse_created("0001-01-01T00:00:01Z"), Some(NO_DATE));
     }
 
     #[test]

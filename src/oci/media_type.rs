@@ -28,7 +28,7 @@ pub enum Kind {
 
 /// What a descriptor of media type `media_type` points at.
 pub fn kind(media_type: &str) -> Kind {
-    match media_type {
+    match media_type.to_ascii_lowercase().as_str() {
         OCI_INDEX | DOCKER_MANIFEST_LIST => Kind::Index,
         OCI_MANIFEST | DOCKER_MANIFEST => Kind::Manifest,
         "application/vnd.docker.distribution.manifest.v1+json"
@@ -38,8 +38,19 @@ pub fn kind(media_type: &str) -> Kind {
 }
 
 /// Whether a configuration of this type belongs to an image and not to some other artifact.
+///
+/// Besides the two proper types docker takes those that registries of before 2017 gave to
+/// configurations (distribution's issue 1621), and one that says nothing.
 pub fn is_image_config(media_type: &str) -> bool {
-    matches!(media_type, OCI_CONFIG | DOCKER_CONFIG)
+    matches!(
+        media_type.to_ascii_lowercase().as_str(),
+        OCI_CONFIG
+            | DOCKER_CONFIG
+            | "application/octet-stream"
+            | "application/json"
+            | "text/html"
+            | ""
+    )
 }
 
 /// What a layer's media type says about the layer.
@@ -55,8 +66,10 @@ pub enum LayerKind {
     Unknown,
 }
 
-/// What kind of layer `media_type` names. It may lie about the compression.
+/// What kind of layer `media_type` names. It may lie about the compression; one that says nothing
+/// is of an ordinary layer.
 pub fn layer_kind(media_type: &str) -> LayerKind {
+    let media_type = &media_type.to_ascii_lowercase();
     if media_type.ends_with("+encrypted") {
         return LayerKind::Encrypted;
     }
@@ -65,7 +78,8 @@ pub fn layer_kind(media_type: &str) -> LayerKind {
         .find_map(|suffix| media_type.strip_suffix(suffix))
         .unwrap_or(media_type);
     match plain {
-        "application/vnd.oci.image.layer.v1.tar"
+        ""
+        | "application/vnd.oci.image.layer.v1.tar"
         | "application/vnd.docker.image.rootfs.diff.tar" => LayerKind::Tar,
         "application/vnd.oci.image.layer.nondistributable.v1.tar"
         | "application/vnd.docker.image.rootfs.foreign.diff.tar" => LayerKind::NonDistributableTar,
@@ -76,6 +90,28 @@ pub fn layer_kind(media_type: &str) -> LayerKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_configuration_is_an_images_by_what_docker_takes_for_one_and_no_artifacts() {
+        for media_type in [
+            OCI_CONFIG,
+            DOCKER_CONFIG,
+            "application/octet-stream",
+            "application/json",
+            "text/html",
+            "",
+        ] {
+            assert!(is_image_config(media_type), "{media_type}");
+        }
+        for media_type in [
+            "application/vnd.oci.empty.v1+json",
+            "application/vnd.cncf.helm.config.v1+json",
+            "application/vnd.oci.image.config.v1+json+x",
+            "text/plain",
+        ] {
+            assert!(!is_image_config(media_type), "{media_type}");
+        }
+    }
 
     #[test]
     fn layers_of_both_families_are_known_and_encrypted_ones_told_apart() {

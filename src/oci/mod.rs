@@ -1,21 +1,23 @@
 //! The vocabulary of the OCI image specification, without any I/O.
 //!
-//! Manifest, index, descriptor, media types and digests are the `oci-spec` crate's; here is only
-//! what it lacks or is too strict for: docker leaves out or nulls what the specification requires
-//! of a configuration.
+//! Digests are the `oci-spec` crate's; its documents are too strict for what there is: docker and
+//! containerd null or leave out what the specification requires, as Go does with what is empty.
 
 mod config;
 mod created;
+mod descriptor;
 mod digest;
+pub mod go_json;
 mod image_name;
 pub mod media_type;
 mod platform;
 mod registry_reference;
 
 pub use config::{History, ImageConfig, RootFs, RuntimeConfig};
-pub use created::parse_created;
+pub use created::{NO_DATE, parse_created};
+pub use descriptor::{Descriptor, ImageIndex, ImageManifest, leading_map};
 pub use digest::{ChainId, DiffId, DigestHasher};
 pub use image_name::full_image_name;
-pub use oci_spec::image::{Descriptor, Digest, DigestAlgorithm, ImageIndex, ImageManifest};
+pub use oci_spec::image::{Digest, DigestAlgorithm};
 pub use platform::Platform;
 pub use registry_reference::{RegistryReference, is_loopback};

@@ -104,16 +104,6 @@ impl Platform {
     }
 }
 
-impl From<&oci_spec::image::Platform> for Platform {
-    fn from(platform: &oci_spec::image::Platform) -> Self {
-        Self::new(
-            &platform.os().to_string(),
-            &platform.architecture().to_string(),
-            platform.variant().as_deref(),
-        )
-    }
-}
-
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.os, self.architecture)?;

@@ -88,6 +88,15 @@ impl FromStr for RegistryReference {
 
     fn from_str(text: &str) -> Result<Self> {
         parse(text).map_err(|problem| {
+            // What a name and password before a host look like; they are nobody's to read.
+            if let Some((user, rest)) = text.rsplit_once('@')
+                && (rest.contains('/') || user.contains(':') && rest.contains('.'))
+            {
+                return Error::unsupported(format!(
+                    "'…@{}' is no image name of a registry: expected no user name and password before the host (--creds USER:PASSWORD and docker login name who asks)",
+                    crate::error::escape_path(rest.as_bytes())
+                ));
+            }
             let text: String = text.chars().take(MAX_NAME_LENGTH * 2).collect();
             Error::unsupported(format!(
                 "'{}' is no image name of a registry: {problem}",
@@ -237,6 +246,23 @@ mod tests {
     use super::*;
 
     const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    #[test]
+    fn a_password_before_the_host_is_refused_and_not_shown() {
+        for name in [
+            "user:secret@ghcr.io/a/b",
+            "secret@ghcr.io/a/b",
+            "user:se/cret:secret@ghcr.io:99999/a",
+            "user:secret@ghcr.io",
+            "user:se@secret@localhost/a:1",
+        ] {
+            let told = name.parse::<RegistryReference>().unwrap_err().to_string();
+            assert!(
+                !told.contains("secret") && told.contains("--creds"),
+                "{told}"
+            );
+        }
+    }
 
     #[test]
     fn names_are_completed_as_docker_completes_them() {

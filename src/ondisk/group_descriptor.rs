@@ -15,7 +15,11 @@ const BG_INODE_TABLE_LO: usize = 0x08;
 const BG_FREE_BLOCKS_COUNT_LO: usize = 0x0c;
 const BG_FREE_INODES_COUNT_LO: usize = 0x0e;
 const BG_USED_DIRS_COUNT_LO: usize = 0x10;
+const BG_FLAGS: usize = 0x12;
 const BG_INODE_TABLE_HI: usize = 0x28;
+
+/// `bg_flags`: the inode table is zeroed (`EXT4_BG_INODE_ZEROED`).
+const INODE_ZEROED: u16 = 4;
 
 /// Where a group's metadata is and how much of the group is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,11 +51,16 @@ impl GroupDescriptor {
         }
     }
 
-    /// Writes the three counts into an encoded descriptor; the rest stays as mke2fs made it.
-    pub fn encode_counts(&self, bytes: &mut [u8]) {
+    /// Writes the three counts into an encoded descriptor, and the flags, which mke2fs sets only
+    /// where the file's own filesystem can punch holes; the rest stays as mke2fs made it.
+    ///
+    /// The inode tables are zeroed either way, and without checksums of descriptors neither kernel
+    /// nor e2fsck reads the flags.
+    pub fn encode_counts_and_flags(&self, bytes: &mut [u8]) {
         put_u16(bytes, BG_FREE_BLOCKS_COUNT_LO, self.free_blocks_count);
         put_u16(bytes, BG_FREE_INODES_COUNT_LO, self.free_inodes_count);
         put_u16(bytes, BG_USED_DIRS_COUNT_LO, self.used_dirs_count);
+        put_u16(bytes, BG_FLAGS, INODE_ZEROED);
     }
 }
 
@@ -89,10 +98,10 @@ mod tests {
         descriptor.free_blocks_count = 1;
         descriptor.free_inodes_count = 2;
         descriptor.used_dirs_count = 3;
-        descriptor.encode_counts(&mut bytes);
+        descriptor.encode_counts_and_flags(&mut bytes);
         assert_eq!(GroupDescriptor::decode(&bytes), descriptor);
         assert_eq!(bytes[..12], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
         assert_eq!(bytes[12..18], [1, 0, 2, 0, 3, 0]);
-        assert_eq!(bytes[18], 18);
+        assert_eq!(bytes[18..21], [4, 0, 20]);
     }
 }

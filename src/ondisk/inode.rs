@@ -17,9 +17,9 @@ pub const FLAG_INDEX: u32 = 0x1000;
 
 /// The earliest second an inode holds: 1901-12-13.
 pub const EARLIEST_SECOND: i64 = i32::MIN as i64;
-/// The latest second that is written: 2310-04-03. The two bits beyond 32 reach to 2446-05-10, but
-/// the 68 years that follow are what older kernels wrote for times before 1970, and e2fsck
-/// turns them into these.
+/// The latest second that is written: 2310-04-04T16:10:39. The two bits beyond 32 reach to
+/// 2446-05-10, but the 68 years that follow are what older kernels wrote for times before 1970,
+/// and e2fsck turns them into these.
 pub const LATEST_SECOND: i64 = (2_i64 << 32) + i32::MAX as i64;
 
 /// Bytes of `i_block`, and with it the longest symlink target that needs no block, plus one.
@@ -131,18 +131,23 @@ impl Inode {
         let xattr_block = self.xattr_block.map_or(0, |block| block.0);
         put_u32(&mut bytes, I_FILE_ACL_LO, xattr_block);
         put_u16(&mut bytes, I_EXTRA_ISIZE, EXTRA_ISIZE);
-        let (low, extra) = encode_time(self.time);
-        for (offset, extra_offset) in [
-            (I_ATIME, I_ATIME_EXTRA),
-            (I_CTIME, I_CTIME_EXTRA),
-            (I_MTIME, I_MTIME_EXTRA),
-            (I_CRTIME, I_CRTIME_EXTRA),
-        ] {
-            put_u32(&mut bytes, offset, low);
-            put_u32(&mut bytes, extra_offset, extra);
-        }
+        set_times(&mut bytes, self.time);
         bytes[IN_INODE_XATTR_OFFSET..].copy_from_slice(&self.in_inode_xattrs);
         bytes
+    }
+}
+
+/// Sets all four times of an inode, within [`EARLIEST_SECOND`] and [`LATEST_SECOND`].
+pub fn set_times(bytes: &mut [u8; INODE_BYTES], time: Timestamp) {
+    let (low, extra) = encode_time(time);
+    for (offset, extra_offset) in [
+        (I_ATIME, I_ATIME_EXTRA),
+        (I_CTIME, I_CTIME_EXTRA),
+        (I_MTIME, I_MTIME_EXTRA),
+        (I_CRTIME, I_CRTIME_EXTRA),
+    ] {
+        put_u32(bytes, offset, low);
+        put_u32(bytes, extra_offset, extra);
     }
 }
 

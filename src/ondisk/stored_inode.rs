@@ -13,6 +13,8 @@ pub const FLAG_ENCRYPT: u32 = 0x800;
 pub const FLAG_HUGE_FILE: u32 = 0x4_0000;
 /// `i_flags`: `i_block` holds an extent tree.
 pub const FLAG_EXTENTS: u32 = 0x8_0000;
+/// `i_flags`: it holds an extended attribute's value.
+pub const FLAG_EA_INODE: u32 = 0x20_0000;
 /// `i_flags`: the content is in the inode.
 pub const FLAG_INLINE_DATA: u32 = 0x1000_0000;
 
@@ -47,6 +49,8 @@ pub struct StoredInode {
     pub gid: u32,
     /// `i_size`; the upper half counts for regular files only.
     pub size_bytes: u64,
+    /// The upper half of `i_size`, which directories have with the `large_dir` feature.
+    pub size_high: u32,
     /// Access time.
     pub atime: Timestamp,
     /// The inode's own change time.
@@ -75,7 +79,8 @@ impl StoredInode {
     pub fn decode(bytes: &[u8]) -> Self {
         let mode = get_u16(bytes, 0x00);
         let is_regular = mode & 0xf000 == 0x8000;
-        let size_high = if is_regular { get_u32(bytes, 0x6c) } else { 0 };
+        let size_high = get_u32(bytes, 0x6c);
+        let counted_high = if is_regular { size_high } else { 0 };
         let extra_isize = if bytes.len() >= CORE_BYTES + 4 {
             usize::from(get_u16(bytes, 0x80))
         } else {
@@ -96,7 +101,8 @@ impl StoredInode {
             mode,
             uid: wide(0x02, 0x78),
             gid: wide(0x18, 0x7a),
-            size_bytes: u64::from(size_high) << 32 | u64::from(get_u32(bytes, 0x04)),
+            size_bytes: u64::from(counted_high) << 32 | u64::from(get_u32(bytes, 0x04)),
+            size_high,
             atime: time(0x08, 0x8c),
             ctime: time(0x0c, 0x84),
             mtime: time(0x10, 0x88),

@@ -24,7 +24,12 @@ pub enum FoundValue {
     /// Here.
     Here(Box<[u8]>),
     /// In an inode of its own (the `ea_inode` feature).
-    InInode(u32),
+    InInode {
+        /// `e_value_inum`.
+        inode: u32,
+        /// `e_value_size`.
+        size_bytes: u32,
+    },
 }
 
 impl FoundXattr {
@@ -90,7 +95,10 @@ fn decode_entries(bytes: &[u8], start: usize) -> Result<Vec<FoundXattr>, String>
         let e_value_inum = get_u32(bytes, at + 4);
         let e_value_size = get_u32(bytes, at + 8) as usize;
         let value = if e_value_inum != 0 {
-            FoundValue::InInode(e_value_inum)
+            FoundValue::InInode {
+                inode: e_value_inum,
+                size_bytes: get_u32(bytes, at + 8),
+            }
         } else if e_value_size == 0 {
             FoundValue::Here(Box::default())
         } else {
@@ -168,7 +176,10 @@ mod tests {
         elsewhere[36] = 12;
         assert_eq!(
             decode_block(&elsewhere).unwrap()[0].value,
-            FoundValue::InInode(12)
+            FoundValue::InInode {
+                inode: 12,
+                size_bytes: 5
+            }
         );
     }
 }

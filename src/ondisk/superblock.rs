@@ -37,8 +37,10 @@ const S_LOG_CLUSTER_SIZE: usize = 0x1c;
 const S_BLOCKS_PER_GROUP: usize = 0x20;
 const S_INODES_PER_GROUP: usize = 0x28;
 const S_MAX_MNT_COUNT: usize = 0x36;
+const S_WTIME: usize = 0x30;
 const S_MAGIC: usize = 0x38;
 const S_STATE: usize = 0x3a;
+const S_LASTCHECK: usize = 0x40;
 const S_CHECKINTERVAL: usize = 0x44;
 const S_REV_LEVEL: usize = 0x4c;
 const S_FIRST_INO: usize = 0x54;
@@ -57,6 +59,10 @@ const S_FIRST_META_BG: usize = 0x104;
 const S_MKFS_TIME: usize = 0x108;
 const S_BLOCKS_COUNT_HI: usize = 0x150;
 const S_FLAGS: usize = 0x160;
+const S_WTIME_HI: usize = 0x274;
+const S_MKFS_TIME_HI: usize = 0x276;
+const S_LASTCHECK_HI: usize = 0x277;
+const S_BACKUP_BGS: usize = 0x24c;
 
 /// The fields layerpress reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +127,8 @@ pub struct Superblock {
     pub made_seconds: u32,
     /// `s_flags`.
     pub flags: u32,
+    /// `s_backup_bgs`: with `sparse_super2` the groups that hold a backup of the superblock.
+    pub backup_groups: [u32; 2],
 }
 
 impl Superblock {
@@ -159,6 +167,7 @@ impl Superblock {
             blocks_count_high: get_u32(bytes, S_BLOCKS_COUNT_HI),
             made_seconds: get_u32(bytes, S_MKFS_TIME),
             flags: get_u32(bytes, S_FLAGS),
+            backup_groups: std::array::from_fn(|at| get_u32(bytes, S_BACKUP_BGS + 4 * at)),
         }
     }
 }
@@ -167,6 +176,18 @@ impl Superblock {
 pub fn set_free_counts(bytes: &mut [u8; SUPERBLOCK_BYTES], free_blocks: u32, free_inodes: u32) {
     put_u32(bytes, S_FREE_BLOCKS_COUNT_LO, free_blocks);
     put_u32(bytes, S_FREE_INODES_COUNT, free_inodes);
+}
+
+/// Sets the times that mke2fs and tune2fs leave, in seconds since 1970, of which there are 40 bits.
+pub fn set_times(bytes: &mut [u8; SUPERBLOCK_BYTES], seconds: u64) {
+    for (low, high) in [
+        (S_WTIME, S_WTIME_HI),
+        (S_LASTCHECK, S_LASTCHECK_HI),
+        (S_MKFS_TIME, S_MKFS_TIME_HI),
+    ] {
+        put_u32(bytes, low, seconds as u32);
+        bytes[high] = (seconds >> 32) as u8;
+    }
 }
 
 /// Says that directory hashes take a name's bytes as signed, as on x86. mke2fs follows the
@@ -252,6 +273,7 @@ mod tests {
         assert_eq!(superblock.blocks_count_high, at32(336));
         assert_eq!(superblock.made_seconds, at32(264));
         assert_eq!(superblock.flags, at32(352));
+        assert_eq!(superblock.backup_groups, [at32(588), at32(592)]);
     }
 
     #[test]
@@ -259,14 +281,16 @@ mod tests {
         let mut bytes = numbered();
         set_free_counts(&mut bytes, 7, 8);
         set_signed_hash(&mut bytes);
+        set_times(&mut bytes, 0x0a_1234_5678);
         make_backup(&mut bytes, GroupNumber(9));
         let changed: Vec<_> = (0..SUPERBLOCK_BYTES)
             .filter(|&index| bytes[index] != numbered()[index])
             .collect();
         assert!(
-            changed
-                .iter()
-                .all(|index| matches!(index, 12..20 | 58..60 | 90..92 | 352..356)),
+            changed.iter().all(|index| matches!(
+                index,
+                12..20 | 48..52 | 58..60 | 64..68 | 90..92 | 264..268 | 352..356 | 628 | 630 | 631
+            )),
             "{changed:?}"
         );
         let superblock = Superblock::decode(&bytes);
@@ -275,6 +299,9 @@ mod tests {
             (7, 8)
         );
         assert_eq!(superblock.flags & 3, FLAGS_SIGNED_HASH);
+        for (low, high) in [(48, 628), (64, 631), (264, 630)] {
+            assert_eq!((get_u32(&bytes, low), bytes[high]), (0x1234_5678, 0x0a));
+        }
         assert_eq!((superblock.state, get_u16(&bytes, 90)), (0, 9));
     }
 

@@ -7,13 +7,15 @@ use crate::ondisk::inode::{EARLIEST_SECOND, I_BLOCK_BYTES, LATEST_SECOND};
 use crate::plan::block_map::{BlockCount, map_blocks, mapped_ranges};
 use crate::plan::directory_entries::{DirectoryEntries, LOST_FOUND};
 use crate::plan::directory_layout::DirectoryLayout;
+use crate::plan::identity::Identity;
 use crate::plan::inode_numbers::InodeNumbers;
 use crate::plan::xattr_placement::{XattrBlockCollector, XattrBlocks, XattrPlacement};
 use crate::tree::{Node, NodeId, NodeKind, Tree};
 use crate::units::{BLOCK_SIZE, Timestamp};
 use crate::warnings::Warnings;
 
-/// Names that one inode may have, and 2 more than the subdirectories a directory may have.
+/// Names that one inode may have, and 2 more than the subdirectories a directory may have: in the
+/// root one of them is `lost+found`.
 pub const LINKS_MAX: u32 = 65_000;
 
 /// The longest symlink target: one block with a NUL.
@@ -24,8 +26,8 @@ pub const ROOT_BLOCKS: u32 = 1;
 /// See [`ROOT_BLOCKS`].
 pub const LOST_FOUND_BLOCKS: u32 = 4;
 
-const TIME_CLAMPED: &str =
-    "time clamped to what inodes hold and e2fsck believes (1901-12-13 to 2310-04-03)";
+const TIME_CLAMPED: &str = "time clamped to what inodes hold and e2fsck believes (1901-12-13T20:45:52 to 2310-04-04T16:10:39)";
+const SUPERBLOCK_TIME: &str = "time of the filesystem clamped to what its superblock holds (1970-01-01T00:00:01 to 2310-04-04T16:10:39)";
 
 /// A tree's needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,9 +70,10 @@ impl Demand {
 pub fn measure(
     tree: &Tree,
     numbers: &InodeNumbers,
-    hash_seed: [u32; 4],
+    identity: &Identity,
     warnings: &mut Warnings,
 ) -> Result<(Demand, XattrBlocks)> {
+    let hash_seed = identity.hash_seed_words();
     let mut demand = Demand {
         data_blocks: 0,
         directory_blocks: 0,
@@ -86,8 +89,8 @@ pub fn measure(
     for (id, node) in tree.nodes() {
         // The path is looked up only for what goes wrong.
         let named = |error: Error| error.in_entry(&path_of(tree, id));
-        let placement = XattrPlacement::of(node).map_err(named)?;
-        for reason in &placement.dropped {
+        let placement = placement(id, node, numbers, identity).map_err(named)?;
+        for reason in &placement.told {
             warnings.count_with(reason, || path_of(tree, id));
         }
         xattrs.add(id, &placement);
@@ -96,6 +99,7 @@ pub fn measure(
         }
         measure_node(tree, id, node, numbers, hash_seed, &mut demand).map_err(named)?;
     }
+    count_own_times(numbers, identity, warnings);
     let xattrs = xattrs.finish();
     demand.xattr_blocks = xattrs.sharers.len() as u64;
     let counted =
@@ -105,6 +109,35 @@ pub fn measure(
         demand.preallocated_blocks += u64::from(LOST_FOUND_BLOCKS);
     }
     Ok((demand, xattrs))
+}
+
+/// What becomes of a node's attributes in a filesystem.
+///
+/// # Errors
+/// See [`XattrPlacement::of`].
+pub fn placement<'a>(
+    id: NodeId,
+    node: &'a Node,
+    numbers: &InodeNumbers,
+    identity: &'a Identity,
+) -> Result<XattrPlacement<'a>> {
+    match &identity.chain_id {
+        Some(chain_id) if numbers.lost_found() == Some(id) => {
+            XattrPlacement::of_lost_found(node, chain_id)
+        }
+        _ => XattrPlacement::of(node),
+    }
+}
+
+/// The filesystem's time where the inodes of mke2fs and the superblock cannot hold it.
+fn count_own_times(numbers: &InodeNumbers, identity: &Identity, warnings: &mut Warnings) {
+    let made = Timestamp::from_seconds(identity.made_seconds);
+    if numbers.lost_found().is_none() && clamped(made) != made {
+        warnings.count(TIME_CLAMPED, LOST_FOUND);
+    }
+    if u64::try_from(made.seconds) != Ok(identity.superblock_seconds()) {
+        warnings.count(SUPERBLOCK_TIME, made.seconds.to_string().as_bytes());
+    }
 }
 
 fn measure_node(
@@ -118,9 +151,7 @@ fn measure_node(
     let added_lost_found = id == NodeId::ROOT && numbers.lost_found().is_none();
     let links = node.link_count + u32::from(added_lost_found);
     if links > LINKS_MAX {
-        return Err(Error::unsupported(format!(
-            "expected at most {LINKS_MAX} links to an inode, found {links}: ext3 counts no further (a directory has 2 and one for each subdirectory)"
-        )));
+        return Err(too_many_links(node, links, added_lost_found));
     }
     match &node.kind {
         NodeKind::Regular(content) => {
@@ -165,6 +196,26 @@ fn measure_node(
         NodeKind::Fifo => {}
     }
     Ok(())
+}
+
+fn too_many_links(node: &Node, links: u32, added_lost_found: bool) -> Error {
+    // A directory's own two, and in the root the one of the directory that e2fsck needs.
+    let own = 2 + u32::from(added_lost_found);
+    Error::unsupported(match &node.kind {
+        NodeKind::Directory(_) => format!(
+            "expected at most {} directories in a directory{}, found {}: ext3 counts {LINKS_MAX} links to it, two of them its own",
+            LINKS_MAX - own,
+            if added_lost_found {
+                ", here the root, beside /lost+found"
+            } else {
+                ""
+            },
+            links - own,
+        ),
+        _ => format!(
+            "expected at most {LINKS_MAX} links to an inode, found {links}: ext3 counts no further"
+        ),
+    })
 }
 
 /// A directory's entries' layout and its blocks on disk. The tree's own `/lost+found` stays

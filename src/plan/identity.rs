@@ -1,6 +1,7 @@
 //! What tells one filesystem from another: UUID, hash seed, label, time of birth.
 
 use crate::oci::{ChainId, DigestHasher};
+use crate::ondisk::inode::{EARLIEST_SECOND, LATEST_SECOND};
 use crate::units::Timestamp;
 
 /// A filesystem's names and its time of birth.
@@ -12,8 +13,9 @@ pub struct Identity {
     pub hash_seed: [u8; 16],
     /// `s_volume_name`: at most 16 bytes.
     pub label: String,
-    /// When the filesystem was made, in seconds since 1970: 1 to 2^31 - 1.
-    pub made_seconds: u32,
+    /// When the filesystem was made, in seconds since 1970; see [`Self::inode_seconds`] and
+    /// [`Self::superblock_seconds`] for what is written.
+    pub made_seconds: i64,
     /// The image's chain ID, to be told by the filesystem; only a SHA-256 has room.
     pub chain_id: Option<[u8; 32]>,
 }
@@ -21,17 +23,33 @@ pub struct Identity {
 impl Identity {
     /// The identity that an image gives: the same layers and the same time, the same identity.
     /// UUID and hash seed are of version 8 (RFC 9562), made from the chain ID.
-    ///
-    /// mke2fs takes a time of 0 for "now" and superblocks hold 32 bits, so times beyond 1 to
-    /// 2^31 - 1 are moved to the nearer end.
     pub fn of_image(chain_id: &ChainId, made: Timestamp) -> Self {
         Self {
             uuid: derive("layerpress filesystem UUID", chain_id),
             hash_seed: derive("layerpress directory hash seed", chain_id),
             label: String::new(),
-            made_seconds: made.seconds.clamp(1, i64::from(i32::MAX)) as u32,
+            made_seconds: made.seconds,
             chain_id: chain_id.0.as_ref().strip_prefix("sha256:").map(hex_bytes),
         }
+    }
+
+    /// The time of the inodes that mke2fs makes, within what inodes hold. mke2fs takes the second 0
+    /// for "now", so that becomes 1.
+    pub fn inode_seconds(&self) -> i64 {
+        match self.made_seconds.clamp(EARLIEST_SECOND, LATEST_SECOND) {
+            0 => 1,
+            seconds => seconds,
+        }
+    }
+
+    /// The superblock's time: the same, but for what is before its first second.
+    pub fn superblock_seconds(&self) -> u64 {
+        self.inode_seconds().max(1).cast_unsigned()
+    }
+
+    /// What mke2fs is told; beyond, its inodes would be of 1901 and later.
+    pub fn mke2fs_seconds(&self) -> u32 {
+        self.inode_seconds().clamp(1, i64::from(i32::MAX)) as u32
     }
 
     /// The hash seed as the four words the directory hash starts from.
@@ -124,10 +142,23 @@ mod tests {
         assert_eq!(parse_uuid(&text), Ok(one.uuid));
     }
 
+    /// Bug: superblock and `lost+found` were moved to 1 to 2^31 - 1 without a word, while the root
+    /// kept its time. Found by building with an epoch of 4294967295 and of -5.
     #[test]
-    fn times_mke2fs_cannot_be_given_move_to_the_nearer_end() {
-        for (seconds, made) in [(-5, 1), (0, 1), (7, 7), (1 << 40, 2_147_483_647)] {
-            assert_eq!(identity('1', seconds).made_seconds, made);
+    fn superblock_and_inodes_have_one_time_as_far_as_a_superblock_reaches() {
+        for (seconds, inode, superblock, mke2fs) in [
+            (i64::MIN, EARLIEST_SECOND, 1, 1),
+            (-5, -5, 1, 1),
+            (0, 1, 1, 1),
+            (7, 7, 7, 7),
+            (1 << 31, 1 << 31, 1 << 31, 2_147_483_647),
+            (1 << 33, 1 << 33, 1 << 33, 2_147_483_647),
+            (1 << 40, LATEST_SECOND, LATEST_SECOND as u64, 2_147_483_647),
+        ] {
+            let identity = identity('1', seconds);
+            assert_eq!(identity.inode_seconds(), inode);
+            assert_eq!(identity.superblock_seconds(), superblock);
+            assert_eq!(identity.mke2fs_seconds(), mke2fs);
         }
     }
 

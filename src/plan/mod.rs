@@ -63,8 +63,8 @@ impl Plan {
         }
         let numbers = InodeNumbers::of_tree(tree)?;
         let mut warnings = Warnings::default();
-        let seed = options.identity.hash_seed_words();
-        let (demand, xattr_blocks) = demand::measure(tree, &numbers, seed, &mut warnings)?;
+        let (demand, xattr_blocks) =
+            demand::measure(tree, &numbers, &options.identity, &mut warnings)?;
         let sized = size::choose(options.size, &demand, options.room)?;
         Ok(Self {
             identity: options.identity.clone(),

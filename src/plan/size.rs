@@ -14,14 +14,15 @@ use crate::units::{BLOCK_SIZE, ByteSize};
 /// How large the filesystem is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SizePolicy {
-    /// So many hundredths of what `du` counts for the tree, rounded up to MiB; more where that
-    /// does not fit.
+    /// So many hundredths of what `du` counts for the tree, as a script computes it from `du -sm`:
+    /// usage in whole MiB, rounded up, times the percentage, divided by 100 without a rest. More
+    /// only where that does not fit.
     Percent(u32),
     /// The smallest that holds the tree.
     Fit,
     /// The smallest that holds the tree and leaves so many bytes free for an ordinary user.
     FitPlus(ByteSize),
-    /// Exactly so many bytes.
+    /// Exactly so many bytes, rounded up to whole blocks.
     Exact(ByteSize),
 }
 
@@ -29,6 +30,33 @@ pub enum SizePolicy {
 impl Default for SizePolicy {
     fn default() -> Self {
         Self::Percent(107)
+    }
+}
+
+impl SizePolicy {
+    /// Refuses what no tree fits into and no ext3 can be, before anything is read.
+    ///
+    /// # Errors
+    /// [`Error::TooSmall`], [`Error::Unsupported`].
+    pub fn check(self) -> Result<()> {
+        let (Self::Exact(ByteSize(bytes)) | Self::FitPlus(ByteSize(bytes))) = self else {
+            return Ok(());
+        };
+        if bytes > BYTES_MAX {
+            return Err(too_large(&format!("--size {self}, {bytes} bytes")));
+        }
+        let smallest_bytes = u64::from(MIN_BLOCKS) * BLOCK_SIZE;
+        if matches!(self, Self::Exact(_)) && bytes < smallest_bytes {
+            return Err(Error::TooSmall {
+                what: format!("a filesystem of {self}"),
+                needed: format!("{smallest_bytes} bytes or more"),
+                given: format!("{bytes} bytes"),
+                help: format!(
+                    "{BELOW_MIN}; --size fit takes the smallest that holds the image, and sizes have suffixes as in 100M"
+                ),
+            });
+        }
+        Ok(())
     }
 }
 
@@ -83,8 +111,8 @@ pub struct Sized {
     pub request: FormatRequest,
     /// What it makes.
     pub geometry: Geometry,
-    /// Why it is larger than the rule says, if it is.
-    pub raised: Option<String>,
+    /// What is to be told: why it is larger than was said, or what of it stays unused.
+    pub note: Option<String>,
 }
 
 /// Finds the size by a policy.
@@ -96,7 +124,7 @@ pub fn choose(policy: SizePolicy, demand: &Demand, room: Room) -> Result<Sized> 
     let needed_inodes = u64::from(demand.inodes) + u64::from(room.free_inodes);
     if needed_inodes > INODES_MAX {
         return Err(Error::unsupported(format!(
-            "expected at most {INODES_MAX} inodes, found {needed_inodes} needed (--free-inodes counts)"
+            "expected at most {INODES_MAX} inodes to be needed, found {needed_inodes}: the image's and those of --free-inodes"
         )));
     }
     let search = Search { demand, room };
@@ -108,8 +136,14 @@ pub fn choose(policy: SizePolicy, demand: &Demand, room: Room) -> Result<Sized> 
     }
 }
 
-/// Inodes, used and free, beyond which no size is looked for: ext3 counts them in 32 bits, and
-/// every size that might do would be tried.
+/// The largest ext3 with blocks of 4 KiB: their numbers have 32 bits.
+const BYTES_MAX: u64 = u32::MAX as u64 * BLOCK_SIZE;
+
+const BELOW_MIN: &str = "below 8 MiB mke2fs leaves the journal out";
+
+/// Inodes that a tree and the wish for free ones may need; no size is looked for beyond. ext3
+/// counts them in 32 bits, and every size that might do would be tried. A large filesystem has
+/// more of itself.
 const INODES_MAX: u64 = 1 << 28;
 
 struct Search<'a> {
@@ -161,10 +195,10 @@ impl Search<'_> {
                     file_bytes: geometry.size_bytes(),
                     request: self.request(blocks),
                     geometry,
-                    raised: None,
+                    note: None,
                 });
             }
-            blocks = blocks.checked_add(1).ok_or_else(too_large)?;
+            blocks = blocks.checked_add(1).ok_or_else(needs_too_much)?;
         }
     }
 
@@ -211,45 +245,65 @@ impl Search<'_> {
                 }
                 return Ok(high);
             }
-            low = last.checked_add(1).ok_or_else(too_large)?;
+            low = last.checked_add(1).ok_or_else(needs_too_much)?;
         }
-        Err(too_large())
+        Err(needs_too_much())
     }
 
     fn percent(&self, percent: u32) -> Result<Sized> {
         const MEBIBYTE: u64 = 1 << 20;
         let usage_mebibytes = self.demand.disk_usage_bytes.div_ceil(MEBIBYTE);
-        let mebibytes = (usage_mebibytes * u64::from(percent)).div_ceil(100);
-        let rule_bytes = mebibytes * MEBIBYTE;
-        let rule = u32::try_from(rule_bytes / BLOCK_SIZE).map_err(|_| too_large())?;
-        let mut sized = self.smallest(rule, 0)?;
-        if sized.geometry.blocks > rule {
-            sized.raised = Some(format!(
-                "size raised from {} ({percent} % of {usage_mebibytes} MiB) to {}: {}",
-                ByteSize(rule_bytes),
-                ByteSize(sized.file_bytes),
-                self.why_not(rule)
-            ));
+        let rule_bytes = usage_mebibytes * u64::from(percent) / 100 * MEBIBYTE;
+        let rule = u32::try_from(rule_bytes / BLOCK_SIZE)
+            .map_err(|_| too_large(&format!("{percent} % of {usage_mebibytes} MiB")))?;
+        if let Some(sized) = self.holding(rule) {
+            return Ok(sized);
         }
+        let mut sized = self.smallest(rule, 0)?;
+        sized.note = Some(format!(
+            "size raised from {} ({percent} % of {usage_mebibytes} MiB) to {}: {}",
+            ByteSize(rule_bytes),
+            ByteSize(sized.file_bytes),
+            self.why_not(rule)
+        ));
         Ok(sized)
     }
 
+    /// So many blocks, if the tree fits; what mke2fs drops of them stays unused.
+    fn holding(&self, blocks: u32) -> Option<Sized> {
+        let geometry = self.fitting(blocks, 0)?;
+        let request = self.request(blocks);
+        let file_bytes = u64::from(blocks) * BLOCK_SIZE;
+        let note = (!geometry.is_whole(request)).then(|| {
+            format!(
+                "the last {} of {} stay unused: mke2fs makes no block group that small",
+                ByteSize(file_bytes - geometry.size_bytes()),
+                ByteSize(file_bytes)
+            )
+        });
+        Some(Sized {
+            file_bytes,
+            request,
+            geometry,
+            note,
+        })
+    }
+
     fn exact(&self, size: ByteSize) -> Result<Sized> {
-        let blocks = u32::try_from(size.0 / BLOCK_SIZE).map_err(|_| too_large())?;
-        if let Some(geometry) = self.fitting(blocks, 0) {
-            let request = self.request(blocks);
-            let raised = (!geometry.is_whole(request)).then(|| {
-                format!(
-                    "the last {} of {size} stay unused: mke2fs makes no block group that small",
-                    ByteSize(size.0 - geometry.size_bytes())
-                )
-            });
-            return Ok(Sized {
-                file_bytes: size.0,
-                request,
-                geometry,
-                raised,
-            });
+        let blocks = u32::try_from(size.0.div_ceil(BLOCK_SIZE))
+            .map_err(|_| too_large(&format!("{} bytes", size.0)))?;
+        if let Some(mut sized) = self.holding(blocks) {
+            if sized.file_bytes != size.0 {
+                let rounded = format!(
+                    "size rounded up from {} to {} bytes: whole blocks of 4 KiB",
+                    size.0, sized.file_bytes
+                );
+                sized.note = Some(match sized.note {
+                    Some(note) => format!("{rounded}; {note}"),
+                    None => rounded,
+                });
+            }
+            return Ok(sized);
         }
         let needed = self.smallest(blocks.max(MIN_BLOCKS), 0)?;
         let smallest = self.smallest(MIN_BLOCKS, 0)?;
@@ -274,7 +328,7 @@ impl Search<'_> {
     /// What a size lacks, in words.
     fn why_not(&self, blocks: u32) -> String {
         if blocks < MIN_BLOCKS {
-            return "below 8 MiB mke2fs leaves the journal out".to_owned();
+            return BELOW_MIN.to_owned();
         }
         let needed = self.demand.blocks();
         let Some(geometry) = Geometry::of(self.request(blocks)) else {
@@ -282,22 +336,23 @@ impl Search<'_> {
                 "mke2fs makes no filesystem of {blocks} blocks with the inodes and the journal needed"
             );
         };
-        if u64::from(geometry.free_blocks) < needed {
-            return format!(
-                "{needed} blocks needed, {} free beside a journal of {} and {} for inodes",
-                geometry.free_blocks,
-                ByteSize(u64::from(geometry.journal_blocks) * BLOCK_SIZE),
-                ByteSize(u64::from(geometry.inode_table_blocks) * BLOCK_SIZE),
-            );
-        }
-        "mke2fs would drop the last, too small block group".to_owned()
+        format!(
+            "{needed} blocks needed, {} free beside a journal of {} and {} for inodes",
+            geometry.free_blocks,
+            ByteSize(u64::from(geometry.journal_blocks) * BLOCK_SIZE),
+            ByteSize(u64::from(geometry.inode_table_blocks) * BLOCK_SIZE),
+        )
     }
 }
 
-fn too_large() -> Error {
-    Error::unsupported(
-        "expected at most 16 TiB, found an image or a size that needs more: ext3 blocks of 4 KiB have 32-bit numbers",
-    )
+fn needs_too_much() -> Error {
+    too_large("an image, or an image with the free space that was asked for, that needs more")
+}
+
+fn too_large(found: &str) -> Error {
+    Error::unsupported(format!(
+        "expected a filesystem of at most {BYTES_MAX} bytes (16 TiB less one block), found {found}: ext3 blocks of 4 KiB have 32-bit numbers"
+    ))
 }
 
 /// The last number of blocks for each journal that mke2fs chooses.

@@ -69,16 +69,143 @@ proptest! {
     }
 
     #[test]
-    fn the_rule_is_kept_or_raised_and_always_fits(blocks in 0_u64..400_000, inodes in 0_u32..100_000) {
+    fn the_rule_is_kept_or_raised_and_always_fits(
+        blocks in 0_u64..400_000, inodes in 0_u32..100_000, percent in 1_u32..300,
+    ) {
         let demand = demand(blocks, inodes);
-        let sized = choose(SizePolicy::default(), &demand, ROOM).unwrap();
-        let usage_mebibytes = demand.disk_usage_bytes.div_ceil(1 << 20);
-        let rule = (usage_mebibytes * 107).div_ceil(100) << 20;
+        let sized = choose(SizePolicy::Percent(percent), &demand, ROOM).unwrap();
+        let rule = scripts_mebibytes(demand.disk_usage_bytes, percent) << 20;
         prop_assert!(sized.file_bytes >= rule);
-        prop_assert_eq!(sized.raised.is_some(), sized.file_bytes > rule);
         prop_assert!(u64::from(sized.geometry.free_blocks) >= blocks);
         prop_assert!(sized.geometry.free_inodes >= inodes);
+        // Raised only where the rule's own size does not hold it, and told then.
+        let exactly = choose(SizePolicy::Exact(ByteSize(rule)), &demand, ROOM);
+        prop_assert_eq!(exactly.is_err(), sized.file_bytes > rule);
+        match exactly {
+            Ok(exactly) => prop_assert_eq!(exactly, sized),
+            Err(_) => prop_assert!(sized.note.unwrap().contains("size raised from")),
+        }
     }
+}
+
+/// `expr $(du -sm ROOT | cut -f1) \* PERCENT / 100`
+fn scripts_mebibytes(usage_bytes: u64, percent: u32) -> u64 {
+    let whole = usage_bytes / (1 << 20) + u64::from(!usage_bytes.is_multiple_of(1 << 20));
+    whole * u64::from(percent) / 100
+}
+
+/// Bug: the product was rounded up to MiB, 746 for 697. Found by holding the rule against the
+/// scripts that it replaces, which divide as the shell does.
+#[test]
+fn the_rule_rounds_usage_up_and_the_product_down_as_the_shell_does() {
+    for (usage_mebibytes, percent, mebibytes) in [
+        (697, 107, 745),
+        (400, 107, 428),
+        (901, 107, 964),
+        (901, 120, 1081),
+        (333, 130, 432),
+    ] {
+        // The last MiB is just begun: one block beside the directory's.
+        let demand = demand((usage_mebibytes - 1) * 256, 1000);
+        assert_eq!(demand.disk_usage_bytes.div_ceil(1 << 20), usage_mebibytes);
+        let sized = choose(SizePolicy::Percent(percent), &demand, ROOM).unwrap();
+        assert_eq!(sized.file_bytes, mebibytes << 20, "{usage_mebibytes}");
+    }
+}
+
+#[test]
+fn the_rule_keeps_its_length_where_mke2fs_drops_the_tail_and_the_tree_fits() {
+    // 121 MiB times 107 % are 129, and one MiB makes no group.
+    let demand = demand(121 * 256 - 1, 10);
+    let percent = |percent| choose(SizePolicy::Percent(percent), &demand, ROOM);
+    let raised = percent(107).unwrap();
+    assert!(raised.note.unwrap().contains("size raised from 129 MiB"));
+    let small = super::Demand {
+        data_blocks: 1000,
+        ..demand
+    };
+    let sized = choose(SizePolicy::Percent(107), &small, ROOM).unwrap();
+    assert_eq!(
+        (sized.file_bytes, sized.geometry.blocks),
+        (129 << 20, 32_768)
+    );
+    assert!(
+        sized
+            .note
+            .unwrap()
+            .contains("the last 1 MiB of 129 MiB stay unused")
+    );
+}
+
+/// Bug: `--size 9000001` made a file with half a sector at its end, which a loop device cuts off.
+#[test]
+fn an_exact_size_is_rounded_up_to_whole_blocks_and_told() {
+    for (given, made) in [
+        (9_000_001, 9_003_008),
+        ((64 << 20) + 1, (64 << 20) + 4096),
+        ((64 << 20) - 1, 64 << 20),
+        (64 << 20, 64 << 20),
+    ] {
+        let exact = SizePolicy::Exact(ByteSize(given));
+        let sized = choose(exact, &demand(100, 10), ROOM).unwrap();
+        assert_eq!(sized.file_bytes, made);
+        let told = sized
+            .note
+            .is_some_and(|note| note.contains(&format!("rounded up from {given} to {made} bytes")));
+        assert_eq!(told, given != made, "{given}");
+    }
+}
+
+#[test]
+fn sizes_no_filesystem_can_have_are_known_before_anything_is_read() {
+    for (text, words) in [
+        ("100", "needed 8388608 bytes or more, given 100 bytes"),
+        ("8388607", "given 8388607 bytes"),
+        (
+            "16T",
+            "at most 17592186040320 bytes (16 TiB less one block), found --size 16 TiB",
+        ),
+        ("17592186040321", "found --size"),
+        ("+16T", "found --size +16 TiB, 17592186044416 bytes"),
+    ] {
+        let error = text.parse::<SizePolicy>().unwrap().check().unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains(words), "{text}: {error}");
+    }
+    for text in [
+        "8388608",
+        "17592186040320",
+        "+17592186040320",
+        "+0",
+        "1%",
+        "fit",
+    ] {
+        assert!(
+            text.parse::<SizePolicy>().unwrap().check().is_ok(),
+            "{text}"
+        );
+    }
+    // Known only with the tree: the largest size and no room in it, or more free space than that.
+    let free = SizePolicy::FitPlus(ByteSize(17_592_186_040_320));
+    let error = choose(free, &demand(100, 10), ROOM).unwrap_err();
+    assert!(
+        error.to_string().contains("at most 17592186040320 bytes"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_inode_limit_is_on_what_is_needed_and_a_large_filesystem_has_more() {
+    let room = |free_inodes| Room {
+        free_inodes,
+        ..ROOM
+    };
+    let error = choose(SizePolicy::Fit, &demand(1, 10), room(1 << 28)).unwrap_err();
+    let words = "at most 268435456 inodes to be needed, found 268435466";
+    assert!(error.to_string().contains(words), "{error}");
+    let terabytes = SizePolicy::Exact(ByteSize(15 << 40));
+    let sized = choose(terabytes, &demand(1, 10), ROOM).unwrap();
+    assert!(sized.geometry.free_inodes > 1 << 28);
 }
 
 #[test]
@@ -125,7 +252,7 @@ fn a_dropped_tail_is_told_and_an_exact_file_keeps_its_length() {
         (sized.file_bytes, sized.geometry.blocks),
         (129 << 20, 32_768)
     );
-    assert!(sized.raised.unwrap().contains("1 MiB"));
+    assert!(sized.note.unwrap().contains("1 MiB"));
 }
 
 #[test]

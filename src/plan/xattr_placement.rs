@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 use crate::layers::Xattr;
 use crate::ondisk::posix_acl;
 use crate::ondisk::xattr::{
-    BLOCK_CAPACITY, IN_INODE_CAPACITY, SHARERS_MAX, StoredXattr, encode_block, split_name,
+    BLOCK_CAPACITY, CHAIN_ID_XATTR, ENTRY_HEADER_BYTES, IN_INODE_CAPACITY, NAME_MAX, SHARERS_MAX,
+    StoredXattr, chain_id_xattr, encode_block, split_name,
 };
 use crate::tree::{Node, NodeId, NodeKind};
 
@@ -19,12 +20,18 @@ pub struct XattrPlacement<'a> {
     pub in_inode: Vec<StoredXattr<'a>>,
     /// In a block.
     pub in_block: Vec<StoredXattr<'a>>,
-    /// What ext cannot keep: a sentence for a counted warning each.
-    pub dropped: Vec<&'static str>,
+    /// What ext cannot keep, or Linux not read: a sentence for a counted warning each.
+    pub told: Vec<&'static str>,
 }
 
 const UNKNOWN_NAMESPACE: &str =
     "extended attribute dropped: ext keeps user., trusted., security. and POSIX ACLs only";
+const NAME_TOO_LONG: &str =
+    "extended attribute dropped: Linux knows no names of more than 255 bytes, prefix included";
+const CAPABILITY_UNREADABLE: &str =
+    "security.capability kept, but of a form that Linux does not hand out";
+const NO_ROOM_FOR_CHAIN_ID: &str =
+    "chain ID not left: the attributes of the image's own /lost+found leave no room for it";
 const USER_ON_SPECIAL: &str =
     "user. attribute dropped: Linux allows it on regular files and directories only";
 const ACL_ON_SYMLINK: &str = "POSIX ACL dropped: a symbolic link has none";
@@ -37,16 +44,38 @@ impl<'a> XattrPlacement<'a> {
     /// [`Error::BadImage`] for a malformed POSIX ACL, [`Error::Unsupported`] for more than an
     /// inode and one block can hold.
     pub fn of(node: &'a Node) -> Result<Self> {
+        Self::beside(None, node)
+    }
+
+    /// The same of the image's own `/lost+found`, whose inode also tells the image where there is
+    /// room for all. What another build has told there is not kept.
+    ///
+    /// # Errors
+    /// See [`Self::of`].
+    pub fn of_lost_found(node: &'a Node, chain_id: &'a [u8; 32]) -> Result<Self> {
+        Self::beside(chain_id_xattr(chain_id), node).or_else(|_| {
+            let mut placement = Self::of(node)?;
+            placement.told.push(NO_ROOM_FOR_CHAIN_ID);
+            Ok(placement)
+        })
+    }
+
+    /// Sorts out a node's attributes beside one in the inode that takes the place of its namesake.
+    fn beside(note: Option<StoredXattr<'a>>, node: &'a Node) -> Result<Self> {
         let mut placement = Self::default();
         let mut stored = Vec::new();
-        for xattr in &node.attributes.xattrs {
+        let mut in_inode_bytes = note.as_ref().map_or(0, StoredXattr::stored_bytes);
+        let wanted = |xattr: &&Xattr| note.is_none() || *xattr.name != *CHAIN_ID_XATTR;
+        for xattr in node.attributes.xattrs.iter().filter(wanted) {
+            if *xattr.name == *b"security.capability" && !is_readable_capability(&xattr.value) {
+                placement.told.push(CAPABILITY_UNREADABLE);
+            }
             match store(xattr, &node.kind)? {
                 Ok(xattr) => stored.push(xattr),
-                Err(reason) => placement.dropped.push(reason),
+                Err(reason) => placement.told.push(reason),
             }
         }
-        stored.sort_by(|one, other| one.sort_key().cmp(&other.sort_key()));
-        let mut in_inode_bytes = 0;
+        stored.sort_by(by_kernels_order);
         let mut in_block_bytes = 0;
         for xattr in stored {
             let bytes = xattr.stored_bytes();
@@ -60,11 +89,19 @@ impl<'a> XattrPlacement<'a> {
         }
         if in_block_bytes > BLOCK_CAPACITY {
             return Err(Error::unsupported(format!(
-                "expected extended attributes of at most {BLOCK_CAPACITY} bytes beside those in the inode, found {in_block_bytes}: ext3 has one block for them"
+                "expected extended attributes of at most {BLOCK_CAPACITY} bytes beside those in the inode, found {in_block_bytes}: ext3 has one block for them, in which each takes {ENTRY_HEADER_BYTES} bytes, its name and its value, both rounded up to fours"
             )));
+        }
+        if let Some(note) = note {
+            placement.in_inode.push(note);
+            placement.in_inode.sort_by(by_kernels_order);
         }
         Ok(placement)
     }
+}
+
+fn by_kernels_order(one: &StoredXattr<'_>, other: &StoredXattr<'_>) -> std::cmp::Ordering {
+    one.sort_key().cmp(&other.sort_key())
 }
 
 /// An attribute in ext's form, or why ext cannot keep it.
@@ -87,6 +124,16 @@ fn store<'a>(xattr: &'a Xattr, kind: &NodeKind) -> Result<Result<StoredXattr<'a>
     }))
 }
 
+/// Whether `getxattr` gives such a capability: it knows the second and the third version, the latter
+/// with a user's number (kernel, `cap_inode_getsecurity`).
+fn is_readable_capability(value: &[u8]) -> bool {
+    match (value.get(3), value.len()) {
+        (Some(2), 20) => true,
+        (Some(3), 24) => value[20..] != [0xff; 4],
+        _ => false,
+    }
+}
+
 fn is_acl(name_index: u8) -> bool {
     matches!(name_index, 2 | 3)
 }
@@ -98,6 +145,9 @@ fn is_acl(name_index: u8) -> bool {
 /// Why it is not kept: a sentence for a counted warning.
 pub fn kept<'a>(name: &'a [u8], kind: &NodeKind) -> Result<(u8, &'a [u8]), &'static str> {
     let (name_index, rest) = split_name(name).ok_or(UNKNOWN_NAMESPACE)?;
+    if name.len() > NAME_MAX {
+        return Err(NAME_TOO_LONG);
+    }
     let refusal = match kind {
         NodeKind::Symlink(_) if is_acl(name_index) => Some(ACL_ON_SYMLINK),
         NodeKind::Directory(_) => None,
@@ -228,13 +278,85 @@ mod tests {
             ),
         ] {
             let node = node(kind, &[(name, acl.clone())]);
-            assert_eq!(XattrPlacement::of(&node).unwrap().dropped, [reason]);
+            assert_eq!(XattrPlacement::of(&node).unwrap().told, [reason]);
         }
         let kept = directory(&[(b"system.posix_acl_default", acl)]);
         assert_eq!(
             XattrPlacement::of(&kept).unwrap().in_inode[0].value[..],
             [1, 0, 0, 0, 1, 0, 7, 0, 4, 0, 5, 0, 32, 0, 4, 0]
         );
+    }
+
+    #[test]
+    fn names_beyond_what_linux_passes_on_are_dropped_and_the_longest_is_kept() {
+        // Bug: the limit was held against the name without its prefix, as on disk. The kernel then
+        // lists the name and answers ERANGE. Found by reading attributes of a loop mount.
+        for prefix in ["user.", "trusted.", "security."] {
+            let name = |length: usize| format!("{prefix}{}", "n".repeat(length - prefix.len()));
+            let longest = directory(&[(name(255).as_bytes(), vec![1])]);
+            let placement = XattrPlacement::of(&longest).unwrap();
+            assert_eq!((placement.in_block.len(), placement.told.len()), (1, 0));
+            for length in [256, 255 + prefix.len(), 300] {
+                let longer = directory(&[(name(length).as_bytes(), vec![1])]);
+                let placement = XattrPlacement::of(&longer).unwrap();
+                assert_eq!(
+                    (placement.in_block.len(), placement.told),
+                    (0, vec![NAME_TOO_LONG])
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_capability_that_linux_does_not_hand_out_is_kept_and_told() {
+        let with = |version: u8, length: usize, last: u8| {
+            let mut value = vec![last; length];
+            if let Some(byte) = value.get_mut(3) {
+                *byte = version;
+            }
+            let file = directory(&[(b"security.capability", value)]);
+            let placement = XattrPlacement::of(&file).unwrap();
+            (placement.in_inode.len(), placement.told.len())
+        };
+        for (version, length, last) in [(2, 20, 0), (3, 24, 0), (3, 24, 9)] {
+            assert_eq!(with(version, length, last), (1, 0));
+        }
+        for (version, length, last) in [(0, 0, 0), (0, 5, 0), (1, 12, 0), (2, 24, 0), (3, 24, 255)]
+        {
+            assert_eq!(with(version, length, last), (1, 1), "{version} {length}");
+        }
+    }
+
+    #[test]
+    fn an_images_own_lost_found_tells_the_image_where_there_is_room() {
+        // Bug: it never did. Found by asking inspect after building an image with one.
+        let chain_id = [7; 32];
+        // 68 bytes of 88 are its own: the others go into the block sooner.
+        let with = |length: usize| {
+            let node = directory(&[(b"user.a", vec![1; length])]);
+            let placement = XattrPlacement::of_lost_found(&node, &chain_id).unwrap();
+            let tells = placement
+                .in_inode
+                .iter()
+                .any(|xattr| *xattr.value == chain_id);
+            (tells, placement.in_block.len(), placement.told)
+        };
+        assert_eq!(with(0), (true, 0, vec![]));
+        assert_eq!(with(1), (true, 1, vec![]));
+        assert_eq!(with(4040), (true, 1, vec![]));
+        let fills_both = |first: usize, second: usize| {
+            let node = directory(&[(b"user.a", vec![1; first]), (b"user.b", vec![1; second])]);
+            let placement = XattrPlacement::of_lost_found(&node, &chain_id).unwrap();
+            (placement.in_inode.len(), placement.told)
+        };
+        assert_eq!(fills_both(68, 4020 - 68 - 4), (1, vec![]));
+        assert_eq!(fills_both(68, 4040), (1, vec![NO_ROOM_FOR_CHAIN_ID]));
+        // Another build's word does not stand in the way of ours.
+        let other = directory(&[(CHAIN_ID_XATTR, vec![1; 32])]);
+        let placement = XattrPlacement::of_lost_found(&other, &chain_id).unwrap();
+        assert_eq!(placement.told.len(), 0);
+        assert_eq!(placement.in_inode[0].value[..], [7; 32]);
+        assert_eq!(placement.in_inode.len(), 1);
     }
 
     #[test]

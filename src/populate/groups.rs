@@ -153,7 +153,7 @@ impl<'a> Groups<'a> {
     ) -> io::Result<()> {
         let encoded = self.table.chunks_exact_mut(GROUP_DESCRIPTOR_BYTES);
         for (bytes, descriptor) in encoded.zip(&self.descriptors) {
-            descriptor.encode_counts(bytes);
+            descriptor.encode_counts_and_flags(bytes);
         }
         self.file.write_all_at(&self.table, BLOCK_SIZE)?;
         for group in 1..self.descriptors.len() as u32 {

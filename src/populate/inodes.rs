@@ -17,7 +17,7 @@ use crate::ondisk::xattr::{encode_block, encode_in_inode};
 use crate::page_buffer::PageBuffer;
 use crate::plan::Plan;
 use crate::plan::block_map::{map_blocks, mapped_ranges};
-use crate::plan::demand::{clamped, directory_layout};
+use crate::plan::demand::{clamped, directory_layout, placement};
 use crate::plan::directory_entries::{DirectoryEntries, file_type};
 use crate::plan::directory_layout::DirectoryLayout;
 use crate::plan::xattr_placement::XattrPlacement;
@@ -65,7 +65,7 @@ impl<'a> NodeWriter<'a> {
         groups: &mut Groups<'_>,
         blocks: &mut BlockWriter<'_>,
     ) -> Result<[u8; INODE_BYTES]> {
-        let placement = XattrPlacement::of(node)?;
+        let placement = placement(id, node, &self.plan.numbers, &self.plan.identity)?;
         let xattr_block = self.xattr_block(id, &placement, groups, blocks)?;
         let mapped = self.write_content(id, node, parent, groups, blocks)?;
         let attributes = &node.attributes;

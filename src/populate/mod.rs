@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::layers::Contents;
 use crate::mkfs::EmptyFilesystem;
 use crate::ondisk::superblock::{
-    SUPERBLOCK_OFFSET_BYTES, Superblock, set_free_counts, set_signed_hash,
+    SUPERBLOCK_OFFSET_BYTES, Superblock, set_free_counts, set_signed_hash, set_times,
 };
 use crate::partial_file::PartialFile;
 use crate::plan::Plan;
@@ -106,12 +106,16 @@ pub fn populate(
     }
     // Both are below 2^32 as the plan's are.
     set_free_counts(&mut superblock, free_blocks as u32, free_inodes as u32);
+    if plan.identity.superblock_seconds() != u64::from(plan.identity.mke2fs_seconds()) {
+        set_times(&mut superblock, plan.identity.superblock_seconds());
+    }
     groups
         .write_descriptors_and_backups(&superblock)
         .map_err(written)?;
     if let (None, Some(chain_id)) = (plan.numbers.lost_found(), &plan.identity.chain_id) {
         system_inodes::record_chain_id(partial.file(), &groups, chain_id).map_err(written)?;
     }
+    system_inodes::set_times(partial.file(), &groups, plan).map_err(written)?;
     system_inodes::punch(partial.file(), &groups).map_err(written)?;
     std::os::unix::fs::FileExt::write_all_at(
         partial.file(),

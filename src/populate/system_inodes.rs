@@ -7,9 +7,10 @@ use std::os::unix::fs::FileExt;
 use super::groups::Groups;
 use crate::host_space;
 use crate::ondisk::indirect::{POINTERS_PER_BLOCK, decode_pointers};
-use crate::ondisk::inode::{IN_INODE_XATTR_OFFSET, INODE_BYTES, decode_block_pointers};
-use crate::ondisk::xattr::{CHAIN_ID_XATTR, StoredXattr, encode_in_inode, split_name};
-use crate::units::{BLOCK_SIZE, BlockNumber, InodeNumber};
+use crate::ondisk::inode::{self, IN_INODE_XATTR_OFFSET, INODE_BYTES, decode_block_pointers};
+use crate::ondisk::xattr::{chain_id_xattr, encode_in_inode};
+use crate::plan::Plan;
+use crate::units::{BLOCK_SIZE, BlockNumber, InodeNumber, Timestamp};
 
 /// The blocks of the root directory and of `lost+found`, as mke2fs made them.
 #[derive(Debug, Default)]
@@ -36,18 +37,38 @@ pub fn preallocated_blocks(file: &File, groups: &Groups<'_>) -> io::Result<Preal
     })
 }
 
-/// Records the chain ID where it is in nobody's way.
+/// Gives the inodes that mke2fs made, and the tree has none of its own for, the filesystem's time,
+/// where mke2fs could not be told it.
+///
+/// # Errors
+/// The file's.
+pub fn set_times(file: &File, groups: &Groups<'_>, plan: &Plan) -> io::Result<()> {
+    let seconds = plan.identity.inode_seconds();
+    if seconds == i64::from(plan.identity.mke2fs_seconds()) {
+        return Ok(());
+    }
+    let lost_found = plan.numbers.lost_found().is_none();
+    let lost_found = lost_found.then_some(InodeNumber::LOST_FOUND);
+    for number in [InodeNumber::RESIZE, InodeNumber::JOURNAL]
+        .into_iter()
+        .chain(lost_found)
+    {
+        let mut bytes = [0; INODE_BYTES];
+        let offset_bytes = groups.inode_offset_bytes(number);
+        file.read_exact_at(&mut bytes, offset_bytes)?;
+        inode::set_times(&mut bytes, Timestamp::from_seconds(seconds));
+        file.write_all_at(&bytes, offset_bytes)?;
+    }
+    Ok(())
+}
+
+/// Records the chain ID where it is in nobody's way: in mke2fs' `lost+found`.
 ///
 /// # Errors
 /// The file's.
 pub fn record_chain_id(file: &File, groups: &Groups<'_>, chain_id: &[u8; 32]) -> io::Result<()> {
-    let Some((name_index, name)) = split_name(CHAIN_ID_XATTR) else {
+    let Some(xattr) = chain_id_xattr(chain_id) else {
         return Ok(());
-    };
-    let xattr = StoredXattr {
-        name_index,
-        name,
-        value: chain_id[..].into(),
     };
     let inode = groups.inode_offset_bytes(InodeNumber::LOST_FOUND);
     file.write_all_at(

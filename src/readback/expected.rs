@@ -34,7 +34,9 @@ pub fn expected_listing(
         names.push((line, Some(u64::from(id.0))));
         Ok::<_, Error>(())
     })?;
-    Ok(Listing::new(names))
+    let mut listing = Listing::new(names);
+    super::leave_out_note(&mut listing);
+    Ok(listing)
 }
 
 fn line(path: &[u8], node: &Node, digest: Option<ContentDigest>) -> Line {

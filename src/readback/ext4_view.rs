@@ -49,7 +49,7 @@ pub fn read_through_ext4_view(
         .and_then(|()| guarded(|| Ext4::load(Box::new(file)).map_err(|error| error.to_string())));
     match loaded {
         Ok(filesystem) => walk.run(&filesystem, wants_content),
-        Err(why) => walk.unlisted(&[], why),
+        Err(why) => return Ok(View::blind(why)),
     }
     let mut listing = Listing::new(walk.names.into_iter().map(|line| (line, None)));
     for directory in &walk.unlisted {
@@ -116,7 +116,10 @@ impl Walk {
         });
         match root {
             Ok(metadata) => self.names.push(line(&[], &metadata)),
-            Err(why) => return self.unlisted(&[], why),
+            Err(why) => {
+                self.names.push(Line::unknown(&[]));
+                return self.unlisted(&[], why);
+            }
         }
         self.open.push(Vec::new());
         while let Some(directory) = self.open.pop() {

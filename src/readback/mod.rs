@@ -1,11 +1,14 @@
-//! Reads an ext filesystem image back through two readers, neither of them ours: the ext4-view
-//! crate and debugfs of e2fsprogs.
+//! Reads an ext filesystem image back through three readers: our own [`crate::view`], and two that
+//! are not ours, debugfs of e2fsprogs and the ext4-view crate.
 //!
 //! Each gives a [`View`]: a listing with what it could see, and the problems it met. [`verify()`]
-//! holds both against the tree that was to be written. ext4-view reads names, attributes and
-//! contents at full speed; debugfs sees what ext4-view has no way to show (inode and device
-//! numbers, link counts, extended attributes) or cannot read, and tells where a file's blocks are,
-//! so that its content can be taken straight from the image.
+//! holds all against the tree that was to be written. Our own reads everything that an ext
+//! filesystem can hold. ext4-view reads names, attributes and contents at full speed; debugfs sees
+//! what ext4-view has no way to show (inode and device numbers, link counts, extended attributes)
+//! or cannot read, and tells where a file's blocks are, so that its content can be taken straight
+//! from the image. What a reader cannot know (ext4-view times beyond 2038, either of them content
+//! in the inode) is unknown to it, and what is unknown is no difference; what no reader knows is
+//! unreadable.
 //!
 //! An image may be damaged or hostile: walks do not recurse, follow no loop, and read no more than
 //! an image of its length can hold.
@@ -26,11 +29,18 @@ pub use debugfs::{DebugfsView, InodeRecord, read_through_debugfs};
 pub use expected::expected_listing;
 pub use ext4_view::read_through_ext4_view;
 pub use mapped::{BlockMap, BlockRun, MappedReader};
-pub use verify::{Finding, Reader, VerifyReport, verify};
-pub use views::{WholeView, read_whole};
+pub use verify::{Finding, Reader, Unread, VerifyReport, verify};
 
 use crate::error::{Error, Result, escape_path};
 use crate::listing::Listing;
+use crate::ondisk::xattr::CHAIN_ID_XATTR;
+use crate::plan::directory_entries::LOST_FOUND;
+
+/// Takes the note that a build leaves in `lost+found` out of a listing: it tells of the image, and is
+/// none of its content.
+pub fn leave_out_note(listing: &mut Listing) {
+    listing.leave_out_attribute(LOST_FOUND, CHAIN_ID_XATTR);
+}
 
 /// What one reader sees of an image.
 #[derive(Debug, Default)]

@@ -1,126 +1,30 @@
-//! The two readers, one after the other: what one has read the other need not read again.
+//! The three readers side by side.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::{Problem, View, read_through_debugfs, read_through_ext4_view};
-use crate::error::Result;
-use crate::listing::{Body, Field, Kind, Line, Listing};
-use crate::progress::{Reporter, Unit};
+use super::{InodeRecord, Problem, View, read_through_debugfs, read_through_ext4_view};
+use crate::error::{Error, Result};
+use crate::listing::{Body, Line, Listing};
+use crate::progress::{Meter, Reporter, Unit};
+use crate::view;
 
 /// Progress is told in pieces of at least this many bytes.
 const REPORTED_BYTES: u64 = 1 << 20;
 
-/// Everything that two readers together see of an image.
-#[derive(Debug)]
-pub struct WholeView {
-    /// Every name with all that either reader shows of it.
-    pub listing: Listing,
-    /// What neither could read.
-    pub unreadable: Vec<Problem>,
-    /// Names whose extended attributes debugfs has no way to show, though nothing is wrong with
-    /// them.
-    pub unseen_xattrs: Vec<Problem>,
-}
-
-/// Reads a whole image, contents included, whoever made it.
-///
-/// After `max_names` names the walk ends, and what is left counts as unreadable.
-///
-/// # Errors
-/// [`crate::Error::Io`] when the image cannot be read, [`crate::Error::Tool`] when debugfs cannot be run. All
-/// that is wrong within the image is told in the view.
-pub fn read_whole(
-    image: &Path,
-    debugfs: &Path,
-    max_names: u64,
-    reporter: &dyn Reporter,
-) -> Result<WholeView> {
-    let Views {
-        mut debugfs,
-        ext4_view,
-    } = read_views(image, debugfs, max_names, reporter)?;
-    for line in debugfs.listing.lines_mut() {
-        if let Some(other) = ext4_view.listing.find(&line.path) {
-            fill_in(line, other);
-        }
-    }
-    let mut whole = WholeView {
-        listing: debugfs.listing,
-        unreadable: Vec::new(),
-        unseen_xattrs: Vec::new(),
-    };
-    let below = |directory: &[u8]| super::join(directory, b"x");
-    for problem in debugfs.problems {
-        let is_listed = !whole.listing.is_hidden(&below(&problem.path));
-        let unseen = whole.listing.find(&problem.path).map(unseen);
-        match unseen.as_deref() {
-            // The other reader saw it.
-            Some([]) if is_listed => {}
-            Some([Field::Xattrs]) if is_listed => whole.unseen_xattrs.push(problem),
-            _ => whole.unreadable.push(problem),
-        }
-    }
-    let told: BTreeSet<_> = [&whole.unreadable, &whole.unseen_xattrs]
-        .into_iter()
-        .flatten()
-        .map(|problem| problem.path.clone())
-        .collect();
-    for line in whole.listing.lines() {
-        if let Some(field) = unseen(line).first()
-            && !told.contains(&line.path)
-        {
-            let why = format!("neither reader shows its {field}");
-            whole.unreadable.push(Problem::new(&line.path, why));
-        }
-    }
-    Ok(whole)
-}
-
-fn fill_in(line: &mut Line, other: &Line) {
-    fn or<T: Clone>(own: &mut Option<T>, other: &Option<T>) {
-        if own.is_none() {
-            own.clone_from(other);
-        }
-    }
-    or(&mut line.kind, &other.kind);
-    or(&mut line.mode, &other.mode);
-    or(&mut line.owner, &other.owner);
-    or(&mut line.mtime, &other.mtime);
-    or(&mut line.size_bytes, &other.size_bytes);
-    if line.body == Body::Unknown {
-        line.body = other.body.clone();
-    }
-}
-
-/// What a line should tell by its type and does not.
-fn unseen(line: &Line) -> Vec<Field> {
-    let has_length = matches!(line.kind, Some(Kind::Regular | Kind::Symlink));
-    [
-        (Field::Kind, line.kind.is_none()),
-        (Field::Mode, line.mode.is_none()),
-        (Field::Owner, line.owner.is_none()),
-        (Field::Mtime, line.mtime.is_none()),
-        (Field::Size, has_length && line.size_bytes.is_none()),
-        (Field::Body, line.body == Body::Unknown),
-        (Field::Xattrs, line.xattrs.is_none()),
-    ]
-    .into_iter()
-    .filter_map(|(field, is_unseen)| is_unseen.then_some(field))
-    .collect()
-}
-
-/// One image, seen twice.
+/// One image, seen three times.
 pub(super) struct Views {
-    /// With the contents that ext4-view read, so that nothing is read twice.
+    /// Through [`crate::view`].
+    pub own: View,
+    /// With the contents that ext4-view read, so that these two read nothing twice.
     pub debugfs: View,
     pub ext4_view: View,
 }
 
-/// Reads an image through both readers. After `max_names` names the walks end with a problem.
+/// Reads an image through all readers. After `max_names` names the walks end with a problem.
 ///
 /// # Errors
-/// [`crate::Error::Io`] when the image cannot be read, [`crate::Error::Tool`] when debugfs cannot be run.
+/// [`Error::Io`] when the image cannot be read, [`Error::Tool`] when debugfs cannot be run.
 pub(super) fn read_views(
     image: &Path,
     debugfs: &Path,
@@ -128,22 +32,92 @@ pub(super) fn read_views(
     reporter: &dyn Reporter,
 ) -> Result<Views> {
     let meter = reporter.begin("read the filesystem back", Unit::Bytes, None);
+    let (own, others) = std::thread::scope(|scope| {
+        let own = scope.spawn(|| read_own(image, max_names, &*meter));
+        let others = read_others(image, debugfs, max_names, reporter);
+        let own = own
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (own, others)
+    });
+    let (debugfs, ext4_view) = others?;
+    meter.finish("read");
+    Ok(Views {
+        own,
+        debugfs,
+        ext4_view,
+    })
+}
+
+/// What [`crate::view`] sees, contents included. What it cannot open is a problem, too.
+fn read_own(image: &Path, max_names: u64, meter: &dyn Meter) -> View {
     let mut unreported = 0;
+    let read = view::View::open(image).and_then(|view| {
+        view.listing_of_at_most(max_names, &mut |_, size_bytes| {
+            unreported += size_bytes.min(view.blocks().saturating_mul(view.block_bytes()));
+            if unreported >= REPORTED_BYTES {
+                meter.add(std::mem::take(&mut unreported));
+            }
+            true
+        })
+    });
+    meter.add(unreported);
+    let image = format!("{}: ", image.display());
+    let why = |error: &Error| {
+        let why = error.to_string();
+        why.strip_prefix(&image).map(str::to_owned).unwrap_or(why)
+    };
+    match read {
+        Ok(mut whole) => {
+            super::leave_out_note(&mut whole.listing);
+            View {
+                listing: whole.listing,
+                problems: whole
+                    .problems
+                    .iter()
+                    .map(|problem| Problem::new(&problem.path, why(&problem.error)))
+                    .collect(),
+            }
+        }
+        Err(error) => View::blind(why(&error)),
+    }
+}
+
+impl View {
+    /// The view of a reader that cannot read the root directory, or not even the superblock: that
+    /// there is a root, and no more.
+    pub(super) fn blind(why: impl Into<String>) -> Self {
+        let mut listing = Listing::new([(Line::unknown(&[]), None)]);
+        listing.leave_unlisted(&[]);
+        Self {
+            listing,
+            problems: vec![Problem::new(&[], why)],
+        }
+    }
+}
+
+/// What debugfs and ext4-view see: what one has read the other need not read again.
+fn read_others(
+    image: &Path,
+    debugfs: &Path,
+    max_names: u64,
+    reporter: &dyn Reporter,
+) -> Result<(View, View)> {
     let inodes = read_through_debugfs(image, debugfs, max_names, reporter)?;
     // ext4-view cannot tell a directory that contains itself; debugfs has counted the names.
     let max_names = max_names.min((inodes.names().len() as u64).saturating_mul(2) + 1000);
     let mut met = BTreeSet::new();
+    // Files may map the same blocks. Half of what is read of a sound image's files may be holes.
+    let mut bytes_left = image_bytes(image)?.saturating_mul(2);
     let ext4_view = read_through_ext4_view(image, max_names, &mut |path, size_bytes| {
-        // Each inode once; a file that is mostly holes is left to the block map.
+        // Each inode once.
         inodes.inode_of(path).is_some_and(|inode| {
             let record = inodes.record(inode);
-            let data = record.map_or(0, |record| record.sectors.saturating_mul(512));
-            let wanted = size_bytes <= data.saturating_mul(2) && met.insert(inode);
+            let wanted = size_bytes <= bytes_left
+                && record.is_some_and(|record| is_for_ext4_view(record, size_bytes))
+                && met.insert(inode);
             if wanted {
-                unreported += size_bytes;
-            }
-            if unreported >= REPORTED_BYTES {
-                meter.add(std::mem::take(&mut unreported));
+                bytes_left -= size_bytes;
             }
             wanted
         })
@@ -169,7 +143,21 @@ pub(super) fn read_views(
             line.body = digest.clone();
         }
     }
-    meter.add(unreported);
-    meter.finish("read");
-    Ok(Views { debugfs, ext4_view })
+    super::leave_out_note(&mut debugfs.listing);
+    Ok((debugfs, ext4_view))
+}
+
+fn image_bytes(image: &Path) -> Result<u64> {
+    let file = std::fs::File::open(image).map_err(|error| Error::path("open", image, error))?;
+    super::length_of(&file, image)
+}
+
+/// Whether ext4-view can know a file's content: it gives what is in unwritten blocks where the
+/// kernel gives zeros. A file that is mostly holes is left to the block map.
+fn is_for_ext4_view(record: &InodeRecord, size_bytes: u64) -> bool {
+    let data = record.sectors.saturating_mul(512);
+    let has_map = record.sectors == 0 || !record.blocks.is_empty();
+    let has_unwritten = record.blocks.iter().any(|run| run.unwritten);
+    let is_known = has_map && !has_unwritten && !record.is_content_hidden();
+    is_known && size_bytes <= data.saturating_mul(2)
 }

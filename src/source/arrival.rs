@@ -1,7 +1,6 @@
 //! A blob that is still arriving: one thread writes it into a file, others read behind it.
 
 use std::fs::File;
-use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -40,32 +39,7 @@ struct State {
 )]
 enum End {
     Verified,
-    Failed(Failure),
-}
-
-/// An error that several readers are told of, each in an error of its own.
-#[derive(Debug)]
-struct Failure(Error);
-
-impl Failure {
-    fn again(&self) -> Error {
-        match &self.0 {
-            Error::Io { what, source } => Error::io(
-                what.clone(),
-                io::Error::new(source.kind(), source.to_string()),
-            ),
-            Error::BadImage { place, what } => Error::BadImage {
-                place: place.clone(),
-                what: what.clone(),
-            },
-            Error::Unsupported { place, what } => Error::Unsupported {
-                place: place.clone(),
-                what: what.clone(),
-            },
-            Error::Tool(text) => Error::Tool(text.clone()),
-            other => Error::Mismatch(other.to_string()),
-        }
-    }
+    Failed(Error),
 }
 
 impl Arrival {
@@ -178,7 +152,7 @@ impl Arrival {
     pub(super) fn fail(&self, error: Error) {
         let mut state = self.lock();
         if state.end.is_none() {
-            state.end = Some(End::Failed(Failure(error)));
+            state.end = Some(End::Failed(error));
         }
         self.changed.notify_all();
     }
@@ -231,7 +205,7 @@ impl Attempt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
+    use std::io::{self, Write};
 
     fn file(bytes: &[u8]) -> Arc<File> {
         let mut file = tempfile::tempfile().unwrap();

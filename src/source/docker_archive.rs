@@ -1,39 +1,83 @@
 //! What `docker save` writes: `manifest.json` and the files it names.
+//!
+//! Since docker 25 the archive is an OCI layout besides. `manifest.json` then says which images there
+//! are, each for the platform of the daemon that saved it; `index.json` also leads to the same
+//! images for other platforms.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Deserialize;
 
+use super::choice::{self, several};
 use super::document;
-use super::layout;
+use super::documents::Documents;
+use super::layout::{self, Group};
 use super::offer::Offer;
-use super::parts::{Parts, StoredLayer, Wanted, check_layer_type};
+use super::parts::{Parts, StoredLayer, Wanted, check_layer_type, said};
 use super::reference::Selector;
-use super::store::Store;
 use super::stored_blob::StoredBlob;
 use crate::error::{Error, Result};
-use crate::oci::{Descriptor, Digest, DigestHasher, ImageConfig, full_image_name};
+use crate::oci::go_json::{list, or_default};
+use crate::oci::{Descriptor, Digest, ImageConfig, full_image_name, leading_map};
+use crate::region::FileRegion;
+use crate::warnings::Warnings;
 
 /// One image of `manifest.json`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
 struct Entry {
+    #[serde(deserialize_with = "or_default")]
     config: String,
-    #[serde(default)]
-    repo_tags: Option<Vec<String>>,
-    #[serde(default)]
-    layers: Option<Vec<String>>,
-    /// By diff ID what a manifest would say; since docker 25.
-    #[serde(default)]
-    layer_sources: Option<BTreeMap<String, Descriptor>>,
+    #[serde(deserialize_with = "list")]
+    repo_tags: Vec<String>,
+    #[serde(deserialize_with = "list")]
+    layers: Vec<String>,
+    /// By diff ID where a layer came from; since docker 25.
+    #[serde(deserialize_with = "leading_map")]
+    layer_sources: BTreeMap<String, Descriptor>,
+}
+
+/// The archive's two lists.
+struct Lists<'a> {
+    documents: &'a Documents<'a>,
+    entries: Vec<Entry>,
+    /// What `index.json` leads to; nothing where there is none.
+    groups: Vec<Group>,
+    is_layout: bool,
 }
 
 /// Finds the image that was asked for.
-pub(super) fn find(store: &Store, selector: Option<&Selector>, wanted: &Wanted) -> Result<Parts> {
-    let entries = read_entries(store)?;
+pub(super) fn find(
+    documents: &Documents,
+    selector: Option<&Selector>,
+    wanted: &Wanted,
+) -> Result<Parts> {
+    let lists = Lists::read(documents)?;
+    let entries = &lists.entries;
     let chosen = match selector {
-        None => (0..entries.len()).collect(),
-        Some(Selector::Name(name)) => by_name(&entries, name)?,
+        None => {
+            let others = lists.without_entry()?;
+            if !others.is_empty() {
+                if entries.is_empty() {
+                    return layout::find(documents, selector, wanted);
+                }
+                let mut choices = choices(entries);
+                choices.extend(choice::choices(&others));
+                return Err(several("several images, none named", &choices));
+            }
+            (0..entries.len()).collect()
+        }
+        Some(Selector::Name(name)) => match by_name(entries, name) {
+            found if !found.is_empty() => found,
+            _ if lists.is_layout && layout::has_name(documents, name)? => {
+                return layout::find(documents, selector, wanted);
+            }
+            _ => {
+                let shown = document::shown(name);
+                let problem = format!("no image is named {shown}");
+                return Err(several(&problem, &choices(entries)));
+            }
+        },
         Some(Selector::Index(index)) if *index < entries.len() => vec![*index],
         Some(Selector::Index(index)) => {
             return Err(Error::unsupported(format!(
@@ -41,194 +85,293 @@ pub(super) fn find(store: &Store, selector: Option<&Selector>, wanted: &Wanted) 
                 entries.len()
             )));
         }
-        Some(Selector::Digest(digest)) => match by_image_id(store, &entries, digest)? {
-            Some(index) => vec![index],
+        Some(Selector::Digest(digest)) => match lists.by_image_id(digest)? {
+            // Exactly this one, whatever the platform.
+            Some(index) => return lists.parts(&entries[index]),
             // Docker's containerd store gives an image the ID of its index or manifest.
-            None if is_layout(store)? => return layout::find(store, selector, wanted),
+            None if lists.is_layout => return layout::find(documents, selector, wanted),
             None => {
-                return Err(layout::several(
-                    &format!("no image has the ID {digest}"),
-                    &choices(&entries),
-                ));
+                let problem = format!("no image has the ID {digest}");
+                return Err(several(&problem, &choices(entries)));
             }
         },
     };
-    let entry = &entries[only_image(store, &entries, chosen, wanted)?];
-    let (config, config_digest) = config(store, &entry.config)?;
-    if is_layout(store)?
-        && let Some(parts) = layout::find_config(store, &config_digest)?
-    {
-        return Ok(parts);
-    }
-    Ok(Parts {
-        manifest_digest: None,
-        layers: layers(store, entry, &config)?,
-        config_digest,
-        config,
-    })
+    let entry = &entries[lists.only_image(chosen, wanted)?];
+    lists.for_platform(entry, wanted)
 }
 
 /// All images of the archive.
 ///
 /// # Errors
-/// Where the list cannot be read; a configuration may be damaged.
-pub(super) fn offers(store: &Store) -> Result<Vec<Offer>> {
-    let entries = read_entries(store)?;
-    let offer = |entry: &Entry| {
-        let config = config(store, &entry.config).ok();
-        Offer {
-            names: tags(entry).map(str::to_owned).collect(),
+/// Where the lists cannot be read; a configuration may be damaged.
+pub(super) fn offers(documents: &Documents) -> Result<Vec<Offer>> {
+    let lists = Lists::read(documents)?;
+    let mut offers = if lists.is_layout {
+        layout::offers(documents)?
+    } else {
+        Vec::new()
+    };
+    let mut places = HashMap::new();
+    for (place, offer) in offers.iter().enumerate() {
+        if let Some(digest) = offer.config_digest.clone() {
+            places.entry(digest).or_insert(place);
+        }
+    }
+    for entry in &lists.entries {
+        let config = documents.named_config(&entry.config).ok();
+        let listed = config
+            .as_ref()
+            .and_then(|config| places.get(&config.digest).copied());
+        if let Some(place) = listed {
+            // The index has the names, too, but not always in full.
+            let names = &mut offers[place].names;
+            names.extend(entry.repo_tags.iter().cloned());
+            names.sort();
+            names.dedup();
+            continue;
+        }
+        offers.push(Offer {
+            names: entry.repo_tags.clone(),
             manifest_digest: None,
             is_at_hand: config.is_some(),
-            platform: config.as_ref().map(|(config, _)| config.platform()),
-            config_digest: config.map(|(_, digest)| digest),
-        }
-    };
-    Ok(entries.iter().map(offer).collect())
-}
-
-fn read_entries(store: &Store) -> Result<Vec<Entry>> {
-    let name = "manifest.json";
-    let region = store
-        .find(name)?
-        .ok_or_else(|| Error::bad_image("not a docker archive: expected the file manifest.json"))?;
-    let entries: Option<Vec<Entry>> = document::parse(&document::read(&region, name)?, name)?;
-    Ok(entries.unwrap_or_default())
-}
-
-fn by_name(entries: &[Entry], name: &str) -> Result<Vec<usize>> {
-    let full = full_image_name(name);
-    let is_named =
-        |entry: &Entry| tags(entry).any(|tag| tag == name || full_image_name(tag) == full);
-    let found: Vec<_> = (0..entries.len())
-        .filter(|&index| is_named(&entries[index]))
-        .collect();
-    if found.is_empty() {
-        let shown = document::shown(name);
-        return Err(layout::several(
-            &format!("no image is named {shown}"),
-            &choices(entries),
-        ));
+            platform: config.as_ref().map(|config| config.platform.clone()),
+            config_digest: config.map(|config| config.digest),
+        });
     }
-    Ok(found)
+    Ok(offers)
 }
 
-fn by_image_id(store: &Store, entries: &[Entry], id: &Digest) -> Result<Option<usize>> {
-    for (index, entry) in entries.iter().enumerate() {
-        if config(store, &entry.config)?.1 == *id {
-            return Ok(Some(index));
-        }
+impl<'a> Lists<'a> {
+    fn read(documents: &'a Documents<'a>) -> Result<Self> {
+        let name = "manifest.json";
+        let region = documents.store.find(name)?.ok_or_else(|| {
+            Error::bad_image("not a docker archive: expected the file manifest.json")
+        })?;
+        #[derive(Deserialize)]
+        struct Entries(#[serde(deserialize_with = "list")] Vec<Entry>);
+        let Entries(entries) = document::parse(&document::read(&region, name)?, name)?;
+        let has = |name: &str| documents.store.find(name).map(|found| found.is_some());
+        let is_layout = has("index.json")? && has("oci-layout")?;
+        let groups = if is_layout {
+            layout::groups(documents)?
+        } else {
+            Vec::new()
+        };
+        Ok(Self {
+            documents,
+            entries,
+            groups,
+            is_layout,
+        })
     }
-    Ok(None)
-}
 
-/// Whether the archive is an OCI image layout besides, as since docker 25.
-fn is_layout(store: &Store) -> Result<bool> {
-    Ok(store.find("index.json")?.is_some() && store.find("oci-layout")?.is_some())
-}
-
-/// Of images that share their names the one for the platform; between images of different names
-/// nothing but a name chooses.
-fn only_image(
-    store: &Store,
-    entries: &[Entry],
-    mut chosen: Vec<usize>,
-    wanted: &Wanted,
-) -> Result<usize> {
-    chosen.dedup_by_key(|index| &entries[*index].config);
-    if let [index] = chosen[..] {
-        return Ok(index);
-    }
-    let has_same_tags = |pair: &[usize]| entries[pair[0]].repo_tags == entries[pair[1]].repo_tags;
-    let is_named = |index: &usize| tags(&entries[*index]).next().is_some();
-    if !chosen.is_empty() && chosen.iter().all(is_named) && chosen.windows(2).all(has_same_tags) {
-        let mut suitable = Vec::new();
-        for &index in &chosen {
-            let platform = config(store, &entries[index].config)?.0.platform();
-            suitable.extend(
-                wanted
-                    .platform
-                    .suitability(&platform)
-                    .map(|fit| (fit, index)),
-            );
+    /// What `index.json` names and `manifest.json` does not, as far as it is there: images that
+    /// are not for the platform of who saved them.
+    fn without_entry(&self) -> Result<Vec<Descriptor>> {
+        let mut configs = HashSet::new();
+        if !self.groups.is_empty() {
+            for entry in &self.entries {
+                configs.insert(self.documents.named_config(&entry.config)?.digest);
+            }
         }
-        let best = suitable.iter().map(|(fit, _)| *fit).max();
-        suitable.retain(|(fit, _)| Some(*fit) == best);
-        if let [(_, index)] = suitable[..] {
+        let mut others = Vec::new();
+        for group in &self.groups {
+            let is_image = |image: &Descriptor| {
+                let manifest = self.documents.manifest(image).ok().flatten();
+                manifest.is_some_and(|manifest| manifest.is_image)
+            };
+            let listed = group.with_config(self.documents, |config| configs.contains(config))?;
+            if listed.is_none() && group.images.iter().any(is_image) {
+                others.push(group.entry.clone());
+            }
+        }
+        Ok(others)
+    }
+
+    fn by_image_id(&self, id: &Digest) -> Result<Option<usize>> {
+        for (index, entry) in self.entries.iter().enumerate() {
+            if self.documents.named_config(&entry.config)?.digest == *id {
+                return Ok(Some(index));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Of images that share their names the one for the platform; between images of different names
+    /// nothing but a name chooses.
+    fn only_image(&self, chosen: Vec<usize>, wanted: &Wanted) -> Result<usize> {
+        let entry = |index: usize| &self.entries[index];
+        let mut configs = HashSet::new();
+        let mut images = Vec::new();
+        for index in chosen {
+            let config = self.documents.named_config(&entry(index).config);
+            // What is wrong with the only one is told when it is read.
+            if !config.is_ok_and(|config| !configs.insert(config.digest)) {
+                images.push(index);
+            }
+        }
+        if let [index] = images[..] {
             return Ok(index);
         }
-        let choices: Vec<_> = chosen.iter().map(|index| format!(":@{index}")).collect();
-        return Err(layout::several("several images of one name", &choices));
+        let has_same_tags = |pair: &[usize]| entry(pair[0]).repo_tags == entry(pair[1]).repo_tags;
+        let is_named = |index: &usize| !entry(*index).repo_tags.is_empty();
+        if !images.is_empty() && images.iter().all(is_named) && images.windows(2).all(has_same_tags)
+        {
+            let mut suitable = Vec::new();
+            for &index in &images {
+                let platform = self.documents.named_config(&entry(index).config)?.platform;
+                let suitability = wanted.platform.suitability(&platform);
+                suitable.extend(suitability.map(|fit| (fit, index)));
+            }
+            let best = suitable.iter().map(|(fit, _)| *fit).max();
+            suitable.retain(|(fit, _)| Some(*fit) == best);
+            if let [(_, index)] = suitable[..] {
+                return Ok(index);
+            }
+            let choices: Vec<_> = images.iter().map(|index| format!(":@{index}")).collect();
+            return Err(several("several images of one name", &choices));
+        }
+        Err(several(
+            "several images, none named",
+            &choices(&self.entries),
+        ))
     }
-    Err(layout::several(
-        "several images, none named",
-        &choices(entries),
-    ))
+
+    /// The image of an entry, or what its name means for the platform.
+    fn for_platform(&self, entry: &Entry, wanted: &Wanted) -> Result<Parts> {
+        let config = self.documents.named_config(&entry.config)?.digest;
+        for group in &self.groups {
+            let own = group.with_config(self.documents, |other| *other == config)?;
+            let Some(own) = own else {
+                continue;
+            };
+            let best = choice::by_platform(self.documents, group.images.clone(), wanted)?;
+            if best.digest() == own.digest() {
+                break;
+            }
+            return Parts::of_manifest(self.documents, &best);
+        }
+        self.parts(entry)
+    }
+
+    /// The very image of an entry: by its manifest, where the index leads to one that is whole.
+    fn parts(&self, entry: &Entry) -> Result<Parts> {
+        let documents = self.documents;
+        let named = documents.named_config(&entry.config)?;
+        for group in &self.groups {
+            let own = group.with_config(documents, |other| *other == named.digest)?;
+            if let Some(manifest) = own
+                && self.is_whole(manifest)?
+            {
+                return Parts::of_manifest(documents, manifest);
+            }
+        }
+        let mut warnings = Warnings::default();
+        check_name(&entry.config, &named.digest, &mut warnings)?;
+        let config = documents.whole_named_config(&entry.config)?;
+        Ok(Parts {
+            manifest_digest: None,
+            layers: self.layers(entry, &config)?,
+            config_digest: named.digest,
+            config,
+            warnings,
+        })
+    }
+
+    fn is_whole(&self, manifest: &Descriptor) -> Result<bool> {
+        let Some(manifest) = self.documents.whole_manifest(manifest)? else {
+            return Ok(false);
+        };
+        let mut is_whole = self.documents.store.has_blob(manifest.config.digest())?;
+        for layer in &manifest.layers {
+            is_whole &= self.documents.store.has_blob(layer.digest())?;
+        }
+        Ok(is_whole)
+    }
+
+    fn layers(&self, entry: &Entry, config: &ImageConfig) -> Result<Vec<StoredLayer>> {
+        let layer = |(index, name): (usize, &String)| {
+            let shown = format!("layer {}", document::shown(name));
+            let stored = self
+                .documents
+                .store
+                .find(name)?
+                .ok_or_else(|| Error::bad_image(format!("{shown}: absent")))?;
+            let source = config
+                .rootfs
+                .diff_ids
+                .get(index)
+                .and_then(|diff_id| entry.layer_sources.get(diff_id.as_ref()))
+                .filter(|source| is_of(source, name, &stored));
+            if let Some(source) = source {
+                check_layer_type(source.media_type(), &shown)?;
+                document::check_length(stored.length_bytes, source, &shown)?;
+            }
+            Ok(StoredLayer {
+                digest: source.map(|source| source.digest().clone()),
+                media_type: source.and_then(|source| said(source.media_type())),
+                stored: StoredBlob::AtHand(stored),
+            })
+        };
+        entry.layers.iter().enumerate().map(layer).collect()
+    }
 }
 
-fn tags(entry: &Entry) -> impl Iterator<Item = &str> {
-    entry.repo_tags.iter().flatten().map(String::as_str)
+/// Whether a layer's source is the file in the archive, and not the blob of a registry that docker
+/// once pulled and now keeps in another form: the diff ID speaks for such a file alone.
+fn is_of(source: &Descriptor, name: &str, stored: &FileRegion) -> bool {
+    let (algorithm, digits) = (source.digest().algorithm(), source.digest().digest());
+    name == format!("blobs/{algorithm}/{digits}")
+        || (source.size() == stored.length_bytes && name.contains(digits))
 }
 
+fn by_name(entries: &[Entry], name: &str) -> Vec<usize> {
+    let full = full_image_name(name);
+    let is_named = |entry: &Entry| {
+        let mut tags = entry.repo_tags.iter();
+        tags.any(|tag| tag == name || full_image_name(tag) == full)
+    };
+    (0..entries.len())
+        .filter(|&index| is_named(&entries[index]))
+        .collect()
+}
+
+/// How a user would choose each entry: by its name, where that is its alone.
 fn choices(entries: &[Entry]) -> Vec<String> {
-    let choice = |(index, entry): (usize, &Entry)| match tags(entry).next() {
-        Some(tag) => format!(":{}", document::shown(tag)),
-        None => format!(":@{index}"),
+    let mut bearers: HashMap<&str, usize> = HashMap::new();
+    for tag in entries.iter().flat_map(|entry| &entry.repo_tags) {
+        *bearers.entry(tag).or_default() += 1;
+    }
+    let choice = |(index, entry): (usize, &Entry)| {
+        let mut tags = entry.repo_tags.iter();
+        match tags.find(|tag| bearers[tag.as_str()] == 1) {
+            Some(tag) => format!(":{}", document::shown(tag)),
+            None => format!(":@{index}"),
+        }
     };
     entries.iter().enumerate().map(choice).collect()
 }
 
-/// The configuration in the file `name`, and its digest: the name's where the name is one, after
-/// the bytes have been held against it.
-fn config(store: &Store, name: &str) -> Result<(ImageConfig, Digest)> {
-    let shown = format!("configuration {}", document::shown(name));
-    let region = store
-        .find(name)?
-        .ok_or_else(|| Error::bad_image(format!("{shown}: absent")))?;
-    let bytes = document::read(&region, &shown)?;
-    let digest = match digest_in_name(name) {
-        Some(digest) => {
-            document::check_digest(&bytes, &digest, &shown)?;
-            digest
+/// Holds a configuration against the digest that its name is. A blob's path is one; the names of
+/// older archives, `HEX.json` and `sha256:HEX`, are to docker names like any other.
+fn check_name(name: &str, digest: &Digest, warnings: &mut Warnings) -> Result<()> {
+    let is_blob = name.strip_prefix("blobs/sha256/");
+    let hex = is_blob
+        .or_else(|| name.strip_suffix(".json"))
+        .or_else(|| name.strip_prefix("sha256:"));
+    let named: Option<Digest> = hex.and_then(|hex| format!("sha256:{hex}").parse().ok());
+    match named {
+        Some(named) if named != *digest && is_blob.is_some() => Err(Error::bad_image(format!(
+            "configuration {}: expected the digest {named}, found {digest}",
+            document::shown(name)
+        ))),
+        Some(named) if named != *digest => {
+            warnings.count(
+                "the configuration is named by a digest that it does not have",
+                name.as_bytes(),
+            );
+            Ok(())
         }
-        None => {
-            let mut hasher = DigestHasher::sha256();
-            hasher.update(&bytes);
-            hasher.finish()
-        }
-    };
-    Ok((document::parse(&bytes, &shown)?, digest))
-}
-
-/// `HEX.json` of old and `blobs/sha256/HEX` of new.
-fn digest_in_name(name: &str) -> Option<Digest> {
-    let hex = name
-        .strip_suffix(".json")
-        .or_else(|| name.strip_prefix("blobs/sha256/"))?;
-    format!("sha256:{hex}").parse().ok()
-}
-
-fn layers(store: &Store, entry: &Entry, config: &ImageConfig) -> Result<Vec<StoredLayer>> {
-    let names = entry.layers.as_deref().unwrap_or_default();
-    let layer = |(index, name): (usize, &String)| {
-        let shown = format!("layer {}", document::shown(name));
-        let stored = store
-            .find(name)?
-            .ok_or_else(|| Error::bad_image(format!("{shown}: absent")))?;
-        let source = config
-            .rootfs
-            .diff_ids
-            .get(index)
-            .and_then(|diff_id| entry.layer_sources.as_ref()?.get(diff_id.as_ref()));
-        if let Some(source) = source {
-            check_layer_type(source.media_type().as_ref(), &shown)?;
-            document::check_length(stored.length_bytes, source, &shown)?;
-        }
-        Ok(StoredLayer {
-            digest: source.map(|source| source.digest().clone()),
-            media_type: source.map(|source| source.media_type().to_string()),
-            stored: StoredBlob::AtHand(stored),
-        })
-    };
-    names.iter().enumerate().map(layer).collect()
+        _ => Ok(()),
+    }
 }

@@ -4,6 +4,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::store::Store;
 use crate::error::{Error, Result, escape_path};
+use crate::oci::media_type::{self, Kind, OCI_INDEX, OCI_MANIFEST};
 use crate::oci::{Descriptor, Digest, DigestHasher};
 use crate::region::FileRegion;
 
@@ -43,9 +44,10 @@ pub(super) fn blob(store: &Store, descriptor: &Descriptor, what: &str) -> Result
     Ok(Some(bytes))
 }
 
-/// Holds a blob's length against its descriptor.
+/// Holds a blob's length against its descriptor. A length of 0 is also what a descriptor says that
+/// has none; the digest speaks for such a blob alone, as it does to containerd.
 pub(super) fn check_length(length_bytes: u64, descriptor: &Descriptor, name: &str) -> Result<()> {
-    if length_bytes != descriptor.size() {
+    if descriptor.size() != 0 && length_bytes != descriptor.size() {
         return Err(Error::bad_image(format!(
             "{name}: expected {} bytes, found {length_bytes}",
             descriptor.size(),
@@ -67,9 +69,9 @@ pub(super) fn check_digest(bytes: &[u8], expected: &Digest, name: &str) -> Resul
     Ok(())
 }
 
-/// Reads JSON.
+/// Reads JSON. As in Go, bytes of a text that are no UTF-8 become U+FFFD.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8], name: &str) -> Result<T> {
-    serde_json::from_slice(bytes)
+    serde_json::from_str(&String::from_utf8_lossy(bytes))
         .map_err(|error| Error::bad_image(format!("{name}: {}", shown(&error.to_string()))))
 }
 
@@ -103,19 +105,21 @@ pub(super) enum Form {
 
 /// Refuses a document that could be read as something else than it is named: an index that is also
 /// a manifest means one image to one tool and another to the next (CVE-2021-41190).
-pub(super) fn check_form(
-    bytes: &[u8],
-    form: Form,
-    media_type: Option<&str>,
-    name: &str,
-) -> Result<()> {
+///
+/// What a document calls itself is held against what it must be, as containerd does it: a manifest
+/// of OCI's type in docker's place, or the reverse, is one all the same.
+pub(super) fn check_form(bytes: &[u8], form: Form, name: &str) -> Result<()> {
     let outline: Outline = parse(bytes, name)?;
     if outline.fs_layers.is_some() || outline.schema_version == Some(1) {
         return Err(schema_1(name));
     }
-    if outline.schema_version != Some(2) {
+    // Go writes no 0, and reads what is absent as one.
+    if let Some(version) = outline
+        .schema_version
+        .filter(|version| ![0, 2].contains(version))
+    {
         return Err(Error::bad_image(format!(
-            "{name}: expected schemaVersion 2"
+            "{name}: expected schemaVersion 2, found {version}"
         )));
     }
     let is_manifest = outline.layers.is_some() || outline.config.is_some();
@@ -129,13 +133,30 @@ pub(super) fn check_form(
     if let Some(wrong) = wrong {
         return Err(Error::bad_image(format!("{name}: expected {wrong}")));
     }
-    match (media_type, outline.media_type) {
-        (Some(expected), Some(found)) if expected != found => Err(Error::bad_image(format!(
-            "{name}: expected the media type {expected}, found {}",
-            shown(&found)
-        ))),
-        _ => Ok(()),
+    let own = outline.media_type.unwrap_or_default();
+    let (expected, denied) = match form {
+        Form::Index => ("an index", Kind::Manifest),
+        Form::Manifest => ("a manifest", Kind::Index),
+    };
+    if media_type::kind(&own) == denied {
+        return Err(Error::bad_image(format!(
+            "{name}: expected the media type of {expected}, found {}",
+            shown(&own)
+        )));
     }
+    Ok(())
+}
+
+/// The media type of a document that nobody calls anything: its own word, or else its form.
+pub(super) fn media_type_by_form(bytes: &[u8], name: &str) -> Result<&'static str> {
+    let outline: Outline = parse(bytes, name)?;
+    let own = outline.media_type.unwrap_or_default();
+    Ok(match media_type::kind(&own) {
+        Kind::Index => OCI_INDEX,
+        Kind::Manifest => OCI_MANIFEST,
+        _ if outline.manifests.is_some() => OCI_INDEX,
+        _ => OCI_MANIFEST,
+    })
 }
 
 /// The refusal of docker's first manifest format.

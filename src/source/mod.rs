@@ -6,22 +6,31 @@
 //! Nothing is taken on trust: documents are held against their digests here, layers by the next
 //! step.
 
+#[cfg(feature = "network")]
+mod addresses;
 mod archive;
 mod arrival;
+mod bare_name;
+mod choice;
 mod compression;
 mod daemon;
 mod docker_archive;
 mod document;
+mod documents;
 mod downloads;
 mod layout;
 mod offer;
 mod open;
+mod own_input;
 mod parts;
+mod pinned;
 mod recognise;
 mod reference;
 #[cfg(feature = "network")]
 mod registry;
 mod registry_options;
+#[cfg(feature = "network")]
+mod resolver;
 mod rootfs;
 mod spool;
 mod store;
@@ -35,6 +44,7 @@ pub use daemon::DaemonOptions;
 pub use downloads::Downloads;
 pub use offer::Offer;
 pub use open::{OpenOptions, Surveyed, open, open_with_input, survey};
+pub use own_input::is_input;
 pub use reference::Reference;
 pub use registry_options::{
     CacheChoice, CredentialFiles, Credentials, Login, Proxies, RegistryOptions, TlsOptions,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::archive::Archive;
 use super::daemon::{self, DaemonOptions};
+use super::documents::Documents;
 use super::offer::Offer;
 use super::parts::Wanted;
 #[cfg(not(feature = "network"))]
@@ -18,7 +19,7 @@ use super::registry::Registry;
 use super::registry_options::RegistryOptions;
 use super::spool::{Spooled, Spooler};
 use super::store::{Store, open_regular_file};
-use super::{Image, docker_archive, layout, recognise, rootfs, tree};
+use super::{Image, bare_name, docker_archive, layout, recognise, rootfs, tree};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 #[cfg(feature = "network")]
@@ -42,6 +43,9 @@ pub struct OpenOptions {
     pub registry: RegistryOptions,
     /// Where the docker daemon is, for images of one.
     pub daemon: DaemonOptions,
+    /// The filesystem image that is made of it or held against it. Where that lies in a directory
+    /// that is read as a root filesystem, it is no part of it.
+    pub held_against: Option<PathBuf>,
 }
 
 /// Finds the image that `reference` names and verifies its documents.
@@ -129,20 +133,23 @@ fn open_from(
 
 /// Where images were found.
 enum Found<'a> {
-    Layout(Store<'a>),
-    DockerArchive(Store<'a>),
+    Layout(Documents<'a>),
+    DockerArchive(Documents<'a>),
     Root(Spooled, Warnings),
+    /// With its full name.
     #[cfg(feature = "network")]
-    Registry(Store<'a>, Box<Descriptor>),
+    Registry(Documents<'a>, Box<Descriptor>, String),
 }
 
 impl Found<'_> {
     fn offers(&self) -> Result<Vec<Offer>> {
         match self {
             #[cfg(feature = "network")]
-            Self::Registry(store, top) => layout::offers_below(store, Descriptor::clone(top)),
-            Self::Layout(store) => layout::offers(store),
-            Self::DockerArchive(store) => docker_archive::offers(store),
+            Self::Registry(documents, top, _) => {
+                layout::offers_below(documents, Descriptor::clone(top))
+            }
+            Self::Layout(documents) => layout::offers(documents),
+            Self::DockerArchive(documents) => docker_archive::offers(documents),
             Self::Root(..) => Ok(Vec::new()),
         }
     }
@@ -174,14 +181,16 @@ impl<'a> Opener<'a> {
     fn choose(&self, found: Found<'a>, selector: Option<&Selector>) -> Result<Image> {
         let parts = match found {
             #[cfg(feature = "network")]
-            Found::Registry(store, top) => {
-                let parts = layout::find_below(&store, *top, &self.wanted)?;
-                let mut image = parts.into_image(self.name, &self.wanted)?;
-                image.downloads = store.into_downloads();
+            Found::Registry(documents, top, name) => {
+                let parts = layout::find_among(&documents, vec![*top], &self.wanted)?;
+                let mut image = parts.into_image(&name, &self.wanted)?;
+                image.downloads = documents.store.into_downloads();
                 return Ok(image);
             }
-            Found::Layout(store) => layout::find(&store, selector, &self.wanted)?,
-            Found::DockerArchive(store) => docker_archive::find(&store, selector, &self.wanted)?,
+            Found::Layout(documents) => layout::find(&documents, selector, &self.wanted)?,
+            Found::DockerArchive(documents) => {
+                docker_archive::find(&documents, selector, &self.wanted)?
+            }
             Found::Root(tar, warnings) => {
                 return rootfs::image(tar, self.name, &self.wanted, self.reporter, warnings);
             }
@@ -200,7 +209,7 @@ impl<'a> Opener<'a> {
         if let Some(found) = self.in_registry(reference)? {
             return Ok((found, None));
         }
-        let Location { path, selector } = reference.locate(|path| path.exists())?;
+        let Location { path, selector } = reference.locate(bare_name::is_there)?;
         let transport = reference.transport;
         let found = match path {
             None => {
@@ -222,9 +231,15 @@ impl<'a> Opener<'a> {
             let work_dir = self.options.work_dir.clone();
             let registry = Registry::open(&name, &self.options.registry, work_dir, self.reporter)?;
             let top = registry.top()?;
+            // What a bare name means is not left to be guessed.
+            let shown = match reference.transport {
+                Some(_) => reference.to_string(),
+                None => name.to_string(),
+            };
             Ok(Found::Registry(
-                Store::Registry(Box::new(registry)),
+                Documents::of(Store::Registry(Box::new(registry))),
                 Box::new(top),
+                shown,
             ))
         };
         open().map(Some).map_err(|error| match error {
@@ -251,12 +266,17 @@ impl<'a> Opener<'a> {
         let meter = self
             .reporter
             .begin(&format!("wait for {}", self.name), Unit::Items, None);
-        let daemon::Saved { id, tar } = daemon::save(name, &self.options.daemon)?;
+        let daemon::Saved { id, tar } = daemon::save(
+            name,
+            self.options.platform.as_ref(),
+            &self.options.daemon,
+            self.reporter,
+        )?;
         meter.finish("answered");
         let tar = self.spooler(false).stream(tar, None, self.name)?;
         recognise::check_tar(&tar.region)?;
         let archive = Archive::index(tar.region, &self.options.limits)?;
-        let found = Found::DockerArchive(Store::Archive(archive));
+        let found = Found::DockerArchive(Documents::of(Store::Archive(archive)));
         Ok((found, Some(Selector::Digest(id))))
     }
 
@@ -299,11 +319,15 @@ impl<'a> Opener<'a> {
             None => recognise::directory(path)?,
         };
         match transport {
-            Transport::Oci => Ok(Found::Layout(Store::Directory(path.to_owned()))),
+            Transport::Oci => Ok(Found::Layout(Documents::of(Store::directory(path)?))),
             Transport::RootFs => {
                 refuse_selector(selector)?;
                 let mut warnings = Warnings::default();
-                let tar = tree::write(path, &self.spooler(true), &mut warnings)?;
+                if let Some(what) = recognise::misnamed_directory(path) {
+                    warnings.count(what, path.as_os_str().as_encoded_bytes());
+                }
+                let output = self.options.held_against.as_deref();
+                let tar = tree::write(path, output, &self.spooler(true), &mut warnings)?;
                 Ok(Found::Root(tar, warnings))
             }
             transport => Err(Error::unsupported(format!(
@@ -329,6 +353,7 @@ impl<'a> Opener<'a> {
         let spooler = self.spooler(transport == Some(Transport::RootFs));
         let tar = uncompressed(file, name, &spooler)?;
         let limits = &self.options.limits;
+        let is_typed = transport.is_some();
         let transport = match transport {
             Some(transport) => {
                 recognise::check_tar(&tar.region)?;
@@ -338,12 +363,16 @@ impl<'a> Opener<'a> {
         };
         if transport == Transport::RootFs {
             refuse_selector(selector)?;
-            return Ok(Found::Root(tar, Warnings::default()));
+            let mut warnings = Warnings::default();
+            if is_typed && let Some(what) = recognise::misnamed(&tar.region, limits)? {
+                warnings.count(what, name.as_bytes());
+            }
+            return Ok(Found::Root(spooler.own(tar, name)?, warnings));
         }
-        let store = Store::Archive(Archive::index(tar.region, limits)?);
+        let documents = Documents::of(Store::Archive(Archive::index(tar.region, limits)?));
         Ok(match transport {
-            Transport::DockerArchive => Found::DockerArchive(store),
-            _ => Found::Layout(store),
+            Transport::DockerArchive => Found::DockerArchive(documents),
+            _ => Found::Layout(documents),
         })
     }
 

@@ -1,12 +1,13 @@
 //! From a manifest and its blobs, or what stands for them, to an [`Image`].
 
-use super::document::{self, Form};
+use super::document;
+use super::documents::Documents;
 use super::store::Store;
 use super::stored_blob::StoredBlob;
 use super::{Image, LayerBlob};
 use crate::error::{Error, Result};
 use crate::oci::media_type::{self, LayerKind};
-use crate::oci::{Descriptor, DiffId, Digest, ImageConfig, ImageManifest, Platform, parse_created};
+use crate::oci::{Descriptor, DiffId, Digest, ImageConfig, NO_DATE, Platform, parse_created};
 use crate::warnings::Warnings;
 
 /// The platform asked for.
@@ -24,6 +25,8 @@ pub(super) struct Parts {
     pub config_digest: Digest,
     pub config: ImageConfig,
     pub layers: Vec<StoredLayer>,
+    /// What was noticed while they were looked for.
+    pub warnings: Warnings,
 }
 
 /// A layer's stored bytes and what is said about them.
@@ -34,66 +37,50 @@ pub(super) struct StoredLayer {
     pub stored: StoredBlob,
 }
 
-/// The manifest that `descriptor` points at, `None` where its blob is absent.
-pub(super) fn manifest(store: &Store, descriptor: &Descriptor) -> Result<Option<ImageManifest>> {
-    let name = format!("manifest {}", descriptor.digest());
-    let Some(bytes) = document::blob(store, descriptor, "manifest")? else {
-        return Ok(None);
-    };
-    let media_type = descriptor.media_type().as_ref();
-    document::check_form(&bytes, Form::Manifest, Some(media_type), &name)?;
-    let manifest: ImageManifest = document::parse(&bytes, &name)?;
-    let config_type = manifest.config().media_type().as_ref();
-    if !media_type::is_image_config(config_type) {
-        return Err(Error::unsupported(format!(
-            "{name}: an artifact and not a container image: its configuration is of the type {}",
-            document::shown(config_type)
-        )));
-    }
-    Ok(Some(manifest))
-}
-
-/// The configuration of `manifest`, `None` where its blob is absent.
-pub(super) fn config(store: &Store, manifest: &ImageManifest) -> Result<Option<ImageConfig>> {
-    let Some(bytes) = document::blob(store, manifest.config(), "configuration")? else {
-        return Ok(None);
-    };
-    let name = format!("configuration {}", manifest.config().digest());
-    document::parse(&bytes, &name).map(Some)
-}
-
 impl Parts {
     /// The parts of the image that `descriptor` points at.
-    pub(super) fn of_manifest(store: &Store, descriptor: &Descriptor) -> Result<Self> {
+    pub(super) fn of_manifest(documents: &Documents, descriptor: &Descriptor) -> Result<Self> {
         let absent =
             |what: &str, digest: &Digest| Error::bad_image(format!("{what} {digest}: absent"));
-        let manifest =
-            manifest(store, descriptor)?.ok_or_else(|| absent("manifest", descriptor.digest()))?;
-        let config_digest = manifest.config().digest().clone();
-        let config =
-            config(store, &manifest)?.ok_or_else(|| absent("configuration", &config_digest))?;
+        let manifest = documents
+            .whole_manifest(descriptor)?
+            .ok_or_else(|| absent("manifest", descriptor.digest()))?;
+        let config_type = manifest.config.media_type();
+        if !media_type::is_image_config(config_type) {
+            return Err(Error::unsupported(format!(
+                "manifest {}: an artifact and not a container image: its configuration is of the type {}",
+                descriptor.digest(),
+                document::shown(config_type)
+            )));
+        }
+        let config_digest = manifest.config.digest().clone();
+        let config = documents
+            .whole_config(&manifest.config)?
+            .ok_or_else(|| absent("configuration", &config_digest))?;
         let layers = manifest
-            .layers()
+            .layers
             .iter()
             .enumerate()
-            .map(|(index, layer)| StoredLayer::of_descriptor(store, layer, index))
+            .map(|(index, layer)| StoredLayer::of_descriptor(&documents.store, layer, index))
             .collect::<Result<_>>()?;
         Ok(Self {
             manifest_digest: Some(descriptor.digest().clone()),
             config_digest,
             config,
             layers,
+            warnings: Warnings::default(),
         })
     }
 
     /// Holds the parts against each other and against what was asked for.
     pub(super) fn into_image(self, reference: &str, wanted: &Wanted) -> Result<Image> {
-        let mut warnings = Warnings::default();
+        let mut warnings = self.warnings;
         let config = self.config;
         let platform = config.platform();
         check_platform(&config, wanted, &mut warnings)?;
         let kind = &config.rootfs.kind;
-        if kind != "layers" {
+        // Empty where Go had nothing to write.
+        if !["layers", ""].contains(&kind.as_str()) {
             return Err(Error::bad_image(format!(
                 "configuration {}: expected a rootfs of type layers, found {}",
                 self.config_digest,
@@ -127,6 +114,7 @@ impl Parts {
             let start = text.as_bytes().get(..100).unwrap_or(text.as_bytes());
             warnings.count("the created time is no RFC 3339 date", start);
         }
+        let created = created.filter(|created| *created != NO_DATE);
         let layers = diff_ids
             .iter()
             .zip(self.layers)
@@ -182,11 +170,11 @@ impl StoredLayer {
     /// The layer that a manifest's `descriptor` points at, the one at `index` from the base.
     fn of_descriptor(store: &Store, descriptor: &Descriptor, index: usize) -> Result<Self> {
         let name = format!("layer {}", descriptor.digest());
-        let media_type = descriptor.media_type().as_ref();
+        let media_type = descriptor.media_type();
         let kind = check_layer_type(media_type, &name)?;
         // Found out now rather than after the layer has been read.
         crate::oci::DigestHasher::like(descriptor.digest())?;
-        let urls = descriptor.urls().as_deref().unwrap_or_default();
+        let urls = descriptor.urls();
         let may_be_elsewhere = kind == LayerKind::NonDistributableTar || !urls.is_empty();
         let Some(stored) = store.layer(descriptor, index, may_be_elsewhere)? else {
             if may_be_elsewhere {
@@ -201,10 +189,15 @@ impl StoredLayer {
         document::check_length(stored.length_bytes(), descriptor, &name)?;
         Ok(Self {
             digest: Some(descriptor.digest().clone()),
-            media_type: Some(media_type.to_owned()),
+            media_type: said(media_type),
             stored,
         })
     }
+}
+
+/// A media type that says anything.
+pub(super) fn said(media_type: &str) -> Option<String> {
+    Some(media_type.to_owned()).filter(|media_type| !media_type.is_empty())
 }
 
 /// Refuses layers that are no tars.

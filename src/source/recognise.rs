@@ -6,11 +6,9 @@ use super::archive;
 use super::reference::Transport;
 use super::tar_scan::{self, TarScan};
 use crate::error::{Error, Result};
+use crate::file_kind::{self, HEAD_BYTES};
 use crate::limits::Limits;
 use crate::region::FileRegion;
-
-/// Bytes looked at to name what is no image; a CD's mark lies farthest.
-const HEAD_BYTES: usize = 0x8000 + 8;
 
 /// What a directory holds.
 pub(super) fn directory(path: &Path) -> Result<Transport> {
@@ -50,6 +48,67 @@ pub(super) fn file(region: &FileRegion, limits: &Limits) -> Result<Transport> {
     Ok(Transport::RootFs)
 }
 
+/// What a tar that is to be taken as a root filesystem looks like instead: an image's archive. No
+/// more is read than its first names, up to one that no such archive has.
+pub(super) fn misnamed(region: &FileRegion, limits: &Limits) -> Result<Option<&'static str>> {
+    let mut scan = TarScan::new(region, limits);
+    let mut has_layout = false;
+    while let Some(member) = scan.next()? {
+        let Some(name) = archive::resolve(b"", &member.name) else {
+            return Ok(None);
+        };
+        let first = name.split(|&byte| byte == b'/').next().unwrap_or(&name);
+        match first {
+            b"manifest.json" => return Ok(Some(DOCKER_ARCHIVE)),
+            b"oci-layout" => has_layout = true,
+            // ./ itself
+            b"" | b"blobs" | b"index.json" | b"repositories" => {}
+            _ if is_digest(first) => {}
+            // As jib, bazel and their like call configurations and layers.
+            _ if first == name && is_part(first) => {}
+            _ => break,
+        }
+    }
+    Ok(has_layout.then_some(LAYOUT_ARCHIVE))
+}
+
+const DOCKER_ARCHIVE: &str = "a docker archive (docker save) taken as a root filesystem; docker-archive: takes the image in it";
+const LAYOUT_ARCHIVE: &str =
+    "an OCI image layout taken as a root filesystem; oci-archive: takes the image in it";
+const LAYOUT: &str = "an OCI image layout taken as a root filesystem; oci: takes the image in it";
+const DIR_DIRECTORY: &str = "an image of skopeo's dir: taken as a root filesystem; `skopeo copy dir:PATH oci:DIRECTORY` makes a layout of it, and oci: takes the image in that";
+const DOCKER_DIRECTORY: &str = "an unpacked docker archive (docker save) taken as a root filesystem; docker-archive: takes the image in its tar";
+
+/// What a directory that is to be taken as a root filesystem looks like instead.
+pub(super) fn misnamed_directory(path: &Path) -> Option<&'static str> {
+    let has = |name: &str| path.join(name).is_file();
+    if has("oci-layout") && has("index.json") {
+        return Some(LAYOUT);
+    }
+    let is_root = ["bin", "etc", "usr", "dev"].map(|name| path.join(name).exists());
+    if !has("manifest.json") || is_root.contains(&true) {
+        return None;
+    }
+    Some(if has("version") {
+        DIR_DIRECTORY
+    } else {
+        DOCKER_DIRECTORY
+    })
+}
+
+fn is_part(name: &[u8]) -> bool {
+    let endings: [&[u8]; 4] = [b".json", b".tar", b".tar.gz", b".tgz"];
+    endings.iter().any(|ending| name.ends_with(ending))
+}
+
+/// `HEX`, `HEX.json`, `HEX.tar.gz` and `sha256:HEX`, as archives name what is in them.
+fn is_digest(name: &[u8]) -> bool {
+    let name = name.strip_prefix(b"sha256:").unwrap_or(name);
+    let end = name.iter().position(|&byte| byte == b'.');
+    let hex = &name[..end.unwrap_or(name.len())];
+    hex.len() == 64 && hex.iter().all(u8::is_ascii_hexdigit)
+}
+
 /// Refuses what is no tar, by its name where it has one.
 pub(super) fn check_tar(region: &FileRegion) -> Result<()> {
     let length = usize::try_from(region.length_bytes).map_or(HEAD_BYTES, |len| len.min(HEAD_BYTES));
@@ -67,47 +126,10 @@ pub(super) fn check_tar(region: &FileRegion) -> Result<()> {
     }
     Err(Error::unsupported(format!(
         "{}, not a container image: expected a tar (docker save, an OCI archive, a root filesystem), perhaps compressed by gzip or zstd, or a directory",
-        name(&head)
+        file_kind::name(&head)
     )))
 }
 
 fn is_zero(bytes: &[u8]) -> bool {
     bytes.iter().all(|&byte| byte == 0)
-}
-
-/// What a file is by the mark it bears.
-fn name(head: &[u8]) -> &'static str {
-    const MARKS: [(usize, &[u8], &str); 17] = [
-        (0, b"hsqs", "a squashfs filesystem image"),
-        (0, b"XFSB", "an XFS filesystem image"),
-        (1024, b"\xe2\xe1\xf5\xe0", "an EROFS filesystem image"),
-        (0x8001, b"CD001", "an ISO 9660 image"),
-        (0, b"QFI\xfb", "a qcow2 disk image"),
-        (0, b"KDMV", "a VMDK disk image"),
-        (0, b"conectix", "a VHD disk image"),
-        (0, b"vhdxfile", "a VHDX disk image"),
-        (0, b"\x7fELF", "an ELF program"),
-        (0, b"PK\x03\x04", "a ZIP archive"),
-        (0, b"07070", "a cpio archive"),
-        (0, b"!<arch>\n", "an ar archive or Debian package"),
-        (0, b"\xed\xab\xee\xdb", "an RPM package"),
-        (0, b"SIF_MAGIC", "a SIF image"),
-        (0, b"{", "a JSON document or the like"),
-        (0, b"[", "a JSON document or the like"),
-        (0, b"#!", "a script"),
-    ];
-    if head.is_empty() {
-        return "an empty file";
-    }
-    let bears = |at: usize, mark: &[u8]| head.get(at..).is_some_and(|tail| tail.starts_with(mark));
-    if bears(1080, b"\x53\xef") {
-        return "an ext filesystem image";
-    }
-    if let Some((_, _, name)) = MARKS.iter().find(|(at, mark, _)| bears(*at, mark)) {
-        return name;
-    }
-    if bears(510, b"\x55\xaa") {
-        return "a disk image with a boot sector or a partition table";
-    }
-    "something of no known form"
 }

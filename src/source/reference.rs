@@ -7,6 +7,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use super::bare_name;
 use crate::error::{Error, Result};
 use crate::oci::{Digest, RegistryReference};
 
@@ -20,9 +21,10 @@ use crate::oci::{Digest, RegistryReference};
 /// rootfs:PATH                          a flat tar (docker export) or a directory tree
 /// docker://[HOST[:PORT]/]NAME[:TAG][@DIGEST]  in a registry
 /// PATH[:NAME|@DIGEST]                  any file of these, recognised by looking at it
-/// [HOST[:PORT]/]NAME[:TAG][@DIGEST]    in a registry, where there is no such file
+/// NAME[:TAG], HOST/NAME[:TAG][@DIGEST] in a registry, where there is no such file
 /// ```
-/// `-` as PATH is standard input.
+/// `-` as PATH is standard input. A name that may be meant as a path is never asked of a registry
+/// without `docker://`, whether or not there is such a file: see the module `bare_name` for the rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
     pub(super) transport: Option<Transport>,
@@ -45,7 +47,7 @@ const DOCKER: &str = "docker://";
 
 impl Transport {
     /// Those of paths, and of daemons.
-    const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 5] = [
         Self::DockerArchive,
         Self::DockerDaemon,
         Self::Oci,
@@ -131,9 +133,10 @@ impl Reference {
     /// The image of a registry that it names; `None` where it names a path or standard input.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for a name that is none.
+    /// [`Error::Unsupported`] for a name that is none and for a mistyped transport, [`Error::Io`] for
+    /// what may be meant as a path and is not there.
     pub fn in_registry(&self) -> Result<Option<RegistryReference>> {
-        self.registry_reference(Path::exists)
+        self.registry_reference(bare_name::is_there)
     }
 
     fn registry_reference(
@@ -152,7 +155,15 @@ impl Reference {
                     Some(path) => exists(&path),
                     None => true,
                 };
-                Ok(text.parse().ok().filter(|_| !names_path))
+                if names_path {
+                    return Ok(None);
+                }
+                bare_name::check_transport(text)?;
+                let Ok(name) = text.parse() else {
+                    return Ok(None);
+                };
+                bare_name::check(text, &exists)?;
+                Ok(Some(name))
             }
         }
     }
@@ -163,7 +174,17 @@ impl Reference {
         if let Some(Transport::Docker | Transport::DockerDaemon) = self.transport {
             return None;
         }
-        self.locate(Path::exists).ok()?.path
+        self.locate(bare_name::is_there).ok()?.path
+    }
+
+    /// Whether it is read from standard input.
+    pub(super) fn is_standard_input(&self) -> bool {
+        let is_file = !matches!(
+            self.transport,
+            Some(Transport::Docker | Transport::DockerDaemon)
+        );
+        let location = self.locate(bare_name::is_there);
+        is_file && location.is_ok_and(|location| location.path.is_none())
     }
 
     /// What a daemon is asked for; `None` for all that is in files.
@@ -314,129 +335,4 @@ impl FromStr for Reference {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-
-    fn locate(text: &str, existing: &[&str]) -> (Option<String>, Option<String>) {
-        let location = text
-            .parse::<Reference>()
-            .unwrap()
-            .locate(|path| existing.iter().any(|existing| Path::new(existing) == path))
-            .unwrap();
-        (
-            location.path.map(|path| path.display().to_string()),
-            location.selector.map(|selector| selector.to_string()),
-        )
-    }
-
-    #[test]
-    fn paths_are_split_from_names_as_skopeo_does_and_what_exists_settles_doubts() {
-        let digest = &format!("@{DIGEST}");
-        let with_digest = &format!("oci:d{digest}");
-        let with_colon_digest = &format!("oci:d:{digest}");
-        let bare_digest = &format!("d{digest}");
-        for (text, existing, path, selector) in [
-            ("docker-archive:s.tar", &["s.tar"][..], "s.tar", None),
-            (
-                "docker-archive:s.tar:host:5000/a:1",
-                &["s.tar"],
-                "s.tar",
-                Some("host:5000/a:1"),
-            ),
-            ("docker-archive:s.tar:@2", &["s.tar"], "s.tar", Some("@2")),
-            ("docker-archive:gone:a:1", &[], "gone", Some("a:1")),
-            ("docker-archive:a:b.tar", &["a:b.tar"], "a:b.tar", None),
-            (
-                "docker-archive:a:b.tar:x",
-                &["a:b.tar"],
-                "a:b.tar",
-                Some("x"),
-            ),
-            ("docker-archive:-:x:1", &[], "-", Some("x:1")),
-            ("oci:d:24", &["d", "d:24"], "d", Some("24")),
-            (with_digest, &["d"], "d", Some(digest)),
-            (with_colon_digest, &["d"], "d", Some(digest)),
-            ("oci:user@host", &["user@host"], "user@host", None),
-            ("rootfs:a:b", &[], "a:b", None),
-            ("d:24", &["d", "d:24"], "d:24", None),
-            ("d:24", &["d"], "d", Some("24")),
-            (bare_digest, &["d"], "d", Some(digest)),
-            ("alpine:3", &[], "alpine:3", None),
-        ] {
-            let path = (path != "-").then(|| path.to_owned());
-            let expected = (path, selector.map(str::to_owned));
-            assert_eq!(locate(text, existing), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_name_is_a_registrys_if_it_says_so_or_if_no_such_file_exists() {
-        let registry = |text: &str, existing: &[&str]| {
-            let reference = text.parse::<Reference>().unwrap();
-            let found = reference
-                .registry_reference(|path| existing.iter().any(|own| Path::new(own) == path));
-            found.unwrap().map(|found| found.to_string())
-        };
-        let alpine = Some("docker.io/library/alpine:3".to_owned());
-        assert_eq!(
-            registry("docker://alpine:3", &["alpine:3", "alpine"]),
-            alpine
-        );
-        assert_eq!(registry("alpine:3", &[]), alpine);
-        assert_eq!(registry("alpine:3", &["alpine:3"]), None);
-        assert_eq!(registry("alpine:3", &["alpine"]), None);
-        for path in [
-            "./save.tar",
-            "/tmp/save.tar",
-            "Save.tar",
-            "-",
-            "oci:alpine:3",
-            "rootfs:alpine",
-        ] {
-            assert_eq!(registry(path, &[]), None, "{path}");
-        }
-        // An image of docker's own, by its name and not by a transport.
-        let docker = registry("docker:24", &[]);
-        assert_eq!(docker.as_deref(), Some("docker.io/library/docker:24"));
-    }
-
-    #[test]
-    fn other_tools_transports_are_refused_with_the_way_that_works_today() {
-        for (text, help) in [
-            ("docker://Alpine", "lower-case"),
-            ("docker://", "lower-case"),
-            ("dir:/x", "skopeo copy dir:/x"),
-            ("oci:", "expected a path"),
-            ("docker-daemon:", "expected an image's name or ID"),
-            ("", "expected a path"),
-        ] {
-            let error = text.parse::<Reference>().unwrap_err();
-            assert!(matches!(error, Error::Unsupported { .. }));
-            assert!(error.to_string().contains(help), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_reference_is_shown_as_it_was_typed() {
-        for text in [
-            "oci:d:24",
-            "-",
-            "docker-archive:-",
-            "docker-daemon:app:1",
-            "save.tar",
-            "rootfs:/",
-            "docker://a/b:1",
-        ] {
-            assert_eq!(text.parse::<Reference>().unwrap().to_string(), text);
-        }
-    }
-
-    #[test]
-    fn a_selector_is_an_index_a_digest_or_a_name_and_never_two_of_them() {
-        for wrong in ["", "@", "@-1", "@sha256:12", &format!("a:1@{DIGEST}")] {
-            assert!(wrong.parse::<Selector>().is_err(), "{wrong}");
-        }
-    }
-}
+mod tests;

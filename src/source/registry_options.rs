@@ -5,6 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::error::escape_path;
+
 /// How to reach registries and where to keep what they give.
 #[derive(Debug, Clone)]
 pub struct RegistryOptions {
@@ -61,25 +63,38 @@ pub enum Credentials {
     Files(CredentialFiles),
 }
 
-/// A user's name and password.
+/// A user's name and password, of any bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Login {
     /// The name.
-    pub user: String,
+    pub user: Vec<u8>,
     /// The password.
-    pub password: String,
+    pub password: Vec<u8>,
+}
+
+impl Login {
+    /// Reads `USER:PASSWORD`; `None` where there is no colon, or nothing before it.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let colon = text.iter().position(|byte| *byte == b':')?;
+        (colon > 0).then(|| Self {
+            user: text[..colon].to_vec(),
+            password: text[colon + 1..].to_vec(),
+        })
+    }
 }
 
 impl std::fmt::Debug for Login {
     /// Without the password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Login({})", self.user)
+        write!(f, "Login({})", escape_path(&self.user))
     }
 }
 
 /// Files with credentials, in the form of docker's `config.json` and podman's `auth.json`.
 #[derive(Debug, Clone, Default)]
 pub struct CredentialFiles {
+    /// The content of such a file, asked before all of them (`DOCKER_AUTH_CONFIG`).
+    pub content: Option<String>,
     /// The first that knows the registry is taken; those that are not there are passed over.
     pub paths: Vec<PathBuf>,
     /// Whether they were named, so that one that is not there is an error.

@@ -8,10 +8,12 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::compression::{Compression, MAGIC_BYTES};
+use super::pinned::{Identity, identity};
 use crate::error::{Error, Result};
 use crate::leftovers;
 use crate::limits::Limits;
 use crate::oci::{Digest, DigestHasher};
+use crate::ownership;
 use crate::page_buffer::PageBuffer;
 use crate::progress::{Meter, Reporter, Unit};
 use crate::region::FileRegion;
@@ -52,6 +54,20 @@ impl Spooler<'_> {
             });
         }
         self.stream(region.reader(), Some(region.length_bytes), name)
+    }
+
+    /// What nobody else may write: as it is where that is so, or a copy. It is hashed by one reading
+    /// and used by another.
+    pub(super) fn own(&self, tar: Spooled, name: &str) -> Result<Spooled> {
+        let cannot_read = |error| Error::io(format!("cannot read {name}"), error);
+        if ownership::others_of(&tar.region.file)
+            .map_err(cannot_read)?
+            .is_none()
+        {
+            return Ok(tar);
+        }
+        let length_bytes = tar.region.length_bytes;
+        self.stream(tar.region.reader(), Some(length_bytes), name)
     }
 
     /// A spool to be written.
@@ -138,6 +154,9 @@ impl Spooler<'_> {
             return Error::bad_image(format!("truncated: the {format} data ends too early"));
         }
         let text = error.to_string();
+        if text.contains("not enough memory") {
+            return Error::io(format!("cannot decompress {name}"), no_memory(&text));
+        }
         if text.contains("too much memory") {
             return Error::bad_image(format!(
                 "needs a zstd window of more than 2^{} bytes (--max-zstd-window-log raises the limit)",
@@ -146,6 +165,13 @@ impl Spooler<'_> {
         }
         Error::bad_image(format!("broken {format} data: {text}"))
     }
+}
+
+/// That this machine, or a limit set here, has no memory for a window is not the image's fault.
+fn no_memory(text: &str) -> io::Error {
+    let text =
+        format!("{text}, as its zstd window asks for (a limit such as `ulimit -v` counts, too)");
+    io::Error::new(io::ErrorKind::OutOfMemory, text)
 }
 
 struct Counted<'a, R> {
@@ -187,6 +213,13 @@ impl SpoolWriter<'_> {
         self.file
             .write_all(bytes)
             .map_err(|error| spool_error(self.work_dir, error))
+    }
+
+    /// Which file it is, should its directory show it.
+    pub(super) fn identity(&self) -> Result<Identity> {
+        let metadata = self.file.metadata();
+        let metadata = metadata.map_err(|error| spool_error(self.work_dir, error))?;
+        Ok(identity(&metadata))
     }
 
     pub(super) fn finish(self) -> Result<Spooled> {

@@ -2,15 +2,16 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::CWD;
 
 use super::archive::Archive;
 use super::document;
 #[cfg(feature = "network")]
 use super::downloads::Downloads;
+use super::pinned::Pinned;
 #[cfg(feature = "network")]
 use super::registry::Registry;
 use super::stored_blob::StoredBlob;
@@ -21,7 +22,7 @@ use crate::region::FileRegion;
 /// Where the files of an image are.
 #[derive(Debug)]
 pub(super) enum Store<'a> {
-    Directory(PathBuf),
+    Directory(LayoutDirectory),
     Archive(Archive),
     #[cfg(feature = "network")]
     Registry(Box<Registry<'a>>),
@@ -30,7 +31,23 @@ pub(super) enum Store<'a> {
     Nothing(std::convert::Infallible, std::marker::PhantomData<&'a ()>),
 }
 
+/// A layout's directory, held: should another get its name, nothing of that one is read.
+#[derive(Debug)]
+pub(super) struct LayoutDirectory {
+    held: OwnedFd,
+    path: PathBuf,
+}
+
 impl Store<'_> {
+    /// The files in a directory.
+    pub(super) fn directory(path: &Path) -> Result<Self> {
+        let held = Pinned::behind(CWD, path).and_then(|pinned| pinned.open_directory());
+        Ok(Self::Directory(LayoutDirectory {
+            held: held.map_err(|error| Error::path("open", path, error))?,
+            path: path.to_owned(),
+        }))
+    }
+
     /// The file called `name`, `None` where there is none.
     ///
     /// In a directory symbolic links are followed, wherever they lead: build systems link blobs
@@ -45,13 +62,12 @@ impl Store<'_> {
             #[cfg(not(feature = "network"))]
             Self::Nothing(never, _) => match *never {},
             Self::Directory(directory) => {
-                let path = directory.join(name);
-                let file = match open_regular_file(&path) {
+                let file = match open_regular_file_in(&directory.held, Path::new(name)) {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                     file => file.and_then(FileRegion::whole),
                 };
                 file.map(Some)
-                    .map_err(|error| Error::path("read", &path, error))
+                    .map_err(|error| Error::path("read", &directory.path.join(name), error))
             }
         }
     }
@@ -60,6 +76,15 @@ impl Store<'_> {
     pub(super) fn blob(&self, digest: &Digest) -> Result<Option<FileRegion>> {
         // A parsed digest has neither slashes nor dots in a row: it cannot lead anywhere else.
         self.find(&format!("blobs/{}/{}", digest.algorithm(), digest.digest()))
+    }
+
+    /// Whether a blob is at hand; a registry's are, once they are asked for.
+    pub(super) fn has_blob(&self, digest: &Digest) -> Result<bool> {
+        match self {
+            #[cfg(feature = "network")]
+            Self::Registry(registry) => registry.has_blob(digest),
+            _ => Ok(self.blob(digest)?.is_some()),
+        }
     }
 
     /// The bytes of the document that `descriptor` points at, not yet held against it; `None` where
@@ -72,6 +97,15 @@ impl Store<'_> {
         match self.blob(descriptor.digest())? {
             Some(region) => document::read(&region, name).map(Some),
             None => Ok(None),
+        }
+    }
+
+    /// Whether documents stay in memory once they have been read.
+    pub(super) fn keeps_documents(&self) -> bool {
+        match self {
+            #[cfg(feature = "network")]
+            Self::Registry(_) => true,
+            _ => false,
         }
     }
 
@@ -104,14 +138,13 @@ impl Store<'_> {
     }
 }
 
-/// Opens a file for reading; a FIFO or a device in its place is an error and no endless wait.
+/// Opens a file for reading. Anything else in its place is an error before it is opened: a FIFO
+/// would wait, and a device may do something at once.
 pub(super) fn open_regular_file(path: &Path) -> io::Result<File> {
-    let file = File::options()
-        .read(true)
-        .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed())
-        .open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-    Ok(file)
+    open_regular_file_in(CWD, path)
+}
+
+/// The same, a path that begins in `directory`.
+fn open_regular_file_in(directory: impl AsFd, path: &Path) -> io::Result<File> {
+    Pinned::behind(&directory, path)?.open_behind(&directory, path)
 }

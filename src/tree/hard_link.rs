@@ -29,6 +29,9 @@ impl Flattening<'_> {
     /// Links to what stands at the target now, or, where nothing does, to what will at the
     /// layer's end.
     pub fn apply_hard_link(&mut self, link: HardLink, attributes: Attributes) -> Result<()> {
+        if self.is_to_itself(&link)? {
+            return Ok(());
+        }
         if let Some(known) = self.tree.child(link.parent, &link.name)
             && self.tree.is_directory(known)
         {
@@ -51,11 +54,27 @@ impl Flattening<'_> {
         Ok(())
     }
 
+    /// Whether a link leads to the very name it stands at, and something is there that links lead
+    /// to: then it says nothing. GNU tar writes this for a file that it is named twice
+    /// (`tar cf t d d/sub`), and unpacks it as this.
+    fn is_to_itself(&mut self, link: &HardLink) -> Result<bool> {
+        let Some(known) = self.tree.child(link.parent, &link.name) else {
+            return Ok(false);
+        };
+        if self.tree.is_directory(known) || self.is_pending(known) {
+            return Ok(false);
+        }
+        let path = CleanPath::new(&link.target, &self.options.limits).map_err(in_target)?;
+        let Some((directory, name)) = path.split() else {
+            return Ok(false);
+        };
+        Ok(*name == *link.name && self.directory(directory, Absent::Nothing)? == Some(link.parent))
+    }
+
     /// What stands at a link's target. The last component is not followed: a link to a symbolic
     /// link is another name of that.
     fn link_target(&mut self, link: &HardLink) -> Result<Option<Slot>> {
-        let path = CleanPath::new(&link.target, &self.options.limits)
-            .map_err(|error| Error::bad_image(format!("the hard link's target: {error}")))?;
+        let path = CleanPath::new(&link.target, &self.options.limits).map_err(in_target)?;
         let Some((directory, name)) = path.split() else {
             return Err(linked_to_directory(&link.target));
         };
@@ -64,7 +83,7 @@ impl Flattening<'_> {
         };
         if parent == link.parent && *name == *link.name {
             return Err(Error::bad_image(
-                "expected a hard link to another name, found one to itself",
+                "expected a hard link to a file, found one to itself where no file is",
             ));
         }
         let target = self.tree.child(parent, name);
@@ -135,6 +154,10 @@ impl Flattening<'_> {
             ))
         })
     }
+}
+
+fn in_target(error: Error) -> Error {
+    Error::bad_image(format!("the hard link's target: {error}"))
 }
 
 fn linked_to_directory(target: &[u8]) -> Error {

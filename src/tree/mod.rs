@@ -86,7 +86,20 @@ pub fn flatten(
             .map_err(|error| error.in_layer(layer))?;
         meter.add(entries);
     }
-    let tree = freeze::freeze(flattening.tree, options, flattening.warnings);
+    let mut tree = freeze::freeze(flattening.tree, options, flattening.warnings);
+    warn_of_closed_root(&mut tree);
     meter.finish(&format!("{} nodes", tree.nodes.len()));
     Ok(tree)
+}
+
+/// Trees are staged in directories that `mktemp -d` or a umask of 077 made: the root's mode is kept,
+/// and nobody but its owner can use anything in the filesystem.
+fn warn_of_closed_root(tree: &mut Tree) {
+    let mode = tree.node(NodeId::ROOT).attributes.mode;
+    if mode & 0o001 == 0 {
+        tree.warnings.count(
+            "only its owner, or its group, can enter the root directory",
+            format!("/ has mode {mode:04o}").as_bytes(),
+        );
+    }
 }

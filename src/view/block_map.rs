@@ -20,7 +20,8 @@ pub(super) struct Run {
 /// A file's runs, ascending and apart; what is in none is a hole. Ends after the first error.
 ///
 /// Holds one block for each level of the tree. A map can lead back to itself, so that everything
-/// it gives is counted: a sound file has no more blocks than its filesystem.
+/// it gives is counted: a sound file has no more blocks than its filesystem, unless files share
+/// blocks (`shared_blocks`), and then its length is the bound.
 #[derive(Debug)]
 pub(super) struct Runs<'a> {
     view: &'a View,
@@ -33,6 +34,8 @@ pub(super) struct Runs<'a> {
     /// The first block behind the file's end.
     end_block: u64,
     budget: u64,
+    /// What is wrong where the budget does not last.
+    beyond: &'static str,
     failed: bool,
 }
 
@@ -70,14 +73,18 @@ impl View {
                 index: 0,
             }
         };
+        let end_block = node.size_bytes().div_ceil(self.image.block_bytes);
+        // In a sound tree every node leads to data: no more than five above each block of a file.
+        let most = end_block.saturating_mul(6).saturating_add(8);
         Ok(Runs {
             view: self,
             number: node.number.0,
             stack: vec![root],
             pending: None,
             next_block: 0,
-            end_block: node.size_bytes().div_ceil(self.image.block_bytes),
-            budget: self.image.blocks,
+            end_block,
+            budget: self.image.blocks.min(most),
+            beyond: "maps more blocks than the filesystem has",
             failed: false,
         })
     }
@@ -92,6 +99,20 @@ impl Runs<'_> {
         self.view.image.block_bytes
     }
 
+    /// Lets `blocks` at most be given, those of the map itself among them: what is left to a walk
+    /// over many files.
+    pub fn limit(&mut self, blocks: u64) {
+        if blocks < self.budget {
+            self.budget = blocks;
+            self.beyond = "its blocks belong to other files as well";
+        }
+    }
+
+    /// What is left of that.
+    pub fn budget(&self) -> u64 {
+        self.budget
+    }
+
     fn bad(&self, what: &str) -> Error {
         self.view.bad(format!("inode {}: {what}", self.number))
     }
@@ -100,7 +121,7 @@ impl Runs<'_> {
         self.budget = self
             .budget
             .checked_sub(blocks)
-            .ok_or_else(|| self.bad("maps more blocks than the filesystem has"))?;
+            .ok_or_else(|| self.bad(self.beyond))?;
         Ok(())
     }
 
@@ -244,7 +265,9 @@ impl Runs<'_> {
                 continue;
             }
             piece.count = piece.count.min(self.end_block - piece.file_block);
-            self.spend(piece.count)?;
+            if !self.view.image.shares_blocks() {
+                self.spend(piece.count)?;
+            }
             self.next_block = piece.file_block + piece.count;
             match &mut self.pending {
                 Some(run)

@@ -205,6 +205,27 @@ impl ContentReader<'_> {
         self.size_bytes
     }
 
+    /// Runs `read` with this and no more than `blocks_left` blocks, those of the block map among
+    /// them, and takes from `blocks_left` what it spent.
+    pub(super) fn within<T>(
+        mut self,
+        blocks_left: &mut u64,
+        read: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let before = match &mut self.source {
+            Source::Inline(_) => 0,
+            Source::Mapped(extents) => {
+                extents.runs.limit(*blocks_left);
+                extents.runs.budget()
+            }
+        };
+        let outcome = read(&mut self);
+        if let Source::Mapped(extents) = &self.source {
+            *blocks_left -= before - extents.runs.budget();
+        }
+        outcome
+    }
+
     /// The next data with its offset, ascending; `None` after the last. All between is zeros.
     ///
     /// # Errors
@@ -232,7 +253,9 @@ impl ContentReader<'_> {
             },
         };
         let length = left.min(BUFFER_BYTES);
-        self.buffer.resize(BUFFER_BYTES as usize, 0);
+        if self.buffer.len() < length as usize {
+            self.buffer.resize(length as usize, 0);
+        }
         let part = &mut self.buffer[..length as usize];
         self.view.image.read(block, read, part)?;
         if left > length {

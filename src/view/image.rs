@@ -4,11 +4,13 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
+use crate::file_kind;
 use crate::ondisk::group_descriptor::{GROUP_DESCRIPTOR_BYTES, inode_table_block};
 use crate::ondisk::superblock::{
-    MAGIC, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET_BYTES, Superblock, has_superblock,
+    SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET_BYTES, Superblock, has_superblock,
 };
 use crate::units::{GroupNumber, InodeNumber};
 
@@ -17,13 +19,18 @@ const COMPAT_SPARSE_SUPER2: u32 = 0x200;
 const INCOMPAT_FILETYPE: u32 = 0x2;
 const INCOMPAT_RECOVER: u32 = 0x4;
 const INCOMPAT_META_BG: u32 = 0x10;
+const INCOMPAT_JOURNAL_DEV: u32 = 0x8;
 const INCOMPAT_64BIT: u32 = 0x80;
+const INCOMPAT_EA_INODE: u32 = 0x400;
+const INCOMPAT_LARGE_DIR: u32 = 0x4000;
 /// filetype, recover, meta_bg, extents, 64bit, mmp, flex_bg, ea_inode, csum_seed, large_dir,
 /// inline_data, encrypt, casefold.
 const INCOMPAT_KNOWN: u32 = 0x3_e7d6;
 const RO_COMPAT_SPARSE_SUPER: u32 = 0x1;
 const RO_COMPAT_HUGE_FILE: u32 = 0x8;
+const RO_COMPAT_DIR_NLINK: u32 = 0x20;
 const RO_COMPAT_BIGALLOC: u32 = 0x200;
+const RO_COMPAT_SHARED_BLOCKS: u32 = 0x4000;
 
 /// An image whose superblock makes sense.
 #[derive(Debug)]
@@ -35,21 +42,15 @@ pub(super) struct Image {
     pub blocks: u64,
     inode_bytes: u64,
     descriptor_bytes: u64,
+    /// Blocks that were read, those of which a part was included.
+    pub blocks_read: AtomicU64,
 }
 
 impl Image {
     pub fn open(path: &Path) -> Result<Self> {
-        let mut file = File::open(path).map_err(|error| Error::path("open", path, error))?;
+        let mut file = file_kind::open_ext(path)?;
         let cannot_read = |error| Error::path("read", path, error);
-        if file.metadata().map_err(cannot_read)?.is_dir() {
-            return Err(cannot_read(std::io::ErrorKind::IsADirectory.into()));
-        }
         let length = file.seek(SeekFrom::End(0)).map_err(cannot_read)?;
-        if length < SUPERBLOCK_OFFSET_BYTES + SUPERBLOCK_BYTES as u64 {
-            return Err(Error::bad_image(format!(
-                "expected an ext filesystem, found {length} bytes"
-            )));
-        }
         let mut bytes = [0; SUPERBLOCK_BYTES];
         file.read_exact_at(&mut bytes, SUPERBLOCK_OFFSET_BYTES)
             .map_err(cannot_read)?;
@@ -76,6 +77,7 @@ impl Image {
                 GROUP_DESCRIPTOR_BYTES as u64
             },
             superblock,
+            blocks_read: AtomicU64::new(0),
         };
         image.check_sizes(length)?;
         Ok(image)
@@ -121,6 +123,25 @@ impl Image {
         self.superblock.feature_ro_compat & RO_COMPAT_HUGE_FILE != 0
     }
 
+    /// Whether a directory with a link count of 1 has more than can be counted.
+    pub fn has_uncounted_links(&self) -> bool {
+        self.superblock.feature_ro_compat & RO_COMPAT_DIR_NLINK != 0
+    }
+
+    pub fn has_large_directories(&self) -> bool {
+        self.superblock.feature_incompat & INCOMPAT_LARGE_DIR != 0
+    }
+
+    /// Whether values of attributes may be in inodes of their own.
+    pub fn has_values_in_inodes(&self) -> bool {
+        self.superblock.feature_incompat & INCOMPAT_EA_INODE != 0
+    }
+
+    /// Whether files may have blocks in common.
+    pub fn shares_blocks(&self) -> bool {
+        self.superblock.feature_ro_compat & RO_COMPAT_SHARED_BLOCKS != 0
+    }
+
     pub fn needs_recovery(&self) -> bool {
         self.superblock.feature_incompat & INCOMPAT_RECOVER != 0
     }
@@ -157,6 +178,8 @@ impl Image {
             ))
             .in_image(&self.name));
         };
+        let blocks = (buffer.len() as u64).div_ceil(self.block_bytes);
+        self.blocks_read.fetch_add(blocks, Ordering::Relaxed);
         self.file
             .read_exact_at(buffer, start)
             .map_err(|error| match error.kind() {
@@ -200,13 +223,17 @@ impl Image {
         let within = u64::from(group.0) % per_block * self.descriptor_bytes;
         let is_meta = self.superblock.feature_incompat & INCOMPAT_META_BG != 0
             && index >= u64::from(self.superblock.first_meta_bg);
+        // Not always the first data block: with bigalloc that is 0 for blocks of 1 KiB, too.
+        let superblock_at = SUPERBLOCK_OFFSET_BYTES / self.block_bytes;
         let block = if is_meta {
             // The descriptors of as many groups as fill a block are in the first of them.
             let home = index * per_block;
             let home_group = GroupNumber(u32::try_from(home).unwrap_or(u32::MAX));
-            start(home) + u64::from(self.has_backup(home_group))
+            // The block of 1 KiB before the superblock belongs to the group then.
+            let is_behind_boot = home == 0 && superblock_at > first;
+            start(home) + u64::from(self.has_backup(home_group)) + u64::from(is_behind_boot)
         } else {
-            first + 1 + index
+            superblock_at + 1 + index
         };
         let mut descriptor = vec![0; self.descriptor_bytes as usize];
         self.read(block, within, &mut descriptor)?;
@@ -221,6 +248,9 @@ impl Image {
     }
 
     fn has_backup(&self, group: GroupNumber) -> bool {
+        if self.superblock.feature_compat & COMPAT_SPARSE_SUPER2 != 0 {
+            return group.0 == 0 || self.superblock.backup_groups.contains(&group.0);
+        }
         self.superblock.feature_ro_compat & RO_COMPAT_SPARSE_SUPER == 0 || has_superblock(group)
     }
 }
@@ -231,11 +261,10 @@ fn check(superblock: &Superblock) -> Result<()> {
             "superblock: expected {what}, found {found:#x}"
         )))
     };
-    if superblock.magic != MAGIC {
-        return wrong(
-            "the magic 0xef53 of an ext filesystem",
-            superblock.magic.into(),
-        );
+    if superblock.feature_incompat & INCOMPAT_JOURNAL_DEV != 0 {
+        return Err(Error::unsupported(
+            "expected an ext2, ext3 or ext4 filesystem, found the journal of one",
+        ));
     }
     if superblock.log_block_size > 6 {
         return wrong(
@@ -248,23 +277,12 @@ fn check(superblock: &Superblock) -> Result<()> {
     }
     let unknown = superblock.feature_incompat & !INCOMPAT_KNOWN;
     if unknown != 0 {
-        let names = [
-            (0x1, "compression"),
-            (0x8, "an external journal's own format"),
-            (0x1000, "data in directory entries"),
-        ];
+        let names = [(0x1, "compression"), (0x1000, "data in directory entries")];
         let name = names.iter().find(|(bit, _)| unknown & bit != 0);
         let name = name.map_or_else(String::new, |(_, name)| format!(" ({name})"));
         return Err(Error::unsupported(format!(
             "superblock: incompatible features {unknown:#x}{name}, which are not known here"
         )));
-    }
-    if superblock.feature_incompat & INCOMPAT_META_BG != 0
-        && superblock.feature_compat & COMPAT_SPARSE_SUPER2 != 0
-    {
-        return Err(Error::unsupported(
-            "superblock: meta_bg and sparse_super2 together",
-        ));
     }
     Ok(())
 }

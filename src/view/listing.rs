@@ -1,8 +1,12 @@
 //! The whole image in the form that every view can be compared in.
 
-use super::{Follow, Found, Step, View};
+use std::collections::BTreeMap;
+
+use super::{Found, Node, Step, View};
 use crate::error::{Error, Result};
+use crate::limits::Limits;
 use crate::listing::{Body, ContentHasher, Kind, Line, Listing, Owner};
+use crate::units::InodeNumber;
 
 /// What an image holds, as far as it can be read.
 #[derive(Debug)]
@@ -31,26 +35,44 @@ impl View {
         &self,
         wants_content: &mut dyn FnMut(&[u8], u64) -> bool,
     ) -> Result<WholeListing> {
-        let root = self.lookup(b"/", Follow::Never)?;
+        self.listing_of_at_most(Limits::default().max_entries, wants_content)
+    }
+
+    /// The same; after `max_names` names the rest is a problem.
+    ///
+    /// However many inodes map the same blocks, no more blocks are read for contents than the
+    /// filesystem has: what is beyond that is a problem, too.
+    ///
+    /// # Errors
+    /// As [`Self::whole_listing`].
+    pub fn listing_of_at_most(
+        &self,
+        max_names: u64,
+        wants_content: &mut dyn FnMut(&[u8], u64) -> bool,
+    ) -> Result<WholeListing> {
+        let root = Found {
+            path: Vec::new(),
+            node: self.root()?,
+        };
+        let mut reading = Reading::of(self);
         let mut names = Vec::new();
-        let mut problems = Vec::new();
         let mut unlisted = Vec::new();
-        for step in self.walk(root) {
+        // A directory that cannot be listed has a line already, any other problem has none.
+        let mut entered = None;
+        for step in self.walk(root).of_at_most(max_names) {
             match step {
                 Step::Entry(found) => {
-                    let mut note = |error| {
-                        problems.push(Problem {
-                            path: found.path.clone(),
-                            error,
-                        });
-                    };
-                    let line = self.line(&found, wants_content, &mut note);
+                    let line = reading.line(&found, wants_content);
                     names.push((line, Some(u64::from(found.node.number.0))));
+                    entered = (found.node.kind == Kind::Directory).then_some(found.path);
                 }
-                Step::Leave(_) => {}
+                Step::Leave(_) => entered = None,
                 Step::Problem { path, error } => {
+                    if entered.take().as_ref() != Some(&path) {
+                        names.push((Line::unknown(&path), None));
+                    }
                     unlisted.push(path.clone());
-                    problems.push(Problem { path, error });
+                    reading.problems.push(Problem { path, error });
                 }
             }
         }
@@ -58,35 +80,52 @@ impl View {
         for path in unlisted {
             listing.leave_unlisted(&path);
         }
-        Ok(WholeListing { listing, problems })
+        Ok(WholeListing {
+            listing,
+            problems: reading.problems,
+        })
+    }
+}
+
+/// What is shared by all names of an image.
+struct Reading<'a> {
+    view: &'a View,
+    /// What may still be read of contents and their block maps.
+    blocks_left: u64,
+    /// Contents of inodes with further names.
+    bodies: BTreeMap<InodeNumber, Body>,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Reading<'a> {
+    fn of(view: &'a View) -> Self {
+        Self {
+            view,
+            blocks_left: view.max_data_bytes() / view.block_bytes(),
+            bodies: BTreeMap::new(),
+            problems: Vec::new(),
+        }
     }
 
-    fn line(
-        &self,
-        found: &Found,
-        wants_content: &mut dyn FnMut(&[u8], u64) -> bool,
-        note: &mut dyn FnMut(Error),
-    ) -> Line {
+    fn line(&mut self, found: &Found, wants_content: &mut dyn FnMut(&[u8], u64) -> bool) -> Line {
         let node = &found.node;
-        let mut read = |body: Result<Body>| {
-            body.unwrap_or_else(|error| {
-                note(error);
-                Body::Unknown
-            })
-        };
         let body = match node.kind {
-            Kind::Regular if wants_content(&found.path, node.size_bytes()) => {
-                read(self.digest(node))
-            }
-            Kind::Regular => Body::Unknown,
-            Kind::Symlink => read(self.target(node).map(|target| Body::Target(target.into()))),
+            Kind::Regular => self.content(found, wants_content),
+            Kind::Symlink => self
+                .view
+                .target(node)
+                .map(|target| Body::Target(target.into())),
             Kind::CharacterDevice | Kind::BlockDevice => {
                 let (major, minor) = node.stored.device();
-                Body::Device { major, minor }
+                Ok(Body::Device { major, minor })
             }
-            Kind::Directory | Kind::Fifo | Kind::Socket => Body::Nothing,
+            Kind::Directory | Kind::Fifo | Kind::Socket => Ok(Body::Nothing),
         };
-        let xattrs = self.xattrs(node).map_err(note).ok();
+        let body = self.noted(found, body).unwrap_or(Body::Unknown);
+        let xattrs = self.view.xattrs(node);
+        let is_uncounted = node.kind == Kind::Directory
+            && node.links_count() == 1
+            && self.view.image.has_uncounted_links();
         Line {
             kind: Some(node.kind),
             mode: Some(node.mode()),
@@ -95,22 +134,56 @@ impl View {
                 gid: node.gid(),
             }),
             mtime: Some(node.mtime()),
-            link_count: Some(node.links_count().into()),
+            link_count: (!is_uncounted).then(|| node.links_count().into()),
             size_bytes: matches!(node.kind, Kind::Regular | Kind::Symlink)
                 .then(|| node.size_bytes()),
-            xattrs,
+            xattrs: self.noted(found, xattrs),
             body,
             ..Line::unknown(&found.path)
         }
     }
 
-    fn digest(&self, node: &super::Node) -> Result<Body> {
-        let mut hasher = ContentHasher::default();
-        let mut reader = self.content(node)?;
-        while let Some((offset_bytes, data)) = reader.next_data()? {
-            // Data comes in ascending order.
-            let _ = hasher.data(offset_bytes, data);
+    /// What was read, or nothing and a problem.
+    fn noted<T>(&mut self, found: &Found, read: Result<T>) -> Option<T> {
+        read.map_err(|error| {
+            self.problems.push(Problem {
+                path: found.path.clone(),
+                error,
+            });
+        })
+        .ok()
+    }
+
+    /// A file's content, read once for all its names.
+    fn content(
+        &mut self,
+        found: &Found,
+        wants_content: &mut dyn FnMut(&[u8], u64) -> bool,
+    ) -> Result<Body> {
+        let node = &found.node;
+        if let Some(body) = self.bodies.get(&node.number) {
+            return Ok(body.clone());
         }
+        if !wants_content(&found.path, node.size_bytes()) {
+            return Ok(Body::Unknown);
+        }
+        let body = self.digest(node)?;
+        if node.links_count() > 1 {
+            self.bodies.insert(node.number, body.clone());
+        }
+        Ok(body)
+    }
+
+    fn digest(&mut self, node: &Node) -> Result<Body> {
+        let mut hasher = ContentHasher::default();
+        let reader = self.view.content(node)?;
+        reader.within(&mut self.blocks_left, |reader| {
+            while let Some((offset_bytes, data)) = reader.next_data()? {
+                // Data comes in ascending order.
+                let _ = hasher.data(offset_bytes, data);
+            }
+            Ok(())
+        })?;
         Ok(Body::Content(hasher.finish(node.size_bytes())))
     }
 }

@@ -8,8 +8,9 @@
 //!
 //! Nothing here trusts the image: every number is held against the filesystem's size, trees are
 //! walked without recursion, no block map gives more blocks than there are, and no walk enters a
-//! directory twice. What is wrong is an error that names where. The journal is not replayed: an
-//! image that was not cleanly unmounted is shown as it stands ([`View::needs_recovery`]).
+//! directory twice, and a listing of everything reads no more blocks than there are. What is wrong
+//! is an error that names where. The journal is not replayed: an image that was not cleanly
+//! unmounted is shown as it stands ([`View::needs_recovery`]).
 
 mod block_map;
 mod content;
@@ -22,11 +23,12 @@ mod walk;
 mod xattrs;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use content::ContentReader;
 pub use directory::DirectoryEntry;
 pub use listing::{Problem, WholeListing};
-pub use lookup::{Follow, Found};
+pub use lookup::{Follow, Found, Lookups};
 pub use node::Node;
 pub use walk::{MAX_DEPTH, Step, Walk};
 
@@ -34,10 +36,20 @@ use crate::error::{Error, Result, escape_path};
 use crate::units::InodeNumber;
 use image::Image;
 
+/// How often all blocks may be read where inodes are meant to share them: Android's
+/// `shared_blocks`, values of attributes.
+const SHARED_READS: u64 = 8;
+
+/// What may be read of values in inodes of their own in the smallest filesystem, too: several
+/// inodes may share one.
+const LEAST_VALUE_BYTES: u64 = 64 << 20;
+
 /// An open image.
 #[derive(Debug)]
 pub struct View {
     image: Image,
+    /// Bytes of attributes' values in inodes of their own that may still be read.
+    value_bytes_left: AtomicU64,
 }
 
 impl View {
@@ -50,7 +62,13 @@ impl View {
     pub fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let image = Image::open(path).map_err(|error| error.in_image(&name))?;
-        Ok(Self { image })
+        let whole = image.blocks.saturating_mul(image.block_bytes);
+        Ok(Self {
+            value_bytes_left: AtomicU64::new(
+                whole.saturating_mul(SHARED_READS).max(LEAST_VALUE_BYTES),
+            ),
+            image,
+        })
     }
 
     /// Bytes of a block.
@@ -61,6 +79,34 @@ impl View {
     /// How many blocks there are; no file has more.
     pub fn blocks(&self) -> u64 {
         self.image.blocks
+    }
+
+    /// How many blocks were read so far, those of which a part was read included: what looking
+    /// costs.
+    pub fn blocks_read(&self) -> u64 {
+        self.image.blocks_read.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that all files together can hold, holes not counted.
+    pub fn max_data_bytes(&self) -> u64 {
+        let whole = self.image.blocks.saturating_mul(self.image.block_bytes);
+        if self.image.shares_blocks() {
+            whole.saturating_mul(SHARED_READS)
+        } else {
+            whole
+        }
+    }
+
+    /// Counts bytes of values that one inode may hold for any number of others.
+    fn spend_on_values(&self, bytes: u64) -> Result<()> {
+        let spent =
+            self.value_bytes_left
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                    left.checked_sub(bytes)
+                });
+        spent.map(drop).map_err(|_| {
+            Error::bad_image("the attributes in inodes of their own are larger than the filesystem")
+        })
     }
 
     /// Whether the filesystem was not cleanly unmounted, so that its journal holds changes that

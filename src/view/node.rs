@@ -3,7 +3,9 @@
 use super::View;
 use crate::error::Result;
 use crate::listing::Kind;
-use crate::ondisk::stored_inode::{FLAG_EXTENTS, FLAG_HUGE_FILE, FLAG_INLINE_DATA, StoredInode};
+use crate::ondisk::stored_inode::{
+    FLAG_EA_INODE, FLAG_EXTENTS, FLAG_HUGE_FILE, FLAG_INLINE_DATA, StoredInode,
+};
 use crate::units::{InodeNumber, Timestamp};
 
 /// An inode.
@@ -14,8 +16,6 @@ pub struct Node {
     /// The type.
     pub kind: Kind,
     pub(super) stored: StoredInode,
-    /// The whole inode: attributes follow its fields.
-    pub(super) bytes: Box<[u8]>,
     sectors: u64,
 }
 
@@ -34,6 +34,9 @@ impl View {
                 stored.mode
             )));
         };
+        if kind == Kind::Directory && self.image.has_large_directories() {
+            stored.size_bytes |= u64::from(stored.size_high) << 32;
+        }
         if !self.image.is_64bit() {
             stored.xattr_block &= u64::from(u32::MAX);
         }
@@ -58,7 +61,6 @@ impl View {
             number,
             kind,
             stored,
-            bytes: bytes.into(),
             sectors,
         })
     }
@@ -127,6 +129,11 @@ impl Node {
 
     pub(super) fn has_extents(&self) -> bool {
         self.stored.flags & FLAG_EXTENTS != 0
+    }
+
+    /// Whether it holds the value of another inode's attribute.
+    pub(super) fn is_attribute_value(&self) -> bool {
+        self.stored.flags & FLAG_EA_INODE != 0
     }
 
     pub(super) fn has_inline_data(&self) -> bool {

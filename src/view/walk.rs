@@ -36,9 +36,12 @@ pub enum Step {
 pub struct Walk<'a> {
     view: &'a View,
     start: Option<Found>,
+    /// Of the directory entered last: the levels hold how much of it is theirs.
+    path: Vec<u8>,
     open: Vec<Level>,
     entered: BTreeSet<InodeNumber>,
     blocks_left: u64,
+    max_names: u64,
     names_left: u64,
     /// Steps that are due, the next at the end.
     due: Vec<Step>,
@@ -46,7 +49,8 @@ pub struct Walk<'a> {
 
 #[derive(Debug)]
 struct Level {
-    directory: Found,
+    directory: Node,
+    path_length: usize,
     /// What is still to come, the next at the end.
     children: Vec<(Box<[u8]>, InodeNumber)>,
     /// The name that came last.
@@ -59,9 +63,11 @@ impl View {
         Walk {
             view: self,
             start: Some(start),
+            path: Vec::new(),
             open: Vec::new(),
             entered: BTreeSet::new(),
             blocks_left: self.image.blocks,
+            max_names: Limits::default().max_entries,
             names_left: Limits::default().max_entries,
             due: Vec::new(),
         }
@@ -69,6 +75,14 @@ impl View {
 }
 
 impl Walk<'_> {
+    /// Ends with a problem after so many names.
+    #[must_use]
+    pub fn of_at_most(mut self, names: u64) -> Self {
+        self.max_names = names;
+        self.names_left = names;
+        self
+    }
+
     /// Gives a name, and makes what a directory holds come next.
     fn entry(&mut self, found: Found) -> Vec<Step> {
         if found.node.kind != Kind::Directory {
@@ -77,11 +91,15 @@ impl Walk<'_> {
         let children = self.enter(&found.node);
         let mut steps = vec![Step::Entry(found.clone())];
         match children {
-            Ok(children) => self.open.push(Level {
-                directory: found,
-                children,
-                last: Box::default(),
-            }),
+            Ok(children) => {
+                self.path.clone_from(&found.path);
+                self.open.push(Level {
+                    directory: found.node,
+                    path_length: found.path.len(),
+                    children,
+                    last: Box::default(),
+                });
+            }
             Err(error) => {
                 steps.push(Step::Problem {
                     path: found.path.clone(),
@@ -116,7 +134,7 @@ impl Walk<'_> {
         let Some(names_left) = self.names_left.checked_sub(names.len() as u64) else {
             return Err(Error::unsupported(format!(
                 "more than {} names",
-                Limits::default().max_entries
+                self.max_names
             )));
         };
         self.names_left = names_left;
@@ -132,13 +150,21 @@ impl Walk<'_> {
             return Vec::new();
         };
         let Some((name, inode)) = level.children.pop() else {
+            let path = self.path[..level.path_length].to_vec();
             let left = self.open.pop();
             return left
-                .map(|level| Step::Leave(level.directory))
+                .map(|level| {
+                    Step::Leave(Found {
+                        path,
+                        node: level.directory,
+                    })
+                })
                 .into_iter()
                 .collect();
         };
-        let path = join(&level.directory.path, &name);
+        // What was below a directory left meanwhile is cut off.
+        self.path.truncate(level.path_length);
+        let path = join(&self.path, &name);
         let wrong = if name.is_empty() || name.contains(&b'/') || name.contains(&0) {
             Some("expected a file name, found one that cannot be")
         } else if name == level.last {

@@ -25,7 +25,9 @@ const ROOMS: &[Room] = &[
     ("leftovers", &[]),
     ("region", &[]),
     ("page_buffer", &[]),
-    ("host_space", &[]),
+    ("ownership", &[]),
+    ("host_space", &["error", "units"]),
+    ("file_kind", &["error"]),
     ("warnings", &["error"]),
     ("command", &["error", "progress", "leftovers"]),
     ("partial_file", &["error", "leftovers", "command"]),
@@ -35,8 +37,11 @@ const ROOMS: &[Room] = &[
     ("pax", &["units"]),
     // What looks at filesystems and stands beside the flow.
     ("compare", &["listing"]),
-    ("inspect", &["error", "units", "oci", "ondisk"]),
-    ("view", &["error", "units", "limits", "listing", "ondisk"]),
+    ("inspect", &["error", "file_kind", "units", "oci", "ondisk"]),
+    (
+        "view",
+        &["error", "file_kind", "units", "limits", "listing", "ondisk"],
+    ),
     (
         "extract",
         &[
@@ -44,11 +49,15 @@ const ROOMS: &[Room] = &[
         ],
     ),
     // What was fetched before.
-    ("cache", &["error", "units", "leftovers", "command", "oci"]),
+    (
+        "cache",
+        &["error", "units", "leftovers", "command", "oci", "ownership"],
+    ),
     // The flow.
     (
         "source",
         &[
+            "file_kind",
             "page_buffer",
             "error",
             "units",
@@ -63,11 +72,15 @@ const ROOMS: &[Room] = &[
             "pax",
             // What a registry gave before.
             "cache",
+            // How an output in the making is called.
+            "partial_file",
+            "ownership",
         ],
     ),
     (
         "layers",
         &[
+            "ownership",
             "page_buffer",
             "host_space",
             "error",
@@ -128,7 +141,9 @@ const ROOMS: &[Room] = &[
             "progress",
             "region",
             "command",
+            "ondisk",
             "listing",
+            "view",
             "layers",
             "tree",
             "plan",
@@ -140,7 +155,6 @@ const ROOMS: &[Room] = &[
             "page_buffer",
             "error",
             "progress",
-            "leftovers",
             "command",
             "partial_file",
             "oci",
@@ -153,7 +167,10 @@ const ROOMS: &[Room] = &[
         ],
     ),
     // Beside the flow.
-    ("mount", &["error", "progress", "command", "ondisk"]),
+    (
+        "mount",
+        &["error", "file_kind", "progress", "command", "ondisk"],
+    ),
     // Those who know the flow.
     (
         "pipeline",
@@ -163,6 +180,7 @@ const ROOMS: &[Room] = &[
             "progress",
             "limits",
             "warnings",
+            "host_space",
             "partial_file",
             "oci",
             "source",
@@ -184,6 +202,7 @@ const ROOMS: &[Room] = &[
             "warnings",
             "leftovers",
             "partial_file",
+            "host_space",
             "command",
             "oci",
             "ondisk",

@@ -1,11 +1,14 @@
 //! Modes, owners, times and device numbers.
 
+use std::ffi::OsStr;
+use std::os::unix::fs::MetadataExt;
+
 use layerpress::listing::{Listing, compare};
 use layerpress::ondisk::inode::{EARLIEST_SECOND, LATEST_SECOND};
 use layerpress::units::Timestamp;
 
 use super::assert_refused;
-use super::support::oracles::{is_root, kernel_listing, skip};
+use super::support::oracles::{is_root, kernel_listing, skip, succeed};
 use super::support::press::{Pressed, press};
 use super::support::rootfs::{Item, Rootfs, What, directory, file, symlink};
 
@@ -62,6 +65,57 @@ fn the_last_owner_is_kept_though_the_kernel_calls_it_nobody() {
     let listing = kernel_listing(&pressed.image());
     let owner = listing.find(b"last").unwrap().owner.unwrap();
     assert_eq!((owner.uid, owner.gid), (65_534, 65_534));
+}
+
+/// Bug: `extract` as root made such a file 0:0 and said that only root gives files away. Found by
+/// trying every claim of the README.
+#[test]
+fn the_last_owner_cannot_be_given_by_extract_which_says_so() {
+    let rootfs = Rootfs::of([
+        file("uid", *b"").owner(u32::MAX, 5).mode(0o4755),
+        file("gid", *b"").owner(5, u32::MAX).mode(0o755),
+        file("other", *b"").owner(u32::MAX - 1, 5).mode(0o4755),
+    ]);
+    let pressed = press(&rootfs);
+    let extracted = |output: &std::path::Path| {
+        let mut command = std::process::Command::new(super::support::run::LAYERPRESS);
+        command
+            .arg("extract")
+            .arg(pressed.image())
+            .args(["/", "-o"]);
+        let ended = command.arg(output).output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert!(ended.status.success(), "{said}");
+        said
+    };
+    // A tar can say it.
+    let tar = pressed.directory.path().join("all.tar");
+    assert!(!extracted(&tar).contains("owner"));
+    let listed = succeed(
+        "tar",
+        [
+            OsStr::new("--numeric-owner"),
+            OsStr::new("-tvf"),
+            tar.as_os_str(),
+        ],
+    );
+    let listed = String::from_utf8_lossy(&listed).into_owned();
+    assert!(listed.contains("4294967295/5 "), "{listed}");
+    let directory = pressed.directory.path().join("all");
+    let said = extracted(&directory);
+    let line = said
+        .lines()
+        .find(|line| line.contains("takes 4294967295 for"))
+        .unwrap();
+    assert!(line.contains("2 entries"), "{said}");
+    let mode = |name: &str| directory.join(name).metadata().unwrap().mode() & 0o7777;
+    assert_eq!((mode("uid"), mode("gid")), (0o755, 0o755));
+    if !is_root() {
+        skip("only root gives files away");
+        return;
+    }
+    assert!(!said.contains("only root"), "{said}");
+    assert_eq!(mode("other"), 0o4755);
 }
 
 #[test]

@@ -47,7 +47,10 @@ fn subdirectories(path: &str, count: u32) -> Vec<Item> {
 fn a_directory_has_64_998_subdirectories_and_no_more() {
     assert_refused(
         &Rootfs::of(subdirectories("many", 64_999)),
-        &["many: ", "65000 links", "found 65001"],
+        &[
+            "many: ",
+            "at most 64998 directories in a directory, found 64999",
+        ],
     );
     let pressed = press_tree(
         &Rootfs::of(subdirectories("many", 64_998)),
@@ -72,7 +75,21 @@ fn a_directory_has_64_998_subdirectories_and_no_more() {
 fn lost_and_found_is_one_of_the_roots_subdirectories() {
     assert_refused(
         &Rootfs::of(subdirectories("", 64_998)),
-        &["/: ", "65000 links", "found 65001"],
+        &[
+            "/: ",
+            "at most 64997 directories",
+            "here the root, beside /lost+found, found 64998",
+        ],
+    );
+    // With its own among them they are as many as elsewhere.
+    let mut one_more = subdirectories("", 64_998);
+    one_more.push(directory("lost+found"));
+    assert_refused(
+        &Rootfs::of(one_more),
+        &[
+            "/: ",
+            "at most 64998 directories in a directory, found 64999",
+        ],
     );
     let mut with_own = subdirectories("", 64_997);
     with_own.push(directory("lost+found"));

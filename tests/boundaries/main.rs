@@ -6,9 +6,11 @@ mod attributes;
 mod directories;
 mod files;
 mod links;
+mod lost_found;
 mod names;
 #[path = "../support/mod.rs"]
 mod support;
+mod times;
 mod xattrs;
 
 use layerpress::Error;

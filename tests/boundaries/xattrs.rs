@@ -95,6 +95,80 @@ fn a_block_takes_4060_bytes_of_attributes_and_no_more() {
     }
 }
 
+/// Bug: names of up to 255 bytes without their prefix were written, as the disk can hold them, and the
+/// kernel answers ERANGE when asked for one. Found by reading attributes of a loop mount.
+#[test]
+fn names_of_255_bytes_with_their_prefix_are_read_by_the_kernel_and_longer_ones_counted() {
+    let name =
+        |prefix: &str, length: usize| format!("{prefix}{}", "n".repeat(length - prefix.len()));
+    let prefixes = ["user.", "trusted.", "security."];
+    let with = |length: usize| {
+        prefixes.iter().fold(file("long", *b""), |item, prefix| {
+            item.xattr(name(prefix, length), "v")
+        })
+    };
+    let pressed = press(&Rootfs::of([with(255)])).judged();
+    assert_eq!(pressed.warnings, [""; 0]);
+    for length in [256, 260, 264, 300] {
+        let mut pressed = press(&Rootfs::of([with(length).xattr("user.kept", "k")]));
+        let [warning] = &pressed.warnings[..] else {
+            panic!("{:?}", pressed.warnings);
+        };
+        assert!(warning.contains("more than 255 bytes"), "{warning}");
+        assert!(warning.contains("3 entries"), "{warning}");
+        pressed.checked();
+        pressed.read_back();
+        pressed.rootfs = Rootfs::of([file("long", *b"").xattr("user.kept", "k")]);
+        pressed.seen_by_the_kernel();
+    }
+    if !is_root() {
+        skip("only root mounts");
+        return;
+    }
+    // The limit is the kernel's: it takes no longer name either.
+    let mounted = Mounted::read_write(&pressed.image());
+    let file = mounted.mount_point().join("long");
+    let flags = rustix::fs::XattrFlags::empty();
+    for (length, is_taken) in [(254, true), (256, false)] {
+        let set = rustix::fs::lsetxattr(&file, name("user.", length), b"v", flags);
+        assert_eq!(set.is_ok(), is_taken, "{length}: {set:?}");
+    }
+}
+
+/// The kernel gives at most 64 KiB of names (`XATTR_LIST_MAX`) and of a value (`XATTR_SIZE_MAX`). An
+/// inode and a block hold less of both, however they are filled.
+#[test]
+fn as_many_attributes_as_there_is_room_for_are_listed_and_the_longest_value_is_read() {
+    let many = (0..207_u8).fold(file("many", *b""), |item, index| {
+        item.xattr(
+            [
+                b"security.",
+                &[b'A', b'0' + index / 16, b'A' + index % 16][..],
+            ]
+            .concat(),
+            "",
+        )
+    });
+    let long = file("long", *b"")
+        .xattr("user.a", bytes(4040))
+        .xattr("user.b", [1; 68]);
+    press(&Rootfs::of([many, long])).judged();
+    let beyond = Rootfs::of([file("beyond", *b"").xattr("user.a", bytes(65_000))]);
+    assert_refused(
+        &beyond,
+        &[
+            "beyond: ",
+            "at most 4060 bytes",
+            "found 65020",
+            "takes 16 bytes",
+        ],
+    );
+    let list = (0..300_u32).fold(file("list", *b""), |item, index| {
+        item.xattr(format!("user.{index}-{}", "n".repeat(230)), "")
+    });
+    assert_refused(&Rootfs::of([list]), &["list: ", "at most 4060 bytes"]);
+}
+
 #[test]
 fn attributes_are_found_one_by_one_whatever_their_order() {
     // Lengths, namespaces and bytes that sort differently by name, by length and by number.

@@ -4,10 +4,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod escapes;
 mod exit_codes;
 mod help;
 mod options;
 mod output;
+mod paths;
 mod progress;
 mod summary;
 mod terminal;

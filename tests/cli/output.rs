@@ -188,3 +188,46 @@ fn eight_builds_to_one_output_at_once_leave_one_whole_file() {
         assert_eq!(press.left(), ["out/fs.img", "out/fs.img.sha256"]);
     }
 }
+
+/// Each of two builds gave its sidecar and its image their names whenever it came to that, so that one's
+/// sidecar stood beside the other's image. Found by 60 rounds of two builds.
+#[test]
+fn of_two_builds_of_one_output_the_checksum_is_that_of_the_image_that_stays() {
+    let press = press();
+    let other = super::Press::with_layers([super::layer_tar(&[("other", b"other")])]);
+    let build = |image: &std::path::Path| {
+        let mut build = press.command("build");
+        build.args(["-q", "--no-fsck", "--sha256"]).arg(image);
+        press.add_directories(&mut build);
+        build.spawn().unwrap()
+    };
+    for _ in 0..15 {
+        let mut both = [build(&press.image()), build(&other.image())];
+        for one in &mut both {
+            assert!(one.wait().unwrap().success());
+        }
+        let out = press.root().join("out");
+        let line = format!("cd {} && sha256sum --check --quiet *.sha256", out.display());
+        succeed("sh", ["-c", &line]);
+        assert_eq!(press.left(), ["out/fs.img", "out/fs.img.sha256"]);
+    }
+}
+
+#[test]
+fn an_earlier_checksum_that_is_not_renewed_is_left_and_named() {
+    let press = press();
+    build(&press, &["--sha256"]).succeeded();
+    let sidecar = press.root().join("out/fs.img.sha256");
+    let earlier = fs::read(&sidecar).unwrap();
+    let ended = build(&press, &["--label=other"]);
+    ended.succeeded();
+    let note = "fs.img.sha256 was there before and is left as it is (--sha256 renews it)";
+    assert!(ended.stderr.contains(note), "{}", ended.stderr);
+    assert_eq!(fs::read(&sidecar).unwrap(), earlier);
+    let ended = build(&press, &["--sha256"]);
+    assert!(
+        !ended.stderr.contains("was there before"),
+        "{}",
+        ended.stderr
+    );
+}

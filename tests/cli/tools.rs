@@ -1,6 +1,14 @@
 //! Programs of e2fsprogs that are absent, old, or fail.
 
-use super::support::run::Press;
+use std::ffi::OsStr;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use super::support::oracles::{is_root, skip};
+use super::support::run::{LAYERPRESS, Press};
 use super::{build, press};
 
 /// Builds with a script in place of one program; expects exit code 6, what the script said and
@@ -152,4 +160,67 @@ fn the_environment_does_not_reach_into_the_result() {
         ("E2FSCK_CONFIG", "/dev/null"),
     ]);
     assert!(plain == loud);
+}
+
+/// `mke2fs -V` had the right to gain privileges: a set-user-ID program in its place ran as its owner.
+/// Found by trying what the README says.
+#[test]
+fn no_run_of_any_program_can_gain_privileges() {
+    let press = press();
+    let runs = press.root().join("runs");
+    let mut options = vec!["--verify".to_owned()];
+    for program in ["mke2fs", "tune2fs", "e2fsck", "debugfs"] {
+        let real = layerpress::command::find(program, None).unwrap();
+        let body = format!(
+            "echo {program} \"$1\" $(grep NoNewPrivs: /proc/self/status) >>{}\nexec {} \"$@\"",
+            runs.display(),
+            real.display()
+        );
+        let script = press.script(program, &body);
+        options.push(format!("--{program}={}", script.display()));
+    }
+    let options: Vec<_> = options.iter().map(String::as_str).collect();
+    build(&press, &options).succeeded();
+    let runs = std::fs::read_to_string(runs).unwrap();
+    for program in ["mke2fs -V", "mke2fs -q", "tune2fs", "e2fsck", "debugfs"] {
+        assert!(runs.contains(program), "no {program} in {runs}");
+    }
+    assert!(
+        runs.lines().all(|run| run.ends_with("NoNewPrivs: 1")),
+        "{runs}"
+    );
+}
+
+/// Bug: installed with mode 0711, layerpress ended with mke2fs' "Couldn't init profile" for
+/// everybody but root. Cause: the kernel hides the open files of a process whose program its user
+/// may not read, and mke2fs is handed one. Found with a hardened installation.
+#[test]
+fn a_program_that_may_be_run_and_not_read_says_so() {
+    if !is_root() {
+        return skip("not root: it runs the program as somebody else");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let mode = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    mode(directory.path(), 0o777);
+    fs::copy(LAYERPRESS, at("layerpress")).unwrap();
+    fs::create_dir(at("tree")).unwrap();
+    let build = || {
+        Command::new(at("layerpress"))
+            .uid(65534)
+            .gid(65534)
+            .arg("build")
+            .arg(format!("rootfs:{}", at("tree").display()))
+            .args([OsStr::new("-o"), at("out.img").as_os_str()])
+            .env("TMPDIR", directory.path())
+            .output()
+            .unwrap()
+    };
+    mode(&at("layerpress"), 0o711);
+    let output = build();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("may be run and not read"), "{told}");
+    mode(&at("layerpress"), 0o755);
+    assert!(build().status.success());
 }

@@ -26,6 +26,7 @@ fn build(form: Form) -> dhat::HeapStats {
         limits: Limits::default(),
         registry: RegistryOptions::default(),
         daemon: DaemonOptions::default(),
+        held_against: None,
     };
     let filesystem = FilesystemRequest {
         size: SizePolicy::default(),

@@ -10,6 +10,7 @@ mod allocations;
 mod calls;
 mod host_blocks;
 mod image;
+mod tars;
 
 /// Held by each test that builds: allocations are counted for the whole process.
 static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());

@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::net::UnixStream;
+use std::os::unix::fs::symlink;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -263,6 +265,7 @@ fn sockets_and_addresses_that_lead_nowhere_are_told() {
     build(&press, "npipe:////x", "app").failed(5, &["expected unix:///PATH"]);
     build(&press, "unix:///x", "one two").failed(5, &["several images"]);
     build(&press, "unix:///x", "../../containers").failed(5, &["expected an image's name"]);
+    build(&press, "tcp://u:hunter2@h:1", "app").failed(5, &["expected unix:///PATH", "…@h:1"]);
     // Sockets are found without being named: the user's own here.
     let fake = FakeDaemon::start(|_, stream| send(stream, "503 Busy", b"{}"));
     let directory = fake.socket.parent().unwrap();
@@ -280,6 +283,168 @@ fn sockets_and_addresses_that_lead_nowhere_are_told() {
         .run(&mut command)
         .failed(3, &["podman/podman.sock", "503"]);
     assert!(press.left().is_empty());
+}
+
+/// A home whose docker has a context for the daemon, in use or not.
+fn home_with_context(press: &Press, name: &str, address: &str, config: &str) -> PathBuf {
+    let docker = press.root().join("home/.docker");
+    let id = super::support::archive::digest(name.as_bytes());
+    let id = id.strip_prefix("sha256:").unwrap();
+    let meta = docker.join("contexts/meta").join(id);
+    fs::create_dir_all(&meta).unwrap();
+    let text = format!(r#"{{"Name":"{name}","Endpoints":{{"docker":{{"Host":"{address}"}}}}}}"#);
+    fs::write(meta.join("meta.json"), text).unwrap();
+    fs::write(docker.join("config.json"), config).unwrap();
+    press.root().join("home")
+}
+
+#[test]
+fn the_daemon_of_dockers_context_is_asked_and_one_that_is_none_is_told() {
+    let (bytes, id) = saved(&image());
+    let fake = daemon(id, move |stream| send_chunked(stream, &bytes));
+    let build = |config: &str, variables: &[(&str, &str)], options: &[&str]| {
+        let press = Press::new();
+        let home = home_with_context(&press, "work", &fake.address(), config);
+        let mut command = press.command("build");
+        command
+            .args(["docker-daemon:app:1"])
+            .args(options)
+            .env("HOME", home)
+            .env_remove("DOCKER_HOST")
+            .envs(variables.iter().copied());
+        press.add_directories(&mut command);
+        press.run(&mut command)
+    };
+    let in_use = r#"{"currentContext":"work"}"#;
+    build(in_use, &[], &[]).succeeded();
+    build("{}", &[("DOCKER_CONTEXT", "work")], &[]).succeeded();
+    build("{}", &[], &["--docker-context=work"]).succeeded();
+    let elsewhere = ("DOCKER_HOST", "unix:///nowhere/docker.sock");
+    build("{}", &[elsewhere], &["--docker-context", "work"]).succeeded();
+    build(in_use, &[elsewhere], &[]).failed(3, &["/nowhere/docker.sock"]);
+    build(in_use, &[("DOCKER_CONTEXT", "other")], &[]).failed(
+        3,
+        &[
+            "no docker context other",
+            "DOCKER_CONTEXT",
+            "docker context ls",
+        ],
+    );
+    build("{}", &[], &["--docker-context=other"]).failed(3, &["other", "--docker-context"]);
+    build(r#"{"currentContext":"gone"}"#, &[], &[]).failed(3, &["gone", "currentContext"]);
+    let both = ["--docker-context=work", "--docker-host=unix:///x"];
+    assert_eq!(build("{}", &[], &both).code(), 2);
+}
+
+/// The first socket that was there was the only one, also where it was nobody's any more or a link to
+/// nothing.
+#[test]
+fn a_socket_that_leads_nowhere_is_passed_over_and_told() {
+    if fs::exists("/var/run/docker.sock").unwrap() {
+        return super::support::oracles::skip("there is a docker daemon on this machine");
+    }
+    let (bytes, id) = saved(&image());
+    let fake = daemon(id, move |stream| send_chunked(stream, &bytes));
+    let directory = fake.socket.parent().unwrap();
+    fs::create_dir(directory.join("podman")).unwrap();
+    fs::rename(&fake.socket, directory.join("podman/podman.sock")).unwrap();
+    let first = directory.join("docker.sock");
+    let build = |runtime: &Path| {
+        let press = Press::new();
+        let mut command = press.command("build");
+        command
+            .arg("docker-daemon:app:1")
+            .env("XDG_RUNTIME_DIR", runtime)
+            .env("HOME", press.root())
+            .env_remove("DOCKER_HOST");
+        press.add_directories(&mut command);
+        press.run(&mut command)
+    };
+    let made: [(&str, &dyn Fn()); 4] = [
+        ("nobody listens", &|| {
+            drop(UnixListener::bind(&first).unwrap())
+        }),
+        ("a link to nothing", &|| {
+            symlink("/nowhere/x", &first).unwrap()
+        }),
+        ("docker.sock", &|| symlink("docker.sock", &first).unwrap()),
+        ("nobody listens", &|| fs::write(&first, "").unwrap()),
+    ];
+    for (word, make) in made {
+        make();
+        let ended = build(directory);
+        ended.succeeded();
+        assert!(ended.stderr.contains(word), "{}", ended.stderr);
+        assert!(ended.stderr.contains("podman.sock"), "{}", ended.stderr);
+        fs::remove_file(&first).unwrap();
+    }
+    let empty = tempfile::tempdir().unwrap();
+    symlink("/nowhere", empty.path().join("docker.sock")).unwrap();
+    let ended = build(empty.path());
+    ended.failed(
+        3,
+        &[
+            "a link to nothing",
+            "podman/podman.sock (absent)",
+            "--docker-context",
+        ],
+    );
+}
+
+/// What a daemon with several platforms said of one that is not whole was told as `it has no image`.
+#[test]
+fn a_platform_is_asked_for_where_the_api_knows_it_and_else_the_daemons_words_are_told() {
+    let (bytes, id) = saved(&image());
+    let of_version = |version: &'static str| {
+        let (bytes, id) = (bytes.clone(), id.clone());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let record = Arc::clone(&asked);
+        let fake = FakeDaemon::start(move |path, stream| {
+            if path == "/_ping" {
+                let head = format!("HTTP/1.1 200 OK\r\nApi-Version: {version}\r\n");
+                let _ = stream.write_all(format!("{head}Content-Length: 2\r\n\r\nOK").as_bytes());
+                return;
+            }
+            record.lock().unwrap().push(path.to_owned());
+            let has_platform = path.contains("platform=");
+            if path.contains("/json") {
+                send(stream, "200 OK", format!(r#"{{"Id":"{id}"}}"#).as_bytes());
+            } else if has_platform || version == "1.41" {
+                send_chunked(stream, &bytes);
+            } else {
+                let words = br#"{"message":"unable to create manifests file: NotFound: content"}"#;
+                send(stream, "404 Not Found", words);
+            }
+        });
+        (fake, asked)
+    };
+    let platform = "platform=%7B%22architecture%22%3A%22amd64%22%2C%22os%22%3A%22linux%22%7D";
+    for (version, of_json, of_get) in [
+        ("1.41", false, false),
+        ("1.48", false, true),
+        ("1.51", true, true),
+    ] {
+        let (fake, asked) = of_version(version);
+        let press = Press::new();
+        let mut command = press.command("build");
+        command
+            .args(["docker-daemon:app:1", "--platform=linux/amd64"])
+            .args(["--docker-host", &fake.address()]);
+        press.add_directories(&mut command);
+        press.run(&mut command).succeeded();
+        let asked: Vec<_> = asked
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|path| path.contains(platform))
+            .collect();
+        assert_eq!(asked, [of_json, of_get], "{version}");
+    }
+    let (fake, _) = of_version("1.51");
+    let press = Press::new();
+    let ended = build(&press, &fake.address(), "app:1");
+    ended.failed(3, &["unable to create manifests file", "--platform"]);
+    assert!(!ended.stderr.contains("has no image"), "{}", ended.stderr);
 }
 
 #[test]

@@ -168,8 +168,9 @@ fn a_digest_is_no_path() {
         "sha256:../../../../etc/passwd",
         "../etc:passwd",
         "sha256:",
-        "",
         "sha256:AB",
+        // None at all, which leads nowhere.
+        "",
     ] {
         let mut files = TestImage::new([layer()]).layout("v1");
         let mut index: serde_json::Value = serde_json::from_slice(&files.0["index.json"]).unwrap();
@@ -177,7 +178,12 @@ fn a_digest_is_no_path() {
         files.put_json("index.json", &index);
         let press = Press::new();
         files.write_directory(&press.image());
-        refused(&press, &[], BAD_IMAGE, &["save.tar: index.json: "]);
+        let told = if digest.is_empty() {
+            "save.tar: no image: "
+        } else {
+            "save.tar: index.json: "
+        };
+        refused(&press, &[], BAD_IMAGE, &[told]);
     }
 }
 

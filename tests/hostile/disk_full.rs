@@ -193,3 +193,34 @@ fn directories_that_are_missing_or_not_writable_are_named() {
         assert!(press.left().is_empty());
     }
 }
+
+/// Bug: of a full disk it was told that it is full, and neither what was needed nor what there was.
+#[test]
+fn a_full_disk_is_told_with_what_the_output_needs_and_what_is_free() {
+    let press = image(Compression::None);
+    let Some(_disk) = SmallDisk::over(&press, "out") else {
+        return;
+    };
+    let ended = build(&press, &["--size=fit"]);
+    failed_without_space(&press, &ended, &["; up to 20", "MiB needed", "8 MiB free"]);
+}
+
+/// Bug: a limit on this machine's memory was told as a broken image. Cause: zstd's word on it was
+/// taken for one on the data. Found with `ulimit -v` around a build.
+#[test]
+fn memory_that_this_machine_does_not_give_is_not_the_images_fault() {
+    let press = Press::new();
+    let tar = TestImage::new([noise(1)]).classic_archive(&[]).tar();
+    let archive = press.input("wide.tar.zst");
+    let mut encoder = zstd::Encoder::new(fs::File::create(&archive).unwrap(), 1).unwrap();
+    encoder.window_log(27).unwrap();
+    std::io::Write::write_all(&mut encoder, &tar).unwrap();
+    encoder.finish().unwrap();
+    let mut command = std::process::Command::new(super::support::oracles::required("prlimit"));
+    command.arg("--as=150000000").arg(LAYERPRESS).arg("build");
+    command.arg(&archive).arg("--progress=none");
+    press.add_directories(&mut command);
+    let ended = press.run(&mut command);
+    ended.failed(IO, &["not enough memory", "ulimit -v"]);
+    assert!(press.left().is_empty(), "{:?}", press.left());
+}

@@ -9,6 +9,7 @@ use flate2::write::GzEncoder;
 use serde_json::json;
 
 use super::support::archive::{Files, TestImage, gzip, layer_tar};
+use super::support::oracles::is_root;
 use super::support::raw_tar::{Header, RawTar};
 use super::support::run::{LAYERPRESS, Press};
 use super::{build, built, refused, refused_layer};
@@ -72,6 +73,58 @@ fn a_zstd_bomb_ends_at_the_limits_that_stand_unless_raised() {
     encoder.write_all(&layer_tar(&[("a", b"x")])).unwrap();
     let wide = bomb(encoder.finish().unwrap());
     refused(&wide, &[], BAD_IMAGE, &["2^27", "--max-zstd-window-log"]);
+}
+
+// Each layer alone stayed below the ceiling: 2 KB listed forty times filled the work directory.
+#[test]
+fn one_small_blob_listed_again_and_again_ends_at_the_ceiling_on_expansion() {
+    let tar = layer_tar(&[("a", &vec![0; 30 << 20])]);
+    let image = TestImage {
+        compression: super::support::archive::Compression::Zstd,
+        ..TestImage::new(vec![tar; 40])
+    };
+    let press = Press::new();
+    image.layout("1").write_directory(&press.image());
+    let options = ["--max-expansion-from=100000000", "--jobs=4"];
+    refused(&press, &options, BAD_IMAGE, &["layer ", "--max-expansion"]);
+    built(&press, &["--max-expansion=10000000", "--jobs=4"]);
+}
+
+/// Bug: each of `--jobs` layers could have a window of 128 MiB, so that sixteen jobs took two GiB.
+/// Found by multiplying what the limits' documentation said.
+#[test]
+fn zstd_windows_of_many_layers_are_held_a_few_at_a_time() {
+    const LAYERS: usize = 12;
+    let mut tars = Vec::new();
+    let mut stored = Vec::new();
+    for index in 0..LAYERS {
+        let tar = layer_tar(&[(&format!("f{index}"), &vec![0; 24 << 20])]);
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(27).unwrap();
+        encoder.include_contentsize(false).unwrap();
+        encoder.write_all(&tar).unwrap();
+        stored.push(encoder.finish().unwrap());
+        tars.push(tar);
+    }
+    let mut files = Files::default();
+    let mut manifest = TestImage::new(tars).manifest(&mut files);
+    let layers = stored
+        .into_iter()
+        .map(|stored| files.blob("application/vnd.oci.image.layer.v1.tar+zstd", stored));
+    manifest["layers"] = layers.collect();
+    let manifest = files.blob(
+        "application/vnd.oci.image.manifest.v1+json",
+        manifest.to_string().into_bytes(),
+    );
+    files.index(&[manifest]);
+    let press = Press::new();
+    files.write_directory(&press.image());
+    // Four windows of 128 MiB, and room for everything else; a window of each would be 1536 MiB.
+    let mut command = press.command_within(900 << 20, "plan");
+    command.env("MALLOC_ARENA_MAX", "1");
+    command.arg(press.image()).args(["--jobs", "12"]);
+    let ended = press.run(&mut command);
+    assert!(ended.status.success(), "{}", ended.stderr);
 }
 
 #[test]
@@ -238,4 +291,93 @@ fn more_layers_than_files_can_be_open_are_an_error() {
     ended.failed(IO, &["Too many open files"]);
     assert!(press.left().is_empty());
     assert!(ended.time < SOON, "{:?}", ended.time);
+}
+
+/// Threads were started in ways that panic, or leave others waiting for ever, where none is to be had.
+/// Found under a limit on processes.
+#[test]
+fn threads_that_are_not_to_be_had_are_done_without_or_told() {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    const USER: u32 = 54_321;
+    let layers = (0..3).map(|number| layer_tar(&[(&format!("file{number}"), &[7; 700_000])]));
+    let image = TestImage {
+        compression: super::support::archive::Compression::Gzip,
+        ..TestImage::new(layers)
+    };
+    let press = Press::new();
+    image.layout("v1").write_directory(&press.image());
+    let program = press.root().join("layerpress");
+    press.install(LAYERPRESS.as_ref(), &program);
+    for directory in ["", "out", "work", "tmp"] {
+        set_permissions(press.root().join(directory), Permissions::from_mode(0o777)).unwrap();
+    }
+    let within = |threads: u32, line: &[&str]| {
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--nproc={threads}")).arg(&program);
+        command.args(line).arg(press.image());
+        command.env("TMPDIR", press.root().join("tmp"));
+        if is_root() {
+            // No limit is root's.
+            command.uid(USER).gid(USER);
+        }
+        press.run(&mut command)
+    };
+    let output = press.output();
+    let build = [
+        "build",
+        "-q",
+        "--verify",
+        "--jobs=9",
+        "-o",
+        output.to_str().unwrap(),
+    ];
+    // Another user's own processes count, too.
+    let limits = if is_root() { 0..14 } else { 0..1 };
+    let (mut plans, mut builds) = (Vec::new(), Vec::new());
+    for threads in limits {
+        let ended = within(threads, &["plan", "--jobs=1000000", "--work-dir=/tmp"]);
+        plans.push(ended.code());
+        assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+        let ended = within(threads, &build);
+        builds.push(ended.code());
+        assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+        assert_eq!(
+            press.left().is_empty(),
+            ended.code() != 0,
+            "{:?}",
+            press.left()
+        );
+        if ended.code() == 0 {
+            std::fs::remove_file(press.output()).unwrap();
+        } else {
+            ended.failed(ended.code(), &["Resource temporarily unavailable"]);
+        }
+    }
+    assert!(
+        builds.iter().all(|code| [0, 3, 6].contains(code)),
+        "{builds:?}"
+    );
+    // Nor is one needed to find a server or a daemon.
+    for reference in ["docker://localhost:1/x", "docker-daemon:x"] {
+        let mut command = Command::new("prlimit");
+        command.arg("--nproc=2").arg(&program);
+        command.args(["plan", "--timeout=2", reference]);
+        command
+            .env("HOME", press.root().join("tmp"))
+            .env("DOCKER_HOST", "tcp://127.0.0.1:1");
+        if is_root() {
+            command.uid(USER).gid(USER);
+        }
+        let ended = press.run(&mut command);
+        assert_eq!(ended.code(), 3, "{}", ended.stderr);
+        assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+    }
+    // One for signals is all that a plan needs.
+    assert_eq!((plans[0], builds[0]), (3, 3));
+    if is_root() {
+        assert!(plans[3..].iter().all(|code| *code == 0), "{plans:?}");
+        assert_eq!(builds.last(), Some(&0), "{builds:?}");
+    }
 }

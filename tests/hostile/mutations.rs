@@ -152,6 +152,7 @@ fn image_request(path: &Path, work_dir: &Path) -> ImageRequest {
         jobs: NonZeroUsize::new(2).unwrap(),
         limits: Limits::default(),
         daemon: layerpress::source::DaemonOptions::default(),
+        held_against: None,
         registry: layerpress::source::RegistryOptions::default(),
     }
 }

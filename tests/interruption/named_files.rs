@@ -120,7 +120,7 @@ fn without_unnamed_files_a_signal_leaves_nothing_either() {
 }
 
 #[test]
-fn what_a_kill_leaves_there_has_a_hidden_name_and_does_no_harm() {
+fn what_a_kill_leaves_there_has_a_hidden_name_and_goes_with_the_next_build() {
     let press = press();
     let Some(_mounted) = Mounted::over(&press) else {
         return;
@@ -143,4 +143,57 @@ fn what_a_kill_leaves_there_has_a_hidden_name_and_does_no_harm() {
     );
     press.run(&mut build(&press)).succeeded();
     e2fsck_clean(&press.output());
+    assert_eq!(press.left(), ["out/fs.img"]);
+}
+
+/// mke2fs was given the hidden name: who may write in the directory put a link in its place
+/// meanwhile, and root formatted what it led to. Found by a red team.
+#[test]
+fn a_hidden_name_that_becomes_a_link_meanwhile_leads_no_program_anywhere() {
+    let press = press();
+    let Some(_mounted) = Mounted::over(&press) else {
+        return;
+    };
+    let victim = press.root().join("victim");
+    let whole = vec![7; 10_000_000];
+    fs::write(&victim, &whole).unwrap();
+    let swap = |program: &str| {
+        let real = layerpress::command::find(program, None).unwrap();
+        let body = format!(
+            "case $1 in -V) exec {real} -V;; esac\n\
+             for name in {out}/.*.partial; do rm -f \"$name\"; ln -s {victim} \"$name\"; done\n\
+             exec {real} \"$@\"",
+            real = real.display(),
+            out = press.root().join("out").display(),
+            victim = victim.display(),
+        );
+        press.script(program, &body)
+    };
+    for program in ["mke2fs", "tune2fs", "e2fsck"] {
+        let script = swap(program);
+        let option = format!("--{program}={}", script.display());
+        let ended = press.run(build(&press).arg(option));
+        assert!(fs::read(&victim).unwrap() == whole, "{program}");
+        ended.failed(3, &["another process has put another file in its place"]);
+        assert!(!press.output().exists());
+        // What is not ours is left.
+        let left = press.left();
+        assert_eq!(left.len(), 1, "{left:?}");
+        fs::remove_file(press.root().join(&left[0])).unwrap();
+    }
+}
+
+/// What follows a `?` in a name are options to e2fsprogs.
+#[test]
+fn without_unnamed_files_a_question_mark_in_a_name_is_a_letter() {
+    let press = press();
+    let Some(_mounted) = Mounted::over(&press) else {
+        return;
+    };
+    let output = press.root().join("out/fs?offset=512&x.img");
+    let mut build = press.command("build");
+    build.arg(press.image()).arg("-o").arg(&output);
+    press.run(build.args(["--verify", "--sha256"])).succeeded();
+    let names = ["out/fs?offset=512&x.img", "out/fs?offset=512&x.img.sha256"];
+    assert_eq!(press.left(), names);
 }

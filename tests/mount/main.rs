@@ -9,6 +9,7 @@ mod many;
 mod place;
 mod refused;
 mod shown;
+mod trust;
 
 use std::ffi::OsStr;
 use std::fs;

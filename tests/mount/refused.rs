@@ -45,7 +45,7 @@ fn what_is_no_ext_filesystem_in_a_regular_file_is_refused() {
     succeed("mkfifo", [place.at("pipe")]);
     says(3, &place.at("pipe"), "expected a regular file");
 
-    let none = "expected an ext2, ext3 or ext4 filesystem, found none";
+    let none = "expected an ext2, ext3 or ext4 filesystem, found ";
     fs::write(place.at("empty.img"), b"").unwrap();
     says(5, &place.at("empty.img"), none);
     fs::write(place.at("zero.img"), vec![0; 1 << 20]).unwrap();
@@ -247,11 +247,9 @@ fn without_loop_devices_it_says_so() {
         return;
     };
     for hide in [
-        "mount -t tmpfs none /dev",
         "mount --bind /dev/null /dev/loop-control",
-        // The control is there, the device's node is not, as where /dev was filled once.
-        "mount -t tmpfs none /mnt && touch /mnt/c && mount --bind /dev/loop-control /mnt/c && \
-         mount -t tmpfs none /dev && touch /dev/loop-control && mount --bind /mnt/c /dev/loop-control",
+        "mount -t tmpfs -o ro none /dev",
+        "mount -t tmpfs -o nodev none /dev",
     ] {
         let script = format!("{hide} && exec \"$0\" mount \"$1\" \"$2\"");
         let output = Command::new(&unshare)
@@ -263,6 +261,36 @@ fn without_loop_devices_it_says_so() {
         assert!(matches!(output.status.code(), Some(3 | 5)), "{error}");
         assert!(error.contains("loop"), "{error}");
         place.is_clean(&place.at("m"));
+    }
+}
+
+/// Bug: in a container whose /dev is a plain directory the mount failed, though the kernel gave a
+/// device. Cause: its node is made by nobody there. Found with the containers of CI services.
+#[test]
+fn where_dev_is_a_plain_directory_the_nodes_are_made() {
+    let Some(place) = place() else { return };
+    let Some(unshare) = program("unshare") else {
+        return;
+    };
+    for hide in [
+        "mount -t tmpfs none /dev",
+        // The control is there, the device's node is not, as where /dev was filled once.
+        "mount -t tmpfs none /mnt && touch /mnt/c && mount --bind /dev/loop-control /mnt/c && \
+         mount -t tmpfs none /dev && touch /dev/loop-control && mount --bind /mnt/c /dev/loop-control",
+    ] {
+        let script = format!(
+            "{hide} && \"$0\" mount \"$1\" \"$2\" && cat \"$2/dir/file\" && \"$0\" umount \"$2\""
+        );
+        let output = Command::new(&unshare)
+            .args(["-m", "sh", "-c", &script, env!("CARGO_BIN_EXE_layerpress")])
+            .args([&place.image, &place.at("m")])
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{hide}: {error}");
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(told.contains("content\n"), "{told}");
+        assert_eq!((place.mounts(), place.loop_devices_left()), (0, 0));
     }
 }
 

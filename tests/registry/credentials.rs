@@ -247,6 +247,23 @@ fn credential_helpers_are_asked_and_not_found_means_anonymous() {
         write(&file, &config);
         succeeds(&stand, with_path);
     }
+    press.script("docker-credential-hangs", "exec sleep 600");
+    fs::write(press.root().join("docker-credential-forbidden"), "").unwrap();
+    // A helper that fails was the end, also where the registry lets everybody in or the password
+    // stands beside it. Now it is a warning.
+    let entry = json!({ "auth": STANDARD.encode(format!("{USER}:{PASSWORD}")) });
+    for helper in ["broken", "garbage", "absent", "hangs", "forbidden", "../x"] {
+        write(
+            &file,
+            &json!({ "credsStore": helper, "auths": { &host: entry } }),
+        );
+        let ended = pull(&stand, |command| {
+            with_path(command);
+            command.arg("--timeout=1");
+        });
+        assert!(ended.stderr.contains(helper), "{}", ended.stderr);
+        assert!(stand.puller.take_output(&ended) == stand.expected);
+    }
     write(&file, &json!({ "credsStore": "none" }));
     tokens.asked();
     is_refused(&stand, &["--creds"], with_path);
@@ -260,6 +277,131 @@ fn credential_helpers_are_asked_and_not_found_means_anonymous() {
         let ended = pull(&stand, with_path);
         assert!([3, 5, 6].contains(&ended.code()), "{}", ended.stderr);
         stand.puller.has_failed(&ended, ended.code(), words);
+    }
+}
+
+#[test]
+fn credentials_stand_in_a_variable_a_file_or_standard_input_too() {
+    let Some(stand) = with_password() else {
+        return;
+    };
+    let host = host(&stand);
+    let right = auths(&host, PASSWORD).to_string();
+    let wrong = auths(&host, "wrong");
+    // The variable goes before the files.
+    write(&stand.puller.home().join(".docker/config.json"), &wrong);
+    succeeds(&stand, |command| {
+        command.env("DOCKER_AUTH_CONFIG", &right);
+    });
+    is_refused(&stand, &["password"], |command| {
+        command.env("DOCKER_AUTH_CONFIG", r#"{"auths":{}}"#);
+    });
+    let ended = pull(&stand, |command| {
+        command.env("DOCKER_AUTH_CONFIG", PASSWORD);
+    });
+    assert!(
+        ended.stderr.contains("DOCKER_AUTH_CONFIG"),
+        "{}",
+        ended.stderr
+    );
+
+    let file = stand.puller.press.root().join("creds");
+    for end in ["", "\n", "\r\n"] {
+        fs::write(&file, format!("{USER}:{PASSWORD}{end}")).unwrap();
+        succeeds(&stand, |command| {
+            command.arg("--creds-file").arg(&file);
+        });
+        succeeds(&stand, |command| {
+            let file = fs::File::open(&file).unwrap();
+            command.arg("--creds-stdin").stdin(file);
+        });
+    }
+    for (content, word) in [
+        ("", "no user name"),
+        ("hunter2", "no user name"),
+        (":hunter2", "no user name"),
+        ("u:hunter2\nhunter2\n", "one line"),
+        ("u:hunter2\n\n", "one line"),
+        (&format!("u:{}", "hunter2".repeat(10_000)), "more than"),
+    ] {
+        fs::write(&file, content).unwrap();
+        for by_file in [true, false] {
+            let ended = pull(&stand, |command| {
+                if by_file {
+                    command.arg("--creds-file").arg(&file);
+                } else {
+                    let file = fs::File::open(&file).unwrap();
+                    command.arg("--creds-stdin").stdin(file);
+                }
+            });
+            stand.puller.has_failed(&ended, 5, &["USER:PASSWORD", word]);
+            assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
+        }
+    }
+    let ended = pull(&stand, |command| {
+        command.arg("--creds-file=/nowhere/file");
+    });
+    stand.puller.has_failed(&ended, 3, &["/nowhere/file"]);
+    // One thing is asked for at a time.
+    for options in [
+        &["--creds=a:b", "--creds-stdin"][..],
+        &["--anonymous", "--creds-file=x"],
+        &["--creds-file=x", "--creds-stdin"],
+    ] {
+        let ended = pull(&stand, |command| {
+            command.args(options);
+        });
+        assert_eq!(ended.code(), 2, "{}", ended.stderr);
+    }
+    let mut build = stand.puller.build("-", &["--creds-stdin"]);
+    let ended = stand.puller.press.run(&mut build);
+    stand
+        .puller
+        .has_failed(&ended, 5, &["standard input", "--creds-file"]);
+}
+
+/// clap shows the value that it refuses, and serde what it found (found by a red team).
+#[test]
+fn what_was_to_be_a_secret_is_not_shown_when_it_is_none() {
+    let Some(stand) = with_password() else {
+        return;
+    };
+    for typed in ["hunter2", ":hunter2", "-hunter2", ""] {
+        let ended = pull(&stand, |command| {
+            command.args(["--creds", typed]);
+        });
+        assert_eq!(ended.code(), 2, "{}", ended.stderr);
+        assert!(
+            !ended.stderr.contains("hunter2") && ended.stderr.contains("--creds"),
+            "{}",
+            ended.stderr
+        );
+    }
+    let file = stand.puller.home().join(".docker/config.json");
+    for entry in [
+        json!("hunter2"),
+        json!({ "auth": "hunter2" }),
+        json!({ "username": "u", "password": 98_765_432 }),
+        json!(["hunter2"]),
+    ] {
+        write(&file, &json!({ "auths": { host(&stand): entry } }));
+        let ended = pull(&stand, |_| {});
+        stand
+            .puller
+            .has_failed(&ended, 5, &[file.to_str().unwrap(), "--anonymous"]);
+        for secret in ["hunter2", "98765432"] {
+            assert!(!ended.stderr.contains(secret), "{}", ended.stderr);
+        }
+    }
+    for proxy in [
+        "http://u:hunter2@127.0.0.1:99999",
+        "http://u:hun/ter2@127.0.0.1:1",
+    ] {
+        let ended = pull(&stand, |command| {
+            command.env("HTTP_PROXY", proxy);
+        });
+        stand.puller.has_failed(&ended, 5, &["HTTP_PROXY"]);
+        assert!(!ended.stderr.contains("ter2"), "{}", ended.stderr);
     }
 }
 

@@ -8,6 +8,8 @@ mod support;
 // Servers, proxies and clients.
 mod blob_store;
 mod cache_check;
+mod cache_trouble;
+mod fake_registry;
 mod forward_proxy;
 mod http;
 mod proxy;
@@ -20,11 +22,13 @@ mod token_server;
 
 // The tests.
 mod credentials;
+mod doors;
 mod equal_images;
 mod faults;
 mod killed;
 mod manifests;
 mod progress;
+mod refusals;
 mod resume;
 mod reuse;
 mod rig;

@@ -117,6 +117,49 @@ fn a_manifest_that_lies_about_its_blobs_is_found_out() {
     }
 }
 
+/// What a bare name was taken for is not left to be guessed.
+#[test]
+fn a_bare_name_is_told_in_full_where_a_registry_was_asked() {
+    let Some(stand) = Stand::of(image()) else {
+        return;
+    };
+    let layout = image().layout("latest");
+    Repository::new(stand.plain().address, "sample").push(&layout, "latest");
+    let name = format!("{}/sample", stand.plain().address);
+    for (typed, told) in [
+        (name.clone(), format!("{name}:latest")),
+        (format!("{name}:1"), format!("{name}:1")),
+        (format!("docker://{name}"), format!("docker://{name}")),
+    ] {
+        let mut build = stand.puller.build(&typed, &["-q", "--json"]);
+        let ended = stand.puller.press.run(&mut build);
+        let summary: Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!(summary["image"], told);
+        stand.puller.take_output(&ended);
+    }
+}
+
+/// Containerd takes a manifest of the other family's type for what it is.
+#[test]
+fn a_manifest_may_call_itself_by_the_other_family_s_type() {
+    let Some(stand) = Stand::of(image()) else {
+        return;
+    };
+    let docker = "application/vnd.docker.distribution.manifest.v2+json";
+    let mut other = manifest(&stand);
+    other["mediaType"] = json!(docker);
+    let mut files = Files::default();
+    let descriptor = files.blob(OCI_MANIFEST, other.to_string().into_bytes());
+    let index = json!({ "schemaVersion": 2, "manifests": [descriptor] });
+    tag_is(&stand, OCI_INDEX, &index);
+    let headers = [("Content-Type", OCI_MANIFEST)];
+    let answer = answer("200 OK", &headers, other.to_string().as_bytes());
+    let digest = descriptor["digest"].as_str().unwrap();
+    let on = format!("GET /v2/sample/manifests/{digest}");
+    stand.proxy.always(&on, Fault::Answer(answer));
+    stand.pulls(&[]);
+}
+
 #[test]
 fn a_blob_that_is_several_layers_is_downloaded_once() {
     let twice = layer_tar(&[("twice", &super::pull::noise(5, 1 << 20))]);

@@ -120,6 +120,21 @@ fn all_pages_are_read_however_their_links_are_written() {
         let ended = tags(&puller, proxy.address(), &[]);
         assert_eq!(ended.succeeded(), "a\nb\nc\nd\ne\n", "{link}");
     }
+    // However the link is written.
+    for link in [
+        format!("<{list}?last=b>"),
+        format!("<{list}?last=b>; rel=\"next last\""),
+        format!("{list}?last=b; rel=\"next\""),
+        format!("<http://x/y>; rel=help, <{list}?last=b>;rel=NEXT"),
+    ] {
+        proxy.mend();
+        proxy.always("last=b", page(&["c"], None));
+        let body = br#"{"tags":["a",null,"b"]}"#;
+        let first = answer("200 OK", &[("Link", &link)], body);
+        proxy.always("tags/list", Fault::Answer(first));
+        let ended = tags(&puller, proxy.address(), &[]);
+        assert_eq!(ended.succeeded(), "a\nb\nc\n", "{link}");
+    }
     // Some registries say null where there are none.
     proxy.mend();
     let null = answer("200 OK", &[], b"{\"name\": \"x\", \"tags\": null}");
@@ -128,13 +143,12 @@ fn all_pages_are_read_however_their_links_are_written() {
 }
 
 #[test]
-fn pages_in_a_circle_and_pages_elsewhere_end_in_an_error() {
+fn pages_in_a_circle_and_links_that_are_none_end_in_an_error() {
     let Some(registry) = registry() else {
         return;
     };
     let puller = Puller::new();
     let proxy = Proxy::before(registry.address);
-    let elsewhere = Proxy::before(registry.address);
     let list = format!("/v2/{NAME}/tags/list");
     // A page that is its own next, and two that follow each other.
     for pages in [1, 2] {
@@ -152,14 +166,65 @@ fn pages_in_a_circle_and_pages_elsewhere_end_in_an_error() {
         ended.failed(ended.code(), &["where it has been"]);
         assert!(proxy.gets("tags/list") < 10);
     }
-    proxy.mend();
-    let other = format!("http://{}{list}?last=b", elsewhere.address());
-    proxy.always("tags/list", page(&["a", "b"], Some(&other)));
-    let creds = format!("--creds={USER}:{PASSWORD}");
-    let ended = tags(&puller, proxy.address(), &[&creds]);
-    assert!([3, 4].contains(&ended.code()), "{}", ended.stderr);
-    ended.failed(ended.code(), &[&elsewhere.address().to_string()]);
-    assert!(elsewhere.seen().is_empty());
+    // What is no link might have been the next page.
+    for link in [
+        "<a; rel=next",
+        "<ftp://u:hunter2@x/>; rel=next",
+        "<http://h:99999/?hunter2>",
+    ] {
+        proxy.mend();
+        let body = br#"{"tags":["a"]}"#;
+        proxy.always(
+            "tags/list",
+            Fault::Answer(answer("200 OK", &[("Link", link)], body)),
+        );
+        let ended = tags(&puller, proxy.address(), &[]);
+        ended.failed(3, &["the list"]);
+        assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
+    }
+}
+
+/// Behind a gateway a registry knows neither its own name nor that TLS is spoken. An address of another
+/// host was refused; its path is asked for where the list began, and nobody else is shown credentials.
+#[test]
+fn a_list_goes_on_at_the_registry_that_was_asked_whatever_it_calls_itself() {
+    let Some(registry) = registry() else {
+        return;
+    };
+    let puller = Puller::new();
+    let proxy = Proxy::before(registry.address);
+    let elsewhere = Proxy::before(registry.address);
+    let list = format!("/v2/{NAME}/tags/list");
+    for origin in [
+        format!("http://{}", elsewhere.address()),
+        format!("https://{}", proxy.address()),
+        "https://registry.internal:5000".to_owned(),
+        format!("//{}", elsewhere.address()),
+    ] {
+        proxy.mend();
+        proxy.always("last=b", page(&["c"], None));
+        proxy.always(
+            "tags/list",
+            page(&["a", "b"], Some(&format!("{origin}{list}?last=b"))),
+        );
+        let creds = format!("--creds={USER}:{PASSWORD}");
+        let ended = tags(&puller, proxy.address(), &[&creds]);
+        assert_eq!(ended.succeeded(), "a\nb\nc\n", "{origin}");
+        assert!(elsewhere.seen().is_empty());
+    }
+}
+
+/// Pages without end had no end, as long as each had an address of its own (found by a red team).
+#[test]
+fn an_endless_list_ends_in_an_error() {
+    let Some(registry) = registry() else {
+        return;
+    };
+    let puller = Puller::new();
+    let proxy = Proxy::before(registry.address);
+    let long = "x".repeat(200);
+    proxy.always("tags/list", page(&[&long], None));
+    tags(&puller, proxy.address(), &[]).failed(3, &["at most 128 bytes", "found one of 200"]);
 }
 
 #[test]

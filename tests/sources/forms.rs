@@ -288,7 +288,7 @@ fn what_is_no_image_is_called_what_it_is() {
     for (reference, expected) in [
         (at(&path, "empty"), "an empty file"),
         (at(&path, "script"), "a script"),
-        (at(&path, "zeros"), "no known form"),
+        (at(&path, "zeros"), "nothing but zeros at its start"),
         (at(&path, "root.tar.xz"), "compressed by xz"),
         ("/dev/zero".to_owned(), "a terminal, a device"),
         (

@@ -174,21 +174,6 @@ fn names_in_manifest_json_stay_inside_the_archive() {
 }
 
 #[test]
-fn a_config_in_a_docker_archive_is_held_against_the_digest_it_is_named_by() {
-    let (_guard, path) = directory();
-    let mut files = image().classic_archive(&["a:1"]);
-    let name = files
-        .0
-        .keys()
-        .find(|name| name.len() == 64 + 5)
-        .unwrap()
-        .clone();
-    files.0.get_mut(&name).unwrap().push(b'\n');
-    files.write_tar(&path.join("a.tar"));
-    assert_says(&bad(&at(&path, "a.tar")), &[&name, "expected the digest"]);
-}
-
-#[test]
 fn absent_parts_are_named() {
     for part in ["manifest", "configuration", "layer"] {
         let mut files = Files::default();

@@ -5,10 +5,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod changing;
 mod choosing;
 mod dockerd;
 mod forms;
+mod go_json;
 mod hostile;
+mod live_tree;
+mod platforms;
 mod tools;
 mod tree;
 
@@ -29,6 +33,7 @@ fn options(platform: Option<&str>) -> OpenOptions {
         work_dir: std::env::temp_dir(),
         limits: Limits::default(),
         daemon: DaemonOptions::default(),
+        held_against: None,
         registry: RegistryOptions::default(),
     }
 }

@@ -82,6 +82,7 @@ pub fn image_request(reference: &str, work_dir: &Path) -> ImageRequest {
         jobs: NonZeroUsize::MIN,
         limits: Limits::default(),
         daemon: layerpress::source::DaemonOptions::default(),
+        held_against: None,
         registry: layerpress::source::RegistryOptions::default(),
     }
 }
@@ -227,8 +228,8 @@ impl Pressed {
         oracles::debugfs(&self.image(), &[command])
     }
 
-    /// Lets every judge look: e2fsck, our own read-back through debugfs and ext4-view, the counts
-    /// of the superblock, and as root the kernel, held against what was written down.
+    /// Lets every judge look: e2fsck, our own read-back, debugfs and ext4-view beside it, the
+    /// counts of the superblock, and as root the kernel, held against what was written down.
     pub fn judged(self) -> Self {
         self.checked();
         self.read_back();
@@ -262,10 +263,10 @@ impl Pressed {
             oracles::skip("only root mounts");
             return;
         }
-        let differences = compare(
-            &self.rootfs.expected(),
-            &oracles::kernel_listing(&self.image()),
-        );
+        let mut seen = oracles::kernel_listing(&self.image());
+        // The build's own note, also in a `lost+found` of the image's.
+        seen.leave_out_attribute(b"lost+found", layerpress::ondisk::xattr::CHAIN_ID_XATTR);
+        let differences = compare(&self.rootfs.expected(), &seen);
         let shown: Vec<_> = differences
             .iter()
             .take(10)

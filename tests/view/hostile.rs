@@ -144,7 +144,8 @@ fn a_link_and_a_directory_of_one_name_do_not_write_through_the_link() {
     for options in [&[][..], &["--force"]] {
         let (good, told) = hostile.extract(options);
         assert!(!good && told.contains("found it again"), "{told}");
-        fs::remove_dir_all(hostile.directory.path().join("target")).unwrap();
+        // What was made is taken away, and no link is followed for that either.
+        assert!(!hostile.directory.path().join("target").exists());
     }
 }
 
@@ -194,4 +195,64 @@ fn a_map_that_leads_to_itself_ends_in_an_error() {
         "{error}"
     );
     hostile.assert_canary();
+}
+
+/// Bug: whoever might write in the target could put a hard link to another's file in the place of a
+/// symbolic link just made, and extract gave that file the link's owner and time. Found by attack.
+#[test]
+fn what_takes_a_new_links_place_gets_none_of_its_attributes() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::SystemTime;
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    fs::create_dir_all(at("root")).unwrap();
+    fs::create_dir_all(at("target")).unwrap();
+    let links: Vec<_> = (0..300).map(|number| format!("link{number}")).collect();
+    for link in &links {
+        symlink("x", at("root").join(link)).unwrap();
+    }
+    make_image_with(
+        &["-t", "ext3", "-b", "4096"],
+        &at("root"),
+        &at("image"),
+        "16M",
+    );
+    let victim = File::create(at("victim")).unwrap();
+    let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(77);
+    victim.set_modified(time).unwrap();
+    let is_over = AtomicBool::new(false);
+    let mut said_so = false;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                for link in &links {
+                    let path = at("target").join(link);
+                    if fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink()) {
+                        let _ = fs::remove_file(&path);
+                        let _ = fs::hard_link(at("victim"), &path);
+                    }
+                }
+            }
+        });
+        // Most tries meet it.
+        for _ in 0..100 {
+            let image = at("image");
+            let target = at("target");
+            let words = ["extract", "--force"].map(OsStr::new);
+            let output = layerpress(
+                &[
+                    &words[..],
+                    &[image.as_ref(), "-o".as_ref(), target.as_ref()],
+                ]
+                .concat(),
+            );
+            if said(&output).contains("something else has taken its place") {
+                said_so = true;
+                break;
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    assert!(said_so, "nobody was fast enough to try");
+    assert_eq!(victim.metadata().unwrap().modified().unwrap(), time);
 }

@@ -6,8 +6,12 @@
 mod support;
 
 mod commands;
+mod costs;
 mod damaged;
+mod features;
 mod hostile;
+mod shared_blocks;
+mod undone;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -335,8 +339,11 @@ fn a_tar_of_an_image_becomes_an_equal_image() {
         OsStr::new("-o"),
         again.as_os_str(),
     ]);
-    assert_same("again", &expected, &kernel_listing(&again));
-    assert_same("again", &expected, &whole(&again));
+    for mut listing in [kernel_listing(&again), whole(&again)] {
+        // What the build notes in the lost+found that was in the tar.
+        listing.leave_out_attribute(b"lost+found", layerpress::ondisk::xattr::CHAIN_ID_XATTR);
+        assert_same("again", &expected, &listing);
+    }
     // And GNU tar reads it as well.
     let listed = oracles::succeed("tar", [OsStr::new("tf"), tar.as_os_str()]);
     assert!(listed.starts_with(b"./\n"));
@@ -354,43 +361,4 @@ fn an_image_given_in_the_environment_is_seen_and_extracted_as_the_kernel_shows_i
     let warnings = extract_to(&image, target.path());
     assert_eq!(warnings, Vec::<String>::new());
     assert_same("extracted", &expected, &directory_listing(target.path()));
-}
-
-#[test]
-fn a_value_in_an_inode_of_its_own_is_refused_by_name() {
-    if !oracles::is_root() {
-        return oracles::skip("only root mounts");
-    }
-    let directory = tempfile::tempdir().unwrap();
-    let image = directory.path().join("image");
-    oracles::succeed(
-        "mke2fs",
-        [
-            "-q",
-            "-F",
-            "-t",
-            "ext4",
-            "-O",
-            "ea_inode",
-            image.to_str().unwrap(),
-            "32M",
-        ],
-    );
-    let mounted = Mounted::read_write(&image);
-    let file = mounted.mount_point().join("file");
-    fs::write(&file, b"x").unwrap();
-    let flags = rustix::fs::XattrFlags::empty();
-    rustix::fs::setxattr(&file, "user.large", &[b'v'; 9000], flags).unwrap();
-    drop(mounted);
-    let output = layerpress(&[OsStr::new("stat"), image.as_os_str(), OsStr::new("file")]);
-    assert_eq!(output.status.code(), Some(5));
-    assert!(
-        said(&output).contains("user.large is in inode"),
-        "{}",
-        said(&output)
-    );
-    assert_eq!(
-        succeed(&[OsStr::new("cat"), image.as_os_str(), OsStr::new("file")]),
-        b"x"
-    );
 }

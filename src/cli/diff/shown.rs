@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::Unreadable;
 use crate::cli::differences;
 use crate::cli::table::thousands;
 use crate::cli::text::{WIDTH, counted, signed_size, wrapped};
@@ -17,6 +18,10 @@ pub struct Changes<'a> {
     pub before: &'a str,
     pub after: &'a str,
     pub changes: &'a [Change],
+    /// What could not be read of either side.
+    pub unreadable: [&'a [Unreadable]; 2],
+    /// Whether a side's journal holds changes that were not compared.
+    pub needs_recovery: [bool; 2],
     /// By directories down to this depth instead of one by one.
     pub depth: Option<usize>,
 }
@@ -31,6 +36,16 @@ pub struct ChangesJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     directories: Option<Vec<DirectoryJson>>,
     totals: CountsJson,
+    unreadable: Vec<UnreadableJson<'a>>,
+    /// The sides whose journals hold changes that were not compared.
+    needs_recovery: Vec<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct UnreadableJson<'a> {
+    side: &'static str,
+    path: &'a str,
+    why: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -89,10 +104,23 @@ impl Changes<'_> {
             });
             json.collect()
         });
+        let sides = || ["a", "b"].into_iter();
+        let unreadable: Vec<_> = sides()
+            .zip(self.unreadable)
+            .flat_map(|(side, names)| names.iter().map(move |name| (side, name)))
+            .map(|(side, Unreadable { path, why })| UnreadableJson { side, path, why })
+            .collect();
+        let needs_recovery: Vec<_> = sides()
+            .zip(self.needs_recovery)
+            .filter_map(|(side, needs_recovery)| needs_recovery.then_some(side))
+            .collect();
         ChangesJson {
             a: self.before,
             b: self.after,
-            equal: self.changes.is_empty(),
+            // What was not compared is not called equal.
+            equal: self.changes.is_empty() && unreadable.is_empty() && needs_recovery.is_empty(),
+            unreadable,
+            needs_recovery,
             changes: self
                 .depth
                 .is_none()

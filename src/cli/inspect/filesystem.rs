@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use crate::cli::table::thousands;
 use crate::cli::text::{counted, date, wrapped_columns};
-use crate::error::escape_path;
+use crate::error::{Error, Result, escape_path};
 use crate::inspect::Filesystem;
 use crate::ondisk::status::{STATE_CLEAN, STATE_ERRORS};
 use crate::plan::identity::uuid_text;
 use crate::units::ByteSize;
+use crate::view::View;
 
 /// The names are those of the JSON form. Times are RFC 3339, or `null` for never.
 #[derive(Debug, Serialize)]
@@ -29,7 +30,11 @@ pub struct ShownFilesystem {
     blocks: Blocks,
     inodes: Inodes,
     journal: Option<ShownJournal>,
+    /// What the superblock says; nothing was checked.
     state: &'static str,
+    /// Why nothing in it can be read, where that shows at a glance: the root directory's inode or
+    /// its blocks are damaged.
+    damage: Option<String>,
     features: Vec<String>,
     made: Option<String>,
     last_written: Option<String>,
@@ -62,6 +67,25 @@ struct Inodes {
 struct ShownJournal {
     size_bytes: Option<u64>,
     state: &'static str,
+}
+
+/// What is wrong with the root directory, without which nothing can be read.
+fn damage(path: &Path) -> Option<String> {
+    let read = || -> Result<()> {
+        let view = View::open(path)?;
+        let root = view.root()?;
+        view.read_dir(&root)?;
+        Ok(())
+    };
+    match read() {
+        Err(error @ Error::BadImage { .. }) => {
+            let why = error.to_string();
+            let prefix = format!("{}: ", path.display());
+            Some(why.strip_prefix(&prefix).unwrap_or(&why).to_owned())
+        }
+        // What our own view does not read may be sound.
+        _ => None,
+    }
 }
 
 impl ShownFilesystem {
@@ -113,6 +137,7 @@ impl ShownFilesystem {
                 state if state & STATE_CLEAN != 0 => "clean",
                 _ => "not clean",
             },
+            damage: damage(path),
             features: filesystem.features.names(),
             made: time(status.made_seconds),
             last_written: time(status.written_seconds),
@@ -151,7 +176,7 @@ impl ShownFilesystem {
             rows.push(("label", self.label.clone()));
         }
         rows.extend([
-            ("state", self.state.to_owned()),
+            ("state", self.state_text()),
             (
                 "size",
                 format!(
@@ -192,6 +217,16 @@ impl ShownFilesystem {
             ("checked", self.last_checked.clone().unwrap_or_else(never)),
         ]);
         wrapped_columns(&rows)
+    }
+
+    fn state_text(&self) -> String {
+        match &self.damage {
+            None => format!("{}, says the superblock; not checked", self.state),
+            Some(damage) => format!(
+                "damaged, though the superblock says {}: {damage}",
+                self.state
+            ),
+        }
     }
 
     fn journal_text(&self) -> String {

@@ -8,7 +8,7 @@ use super::history::{self, ShownLayer, ShownStep};
 use crate::cli::text::{counted, printable, wrapped_columns};
 use crate::error::Result;
 use crate::layers::{LayerSummary, unread_tar_bytes};
-use crate::oci::Digest;
+use crate::oci::{Digest, NO_DATE, parse_created};
 use crate::source::{Image, Offer};
 use crate::units::ByteSize;
 
@@ -217,6 +217,9 @@ impl Details {
                 .replace("\",\"", "\", \""),
         };
         let text = |value: &Option<String>| printable(value.as_deref().unwrap_or_default());
+        // As of an image that has none.
+        let is_date = |text: &&String| parse_created(text) != Some(NO_DATE);
+        let created = self.created.as_ref().filter(is_date).cloned();
         let labels: Vec<_> = self
             .labels
             .iter()
@@ -224,7 +227,7 @@ impl Details {
             .collect();
         let rows = [
             ("platform", printable(&self.platform)),
-            ("created", text(&self.created)),
+            ("created", text(&created)),
             ("author", text(&self.author)),
             ("user", printable(&self.user)),
             ("workdir", printable(&self.working_dir)),

@@ -1,12 +1,13 @@
 //! A bar for each running task on a terminal, a line for each finished one.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::finished_line;
+use super::ticker::Ticker;
 use crate::cli::tell;
+use crate::error::escape_line;
 use crate::progress::{Meter, Reporter, Unit};
 
 // On 80 columns a bar is ten wide; the name has room for `layer 10 of 12 sha256:0123456789ab`.
@@ -16,10 +17,14 @@ const ITEMS: &str = "{prefix:34!} [{wide_bar}] {percent:>3}% {human_len:>11}";
 /// While nothing is counted yet, or no more, the stage stands in the bar's place.
 const STAGE: &str = "{prefix:34!} {wide_msg}";
 const UNKNOWN: &str = "{prefix:34!} {spinner} {elapsed}";
+/// Of a pipe or a daemon only what has come is known; without it a stalled one would look alive.
+const COMING: &str =
+    "{prefix:34!} {spinner} {elapsed:>5} {binary_bytes:>11} {binary_bytes_per_sec:>13}";
 
 pub struct Bars {
     bars: MultiProgress,
     verbose: bool,
+    ticker: Ticker,
 }
 
 impl Bars {
@@ -27,26 +32,25 @@ impl Bars {
         Self {
             bars: MultiProgress::new(),
             verbose,
+            ticker: Ticker::default(),
         }
-    }
-
-    fn line(&self, text: &str) {
-        self.bars.suspend(|| tell::line(text));
     }
 }
 
 impl Reporter for Bars {
     fn begin(&self, name: &str, unit: Unit, total: Option<u64>) -> Box<dyn Meter> {
         let (bar, template) = match (total, unit) {
-            (None, _) => (ProgressBar::no_length(), UNKNOWN),
+            (None, Unit::Items) => (ProgressBar::no_length(), UNKNOWN),
+            (None, Unit::Bytes | Unit::TransferredBytes) => (ProgressBar::no_length(), COMING),
             (Some(total), Unit::Bytes | Unit::TransferredBytes) => (ProgressBar::new(total), BYTES),
             (Some(total), Unit::Items) => (ProgressBar::new(total), ITEMS),
         };
-        let bar = self
-            .bars
-            .add(bar.with_style(style(template)).with_prefix(name.to_owned()));
+        let bar = self.bars.add(
+            bar.with_style(style(template))
+                .with_prefix(escape_line(name).into_owned()),
+        );
         if total.is_none() {
-            bar.enable_steady_tick(Duration::from_millis(120));
+            self.ticker.add(&bar);
         }
         bar.tick();
         Box::new(Bar {
@@ -59,16 +63,16 @@ impl Reporter for Bars {
     }
 
     fn note(&self, text: &str) {
-        self.line(&format!("note: {}", tell::shortened(text)));
+        self.bars.suspend(|| tell::remark("note", text));
     }
 
     fn warn(&self, text: &str) {
-        self.line(&format!("warning: {}", tell::shortened(text)));
+        self.bars.suspend(|| tell::remark("warning", text));
     }
 
     fn command_line(&self, line: &str) {
         if self.verbose {
-            self.line(&format!("+ {line}"));
+            self.bars.suspend(|| tell::line(&format!("+ {line}")));
         }
     }
 }
@@ -99,7 +103,7 @@ impl Meter for Bar {
     fn status(&self, status: &str) {
         self.has_stage.store(true, Ordering::Relaxed);
         self.bar.set_style(style(STAGE));
-        self.bar.set_message(status.to_owned());
+        self.bar.set_message(escape_line(status).into_owned());
     }
 
     /// The bar makes room for a line above those that still run, which scrolls away like any
@@ -125,7 +129,7 @@ mod tests {
 
     #[test]
     fn templates_are_well_formed() {
-        for template in [BYTES, ITEMS, STAGE, UNKNOWN] {
+        for template in [BYTES, ITEMS, STAGE, UNKNOWN, COMING] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
     }

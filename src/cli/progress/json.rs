@@ -4,17 +4,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::cli::tell;
 use crate::progress::{Meter, Reporter, Unit};
 
 /// Between two events of one task.
 const INTERVAL: Duration = Duration::from_millis(200);
-
-fn tell(event: &Value) {
-    tell::line(&event.to_string());
-}
 
 pub struct Json {
     pub verbose: bool,
@@ -26,7 +22,7 @@ impl Reporter for Json {
             Unit::Bytes | Unit::TransferredBytes => "bytes",
             Unit::Items => "items",
         };
-        tell(&json!({ "event": "begin", "task": name, "unit": unit, "total": total }));
+        tell::event(&json!({ "event": "begin", "task": name, "unit": unit, "total": total }));
         Box::new(JsonMeter {
             name: name.to_owned(),
             done: AtomicU64::new(0),
@@ -36,16 +32,16 @@ impl Reporter for Json {
     }
 
     fn note(&self, text: &str) {
-        tell(&json!({ "event": "note", "text": tell::shortened(text) }));
+        tell::event(&json!({ "event": "note", "text": tell::shortened(text) }));
     }
 
     fn warn(&self, text: &str) {
-        tell(&json!({ "event": "warning", "text": tell::shortened(text) }));
+        tell::event(&json!({ "event": "warning", "text": tell::shortened(text) }));
     }
 
     fn command_line(&self, line: &str) {
         if self.verbose {
-            tell(&json!({ "event": "command", "line": line }));
+            tell::event(&json!({ "event": "command", "line": line }));
         }
     }
 }
@@ -65,12 +61,12 @@ impl Meter for JsonMeter {
             && told.elapsed() >= INTERVAL
         {
             *told = Instant::now();
-            tell(&json!({ "event": "progress", "task": self.name, "done": done }));
+            tell::event(&json!({ "event": "progress", "task": self.name, "done": done }));
         }
     }
 
     fn status(&self, status: &str) {
-        tell(&json!({ "event": "status", "task": self.name, "status": status }));
+        tell::event(&json!({ "event": "status", "task": self.name, "status": status }));
     }
 
     fn finish(&self, outcome: &str) {
@@ -83,7 +79,9 @@ impl Meter for JsonMeter {
 impl JsonMeter {
     fn end(&self, outcome: Option<&str>) {
         let done = self.done.load(Ordering::Relaxed);
-        tell(&json!({ "event": "end", "task": self.name, "done": done, "outcome": outcome }));
+        tell::event(
+            &json!({ "event": "end", "task": self.name, "done": done, "outcome": outcome }),
+        );
     }
 }
 

@@ -3,12 +3,14 @@
 mod bars;
 mod json;
 mod plain;
+mod ticker;
 
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
 use super::args::{OutputArguments, ProgressForm};
 use super::tell;
+use crate::error::escape_line;
 use crate::progress::{Meter, Reporter, Silent, Unit};
 use crate::units::ByteSize;
 
@@ -35,6 +37,7 @@ fn finished_line(name: &str, outcome: &str, unit: Unit, done: u64, time: Duratio
         // The outcome says what was counted.
         Unit::Bytes | Unit::TransferredBytes | Unit::Items => String::new(),
     };
+    let name = escape_line(name);
     format!("{name}: {outcome}{amount}, {:.2} s", time.as_secs_f64())
 }
 
@@ -49,11 +52,11 @@ impl Reporter for NotesOnly {
     }
 
     fn note(&self, text: &str) {
-        tell::line(&format!("note: {}", tell::shortened(text)));
+        tell::remark("note", text);
     }
 
     fn warn(&self, text: &str) {
-        tell::line(&format!("warning: {}", tell::shortened(text)));
+        tell::remark("warning", text);
     }
 
     fn command_line(&self, line: &str) {

@@ -40,6 +40,7 @@ pub(in crate::layers) fn index(
         entries: Vec::new(),
         warnings: Warnings::default(),
         global: Records::default(),
+        copied_from_global: 0,
         pending: Pending::default(),
     };
     while indexer.record()? {}
@@ -57,8 +58,15 @@ struct Indexer<'a, R> {
     entries: Vec<Entry>,
     warnings: Warnings,
     global: Records,
+    /// What all entries so far may have copied of the global headers.
+    copied_from_global: u64,
     pending: Pending,
 }
+
+/// Bytes that global headers may give to entries, for each byte of the tar. One of them stands for
+/// all entries that follow, so that a long name or attribute there would be copied again and again.
+/// Sixteen leave each entry twice what an inode can hold of attributes.
+const COPIES_MAX: u64 = 16;
 
 /// What extension headers have said about the entry that comes next.
 #[derive(Default)]
@@ -171,14 +179,18 @@ impl<R: TarBytes> Indexer<'_, R> {
 
     fn count_unknown_keywords(&mut self, records: &Records, path: &[u8]) {
         for keyword in records.keywords().filter(|keyword| !is_known(keyword)) {
-            let example = [keyword, b" of ", path].concat();
+            // A name may be as long as the header, and so may be the list of keywords: the example
+            // is made of the first only.
             self.warnings
-                .count("pax keyword not known and not kept", &example);
+                .count_with("pax keyword not known and not kept", || {
+                    [keyword, b" of ", path].concat()
+                });
         }
     }
 
     /// A header that stands for a file of some type, and its data.
     fn file(&mut self, header: &Header<'_>, offset: u64) -> Result<()> {
+        self.count_copies(offset)?;
         let pending = std::mem::take(&mut self.pending);
         let own = pending.records.unwrap_or_default();
         let extended = Extended {
@@ -201,6 +213,21 @@ impl<R: TarBytes> Indexer<'_, R> {
             .and_then(|()| self.skip_data(data_bytes))
             .map_err(|error| error.in_entry(&entry.path))?;
         self.entries.push(entry);
+        Ok(())
+    }
+
+    fn count_copies(&mut self, offset: u64) -> Result<()> {
+        self.copied_from_global = self
+            .copied_from_global
+            .saturating_add(self.global.copied_bytes());
+        let most = (offset + BLOCK as u64)
+            .saturating_mul(COPIES_MAX)
+            .saturating_add(self.limits.max_header_bytes);
+        if self.copied_from_global > most {
+            return Err(Error::bad_image(format!(
+                "expected global headers to give entries at most {COPIES_MAX} bytes of names and attributes for each byte of the tar, found more"
+            )));
+        }
         Ok(())
     }
 

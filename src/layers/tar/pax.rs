@@ -4,15 +4,26 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, Result, escape_path};
 
+/// What a record takes beside its bytes, so that empty ones are not for nothing.
+const RECORD_BYTES: u64 = 32;
+
 /// GNU sparse 0.0 spells its map as many records of two keywords; here they become the one record
 /// of 0.1.
 const SPARSE_OFFSET: &[u8] = b"GNU.sparse.offset";
 const SPARSE_LENGTH: &[u8] = b"GNU.sparse.numbytes";
 const SPARSE_MAP: &[u8] = b"GNU.sparse.map";
 
-/// Keywords and values of one extended header, or of all global ones so far.
+/// Keywords and values of one extended header, or of all global ones so far. How many bytes they
+/// have is kept, never counted anew: there may be a hundred thousand, and as many headers that add
+/// one more.
 #[derive(Debug, Default)]
-pub(super) struct Records(BTreeMap<Box<[u8]>, Box<[u8]>>);
+pub(super) struct Records {
+    records: BTreeMap<Box<[u8]>, Box<[u8]>>,
+    /// Of all.
+    bytes: u64,
+    /// Of those whose values every entry takes a copy of.
+    copied_bytes: u64,
+}
 
 impl Records {
     /// Parses a whole extended header: `LENGTH KEYWORD=VALUE\n`, again and again. A value may hold
@@ -21,7 +32,7 @@ impl Records {
     /// # Errors
     /// [`Error::BadImage`] for a record that breaks this form, or NUL in a keyword or a name.
     pub(super) fn parse(payload: &[u8]) -> Result<Self> {
-        let mut records = BTreeMap::new();
+        let mut records = Self::default();
         let mut sparse_map: Vec<&[u8]> = Vec::new();
         let mut rest = payload;
         while !rest.is_empty() {
@@ -54,32 +65,53 @@ impl Records {
         if !sparse_map.is_empty() {
             records.insert(SPARSE_MAP.into(), sparse_map.join(&b","[..]).into());
         }
-        Ok(Self(records))
+        Ok(records)
+    }
+
+    fn insert(&mut self, keyword: Box<[u8]>, value: Box<[u8]>) {
+        visits::count();
+        let (keyword_bytes, value_bytes) = (keyword.len() as u64, value.len() as u64);
+        let is_copied = is_copied(&keyword);
+        let before = self.records.insert(keyword, value);
+        let (gone, come, record) = match before {
+            Some(before) => (before.len() as u64, value_bytes, 0),
+            None => (0, keyword_bytes + value_bytes, RECORD_BYTES),
+        };
+        self.bytes = self.bytes - gone + come;
+        if is_copied {
+            self.copied_bytes = self.copied_bytes - gone + come + record;
+        }
     }
 
     /// A later global header's records over the earlier ones'.
     pub(super) fn merge(&mut self, later: Self) {
-        self.0.extend(later.0);
+        for (keyword, value) in later.records {
+            self.insert(keyword, value);
+        }
     }
 
     pub(super) fn keywords(&self) -> impl Iterator<Item = &[u8]> {
-        self.0.keys().map(AsRef::as_ref)
+        let keywords = self.records.keys().inspect(|_| visits::count());
+        keywords.map(AsRef::as_ref)
     }
 
     /// How much memory the keywords and values take, roughly.
     pub(super) fn size_bytes(&self) -> u64 {
-        self.0
-            .iter()
-            .map(|(keyword, value)| (keyword.len() + value.len()) as u64)
-            .sum()
+        self.bytes
+    }
+
+    /// How many bytes an entry copies of what stands in a global header.
+    pub(super) fn copied_bytes(&self) -> u64 {
+        self.copied_bytes
     }
 
     fn with_prefix<'a>(&'a self, prefix: &'a [u8]) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-        self.0
+        self.records
             .range::<[u8], _>((
                 std::ops::Bound::Included(prefix),
                 std::ops::Bound::Unbounded,
             ))
+            .inspect(|_| visits::count())
             .map_while(move |(keyword, value)| Some((keyword.strip_prefix(prefix)?, &**value)))
     }
 }
@@ -106,9 +138,9 @@ impl<'a> Extended<'a> {
         let keyword = keyword.as_bytes();
         let value = self
             .own
-            .0
+            .records
             .get(keyword)
-            .or_else(|| self.global.0.get(keyword))?;
+            .or_else(|| self.global.records.get(keyword))?;
         (!value.is_empty()).then_some(value)
     }
 
@@ -192,6 +224,33 @@ const KNOWN_PREFIXES: [&str; 4] = [
     "GNU.sparse.",
     "MSWINDOWS.",
 ];
+
+/// Whether an entry takes a copy of a keyword's value.
+fn is_copied(keyword: &[u8]) -> bool {
+    matches!(keyword, b"path" | b"linkpath" | b"RHT.security.selinux")
+        || [&b"SCHILY.xattr."[..], b"SCHILY.acl.", b"LIBARCHIVE.xattr."]
+            .iter()
+            .any(|prefix| keyword.starts_with(prefix))
+}
+
+/// Records looked at, for tests: work must grow with the tar, not with its square.
+pub(super) mod visits {
+    #[cfg(test)]
+    thread_local! {
+        static VISITS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+    }
+
+    pub(super) fn count() {
+        #[cfg(test)]
+        VISITS.set(VISITS.get() + 1);
+    }
+
+    /// How many since it was last asked.
+    #[cfg(test)]
+    pub(in super::super) fn taken() -> u64 {
+        VISITS.take()
+    }
+}
 
 /// Whether a keyword is understood, or harmless to ignore.
 pub(super) fn is_known(keyword: &[u8]) -> bool {

@@ -43,6 +43,10 @@ pub(super) fn collect(
             continue;
         };
         let Some(acl) = Acl::parse(text) else {
+            // GNU tar with --acls and --xattrs writes it in both forms: the other has the numbers.
+            if has_binary_form(name, &found, extended) {
+                continue;
+            }
             warnings.count(
                 "ACL not kept: it names owners without their numbers, or is not valid",
                 path,
@@ -90,6 +94,16 @@ pub(super) fn collect(
             value: value.into(),
         })
         .collect())
+}
+
+/// Whether an ACL is among the records, or what was found before, as an extended attribute.
+fn has_binary_form(
+    name: &str,
+    found: &BTreeMap<Vec<u8>, Vec<u8>>,
+    extended: &Extended<'_>,
+) -> bool {
+    let mut raw = extended.with_prefix("SCHILY.xattr.");
+    found.contains_key(name.as_bytes()) || raw.any(|(raw, _)| raw == name.as_bytes())
 }
 
 #[cfg(test)]
@@ -170,6 +184,32 @@ mod tests {
         }
         let minimal = b"user::rw-,group::r--,other::---";
         assert_eq!(collected(&[("SCHILY.acl.default", minimal)]).len(), 1);
+    }
+
+    // A bug: GNU tar with --acls and --xattrs writes both forms, and the text, which has names only,
+    // was told as not kept although the other was. Found by packing a tree as people do.
+    #[test]
+    fn an_acl_in_two_forms_is_kept_by_the_one_with_numbers_and_not_told() {
+        let names_only = b"user::rw-,user:lisa:rw-,group::r--,mask::rw-,other::r--";
+        let binary = b"\x02\0\0\0and so on";
+        for keyword in [
+            "SCHILY.xattr.system.posix_acl_access",
+            "LIBARCHIVE.xattr.system.posix_acl_access",
+        ] {
+            let value: &[u8] = match keyword.starts_with("SCHILY") {
+                true => binary,
+                false => b"AgAAAGFuZCBzbyBvbg",
+            };
+            let found = collected(&[("SCHILY.acl.access", names_only), (keyword, value)]);
+            assert_eq!(found, [(ACCESS.to_owned(), binary.to_vec())], "{keyword}");
+        }
+        // Another attribute is no other form of it.
+        let records: [(&str, &[u8]); 2] = [
+            ("SCHILY.acl.access", names_only),
+            ("SCHILY.xattr.system.posix_acl_default", binary),
+        ];
+        let (_, warnings) = collect_with(&records, &Limits::default());
+        assert_ne!(warnings, Warnings::default());
     }
 
     #[test]

@@ -223,3 +223,16 @@ fn nothing_is_given_back_before_it_has_been_hashed() {
     assert_eq!(spooled.host_bytes(), all);
     spooled.verifying.finish().unwrap();
 }
+
+/// As many threads as jobs were started: a million of them with `--jobs 1000000`.
+#[test]
+fn there_are_no_more_threads_than_digests() {
+    let jobs = NonZeroUsize::new(1_000_000).unwrap();
+    let verifying = Verifying::start("image", vec!["a".to_owned(), "b".to_owned()], jobs);
+    // Who finishes computes the fourth.
+    assert_eq!(verifying.threads.len(), 3);
+    verifying.finish().unwrap();
+    let verifying = Verifying::start("image", Vec::new(), jobs);
+    assert!(verifying.threads.is_empty());
+    verifying.finish().unwrap();
+}

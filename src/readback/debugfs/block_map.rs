@@ -5,12 +5,31 @@ use crate::readback::mapped::BlockRun;
 
 /// `(0-11):500-511, (IND):512, (12):513`, and for extents also `(13-14[u]):…` and `(ETB0):…`.
 /// `None` for a line that is none.
-pub(super) fn parse(line: &[u8]) -> Option<Vec<BlockRun>> {
-    let mut runs = Vec::new();
+pub(super) fn parse(line: &[u8]) -> Option<Parsed> {
+    let mut parsed = Parsed::default();
     for item in line.split(|byte| *byte == b',') {
-        runs.extend(item_run(item.trim_ascii())?);
+        match item_run(item.trim_ascii())? {
+            Some(run) => parsed.runs.push(run),
+            None => parsed.own_blocks += 1,
+        }
     }
-    Some(runs)
+    Some(parsed)
+}
+
+/// A block map.
+#[derive(Debug, Default)]
+pub(super) struct Parsed {
+    pub runs: Vec<BlockRun>,
+    /// Blocks of the map itself.
+    own_blocks: u64,
+}
+
+impl Parsed {
+    /// All blocks that a file takes.
+    pub fn blocks(&self) -> u64 {
+        let counts = self.runs.iter().map(|run| run.count);
+        counts.fold(self.own_blocks, u64::saturating_add)
+    }
 }
 
 /// One item; inwardly `None` for a block of the map itself.
@@ -44,7 +63,7 @@ mod tests {
 
     fn runs(line: &str) -> Option<Vec<(u64, u64, u64, bool)>> {
         let run = |run: BlockRun| (run.file_block, run.disk_block, run.count, run.unwritten);
-        Some(parse(line.as_bytes())?.into_iter().map(run).collect())
+        Some(parse(line.as_bytes())?.runs.into_iter().map(run).collect())
     }
 
     #[test]
@@ -61,6 +80,12 @@ mod tests {
                 (6, 300, 2, true)
             ])
         );
+    }
+
+    #[test]
+    fn the_blocks_of_the_map_count_as_well() {
+        let parsed = parse(b"(ETB0):99, (0-3):100-103, (5[u]):200").unwrap();
+        assert_eq!(parsed.blocks(), 6);
     }
 
     #[test]

@@ -4,8 +4,13 @@ use super::block_map;
 use super::session::Answer;
 use super::xattr::{self, ShownAttribute};
 use crate::listing::{Attribute, Kind};
+use crate::ondisk::stored_inode::{FLAG_ENCRYPT, FLAG_INLINE_DATA};
 use crate::readback::mapped::{BlockMap, BlockRun};
 use crate::units::{SECTOR_SIZE, Timestamp};
+
+/// What attributes are called that user space sees; the kernel keeps others for itself, as
+/// `system.data` with the content of an inode that holds it.
+const SHOWN_PREFIXES: [&[u8]; 4] = [b"user.", b"trusted.", b"security.", b"system.posix_acl_"];
 
 /// Everything debugfs shows of an inode.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,18 +49,35 @@ pub struct InodeRecord {
     pub xattrs: Option<Box<[Attribute]>>,
     /// Where its blocks are.
     pub blocks: BlockMap,
-    /// Blocks in the map, those of the map itself among them; `None` for an extent tree.
-    mapped_blocks: Option<u64>,
+    /// Blocks in the map, those of the map itself among them.
+    mapped_blocks: u64,
 }
 
 impl InodeRecord {
+    /// Whether the content is where no block map leads, in the inode itself, or is encrypted.
+    pub(in crate::readback) fn is_content_hidden(&self) -> bool {
+        self.flags & (FLAG_INLINE_DATA | FLAG_ENCRYPT) != 0
+    }
+
+    /// Forgets the map where all maps together have more blocks than there are: inodes that share
+    /// theirs would take any amount of memory.
+    pub(super) fn keep_map_within(&mut self, blocks_left: &mut u64) {
+        match blocks_left.checked_sub(self.blocks.len() as u64) {
+            Some(left) => *blocks_left = left,
+            None => {
+                self.blocks = Box::default();
+                self.mapped_blocks = u64::MAX;
+            }
+        }
+    }
+
     /// Whether the map has as many blocks as the inode counts. debugfs leaves out of the map what
-    /// it cannot read, without a word.
+    /// it cannot read, without a word. Where the inode counts clusters (`bigalloc`), it cannot be
+    /// told.
     pub(super) fn map_is_whole(&self, block_size: u64) -> bool {
-        let Some(mapped) = self.mapped_blocks else {
-            return true;
-        };
-        let blocks = mapped.saturating_add(u64::from(self.has_xattr_block));
+        let blocks = self
+            .mapped_blocks
+            .saturating_add(u64::from(self.has_xattr_block));
         blocks.saturating_mul(block_size / SECTOR_SIZE) == self.sectors
     }
 }
@@ -82,7 +104,6 @@ pub(super) fn parse(answer: &mut Answer<'_>) -> Result<Stat, String> {
         match line {
             b"Extended attributes:" => section = Section::Attributes,
             b"BLOCKS:" | b"EXTENTS:" => {
-                draft.has_block_map = line == b"BLOCKS:";
                 section = Section::Blocks;
             }
             _ if section == Section::Attributes && line.starts_with(b"  ") => {
@@ -92,7 +113,9 @@ pub(super) fn parse(answer: &mut Answer<'_>) -> Result<Stat, String> {
                     .push(attribute.ok_or_else(|| unexpected(line))?);
             }
             _ if section == Section::Blocks && line.starts_with(b"(") => {
-                draft.blocks = block_map::parse(line).ok_or_else(|| unexpected(line))?;
+                let map = block_map::parse(line).ok_or_else(|| unexpected(line))?;
+                draft.mapped_blocks = map.blocks();
+                draft.blocks = map.runs;
             }
             _ => {
                 if section == Section::Attributes {
@@ -146,8 +169,8 @@ struct Draft {
     device: Option<(u32, u32)>,
     fast_target: Option<Box<[u8]>>,
     xattrs: Vec<ShownAttribute>,
-    has_block_map: bool,
     blocks: Vec<BlockRun>,
+    mapped_blocks: u64,
     total_blocks: Option<u64>,
 }
 
@@ -211,9 +234,15 @@ impl Draft {
             b"socket" => Some(Kind::Socket),
             _ => None,
         };
+        let has_xattr_block = self.file_acl.is_some_and(|block| block != 0);
+        // There is no empty block of attributes: it is one that debugfs cannot read.
+        let has_all_xattrs = !has_xattr_block || !self.xattrs.is_empty();
         let mut long_xattrs = Vec::new();
         let mut xattrs = Vec::new();
         for ShownAttribute { name, value } in self.xattrs {
+            if !SHOWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+                continue;
+            }
             match value {
                 Some(value) => xattrs.push(Attribute::new(&name, &value)),
                 None => long_xattrs.push(name),
@@ -229,18 +258,17 @@ impl Draft {
             size_bytes: self.size_bytes.ok_or_else(|| lacking("size"))?,
             link_count: self.link_count.ok_or_else(|| lacking("link count"))?,
             sectors: self.sectors.ok_or_else(|| lacking("block count"))?,
-            has_xattr_block: self.file_acl.is_some_and(|block| block != 0),
+            has_xattr_block,
             mtime: self.mtime.ok_or_else(|| lacking("mtime"))?,
             atime: self.atime.ok_or_else(|| lacking("atime"))?,
             ctime: self.ctime.ok_or_else(|| lacking("ctime"))?,
             crtime: self.crtime,
             device: self.device,
             fast_target: self.fast_target,
-            xattrs: Some(xattrs.into()),
+            xattrs: has_all_xattrs.then(|| xattrs.into()),
             blocks: self.blocks.into(),
-            mapped_blocks: self
-                .has_block_map
-                .then(|| self.total_blocks.unwrap_or_default()),
+            // Which extent trees lack.
+            mapped_blocks: self.total_blocks.unwrap_or(self.mapped_blocks),
         };
         Ok(Stat {
             record,
@@ -339,7 +367,11 @@ TOTAL: 14
         let record = record(&text).unwrap();
         assert_eq!(record.blocks.len(), 2);
         assert!(record.blocks[1].unwritten && record.blocks[1].file_block == 5);
-        assert!(record.map_is_whole(4096));
+        // One extent of the two, or none: what debugfs cannot read it leaves out.
+        assert_eq!(record.mapped_blocks, 6);
+        assert!(!record.map_is_whole(4096));
+        let text = text.replace("Blockcount: 120", "Blockcount: 56");
+        assert!(self::record(&text).unwrap().map_is_whole(4096));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 pub use inode::InodeRecord;
 
-use self::session::{Outcome, Session};
+use self::session::{AnswerLimits, Outcome, Session};
 use super::mapped::MappedReader;
 use super::{Problem, View};
 use crate::command;
@@ -29,6 +29,11 @@ const MAX_TARGET_BYTES: u64 = 1 << 16;
 /// What one run over inodes may print; an inode whose block map takes more is given up.
 const INODES_LIMIT_BYTES: u64 = 64 << 20;
 
+/// What debugfs prints of an inode at most, its map left out: attributes, a few of a block's.
+const BYTES_PER_INODE: u64 = 16 << 10;
+/// What debugfs prints of a block in a map, generously.
+const BYTES_PER_BLOCK: u64 = 64;
+
 /// Everything debugfs shows of an image's names and inodes; contents are not read yet.
 #[derive(Debug)]
 pub struct DebugfsView {
@@ -40,6 +45,7 @@ pub struct DebugfsView {
     problems: Vec<Problem>,
     image: PathBuf,
     block_size: u64,
+    image_bytes: u64,
 }
 
 /// Reads the names and inodes of `image` with the program `debugfs`.
@@ -72,6 +78,7 @@ pub fn read_through_debugfs(
         problems: walked.problems,
         image: image.to_owned(),
         block_size: block_size(&session, reporter)?,
+        image_bytes: super::length_of(&file, image)?,
     };
     view.names.sort();
     view.read_inodes(&session, reporter)?;
@@ -81,7 +88,11 @@ pub fn read_through_debugfs(
 /// The block size; 0 where debugfs cannot tell.
 fn block_size(session: &Session<'_>, reporter: &dyn Reporter) -> Result<u64> {
     let command = b"show_super_stats -h".to_vec();
-    let outcomes = session.ask(&[command], INODES_LIMIT_BYTES, reporter, |_, answer| {
+    let limits = AnswerLimits {
+        run_bytes: INODES_LIMIT_BYTES,
+        total_bytes: INODES_LIMIT_BYTES,
+    };
+    let outcomes = session.ask(&[command], limits, reporter, |_, answer| {
         let mut size = 0;
         // The label and the last mount point stand before it and may hold anything.
         while let Some(line) = answer.line() {
@@ -122,8 +133,14 @@ impl DebugfsView {
             .iter()
             .map(|inode| format!("stat <{inode}>").into_bytes())
             .collect();
-        let stats = session.ask(&commands, INODES_LIMIT_BYTES, reporter, |_, answer| {
-            inode::parse(answer)
+        let mut blocks_left = self.image_bytes / self.least_block_size();
+        let limits = self.inode_limits(commands.len(), BYTES_PER_BLOCK);
+        let stats = session.ask(&commands, limits, reporter, |_, answer| {
+            let mut stat = inode::parse(answer);
+            if let Ok(stat) = &mut stat {
+                stat.record.keep_map_within(&mut blocks_left);
+            }
+            stat
         })?;
         let mut long_xattrs = Vec::new();
         for (inode, outcome) in numbers.into_iter().zip(stats.by_command) {
@@ -142,6 +159,22 @@ impl DebugfsView {
             }
         }
         self.read_long_xattrs(&long_xattrs, session, reporter)
+    }
+
+    /// What a sound filesystem's inodes are printed within.
+    fn inode_limits(&self, commands: usize, bytes_per_block: u64) -> AnswerLimits {
+        let of_blocks =
+            (self.image_bytes / self.least_block_size()).saturating_mul(bytes_per_block);
+        let of_inodes = (commands as u64).saturating_mul(BYTES_PER_INODE);
+        AnswerLimits {
+            run_bytes: INODES_LIMIT_BYTES,
+            total_bytes: of_blocks.saturating_add(of_inodes),
+        }
+    }
+
+    /// Without a block size nothing is mapped.
+    fn least_block_size(&self) -> u64 {
+        self.block_size.max(1 << 10)
     }
 
     fn read_long_xattrs(
@@ -164,7 +197,9 @@ impl DebugfsView {
         if commands.is_empty() {
             return Ok(());
         }
-        let values = session.ask(&commands, INODES_LIMIT_BYTES, reporter, |_, answer| {
+        // A byte is three letters, and a list of values may be several inodes' own.
+        let limits = self.inode_limits(commands.len(), 4 * self.least_block_size());
+        let values = session.ask(&commands, limits, reporter, |_, answer| {
             answer.line().and_then(xattr::parse)
         })?;
         for ((inode, name), outcome) in asked.into_iter().zip(values.by_command) {
@@ -204,9 +239,7 @@ impl DebugfsView {
     /// # Errors
     /// [`Error::Io`] when the image cannot be opened.
     pub fn view(&self, wants_content: &mut dyn FnMut(&[u8], &InodeRecord) -> bool) -> Result<View> {
-        // Without a block size nothing is mapped either.
-        let block_size = self.block_size.max(1 << 10);
-        let mut reader = MappedReader::open(&self.image, block_size)?;
+        let mut reader = MappedReader::open(&self.image, self.least_block_size())?;
         let mut shared = BTreeMap::new();
         let mut problems = self.problems.clone();
         let mut lines = Vec::with_capacity(self.names.len());
@@ -275,6 +308,7 @@ impl DebugfsView {
                 let (major, minor) = record.device.ok_or("debugfs does not show its numbers")?;
                 Body::Device { major, minor }
             }
+            Some(Kind::Regular | Kind::Symlink) if record.is_content_hidden() => Body::Unknown,
             Some(Kind::Symlink) => Body::Target(match &record.fast_target {
                 Some(target) => target.clone(),
                 None => reader.bytes(map()?, size, MAX_TARGET_BYTES)?.into(),

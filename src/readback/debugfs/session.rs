@@ -17,6 +17,16 @@ pub(super) struct Session<'a> {
     pub image: &'a Path,
 }
 
+/// How much debugfs may print.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AnswerLimits {
+    /// In one run.
+    pub run_bytes: u64,
+    /// In all runs; the last may go beyond it. Inodes that share their blocks have answers that
+    /// together are larger than any image.
+    pub total_bytes: u64,
+}
+
 /// What came of one command.
 #[derive(Debug)]
 pub(super) enum Outcome<T> {
@@ -36,19 +46,24 @@ pub(super) struct Outcomes<T> {
 }
 
 impl Session<'_> {
-    /// Runs `commands` in as few runs as will do and parses each one's answer. A run may print
-    /// `limit_bytes`. A command that ends debugfs or goes beyond the limit is lost; those after it
-    /// get a run of their own.
+    /// Runs `commands` in as few runs as will do and parses each one's answer. A command that ends
+    /// debugfs or goes beyond what a run may print is lost; those after it get a run of their own,
+    /// until all runs together have printed what they may.
     pub fn ask<T>(
         &self,
         commands: &[Vec<u8>],
-        limit_bytes: u64,
+        limits: AnswerLimits,
         reporter: &dyn Reporter,
         mut parse: impl FnMut(usize, &mut Answer<'_>) -> T,
     ) -> Result<Outcomes<T>> {
         let mut by_command = Vec::with_capacity(commands.len());
         let mut complaints = String::new();
+        let mut bytes_left = limits.total_bytes;
         while by_command.len() < commands.len() {
+            if bytes_left == 0 {
+                by_command.resize_with(commands.len(), || Outcome::Lost);
+                break;
+            }
             let first = by_command.len();
             let batch = &commands[first..commands.len().min(first + BATCH)];
             let output = Program::new(self.debugfs)
@@ -57,7 +72,7 @@ impl Session<'_> {
                 .env("DEBUGFS_PAGER", None)
                 .env("PAGER", None)
                 .input(batch.join(&b'\n').into_iter().chain([b'\n']).collect())
-                .output_limit(limit_bytes)
+                .output_limit(limits.run_bytes)
                 .unsynced()
                 .run(reporter)?;
             let said = String::from_utf8_lossy(&output.stderr);
@@ -68,6 +83,7 @@ impl Session<'_> {
                 .filter(|line| !line.contains("catastrophic mode"));
             complaints.extend(lines.flat_map(|line| [line, "\n"]));
             let ended_by_itself = output.status.code().is_some();
+            bytes_left = bytes_left.saturating_sub(output.stdout.len() as u64);
             let mut rest = &output.stdout[..];
             for (index, command) in batch.iter().enumerate() {
                 let next = batch.get(index + 1);
@@ -205,6 +221,33 @@ done
         path
     }
 
+    const LIMITS: AnswerLimits = AnswerLimits {
+        run_bytes: 100_000,
+        total_bytes: u64::MAX,
+    };
+
+    // A bug: thousands of inodes over one large map were printed one after the other, whatever they
+    // came to. Found by looking for what else is shared.
+    #[test]
+    fn when_all_runs_have_printed_enough_the_rest_is_lost_without_a_run() {
+        let directory = tempfile::tempdir().unwrap();
+        let debugfs = stand_in(directory.path());
+        let session = Session {
+            debugfs: &debugfs,
+            image: Path::new("image"),
+        };
+        let commands = vec![b"flood".to_vec(); 1000];
+        let limits = AnswerLimits {
+            total_bytes: 300_000,
+            ..LIMITS
+        };
+        let mut asked = 0;
+        let outcomes = session.ask(&commands, limits, &Silent, |_, _| asked += 1);
+        let lost = outcomes.unwrap().by_command;
+        assert!(lost.iter().all(|outcome| matches!(outcome, Outcome::Lost)));
+        assert_eq!((lost.len(), asked <= 4), (1000, true), "{asked}");
+    }
+
     #[test]
     fn a_command_that_ends_debugfs_is_lost_and_the_others_are_answered() {
         let directory = tempfile::tempdir().unwrap();
@@ -216,7 +259,7 @@ done
         let commands = ["a", "crash", "b", "flood", "bad", "crash"];
         let commands = commands.map(|command| command.as_bytes().to_vec());
         let outcomes = session
-            .ask(&commands, 100_000, &Silent, |_, answer| {
+            .ask(&commands, LIMITS, &Silent, |_, answer| {
                 let line = answer.line().unwrap_or(b"nothing");
                 String::from_utf8(line.to_vec()).unwrap_or_default()
             })

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::names::{self, ListedName};
-use super::session::{Outcome, Session};
+use super::session::{AnswerLimits, Outcome, Session};
 use crate::error::Result;
 use crate::progress::Reporter;
 use crate::readback::{Problem, join};
@@ -91,7 +91,12 @@ fn list(
     let limit_bytes = max_names
         .saturating_mul(BYTES_PER_NAME)
         .clamp(1 << 20, 4 << 30);
-    let outcomes = session.ask(&commands, limit_bytes, reporter, |_, answer| {
+    let limits = AnswerLimits {
+        run_bytes: limit_bytes,
+        // As many names again, should directories share their blocks.
+        total_bytes: limit_bytes.saturating_add(commands.len() as u64 * BYTES_PER_NAME),
+    };
+    let outcomes = session.ask(&commands, limits, reporter, |_, answer| {
         names::parse(answer)
     })?;
     if !outcomes.complaints.is_empty() && directories.len() > 1 {

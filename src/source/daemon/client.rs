@@ -2,23 +2,26 @@
 
 use std::fmt;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 use ureq::config::Config;
 use ureq::http::StatusCode;
-use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
-use ureq::unversioned::resolver::DefaultResolver;
+use ureq::tls::TlsConfig;
 use ureq::unversioned::transport::{Connector, RustlsConnector, TcpConnector};
 use ureq::{Agent, Body};
 
 use super::Saved;
 use super::host::Host;
+use super::tls;
 use super::transport::{PatientConnector, Probe, UnixConnector};
 use crate::error::{Error, Result, escape_path};
-use crate::oci::Digest;
+use crate::oci::{Digest, Platform};
+use crate::progress::Reporter;
+use crate::source::addresses::percent_encoded;
+use crate::source::resolver::PatientResolver;
 
 /// How long a daemon is waited for.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +40,9 @@ const PATIENCE: Patience = Patience {
 /// More bytes than a daemon tells about an image or a failure.
 const MAX_ANSWER_BYTES: u64 = 4 << 20;
 
+/// What is told of a socket that is not there; nobody misses it where there is another.
+const ABSENT: &str = "absent";
+
 /// A daemon.
 pub(super) struct Client {
     /// For what is answered at once.
@@ -46,6 +52,23 @@ pub(super) struct Client {
     base: String,
     name: String,
     patience: Patience,
+    version: ApiVersion,
+}
+
+/// A version of the API as `1.51` is one; `0.0` where the daemon tells none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct ApiVersion(u32, u32);
+
+impl ApiVersion {
+    /// Images are given for one platform.
+    const SAVES_PLATFORMS: Self = Self(1, 48);
+    /// Images are told of for one platform.
+    const INSPECTS_PLATFORMS: Self = Self(1, 49);
+
+    fn parse(text: &str) -> Option<Self> {
+        let (major, minor) = text.trim().split_once('.')?;
+        Some(Self(major.parse().ok()?, minor.parse().ok()?))
+    }
 }
 
 /// What `GET /images/{name}/json` tells, and more.
@@ -67,15 +90,56 @@ impl Client {
         Self::connect_within(host, PATIENCE)
     }
 
+    /// A client of the first socket that leads to a daemon. Whoever is passed over is told.
+    pub(super) fn first_of(sockets: &[PathBuf], reporter: &dyn Reporter) -> Result<Self> {
+        let mut tried = Vec::new();
+        for socket in sockets {
+            let connected = Self::connect(&Host::Unix(socket.clone()));
+            let source = match connected {
+                Err(Error::Io { source, .. }) if leads_nowhere(&source) => source,
+                answered => {
+                    for (passed, why) in tried.iter().filter(|(_, why)| why != ABSENT) {
+                        reporter.warn(&format!(
+                            "{passed}: {why}; the daemon at {} is asked (--docker-host names one)",
+                            socket.display()
+                        ));
+                    }
+                    return answered;
+                }
+            };
+            let why = match (source.kind(), socket.is_symlink()) {
+                (io::ErrorKind::NotFound, true) => "a link to nothing".to_owned(),
+                (io::ErrorKind::NotFound, false) => ABSENT.to_owned(),
+                (io::ErrorKind::PermissionDenied, _) => {
+                    format!("{source}: it is for root and for members of its group, often `docker`")
+                }
+                (io::ErrorKind::ConnectionRefused, _) => format!("{source}: nobody listens there"),
+                _ => source.to_string(),
+            };
+            tried.push((socket.display().to_string(), why));
+        }
+        let tried: Vec<_> = tried
+            .iter()
+            .map(|(socket, why)| format!("{socket} ({why})"))
+            .collect();
+        Err(Error::io(
+            format!(
+                "cannot find a docker daemon: no socket at {}",
+                tried.join(", ")
+            ),
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                "is it running? (--docker-host or DOCKER_HOST names another address, --docker-context or DOCKER_CONTEXT a context; `systemctl --user start podman.socket` starts podman's)",
+            ),
+        ))
+    }
+
     fn connect_within(host: &Host, patience: Patience) -> Result<Self> {
         let (quick, scheme, authority, name) = match host {
             Host::Unix(path) => {
                 let connector = UnixConnector(path.clone());
-                let agent = Agent::with_parts(
-                    config(None, patience, true),
-                    connector,
-                    DefaultResolver::default(),
-                );
+                let agent =
+                    Agent::with_parts(config(None, patience, true), connector, PatientResolver);
                 // The address is for the headers only.
                 (
                     agent,
@@ -84,16 +148,13 @@ impl Client {
                     path.display().to_string(),
                 )
             }
-            Host::Tcp {
-                authority,
-                certificates,
-            } => {
-                let tls = certificates.as_deref().map(tls_config).transpose()?;
+            Host::Tcp { authority, tls } => {
+                let tls = tls.as_ref().map(tls::config).transpose()?;
                 let scheme = if tls.is_some() { "https" } else { "http" };
                 let agent = Agent::with_parts(
                     config(tls, patience, true),
                     tcp_connector(),
-                    DefaultResolver::default(),
+                    PatientResolver,
                 );
                 (
                     agent,
@@ -109,7 +170,7 @@ impl Client {
             patience: patience.silence,
             probe: Arc::clone(&probe),
         };
-        let resolver = DefaultResolver::default();
+        let resolver = PatientResolver;
         let tls = quick.config().tls_config().clone();
         let config = config(Some(tls), patience, false);
         let patient = match host {
@@ -119,23 +180,31 @@ impl Client {
             }
             Host::Tcp { .. } => Agent::with_parts(config, tcp_connector().chain(waiting), resolver),
         };
-        let client = Self {
+        let mut client = Self {
             quick,
             patient,
             base,
             name,
             patience,
+            version: ApiVersion::default(),
         };
-        probe().map_err(|error| client.unreachable(error))?;
+        let version = ping(&client.quick, &client.base).map_err(|error| client.unreachable(error));
+        client.version = version?;
         Ok(client)
     }
 
-    /// Asks for an image.
-    pub(super) fn save(&self, name: &str) -> Result<Saved> {
-        let id = self.id(name)?;
+    /// Asks for an image, of several platforms for this one.
+    pub(super) fn save(&self, name: &str, platform: Option<&Platform>) -> Result<Saved> {
+        let asked = |since| match platform {
+            Some(platform) if self.version >= since => {
+                format!("?platform={}", percent_encoded(as_json(platform)))
+            }
+            _ => String::new(),
+        };
+        let id = self.id(name, &asked(ApiVersion::INSPECTS_PLATFORMS))?;
         // By its ID, so that it is one image even where the name stands for all tags of a
         // repository, and the same that was asked about.
-        let path = format!("/images/{id}/get");
+        let path = format!("/images/{id}/get{}", asked(ApiVersion::SAVES_PLATFORMS));
         let response = self.patient.get(format!("{}{path}", self.base)).call();
         let mut response = response.map_err(|error| self.failed("ask for the image", error))?;
         if response.status() != StatusCode::OK {
@@ -151,8 +220,8 @@ impl Client {
     }
 
     /// What the daemon takes the name for.
-    fn id(&self, name: &str) -> Result<Digest> {
-        let url = format!("{}/images/{name}/json", self.base);
+    fn id(&self, name: &str, query: &str) -> Result<Digest> {
+        let url = format!("{}/images/{name}/json{query}", self.base);
         let response = self.quick.get(url).call();
         let mut response = response.map_err(|error| self.failed("ask about the image", error))?;
         if response.status() != StatusCode::OK {
@@ -218,13 +287,19 @@ impl Client {
         );
         let message = escape_path(message.as_bytes());
         let error = match status {
-            // Its message only repeats the name.
-            StatusCode::NOT_FOUND => io::Error::new(
-                io::ErrorKind::NotFound,
-                format!(
-                    "it has no image {name} (`docker images` lists those it has, `docker pull` brings one)"
-                ),
-            ),
+            // The image, or a part of it, such as what other platforms have.
+            StatusCode::NOT_FOUND => {
+                let is_whole =
+                    message.is_empty() || message.to_lowercase().contains("no such image");
+                let hint = match is_whole {
+                    false if self.version >= ApiVersion::SAVES_PLATFORMS => {
+                        "--platform OS/ARCHITECTURE asks for one of several"
+                    }
+                    _ => "`docker images` lists those it has, `docker pull` brings one",
+                };
+                let text = format!("it gives no image {name}: {message} ({hint})");
+                io::Error::new(io::ErrorKind::NotFound, text)
+            }
             status => io::Error::other(format!(
                 "expected the image {name}, found status {status}: {message}"
             )),
@@ -277,48 +352,52 @@ fn config(tls: Option<TlsConfig>, patience: Patience, is_quick: bool) -> Config 
         .build()
 }
 
-/// Holds the daemon's certificate against `ca.pem` and shows it ours.
-fn tls_config(directory: &Path) -> Result<TlsConfig> {
-    let read = |name: &str| {
-        let path = directory.join(name);
-        std::fs::read(&path)
-            .map_err(|error| Error::path("read", &path, error))
-            .map(|bytes| (path, bytes))
-    };
-    let wrong = |path: &Path, error: ureq::Error| Error::path("use", path, io::Error::other(error));
-    let certificates = |name: &str| {
-        let (path, bytes) = read(name)?;
-        let items = ureq::tls::parse_pem(&bytes).filter_map(|item| match item {
-            Ok(ureq::tls::PemItem::Certificate(certificate)) => Some(Ok(certificate)),
-            Ok(_) => None,
-            Err(error) => Some(Err(wrong(&path, error))),
-        });
-        let found = items.collect::<Result<Vec<Certificate<'static>>>>()?;
-        if found.is_empty() {
-            let error = io::Error::other("expected a certificate in PEM, found none");
-            return Err(Error::path("use", &path, error));
-        }
-        Ok(found)
-    };
-    let roots = certificates("ca.pem")?;
-    let own = certificates("cert.pem")?;
-    let (path, key) = read("key.pem")?;
-    let key = PrivateKey::from_pem(&key).map_err(|error| wrong(&path, error))?;
-    Ok(TlsConfig::builder()
-        .root_certs(RootCerts::new_with_certs(&roots))
-        .client_cert(Some(ClientCert::new_with_certs(&own, key)))
-        .build())
-}
-
 /// Asks the daemon for a sign of life.
 fn probe(agent: Agent, base: &str) -> Probe {
-    let url = format!("{base}/_ping");
-    Arc::new(move || {
-        let response = agent.get(&url).call()?;
-        match response.status() {
-            StatusCode::OK => Ok(()),
-            status => Err(ureq::Error::StatusCode(status.as_u16())),
+    let base = base.to_owned();
+    Arc::new(move || ping(&agent, &base).map(drop))
+}
+
+fn ping(agent: &Agent, base: &str) -> std::result::Result<ApiVersion, ureq::Error> {
+    let response = agent.get(format!("{base}/_ping")).call()?;
+    match response.status() {
+        StatusCode::OK => {
+            let version = response.headers().get("api-version");
+            let version = version.and_then(|version| ApiVersion::parse(version.to_str().ok()?));
+            Ok(version.unwrap_or_default())
         }
+        status => Err(ureq::Error::StatusCode(status.as_u16())),
+    }
+}
+
+/// A platform as the API has it in queries.
+fn as_json(platform: &Platform) -> String {
+    let mut json = serde_json::json!({
+        "os": platform.os(),
+        "architecture": platform.architecture(),
+    });
+    if let Some(variant) = platform.variant() {
+        json["variant"] = variant.into();
+    }
+    json.to_string()
+}
+
+/// Whether a socket is none, or nobody's, or not for us: the next may be.
+fn leads_nowhere(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let errno = Errno::from_io_error(error);
+    errno.is_some_and(|errno| {
+        [
+            Errno::NOENT,
+            Errno::NOTDIR,
+            Errno::LOOP,
+            Errno::ACCESS,
+            Errno::PERM,
+            Errno::CONNREFUSED,
+            Errno::PROTOTYPE,
+            Errno::NOTSOCK,
+        ]
+        .contains(&errno)
     })
 }
 

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::DaemonOptions;
-use crate::error::{Error, Result};
+use super::{DaemonOptions, context};
+use crate::error::{Error, Result, escape_path};
+use crate::progress::Reporter;
+use crate::source::addresses::without_secrets;
 
 const DOCKER_SOCKET: &str = "/var/run/docker.sock";
 const PODMAN_SOCKET: &str = "/run/podman/podman.sock";
@@ -17,30 +19,117 @@ const TLS_PORT: u16 = 2376;
 pub(super) enum Host {
     /// A socket.
     Unix(PathBuf),
-    /// A host and port, and the directory of certificates where TLS is spoken.
-    Tcp {
-        authority: String,
-        certificates: Option<PathBuf>,
-    },
+    /// A host and port, and how TLS is spoken where it is.
+    Tcp { authority: String, tls: Option<Tls> },
+}
+
+/// How a daemon is known, and known to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tls {
+    /// Who is trusted to name it; the system's authorities where there is no file.
+    pub(super) ca: Option<PathBuf>,
+    /// What it is shown, and the key.
+    pub(super) certificate: Option<(PathBuf, PathBuf)>,
+    /// Whether its certificate is looked at.
+    pub(super) verify: bool,
+}
+
+impl Tls {
+    /// The files that `DOCKER_CERT_PATH` is to have in it.
+    fn of_directory(directory: &Path) -> Self {
+        let path = |name: &str| directory.join(name);
+        Self {
+            ca: Some(path("ca.pem")),
+            certificate: Some((path("cert.pem"), path("key.pem"))),
+            verify: true,
+        }
+    }
+}
+
+/// Which daemon.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Meant {
+    /// This, or it is an error.
+    One(Host),
+    /// The first socket that leads to one.
+    FirstOf(Vec<PathBuf>),
+}
+
+/// The daemon that is meant, by docker's own rule: the context that was asked for, an address, the
+/// usual context, the context in use, the usual sockets. The context `default` is none.
+///
+/// # Errors
+/// For an address that is none, and a context that is none.
+pub(super) fn meant(options: &DaemonOptions, reporter: &dyn Reporter) -> Result<Meant> {
+    // As docker takes an empty variable.
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let directory = options.config_directory.as_deref();
+    let typed = given(&options.context).filter(|name| name != context::DEFAULT);
+    if let Some(name) = typed {
+        return of_context(&name, "--docker-context", options);
+    }
+    if let Some(host) = given(&options.host) {
+        let tls = options.tls.as_deref().map(Tls::of_directory);
+        let hint = "(--docker-host and DOCKER_HOST name it)";
+        return Host::parse(&host, tls, hint).map(Meant::One);
+    }
+    if given(&options.context).is_some() {
+        return Ok(Meant::FirstOf(sockets(options)));
+    }
+    let (name, origin) = match (given(&options.usual_context), directory) {
+        (Some(name), _) => (Some(name), "DOCKER_CONTEXT".to_owned()),
+        (None, Some(directory)) => {
+            let current = context::current(directory).unwrap_or_else(|wrong| {
+                // As docker does: whoever cannot read it may never have had a context.
+                reporter.warn(&format!("{wrong}; taken for no docker context"));
+                None
+            });
+            let file = directory.join("config.json");
+            (current, format!("currentContext in {}", file.display()))
+        }
+        (None, None) => (None, String::new()),
+    };
+    match name.filter(|name| name != context::DEFAULT) {
+        Some(name) => of_context(&name, &origin, options),
+        None => Ok(Meant::FirstOf(sockets(options))),
+    }
+}
+
+fn of_context(name: &str, origin: &str, options: &DaemonOptions) -> Result<Meant> {
+    let endpoint = context::find(name, origin, options.config_directory.as_deref())?;
+    let Some(host) = endpoint.host else {
+        return Ok(Meant::FirstOf(sockets(options)));
+    };
+    let hint = format!(
+        "(the docker context {} says so, which {origin} names; --docker-host ADDRESS does without)",
+        escape_path(name.as_bytes())
+    );
+    Host::parse(&host, endpoint.tls, &hint).map(Meant::One)
+}
+
+/// Where daemons have their sockets, docker's before podman's.
+fn sockets(options: &DaemonOptions) -> Vec<PathBuf> {
+    let own = |name: &str| {
+        options
+            .runtime_dir
+            .as_ref()
+            .map(|directory| directory.join(name))
+    };
+    let candidates = [
+        Some(PathBuf::from(DOCKER_SOCKET)),
+        own("docker.sock"),
+        own("podman/podman.sock"),
+        Some(PathBuf::from(PODMAN_SOCKET)),
+    ];
+    candidates.into_iter().flatten().collect()
 }
 
 impl Host {
-    /// The daemon that is meant.
-    pub(super) fn of(options: &DaemonOptions) -> Result<Self> {
-        match options.host.as_deref() {
-            // As docker takes an empty variable.
-            None | Some("") => {
-                // Who may not look is told so when it is opened.
-                Self::found(options, |path| path.try_exists().unwrap_or(true))
-            }
-            Some(host) => Self::parse(host, options.tls.as_deref()),
-        }
-    }
-
-    fn parse(text: &str, tls: Option<&Path>) -> Result<Self> {
+    fn parse(text: &str, tls: Option<Tls>, hint: &str) -> Result<Self> {
+        let shown = escape_path(without_password(text).as_bytes());
         let refused = |help: &str| {
             Err(Error::unsupported(format!(
-                "docker host {text}: expected unix:///PATH or tcp://HOST[:PORT]{help} (--docker-host and DOCKER_HOST name it)"
+                "docker host {shown}: expected unix:///PATH or tcp://HOST[:PORT]{help} {hint}"
             )))
         };
         match text.split_once("://") {
@@ -48,50 +137,27 @@ impl Host {
             Some(("unix", path)) if path.starts_with('/') => Ok(Self::Unix(path.into())),
             None if text.starts_with('/') => Ok(Self::Unix(text.into())),
             Some(("tcp", address)) => match authority(address, tls.is_some()) {
-                Some(authority) => Ok(Self::Tcp {
-                    authority,
-                    certificates: tls.map(Path::to_owned),
-                }),
+                Some(authority) => Ok(Self::Tcp { authority, tls }),
                 None => refused(""),
             },
-            Some(("ssh", address)) => refused(&format!(
-                "; `ssh -nNT -L /tmp/docker.sock:{DOCKER_SOCKET} {address}` makes unix:///tmp/docker.sock lead there"
-            )),
+            Some(("ssh", _)) => {
+                let address = shown.trim_start_matches("ssh://");
+                refused(&format!(
+                    "; `ssh -nNT -L /tmp/docker.sock:{DOCKER_SOCKET} {address}` makes unix:///tmp/docker.sock lead there"
+                ))
+            }
+            Some(("npipe", _)) => refused("; pipes by name are Windows's"),
             _ => refused(""),
         }
     }
+}
 
-    fn found(options: &DaemonOptions, exists: impl Fn(&Path) -> bool) -> Result<Self> {
-        let own = |name: &str| {
-            options
-                .runtime_dir
-                .as_ref()
-                .map(|directory| directory.join(name))
-        };
-        let candidates = [
-            Some(PathBuf::from(DOCKER_SOCKET)),
-            own("docker.sock"),
-            own("podman/podman.sock"),
-            Some(PathBuf::from(PODMAN_SOCKET)),
-        ];
-        let candidates: Vec<_> = candidates.into_iter().flatten().collect();
-        if let Some(path) = candidates.iter().find(|path| exists(path)) {
-            return Ok(Self::Unix(path.clone()));
-        }
-        let tried: Vec<_> = candidates
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
-        Err(Error::io(
-            format!(
-                "cannot find a docker daemon: no socket at {}",
-                tried.join(", ")
-            ),
-            std::io::Error::new(
-                std::io::ErrorKind::NotFound,
-                "is it running? (--docker-host or DOCKER_HOST names another address; `systemctl --user start podman.socket` starts podman's)",
-            ),
-        ))
+/// An address for an error: a name before the host is shown, a password is not.
+fn without_password(text: &str) -> String {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    match rest.rsplit_once('@') {
+        Some((user, _)) if user.contains(':') => without_secrets(text),
+        _ => text.to_owned(),
     }
 }
 
@@ -118,98 +184,4 @@ fn authority(address: &str, is_tls: bool) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(text: &str) -> Result<Host> {
-        Host::parse(text, None)
-    }
-
-    fn tcp(authority: &str) -> Host {
-        Host::Tcp {
-            authority: authority.to_owned(),
-            certificates: None,
-        }
-    }
-
-    #[test]
-    fn addresses_are_read_as_docker_reads_them() {
-        for (text, host) in [
-            ("unix:///run/x y.sock", Host::Unix("/run/x y.sock".into())),
-            ("unix://", Host::Unix(DOCKER_SOCKET.into())),
-            ("/run/x.sock", Host::Unix("/run/x.sock".into())),
-            ("tcp://127.0.0.1:2375", tcp("127.0.0.1:2375")),
-            ("tcp://build-1.example/", tcp("build-1.example:2375")),
-            ("tcp://[::1]:99", tcp("[::1]:99")),
-            ("tcp://[::1]", tcp("[::1]:2375")),
-        ] {
-            assert_eq!(parse(text).unwrap(), host, "{text}");
-        }
-        let certificates = Some(PathBuf::from("/certs"));
-        assert_eq!(
-            Host::parse("tcp://h", certificates.as_deref()).unwrap(),
-            Host::Tcp {
-                authority: "h:2376".to_owned(),
-                certificates
-            }
-        );
-    }
-
-    #[test]
-    fn other_addresses_are_refused_with_what_is_expected() {
-        for text in [
-            "unix://relative",
-            "tcp://",
-            "tcp://:2375",
-            "tcp://h:99999",
-            "tcp://h/path",
-            "tcp://user@h",
-            "tcp://::1",
-            "tcp://[::g]",
-            "fd://",
-            "npipe:////./pipe/docker_engine",
-            "http://h",
-            "h:2375",
-        ] {
-            let error = parse(text).unwrap_err().to_string();
-            assert!(
-                error.contains(text) && error.contains("--docker-host"),
-                "{error}"
-            );
-        }
-        let error = parse("ssh://me@host").unwrap_err().to_string();
-        assert!(
-            error.contains("ssh -nNT -L") && error.contains(" me@host`"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn without_an_address_the_first_socket_that_is_there_is_taken() {
-        let options = DaemonOptions {
-            runtime_dir: Some("/run/user/1".into()),
-            ..DaemonOptions::default()
-        };
-        let found = |there: &[&str]| {
-            Host::found(&options, |path| {
-                there.iter().any(|there| path == Path::new(there))
-            })
-        };
-        let podman = "/run/user/1/podman/podman.sock";
-        for (there, expected) in [
-            (&[DOCKER_SOCKET, podman][..], DOCKER_SOCKET),
-            (&[podman, PODMAN_SOCKET], podman),
-            (
-                &["/run/user/1/docker.sock", podman],
-                "/run/user/1/docker.sock",
-            ),
-            (&[PODMAN_SOCKET], PODMAN_SOCKET),
-        ] {
-            assert_eq!(found(there).unwrap(), Host::Unix(expected.into()));
-        }
-        let error = found(&[]).unwrap_err().to_string();
-        for text in [DOCKER_SOCKET, podman, PODMAN_SOCKET, "--docker-host"] {
-            assert!(error.contains(text), "{error}");
-        }
-    }
-}
+mod tests;

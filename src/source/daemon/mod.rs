@@ -6,7 +6,11 @@
 #[cfg(feature = "network")]
 mod client;
 #[cfg(feature = "network")]
+mod context;
+#[cfg(feature = "network")]
 mod host;
+#[cfg(feature = "network")]
+mod tls;
 #[cfg(feature = "network")]
 mod transport;
 
@@ -14,14 +18,22 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
-use crate::oci::Digest;
+use crate::oci::{Digest, Platform};
+use crate::progress::Reporter;
 
 /// How to reach a docker daemon.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DaemonOptions {
-    /// Its address as `DOCKER_HOST` has it: `unix:///PATH` or `tcp://HOST[:PORT]`. Without one it
-    /// is the first socket that is there: docker's, rootless docker's, rootless podman's, podman's.
+    /// The docker context that was asked for, before all else.
+    pub context: Option<String>,
+    /// Its address as `DOCKER_HOST` has it: `unix:///PATH` or `tcp://HOST[:PORT]`.
     pub host: Option<String>,
+    /// The docker context that is meant where there is no address (`DOCKER_CONTEXT`). Without one it
+    /// is `currentContext` of `config.json`; without that, or for the context `default`, the first
+    /// socket that answers: docker's, rootless docker's, rootless podman's, podman's.
+    pub usual_context: Option<String>,
+    /// Where docker has its configuration and contexts (`DOCKER_CONFIG`, `~/.docker`).
+    pub config_directory: Option<PathBuf>,
     /// The directory of `ca.pem`, `cert.pem` and `key.pem` (`DOCKER_CERT_PATH`), where `tcp://`
     /// means TLS (`DOCKER_TLS_VERIFY`).
     pub tls: Option<PathBuf>,
@@ -37,20 +49,35 @@ pub(super) struct Saved {
     pub tar: Box<dyn Read>,
 }
 
-/// Asks for the image called `name`: an image's name or (the start of) its ID.
+/// Asks for the image called `name`: an image's name or (the start of) its ID; of several platforms
+/// for the one that was asked for, where the daemon can tell them apart.
 ///
 /// # Errors
 /// [`Error::Unsupported`] for a name or an address that is none, [`Error::Io`] where the daemon
 /// cannot be reached or has no such image.
 #[cfg(feature = "network")]
-pub(super) fn save(name: &str, options: &DaemonOptions) -> Result<Saved> {
+pub(super) fn save(
+    name: &str,
+    platform: Option<&Platform>,
+    options: &DaemonOptions,
+    reporter: &dyn Reporter,
+) -> Result<Saved> {
     check_name(name)?;
-    client::Client::connect(&host::Host::of(options)?)?.save(name)
+    let client = match host::meant(options, reporter)? {
+        host::Meant::One(host) => client::Client::connect(&host)?,
+        host::Meant::FirstOf(sockets) => client::Client::first_of(&sockets, reporter)?,
+    };
+    client.save(name, platform)
 }
 
 /// What is built without the network reaches no daemon either.
 #[cfg(not(feature = "network"))]
-pub(super) fn save(name: &str, _: &DaemonOptions) -> Result<Saved> {
+pub(super) fn save(
+    name: &str,
+    _: Option<&Platform>,
+    _: &DaemonOptions,
+    _: &dyn Reporter,
+) -> Result<Saved> {
     check_name(name)?;
     Err(Error::unsupported(format!(
         "this layerpress was built without the network (cargo's feature `network`); `docker save {name} | layerpress build -` does the same"
@@ -113,7 +140,8 @@ mod tests {
     #[test]
     #[cfg(not(feature = "network"))]
     fn without_the_network_the_way_around_is_told() {
-        let error = save("app:1", &DaemonOptions::default()).map(drop);
+        let options = DaemonOptions::default();
+        let error = save("app:1", None, &options, &crate::progress::Silent).map(drop);
         let error = error.unwrap_err().to_string();
         assert!(
             error.contains("`docker save app:1 | layerpress build -`"),

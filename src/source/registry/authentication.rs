@@ -4,14 +4,18 @@
 use serde::Deserialize;
 use ureq::http::{StatusCode, header};
 
+use super::auth_file::basic;
 use super::challenge::{self, Challenge};
-use super::client::{Client, Trouble, Waiting};
-use super::credentials::{self, Secret};
+use super::client::{Client, Waiting};
+use super::credentials::{self, Found, Secret};
 use super::http::{Request, Response};
 use super::refusal::{self, Who};
-use super::url::{Url, percent_encoded};
+use super::trouble::Trouble;
+use super::url::Url;
 use crate::error::{Error, Result};
-use crate::source::registry_options::{Credentials, RegistryOptions};
+use crate::source::addresses::{percent_encoded, without_secrets};
+use crate::source::document::shown;
+use crate::source::registry_options::RegistryOptions;
 
 /// No token is longer.
 const MAX_TOKEN_BYTES: u64 = 1 << 20;
@@ -24,7 +28,18 @@ const CLIENT_ID: &str = "layerpress";
 pub(super) struct Authentication {
     authorization: Option<String>,
     /// Who to be, once that has been looked up.
-    secret: Option<Option<Secret>>,
+    found: Option<Found>,
+    /// Whether `/v2/` has been asked what is to be shown.
+    has_asked_base: bool,
+}
+
+/// Why somebody is to log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Round {
+    /// Nothing was shown, or what is too old.
+    First,
+    /// What was shown is new, and not enough.
+    Second,
 }
 
 #[derive(Deserialize)]
@@ -41,10 +56,58 @@ impl Authentication {
 
     /// Whether anybody was named.
     pub(super) fn who(&self) -> Who {
-        match self.secret {
-            Some(Some(_)) => Who::Somebody,
+        match &self.found {
+            Some(Found {
+                secret: Some(_), ..
+            }) => Who::Somebody,
             _ => Who::Nobody,
         }
+    }
+
+    /// What stood in the way of knowing more about who to be.
+    pub(super) fn troubles(&self) -> &[String] {
+        self.found.as_ref().map_or(&[], |found| &found.troubles)
+    }
+
+    fn secret(&mut self, client: &Client, waiting: Waiting<'_>) -> Result<Option<Secret>> {
+        if let Some(found) = &self.found {
+            return Ok(found.secret.clone());
+        }
+        let options = &client.options;
+        let found = credentials::find(
+            &options.credentials,
+            &client.reference,
+            options.timeout,
+            waiting.reporter,
+        )?;
+        Ok(self.found.insert(found).secret.clone())
+    }
+
+    /// Asks `/v2/` what is to be shown, once, and does it: some registries say it only there, and
+    /// elsewhere that there is nothing, or no word of how to log in. `false` where that is no help.
+    pub(super) fn answer_base(
+        &mut self,
+        client: &Client,
+        status: StatusCode,
+        waiting: Waiting<'_>,
+    ) -> Result<std::result::Result<bool, Trouble>> {
+        // Who would ask again as nobody is told the same, unless it was to log in as nobody.
+        let is_worth_it = !self.has_asked_base
+            && self.authorization.is_none()
+            && (status == StatusCode::UNAUTHORIZED || self.secret(client, waiting)?.is_some());
+        if !is_worth_it {
+            return Ok(Ok(false));
+        }
+        let response = match client.follow(&client.base, &Request::default(), None)? {
+            Ok(response) => response,
+            Err(trouble) => return Ok(Err(trouble)),
+        };
+        self.has_asked_base = true;
+        if response.status != StatusCode::UNAUTHORIZED || !response.url.has_origin_of(&client.base)
+        {
+            return Ok(Ok(false));
+        }
+        self.answer(client, &response, Round::First, waiting)
     }
 
     /// Does what a `401 Unauthorized` asks for; `false` where that cannot be or was done before.
@@ -52,22 +115,13 @@ impl Authentication {
         &mut self,
         client: &Client,
         response: &Response,
-        options: &RegistryOptions,
+        round: Round,
         waiting: Waiting<'_>,
     ) -> Result<std::result::Result<bool, Trouble>> {
-        let secret = match &self.secret {
-            Some(secret) => secret.clone(),
-            None => {
-                let reference = &client.reference;
-                let found = credentials::find(&options.credentials, reference, waiting.reporter)?;
-                self.secret.insert(found).clone()
-            }
-        };
-        let headers = response.headers.get_all(header::WWW_AUTHENTICATE);
-        let headers = headers.iter().filter_map(|value| value.to_str().ok());
-        for challenge in challenge::parse(headers) {
+        let secret = self.secret(client, waiting)?;
+        for challenge in challenges(response) {
             let authorization = match (challenge, &secret) {
-                (Challenge::Basic, Some(Secret::Login(login))) => credentials::basic(login),
+                (Challenge::Basic, Some(Secret::Login(login))) => basic(login),
                 (Challenge::Bearer { .. }, Some(Secret::RegistryToken(token))) => {
                     format!("Bearer {token}")
                 }
@@ -79,14 +133,13 @@ impl Authentication {
                     },
                     secret,
                 ) => {
+                    let has_secret = secret.is_some();
                     let asked = TokenRequest {
-                        realm: realm_url(&realm, &response.url, options)?,
+                        realm: realm_url(&realm, &response.url, &client.options, has_secret)?,
                         service,
-                        scope: scope.unwrap_or_else(|| {
-                            format!("repository:{}:pull", client.reference.repository())
-                        }),
+                        scope: asked_scope(client.reference.repository(), scope, round),
                     };
-                    match asked.send(client, secret.as_ref())? {
+                    match asked.send(client, secret.as_ref(), self.troubles())? {
                         Ok(token) => format!("Bearer {token}"),
                         Err(trouble) => return Ok(Err(trouble)),
                     }
@@ -104,10 +157,37 @@ impl Authentication {
     }
 }
 
+/// What a registry wants to be shown.
+pub(super) fn challenges(response: &Response) -> Vec<Challenge> {
+    let headers = response.headers.get_all(header::WWW_AUTHENTICATE);
+    challenge::parse(headers.iter().map(|value| value.as_bytes()))
+}
+
+/// What a token is asked for: to pull from the repository, as docker's and podman's clients do whatever
+/// the challenge says. It may say nothing, `repository:user/image:pull` for everything, or what has
+/// nothing to do with pulling. A token for the repository that is not enough is another matter: then
+/// the registry's own word is taken.
+fn asked_scope(repository: &str, challenged: Option<String>, round: Round) -> String {
+    match (round, challenged) {
+        (Round::Second, Some(scope)) if !scope.trim().is_empty() => scope,
+        _ => format!("repository:{repository}:pull"),
+    }
+}
+
 /// Where tokens are to be had: what is secret goes there only as safely as to the registry.
-fn realm_url(realm: &str, registry: &Url, options: &RegistryOptions) -> Result<Url> {
-    let shown = crate::source::document::shown(realm);
-    let url = Url::parse(realm).ok_or_else(|| {
+fn realm_url(
+    realm: &str,
+    registry: &Url,
+    options: &RegistryOptions,
+    has_secret: bool,
+) -> Result<Url> {
+    let shown = shown(&without_secrets(realm));
+    // The registry's own server may be meant by a path alone.
+    let url = match realm.starts_with('/') {
+        true => registry.join(realm),
+        false => Url::parse(realm),
+    };
+    let url = url.ok_or_else(|| {
         Error::io(
             format!("cannot log in at {}", registry.host()),
             std::io::Error::other(format!(
@@ -119,7 +199,7 @@ fn realm_url(realm: &str, registry: &Url, options: &RegistryOptions) -> Result<U
         || url.is_loopback()
         || (!registry.is_tls() && options.plain_http)
         || !options.tls.verify
-        || matches!(options.credentials, Credentials::Anonymous);
+        || !has_secret;
     if is_safe {
         return Ok(url);
     }
@@ -142,10 +222,11 @@ impl TokenRequest {
         &self,
         client: &Client,
         secret: Option<&Secret>,
+        troubles: &[String],
     ) -> Result<std::result::Result<String, Trouble>> {
         let (url, request) = self.request(secret)?;
         let authorization = match secret {
-            Some(Secret::Login(login)) => Some(credentials::basic(login)),
+            Some(Secret::Login(login)) => Some(basic(login)),
             _ => None,
         };
         let mut response = match client.follow(&url, &request, authorization)? {
@@ -161,7 +242,12 @@ impl TokenRequest {
                 Some(_) => Who::Somebody,
                 None => Who::Nobody,
             };
-            return Err(refusal::login_error(&client.reference, &mut response, who));
+            return Err(refusal::login_error(
+                &client.reference,
+                &mut response,
+                who,
+                troubles,
+            ));
         }
         let bytes = match response.read_at_most(MAX_TOKEN_BYTES) {
             Ok(bytes) => bytes,
@@ -194,14 +280,14 @@ impl TokenRequest {
     fn request(&self, secret: Option<&Secret>) -> Result<(Url, Request<'static>)> {
         let mut parameters = Vec::new();
         if let Some(service) = &self.service {
-            parameters.push(("service", service.as_str()));
+            parameters.push(("service", service.as_bytes()));
         }
-        parameters.push(("scope", self.scope.as_str()));
+        parameters.push(("scope", self.scope.as_bytes()));
         if let Some(Secret::IdentityToken(token)) = secret {
             parameters.extend([
-                ("grant_type", "refresh_token"),
-                ("client_id", CLIENT_ID),
-                ("refresh_token", token),
+                ("grant_type", &b"refresh_token"[..]),
+                ("client_id", CLIENT_ID.as_bytes()),
+                ("refresh_token", token.as_bytes()),
             ]);
             let form = parameters
                 .iter()
@@ -215,12 +301,82 @@ impl TokenRequest {
             return Ok((self.realm.clone(), request));
         }
         if let Some(Secret::Login(login)) = secret {
-            parameters.push(("account", login.user.as_str()));
+            parameters.push(("account", &login.user));
         }
         let url = self
             .realm
             .with_query(&parameters)
             .ok_or_else(|| self.no_token("a URL too long to use"))?;
         Ok((url, Request::default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::registry_options::TlsOptions;
+
+    /// A challenge's scope that was empty, a placeholder or another's was asked for in place of the
+    /// repository's, and the token was good for nothing.
+    #[test]
+    fn a_token_is_asked_for_the_repository_whatever_the_challenge_says() {
+        let own = "repository:a/b:pull";
+        for said in [
+            None,
+            Some(""),
+            Some(" "),
+            Some("repository:user/image:pull"),
+            Some("registry:catalog:*"),
+            Some("repository:a/b:pull,push"),
+            Some("aws"),
+        ] {
+            let asked = |round| asked_scope("a/b", said.map(str::to_owned), round);
+            assert_eq!(asked(Round::First), own, "{said:?}");
+            let second = said.filter(|said| !said.trim().is_empty()).unwrap_or(own);
+            assert_eq!(asked(Round::Second), second, "{said:?}");
+        }
+    }
+
+    #[test]
+    fn realms_are_taken_where_nothing_secret_is_in_danger_and_shown_without_secrets() {
+        let tls = Url::parse("https://registry.test/v2/").unwrap();
+        let options = RegistryOptions::default();
+        let realm = |text: &str, has_secret| {
+            realm_url(text, &tls, &options, has_secret).map(|url| url.to_string())
+        };
+        for (text, url) in [
+            ("https://auth.test/t", "https://auth.test/t"),
+            ("/token?x=1", "https://registry.test/token?x=1"),
+            ("//auth.test/t", "https://auth.test/t"),
+            ("http://127.0.0.1/t", "http://127.0.0.1/t"),
+        ] {
+            assert_eq!(realm(text, true).unwrap(), url);
+        }
+        assert!(realm("http://auth.test/t", false).is_ok());
+        for wrong in [
+            "http://auth.test/t?secret",
+            "https://user:secret@auth.test/t",
+            "https://user:se/cret@auth.test:99999/",
+            "https://auth.test:99999/t?secret",
+            "/a b?secret",
+            "ftp://x/",
+            "token",
+            "",
+        ] {
+            let told = realm(wrong, true).unwrap_err().to_string();
+            assert!(told.contains("token server"), "{told}");
+            assert!(
+                !told.contains("secret") && !told.contains("cret@"),
+                "{told}"
+            );
+        }
+        let options = RegistryOptions {
+            tls: TlsOptions {
+                verify: false,
+                ..TlsOptions::default()
+            },
+            ..options
+        };
+        assert!(realm_url("http://auth.test/t", &tls, &options, true).is_ok());
     }
 }

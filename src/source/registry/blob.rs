@@ -6,10 +6,12 @@ use std::path::Path;
 
 use ureq::http::StatusCode;
 
-use super::client::{Client, Trouble, Waiting, stopped};
+use super::client::{Client, Waiting, stopped};
 use super::http::{Request, Response, broke_off};
+use super::kept::Kept;
+use super::refusal;
 use super::sink::Sink;
-use crate::cache::Cache;
+use super::trouble::Trouble;
 use crate::error::{Error, Result};
 use crate::oci::Digest;
 use crate::page_buffer::PageBuffer;
@@ -24,7 +26,7 @@ const GOOD_BYTES: u64 = 1 << 20;
 /// A blob to be downloaded.
 pub(super) struct Download<'a> {
     pub(super) client: &'a Client,
-    pub(super) cache: Option<&'a Cache>,
+    pub(super) kept: Option<&'a Kept>,
     pub(super) work_dir: &'a Path,
     pub(super) digest: &'a Digest,
     pub(super) length_bytes: u64,
@@ -58,8 +60,12 @@ impl Download<'_> {
     /// [`Error::BadImage`] where the registry twice gave something else than what the digest or the
     /// size says, [`Error::Io`] where it gives nothing.
     pub(super) fn run(&self) -> Result<()> {
+        let keeps = || self.kept.is_some_and(|kept| kept.cache().is_some());
+        let did_keep = keeps();
         match self.attempt() {
             Ok(()) => Ok(()),
+            // What it was written to was given up: from the start, to another place.
+            Err(Ended::Failed(_)) if did_keep && !keeps() => self.run(),
             Err(Ended::Wrong(error)) => {
                 self.waiting.reporter.note(&format!(
                     "{}: {error}; downloading it once more",
@@ -74,7 +80,7 @@ impl Download<'_> {
     }
 
     fn attempt(&self) -> std::result::Result<(), Ended> {
-        let mut sink = Sink::new(self.cache, self.work_dir, self.digest)?;
+        let mut sink = Sink::new(self.kept, self.work_dir, self.digest, self.waiting.reporter)?;
         self.arrival.begin(sink.reader()?, false);
         let mut failed = 0;
         let mut good_at = 0;
@@ -106,19 +112,30 @@ impl Download<'_> {
             },
             ..Request::default()
         };
-        let mut response = self.client.ask(&url, &request, self.waiting)?;
+        let mut response = match self.client.ask_afresh(&url, &request, self.waiting)? {
+            Ok(response) => response,
+            Err(trouble) => {
+                // It may be the part that it fails at.
+                *by_range &= request.from_byte == 0 || !trouble.is_servers_failure();
+                return Ok(Some(trouble));
+            }
+        };
         let lost = |what: String| Trouble::new(&url, what, false);
         let starts_at = match self.starts_at(&response, request.from_byte)? {
             Some(starts_at) => starts_at,
-            // It has another idea of ranges: everything again, and what is here left out.
-            None if *by_range => {
+            // It has another idea of ranges, or none: everything again, and what is here left out.
+            None if *by_range && request.from_byte > 0 => {
                 *by_range = false;
-                return Ok(Some(lost("an answer to another question".to_owned())));
+                let told = refusal::told(&mut response);
+                return Ok(Some(lost(format!(
+                    "a part was asked for and not given: {told}"
+                ))));
             }
-            None => {
+            None if response.status.is_success() => {
                 let what = format!("expected the blob, found {}", response.status);
                 return Err(Ended::Failed(self.failed(&what)));
             }
+            None => return Err(Ended::Failed(self.client.refused(&mut response))),
         };
         // What is there already; the rest must fit to it, or the digest will not.
         let mut to_skip = written - starts_at;
@@ -189,11 +206,13 @@ impl Download<'_> {
                     _ => Ok(None),
                 }
             }
-            StatusCode::NOT_FOUND => Err(Ended::Failed(Error::bad_image(format!(
-                "blob {}: absent in {}, although the manifest names it",
-                self.digest,
-                self.client.reference.full_repository()
-            )))),
+            StatusCode::NOT_FOUND if from_byte == 0 => {
+                Err(Ended::Failed(Error::bad_image(format!(
+                    "blob {}: absent in {}, although the manifest names it",
+                    self.digest,
+                    self.client.reference.full_repository()
+                ))))
+            }
             _ => Ok(None),
         }
     }

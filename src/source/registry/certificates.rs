@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::ownership;
 use crate::source::registry_options::TlsOptions;
 
 /// Files with certificates for one registry.
@@ -21,7 +22,7 @@ impl CertificateFiles {
     ///
     /// # Errors
     /// [`Error::Io`] for a directory that cannot be read, [`Error::Unsupported`] for a certificate
-    /// without a key or the reverse.
+    /// without a key or the reverse, and for files there that others may write.
     pub(super) fn find(options: &TlsOptions, registry: &str) -> Result<Self> {
         let mut found = Self::default();
         // What is typed was checked to be a host; nothing in it leads out of the directory.
@@ -31,6 +32,15 @@ impl CertificateFiles {
             .find(|directory| directory.is_dir());
         if let Some(directory) = directory {
             found = Self::in_directory(&directory)?;
+            if options.ca_cert.is_some() || options.client_cert.is_some() {
+                // Somebody said what to use. What others may write is not used beside it.
+                found.leave_out_others()?;
+            } else if let Some(others) = found.others()? {
+                return Err(Error::unsupported(format!(
+                    "{}: expected certificates that only this user and root may write, found that {others} (--ca-cert FILE or --client-cert FILE names others)",
+                    directory.display()
+                )));
+            }
         }
         found.authorities.splice(0..0, options.ca_cert.clone());
         match (&options.client_cert, &options.client_key) {
@@ -46,6 +56,26 @@ impl CertificateFiles {
             (None, None) => {}
         }
         Ok(found)
+    }
+
+    /// Who else may change a file of these.
+    fn others(&self) -> Result<Option<String>> {
+        let client = self.client.iter().flat_map(|(path, key)| [path, key]);
+        for path in self.authorities.iter().chain(client) {
+            let others = ownership::others_on_the_way_to(path);
+            let others = others.map_err(|error| Error::path("read", path, error))?;
+            if others.is_some() {
+                return Ok(others);
+            }
+        }
+        Ok(None)
+    }
+
+    fn leave_out_others(&mut self) -> Result<()> {
+        if self.others()?.is_some() {
+            *self = Self::default();
+        }
+        Ok(())
     }
 
     fn in_directory(directory: &Path) -> Result<Self> {
@@ -117,6 +147,34 @@ mod tests {
         let found = CertificateFiles::find(&options, "h.io:5000").unwrap();
         assert_eq!(found.authorities[0], Path::new("named.pem"));
         assert_eq!(found.client, Some(("both.pem".into(), "both.pem".into())));
+    }
+
+    /// Bug: with a home that is another user's, root believed the authorities that user had put there.
+    #[test]
+    fn certificates_that_others_may_write_are_not_believed() {
+        use std::os::unix::fs::PermissionsExt;
+        let root = tempfile::tempdir().unwrap();
+        let own = root.path().join("h.io");
+        fs::create_dir(&own).unwrap();
+        fs::write(own.join("ca.crt"), "").unwrap();
+        let mut options = options(root.path());
+        assert!(CertificateFiles::find(&options, "h.io").is_ok());
+        let set = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        set(&own.join("ca.crt"), 0o666);
+        let error = CertificateFiles::find(&options, "h.io").unwrap_err();
+        assert!(error.to_string().contains("--ca-cert"), "{error}");
+        set(&own.join("ca.crt"), 0o644);
+        set(&own, 0o777);
+        assert!(CertificateFiles::find(&options, "h.io").is_err());
+        // As Kubernetes mounts secrets: everybody may add names, and nobody change one.
+        set(&own, 0o1777);
+        assert!(CertificateFiles::find(&options, "h.io").is_ok());
+        set(&own, 0o777);
+        options.ca_cert = Some("named.pem".into());
+        let found = CertificateFiles::find(&options, "h.io").unwrap();
+        assert_eq!(found.authorities, ["named.pem"].map(PathBuf::from));
     }
 
     #[test]

@@ -14,11 +14,16 @@ pub(super) enum Challenge {
     },
 }
 
-/// The challenges of all `WWW-Authenticate` headers that are understood, in their order.
-pub(super) fn parse<'a>(headers: impl IntoIterator<Item = &'a str>) -> Vec<Challenge> {
+/// The challenges of all `WWW-Authenticate` headers that are understood, in their order. Of headers
+/// that are no UTF-8 each byte is a letter, as in the Latin-1 of old.
+pub(super) fn parse<'a>(headers: impl IntoIterator<Item = &'a [u8]>) -> Vec<Challenge> {
     let mut found = Vec::new();
     for header in headers {
-        let mut rest = Text(header);
+        let header = match std::str::from_utf8(header) {
+            Ok(text) => text.to_owned(),
+            Err(_) => header.iter().copied().map(char::from).collect(),
+        };
+        let mut rest = Text(&header);
         while let Some((scheme, parameters)) = rest.challenge() {
             let value = |name: &str| {
                 parameters
@@ -48,9 +53,11 @@ struct Text<'a>(&'a str);
 impl<'a> Text<'a> {
     /// A scheme and its parameters.
     fn challenge(&mut self) -> Option<(&'a str, Vec<(&'a str, String)>)> {
-        self.skip(", \t");
-        let scheme = self.word()?;
+        let scheme = self.scheme()?;
         let mut parameters = Vec::new();
+        if self.token68() {
+            return Some((scheme, parameters));
+        }
         loop {
             let before = self.0;
             self.skip(", \t");
@@ -65,25 +72,47 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// The next word, whatever stands before it that is none.
+    fn scheme(&mut self) -> Option<&'a str> {
+        loop {
+            self.skip(", \t");
+            if let Some(word) = self.word() {
+                return Some(word);
+            }
+            let mut letters = self.0.chars();
+            match letters.next()? {
+                '"' => self.0 = quoted(letters.as_str())?.1,
+                _ => self.0 = letters.as_str(),
+            }
+        }
+    }
+
+    /// Passes over what a scheme may have in place of parameters, as `YII/+a==`.
+    fn token68(&mut self) -> bool {
+        let is_part = |letter: char| letter.is_ascii_alphanumeric() || "-._~+/".contains(letter);
+        let Some(text) = self.0.strip_prefix([' ', '\t']) else {
+            return false;
+        };
+        let text = text.trim_start_matches([' ', '\t']);
+        let rest = text.trim_start_matches(is_part);
+        let is_there = rest.len() < text.len();
+        let rest = rest.trim_start_matches('=').trim_start_matches([' ', '\t']);
+        let is_token = is_there && (rest.is_empty() || rest.starts_with(','));
+        if is_token {
+            self.0 = rest;
+        }
+        is_token
+    }
+
     fn parameter(&mut self) -> Option<(&'a str, String)> {
         let name = self.word()?;
         self.skip(" \t");
         self.0 = self.0.strip_prefix('=')?;
         self.skip(" \t");
-        if let Some(quoted) = self.0.strip_prefix('"') {
-            let mut value = String::new();
-            let mut letters = quoted.char_indices();
-            while let Some((at, letter)) = letters.next() {
-                match letter {
-                    '"' => {
-                        self.0 = &quoted[at + 1..];
-                        return Some((name, value));
-                    }
-                    '\\' => value.extend(letters.next().map(|(_, letter)| letter)),
-                    letter => value.push(letter),
-                }
-            }
-            return None;
+        if let Some(text) = self.0.strip_prefix('"') {
+            let (value, rest) = quoted(text)?;
+            self.0 = rest;
+            return Some((name, value));
         }
         // A value without quotes may have more in it than a name.
         let end = self.0.find([',', ' ', '\t']).unwrap_or(self.0.len());
@@ -109,9 +138,27 @@ impl<'a> Text<'a> {
     }
 }
 
+/// A quoted text after its first quote, and what follows it; `None` where it has no end.
+fn quoted(text: &str) -> Option<(String, &str)> {
+    let mut value = String::new();
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' => return Some((value, letters.as_str())),
+            '\\' => value.extend(letters.next()),
+            letter => value.push(letter),
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse<'a>(headers: impl IntoIterator<Item = &'a str>) -> Vec<Challenge> {
+        super::parse(headers.into_iter().map(str::as_bytes))
+    }
 
     fn bearer(realm: &str, service: Option<&str>, scope: Option<&str>) -> Challenge {
         Challenge::Bearer {
@@ -147,6 +194,32 @@ mod tests {
         assert_eq!(parse(["Negotiate, Basic"]), [Challenge::Basic]);
     }
 
+    /// What stands beside a token68 was lost, as was a header with a letter of Latin-1 in it (Kerberos
+    /// proxies and German realms in the field).
+    #[test]
+    fn what_other_schemes_bring_along_hides_no_challenge() {
+        let expected = [Challenge::Basic, bearer("r", Some("s"), None)];
+        for before in [
+            "Negotiate",
+            "Negotiate YIIB/abc+d==",
+            "Negotiate YIIB/abc+d== ",
+            "NTLM TlRM, Negotiate",
+            r#"Digest realm="a\"b, Basic", nonce=x=y, qop="auth,auth-int""#,
+            r#"Hawk =, "Basic" ;"#,
+            r#"Bearer scope="x""#,
+            "",
+        ] {
+            let header = format!(r#"{before}, Basic realm="x", Bearer realm="r" service=s"#);
+            assert_eq!(parse([&header[..]]), expected, "{before}");
+            let header = format!(r#"Basic realm="x", {before}, Bearer service=s,realm=r"#);
+            assert_eq!(parse([&header[..]]), expected, "{before}");
+        }
+        let latin: &[u8] = b"Basic realm=\"Zugang f\xfcr alle\", Bearer realm=r, service=s";
+        assert_eq!(super::parse([latin]), expected);
+        let in_utf8 = parse([r#"Bearer realm="r", service="für""#]);
+        assert_eq!(in_utf8, [bearer("r", Some("für"), None)]);
+    }
+
     #[test]
     fn what_is_not_understood_is_passed_over() {
         for header in [
@@ -157,6 +230,9 @@ mod tests {
             "=",
             "Digest realm=\"x",
             "\u{e9}",
+            "Negotiate Basic",
+            "\"Basic",
+            "Digest realm=\"x, Basic",
             "Bearer service=\"s\"",
         ] {
             let found = parse([header]);

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use ureq::http::StatusCode;
 
-use super::authentication::Authentication;
+use super::authentication::{Authentication, Round, challenges};
 use super::backoff;
 use super::http::{Http, Request, Response, Unanswered};
 use super::refusal;
+use super::trouble::{Trouble, is_passing};
 use super::url::Url;
 use crate::error::{Error, Result};
 use crate::oci::{RegistryReference, is_loopback};
 use crate::progress::Reporter;
+use crate::source::addresses::without_secrets;
 use crate::source::document::shown;
 use crate::source::registry_options::RegistryOptions;
 
@@ -27,10 +29,10 @@ const TICK: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(super) struct Client {
     http: Http,
-    base: Url,
+    pub(super) base: Url,
     pub(super) reference: RegistryReference,
     authentication: Mutex<Authentication>,
-    options: RegistryOptions,
+    pub(super) options: RegistryOptions,
     has_answered: AtomicBool,
 }
 
@@ -114,7 +116,7 @@ impl Client {
     }
 
     /// Asks until there is an answer that is none of a passing trouble; any with a status of
-    /// success, or 404 or 416, is given.
+    /// success, or 404, is given.
     ///
     /// # Errors
     /// [`Error::Io`] where the registry cannot be reached, refuses or stays in trouble.
@@ -126,13 +128,97 @@ impl Client {
     ) -> Result<Response> {
         let mut failed = 0;
         loop {
-            let trouble = match self.ask_once(url, request, waiting)? {
-                Ok(response) => return Ok(response),
+            let trouble = match self.ask_afresh(url, request, waiting)? {
+                Ok(response) if is_given(response.status) => return Ok(response),
+                Ok(mut response) => return Err(self.refused(&mut response)),
                 Err(trouble) => trouble,
             };
             failed += 1;
             self.wait_after(failed, trouble, waiting)?;
         }
+    }
+
+    /// Asks once, and once more where the answer leads to what refuses: the way may have been good for
+    /// a time only, and that be over. An answer of any status is given, but for those that may pass.
+    ///
+    /// # Errors
+    /// [`Error::Io`] for what will not pass.
+    pub(super) fn ask_afresh(
+        &self,
+        url: &Url,
+        request: &Request<'_>,
+        waiting: Waiting<'_>,
+    ) -> Result<std::result::Result<Response, Trouble>> {
+        match self.ask_once(url, request, waiting)? {
+            Ok(mut response) if self.is_refused_elsewhere(&response) => {
+                let told = refusal::told(&mut response);
+                let place = response.url.shown();
+                waiting
+                    .reporter
+                    .note(&format!("{place}: {told}; asking for another way to it"));
+                self.ask_once(url, request, waiting)
+            }
+            answered => Ok(answered),
+        }
+    }
+
+    /// Asks by HEAD. It is a question that need not be understood: `None` wherever it is refused or
+    /// broken, and GET is to be asked then.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where GET would end in the same way: nobody is let in or asked too often.
+    pub(super) fn ask_head(
+        &self,
+        url: &Url,
+        accept: &[&str],
+        waiting: Waiting<'_>,
+    ) -> Result<Option<Response>> {
+        let request = Request {
+            is_head: true,
+            accept,
+            ..Request::default()
+        };
+        let mut failed = 0;
+        loop {
+            match self.ask_once(url, &request, waiting)? {
+                Ok(response) if response.status.is_success() => return Ok(Some(response)),
+                Ok(mut response) if self.is_door_shut(&response) => {
+                    return Err(self.refused(&mut response));
+                }
+                Ok(_) => return Ok(None),
+                Err(trouble) if trouble.is_of_too_many() => {
+                    failed += 1;
+                    self.wait_after(failed, trouble, waiting)?;
+                }
+                Err(_) => return Ok(None),
+            }
+        }
+    }
+
+    /// Whether the registry wants to be shown what there is not.
+    fn is_door_shut(&self, response: &Response) -> bool {
+        response.status == StatusCode::UNAUTHORIZED
+            && self.is_of_registry(response)
+            && !challenges(response).is_empty()
+    }
+
+    /// Whether an answer is the registry's own, and not one of where it led.
+    pub(super) fn is_of_registry(&self, response: &Response) -> bool {
+        response.url.has_origin_of(&self.base)
+    }
+
+    fn is_refused_elsewhere(&self, response: &Response) -> bool {
+        response.status.is_client_error()
+            && response.status != StatusCode::RANGE_NOT_SATISFIABLE
+            && !self.is_of_registry(response)
+    }
+
+    /// The error for an answer that is final.
+    pub(super) fn refused(&self, response: &mut Response) -> Error {
+        let is_registrys = self.is_of_registry(response);
+        let authentication = self.authentication();
+        let who = is_registrys.then(|| authentication.who());
+        refusal::error(&self.reference, response, who, authentication.troubles())
     }
 
     /// Waits after a trouble, if it may pass.
@@ -169,8 +255,10 @@ impl Client {
         request: &Request<'_>,
         waiting: Waiting<'_>,
     ) -> Result<std::result::Result<Response, Trouble>> {
-        // A token that has expired is renewed once, a refusal of the new one is final.
-        for round in 0.. {
+        // A token that has expired is renewed once, one that is not enough is replaced once, and a
+        // refusal of the new one is final.
+        let mut rounds = [Round::First, Round::Second].into_iter();
+        loop {
             if (waiting.stop)() {
                 return Err(stopped());
             }
@@ -179,15 +267,16 @@ impl Client {
                 Ok(response) => response,
                 Err(trouble) => return Ok(Err(trouble)),
             };
-            let status = response.status;
-            if status == StatusCode::UNAUTHORIZED && response.url.has_origin_of(&self.base) {
+            let may_be_let_in = matches!(response.status.as_u16(), 401 | 403 | 404);
+            if may_be_let_in && self.is_of_registry(&response) {
                 let mut authentication = self.authentication();
                 // Another thread may have been shown the door, and let in, before.
                 if authentication.authorization() != authorization {
                     continue;
                 }
-                if round < 2 {
-                    let asked = self.authenticate(&mut authentication, &response, waiting)?;
+                if let Some(round) = rounds.next() {
+                    let asked =
+                        self.authenticate(&mut authentication, &response, round, waiting)?;
                     match asked {
                         Ok(true) => continue,
                         Ok(false) => {}
@@ -195,34 +284,27 @@ impl Client {
                     }
                 }
             }
-            if is_passing(status) {
+            if is_passing(response.status) {
                 return Ok(Err(Trouble::of_response(&mut response)));
-            }
-            let is_given = status.is_success()
-                || matches!(
-                    status,
-                    StatusCode::NOT_FOUND | StatusCode::RANGE_NOT_SATISFIABLE
-                );
-            // HEAD is a question that need not be understood: GET is asked then.
-            let is_given =
-                is_given || (request.is_head && matches!(status.as_u16(), 400 | 405 | 501));
-            if !is_given {
-                let is_registrys = response.url.has_origin_of(&self.base);
-                let who = is_registrys.then(|| self.authentication().who());
-                return Err(refusal::error(&self.reference, &mut response, who));
             }
             return Ok(Ok(response));
         }
-        unreachable_round()
     }
 
     fn authenticate(
         &self,
         authentication: &mut Authentication,
         response: &Response,
+        round: Round,
         waiting: Waiting<'_>,
     ) -> Result<std::result::Result<bool, Trouble>> {
-        authentication.answer(self, response, &self.options, waiting)
+        if response.status == StatusCode::UNAUTHORIZED {
+            match authentication.answer(self, response, round, waiting)? {
+                Ok(false) => {}
+                answered => return Ok(answered),
+            }
+        }
+        authentication.answer_base(self, response.status, waiting)
     }
 
     /// One question, sent on to wherever the answers lead.
@@ -251,41 +333,34 @@ impl Client {
             };
             let next = location.and_then(|location| url.join(location));
             let Some(next) = next else {
-                return Err(Error::io(
-                    format!("cannot read {}", url.shown()),
-                    std::io::Error::other(format!(
-                        "redirected ({}) to what is no http: or https: URL: {}",
-                        response.status,
-                        shown(location.unwrap_or("nothing"))
-                    )),
-                ));
+                let location = location.map_or("nothing".to_owned(), without_secrets);
+                let what = format!(
+                    "redirected ({}) to what is no http: or https: URL: {}",
+                    response.status,
+                    shown(&location)
+                );
+                return led_astray(&url, &request, what);
             };
             // From this machine itself, too: it is spoken to by plain HTTP unasked.
             let is_asked_for = !self.options.tls.verify || self.options.plain_http && !url.is_tls();
             if !next.is_tls() && !next.is_loopback() && !is_asked_for {
-                return Err(Error::io(
-                    format!("cannot read {}", url.shown()),
-                    std::io::Error::other(format!(
-                        "redirected to plain HTTP, {} (--tls-verify=false allows it)",
-                        next.shown()
-                    )),
-                ));
+                let what = format!(
+                    "redirected to plain HTTP, {} (--tls-verify=false allows it)",
+                    next.shown()
+                );
+                return led_astray(&url, &request, what);
             }
             if request.form.is_some() {
-                return Err(Error::io(
-                    format!("cannot read {}", url.shown()),
-                    std::io::Error::other("redirected a login; expected an answer"),
-                ));
+                let what = "redirected a login; expected an answer".to_owned();
+                return led_astray(&url, &request, what);
             }
             url = next;
         }
-        Err(Error::io(
-            format!("cannot read {}", origin.shown()),
-            std::io::Error::other(format!(
-                "redirected more than {MAX_REDIRECTS} times, last to {}",
-                url.shown()
-            )),
-        ))
+        let what = format!(
+            "redirected more than {MAX_REDIRECTS} times, last to {}",
+            url.shown()
+        );
+        led_astray(origin, request, what)
     }
 
     /// What may pass is a trouble, what will not is an error with what helps.
@@ -337,63 +412,22 @@ fn is_tls_on_this_machine(http: &Http, plain: &Url, tls: &Url) -> bool {
     }
 }
 
-fn unreachable_round<T>() -> Result<T> {
-    Err(Error::Mismatch("authentication without an end".to_owned()))
-}
-
-/// Answers that mean: not now.
-fn is_passing(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502 | 503 | 504)
-}
-
-/// What went wrong and may pass.
-#[derive(Debug)]
-pub(super) struct Trouble {
-    url: Url,
+/// The end of a redirect that cannot be followed; where GET may be led elsewhere, no end yet.
+fn led_astray(
+    url: &Url,
+    request: &Request<'_>,
     what: String,
-    asked_wait: Option<Duration>,
-    is_unreachable: bool,
-    status: Option<StatusCode>,
+) -> Result<std::result::Result<Response, Trouble>> {
+    if request.is_head {
+        return Ok(Err(Trouble::new(url, what, false)));
+    }
+    Err(Error::io(
+        format!("cannot read {}", url.shown()),
+        std::io::Error::other(what),
+    ))
 }
 
-impl Trouble {
-    pub(super) fn new(url: &Url, what: impl Into<String>, is_unreachable: bool) -> Self {
-        Self {
-            url: url.clone(),
-            what: what.into(),
-            asked_wait: None,
-            is_unreachable,
-            status: None,
-        }
-    }
-
-    pub(super) fn of_response(response: &mut Response) -> Self {
-        let asked_wait = response
-            .header("retry-after")
-            .and_then(|value| backoff::retry_after(value, response.header("date")));
-        Self {
-            url: response.url.clone(),
-            what: refusal::told(response),
-            asked_wait,
-            is_unreachable: false,
-            status: Some(response.status),
-        }
-    }
-
-    fn into_error(self, tries: u32) -> Error {
-        let mut what = self.what;
-        match self.asked_wait {
-            Some(wait) if wait > backoff::LONGEST => {
-                what.push_str(&format!(", to be asked again after {} s", wait.as_secs()));
-            }
-            _ => what.push_str(&format!(", tried {tries} times")),
-        }
-        if self.status == Some(StatusCode::TOO_MANY_REQUESTS) {
-            what.push_str(" (whoever is logged in may ask more often: --creds, docker login)");
-        }
-        Error::io(
-            format!("cannot read {}", self.url.shown()),
-            std::io::Error::other(what),
-        )
-    }
+/// Answers that say what there is, or that there is nothing.
+fn is_given(status: StatusCode) -> bool {
+    status.is_success() || status == StatusCode::NOT_FOUND
 }

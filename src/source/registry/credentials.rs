@@ -1,16 +1,11 @@
 //! Who to be at a registry, from the files that `docker login` and `podman login` write
 //! (`containers-auth.json(5)`; docker's "Credential stores").
 
-use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::path::Path;
+use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use serde::Deserialize;
-
+use super::auth_file::{AuthFile, keys};
 use super::helper;
 use crate::error::{Error, Result};
 use crate::oci::RegistryReference;
@@ -22,11 +17,6 @@ const MAX_FILE_BYTES: u64 = 4 << 20;
 
 /// What docker calls its own registry in files and to helpers.
 const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
-
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// What a registry or its token server is shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -44,70 +34,129 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct File {
-    auths: Option<BTreeMap<String, Option<Entry>>>,
-    creds_store: Option<String>,
-    cred_helpers: Option<BTreeMap<String, String>>,
+/// Who to be, and what stood in the way of knowing it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// `None` for nobody.
+    pub(super) secret: Option<Secret>,
+    /// Why helpers gave nothing. It matters where the registry then refuses.
+    pub(super) troubles: Vec<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Entry {
-    auth: Option<String>,
-    username: Option<String>,
-    password: Option<String>,
-    identitytoken: Option<String>,
-    registrytoken: Option<String>,
-}
-
-/// Who to be for this image, `None` for nobody.
+/// Looks up who to be for this image. A helper that fails is a warning, and what else is known of the
+/// registry is taken: most registries let everybody in.
 ///
 /// # Errors
-/// [`Error::Io`] and [`Error::Unsupported`] for a file that cannot be read or understood,
-/// [`Error::Tool`] for a helper that fails.
+/// [`Error::Io`] and [`Error::Unsupported`] for a file that cannot be read or understood.
 pub(super) fn find(
     credentials: &Credentials,
     reference: &RegistryReference,
+    patience: Duration,
     reporter: &dyn Reporter,
-) -> Result<Option<Secret>> {
-    match credentials {
-        Credentials::Anonymous => Ok(None),
-        Credentials::Given(login) => Ok(Some(Secret::Login(login.clone()))),
-        Credentials::Files(files) => in_files(files, reference, reporter),
-    }
+) -> Result<Found> {
+    let files = match credentials {
+        Credentials::Anonymous => return Ok(Found::default()),
+        Credentials::Given(login) => {
+            return Ok(Found {
+                secret: Some(Secret::Login(login.clone())),
+                troubles: Vec::new(),
+            });
+        }
+        Credentials::Files(files) => files,
+    };
+    let mut search = Search {
+        files,
+        reference,
+        patience,
+        reporter,
+        troubles: Vec::new(),
+    };
+    let secret = search.run()?;
+    Ok(Found {
+        secret,
+        troubles: search.troubles,
+    })
 }
 
-fn in_files(
-    files: &CredentialFiles,
-    reference: &RegistryReference,
-    reporter: &dyn Reporter,
-) -> Result<Option<Secret>> {
-    let search_path = files.search_path.as_deref();
-    for path in &files.paths {
-        let Some(bytes) = read(path, files.are_named)? else {
-            continue;
-        };
-        let file: File = serde_json::from_slice(&bytes).map_err(|error| {
-            Error::unsupported(format!(
-                "{}: expected credentials as docker login writes them: {error} (--anonymous does without)",
-                path.display()
-            ))
-        })?;
-        let found = file
-            .secret(reference, search_path, reporter)
-            .map_err(|error| match error {
-                Error::Unsupported { what, .. } => {
-                    Error::unsupported(format!("{}: {what}", path.display()))
-                }
-                other => other,
+struct Search<'a> {
+    files: &'a CredentialFiles,
+    reference: &'a RegistryReference,
+    patience: Duration,
+    reporter: &'a dyn Reporter,
+    troubles: Vec<String>,
+}
+
+impl Search<'_> {
+    fn run(&mut self) -> Result<Option<Secret>> {
+        if let Some(content) = &self.files.content {
+            // As docker has it, what cannot be understood is passed over with a warning.
+            let found = AuthFile::parse(content.as_bytes()).and_then(|file| self.in_file(&file));
+            match found {
+                Ok(None) => {}
+                Ok(found) => return Ok(found),
+                Err(wrong) => self.trouble(format!("DOCKER_AUTH_CONFIG: {wrong}")),
+            }
+        }
+        for path in &self.files.paths {
+            let Some(bytes) = read(path, self.files.are_named)? else {
+                continue;
+            };
+            let found = AuthFile::parse(&bytes).and_then(|file| self.in_file(&file));
+            let found = found.map_err(|wrong| {
+                Error::unsupported(format!(
+                    "{}: expected credentials as docker login writes them: {wrong} (--anonymous does without)",
+                    path.display()
+                ))
             })?;
-        if found.is_some() {
-            return Ok(found);
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    fn in_file(&mut self, file: &AuthFile) -> std::result::Result<Option<Secret>, String> {
+        let registry = self.reference.registry();
+        // The most particular key wins: podman's may name a namespace or a repository.
+        for key in keys(self.reference) {
+            if key == registry
+                && let Some(name) = file.helper(registry)?
+            {
+                let found = self.of_helper(&name, registry);
+                if found.is_some() {
+                    return Ok(found);
+                }
+            }
+            let found = file.entry(&key)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    fn of_helper(&mut self, name: &str, registry: &str) -> Option<Secret> {
+        let server = match registry {
+            "docker.io" => DOCKER_HUB_KEY,
+            registry => registry,
+        };
+        let path = self.files.search_path.as_deref();
+        match helper::get(name, server, path, self.patience, self.reporter) {
+            Ok(found) => found,
+            Err(trouble) => {
+                self.trouble(trouble);
+                None
+            }
         }
     }
-    Ok(None)
+
+    fn trouble(&mut self, what: String) {
+        let registry = self.reference.registry();
+        self.reporter.warn(&format!(
+            "{what}; {registry} is asked without what it may know"
+        ));
+        self.troubles.push(what);
+    }
 }
 
 fn read(path: &Path, must_be_there: bool) -> Result<Option<Vec<u8>>> {
@@ -134,229 +183,33 @@ fn read(path: &Path, must_be_there: bool) -> Result<Option<Vec<u8>>> {
     }
 }
 
-impl File {
-    fn secret(
-        &self,
-        reference: &RegistryReference,
-        search_path: Option<&OsStr>,
-        reporter: &dyn Reporter,
-    ) -> Result<Option<Secret>> {
-        let registry = reference.registry();
-        // The most particular key wins: podman's may name a namespace or a repository.
-        for key in keys(reference) {
-            if key == registry
-                && let Some(name) = self.helper(registry)
-            {
-                let server = if registry == "docker.io" {
-                    DOCKER_HUB_KEY
-                } else {
-                    registry
-                };
-                let found = helper::get(name, server, search_path, reporter)?;
-                if found.is_some() {
-                    return Ok(found);
-                }
-            }
-            let auths = self.auths.iter().flatten();
-            let mut entries = auths.filter(|(own, _)| normalised(own) == key);
-            if let Some((name, Some(entry))) = entries.next() {
-                let secret = entry.secret(name)?;
-                if secret.is_some() {
-                    return Ok(secret);
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    fn helper(&self, registry: &str) -> Option<&str> {
-        let own = self.cred_helpers.iter().flatten();
-        let mut own = own.filter(|(name, _)| normalised(name) == registry);
-        own.next()
-            .map(|(_, helper)| helper)
-            .or(self.creds_store.as_ref())
-            .map(String::as_str)
-            .filter(|name| !name.is_empty())
-    }
-}
-
-impl Entry {
-    fn secret(&self, key: &str) -> Result<Option<Secret>> {
-        let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        if let Some(token) = text(&self.identitytoken) {
-            return Ok(Some(Secret::IdentityToken(token)));
-        }
-        if let Some(token) = text(&self.registrytoken) {
-            return Ok(Some(Secret::RegistryToken(token)));
-        }
-        let login = match text(&self.auth) {
-            Some(auth) => Some(decoded(&auth).ok_or_else(|| {
-                Error::unsupported(format!(
-                    "auths, {key}: expected USER:PASSWORD in base64 (docker login writes it)"
-                ))
-            })?),
-            None => text(&self.username).map(|user| Login {
-                user,
-                password: self.password.clone().unwrap_or_default(),
-            }),
-        };
-        Ok(login.map(Secret::Login))
-    }
-}
-
-fn decoded(auth: &str) -> Option<Login> {
-    let bytes = BASE64.decode(auth.trim()).ok()?;
-    let text = String::from_utf8(bytes).ok()?;
-    let (user, password) = text.split_once(':')?;
-    Some(Login {
-        user: user.to_owned(),
-        password: password.trim_end_matches('\0').to_owned(),
-    })
-}
-
-/// The value of an `Authorization` header (RFC 7617).
-pub(super) fn basic(login: &Login) -> String {
-    let pair = format!("{}:{}", login.user, login.password);
-    format!("Basic {}", BASE64.encode(pair))
-}
-
-/// `host/a/b`, `host/a`, `host`.
-fn keys(reference: &RegistryReference) -> Vec<String> {
-    let mut key = reference.full_repository();
-    let mut keys = vec![key.clone()];
-    while let Some(end) = key.rfind('/') {
-        key.truncate(end);
-        keys.push(key.clone());
-    }
-    keys
-}
-
-/// A key without what older docker puts around a host: a scheme, and a path of the API.
-fn normalised(key: &str) -> String {
-    let bare = ["https://", "http://"]
-        .iter()
-        .find_map(|scheme| key.strip_prefix(scheme));
-    let key = match bare {
-        // An URL names a server, whatever its path.
-        Some(bare) => bare.split('/').next().unwrap_or(bare),
-        None => {
-            let key = key.trim_end_matches('/');
-            key.strip_suffix("/v1")
-                .or(key.strip_suffix("/v2"))
-                .unwrap_or(key)
-        }
-    };
-    match key.split_once('/') {
-        None if is_docker_hub(key) => "docker.io".to_owned(),
-        Some((host, path)) if is_docker_hub(host) => format!("docker.io/{path}"),
-        _ => key.to_owned(),
-    }
-}
-
-fn is_docker_hub(host: &str) -> bool {
-    matches!(
-        host,
-        "docker.io" | "index.docker.io" | "registry-1.docker.io"
-    )
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::auth_file::basic;
     use super::*;
     use crate::progress::Silent;
 
-    fn found(json: &str, image: &str) -> Result<Option<Secret>> {
-        let file: File = serde_json::from_str(json).unwrap();
-        file.secret(&image.parse().unwrap(), None, &Silent)
-    }
-
-    fn login(user: &str, password: &str) -> Option<Secret> {
-        Some(Secret::Login(Login {
-            user: user.to_owned(),
-            password: password.to_owned(),
-        }))
-    }
-
+    /// `user:pass:word` as files have it.
     fn entry(user: &str) -> String {
-        format!(
-            r#"{{"auth":"{}"}}"#,
-            BASE64.encode(format!("{user}:pass:word"))
-        )
+        let header = basic(&login(user));
+        format!(r#"{{"auth":"{}"}}"#, header.strip_prefix("Basic ").unwrap())
     }
 
-    #[test]
-    fn a_registry_is_found_however_docker_wrote_its_name() {
-        for (key, image) in [
-            ("https://index.docker.io/v1/", "alpine"),
-            ("docker.io", "alpine"),
-            ("index.docker.io", "a/b"),
-            ("https://ghcr.io", "ghcr.io/a/b"),
-            ("http://localhost:5000/v2/", "localhost:5000/a"),
-            ("localhost:5000/v1/", "localhost:5000/a"),
-            ("ghcr.io", "ghcr.io/a/b"),
-        ] {
-            let json = format!(r#"{{"auths":{{"{key}":{}}}}}"#, entry("u"));
-            assert_eq!(
-                found(&json, image).unwrap(),
-                login("u", "pass:word"),
-                "{key}"
-            );
-        }
-        let json = format!(r#"{{"auths":{{"ghcr.io":{}}}}}"#, entry("u"));
-        for image in ["alpine", "ghcr.io:443/a", "x.ghcr.io/a"] {
-            assert_eq!(found(&json, image).unwrap(), None, "{image}");
+    fn login(user: &str) -> Login {
+        Login {
+            user: user.into(),
+            password: b"pass:word".to_vec(),
         }
     }
 
-    #[test]
-    fn of_podmans_keys_the_most_particular_wins() {
-        let json = format!(
-            r#"{{"auths":{{"h.io":{},"h.io/team":{},"h.io/team/app":{},"docker.io/me":{}}}}}"#,
-            entry("host"),
-            entry("team"),
-            entry("app"),
-            entry("me")
-        );
-        for (image, user) in [
-            ("h.io/team/app:1", "app"),
-            ("h.io/team/other", "team"),
-            ("h.io/team2/app", "host"),
-            ("me/app", "me"),
-        ] {
-            assert_eq!(
-                found(&json, image).unwrap(),
-                login(user, "pass:word"),
-                "{image}"
-            );
-        }
-        assert_eq!(found(&json, "alpine").unwrap(), None);
+    fn found(files: CredentialFiles, image: &str) -> Result<Found> {
+        let credentials = Credentials::Files(files);
+        let image = image.parse().unwrap();
+        find(&credentials, &image, Duration::from_secs(30), &Silent)
     }
 
-    #[test]
-    fn entries_of_every_form_are_understood_and_empty_ones_passed_over() {
-        let of = |entry: &str| found(&format!(r#"{{"auths":{{"h.io":{entry}}}}}"#), "h.io/a");
-        assert_eq!(of("{}").unwrap(), None);
-        assert_eq!(of("null").unwrap(), None);
-        assert_eq!(
-            of(r#"{"auth":"","username":"u","password":"p"}"#).unwrap(),
-            login("u", "p")
-        );
-        assert_eq!(of(r#"{"auth":"dTpw"}"#).unwrap(), login("u", "p"));
-        assert_eq!(
-            of(r#"{"auth":"dTpw","identitytoken":"t"}"#).unwrap(),
-            Some(Secret::IdentityToken("t".to_owned()))
-        );
-        assert_eq!(
-            of(r#"{"registrytoken":"t"}"#).unwrap(),
-            Some(Secret::RegistryToken("t".to_owned()))
-        );
-        for wrong in [r#"{"auth":"***"}"#, r#"{"auth":"dXA="}"#] {
-            let error = of(wrong).unwrap_err().to_string();
-            assert!(
-                error.contains("h.io") && error.contains("base64"),
-                "{error}"
-            );
-        }
+    fn is(user: &str) -> Option<Secret> {
+        Some(Secret::Login(login(user)))
     }
 
     #[test]
@@ -377,14 +230,13 @@ mod tests {
         let find = |names: &[&str], image: &str| {
             let files = CredentialFiles {
                 paths: names.iter().map(|name| path(name)).collect(),
-                search_path: None,
-                are_named: false,
+                ..CredentialFiles::default()
             };
-            super::find(&Credentials::Files(files), &image.parse().unwrap(), &Silent)
+            found(files, image).map(|found| found.secret)
         };
         let names = ["absent", "one", "two", "three"];
-        assert_eq!(find(&names, "a.io/x").unwrap(), login("first", "pass:word"));
-        assert_eq!(find(&names, "b.io/x").unwrap(), login("third", "pass:word"));
+        assert_eq!(find(&names, "a.io/x").unwrap(), is("first"));
+        assert_eq!(find(&names, "b.io/x").unwrap(), is("third"));
         assert_eq!(find(&names, "c.io/x").unwrap(), None);
         let error = find(&["broken"], "a.io/x").unwrap_err().to_string();
         assert!(
@@ -394,11 +246,71 @@ mod tests {
     }
 
     #[test]
+    fn a_content_goes_before_files_and_one_that_is_none_is_a_trouble_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.json");
+        std::fs::write(
+            &path,
+            format!(r#"{{"auths":{{"a.io":{}}}}}"#, entry("file")),
+        )
+        .unwrap();
+        let find = |content: &str| {
+            let files = CredentialFiles {
+                content: Some(content.to_owned()),
+                paths: vec![path.clone()],
+                ..CredentialFiles::default()
+            };
+            found(files, "a.io/x").unwrap()
+        };
+        let right = format!(r#"{{"auths":{{"a.io":{}}}}}"#, entry("variable"));
+        assert_eq!(find(&right).secret, is("variable"));
+        assert_eq!(find("").secret, is("file"));
+        for wrong in ["hunter2", r#"{"auths":{"a.io":"hunter2"}}"#] {
+            let found = find(wrong);
+            assert_eq!(found.secret, is("file"));
+            let told = found.troubles.concat();
+            assert!(
+                told.contains("DOCKER_AUTH_CONFIG") && !told.contains("hunter2"),
+                "{told}"
+            );
+        }
+    }
+
+    /// A helper that was missing or failed ended the pull, also of what is everybody's: the field's
+    /// most frequent report, from machines that share a home with Docker Desktop.
+    #[test]
+    fn where_a_helper_fails_the_plain_entry_is_taken_and_then_nobody() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("config.json");
+        let find = |json: &str| {
+            std::fs::write(&path, json).unwrap();
+            let files = CredentialFiles {
+                paths: vec![path.clone()],
+                search_path: Some(directory.path().into()),
+                ..CredentialFiles::default()
+            };
+            found(files, "a.io/x").unwrap()
+        };
+        for helper in [
+            r#""credsStore":"absent""#,
+            r#""credHelpers":{"a.io":"absent"}"#,
+        ] {
+            let with_entry = find(&format!(
+                r#"{{{helper},"auths":{{"a.io":{}}}}}"#,
+                entry("me")
+            ));
+            assert_eq!(with_entry.secret, is("me"));
+            assert!(with_entry.troubles[0].contains("docker-credential-absent"));
+            let alone = find(&format!(r#"{{{helper},"auths":{{"a.io":{{}}}}}}"#));
+            assert_eq!((alone.secret, alone.troubles.len()), (None, 1));
+        }
+    }
+
+    #[test]
     fn secrets_do_not_show_themselves() {
-        let secret = login("user", "hidden").unwrap();
-        assert!(!format!("{secret:?}").contains("hidden"));
-        let Secret::Login(login) = secret else { return };
-        assert!(!format!("{login:?}").contains("hidden"));
-        assert_eq!(basic(&login), "Basic dXNlcjpoaWRkZW4=");
+        let login = login("user");
+        assert!(!format!("{:?}", Secret::Login(login.clone())).contains("word"));
+        assert!(!format!("{login:?}").contains("word"));
+        assert_eq!(basic(&login), "Basic dXNlcjpwYXNzOndvcmQ=");
     }
 }

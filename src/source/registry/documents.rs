@@ -6,9 +6,11 @@ use std::io::{Read, Write};
 use ureq::http::StatusCode;
 
 use super::Registry;
-use super::client::Trouble;
 use super::http::{Request, Response, broke_off};
+use super::kept::Kept;
+use super::trouble::Trouble;
 use super::url::Url;
+use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::oci::media_type::{
     self, DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, Kind, OCI_INDEX, OCI_MANIFEST,
@@ -17,7 +19,12 @@ use crate::oci::{Descriptor, Digest, DigestHasher};
 use crate::source::document::{self, MAX_DOCUMENT_BYTES};
 
 /// What is understood; a registry may choose by it.
-const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
+const ACCEPT: [&str; 4] = [
+    OCI_INDEX,
+    OCI_MANIFEST,
+    DOCKER_MANIFEST_LIST,
+    DOCKER_MANIFEST,
+];
 
 /// Documents of one image: an index that leads to more is not meant to be used.
 const MAX_DOCUMENTS: usize = 500;
@@ -43,14 +50,10 @@ impl Registry<'_> {
     fn by_tag(&self, tag: &str) -> Result<Descriptor> {
         let url = self.client.url(&format!("manifests/{tag}"))?;
         // What a tag means is for the registry to say, each time; the rest may be here already.
-        if self.cache.is_some() {
-            let request = Request {
-                is_head: true,
-                accept: Some(ACCEPT),
-                ..Request::default()
-            };
-            let response = self.client.ask(&url, &request, self.waiting())?;
-            if response.status.is_success()
+        if self.cache().is_some() {
+            // Where it is not told this way, it is told with the manifest.
+            let response = self.client.ask_head(&url, &ACCEPT, self.waiting())?;
+            if let Some(response) = response
                 && let Some(digest) = content_digest(&response)
                 && let Some(bytes) = self.cached(&digest)?
             {
@@ -85,7 +88,7 @@ impl Registry<'_> {
         let bytes = match self.cached(digest)? {
             Some(bytes) => bytes,
             None => {
-                let place = match media_type::kind(descriptor.media_type().as_ref()) {
+                let place = match media_type::kind(descriptor.media_type()) {
                     Kind::Index | Kind::Manifest => "manifests",
                     _ => "blobs",
                 };
@@ -106,18 +109,18 @@ impl Registry<'_> {
     /// # Errors
     /// [`Error::Io`] where it does not say.
     pub(in crate::source) fn has_blob(&self, digest: &Digest) -> Result<bool> {
-        if let Some(cache) = &self.cache
-            && cache.find(digest)?.is_some()
+        if self.find(digest)?.is_some() {
+            return Ok(true);
+        }
+        let url = self.client.url(&format!("blobs/{digest}"))?;
+        if let Some(response) = self.client.ask_head(&url, &[], self.waiting())?
+            && response.status.is_success()
         {
             return Ok(true);
         }
-        let request = Request {
-            is_head: true,
-            ..Request::default()
-        };
-        let url = self.client.url(&format!("blobs/{digest}"))?;
-        let response = self.client.ask(&url, &request, self.waiting())?;
-        Ok(response.status.is_success())
+        // HEAD may be refused where GET is not; of the answer no more than its head is read.
+        let asked = self.client.ask(&url, &Request::default(), self.waiting());
+        Ok(asked?.status.is_success())
     }
 
     fn descriptor(&self, digest: Digest, bytes: Vec<u8>) -> Result<Descriptor> {
@@ -159,7 +162,7 @@ impl Registry<'_> {
         let mut was_wrong = false;
         loop {
             let request = Request {
-                accept: url_is_manifest(url).then_some(ACCEPT),
+                accept: if url_is_manifest(url) { &ACCEPT } else { &[] },
                 ..Request::default()
             };
             let mut response = self.client.ask(url, &request, self.waiting())?;
@@ -210,33 +213,48 @@ impl Registry<'_> {
 
     /// A document out of the cache, if it is what its digest says.
     fn cached(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
-        let Some(cache) = &self.cache else {
-            return Ok(None);
-        };
-        let Some(file) = cache.find(digest)? else {
+        let Some(file) = self.find(digest)? else {
             return Ok(None);
         };
         let is_right = |bytes: &Vec<u8>| document::check_digest(bytes, digest, "").is_ok();
         let bytes = read(file).ok().filter(is_right);
-        if bytes.is_none() {
-            cache.discard(digest)?;
+        if bytes.is_none()
+            && let Some((kept, cache)) = self.cache()
+        {
+            kept.outcome(cache.discard(digest), self.reporter)?;
         }
         Ok(bytes)
     }
 
+    fn cache(&self) -> Option<(&Kept, &Cache)> {
+        let kept = self.cache.as_deref()?;
+        Some((kept, kept.cache()?))
+    }
+
+    fn find(&self, digest: &Digest) -> Result<Option<File>> {
+        let Some((kept, cache)) = self.cache() else {
+            return Ok(None);
+        };
+        let found = kept.outcome(cache.find(digest), self.reporter)?;
+        Ok(found.flatten())
+    }
+
     fn keep(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
-        let Some(cache) = &self.cache else {
+        let Some((kept, cache)) = self.cache() else {
             return Ok(());
         };
-        let mut partial = cache.partial(digest)?;
-        partial.write_all(bytes).map_err(|error| {
-            let path = cache.path().display();
-            Error::io(
-                format!("cannot write to the cache {path} (--no-cache does without)"),
-                error,
-            )
-        })?;
-        cache.insert(partial)
+        let keep = || {
+            let mut partial = cache.partial(digest)?;
+            partial.write_all(bytes).map_err(|error| {
+                let path = cache.path().display();
+                Error::io(
+                    format!("cannot write to the cache {path} (--no-cache does without)"),
+                    error,
+                )
+            })?;
+            cache.insert(partial)
+        };
+        kept.outcome(keep(), self.reporter).map(drop)
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::blob::Download;
 use super::client::{Client, Waiting, stopped};
+use super::kept::Kept;
 use crate::cache::{BlobLock, Cache};
 use crate::error::{Error, Result};
 use crate::oci::{Descriptor, Digest, DigestHasher};
@@ -26,7 +27,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct LayerDownloads {
     pub(super) client: Arc<Client>,
-    pub(super) cache: Option<Arc<Cache>>,
+    pub(super) cache: Option<Arc<Kept>>,
     pub(super) work_dir: PathBuf,
     pub(super) threads: usize,
     pub(super) jobs: Vec<Job>,
@@ -165,29 +166,35 @@ struct Running<'a> {
 
 impl<'a> Running<'a> {
     fn run(&self) -> Result<()> {
-        let Some(cache) = self.all.cache.as_deref() else {
+        let Some(kept) = self.all.cache.as_deref() else {
             return self.download();
         };
-        if self.is_in_cache(cache)? {
+        if self.is_in_cache(kept)? {
             return Ok(());
         }
-        let _lock = self.lock(cache)?;
+        let _lock = self.lock(kept)?;
         // Another process may have downloaded it meanwhile.
-        if self.is_in_cache(cache)? {
+        if self.is_in_cache(kept)? {
             return Ok(());
         }
         self.download()
     }
 
-    fn lock(&self, cache: &Cache) -> Result<BlobLock> {
+    /// Waits for the lock on the blob; none where the cache is given up.
+    fn lock(&self, kept: &Kept) -> Result<Option<BlobLock>> {
         let mut is_told = false;
         let waiting = self.waiting();
         loop {
             if (waiting.stop)() {
                 return Err(stopped());
             }
-            if let Some(lock) = cache.try_lock(&self.job.digest)? {
-                return Ok(lock);
+            let Some(cache) = kept.cache() else {
+                return Ok(None);
+            };
+            let lock = cache.try_lock(&self.job.digest);
+            match kept.outcome(lock, self.reporter)? {
+                Some(None) => {}
+                lock => return Ok(lock.flatten()),
             }
             if !is_told {
                 self.status("waiting for another process");
@@ -205,7 +212,18 @@ impl<'a> Running<'a> {
     }
 
     /// Gives the blob out of the cache, held against its digest while it is read.
-    fn is_in_cache(&self, cache: &Cache) -> Result<bool> {
+    fn is_in_cache(&self, kept: &Kept) -> Result<bool> {
+        let Some(cache) = kept.cache() else {
+            return Ok(false);
+        };
+        let found = self.find_in(cache);
+        if self.all.is_cancelled() {
+            return found;
+        }
+        Ok(kept.outcome(found, self.reporter)?.unwrap_or(false))
+    }
+
+    fn find_in(&self, cache: &Cache) -> Result<bool> {
         let Some(file) = cache.find(&self.job.digest)? else {
             return Ok(false);
         };
@@ -273,7 +291,7 @@ impl<'a> Running<'a> {
         };
         let download = Download {
             client: &self.all.client,
-            cache: self.all.cache.as_deref(),
+            kept: self.all.cache.as_deref(),
             work_dir: &self.all.work_dir,
             digest: &self.job.digest,
             length_bytes: self.job.arrival.length_bytes(),
@@ -304,7 +322,8 @@ impl LayerDownloads {
     /// What is to be downloaded in all.
     fn total(&self, reporter: &dyn Reporter) -> Box<dyn Meter> {
         let is_absent = |job: &&Job| {
-            let cached = self.cache.as_ref().map(|cache| cache.find(&job.digest));
+            let cache = self.cache.as_ref().and_then(|kept| kept.cache());
+            let cached = cache.map(|cache| cache.find(&job.digest));
             !matches!(cached, Some(Ok(Some(_))))
         };
         let absent = self.jobs.iter().filter(is_absent);

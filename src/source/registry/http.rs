@@ -4,12 +4,14 @@ use std::io::Read;
 use std::time::Duration;
 
 use ureq::http::{HeaderMap, Method, StatusCode, header};
+use ureq::unversioned::transport::DefaultConnector;
 
 use super::proxies::{ProxyRules, Way};
 use super::tls;
 use super::url::Url;
 use crate::error::Result;
 use crate::source::registry_options::RegistryOptions;
+use crate::source::resolver::PatientResolver;
 
 const USER_AGENT: &str = concat!("layerpress/", env!("CARGO_PKG_VERSION"));
 
@@ -34,7 +36,8 @@ pub(super) struct Request<'a> {
     pub(super) is_head: bool,
     /// Fields of a form to be posted; none for reading.
     pub(super) form: Option<String>,
-    pub(super) accept: Option<&'a str>,
+    /// Types of media, each told on a line of its own: there are registries that read but one.
+    pub(super) accept: &'a [&'a str],
     /// What the server is shown.
     pub(super) authorization: Option<String>,
     /// The first byte wanted, where it is not the first there is.
@@ -71,7 +74,7 @@ impl Http {
         let rules = ProxyRules::new(&options.proxies)?;
         let tls = tls::config(&options.tls, registry)?;
         let agent = |proxy: Option<ureq::Proxy>| {
-            ureq::Agent::config_builder()
+            let config = ureq::Agent::config_builder()
                 // The environment is read elsewhere.
                 .proxy(proxy)
                 .tls_config(tls.clone())
@@ -86,8 +89,8 @@ impl Http {
                 .timeout_recv_response(Some(options.timeout))
                 .timeout_per_read(Some(options.timeout))
                 .timeout_per_write(Some(options.timeout))
-                .build()
-                .new_agent()
+                .build();
+            ureq::Agent::with_parts(config, DefaultConnector::default(), PatientResolver)
         };
         Ok(Self {
             direct: agent(None),
@@ -116,8 +119,8 @@ impl Http {
         let mut builder = ureq::http::Request::builder()
             .method(method)
             .uri(url.to_string());
-        if let Some(accept) = request.accept {
-            builder = builder.header(header::ACCEPT, accept);
+        for accept in request.accept {
+            builder = builder.header(header::ACCEPT, *accept);
         }
         if let Some(authorization) = &request.authorization {
             builder = builder.header(header::AUTHORIZATION, authorization);

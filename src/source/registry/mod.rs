@@ -2,14 +2,15 @@
 //!
 //! ```text
 //! http · url · proxies · tls · certificates     one exchange
-//! challenge · credentials · helper · authentication     being let in
-//! client · backoff · refusal     asking until there is an answer
-//! documents · tags               what is read at once
-//! blob · sink · downloads        what is read while it arrives
+//! challenge · auth_file · credentials · helper · authentication     being let in
+//! client · backoff · refusal · trouble     asking until there is an answer
+//! documents · tags · link        what is read at once
+//! blob · sink · kept · downloads        what is read while it arrives
 //! ```
 //! Everything is held against its digest before it is believed or kept. Credentials go to the
 //! registry and to its token server and to nobody else.
 
+mod auth_file;
 mod authentication;
 mod backoff;
 mod blob;
@@ -21,11 +22,14 @@ mod documents;
 mod downloads;
 mod helper;
 mod http;
+mod kept;
+mod link;
 mod proxies;
 mod refusal;
 mod sink;
 mod tags;
 mod tls;
+mod trouble;
 mod url;
 
 use std::cell::RefCell;
@@ -38,10 +42,10 @@ pub(super) use tags::tags;
 
 use self::client::{Client, Waiting};
 use self::downloads::{LayerDownloads, Tally};
+use self::kept::Kept;
 use super::downloads::Downloads;
-use super::registry_options::{CacheChoice, RegistryOptions};
+use super::registry_options::RegistryOptions;
 use super::stored_blob::StoredBlob;
-use crate::cache::Cache;
 use crate::error::Result;
 use crate::oci::{Descriptor, Digest, RegistryReference};
 use crate::progress::Reporter;
@@ -49,7 +53,7 @@ use crate::progress::Reporter;
 /// An image's place in a registry, as the set of blobs that it is.
 pub(super) struct Registry<'a> {
     client: Arc<Client>,
-    cache: Option<Arc<Cache>>,
+    cache: Option<Arc<Kept>>,
     reporter: &'a dyn Reporter,
     /// Read already and right.
     known: RefCell<HashMap<Digest, Vec<u8>>>,
@@ -74,7 +78,7 @@ impl<'a> Registry<'a> {
         reporter: &'a dyn Reporter,
     ) -> Result<Self> {
         let client = Arc::new(Client::connect(reference, options)?);
-        let cache = cache(&options.cache, reporter)?.map(Arc::new);
+        let cache = Kept::open(&options.cache, reporter)?.map(Arc::new);
         Ok(Self {
             layers: RefCell::new(LayerDownloads {
                 client: Arc::clone(&client),
@@ -108,19 +112,5 @@ impl<'a> Registry<'a> {
             reporter: self.reporter,
             stop: &|| false,
         }
-    }
-}
-
-fn cache(choice: &CacheChoice, reporter: &dyn Reporter) -> Result<Option<Cache>> {
-    match choice {
-        CacheChoice::None => Ok(None),
-        CacheChoice::Given(path) => Cache::open(path).map(Some),
-        CacheChoice::Usual(path) => Ok(match Cache::open(path) {
-            Ok(cache) => Some(cache),
-            Err(error) => {
-                reporter.warn(&format!("nothing is kept for the next time: {error}"));
-                None
-            }
-        }),
     }
 }

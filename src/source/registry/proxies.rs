@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use super::url::Url;
+use super::url::{Url, names_a_server};
 use crate::error::{Error, Result};
 use crate::source::registry_options::Proxies;
 
@@ -32,12 +32,12 @@ impl ProxyRules {
             };
             let proxy = ureq::Proxy::new(text).ok().filter(|proxy| {
                 use ureq::ProxyProtocol::{Http, Https};
-                matches!(proxy.protocol(), Http | Https)
+                matches!(proxy.protocol(), Http | Https) && is_whole(proxy, text)
             });
             // What was typed may have a password in it.
             proxy.map(Some).ok_or_else(|| {
                 Error::unsupported(format!(
-                    "{name}: expected a proxy as http://HOST:PORT, found something else"
+                    "{name}: expected a proxy as http://[USER:PASSWORD@]HOST:PORT, letters other than a-z, 0-9, - . _ ~ in a password as %XX, found something else"
                 ))
             })
         };
@@ -63,6 +63,19 @@ impl ProxyRules {
         }
         way
     }
+}
+
+/// Whether a proxy was understood to its end. What cannot be a port would be left out, and a password
+/// with a `/` or `#` in it would end the host before its time; in either case a stranger is spoken to.
+fn is_whole(proxy: &ureq::Proxy, text: &str) -> bool {
+    let authority = proxy.uri().authority().map_or("", |found| found.as_str());
+    let server = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, server)| server);
+    let is_at_the_end = text
+        .rsplit_once('@')
+        .is_none_or(|(_, after)| after.starts_with(server) && authority.contains('@'));
+    names_a_server(server) && is_at_the_end
 }
 
 fn applies(rule: &str, url: &Url) -> bool {
@@ -201,15 +214,45 @@ mod tests {
 
     #[test]
     fn a_proxy_that_is_none_is_refused_without_its_password() {
-        let error = ProxyRules::new(&Proxies {
-            https: Some("socks5://user:secret@host".to_owned()),
-            ..Proxies::default()
-        })
-        .unwrap_err()
-        .to_string();
-        assert!(
-            error.contains("HTTPS_PROXY") && !error.contains("secret"),
-            "{error}"
-        );
+        // A port beyond 65535 was left out, so that port 80 was asked and shown the password (found
+        // by a red team). So were ports that are none, which a password may look like.
+        for wrong in [
+            "socks5://user:secret@host",
+            "http://user:secret@host:99999",
+            "http://user:secret@host:65536/",
+            "user:secret@host:0",
+            "http://user:secret@host:port",
+            "http://user:secret@host:-1",
+            "http://user:12/secret@host:3128",
+            "http://user:12#secret@host:3128",
+            "http://user:12?secret@host:3128",
+            "http://user:secret@:3128",
+            "http://user:secret@",
+            "http://[::1]secret:1",
+        ] {
+            let error = ProxyRules::new(&Proxies {
+                https: Some(wrong.to_owned()),
+                ..Proxies::default()
+            });
+            let error = error.map(|_| wrong).unwrap_err().to_string();
+            assert!(
+                error.contains("HTTPS_PROXY") && !error.contains("secret"),
+                "{wrong}: {error}"
+            );
+        }
+        for right in [
+            "http://user:p%2F@host:3128/",
+            "http://host",
+            "host:3128",
+            "user:pass@host:3128",
+            "https://[::1]:3128",
+            "http://host:",
+        ] {
+            ProxyRules::new(&Proxies {
+                http: Some(right.to_owned()),
+                ..Proxies::default()
+            })
+            .unwrap();
+        }
     }
 }

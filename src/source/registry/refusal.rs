@@ -60,14 +60,16 @@ fn reason(response: &mut Response) -> Option<String> {
         .or(body.message)
 }
 
-/// The error for an answer that is final; `who` had asked, where it is the registry's own.
+/// The error for an answer that is final; `who` had asked, where it is the registry's own, and
+/// `troubles` stood in the way of knowing more of them.
 pub(super) fn error(
     reference: &RegistryReference,
     response: &mut Response,
     who: Option<Who>,
+    troubles: &[String],
 ) -> Error {
     let what = format!("cannot read {}", response.url.shown());
-    error_about(what, reference, response, who)
+    error_about(what, reference, response, who, troubles)
 }
 
 /// The same for an answer of its token server.
@@ -75,13 +77,14 @@ pub(super) fn login_error(
     reference: &RegistryReference,
     response: &mut Response,
     who: Who,
+    troubles: &[String],
 ) -> Error {
     let registry = reference.registry();
     let what = format!(
         "cannot log in at {registry} through {}",
         response.url.shown()
     );
-    error_about(what, reference, response, Some(who))
+    error_about(what, reference, response, Some(who), troubles)
 }
 
 fn error_about(
@@ -89,6 +92,7 @@ fn error_about(
     reference: &RegistryReference,
     response: &mut Response,
     who: Option<Who>,
+    troubles: &[String],
 ) -> Error {
     use std::io::{Error as IoError, ErrorKind};
     let told = told(response);
@@ -97,7 +101,8 @@ fn error_about(
         (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(Who::Nobody)) => (
             ErrorKind::PermissionDenied,
             format!(
-                " (private, or no such repository as {repository}: --creds USER:PASSWORD or docker login names who asks)"
+                " (private, or no such repository as {repository}: --creds USER:PASSWORD or docker login names who asks{})",
+                troubles.iter().map(|trouble| format!("; {trouble}")).collect::<String>()
             ),
         ),
         (StatusCode::UNAUTHORIZED, Some(Who::Somebody)) => (

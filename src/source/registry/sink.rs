@@ -5,14 +5,21 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::kept::Kept;
 use crate::cache::{Cache, PartialBlob};
 use crate::error::{Error, Result};
 use crate::leftovers;
 use crate::oci::{Digest, DigestHasher};
+use crate::progress::Reporter;
 
 /// A blob in the making. It is hashed as it comes.
 pub(super) enum Sink<'a> {
-    Cached(&'a Cache, PartialBlob),
+    Cached {
+        kept: &'a Kept,
+        cache: &'a Cache,
+        partial: PartialBlob,
+        reporter: &'a dyn Reporter,
+    },
     Spooled {
         file: Arc<File>,
         digest: &'a Digest,
@@ -26,12 +33,21 @@ impl<'a> Sink<'a> {
     /// # Errors
     /// [`Error::Io`] where there can be no file.
     pub(super) fn new(
-        cache: Option<&'a Cache>,
+        kept: Option<&'a Kept>,
         work_dir: &'a Path,
         digest: &'a Digest,
+        reporter: &'a dyn Reporter,
     ) -> Result<Self> {
-        if let Some(cache) = cache {
-            return Ok(Self::Cached(cache, cache.partial(digest)?));
+        if let Some(kept) = kept
+            && let Some(cache) = kept.cache()
+            && let Some(partial) = kept.outcome(cache.partial(digest), reporter)?
+        {
+            return Ok(Self::Cached {
+                kept,
+                cache,
+                partial,
+                reporter,
+            });
         }
         let file = leftovers::undisturbed(|| tempfile::tempfile_in(work_dir))
             .map_err(|error| spool_failed(work_dir, error))?;
@@ -47,29 +63,42 @@ impl<'a> Sink<'a> {
     /// The same file, to be read behind the writer.
     pub(super) fn reader(&self) -> Result<Arc<File>> {
         match self {
-            Self::Cached(_, partial) => partial.reader().map(Arc::new),
+            Self::Cached {
+                kept,
+                partial,
+                reporter,
+                ..
+            } => given_up(kept, partial.reader(), *reporter).map(Arc::new),
             Self::Spooled { file, .. } => Ok(Arc::clone(file)),
         }
     }
 
     pub(super) fn written_bytes(&self) -> u64 {
         match self {
-            Self::Cached(_, partial) => partial.written_bytes(),
+            Self::Cached { partial, .. } => partial.written_bytes(),
             Self::Spooled { written_bytes, .. } => *written_bytes,
         }
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         match self {
-            Self::Cached(cache, partial) => partial.write_all(bytes).map_err(|error| {
-                let path = cache.path().display();
-                Error::io(
-                    format!(
-                        "cannot write to the cache {path} (--cache-dir names another directory, --no-cache does without)"
-                    ),
-                    error,
-                )
-            }),
+            Self::Cached {
+                kept,
+                cache,
+                partial,
+                reporter,
+            } => {
+                let written = partial.write_all(bytes).map_err(|error| {
+                    let path = cache.path().display();
+                    Error::io(
+                        format!(
+                            "cannot write to the cache {path} (--cache-dir names another directory, --no-cache does without)"
+                        ),
+                        error,
+                    )
+                });
+                given_up(kept, written, *reporter)
+            }
             Self::Spooled {
                 file,
                 hasher,
@@ -93,7 +122,13 @@ impl<'a> Sink<'a> {
     /// [`Error::BadImage`] where it is something else.
     pub(super) fn finish(self) -> Result<()> {
         match self {
-            Self::Cached(cache, partial) => cache.insert(partial),
+            // What cannot be kept is right all the same, and open.
+            Self::Cached {
+                kept,
+                cache,
+                partial,
+                reporter,
+            } => kept.outcome(cache.insert(partial), reporter).map(drop),
             Self::Spooled { digest, hasher, .. } => {
                 let found = hasher.finish();
                 if found == *digest {
@@ -105,6 +140,14 @@ impl<'a> Sink<'a> {
             }
         }
     }
+}
+
+/// An error all the same, after which the download begins anew without the cache.
+fn given_up<T>(kept: &Kept, outcome: Result<T>, reporter: &dyn Reporter) -> Result<T> {
+    kept.outcome(outcome, reporter)?.ok_or_else(|| {
+        let error = std::io::Error::other("it was given up");
+        Error::io("cannot write to the cache", error)
+    })
 }
 
 fn spool_failed(work_dir: &Path, error: std::io::Error) -> Error {

@@ -1,16 +1,20 @@
 //! The tags of a repository (OCI distribution-spec, "Listing Tags").
 
 use std::collections::{BTreeSet, HashSet};
+use std::hash::{BuildHasher, RandomState};
 
 use serde::Deserialize;
 use ureq::http::StatusCode;
 
-use super::client::{Client, Trouble, Waiting};
+use super::client::{Client, Waiting};
 use super::http::{Request, Response, broke_off};
+use super::link;
+use super::trouble::Trouble;
 use super::url::Url;
 use crate::error::{Error, Result};
 use crate::oci::RegistryReference;
 use crate::progress::Reporter;
+use crate::source::addresses::without_secrets;
 use crate::source::document;
 use crate::source::registry_options::RegistryOptions;
 use crate::source::tags::Tags;
@@ -21,9 +25,29 @@ const MAX_PAGE_BYTES: u64 = 16 << 20;
 /// Tags of one repository: more are nobody's to read.
 const MAX_TAGS: usize = 1_000_000;
 
+/// Pages of one list: of a million tags a hundred on each, the fewest that registries give.
+const MAX_PAGES: usize = 10_000;
+
+/// Bytes of all pages.
+const MAX_LIST_BYTES: u64 = 512 << 20;
+
+/// No tag may be longer (OCI distribution-spec, "Pulling manifests").
+const MAX_TAG_BYTES: usize = 128;
+
 #[derive(Deserialize)]
 struct Page {
-    tags: Option<Vec<String>>,
+    tags: Option<Vec<Option<String>>>,
+}
+
+/// What has come of a list.
+#[derive(Default)]
+struct List {
+    tags: BTreeSet<String>,
+    pages: usize,
+    bytes: u64,
+    /// The URLs that were asked, as numbers: they may be long.
+    asked: HashSet<u64>,
+    numbers: RandomState,
 }
 
 /// Asks for all tags, page after page.
@@ -43,46 +67,67 @@ pub(in crate::source) fn tags(
         reporter,
         stop: &|| false,
     };
-    let mut tags = BTreeSet::new();
-    let mut seen = HashSet::new();
+    let mut list = List::default();
     let mut url = client.url("tags/list")?;
     loop {
-        let (page, next) = page(&client, &url, waiting)?;
-        tags.extend(page.tags.unwrap_or_default());
-        if tags.len() > MAX_TAGS {
-            return Err(failed(
-                &url,
-                &format!("expected at most {MAX_TAGS} tags, found more"),
-            ));
-        }
-        seen.insert(url.to_string());
+        let (bytes, next) = page(&client, &url, waiting)?;
+        list.asked.insert(list.numbers.hash_one(url.to_string()));
+        list.add(&bytes).map_err(|wrong| failed(&url, &wrong))?;
         let Some(next) = next else {
             break;
         };
-        // Credentials go along, so nowhere else; and no list goes round in a circle.
-        if !next.has_origin_of(&url) {
-            let what = format!(
-                "the list is said to go on at {}, another server",
-                next.shown()
-            );
-            return Err(failed(&url, &what));
-        }
-        if seen.contains(&next.to_string()) {
+        // No list goes round in a circle.
+        if list
+            .asked
+            .contains(&list.numbers.hash_one(next.to_string()))
+        {
             return Err(failed(&url, "the list is said to go on where it has been"));
         }
         url = next;
     }
     Ok(Tags {
         repository: reference.full_repository(),
-        tags: tags.into_iter().collect(),
+        tags: list.tags.into_iter().collect(),
     })
 }
 
-fn page(client: &Client, url: &Url, waiting: Waiting<'_>) -> Result<(Page, Option<Url>)> {
+impl List {
+    /// Adds a page; what is wrong with it otherwise, or with so many.
+    fn add(&mut self, bytes: &[u8]) -> std::result::Result<(), String> {
+        self.pages += 1;
+        self.bytes += bytes.len() as u64;
+        let page: Page = serde_json::from_slice(bytes).map_err(|error| {
+            let told = document::shown(&error.to_string());
+            format!("expected a list of tags as JSON, found something else: {told}")
+        })?;
+        let tags = page.tags.into_iter().flatten().flatten();
+        for tag in tags {
+            if tag.len() > MAX_TAG_BYTES {
+                return Err(format!(
+                    "expected tags of at most {MAX_TAG_BYTES} bytes, found one of {}: {}",
+                    tag.len(),
+                    document::shown(&tag)
+                ));
+            }
+            self.tags.insert(tag);
+        }
+        let too_many =
+            |limit: u64, what: &str| Err(format!("expected at most {limit} {what}, found more"));
+        match self {
+            _ if self.tags.len() > MAX_TAGS => too_many(MAX_TAGS as u64, "tags"),
+            _ if self.pages > MAX_PAGES => too_many(MAX_PAGES as u64, "pages of tags"),
+            _ if self.bytes > MAX_LIST_BYTES => too_many(MAX_LIST_BYTES, "bytes of tags"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A page's bytes, and where the list goes on.
+fn page(client: &Client, url: &Url, waiting: Waiting<'_>) -> Result<(Vec<u8>, Option<Url>)> {
     let mut broken = 0;
     loop {
         let request = Request {
-            accept: Some("application/json"),
+            accept: &["application/json"],
             ..Request::default()
         };
         let mut response = client.ask(url, &request, waiting)?;
@@ -94,11 +139,8 @@ fn page(client: &Client, url: &Url, waiting: Waiting<'_>) -> Result<(Page, Optio
         }
         match response.read_at_most(MAX_PAGE_BYTES) {
             Ok(bytes) => {
-                let page = serde_json::from_slice(&bytes).map_err(|error| {
-                    let error = document::shown(&error.to_string());
-                    failed(url, &format!("expected a list of tags as JSON: {error}"))
-                })?;
-                return Ok((page, next(&response, url)));
+                let next = next(&response, url).map_err(|wrong| failed(url, &wrong))?;
+                return Ok((bytes, next));
             }
             Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
                 return Err(failed(
@@ -115,30 +157,24 @@ fn page(client: &Client, url: &Url, waiting: Waiting<'_>) -> Result<(Page, Optio
     }
 }
 
-/// Where the list goes on: `Link: <URL>; rel="next"` (RFC 8288).
-fn next(response: &Response, url: &Url) -> Option<Url> {
-    let links = response.headers.get_all("link");
-    let links = links.iter().filter_map(|link| link.to_str().ok());
-    let next = links.filter_map(next_in).next()?;
-    url.join(next)
-}
-
-fn next_in(link: &str) -> Option<&str> {
-    let mut rest = link;
-    while let Some((_, after)) = rest.split_once('<') {
-        let (target, parameters) = after.split_once('>')?;
-        let end = parameters.find('<').unwrap_or(parameters.len());
-        let own = parameters[..end].to_ascii_lowercase();
-        let is_next = own.split([';', ',']).any(|parameter| {
-            let parameter = parameter.replace([' ', '"'], "");
-            parameter == "rel=next"
-        });
-        if is_next {
-            return Some(target);
-        }
-        rest = &parameters[end..];
-    }
-    None
+/// Where the list goes on. Credentials go along, so it does so on the server that was asked, whatever
+/// the registry calls itself: one behind a gateway knows neither its name nor that TLS is spoken.
+fn next(response: &Response, url: &Url) -> std::result::Result<Option<Url>, String> {
+    let headers = response.headers.get_all("link");
+    let target = link::next(headers.iter().map(|value| value.as_bytes()))
+        .map_err(|wrong| format!("cannot tell where the list goes on: {wrong}"))?;
+    let Some(target) = target else {
+        return Ok(None);
+    };
+    let from = match response.url.has_origin_of(url) {
+        true => &response.url,
+        false => url,
+    };
+    let next = from.join(&target).and_then(|next| next.on_server_of(url));
+    next.map(Some).ok_or_else(|| {
+        let target = document::shown(&without_secrets(&target));
+        format!("the list is said to go on at what is no URL: {target}")
+    })
 }
 
 fn failed(url: &Url, what: &str) -> Error {
@@ -150,23 +186,54 @@ fn failed(url: &Url, what: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::next_in;
+    use super::*;
+
+    fn page(tags: impl IntoIterator<Item = String>) -> Vec<u8> {
+        let tags: Vec<_> = tags.into_iter().collect();
+        serde_json::json!({ "name": "a", "tags": tags })
+            .to_string()
+            .into_bytes()
+    }
 
     #[test]
-    fn the_next_page_is_found_among_other_links() {
-        for (link, target) in [
-            (
-                r#"</v2/a/tags/list?last=x&n=2>; rel="next""#,
-                Some("/v2/a/tags/list?last=x&n=2"),
-            ),
-            ("<x>; rel=next", Some("x")),
-            (r#"<a>; rel="prev", <b>; title="t"; rel="next""#, Some("b")),
-            (r#"<a>; rel="prev""#, None),
-            ("", None),
-            ("<", None),
-            ("<a", None),
+    fn what_stands_for_nothing_is_passed_over() {
+        let mut list = List::default();
+        for body in [
+            &br#"{"tags":null}"#[..],
+            br#"{"tags":["a",null,"b"]}"#,
+            b"{}",
         ] {
-            assert_eq!(next_in(link), target, "{link}");
+            list.add(body).unwrap();
         }
+        assert_eq!(list.tags.into_iter().collect::<String>(), "ab");
+    }
+
+    /// Pages without end were read for ever, as long as each had another address (found by a red team).
+    #[test]
+    fn pages_bytes_tags_and_their_length_have_an_end() {
+        let longest = "x".repeat(MAX_TAG_BYTES);
+        List::default().add(&page([longest.clone()])).unwrap();
+        let told = List::default().add(&page([longest + "x"])).unwrap_err();
+        assert!(
+            told.contains("at most 128 bytes, found one of 129"),
+            "{told}"
+        );
+
+        let mut list = List::default();
+        let last = (0..).find(|_| list.add(b"{}").is_err());
+        assert_eq!(last, Some(MAX_PAGES));
+
+        let mut list = List::default();
+        list.tags.extend((1..MAX_TAGS).map(|tag| tag.to_string()));
+        list.add(&page(["last".to_owned()])).unwrap();
+        let told = list.add(&page(["more".to_owned()])).unwrap_err();
+        assert!(told.contains("at most 1000000 tags"), "{told}");
+
+        let mut list = List {
+            bytes: MAX_LIST_BYTES - 2,
+            ..List::default()
+        };
+        list.add(b"{}").unwrap();
+        assert!(list.add(b"{}").unwrap_err().contains("bytes of tags"));
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use ureq::http::Uri;
 
 use crate::oci::is_loopback;
+use crate::source::addresses::percent_encoded;
 
 /// An absolute `http:` or `https:` URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,9 +16,9 @@ impl Url {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let uri: Uri = text.parse().ok()?;
         let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
-        let authority = uri.authority()?;
-        let has_user = authority.as_str().contains('@');
-        (is_http && !has_user && !authority.host().is_empty()).then_some(Self(uri))
+        let authority = uri.authority()?.as_str();
+        let has_user = authority.contains('@');
+        (is_http && !has_user && names_a_server(authority)).then_some(Self(uri))
     }
 
     /// Where a `Location` or `Link` in an answer from this URL leads.
@@ -69,7 +70,7 @@ impl Url {
     }
 
     /// With more parameters in its query.
-    pub(super) fn with_query(&self, parameters: &[(&str, &str)]) -> Option<Self> {
+    pub(super) fn with_query(&self, parameters: &[(&str, &[u8])]) -> Option<Self> {
         let mut text = self.to_string();
         let mut separator = if self.0.query().is_some() { '&' } else { '?' };
         for (name, value) in parameters {
@@ -78,6 +79,13 @@ impl Url {
             separator = '&';
         }
         Self::parse(&text)
+    }
+
+    /// The same path and query on another URL's server.
+    pub(super) fn on_server_of(&self, other: &Self) -> Option<Self> {
+        let scheme = other.0.scheme_str()?;
+        let path = self.0.path_and_query()?;
+        Self::parse(&format!("{scheme}://{}{path}", other.0.authority()?))
     }
 
     /// For an error: without the query, which may be a secret signature.
@@ -91,23 +99,29 @@ impl Url {
     }
 }
 
+/// Whether this is a host, with or without a port that there can be. A port that is none is none of
+/// a URL's to leave out: who is asked at another would be somebody else.
+pub(super) fn names_a_server(authority: &str) -> bool {
+    let (host, rest) = match authority.find(']') {
+        Some(end) => authority.split_at(end + 1),
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+    };
+    let is_port = match rest.strip_prefix(':') {
+        // As good as left out (RFC 3986, 3.2.3).
+        Some("") => true,
+        Some(port) => {
+            port.bytes().all(|byte| byte.is_ascii_digit())
+                && port.parse::<u16>().is_ok_and(|port| port > 0)
+        }
+        None => rest.is_empty(),
+    };
+    !host.is_empty() && is_port
+}
+
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
-}
-
-/// A value for a query or a form: everything but unreserved letters as `%XX` (RFC 3986, 2.3).
-pub(super) fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]
@@ -136,8 +150,28 @@ mod tests {
             "http://",
             "https://user:secret@h/",
             "http://a b/",
+            "http://h:99999/",
+            "http://h:0/",
+            "http://h:x/",
+            "http://h:+1/",
+            "http://[::1]x/",
         ] {
             assert!(base.join(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_taken_to_another_server_with_its_query() {
+        let registry = url("http://registry:5000/v2/");
+        for (other, moved) in [
+            (
+                "https://inner.test/a/b?last=x&n=1",
+                "http://registry:5000/a/b?last=x&n=1",
+            ),
+            ("https://inner.test", "http://registry:5000/"),
+        ] {
+            let moved_url = url(other).on_server_of(&registry).unwrap();
+            assert_eq!(moved_url.to_string(), moved);
         }
     }
 
@@ -158,7 +192,10 @@ mod tests {
     #[test]
     fn queries_are_encoded_and_not_shown() {
         let url = url("http://h/token?a=b")
-            .with_query(&[("scope", "repository:a/b:pull"), ("account", "ü&x")])
+            .with_query(&[
+                ("scope", b"repository:a/b:pull"),
+                ("account", "ü&x".as_bytes()),
+            ])
             .unwrap();
         assert_eq!(
             url.to_string(),

@@ -3,18 +3,27 @@
 //! What a tar of a tree usually varies by is left out: access and change times, inode numbers,
 //! the order of the directory, the names of users and groups.
 
+mod flags;
+mod linked;
+mod mounts;
+mod own;
 mod sparse;
+mod walk;
 mod xattrs;
 
-use std::collections::HashMap;
-use std::fs::{self, File, Metadata};
+use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
+use std::path::Path;
 
-use rustix::fs::OFlags;
-
+use self::linked::{DirectoryNumber, Link, Linked};
+use self::mounts::{Mounted, Mounts};
+use self::own::OwnOutput;
+use self::walk::{Met, Walk};
+use self::xattrs::Holder;
+use super::pinned::{Identity, Pinned, identity};
 use super::spool::{SpoolWriter, Spooled, Spooler};
 use crate::error::{Error, Result};
 use crate::page_buffer::PageBuffer;
@@ -26,29 +35,53 @@ use crate::warnings::Warnings;
 const BUFFER_BYTES: usize = 256 << 10;
 
 /// Writes everything below `root`, and its own attributes, into a spooled tar. Symbolic links are
-/// kept and never followed; other filesystems mounted inside belong to the tree.
+/// kept and never followed, and nothing outside is reached, whatever others do to the tree
+/// meanwhile. Other filesystems mounted inside belong to the tree, but for those in which the
+/// running kernel speaks; an `output` that is to be made inside does not.
 ///
 /// # Errors
 /// [`Error::Io`] naming the path that cannot be read, or that changed while it was read.
 pub(super) fn write(
     root: &Path,
+    output: Option<&Path>,
     spooler: &Spooler<'_>,
     warnings: &mut Warnings,
 ) -> Result<Spooled> {
     let name = format!("read {}", root.display());
     let meter = spooler.reporter.begin(&name, Unit::Bytes, None);
+    let spool = spooler.writer()?;
+    let own_spool = spool.identity()?;
+    let own_output = output.and_then(OwnOutput::at);
+    let (mut walk, pinned) = Walk::start(root)?;
     let mut writer = TreeWriter {
-        root,
-        spool: spooler.writer()?,
+        spool,
         meter: &*meter,
-        linked: HashMap::new(),
+        linked: Linked::default(),
+        mounts: Mounts::default(),
+        numbers: Vec::new(),
         buffer: PageBuffer::new(BUFFER_BYTES),
     };
+    writer.root(&mut walk, &pinned, warnings)?;
     let limits = spooler.limits;
-    let mut entries = 0_u64;
-    // Names below the root, in reverse: the next is the last.
-    let mut to_do = vec![PathBuf::new()];
-    while let Some(name) = to_do.pop() {
+    let (mut entries, mut name_bytes) = (1_u64, 0_u64);
+    loop {
+        let mut is_wanted = |directory: Identity, name: &std::ffi::OsStr, path: &Path| {
+            let is_own = own_output
+                .as_ref()
+                .is_some_and(|own| own.is(directory, name));
+            if is_own {
+                let path = path.as_os_str().as_bytes();
+                warnings.count("the output lies in the tree and was left out", path);
+            }
+            !is_own
+        };
+        let Some(met) = walk.next(&mut is_wanted)? else {
+            break;
+        };
+        // Where there are no unnamed files, ours may have a name all the same.
+        if identity(&met.pinned.metadata) == own_spool {
+            continue;
+        }
         entries += 1;
         if entries > limits.max_entries {
             return Err(Error::bad_image(format!(
@@ -56,95 +89,109 @@ pub(super) fn write(
                 limits.max_entries
             )));
         }
-        if name.components().count() > limits.max_path_depth {
+        let path = met.path.as_os_str().as_bytes();
+        if walk.depth() > limits.max_path_depth {
             return Err(Error::bad_image(format!(
                 "more than {} directories deep (--max-path-depth raises the limit)",
                 limits.max_path_depth
             ))
-            .in_entry(name.as_os_str().as_bytes()));
+            .in_entry(path));
         }
-        if writer.entry(&name, warnings)? {
-            to_do.extend(writer.children(&name)?.into_iter().rev());
+        // The next step would refuse them too, having taken the memory.
+        name_bytes += path.len() as u64;
+        if name_bytes > limits.max_index_bytes {
+            return Err(Error::bad_image(format!(
+                "names of more than {} bytes (--max-index-bytes raises the limit)",
+                limits.max_index_bytes
+            )));
         }
+        writer.entry(&mut walk, met, warnings)?;
     }
     writer.spool.write_all(&[0; 1024])?;
+    writer.mounts.warn(warnings);
     meter.finish("read");
     writer.spool.finish()
 }
 
 struct TreeWriter<'a> {
-    root: &'a Path,
     spool: SpoolWriter<'a>,
     meter: &'a dyn Meter,
-    /// The first name of what has several, by device and inode.
-    linked: HashMap<(u64, u64), Vec<u8>>,
+    linked: Linked,
+    mounts: Mounts,
+    /// Of the directories from the root down to where the walk is.
+    numbers: Vec<DirectoryNumber>,
     buffer: PageBuffer,
 }
 
 impl TreeWriter<'_> {
-    /// Where `name` is; the root itself is named by nothing.
-    fn path(&self, name: &Path) -> PathBuf {
-        if name.as_os_str().is_empty() {
-            self.root.join(".")
-        } else {
-            self.root.join(name)
-        }
+    fn root(
+        &mut self,
+        walk: &mut Walk<'_>,
+        pinned: &Pinned,
+        warnings: &mut Warnings,
+    ) -> Result<()> {
+        let number = self.linked.directory(0, "".as_ref());
+        self.directory(walk, pinned, Path::new(""), number, warnings)
     }
 
-    /// A directory's children by the bytes of their names.
-    fn children(&self, name: &Path) -> Result<Vec<PathBuf>> {
-        let path = self.path(name);
-        let cannot_list = |error| Error::path("list", &path, error);
-        let mut names = Vec::new();
-        for entry in fs::read_dir(&path).map_err(cannot_list)? {
-            names.push(entry.map_err(cannot_list)?.file_name());
-        }
-        names.sort_by(|one, other| one.as_bytes().cmp(other.as_bytes()));
-        Ok(names.into_iter().map(|child| name.join(child)).collect())
-    }
-
-    /// Writes one entry; whether it is a directory with children to come.
-    fn entry(&mut self, name: &Path, warnings: &mut Warnings) -> Result<bool> {
-        let path = self.path(name);
-        let metadata =
-            fs::symlink_metadata(&path).map_err(|error| Error::path("read", &path, error))?;
+    /// Writes one entry, and goes into it where it is a directory.
+    fn entry(&mut self, walk: &mut Walk<'_>, met: Met, warnings: &mut Warnings) -> Result<()> {
+        let Met { pinned, name, path } = &met;
+        self.numbers.truncate(walk.depth());
+        let above = self.numbers.last().copied().unwrap_or_default();
+        let metadata = &pinned.metadata;
         let file_type = metadata.file_type();
-        if file_type.is_socket() {
-            let name = name.as_os_str().as_bytes();
-            warnings.count("a socket cannot be in an image and was left out", name);
-            return Ok(false);
-        }
-        let mut entry = Entry {
-            path: tar_name(name, file_type.is_dir()),
-            link: Vec::new(),
-            kind: Kind::Directory,
-            mode: metadata.mode() & 0o7777,
-            uid: metadata.uid(),
-            gid: metadata.gid(),
-            mtime: mtime(&metadata),
-            size_bytes: 0,
-            device: (0, 0),
-            records: Vec::new(),
-        };
-        if metadata.nlink() > 1 && !file_type.is_dir() {
-            let key = (metadata.dev(), metadata.ino());
-            if let Some(first) = self.linked.get(&key) {
-                entry.kind = Kind::HardLink;
-                entry.link = first.clone();
-                return self.spool.write_all(&entry.encode()).map(|()| false);
+        if file_type.is_dir() {
+            if self.is_kernels(walk, pinned, path)? {
+                return Ok(());
             }
-            self.linked.insert(key, entry.path.clone());
+            let number = self.linked.directory(above, name);
+            return self.directory(walk, pinned, path, number, warnings);
         }
-        entry.records = xattrs::records(&path)?;
+        let bytes = path.as_os_str().as_bytes();
+        if file_type.is_socket() {
+            warnings.count("a socket cannot be in an image and was left out", bytes);
+            return Ok(());
+        }
+        let device_above = walk.parent().map_or(metadata.dev(), |(device, _)| device);
+        if file_type.is_file() && self.mounts.is_kernel_file(pinned, device_above) {
+            warnings.count(
+                "a file of a kernel filesystem is mounted in the tree and was left out",
+                bytes,
+            );
+            return Ok(());
+        }
+        let mut entry = entry_of(path, metadata);
+        match self.linked.meet(above, name, metadata) {
+            Link::To(first) => {
+                entry.kind = Kind::HardLink;
+                entry.link = first;
+                return self.spool.write_all(&entry.encode());
+            }
+            // Numbers that are not unique are of files with one name each.
+            Link::Changed if metadata.nlink() > 1 => {
+                return Err(changed(&walk.shown(path)));
+            }
+            Link::New | Link::Changed => {}
+        }
         if file_type.is_file() {
-            return self.regular(entry, &path, &metadata).map(|()| false);
+            return self.regular(walk, &met, entry, warnings);
+        }
+        let shown = walk.shown(path);
+        match xattrs::records(Holder::Held(pinned), &shown)? {
+            Some(records) => entry.records = records,
+            None => warnings.count(
+                "extended attributes of links and special files are not to be had without /proc",
+                bytes,
+            ),
         }
         let rdev = metadata.rdev();
         let device = (rustix::fs::major(rdev), rustix::fs::minor(rdev));
         if file_type.is_symlink() {
-            let target = fs::read_link(&path).map_err(|error| Error::path("read", &path, error))?;
+            let target = rustix::fs::readlinkat(pinned.fd(), c"", Vec::new())
+                .map_err(|error| Error::path("read", &shown, error.into()))?;
             entry.kind = Kind::Symlink;
-            entry.link = target.into_os_string().into_vec();
+            entry.link = target.into_bytes();
         } else if file_type.is_fifo() {
             entry.kind = Kind::Fifo;
         } else if file_type.is_char_device() {
@@ -152,26 +199,80 @@ impl TreeWriter<'_> {
         } else if file_type.is_block_device() {
             (entry.kind, entry.device) = (Kind::BlockDevice, device);
         }
-        self.spool.write_all(&entry.encode())?;
-        Ok(file_type.is_dir())
+        self.spool.write_all(&entry.encode())
     }
 
-    fn regular(&mut self, mut entry: Entry, path: &Path, expected: &Metadata) -> Result<()> {
-        let cannot_read = |error| Error::path("read", path, error);
-        let file = File::options()
-            .read(true)
-            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
-            .open(path)
-            .map_err(cannot_read)?;
-        let is_expected = |found: &Metadata| {
-            let identity = |metadata: &Metadata| (metadata.dev(), metadata.ino(), metadata.len());
-            identity(found) == identity(expected) && mtime(found) == mtime(expected)
+    fn directory(
+        &mut self,
+        walk: &mut Walk<'_>,
+        pinned: &Pinned,
+        path: &Path,
+        number: DirectoryNumber,
+        warnings: &mut Warnings,
+    ) -> Result<()> {
+        let fd = walk.open(pinned, path)?;
+        warn_of_flags(&fd, path, warnings);
+        let mut entry = entry_of(path, &pinned.metadata);
+        // What is open always gives them.
+        let records = xattrs::records(Holder::Open(fd.as_fd()), &walk.shown(path))?;
+        entry.records = records.unwrap_or_default();
+        self.spool.write_all(&entry.encode())?;
+        self.numbers.push(number);
+        walk.enter(pinned, fd, path.to_owned())
+    }
+
+    /// Writes an empty directory for one in which the kernel speaks. What it covers is not to be
+    /// seen, so it gets what such a directory has everywhere.
+    fn is_kernels(&mut self, walk: &Walk<'_>, pinned: &Pinned, path: &Path) -> Result<bool> {
+        let Some((device_above, mtime_above)) = walk.parent() else {
+            return Ok(false);
         };
-        let changed = || cannot_read(io::Error::other("changed while it was read"));
-        if !is_expected(&file.metadata().map_err(cannot_read)?) {
-            return Err(changed());
+        let bytes = path.as_os_str().as_bytes();
+        match self.mounts.of_directory(pinned, device_above) {
+            Mounted::Nothing => Ok(false),
+            Mounted::Files(name) => {
+                self.mounts.is_packed(bytes, &name);
+                Ok(false)
+            }
+            Mounted::Kernel(name) => {
+                self.mounts.is_left_out(bytes, &name);
+                let entry = Entry {
+                    mode: 0o755,
+                    uid: 0,
+                    gid: 0,
+                    mtime: mtime_above,
+                    ..entry_of(path, &pinned.metadata)
+                };
+                self.spool.write_all(&entry.encode()).map(|()| true)
+            }
         }
-        entry.kind = Kind::Regular;
+    }
+
+    fn regular(
+        &mut self,
+        walk: &Walk<'_>,
+        met: &Met,
+        mut entry: Entry,
+        warnings: &mut Warnings,
+    ) -> Result<()> {
+        let path = &walk.shown(&met.path);
+        let expected = &met.pinned.metadata;
+        let cannot_read = |error| Error::path("read", path, error);
+        let file = met
+            .pinned
+            .open_at(walk.directory()?, &met.name)
+            .map_err(cannot_read)?;
+        warn_of_flags(&file, &met.path, warnings);
+        // What is open always gives them.
+        let records = xattrs::records(Holder::Open(file.as_fd()), path)?;
+        entry.records = records.unwrap_or_default();
+        let is_expected = |found: &Metadata| {
+            let state = |metadata: &Metadata| (identity(metadata), metadata.len(), mtime(metadata));
+            state(found) == state(expected)
+        };
+        if !is_expected(&file.metadata().map_err(cannot_read)?) {
+            return Err(changed(path));
+        }
         let size_bytes = expected.len();
         let extents = sparse::extents(&file, expected).map_err(cannot_read)?;
         let data_bytes = match &extents {
@@ -198,7 +299,7 @@ impl TreeWriter<'_> {
             .write_all(&[0; 512][..pax::padding(data_bytes)])?;
         let beyond = file.read_at(&mut [0], size_bytes).map_err(cannot_read)?;
         if beyond != 0 || !is_expected(&file.metadata().map_err(cannot_read)?) {
-            return Err(changed());
+            return Err(changed(path));
         }
         Ok(())
     }
@@ -215,6 +316,40 @@ impl TreeWriter<'_> {
             left -= want as u64;
         }
         Ok(())
+    }
+}
+
+fn changed(path: &Path) -> Error {
+    Error::path("read", path, io::Error::other("changed while it was read"))
+}
+
+fn warn_of_flags(file: impl AsFd, path: &Path, warnings: &mut Warnings) {
+    let letters = flags::letters(file);
+    if !letters.is_empty() {
+        let path = tar_name(path, false);
+        let example = [&path, format!(" ({letters})").as_bytes()].concat();
+        warnings.count("file flags, as chattr sets them, are not kept", &example);
+    }
+}
+
+/// What is the same for all types; a directory so far or a regular file.
+fn entry_of(path: &Path, metadata: &Metadata) -> Entry {
+    let is_directory = metadata.is_dir();
+    Entry {
+        path: tar_name(path, is_directory),
+        link: Vec::new(),
+        kind: if is_directory {
+            Kind::Directory
+        } else {
+            Kind::Regular
+        },
+        mode: metadata.mode() & 0o7777,
+        uid: metadata.uid(),
+        gid: metadata.gid(),
+        mtime: mtime(metadata),
+        size_bytes: 0,
+        device: (0, 0),
+        records: Vec::new(),
     }
 }
 

@@ -1,21 +1,55 @@
 //! Extended attributes as pax records, in the form `getxattr` gives them.
 
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use rustix::fs::{lgetxattr, llistxattr};
+use rustix::fs::{fgetxattr, flistxattr, getxattr, listxattr};
 use rustix::io::Errno;
 
+use super::super::pinned::Pinned;
 use crate::error::{Error, Result, escape_path};
 
 /// A key and a value.
 type Record = (Vec<u8>, Vec<u8>);
 
-/// One `SCHILY.xattr.` record for each attribute of `path`, by the bytes of their names. A
-/// symbolic link is not followed.
-pub(super) fn records(path: &Path) -> Result<Vec<Record>> {
+/// Where attributes are read from: never a name, behind which there may be something else by now.
+#[derive(Clone, Copy)]
+pub(super) enum Holder<'a> {
+    /// An open file or directory.
+    Open(BorrowedFd<'a>),
+    /// What is only held: a symbolic link or a special file.
+    Held(&'a Pinned),
+}
+
+impl Holder<'_> {
+    fn names(self) -> Result<Vec<u8>, Errno> {
+        match self {
+            Self::Open(fd) => read_whole(|buffer| flistxattr(fd, buffer)),
+            Self::Held(pinned) => {
+                let path = pinned.path_in_proc();
+                read_whole(|buffer| listxattr(path.as_str(), buffer))
+            }
+        }
+    }
+
+    fn value(self, name: &[u8]) -> Result<Vec<u8>, Errno> {
+        match self {
+            Self::Open(fd) => read_whole(|buffer| fgetxattr(fd, name, buffer)),
+            Self::Held(pinned) => {
+                let path = pinned.path_in_proc();
+                read_whole(|buffer| getxattr(path.as_str(), name, buffer))
+            }
+        }
+    }
+}
+
+/// One `SCHILY.xattr.` record for each attribute, by the bytes of their names. `None` where they
+/// cannot be asked for: those of what is only held, where there is no /proc. `path` is for messages.
+pub(super) fn records(holder: Holder<'_>, path: &Path) -> Result<Option<Vec<Record>>> {
     let failed = |error: Errno| Error::path("read the extended attributes of", path, error.into());
-    let names = match read_whole(|buffer| llistxattr(path, buffer)) {
-        Err(Errno::NOTSUP) => return Ok(Vec::new()),
+    let names = match holder.names() {
+        Err(Errno::NOTSUP) => return Ok(Some(Vec::new())),
+        Err(Errno::NOENT | Errno::NOTDIR) if matches!(holder, Holder::Held(_)) => return Ok(None),
         names => names.map_err(failed)?,
     };
     let mut names: Vec<_> = names
@@ -31,10 +65,14 @@ pub(super) fn records(path: &Path) -> Result<Vec<Record>> {
                 escape_path(name)
             )));
         }
-        let value = read_whole(|buffer| lgetxattr(path, name, buffer)).map_err(failed)?;
+        let value = holder.value(name).map_err(failed)?;
         Ok(([b"SCHILY.xattr.", name].concat(), value))
     };
-    names.into_iter().map(record).collect()
+    names
+        .into_iter()
+        .map(record)
+        .collect::<Result<_>>()
+        .map(Some)
 }
 
 /// Calls `read` with a buffer that holds all it has to say: the kernel's ceiling for names and

@@ -1,6 +1,7 @@
 //! What the record loop makes of tars that no archiver writes, and of those only old ones wrote.
 
 mod bounds;
+mod costs;
 mod entries;
 mod extensions;
 mod sparse;
@@ -24,13 +25,13 @@ use crate::units::Timestamp;
 /// Every tar here is read twice, without and with leaving its files' data out.
 fn index_within(tar: &[u8], limits: &Limits) -> Result<Index> {
     let used = [Used::default()];
-    let read = super::index(tar, limits, &Budget::new(limits, &used, 0));
+    let read = super::index(tar, limits, &Budget::new(limits, &used, &[0], 0));
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(tar).unwrap();
     let stored = StoredBlob::AtHand(FileRegion::whole(file).unwrap());
     let stored = stored.open(&|| false).unwrap();
     let used = [Used::default()];
-    let budget = Budget::new(limits, &used, 0);
+    let budget = Budget::new(limits, &used, &[0], 0);
     let hopped = super::index(PlainTar::new(&stored, &budget, &|| false), limits, &budget);
     match (&read, &hopped) {
         (Ok(read), Ok(hopped)) => {

@@ -91,7 +91,7 @@ fn a_daemon_that_is_long_silent_but_lives_is_waited_for_before_and_within_its_an
         stream.write_all(b"0\r\n\r\n").unwrap();
     });
     let client = Client::connect_within(&fake.host, TEST).unwrap();
-    let mut saved = client.save("app").unwrap();
+    let mut saved = client.save("app", None).unwrap();
     let mut text = String::new();
     saved.tar.read_to_string(&mut text).unwrap();
     assert_eq!((text.as_str(), saved.id.to_string().as_str()), ("abc", ID));
@@ -115,7 +115,7 @@ fn a_daemon_that_answers_nothing_any_more_is_given_up() {
         }
     });
     let client = Client::connect_within(&fake.host, TEST).unwrap();
-    let error = client.save("app").map(drop).unwrap_err().to_string();
+    let error = client.save("app", None).map(drop).unwrap_err().to_string();
     assert!(
         error.contains("nothing came for 1ms, and the daemon does not answer"),
         "{error}"

@@ -1,28 +1,40 @@
-//! Programs that may not wait for the disk.
+//! Programs that may not gain privileges nor, where that is wanted, wait for the disk.
 
 use std::io;
 
-/// Runs `start` on a thread whose children's `fsync` and `fdatasync` do nothing and succeed.
+use rustix::thread::set_no_new_privs;
+
+/// Runs `start` on a thread whose children have `no_new_privs`: that a program is set-user-ID, or
+/// has capabilities of its own, gives it nothing. With `is_unsynced` their `fsync` and `fdatasync` do
+/// nothing and succeed.
 ///
 /// mke2fs, tune2fs and e2fsck (even with `-n`) sync the file that they are given, and so wait until
 /// all of it, and on a busy disk others' files too, has been written. What they sync is not the
 /// output yet. A system call filter (`seccomp(2)`) is the one way to keep a program from it that
 /// needs neither privileges nor the program's help; where the kernel or the architecture has none,
 /// the program syncs and all is well but slower.
-///
-/// The filter comes with `no_new_privs`: what is started cannot gain privileges by set-user-ID.
-pub(super) fn unsynced<T: Send>(start: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+pub(super) fn confined<T: Send>(
+    is_unsynced: bool,
+    start: impl FnOnce() -> io::Result<T> + Send,
+) -> io::Result<T> {
+    // A thread gives neither back: it must be one that does nothing else.
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().spawn_scoped(scope, || {
-            filter::apply();
-            start()
-        })?;
+        let thread = std::thread::Builder::new()
+            .spawn_scoped(scope, || {
+                set_no_new_privs(true)?;
+                if is_unsynced {
+                    filter::apply();
+                }
+                start()
+            })
+            .map_err(|error| {
+                io::Error::new(error.kind(), format!("cannot start a thread: {error}"))
+            })?;
         thread
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
-
 #[cfg(any(
     target_arch = "x86_64",
     target_arch = "aarch64",

@@ -1,0 +1,148 @@
+//! Names that must not stay: `.NAME.PROCESS-NUMBER.partial`.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::fs::{Mode, OFlags, openat, renameat};
+use rustix::io::Errno;
+
+use super::directory::Directory;
+use crate::error::{Error, Result};
+use crate::leftovers::{self, Registration};
+
+/// How many hidden names this process has tried.
+pub(super) static COUNTER: AtomicU32 = AtomicU32::new(0);
+
+/// How often a new file is found locked or renamed by others before that is enough.
+const ATTEMPTS: u32 = 100;
+
+/// Said of a name that others gave to another file.
+pub(super) const TAKEN: &str = "another process has put another file in its place";
+
+const END: &str = ".partial";
+
+/// A hidden name of an open file.
+#[derive(Debug)]
+pub(super) struct HiddenName {
+    directory: Arc<Directory>,
+    name: OsString,
+    file: File,
+    _registration: Registration,
+}
+
+impl HiddenName {
+    /// Makes a file with a hidden name for `output`, and locks it as being in use; says whether
+    /// there are locks.
+    pub fn create(directory: &Arc<Directory>, output: &OsStr) -> Result<(File, Self, bool)> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(0o666);
+        for _ in 0..ATTEMPTS {
+            let make = |name: &OsStr| openat(&directory.fd, name, flags, mode).map(File::from);
+            let (file, name, _registration) = take(directory, output, make)?;
+            let hidden = Self {
+                directory: Arc::clone(directory),
+                name,
+                file: copy(&file, &directory.path)?,
+                _registration,
+            };
+            let has_locks = match file.try_lock() {
+                Ok(()) => true,
+                // Another process thinks it left over, or means to hold us up.
+                Err(TryLockError::WouldBlock) => continue,
+                Err(TryLockError::Error(_)) => false,
+            };
+            // One that thought so before it was locked has removed it.
+            if directory.has(&hidden.name, &file) {
+                return Ok((file, hidden, has_locks));
+            }
+        }
+        let taken = io::Error::other(TAKEN);
+        Err(Error::path("create a file in", &directory.path, taken))
+    }
+
+    /// Gives `file` a hidden name for `output` by `link`.
+    pub fn link(
+        directory: &Arc<Directory>,
+        output: &OsStr,
+        file: &File,
+        link: impl Fn(&OsStr) -> Result<(), Errno>,
+    ) -> Result<Self> {
+        let ((), name, _registration) = take(directory, output, link)?;
+        Ok(Self {
+            directory: Arc::clone(directory),
+            name,
+            file: copy(file, &directory.path)?,
+            _registration,
+        })
+    }
+
+    /// Expects that it has not become another file's name.
+    pub fn expect_of(&self, file: &File) -> Result<()> {
+        if self.directory.has(&self.name, file) {
+            return Ok(());
+        }
+        let path = self.directory.path.join(&self.name);
+        Err(Error::path("rename", &path, io::Error::other(TAKEN)))
+    }
+
+    /// Makes it the name `to` in the same directory.
+    pub fn rename(self, to: &OsStr) -> Result<(), Errno> {
+        let fd = &self.directory.fd;
+        renameat(fd, &self.name, fd, to)
+    }
+}
+
+impl Drop for HiddenName {
+    fn drop(&mut self) {
+        // Either it was renamed and is gone, or nobody wants it. What others put in its place is theirs.
+        self.directory.remove(&self.name, &self.file);
+    }
+}
+
+fn copy(file: &File, directory: &Path) -> Result<File> {
+    file.try_clone()
+        .map_err(|error| Error::path("create a file in", directory, error))
+}
+
+/// Takes a name beside `output` by `create`, which must fail where it is taken: by a process of
+/// the same number in another container, or left by one that was killed.
+fn take<T>(
+    directory: &Directory,
+    output: &OsStr,
+    create: impl Fn(&OsStr) -> Result<T, Errno>,
+) -> Result<(T, OsString, Registration)> {
+    loop {
+        let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let start = start(output);
+        let name = OsString::from(format!("{start}{}-{count}{END}", std::process::id()));
+        let path = directory.path.join(&name);
+        let registration = leftovers::register_file(&path);
+        match create(&name) {
+            Ok(made) => return Ok((made, name, registration)),
+            Err(Errno::EXIST) => {}
+            Err(error) => return Err(Error::path("create", &path, error.into())),
+        }
+    }
+}
+
+/// What all hidden names for an output begin with.
+fn start(output: &OsStr) -> String {
+    // Names end at 255 bytes.
+    let name: String = output.to_string_lossy().chars().take(50).collect();
+    format!(".{name}.")
+}
+
+/// Whether a name was made here for `output`.
+pub fn is_hidden_name(name: &OsStr, output: &OsStr) -> bool {
+    let numbers = || {
+        let rest = name.to_str()?.strip_prefix(&start(output))?;
+        rest.strip_suffix(END)?.split_once('-')
+    };
+    let is_number =
+        |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    numbers().is_some_and(|(process, count)| is_number(process) && is_number(count))
+}

@@ -1,0 +1,91 @@
+//! Several files that get their names at once, or none of them.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, linkat};
+
+use super::PartialFile;
+use super::directory::Directory;
+use super::hidden_name::HiddenName;
+use crate::error::Result;
+use crate::leftovers;
+
+/// Gives files that belong together their names, the last one at last: as long as it has not got
+/// its own, an earlier one of that name is what counts, and the others are taken back. They are in
+/// one directory.
+///
+/// No two processes do this in one directory at the same time, where it can be locked: of two that
+/// make the same outputs, one's all come after the other's.
+///
+/// # Errors
+/// Those of [`PartialFile::persist`]; the files are gone then, and what they replaced is back.
+pub fn persist_together(files: Vec<PartialFile>) -> Result<()> {
+    let lock = files.first().and_then(|file| file.directory.lock());
+    let done = leftovers::commit(|| {
+        let mut named: Vec<Named> = Vec::new();
+        let count = files.len();
+        for (index, mut file) in files.into_iter().enumerate() {
+            let is_last = index + 1 == count;
+            let earlier = if is_last { None } else { Earlier::keep(&file) };
+            if let Err(error) = file.take_name() {
+                for one in named.into_iter().rev() {
+                    one.take_back();
+                }
+                return Err(error);
+            }
+            named.push(Named { file, earlier });
+        }
+        Ok(())
+    });
+    drop(lock);
+    done
+}
+
+/// A file that has its name, and what had it before.
+struct Named {
+    file: PartialFile,
+    earlier: Option<Earlier>,
+}
+
+impl Named {
+    fn take_back(self) {
+        let (directory, name) = (&self.file.directory, &self.file.last_name);
+        if !directory.has(name, &self.file.file) {
+            // Somebody else's by now.
+            return;
+        }
+        match self.earlier {
+            Some(earlier) if earlier.hidden.expect_of(&earlier.file).is_ok() => {
+                let _ = earlier.hidden.rename(name);
+            }
+            _ => directory.remove(name, &self.file.file),
+        }
+    }
+}
+
+/// A file that is about to be replaced, under another name for a moment.
+struct Earlier {
+    file: File,
+    hidden: HiddenName,
+}
+
+impl Earlier {
+    /// `None` where there is none, or where it cannot be kept: filesystems without links, another
+    /// user's file.
+    fn keep(file: &PartialFile) -> Option<Self> {
+        let directory: &Arc<Directory> = &file.directory;
+        let name: &OsString = &file.last_name;
+        let earlier = directory.open_file(name).ok()?;
+        // Else another build might think it left over.
+        let _ = earlier.try_lock();
+        let link =
+            |to: &std::ffi::OsStr| linkat(&directory.fd, name, &directory.fd, to, AtFlags::empty());
+        let hidden = HiddenName::link(directory, name, &earlier, link).ok()?;
+        Some(Self {
+            file: earlier,
+            hidden,
+        })
+    }
+}

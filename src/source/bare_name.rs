@@ -1,0 +1,341 @@
+//! What a name without a transport means where no file is called so.
+//!
+//! A path that is not there must never become a stranger's image: whoever mistypes
+//! `out/stack.tar` must not be given what somebody has put at `docker.io/out/stack.tar`. So a bare
+//! name is asked of a registry only where it can hardly be meant as a path:
+//!
+//! - it has a host, `HOST/NAME`: `localhost`, one with a port, an IP address, or one that ends with
+//!   a domain (`ghcr.io`, not `v1.2`); or it is a single word, `debian:12`, which means one of the
+//!   images that docker itself looks after (`docker.io/library`);
+//! - and it has no ending as files have: behind a host none of archives and disk images, and in a
+//!   single word none at all;
+//! - and what stands before its first slash is nothing in this directory;
+//! - and what stands before its first colon is no transport, ours or others', and is not typed
+//!   almost like one of ours.
+//!
+//! All else is an error that names `docker://`, which says that a registry is meant. What is there
+//! is never taken for something else, be it a link to nowhere or a file that may not be read.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use rustix::io::Errno;
+
+use super::reference::Transport;
+use crate::error::{Error, Result, escape_path};
+use crate::oci::is_loopback;
+
+/// Endings of what people keep images and filesystems in.
+const FILE_ENDINGS: [&str; 36] = [
+    "7z", "bin", "bz2", "cpio", "deb", "dir", "erofs", "ext2", "ext3", "ext4", "gz", "image",
+    "img", "iso", "json", "lz4", "oci", "qcow2", "raw", "rootfs", "rpm", "sfs", "sha256", "sif",
+    "sqfs", "squashfs", "tar", "tbz2", "tgz", "txz", "tzst", "vhd", "vmdk", "xz", "zip", "zst",
+];
+
+/// What other tools, and URLs, begin with.
+const FOREIGN: [&str; 22] = [
+    "archive",
+    "containerd",
+    "containers-storage",
+    "dir",
+    "docker-dir",
+    "docker-tar",
+    "file",
+    "ftp",
+    "http",
+    "https",
+    "image",
+    "local",
+    "ocidir",
+    "oras",
+    "ostree",
+    "path",
+    "podman",
+    "sif",
+    "squashfs",
+    "stdin",
+    "tar",
+    "tarball",
+];
+
+/// Whether anything is called `path`, whatever it is and whoever may read it.
+pub(super) fn is_there(path: &Path) -> bool {
+    match path.symlink_metadata() {
+        Ok(_) => true,
+        Err(error) => !matches!(
+            error.kind(),
+            ErrorKind::NotFound
+                | ErrorKind::NotADirectory
+                | ErrorKind::InvalidFilename
+                | ErrorKind::InvalidInput
+        ),
+    }
+}
+
+/// Refuses a bare name that could be a path or a mistyped transport, where no such file `exists`.
+///
+/// # Errors
+/// [`Error::Io`] for a path that is not there, [`Error::Unsupported`] for a transport that is none;
+/// both with what says what is meant.
+pub(super) fn check(text: &str, exists: impl Fn(&Path) -> bool) -> Result<()> {
+    check_transport(text)?;
+    let Some(why) = looks_like_path(text, exists) else {
+        return Ok(());
+    };
+    let shown = escape_path(text.as_bytes());
+    Err(Error::io(
+        format!("cannot open {shown} ({why}; docker://{shown} means the image of a registry)"),
+        Errno::NOENT.into(),
+    ))
+}
+
+/// Refuses what begins with another tool's transport, or with one of ours mistyped.
+pub(super) fn check_transport(text: &str) -> Result<()> {
+    let Some((word, rest)) = text.split_once(':') else {
+        return check_lone_transport(text);
+    };
+    let is_word = !word.is_empty()
+        && word
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_+".contains(&byte));
+    let lower = word.to_ascii_lowercase();
+    if !is_word || lower == "localhost" {
+        return Ok(());
+    }
+    let refused = |help: String| {
+        Err(Error::unsupported(format!(
+            "no such file, and no transport is called {word}:; {help}"
+        )))
+    };
+    let rest = escape_path(rest.trim_start_matches('/').as_bytes());
+    if lower == "docker" {
+        // An image of docker's own is called so, too.
+        let image = rest.split('/').next_back().unwrap_or_default();
+        return refused(format!(
+            "docker://{rest} and docker-daemon:{rest} are in a registry and a daemon, docker://docker:{image} is docker's own image"
+        ));
+    }
+    if ["http", "https", "ftp"].contains(&lower.as_str()) {
+        return refused(
+            "`curl -L URL | layerpress build -` reads what is downloaded, docker://HOST/NAME is in a registry"
+                .to_owned(),
+        );
+    }
+    if let Some(nearest) = nearest(&lower) {
+        return refused(format!("the nearest is {nearest}{rest}"));
+    }
+    if FOREIGN.contains(&lower.as_str()) {
+        return refused(format!(
+            "a file or a directory is named by its path alone, {rest}"
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses a transport without anything: no image is called so, but for docker's own.
+fn check_lone_transport(text: &str) -> Result<()> {
+    let is_name = |transport: &Transport| transport.name() == text;
+    if Transport::ALL.iter().any(is_name) {
+        return Err(Error::unsupported(format!(
+            "no such file, and a transport without an image: expected {text}:…"
+        )));
+    }
+    Ok(())
+}
+
+/// The transport that `word` is a few slips away from.
+fn nearest(word: &str) -> Option<String> {
+    let slips = |transport: &Transport| distance(word, transport.name());
+    let nearest = Transport::ALL.into_iter().min_by_key(slips)?;
+    let name = nearest.name();
+    let allowed = match name.len() {
+        ..4 => 1,
+        4..7 => 2,
+        _ => 3,
+    };
+    // A word that a longer one begins with, as docker-arch.
+    let begins = word.len() > 6 && name.starts_with(word);
+    (begins || slips(&nearest) <= allowed).then(|| format!("{name}:"))
+}
+
+/// How many letters must be put in, left out, changed or swapped with their neighbours.
+fn distance(one: &str, other: &str) -> usize {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let mut before: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (index, letter) in one.iter().enumerate() {
+        let mut next = vec![index + 1];
+        for (at, theirs) in other.iter().enumerate() {
+            let changed = row[at] + usize::from(letter != theirs);
+            let mut least = changed.min(row[at + 1] + 1).min(next[at] + 1);
+            let is_swapped =
+                index > 0 && at > 0 && *letter == other[at - 1] && one[index - 1] == *theirs;
+            if is_swapped {
+                least = least.min(before[at - 1] + 1);
+            }
+            next.push(least);
+        }
+        before = std::mem::replace(&mut row, next);
+    }
+    row[other.len()]
+}
+
+/// Why a name may be a path, where it may.
+fn looks_like_path(text: &str, exists: impl Fn(&Path) -> bool) -> Option<String> {
+    let name = text.split('@').next().unwrap_or(text);
+    if let Some(ending) = name.rsplit(['/', ':']).find_map(file_ending) {
+        return Some(format!("names of files end with .{ending}"));
+    }
+    let Some((first, _)) = name.split_once('/') else {
+        let word = name.split(':').next().unwrap_or(name);
+        return word
+            .contains('.')
+            .then(|| "names of files have endings".to_owned());
+    };
+    let shown = escape_path(first.as_bytes());
+    if exists(Path::new(first)) {
+        return Some(format!("{shown} is here, so that it is taken for a path"));
+    }
+    let has_host = is_host(first);
+    (!has_host).then(|| format!("{shown} is no registry's host, so that it is taken for a path"))
+}
+
+fn file_ending(component: &str) -> Option<&str> {
+    let (stem, ending) = component.rsplit_once('.')?;
+    let is_known = FILE_ENDINGS.contains(&ending.to_ascii_lowercase().as_str());
+    (is_known && !stem.is_empty()).then_some(ending)
+}
+
+/// Whether a name's first component can hardly be anything but a registry's host.
+fn is_host(first: &str) -> bool {
+    if is_loopback(first) || first.contains(':') {
+        return true;
+    }
+    let is_number = |part: &str| part.parse::<u8>().is_ok();
+    if first.split('.').count() == 4 && first.split('.').all(is_number) {
+        return true;
+    }
+    let domain = first.rsplit_once('.').map(|(_, domain)| domain);
+    domain.is_some_and(|domain| {
+        (domain.len() >= 2 && domain.bytes().all(|byte| byte.is_ascii_alphabetic()))
+            || domain.starts_with("xn--")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str, existing: &[&str]) -> Option<String> {
+        let exists = |path: &Path| existing.iter().any(|own| Path::new(own) == path);
+        check(text, exists).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_registry_is_asked_for_docker_s_own_images_and_for_names_with_a_host_only() {
+        for name in [
+            "debian",
+            "debian:12",
+            "debian:12.5",
+            "registry:2",
+            "httpd:2.4",
+            "ghcr.io/a/b",
+            "ghcr.io/a/b.c:1.0",
+            "docker.io/heroku/heroku:24",
+            "localhost/a",
+            "localhost:5000/a/b:v1",
+            "localhost:5000",
+            "127.0.0.1:5000/x",
+            "10.0.0.1/x",
+            "[::1]:5000/x",
+            "registry:5000/x",
+            "registry.internal/x@sha256:e3b0",
+        ] {
+            assert_eq!(told(name, &[]), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_a_path_is_told_how_a_registry_is_meant() {
+        for (name, existing, why) in [
+            ("out/stack.tar", &[][..], "end with .tar"),
+            ("stack.tar", &[], "end with .tar"),
+            ("stack.tar:x", &[], "end with .tar"),
+            ("stack:a.tar", &[], "end with .tar"),
+            ("fs.img", &[], "end with .img"),
+            ("ghcr.io/a/b.tar", &[], "end with .tar"),
+            ("build.out/stack.TGZ", &[], "end with .TGZ"),
+            ("stack.d", &[], "have endings"),
+            ("stack.d:24", &[], "have endings"),
+            ("out/stack", &[], "out is no registry's host"),
+            ("heroku/heroku:24", &[], "heroku is no registry's host"),
+            ("v1.2/stack", &[], "v1.2 is no registry's host"),
+            ("out.d/stack", &[], "out.d is no registry's host"),
+            ("a/b@sha256:e3b0", &[], "a is no registry's host"),
+            ("ghcr.io/a/b", &["ghcr.io"], "ghcr.io is here"),
+            ("localhost/a", &["localhost"], "localhost is here"),
+        ] {
+            let told = told(name, existing).unwrap_or_else(|| panic!("{name} was let through"));
+            assert!(told.contains(why), "{told}");
+            assert!(told.contains(&format!("docker://{name}")), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_mistyped_transport_is_told_the_nearest_and_a_foreign_one_what_is_read() {
+        for (typed, help) in [
+            ("docker-archiv:b.tar", "docker-archive:b.tar"),
+            ("docker-arhcive:b", "docker-archive:b"),
+            ("dockerarchive:b", "docker-archive:b"),
+            ("docker_archive:b", "docker-archive:b"),
+            ("Docker-Archive:b", "docker-archive:b"),
+            ("docker-deamon:app", "docker-daemon:app"),
+            ("docker-deamon://app", "docker-daemon:app"),
+            ("oci-archve:b", "oci-archive:b"),
+            ("ociarchive:b", "oci-archive:b"),
+            ("OCI:b", "oci:b"),
+            ("oic:b", "oci:b"),
+            ("root:b", "rootfs:b"),
+            ("rootf:b", "rootfs:b"),
+            ("rootsf:b", "rootfs:b"),
+            ("docker:b", "docker://b"),
+            ("docker:/b", "docker://b"),
+            ("docker:24", "docker://docker:24"),
+            ("DOCKER://b", "docker://b"),
+            ("file:b.tar", "by its path alone, b.tar"),
+            ("file:///b.tar", "by its path alone, b.tar"),
+            ("dir:b", "by its path alone"),
+            ("https://example.com/b.tar", "curl"),
+            ("docker-archive", "expected docker-archive:"),
+            ("rootfs", "expected rootfs:"),
+        ] {
+            let told = told(typed, &[]).unwrap_or_else(|| panic!("{typed} was let through"));
+            assert!(told.contains(help), "{told}");
+        }
+    }
+
+    #[test]
+    fn slips_are_counted() {
+        for (one, other, slips) in [
+            ("", "", 0),
+            ("oci", "oci", 0),
+            ("oic", "oci", 1),
+            ("rootf", "rootfs", 1),
+            ("kitten", "sitting", 3),
+            ("", "abc", 3),
+        ] {
+            assert_eq!(distance(one, other), slips, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn a_link_to_nowhere_is_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink("/nowhere/at/all", &link).unwrap();
+        assert!(is_there(&link));
+        assert!(!is_there(&directory.path().join("other")));
+        assert!(!is_there(&link.join("below")));
+        assert!(!is_there(Path::new(&"x".repeat(300))));
+    }
+}

@@ -1,0 +1,289 @@
+//! Docker's contexts: names for daemons, which `docker context create`, Docker Desktop, colima and
+//! rootless docker's set-up write below `~/.docker` (docker/cli, "Context store").
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::host::Tls;
+use crate::error::{Error, Result, escape_path};
+use crate::oci::DigestHasher;
+use crate::source::store::open_regular_file;
+
+/// No file of docker's configuration is larger.
+const MAX_FILE_BYTES: u64 = 4 << 20;
+
+/// The name of what is meant without any context.
+pub(super) const DEFAULT: &str = "default";
+
+/// What a context says of a daemon.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Endpoint {
+    /// Its address; none stands for the usual sockets.
+    pub(super) host: Option<String>,
+    /// How TLS is spoken, where it is.
+    pub(super) tls: Option<Tls>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Described {
+    #[serde(default)]
+    endpoints: BTreeMap<String, DescribedEndpoint>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DescribedEndpoint {
+    host: Option<String>,
+    #[serde(rename = "SkipTLSVerify", default)]
+    skip_tls_verify: bool,
+}
+
+/// The context that `config.json` names as the one in use.
+///
+/// # Errors
+/// What is wrong with the file.
+pub(super) fn current(directory: &Path) -> std::result::Result<Option<String>, String> {
+    let path = directory.join("config.json");
+    let bytes = match read(&path) {
+        Err(error) if is_absent(&error) => return Ok(None),
+        read => read.map_err(|error| format!("{}: {error}", path.display()))?,
+    };
+    // Nothing of what stands there is told: there are passwords in it.
+    let mut values = serde_json::Deserializer::from_slice(&bytes).into_iter::<Value>();
+    let fields = match values.next() {
+        None => return Ok(None),
+        Some(Ok(Value::Object(fields))) => fields,
+        Some(_) => return Err(format!("{}: expected a JSON object", path.display())),
+    };
+    let named = fields
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("currentContext"));
+    match named {
+        Some((_, Value::String(name))) => Ok(Some(name.clone()).filter(|name| !name.is_empty())),
+        None | Some((_, Value::Null)) => Ok(None),
+        Some(_) => Err(format!(
+            "{}: currentContext: expected a text",
+            path.display()
+        )),
+    }
+}
+
+/// Looks up a context that was named by `origin`.
+///
+/// # Errors
+/// [`Error::Io`] where there is no such context or it cannot be read, [`Error::Unsupported`] where it
+/// describes no docker daemon.
+pub(super) fn find(name: &str, origin: &str, directory: Option<&Path>) -> Result<Endpoint> {
+    let shown = escape_path(name.as_bytes());
+    let hint = format!(
+        "({origin} names it; `docker context ls` lists those there are, --docker-host ADDRESS does without)"
+    );
+    let Some(directory) = directory else {
+        return Err(Error::unsupported(format!(
+            "docker context {shown}: there is no home directory to look for it {hint}"
+        )));
+    };
+    let mut hasher = DigestHasher::sha256();
+    hasher.update(name.as_bytes());
+    let id = hasher.finish().digest().to_owned();
+    let path = directory.join("contexts/meta").join(&id).join("meta.json");
+    let bytes = read(&path).map_err(|error| {
+        let what = if is_absent(&error) {
+            format!("there is no docker context {shown} {hint}")
+        } else {
+            format!("cannot read the docker context {shown} {hint}")
+        };
+        Error::io(
+            what,
+            io::Error::new(error.kind(), format!("{}: {error}", path.display())),
+        )
+    })?;
+    let wrong = |what: &str| {
+        Error::unsupported(format!(
+            "docker context {shown}, {}: {what} {hint}",
+            path.display()
+        ))
+    };
+    let described: Described = serde_json::from_slice(&bytes).map_err(|error| {
+        wrong(&format!(
+            "expected a context as docker writes it, found something else at line {}, column {}",
+            error.line(),
+            error.column()
+        ))
+    })?;
+    let Some(endpoint) = described.endpoints.get("docker") else {
+        return Err(wrong("expected an endpoint `docker`, found none"));
+    };
+    Ok(Endpoint {
+        host: endpoint.host.clone().filter(|host| !host.is_empty()),
+        tls: tls(
+            &directory.join("contexts/tls").join(&id).join("docker"),
+            !endpoint.skip_tls_verify,
+        ),
+    })
+}
+
+/// TLS is spoken where there is something for it, or it is said not to be verified.
+fn tls(directory: &Path, verify: bool) -> Option<Tls> {
+    let there = |name: &str| Some(directory.join(name)).filter(|path| path.exists());
+    let (certificate, key) = (there("cert.pem"), there("key.pem"));
+    let tls = Tls {
+        ca: there("ca.pem"),
+        certificate: certificate.zip(key),
+        verify,
+    };
+    let is_meant = !verify || tls.ca.is_some() || tls.certificate.is_some();
+    is_meant.then_some(tls)
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular_file(path)?
+        .take(MAX_FILE_BYTES)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::PathBuf;
+
+    /// Writes a context as docker does; its directory of certificates.
+    pub(in super::super) fn write(directory: &Path, name: &str, meta: &str) -> PathBuf {
+        let mut hasher = DigestHasher::sha256();
+        hasher.update(name.as_bytes());
+        let id = hasher.finish().digest().to_owned();
+        let meta_directory = directory.join("contexts/meta").join(&id);
+        fs::create_dir_all(&meta_directory).unwrap();
+        fs::write(meta_directory.join("meta.json"), meta).unwrap();
+        directory.join("contexts/tls").join(id).join("docker")
+    }
+
+    fn found(directory: &Path, name: &str) -> Result<Endpoint> {
+        find(name, "--docker-context", Some(directory))
+    }
+
+    #[test]
+    fn a_context_has_an_address_and_what_tls_needs() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        let meta = r#"{"Name":"a","Metadata":{"Description":"x"},"Endpoints":{"docker":{"Host":"tcp://h:1","SkipTLSVerify":false},"kubernetes":{}}}"#;
+        let tls_directory = write(directory, "a", meta);
+        let plain = found(directory, "a").unwrap();
+        assert_eq!(
+            (plain.host.as_deref(), plain.tls),
+            (Some("tcp://h:1"), None)
+        );
+        fs::create_dir_all(&tls_directory).unwrap();
+        fs::write(tls_directory.join("ca.pem"), "").unwrap();
+        let tls = found(directory, "a").unwrap().tls.unwrap();
+        assert_eq!(
+            (tls.ca, tls.certificate, tls.verify),
+            (Some(tls_directory.join("ca.pem")), None, true)
+        );
+        fs::write(tls_directory.join("cert.pem"), "").unwrap();
+        fs::write(tls_directory.join("key.pem"), "").unwrap();
+        assert!(
+            found(directory, "a")
+                .unwrap()
+                .tls
+                .unwrap()
+                .certificate
+                .is_some()
+        );
+        write(
+            directory,
+            "b",
+            r#"{"Endpoints":{"docker":{"Host":"","SkipTLSVerify":true}}}"#,
+        );
+        let unverified = found(directory, "b").unwrap();
+        assert_eq!(unverified.host, None);
+        assert!(!unverified.tls.unwrap().verify);
+    }
+
+    #[test]
+    fn what_is_no_context_is_an_error_that_names_it_and_who_named_it() {
+        let directory = tempfile::tempdir().unwrap();
+        for (meta, word) in [
+            (None, "there is no docker context my work"),
+            (Some("{"), "line 1, column 1"),
+            (Some("7"), "as docker writes it"),
+            (Some("[]"), "endpoint `docker`"),
+            (Some("{}"), "endpoint `docker`"),
+            (
+                Some(r#"{"Endpoints":{"kubernetes":{}}}"#),
+                "endpoint `docker`",
+            ),
+        ] {
+            if let Some(meta) = meta {
+                write(directory.path(), "my work", meta);
+            }
+            let told = found(directory.path(), "my work").unwrap_err().to_string();
+            assert!(
+                told.contains(word)
+                    && told.contains("my work")
+                    && told.contains("--docker-context"),
+                "{told}"
+            );
+        }
+        // No name leads anywhere else.
+        for name in ["../../x", "", "a/b", "\u{1b}[2J"] {
+            let told = found(directory.path(), name).unwrap_err().to_string();
+            assert!(told.contains("there is no docker context"), "{told}");
+            assert!(!told.contains('\u{1b}'), "{told:?}");
+        }
+        assert!(find("x", "DOCKER_CONTEXT", None).is_err());
+    }
+
+    #[test]
+    fn the_context_in_use_stands_in_dockers_configuration() {
+        let directory = tempfile::tempdir().unwrap();
+        let current = |text: Option<&str>| {
+            if let Some(text) = text {
+                fs::write(directory.path().join("config.json"), text).unwrap();
+            }
+            current(directory.path())
+        };
+        assert_eq!(current(None), Ok(None));
+        for nothing in [
+            "",
+            "{}",
+            r#"{"currentContext":""}"#,
+            r#"{"currentContext":null}"#,
+        ] {
+            assert_eq!(current(Some(nothing)), Ok(None), "{nothing}");
+        }
+        for named in [
+            r#"{"currentContext":"work","auths":{}}"#,
+            r#"{"CurrentContext":"work"}"#,
+        ] {
+            assert_eq!(current(Some(named)), Ok(Some("work".to_owned())));
+        }
+        for wrong in [
+            "{",
+            "secret",
+            r#"{"currentContext":{"a":"secret"}}"#,
+            r#"["secret"]"#,
+        ] {
+            let told = current(Some(wrong)).unwrap_err();
+            assert!(
+                told.contains("config.json") && !told.contains("secret"),
+                "{told}"
+            );
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! TLS with a daemon.
+
+use std::io;
+use std::path::Path;
+
+use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
+
+use super::host::Tls;
+use crate::error::{Error, Result};
+
+/// Holds the daemon's certificate against its authority's and shows it ours.
+pub(super) fn config(tls: &Tls) -> Result<TlsConfig> {
+    let read = |path: &Path| std::fs::read(path).map_err(|error| Error::path("read", path, error));
+    let wrong = |path: &Path, error: ureq::Error| Error::path("use", path, io::Error::other(error));
+    let certificates = |path: &Path| {
+        let bytes = read(path)?;
+        let items = ureq::tls::parse_pem(&bytes).filter_map(|item| match item {
+            Ok(ureq::tls::PemItem::Certificate(certificate)) => Some(Ok(certificate)),
+            Ok(_) => None,
+            Err(error) => Some(Err(wrong(path, error))),
+        });
+        let found = items.collect::<Result<Vec<Certificate<'static>>>>()?;
+        if found.is_empty() {
+            let error = io::Error::other("expected a certificate in PEM, found none");
+            return Err(Error::path("use", path, error));
+        }
+        Ok(found)
+    };
+    let mut config = TlsConfig::builder().disable_verification(!tls.verify);
+    config = match &tls.ca {
+        Some(path) => config.root_certs(RootCerts::new_with_certs(&certificates(path)?)),
+        None => config.root_certs(RootCerts::PlatformVerifier),
+    };
+    if let Some((certificate, path)) = &tls.certificate {
+        let own = certificates(certificate)?;
+        let key = PrivateKey::from_pem(&read(path)?).map_err(|error| wrong(path, error))?;
+        config = config.client_cert(Some(ClientCert::new_with_certs(&own, key)));
+    }
+    Ok(config.build())
+}

@@ -1,0 +1,319 @@
+//! The documents of a store, each read, hashed and parsed once however often it is pointed at.
+//!
+//! What is kept of them is small: of a manifest its configuration's digest, of a configuration its
+//! platform. The one that is chosen in the end is read once more for the rest.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::rc::Rc;
+
+use super::document::{self, Form};
+use super::store::Store;
+use crate::error::{Error, Result};
+use crate::oci::media_type::{self, LayerKind};
+use crate::oci::{
+    Descriptor, Digest, DigestHasher, ImageConfig, ImageIndex, ImageManifest, Platform,
+};
+
+/// Bytes of all documents that a registry may have read for one image, and of all indexes anywhere:
+/// what is read of them stays in memory.
+const MAX_KEPT_BYTES: u64 = 64 << 20;
+
+/// A store whose documents are remembered.
+pub(super) struct Documents<'a> {
+    pub(super) store: Store<'a>,
+    top: Memo<(), Rc<[Descriptor]>>,
+    types: Memo<Digest, &'static str>,
+    indexes: Memo<Digest, Option<Read<Rc<[Descriptor]>>>>,
+    manifests: Memo<Digest, Option<Read<Manifest>>>,
+    platforms: Memo<Digest, Option<Read<Platform>>>,
+    named: Memo<(u64, u64), NamedConfig>,
+    kept_bytes: Cell<u64>,
+    /// How many documents were read and parsed.
+    parsed: Cell<u64>,
+}
+
+/// What a document says, and how long it is.
+#[derive(Debug, Clone)]
+struct Read<T> {
+    length_bytes: u64,
+    says: T,
+}
+
+/// What a manifest says about what it is.
+#[derive(Debug, Clone)]
+pub(super) struct Manifest {
+    pub config: Descriptor,
+    /// Whether it is an image's and not an artifact's that borrows the form.
+    pub is_image: bool,
+}
+
+/// A docker archive's configuration, which is named by its place.
+#[derive(Debug, Clone)]
+pub(super) struct NamedConfig {
+    pub digest: Digest,
+    pub platform: Platform,
+}
+
+impl<'a> Documents<'a> {
+    pub(super) fn of(store: Store<'a>) -> Self {
+        Self {
+            store,
+            top: Memo::default(),
+            types: Memo::default(),
+            indexes: Memo::default(),
+            manifests: Memo::default(),
+            platforms: Memo::default(),
+            named: Memo::default(),
+            kept_bytes: Cell::new(0),
+            parsed: Cell::new(0),
+        }
+    }
+
+    /// What `read` says that the list at the top has in it.
+    pub(super) fn top(
+        &self,
+        read: impl FnOnce() -> Result<Vec<Descriptor>>,
+    ) -> Result<Rc<[Descriptor]>> {
+        self.top.get((), || read().map(Rc::from))
+    }
+
+    /// What an index lists, `None` where its blob is absent.
+    pub(super) fn index(&self, descriptor: &Descriptor) -> Result<Option<Rc<[Descriptor]>>> {
+        let read = || {
+            let Some(bytes) = self.blob(descriptor, "index")? else {
+                return Ok(None);
+            };
+            if !self.store.keeps_documents() {
+                self.keep(&bytes)?;
+            }
+            let name = format!("index {}", descriptor.digest());
+            index(&bytes, &name).map(|listed| Some(Read::of(&bytes, listed.into())))
+        };
+        let index = self.indexes.get(descriptor.digest().clone(), read)?;
+        held(index, descriptor, "index")
+    }
+
+    /// What a manifest is, `None` where its blob is absent.
+    pub(super) fn manifest(&self, descriptor: &Descriptor) -> Result<Option<Manifest>> {
+        let read = || {
+            let Some(bytes) = self.blob(descriptor, "manifest")? else {
+                return Ok(None);
+            };
+            let name = format!("manifest {}", descriptor.digest());
+            let manifest = manifest(&bytes, &name)?;
+            let is_image = is_image(&manifest);
+            let config = manifest.config;
+            Ok(Some(Read::of(&bytes, Manifest { config, is_image })))
+        };
+        let manifest = self.manifests.get(descriptor.digest().clone(), read)?;
+        held(manifest, descriptor, "manifest")
+    }
+
+    /// The platform that the configuration at `descriptor` names, `None` where its blob is absent.
+    pub(super) fn platform(&self, descriptor: &Descriptor) -> Result<Option<Platform>> {
+        let read = || {
+            let Some(bytes) = self.blob(descriptor, "configuration")? else {
+                return Ok(None);
+            };
+            let name = format!("configuration {}", descriptor.digest());
+            let platform = platform(&bytes, &name)?;
+            Ok(Some(Read::of(&bytes, platform)))
+        };
+        let platform = self.platforms.get(descriptor.digest().clone(), read)?;
+        held(platform, descriptor, "configuration")
+    }
+
+    /// The whole manifest.
+    pub(super) fn whole_manifest(&self, descriptor: &Descriptor) -> Result<Option<ImageManifest>> {
+        let name = format!("manifest {}", descriptor.digest());
+        let bytes = self.blob(descriptor, "manifest")?;
+        bytes.map(|bytes| manifest(&bytes, &name)).transpose()
+    }
+
+    /// The whole configuration.
+    pub(super) fn whole_config(&self, descriptor: &Descriptor) -> Result<Option<ImageConfig>> {
+        let name = format!("configuration {}", descriptor.digest());
+        let bytes = self.blob(descriptor, "configuration")?;
+        bytes
+            .map(|bytes| document::parse(&bytes, &name))
+            .transpose()
+    }
+
+    /// What the configuration in the file called `name` is.
+    pub(super) fn named_config(&self, name: &str) -> Result<NamedConfig> {
+        let shown = named_config_shown(name);
+        let region = self
+            .store
+            .find(name)?
+            .ok_or_else(|| Error::bad_image(format!("{shown}: absent")))?;
+        // One file may have many spellings.
+        let place = (region.offset_bytes, region.length_bytes);
+        self.named.get(place, || {
+            let bytes = self.count(document::read(&region, &shown)?);
+            Ok(NamedConfig {
+                digest: sha256(&bytes),
+                platform: platform(&bytes, &shown)?,
+            })
+        })
+    }
+
+    /// All of the configuration in the file called `name`.
+    pub(super) fn whole_named_config(&self, name: &str) -> Result<ImageConfig> {
+        let shown = named_config_shown(name);
+        match self.store.find(name)? {
+            Some(region) => document::parse(&document::read(&region, &shown)?, &shown),
+            None => Err(Error::bad_image(format!("{shown}: absent"))),
+        }
+    }
+
+    /// The same pointer with what it points at found out where it does not say it.
+    pub(super) fn typed(&self, descriptor: Descriptor) -> Result<Descriptor> {
+        if !descriptor.media_type().is_empty() {
+            return Ok(descriptor);
+        }
+        let media_type = self.types.get(descriptor.digest().clone(), || {
+            let name = format!("manifest {}", descriptor.digest());
+            let bytes = self.blob(&descriptor, "manifest")?;
+            bytes.map_or(Ok(media_type::OCI_MANIFEST), |bytes| {
+                document::media_type_by_form(&bytes, &name)
+            })
+        })?;
+        Ok(descriptor.of_type(media_type))
+    }
+
+    /// How many documents were parsed so far.
+    #[cfg(test)]
+    pub(super) fn parsed(&self) -> u64 {
+        self.parsed.get()
+    }
+
+    fn blob(&self, descriptor: &Descriptor, what: &str) -> Result<Option<Vec<u8>>> {
+        let bytes = document::blob(&self.store, descriptor, what)?;
+        if let Some(bytes) = &bytes
+            && self.store.keeps_documents()
+        {
+            self.keep(bytes)?;
+        }
+        Ok(bytes.map(|bytes| self.count(bytes)))
+    }
+
+    fn count(&self, bytes: Vec<u8>) -> Vec<u8> {
+        self.parsed.set(self.parsed.get() + 1);
+        bytes
+    }
+
+    fn keep(&self, bytes: &[u8]) -> Result<()> {
+        let kept = self.kept_bytes.get().saturating_add(bytes.len() as u64);
+        self.kept_bytes.set(kept);
+        if kept > MAX_KEPT_BYTES {
+            return Err(Error::bad_image(format!(
+                "expected manifests, indexes and configurations of at most {MAX_KEPT_BYTES} bytes together, found more"
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl<T> Read<T> {
+    fn of(bytes: &[u8], says: T) -> Self {
+        Self {
+            length_bytes: bytes.len() as u64,
+            says,
+        }
+    }
+}
+
+/// What a document says, if it is as long as this pointer has it: others may have had it right.
+fn held<T>(read: Option<Read<T>>, descriptor: &Descriptor, what: &str) -> Result<Option<T>> {
+    let Some(read) = read else {
+        return Ok(None);
+    };
+    let name = format!("{what} {}", descriptor.digest());
+    document::check_length(read.length_bytes, descriptor, &name)?;
+    Ok(Some(read.says))
+}
+
+/// What an index lists.
+pub(super) fn index(bytes: &[u8], name: &str) -> Result<Vec<Descriptor>> {
+    document::check_form(bytes, Form::Index, name)?;
+    let index: ImageIndex = document::parse(bytes, name)?;
+    Ok(index.manifests)
+}
+
+fn manifest(bytes: &[u8], name: &str) -> Result<ImageManifest> {
+    document::check_form(bytes, Form::Manifest, name)?;
+    document::parse(bytes, name)
+}
+
+/// Signatures and the like have layers that are no tars, or a configuration of their own kind.
+fn is_image(manifest: &ImageManifest) -> bool {
+    let is_tar =
+        |layer: &Descriptor| media_type::layer_kind(layer.media_type()) != LayerKind::Unknown;
+    media_type::is_image_config(manifest.config.media_type())
+        && (manifest.layers.is_empty() || manifest.layers.iter().any(is_tar))
+}
+
+fn named_config_shown(name: &str) -> String {
+    format!("configuration {}", document::shown(name))
+}
+
+/// What a configuration says about the platform alone: whatever else is in it takes no memory.
+fn platform(bytes: &[u8], name: &str) -> Result<Platform> {
+    use crate::oci::go_json::or_default;
+    #[derive(serde::Deserialize)]
+    struct Outline {
+        #[serde(default, deserialize_with = "or_default")]
+        architecture: String,
+        #[serde(default, deserialize_with = "or_default")]
+        os: String,
+        #[serde(default)]
+        variant: Option<String>,
+    }
+    let outline: Outline = document::parse(bytes, name)?;
+    let config = ImageConfig {
+        architecture: outline.architecture,
+        os: outline.os,
+        variant: outline.variant,
+        ..ImageConfig::default()
+    };
+    Ok(config.platform())
+}
+
+fn sha256(bytes: &[u8]) -> Digest {
+    let mut hasher = DigestHasher::sha256();
+    hasher.update(bytes);
+    hasher.finish()
+}
+
+/// Results by what they were made from; failures, too, are found out once.
+struct Memo<K, T>(RefCell<HashMap<K, Result<T>>>);
+
+impl<K, T> Default for Memo<K, T> {
+    fn default() -> Self {
+        Self(RefCell::default())
+    }
+}
+
+impl<K: Eq + Hash, T: Clone> Memo<K, T> {
+    fn get(&self, key: K, make: impl FnOnce() -> Result<T>) -> Result<T> {
+        if let Some(known) = self.0.borrow().get(&key) {
+            return again(known);
+        }
+        let made = make();
+        let result = again(&made);
+        self.0.borrow_mut().insert(key, made);
+        result
+    }
+}
+
+fn again<T: Clone>(result: &Result<T>) -> Result<T> {
+    match result {
+        Ok(value) => Ok(value.clone()),
+        Err(error) => Err(error.again()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! Whether a file that is about to be replaced is one that the image is read from.
+
+use std::collections::HashSet;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::reference::Reference;
+
+/// A file's place on its disk, the same by whichever name.
+type Identity = (u64, u64);
+
+/// Whether `output`, a file that is there, is part of what `reference` names: its file; a layout's
+/// documents and blobs, wherever they are linked to; anything inside a directory; the file that is
+/// standard input.
+pub fn is_input(reference: &Reference, output: &Path) -> bool {
+    // What is not there cannot be destroyed.
+    let Ok(metadata) = fs::metadata(output) else {
+        return false;
+    };
+    let own = identity(&metadata);
+    let Some(input) = reference.path() else {
+        return reference.is_standard_input() && standard_input() == Some(own);
+    };
+    let Ok(found) = fs::metadata(&input) else {
+        return false;
+    };
+    if !found.is_dir() {
+        return identity(&found) == own;
+    }
+    is_inside(output, &input) || layout_files(&input).contains(&own)
+}
+
+fn identity(metadata: &Metadata) -> Identity {
+    (metadata.dev(), metadata.ino())
+}
+
+fn standard_input() -> Option<Identity> {
+    let file = io::stdin().as_fd().try_clone_to_owned().ok()?;
+    let metadata = fs::File::from(file).metadata().ok()?;
+    metadata.is_file().then(|| identity(&metadata))
+}
+
+/// By the directory that has the name: that is what is changed when a file is replaced.
+fn is_inside(output: &Path, directory: &Path) -> bool {
+    let parent = match output.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    match (parent.canonicalize(), directory.canonicalize()) {
+        (Ok(parent), Ok(directory)) => parent.starts_with(directory),
+        _ => false,
+    }
+}
+
+/// The files of a layout, links followed: build systems link blobs into their layouts.
+fn layout_files(directory: &Path) -> HashSet<Identity> {
+    let mut files = HashSet::new();
+    let mut add = |path: &Path| {
+        let metadata = fs::metadata(path);
+        files.extend(metadata.ok().as_ref().map(identity));
+    };
+    for name in ["oci-layout", "index.json"] {
+        add(&directory.join(name));
+    }
+    let entries = |path: &Path| fs::read_dir(path).into_iter().flatten().flatten();
+    for algorithm in entries(&directory.join("blobs")) {
+        for blob in entries(&algorithm.path()) {
+            add(&blob.path());
+        }
+    }
+    files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsStr;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn every_file_that_an_image_is_read_from_is_its_input_and_no_other() {
+        let guard = tempfile::tempdir().unwrap();
+        let root = guard.path();
+        let put = |name: &str| {
+            let path = root.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, name).unwrap();
+            path
+        };
+        let archive = put("save.tar");
+        let other = put("other");
+        let linked = put("store/blob");
+        let layout = root.join("layout");
+        let of_layout = [
+            put("layout/oci-layout"),
+            put("layout/index.json"),
+            put("layout/blobs/sha256/ab"),
+        ];
+        symlink(&linked, layout.join("blobs/sha256/cd")).unwrap();
+        let inside = put("rootfs/etc/passwd");
+        symlink(root.join("rootfs"), root.join("alias")).unwrap();
+        let is_input = |transport: &str, input: &Path, output: &Path| {
+            let text = format!("{transport}{}", input.display());
+            is_input(&Reference::parse(OsStr::new(&text)).unwrap(), output)
+        };
+        assert!(is_input("", &archive, &archive));
+        assert!(is_input("docker-archive:", &archive, &archive));
+        assert!(!is_input("", &archive, &other));
+        assert!(!is_input("", &archive, &root.join("new")));
+        for file in of_layout.iter().chain([&linked]) {
+            assert!(is_input("oci:", &layout, file), "{}", file.display());
+        }
+        assert!(!is_input("oci:", &layout, &other));
+        assert!(!is_input("oci:", &layout, &layout.join("new")));
+        assert!(is_input("rootfs:", &root.join("rootfs"), &inside));
+        assert!(is_input(
+            "rootfs:",
+            &root.join("rootfs"),
+            &root.join("alias/etc/passwd")
+        ));
+        assert!(is_input("rootfs:", &root.join("alias"), &inside));
+        assert!(!is_input("rootfs:", &root.join("rootfs"), &other));
+        assert!(!is_input("docker://", Path::new("host.example/x"), &other));
+    }
+}

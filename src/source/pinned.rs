@@ -1,0 +1,136 @@
+//! A name held before it is opened, so that what is opened is what was looked at: whoever may write
+//! in its directory can put something else in its place at any moment.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+
+use rustix::fs::{Mode, OFlags, openat};
+use rustix::io::Errno;
+use rustix::path::Arg;
+
+const READING: OFlags = OFlags::RDONLY
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::CLOEXEC);
+
+/// Something in a directory, held without having been opened: no device wakes, no FIFO waits.
+#[derive(Debug)]
+pub(super) struct Pinned {
+    held: File,
+    /// What it is.
+    pub(super) metadata: Metadata,
+}
+
+/// A file's device and inode number.
+pub(super) type Identity = (u64, u64);
+
+pub(super) fn identity(metadata: &Metadata) -> Identity {
+    (metadata.dev(), metadata.ino())
+}
+
+impl Pinned {
+    /// Holds what is called `name` in `directory`; a symbolic link itself.
+    pub(super) fn at(directory: impl AsFd, name: impl Arg) -> io::Result<Self> {
+        Self::with(directory, name, OFlags::NOFOLLOW)
+    }
+
+    /// Holds what `name` leads to, its symbolic links followed.
+    pub(super) fn behind(directory: impl AsFd, name: impl Arg) -> io::Result<Self> {
+        Self::with(directory, name, OFlags::empty())
+    }
+
+    fn with(directory: impl AsFd, name: impl Arg, flags: OFlags) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::CLOEXEC | flags;
+        let held = File::from(openat(directory, name, flags, Mode::empty())?);
+        let metadata = held.metadata()?;
+        Ok(Self { held, metadata })
+    }
+
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.held.as_fd()
+    }
+
+    /// Where /proc shows what is held, also where that is a symbolic link.
+    pub(super) fn path_in_proc(&self) -> String {
+        format!("/proc/self/fd/{}", self.held.as_raw_fd())
+    }
+
+    /// Opens a directory for reading.
+    pub(super) fn open_directory(&self) -> io::Result<OwnedFd> {
+        let flags = READING | OFlags::DIRECTORY;
+        Ok(openat(&self.held, c".", flags, Mode::empty())?)
+    }
+
+    /// Opens a regular file for reading. Without /proc it is opened by its name once more, `flags`
+    /// as before, and is an error where that is another one by now.
+    fn open(&self, directory: impl AsFd, name: impl Arg, flags: OFlags) -> io::Result<File> {
+        if !self.metadata.is_file() {
+            return Err(io::Error::other("not a regular file"));
+        }
+        let path = self.path_in_proc();
+        let file = match rustix::fs::open(path.as_str(), READING, Mode::empty()) {
+            Err(Errno::NOENT | Errno::NOTDIR) => {
+                File::from(openat(directory, name, READING | flags, Mode::empty())?)
+            }
+            opened => File::from(opened?),
+        };
+        if identity(&file.metadata()?) != identity(&self.metadata) {
+            return Err(io::Error::other("changed while it was opened"));
+        }
+        Ok(file)
+    }
+
+    /// Opens the regular file that was held by [`at`](Self::at).
+    pub(super) fn open_at(&self, directory: impl AsFd, name: impl Arg) -> io::Result<File> {
+        self.open(directory, name, OFlags::NOFOLLOW)
+    }
+
+    /// Opens the regular file that was held by [`behind`](Self::behind).
+    pub(super) fn open_behind(&self, directory: impl AsFd, name: impl Arg) -> io::Result<File> {
+        self.open(directory, name, OFlags::empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::CWD;
+    use std::fs;
+    use std::io::Read;
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn what_is_opened_is_what_was_held_whatever_has_its_name_by_now() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::write(at("a"), "first").unwrap();
+        fs::write(at("secret"), "secret").unwrap();
+        let pinned = Pinned::at(CWD, at("a")).unwrap();
+        fs::rename(at("a"), at("away")).unwrap();
+        symlink(at("secret"), at("a")).unwrap();
+        let mut text = String::new();
+        let mut file = pinned.open_at(CWD, at("a")).unwrap();
+        file.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "first");
+        assert!(Pinned::at(CWD, at("a")).unwrap().metadata.is_symlink());
+        assert!(Pinned::behind(CWD, at("a")).unwrap().metadata.is_file());
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_never_opened() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let _listener = UnixListener::bind(&path).unwrap();
+        // To open one is an error of its own.
+        for path in [&path, std::path::Path::new("/dev/null")] {
+            let error = Pinned::behind(CWD, path)
+                .unwrap()
+                .open_behind(CWD, path)
+                .unwrap_err();
+            assert_eq!(error.to_string(), "not a regular file");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Names as they are typed, and what they mean.
+
+use super::*;
+
+const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+fn locate(text: &str, existing: &[&str]) -> (Option<String>, Option<String>) {
+    let location = text
+        .parse::<Reference>()
+        .unwrap()
+        .locate(|path| existing.iter().any(|existing| Path::new(existing) == path))
+        .unwrap();
+    (
+        location.path.map(|path| path.display().to_string()),
+        location.selector.map(|selector| selector.to_string()),
+    )
+}
+
+#[test]
+fn paths_are_split_from_names_as_skopeo_does_and_what_exists_settles_doubts() {
+    let digest = &format!("@{DIGEST}");
+    let with_digest = &format!("oci:d{digest}");
+    let with_colon_digest = &format!("oci:d:{digest}");
+    let bare_digest = &format!("d{digest}");
+    for (text, existing, path, selector) in [
+        ("docker-archive:s.tar", &["s.tar"][..], "s.tar", None),
+        (
+            "docker-archive:s.tar:host:5000/a:1",
+            &["s.tar"],
+            "s.tar",
+            Some("host:5000/a:1"),
+        ),
+        ("docker-archive:s.tar:@2", &["s.tar"], "s.tar", Some("@2")),
+        ("docker-archive:gone:a:1", &[], "gone", Some("a:1")),
+        ("docker-archive:a:b.tar", &["a:b.tar"], "a:b.tar", None),
+        (
+            "docker-archive:a:b.tar:x",
+            &["a:b.tar"],
+            "a:b.tar",
+            Some("x"),
+        ),
+        ("docker-archive:-:x:1", &[], "-", Some("x:1")),
+        ("oci:d:24", &["d", "d:24"], "d", Some("24")),
+        (with_digest, &["d"], "d", Some(digest)),
+        (with_colon_digest, &["d"], "d", Some(digest)),
+        ("oci:user@host", &["user@host"], "user@host", None),
+        ("rootfs:a:b", &[], "a:b", None),
+        ("d:24", &["d", "d:24"], "d:24", None),
+        ("d:24", &["d"], "d", Some("24")),
+        (bare_digest, &["d"], "d", Some(digest)),
+        ("alpine:3", &[], "alpine:3", None),
+    ] {
+        let path = (path != "-").then(|| path.to_owned());
+        let expected = (path, selector.map(str::to_owned));
+        assert_eq!(locate(text, existing), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_name_is_a_registrys_if_it_says_so_or_if_no_such_file_exists() {
+    let registry = |text: &str, existing: &[&str]| {
+        let reference = text.parse::<Reference>().unwrap();
+        let found =
+            reference.registry_reference(|path| existing.iter().any(|own| Path::new(own) == path));
+        found.unwrap().map(|found| found.to_string())
+    };
+    let alpine = Some("docker.io/library/alpine:3".to_owned());
+    assert_eq!(
+        registry("docker://alpine:3", &["alpine:3", "alpine"]),
+        alpine
+    );
+    assert_eq!(registry("alpine:3", &[]), alpine);
+    assert_eq!(registry("alpine:3", &["alpine:3"]), None);
+    assert_eq!(registry("alpine:3", &["alpine"]), None);
+    assert_eq!(
+        registry("docker://out/stack.tar", &[]).as_deref(),
+        Some("docker.io/out/stack.tar:latest")
+    );
+    for path in [
+        "./save.tar",
+        "/tmp/save.tar",
+        "Save.tar",
+        "-",
+        "oci:alpine:3",
+        "rootfs:alpine",
+    ] {
+        assert_eq!(registry(path, &[]), None, "{path}");
+    }
+}
+
+// Found on a machine where out/stack.tar was missing: docker.io was asked for out/stack.tar,
+// which anybody may put there. What is no file was taken for a name of a registry.
+#[test]
+fn a_path_that_is_not_there_is_no_name_of_a_registry() {
+    for (text, code) in [
+        ("out/stack.tar", 3),
+        ("out/stack", 3),
+        ("stack.tar", 3),
+        ("stack.tar:24", 3),
+        ("docker-archiv:b.tar", 5),
+        ("docker-archive", 5),
+        ("file:b.tar", 5),
+        ("docker:b", 5),
+        ("https://example.com/b.tar", 5),
+    ] {
+        let reference = text.parse::<Reference>().unwrap();
+        let error = reference.registry_reference(|_| false).unwrap_err();
+        assert_eq!(error.exit_code(), code, "{error}");
+        let text_of = error.to_string().to_lowercase();
+        assert!(text_of.contains("no such file"), "{error}");
+        // If it is there, it is that.
+        let exists = |path: &Path| path == Path::new(text);
+        assert_eq!(reference.registry_reference(exists).unwrap(), None);
+    }
+}
+
+#[test]
+fn other_tools_transports_are_refused_with_the_way_that_works_today() {
+    for (text, help) in [
+        ("docker://Alpine", "lower-case"),
+        ("docker://", "lower-case"),
+        ("dir:/x", "skopeo copy dir:/x"),
+        ("oci:", "expected a path"),
+        ("docker-daemon:", "expected an image's name or ID"),
+        ("", "expected a path"),
+    ] {
+        let error = text.parse::<Reference>().unwrap_err();
+        assert!(matches!(error, Error::Unsupported { .. }));
+        assert!(error.to_string().contains(help), "{error}");
+    }
+}
+
+#[test]
+fn a_reference_is_shown_as_it_was_typed() {
+    for text in [
+        "oci:d:24",
+        "-",
+        "docker-archive:-",
+        "docker-daemon:app:1",
+        "save.tar",
+        "rootfs:/",
+        "docker://a/b:1",
+    ] {
+        assert_eq!(text.parse::<Reference>().unwrap().to_string(), text);
+    }
+}
+
+#[test]
+fn a_selector_is_an_index_a_digest_or_a_name_and_never_two_of_them() {
+    for wrong in ["", "@", "@-1", "@sha256:12", &format!("a:1@{DIGEST}")] {
+        assert!(wrong.parse::<Selector>().is_err(), "{wrong}");
+    }
+}
