@@ -24,7 +24,16 @@ pub enum Error {
         /// The operating system's word on it.
         source: io::Error,
     },
-    /// The image breaks a rule or one of the limits; its author can mend it.
+    /// What the user named is not there: a tag, a name or a place among images. As with a file that
+    /// is missing, another try may find it.
+    #[error("{place}{what}")]
+    Absent {
+        /// Where it was looked for.
+        place: Box<Place>,
+        /// What was named, and what there is instead.
+        what: String,
+    },
+    /// It is no image, breaks a rule or exceeds a ceiling that a flag raises; its author can mend it.
     #[error("{place}{what}")]
     BadImage {
         /// Where in the image.
@@ -32,7 +41,8 @@ pub enum Error {
         /// What was expected and what was found.
         what: String,
     },
-    /// The image, the option or the machine asks for something layerpress or ext3 cannot do.
+    /// A sound image, an option or the machine asks for something layerpress, ext3 or Linux cannot
+    /// do.
     #[error("{place}{what}")]
     Unsupported {
         /// Where in the image, empty where it is not about an image.
@@ -106,6 +116,14 @@ impl Error {
         Self::io(format!("cannot {verb} {path}"), source)
     }
 
+    /// What was named is not there; the place is added on the way up.
+    pub fn absent(what: impl Into<String>) -> Self {
+        Self::Absent {
+            place: Box::default(),
+            what: what.into(),
+        }
+    }
+
     /// The image is wrong; the place is added on the way up.
     pub fn bad_image(what: impl Into<String>) -> Self {
         Self::BadImage {
@@ -145,7 +163,9 @@ impl Error {
             Self::Io { source, .. } => {
                 *source = io::Error::new(source.kind(), format!("{source}{more}"));
             }
-            Self::BadImage { what, .. } | Self::Unsupported { what, .. } => what.push_str(more),
+            Self::Absent { what, .. }
+            | Self::BadImage { what, .. }
+            | Self::Unsupported { what, .. } => what.push_str(more),
             Self::Tool(text) | Self::Mismatch(text) => text.push_str(more),
             Self::TooSmall { help, .. } => help.push_str(more),
         }
@@ -169,7 +189,10 @@ impl Error {
     }
 
     fn located(mut self, add: impl FnOnce(&mut Place)) -> Self {
-        if let Self::BadImage { place, .. } | Self::Unsupported { place, .. } = &mut self {
+        if let Self::Absent { place, .. }
+        | Self::BadImage { place, .. }
+        | Self::Unsupported { place, .. } = &mut self
+        {
             add(place);
         }
         self
@@ -183,6 +206,10 @@ impl Error {
                 what.clone(),
                 io::Error::new(source.kind(), source.to_string()),
             ),
+            Self::Absent { place, what } => Self::Absent {
+                place: place.clone(),
+                what: what.clone(),
+            },
             Self::BadImage { place, what } => Self::BadImage {
                 place: place.clone(),
                 what: what.clone(),
@@ -210,7 +237,7 @@ impl Error {
     /// The process exit code for this failure; documented in `layerpress --help`.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Io { .. } => 3,
+            Self::Io { .. } | Self::Absent { .. } => 3,
             Self::BadImage { .. } => 4,
             Self::Unsupported { .. } => 5,
             Self::Tool(_) => 6,

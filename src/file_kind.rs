@@ -151,7 +151,7 @@ pub fn expect_ext(head: &[u8], name: &str) -> Result<()> {
 
 fn not_ext(found: &str, name: &str) -> Error {
     let what = format!("expected an ext2, ext3 or ext4 filesystem, found {found}");
-    Error::unsupported(what).in_image(name)
+    Error::bad_image(what).in_image(name)
 }
 
 /// Whether it is an ext filesystem, and no tar that happens to have its mark.

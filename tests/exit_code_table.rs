@@ -269,7 +269,7 @@ const TABLE: &[(&str, i32, Prepare)] = &[
             &[
                 "oci:{in}/layout",
                 "--max-expansion=2",
-                "--max-expansion-from=1M",
+                "--max-expansion-from=1048576",
             ],
         )
     }),
@@ -316,8 +316,8 @@ const TABLE: &[(&str, i32, Prepare)] = &[
             press,
             &[
                 "rootfs:{in}/save.tar",
-                "--max-bytes=9T",
-                "--max-layer-bytes=9T",
+                "--max-bytes=9999999999999",
+                "--max-layer-bytes=9999999999999",
             ],
         )
     }),

@@ -29,8 +29,17 @@ pub(super) fn choices(descriptors: &[Descriptor]) -> Vec<String> {
     choices
 }
 
-/// An error that names what could have been chosen.
+/// An error that names what could have been chosen, where too little was said.
 pub(super) fn several(problem: &str, choices: &[String]) -> Error {
+    told(problem, choices, Error::unsupported)
+}
+
+/// The same where what was said is not there.
+pub(super) fn not_there(problem: &str, choices: &[String]) -> Error {
+    told(problem, choices, Error::absent)
+}
+
+fn told(problem: &str, choices: &[String], error: impl Fn(String) -> Error) -> Error {
     const SHOWN: usize = 20;
     if choices.is_empty() {
         return Error::bad_image("no image: the list of images is empty");
@@ -40,7 +49,7 @@ pub(super) fn several(problem: &str, choices: &[String]) -> Error {
         more => format!(" and {more} more"),
     };
     let shown = choices[..choices.len().min(SHOWN)].join(", ");
-    Error::unsupported(format!(
+    error(format!(
         "{problem}: choose by appending one of {shown}{more}"
     ))
 }

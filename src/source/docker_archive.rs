@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Deserialize;
 
-use super::choice::{self, several};
+use super::choice::{self, not_there, several};
 use super::document;
 use super::documents::Documents;
 use super::layout::{self, Group};
@@ -75,12 +75,12 @@ pub(super) fn find(
             _ => {
                 let shown = document::shown(name);
                 let problem = format!("no image is named {shown}");
-                return Err(several(&problem, &choices(entries)));
+                return Err(not_there(&problem, &choices(entries)));
             }
         },
         Some(Selector::Index(index)) if *index < entries.len() => vec![*index],
         Some(Selector::Index(index)) => {
-            return Err(Error::unsupported(format!(
+            return Err(Error::absent(format!(
                 "@{index}: expected the place of one of {} images, from @0",
                 entries.len()
             )));
@@ -92,7 +92,7 @@ pub(super) fn find(
             None if lists.is_layout => return layout::find(documents, selector, wanted),
             None => {
                 let problem = format!("no image has the ID {digest}");
-                return Err(several(&problem, &choices(entries)));
+                return Err(not_there(&problem, &choices(entries)));
             }
         },
     };

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use super::choice::{self, by_platform, choices, several};
+use super::choice::{self, by_platform, choices, not_there, several};
 use super::document;
 use super::documents::{self, Documents};
 use super::offer::Offer;
@@ -328,7 +328,7 @@ fn by_name(top: &[Descriptor], name: &str) -> Result<Vec<Descriptor>> {
     let shown = document::shown(name);
     if found.is_empty() {
         let problem = format!("no image is named {shown}");
-        return Err(several(&problem, &choices(top)));
+        return Err(not_there(&problem, &choices(top)));
     }
     if is_one_image(&found) || all_have_platforms(&found) {
         return Ok(found);
@@ -340,7 +340,7 @@ fn by_name(top: &[Descriptor], name: &str) -> Result<Vec<Descriptor>> {
 fn by_index(top: &[Descriptor], index: usize) -> Result<Vec<Descriptor>> {
     let found = top.get(index).ok_or_else(|| {
         let count = top.len();
-        Error::unsupported(format!(
+        Error::absent(format!(
             "@{index}: expected the place of one of {count} images, from @0"
         ))
     })?;
@@ -356,7 +356,7 @@ fn by_digest(
         .into_iter()
         .find(|found| found.digest() == digest);
     found.map(|found| vec![found]).ok_or_else(|| {
-        Error::unsupported(format!(
+        Error::absent(format!(
             "@{digest}: the index leads to no manifest of this digest"
         ))
     })

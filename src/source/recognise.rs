@@ -124,7 +124,7 @@ pub(super) fn check_tar(region: &FileRegion) -> Result<()> {
     if is_tar {
         return Ok(());
     }
-    Err(Error::unsupported(format!(
+    Err(Error::bad_image(format!(
         "{}, not a container image: expected a tar (docker save, an OCI archive, a root filesystem), perhaps compressed by gzip or zstd, or a directory",
         file_kind::name(&head)
     )))

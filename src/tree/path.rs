@@ -78,7 +78,7 @@ pub(super) fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
 /// Refuses a name no directory can hold.
 pub(super) fn check_component(component: &[u8]) -> Result<()> {
     if component.len() > NAME_MAX {
-        return Err(Error::bad_image(format!(
+        return Err(Error::unsupported(format!(
             "expected names of at most {NAME_MAX} bytes, found one of {}",
             component.len()
         )));
