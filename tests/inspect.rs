@@ -295,5 +295,5 @@ fn all_platforms_of_an_index_and_all_images_of_an_archive_are_listed() {
         &["--json", "--platform", "linux/arm64"],
     );
     assert_eq!(one.ended_with(0).json()["images"][1]["chosen"], true);
-    inspect(&format!("{archive}:third:1"), &[]).ended_with(5);
+    inspect(&format!("{archive}:third:1"), &[]).ended_with(3);
 }

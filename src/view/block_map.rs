@@ -20,8 +20,8 @@ pub(super) struct Run {
 /// A file's runs, ascending and apart; what is in none is a hole. Ends after the first error.
 ///
 /// Holds one block for each level of the tree. A map can lead back to itself, so that everything
-/// it gives is counted: a sound file has no more blocks than its filesystem, unless files share
-/// blocks (`shared_blocks`), and then its length is the bound.
+/// it gives is counted: a sound file has no more blocks than its filesystem, or a few times as many
+/// where files share blocks (`shared_blocks`).
 #[derive(Debug)]
 pub(super) struct Runs<'a> {
     view: &'a View,
@@ -83,7 +83,7 @@ impl View {
             pending: None,
             next_block: 0,
             end_block,
-            budget: self.image.blocks.min(most),
+            budget: (self.max_data_bytes() / self.image.block_bytes).min(most),
             beyond: "maps more blocks than the filesystem has",
             failed: false,
         })
@@ -265,9 +265,7 @@ impl Runs<'_> {
                 continue;
             }
             piece.count = piece.count.min(self.end_block - piece.file_block);
-            if !self.view.image.shares_blocks() {
-                self.spend(piece.count)?;
-            }
+            self.spend(piece.count)?;
             self.next_block = piece.file_block + piece.count;
             match &mut self.pending {
                 Some(run)

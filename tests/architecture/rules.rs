@@ -219,7 +219,9 @@ fn deeds(source: &Source, room: &str, tokens: &[Token]) -> BTreeSet<String> {
             {
                 tell(token);
             }
-            "Instant" | "SystemTime" if room != "cli" => tell(token),
+            // How long a program may take is no time of day.
+            "Instant" if room != "cli" && room != "command" => tell(token),
+            "SystemTime" if room != "cli" => tell(token),
             // The network, whichever way it is brought in.
             "ureq" | "rustls" if next(1) == "::" && room != "source" => tell(token),
             // Those look into the environment for a directory.

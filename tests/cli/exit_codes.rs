@@ -115,7 +115,7 @@ fn four_is_a_broken_image_and_five_an_unsupported_one() {
     );
     nothing_left(&press);
     fs::write(press.image(), b"\x7fELF and so on").unwrap();
-    build(&press, &[]).failed(5, &["save.tar", "ELF"]);
+    build(&press, &[]).failed(4, &["save.tar", "ELF"]);
     nothing_left(&press);
     let mut command = press.command("build");
     command.arg("containers-storage:debian");

@@ -83,7 +83,7 @@ fn another_image_than_the_one_asked_for_is_refused() {
     let fake = daemon(id, move |stream| send_chunked(stream, &bytes));
     let press = Press::new();
     let ended = build(&press, &fake.address(), "app:1");
-    ended.failed(5, &["docker-daemon:app:1: no image has the ID", &wanted]);
+    ended.failed(3, &["docker-daemon:app:1: no image has the ID", &wanted]);
     assert!(press.left().is_empty());
 }
 
@@ -248,7 +248,7 @@ fn answers_that_are_none_are_errors_that_name_the_daemon() {
     let (_, id) = saved(&image());
     let fake = daemon(id, |stream| send(stream, "200 OK", b"<html>"));
     build(&Press::new(), &fake.address(), "app:1")
-        .failed(5, &["docker-daemon:app:1", "no known form"]);
+        .failed(4, &["docker-daemon:app:1", "no known form"]);
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn refused(reference: &str) -> String {
 
 fn refused_for(reference: &str, platform: Option<&str>) -> String {
     match open_for(reference, platform) {
-        Err(error @ Error::Unsupported { .. }) => error.to_string(),
+        Err(error @ (Error::Unsupported { .. } | Error::Absent { .. })) => error.to_string(),
         other => panic!("{reference}: expected a refusal, found {other:?}"),
     }
 }

@@ -167,7 +167,20 @@ fn every_feature_set_is_listed_printed_and_extracted_as_the_kernel_shows_it() {
             lines.sort();
             lines
         };
-        assert_eq!(sorted(&listed), sorted(&shown), "{what}");
+        // ls quotes what would act on a terminal.
+        let quoted = String::from_utf8_lossy(&listed).contains("'line'$'\\n''break'");
+        assert!(quoted, "{what}");
+        let lines = listed.split(|&byte| byte == b'\n');
+        let rest: Vec<_> = lines.filter(|line| !line.starts_with(b"'line'")).collect();
+        let lines = shown.split(|&byte| byte == b'\n');
+        let expected: Vec<_> = lines
+            .filter(|line| ![&b"line"[..], b"break"].contains(line))
+            .collect();
+        assert_eq!(
+            sorted(&rest.join(&b'\n')),
+            sorted(&expected.join(&b'\n')),
+            "{what}"
+        );
         let printed = succeed(&[OsStr::new("cat"), image, OsStr::new("double")]);
         assert!(printed == fs::read(mounted.mount_point().join("double")).unwrap());
         held += 1;
@@ -232,7 +245,9 @@ fn files_that_share_blocks_are_read_where_the_feature_says_so_and_bounded_where_
         .map(|problem| problem.error.to_string())
         .collect();
     assert!(
-        told.iter().all(|told| told.contains(larger)) && told.len() == 2,
+        told.iter()
+            .all(|told| told.contains("belong to other files"))
+            && told.len() == 2,
         "{told:?}"
     );
     // What looking cost is not more than there is, and a little for each name.
@@ -317,7 +332,7 @@ fn values_in_inodes_of_their_own_are_read_by_every_command() {
     let read = (0..100_000)
         .take_while(|_| view.xattrs(&file.node).is_ok())
         .count();
-    assert!((10_000..20_000).contains(&read), "{read}");
+    assert!((60_000..70_000).contains(&read), "{read}");
 }
 
 #[test]
@@ -389,7 +404,7 @@ fn every_command_says_what_it_was_given_instead_of_a_filesystem() {
             let arguments: Vec<_> = command.iter().map(OsStr::new).collect();
             let output = layerpress(&arguments);
             let told = said(&output);
-            assert_eq!(output.status.code(), Some(5), "{command:?}: {told}");
+            assert_eq!(output.status.code(), Some(4), "{command:?}: {told}");
             assert!(told.contains(text), "{command:?}: {told}");
             assert!(!out.exists() && !point.exists());
         }

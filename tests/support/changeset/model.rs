@@ -198,6 +198,8 @@ impl Model {
                 self.nodes[id].item = item.clone();
                 self.nodes[id].layer = self.layer;
             }
+            // Of a file that is there already, this says nothing.
+            ItemKind::Link(target) if self.is_own_name(target, &path)? => {}
             ItemKind::Link(target) => {
                 if self.is_directory(&path) {
                     self.remove(&path);
@@ -233,6 +235,23 @@ impl Model {
         }
         (node.uid, node.gid, node.mtime) = (header.uid, header.gid, header.mtime);
         node.xattrs.extend(header.xattrs.clone());
+    }
+
+    /// Whether a link's target is the name of a file that stands where the link is to be.
+    fn is_own_name(&mut self, target: &[u8], link: &Path) -> Result<bool, Refused> {
+        let stands = self.at(link).is_some_and(|node| !node.waits);
+        if !stands || self.is_directory(link) {
+            return Ok(false);
+        }
+        let target = clean(target);
+        let Some((name, directory)) = target.split_last() else {
+            return Ok(false);
+        };
+        let Some(mut path) = self.resolve(directory, Missing::Stop(&|_| false))? else {
+            return Ok(false);
+        };
+        path.push(name.clone());
+        Ok(path == *link)
     }
 
     fn link_target(&mut self, target: &[u8], link: &Path) -> Result<Option<usize>, Refused> {
