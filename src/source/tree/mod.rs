@@ -1,7 +1,8 @@
 //! A directory tree becomes a tar: the same tree the same bytes, whoever reads it.
 //!
 //! What a tar of a tree usually varies by is left out: access and change times, inode numbers,
-//! the order of the directory, the names of users and groups.
+//! the order of the directory, the names of users and groups. Where a file has holes is kept as its
+//! filesystem tells it, and filesystems differ in that.
 
 mod flags;
 mod linked;
