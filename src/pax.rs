@@ -64,6 +64,22 @@ pub fn encode_sparse_map(extents: &[Extent], size_bytes: u64) -> Vec<u8> {
     map
 }
 
+/// The keyword of an extended attribute. One cannot hold `=`: that becomes `%3D`, as GNU tar writes
+/// it, and what would be read back as something else gets its `%` written as `%25`.
+pub fn xattr_keyword(name: &[u8]) -> Vec<u8> {
+    let mut keyword = b"SCHILY.xattr.".to_vec();
+    for (at, byte) in name.iter().enumerate() {
+        match byte {
+            b'=' => keyword.extend(b"%3D"),
+            b'%' if matches!(name[at + 1..], [b'2', b'5', ..] | [b'3', b'D' | b'd', ..]) => {
+                keyword.extend(b"%25");
+            }
+            _ => keyword.push(*byte),
+        }
+    }
+    keyword
+}
+
 /// Bytes from `size_bytes` to the next whole tar block.
 pub fn padding(size_bytes: u64) -> usize {
     // Below 512: fits.
@@ -219,6 +235,18 @@ mod tests {
             let digits = record.iter().position(|&byte| byte == b' ').unwrap();
             let text = std::str::from_utf8(&record[..digits]).unwrap();
             assert_eq!(text.parse(), Ok(record.len()));
+        }
+    }
+
+    #[test]
+    fn an_attributes_name_is_escaped_only_where_it_would_be_read_as_another() {
+        for (name, keyword) in [
+            (&b"user.a b\xff"[..], &b"SCHILY.xattr.user.a b\xff"[..]),
+            (b"user.a=b=", b"SCHILY.xattr.user.a%3Db%3D"),
+            (b"user.%3D%25%3d", b"SCHILY.xattr.user.%253D%2525%253d"),
+            (b"user.%=%%2", b"SCHILY.xattr.user.%%3D%%2"),
+        ] {
+            assert_eq!(xattr_keyword(name), keyword);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::{Data, Entry, Sink};
-use crate::error::{Error, Result, escape_path};
+use crate::error::{Error, Result};
 use crate::listing::Kind;
 use crate::pax;
 use crate::view::View;
@@ -128,13 +128,7 @@ fn header(entry: &Entry<'_>, kind: pax::Kind) -> Result<pax::Entry> {
     }
     let mut records = Vec::new();
     for attribute in entry.xattrs {
-        if attribute.name.contains(&b'=') {
-            return Err(Error::unsupported(format!(
-                "an extended attribute with '=' in its name, {}, which a tar cannot hold",
-                escape_path(&attribute.name)
-            )));
-        }
-        let key = [b"SCHILY.xattr.", &attribute.name[..]].concat();
+        let key = pax::xattr_keyword(&attribute.name);
         records.push((key, attribute.value.to_vec()));
     }
     Ok(pax::Entry {

@@ -27,6 +27,8 @@ pub const ROOT_BLOCKS: u32 = 1;
 pub const LOST_FOUND_BLOCKS: u32 = 4;
 
 const TIME_CLAMPED: &str = "time clamped to what inodes hold and e2fsck believes (1901-12-13T20:45:52 to 2310-04-04T16:10:39)";
+const NO_OWNER: &str =
+    "owner 4294967295 kept, but Linux has no such user or group and shows its overflow ID (65534)";
 const SUPERBLOCK_TIME: &str = "time of the filesystem clamped to what its superblock holds (1970-01-01T00:00:01 to 2310-04-04T16:10:39)";
 
 /// A tree's needs.
@@ -96,6 +98,9 @@ pub fn measure(
         xattrs.add(id, &placement);
         if clamped(node.attributes.mtime) != node.attributes.mtime {
             warnings.count_with(TIME_CLAMPED, || path_of(tree, id));
+        }
+        if [node.attributes.uid, node.attributes.gid].contains(&u32::MAX) {
+            warnings.count_with(NO_OWNER, || path_of(tree, id));
         }
         measure_node(tree, id, node, numbers, hash_seed, &mut demand).map_err(named)?;
     }

@@ -170,6 +170,39 @@ fn bsdtar_in_pax_format_loses_nothing() {
     }
 }
 
+/// Bug: bsdtar writes each attribute in two spellings, names percent-encoded in both; the second was
+/// read as another attribute wherever that changes the name. Found by packing such a tree.
+#[test]
+fn an_attribute_that_bsdtar_writes_twice_is_one_whatever_its_name() {
+    if !installed(&["bsdtar", "setfattr"]) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let archive = tempfile::NamedTempFile::new().unwrap();
+    let file = directory.path().join("file");
+    std::fs::write(&file, "x").unwrap();
+    let names = ["user.a b", "user.gr\u{f6}\u{df}e", "user.p%25q", "user.p%q"];
+    for name in names {
+        run(Command::new("setfattr")
+            .args(["-n", name, "-v", name])
+            .arg(&file));
+    }
+    run(Command::new("bsdtar")
+        .args(["--format=pax", "--xattrs", "-C"])
+        .arg(directory.path())
+        .arg("-cf")
+        .arg(archive.path())
+        .arg("file")
+        .env("LC_ALL", "C.UTF-8"));
+    let layers = read_tar(&std::fs::read(archive.path()).unwrap());
+    let found: Vec<_> = layers.changesets[0].entries[0]
+        .xattrs
+        .iter()
+        .map(|xattr| (&*xattr.name, &*xattr.value))
+        .collect();
+    assert_eq!(found, names.map(|name| (name.as_bytes(), name.as_bytes())));
+}
+
 #[test]
 fn python_archives_are_read_in_every_format() {
     if !installed(&["python3", "setfattr", "setfacl"]) {

@@ -83,7 +83,8 @@ fn a_directory_swapped_for_a_link_while_it_is_read_does_not_lead_out_of_the_tree
 }
 
 /// Bug: with the proc of a chroot still mounted, the build ended at a file of this machine's kernel;
-/// devtmpfs would have brought its disks along. Found in other image builders' reports.
+/// devtmpfs would have brought its disks along. A file mounted alone, as the host's resolv.conf is,
+/// was packed without a word. Found in other image builders' reports.
 #[test]
 fn what_the_kernel_mounts_in_a_chroot_is_left_out_and_named_and_other_mounts_are_packed() {
     struct Mounted(PathBuf);
@@ -119,21 +120,38 @@ fn what_the_kernel_mounts_in_a_chroot_is_left_out_and_named_and_other_mounts_are
     mounted.push(Mounted(path.join("home")));
     // A device that is mounted alone is a device, a made-up file is nothing.
     fs::create_dir(path.join("etc")).unwrap();
-    for (name, from) in [("null", "/dev/null"), ("cpuinfo", "/proc/cpuinfo")] {
+    // A file of the host over one's own is told as a directory is.
+    let own = at(&other, "own");
+    for (name, from) in [
+        ("null", "/dev/null"),
+        ("cpuinfo", "/proc/cpuinfo"),
+        ("resolv.conf", own.as_str()),
+    ] {
         fs::write(path.join("etc").join(name), "").unwrap();
         run("mount", &["--bind", from, &at(&path.join("etc"), name)]);
         mounted.push(Mounted(path.join("etc").join(name)));
     }
     let image = open(&format!("rootfs:{}", path.display())).unwrap();
     let expected = [
-        "./", "dev/", "etc/", "etc/null", "home/", "home/own", "proc/", "run/", "run/file", "sys/",
+        "./",
+        "dev/",
+        "etc/",
+        "etc/null",
+        "etc/resolv.conf",
+        "home/",
+        "home/own",
+        "proc/",
+        "run/",
+        "run/file",
+        "sys/",
     ];
     assert_eq!(names(&image), expected);
     assert_says(
         &warnings(&image),
         &[
             "left out, an empty directory standing for each: dev (devtmpfs), proc (proc), sys (sysfs)",
-            "packed with it: home (",
+            "packed with it: etc/null (devtmpfs), etc/resolv.conf (",
+            "home (",
             "run (tmpfs)",
             "etc/cpuinfo",
         ],

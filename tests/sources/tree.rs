@@ -49,6 +49,10 @@ fn make_tree(root: &Path) {
     let none = XattrFlags::empty();
     lsetxattr(root.join("large"), "user.lines", b"a\nb=c\n", none).unwrap();
     lsetxattr(root.join("large"), "user.a", b"", none).unwrap();
+    // Bug: such a name was refused, and one that looks like an escaped one became another.
+    for name in ["user.x=y", "user.x%3Dy", "user.x%253Dy", "user.100% =%"] {
+        lsetxattr(root.join("large"), name, name.as_bytes(), none).unwrap();
+    }
     lsetxattr(root.join("etc"), "user.block", &[b'v'; 3000], none).unwrap();
     if is_root() {
         for (name, kind, major, minor) in [

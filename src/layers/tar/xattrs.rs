@@ -1,6 +1,6 @@
 //! Extended attributes out of pax records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::acl::Acl;
 use super::encoding::{base64, percent};
@@ -26,7 +26,9 @@ pub(super) fn collect(
     warnings: &mut Warnings,
 ) -> Result<Box<[Xattr]>> {
     let mut found: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+    let mut libarchives = BTreeSet::new();
     for (name, value) in extended.with_prefix("LIBARCHIVE.xattr.") {
+        libarchives.insert(name);
         let value = base64(value).ok_or_else(|| {
             Error::bad_image(format!(
                 "expected base64 as value of extended attribute '{}', found something else",
@@ -67,8 +69,10 @@ pub(super) fn collect(
         found.insert(b"security.selinux".into(), [context, b"\0"].concat());
     }
     for (name, value) in extended.with_prefix("SCHILY.xattr.") {
-        // A keyword cannot hold '='; GNU tar writes %3D for it, and %25 for '%'.
-        let name = percent(name, |byte| byte == b'=' || byte == b'%');
+        // A keyword cannot hold '='; GNU tar writes %3D for it, and %25 for '%'. libarchive writes
+        // more of them so, and has the same name in a record of its own.
+        let is_libarchives = libarchives.contains(name);
+        let name = percent(name, |byte| is_libarchives || byte == b'=' || byte == b'%');
         found.insert(name, value.to_vec());
     }
     let mut bytes = 0;
@@ -158,6 +162,21 @@ mod tests {
             ("user.c=d%%20", b""),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_vec()));
+        assert_eq!(found, expected);
+    }
+
+    // A bug: bsdtar writes an attribute in both spellings, the name percent-encoded in both, and the
+    // second was read as another attribute of that name. Found by packing a tree with it.
+    #[test]
+    fn an_attribute_that_libarchive_writes_twice_is_one() {
+        let found = collected(&[
+            ("LIBARCHIVE.xattr.user.a%20b%C3%BC%3D%2520", b"YQ"),
+            ("SCHILY.xattr.user.a%20b%C3%BC%3D%2520", b"a"),
+            // Without the other spelling it is GNU tar's or Go's, who leave a blank as it is.
+            ("SCHILY.xattr.user.c%20", b"b"),
+        ]);
+        let expected = [("user.a b\u{fc}=%20", &b"a"[..]), ("user.c%20", b"b")];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_vec()));
         assert_eq!(found, expected);
     }
 

@@ -1,7 +1,8 @@
 //! A directory tree becomes a tar: the same tree the same bytes, whoever reads it.
 //!
 //! What a tar of a tree usually varies by is left out: access and change times, inode numbers,
-//! the order of the directory, the names of users and groups.
+//! the order of the directory, the names of users and groups. Where a file has holes is kept as its
+//! filesystem tells it, and filesystems differ in that.
 
 mod flags;
 mod linked;
@@ -153,12 +154,7 @@ impl TreeWriter<'_> {
             warnings.count("a socket cannot be in an image and was left out", bytes);
             return Ok(());
         }
-        let device_above = walk.parent().map_or(metadata.dev(), |(device, _)| device);
-        if file_type.is_file() && self.mounts.is_kernel_file(pinned, device_above) {
-            warnings.count(
-                "a file of a kernel filesystem is mounted in the tree and was left out",
-                bytes,
-            );
+        if !file_type.is_symlink() && self.is_kernels_file(walk, pinned, bytes, warnings) {
             return Ok(());
         }
         let mut entry = entry_of(path, metadata);
@@ -228,7 +224,7 @@ impl TreeWriter<'_> {
             return Ok(false);
         };
         let bytes = path.as_os_str().as_bytes();
-        match self.mounts.of_directory(pinned, device_above) {
+        match self.mounts.of(pinned, device_above) {
             Mounted::Nothing => Ok(false),
             Mounted::Files(name) => {
                 self.mounts.is_packed(bytes, &name);
@@ -244,6 +240,34 @@ impl TreeWriter<'_> {
                     ..entry_of(path, &pinned.metadata)
                 };
                 self.spool.write_all(&entry.encode()).map(|()| true)
+            }
+        }
+    }
+
+    /// Whether a file is one that the kernel makes up, mounted over another. What else is mounted so
+    /// is packed and told: in a chroot that was worked in, this machine's `/etc/resolv.conf` is.
+    fn is_kernels_file(
+        &mut self,
+        walk: &Walk<'_>,
+        pinned: &Pinned,
+        path: &[u8],
+        warnings: &mut Warnings,
+    ) -> bool {
+        let metadata = &pinned.metadata;
+        let device_above = walk.parent().map_or(metadata.dev(), |(device, _)| device);
+        match self.mounts.of(pinned, device_above) {
+            Mounted::Nothing => false,
+            Mounted::Kernel(_) if metadata.is_file() => {
+                warnings.count(
+                    "a file of a kernel filesystem is mounted in the tree and was left out",
+                    path,
+                );
+                true
+            }
+            // A device node is one wherever it is from.
+            Mounted::Files(name) | Mounted::Kernel(name) => {
+                self.mounts.is_packed(path, &name);
+                false
             }
         }
     }

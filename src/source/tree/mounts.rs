@@ -39,7 +39,7 @@ const KERNEL: [(&str, u64); 22] = [
 /// Named in a warning; the rest is counted.
 const MAX_NAMED: usize = 20;
 
-/// What a directory is the root of.
+/// What a directory is the root of, or a file in whose place another one is mounted.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Mounted {
     /// Nothing but itself.
@@ -93,10 +93,10 @@ impl Types {
 }
 
 impl Mounts {
-    /// What the directory is the root of, `parent_device` being where the directory above it is.
-    pub(super) fn of_directory(&mut self, directory: &Pinned, parent_device: u64) -> Mounted {
-        let device = device(directory);
-        let found = statx(directory.fd(), c"", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID);
+    /// What is mounted where something stands, `parent_device` being where the directory above it is.
+    pub(super) fn of(&mut self, pinned: &Pinned, parent_device: u64) -> Mounted {
+        let device = device(pinned);
+        let found = statx(pinned.fd(), c"", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID);
         let (is_root, mount) = match found {
             Ok(found)
                 if found
@@ -116,18 +116,12 @@ impl Mounts {
         if !is_root {
             return Mounted::Nothing;
         }
-        let name = self.type_of(mount, device, directory.fd());
+        let name = self.type_of(mount, device, pinned.fd());
         if is_kernels(&name) {
             Mounted::Kernel(name)
         } else {
             Mounted::Files(name)
         }
-    }
-
-    /// Whether a regular file is one that the kernel makes up, mounted over another.
-    pub(super) fn is_kernel_file(&mut self, file: &Pinned, parent_device: u64) -> bool {
-        let device = device(file);
-        device != parent_device && is_kernels(&self.type_of(None, device, file.fd()))
     }
 
     fn type_of(&mut self, mount: Option<u64>, device: u64, fd: BorrowedFd<'_>) -> String {
@@ -159,7 +153,7 @@ impl Mounts {
                 self.left_out,
             ),
             (
-                "other filesystems or directories are mounted in the tree and were packed with it",
+                "other filesystems, directories or files are mounted in the tree and were packed with it",
                 self.packed,
             ),
         ] {

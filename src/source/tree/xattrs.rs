@@ -7,7 +7,8 @@ use rustix::fs::{fgetxattr, flistxattr, getxattr, listxattr};
 use rustix::io::Errno;
 
 use super::super::pinned::Pinned;
-use crate::error::{Error, Result, escape_path};
+use crate::error::{Error, Result};
+use crate::pax;
 
 /// A key and a value.
 type Record = (Vec<u8>, Vec<u8>);
@@ -58,15 +59,8 @@ pub(super) fn records(holder: Holder<'_>, path: &Path) -> Result<Option<Vec<Reco
         .collect();
     names.sort_unstable();
     let record = |name: &[u8]| {
-        if name.contains(&b'=') {
-            return Err(Error::unsupported(format!(
-                "{}: an extended attribute with '=' in its name, {}, which a tar cannot hold",
-                path.display(),
-                escape_path(name)
-            )));
-        }
         let value = holder.value(name).map_err(failed)?;
-        Ok(([b"SCHILY.xattr.", name].concat(), value))
+        Ok((pax::xattr_keyword(name), value))
     };
     names
         .into_iter()
