@@ -55,11 +55,12 @@ fn repository(text: &str) -> Result<RegistryReference> {
             "expected a repository of a registry, docker://[HOST[:PORT]/]NAME, {found}"
         ))
     };
-    let shown = escape_path(text.as_bytes());
     let reference: Reference = text.parse()?;
+    let shown = reference.to_string();
+    let shown = escape_path(shown.as_bytes());
     if let Some(repository) = reference
         .in_registry()
-        .map_err(|error| error.in_image(text))?
+        .map_err(|error| error.in_image(&reference.to_string()))?
     {
         return Ok(repository);
     }

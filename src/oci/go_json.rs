@@ -7,6 +7,16 @@ use std::marker::PhantomData;
 
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+/// The values of a field of an object, in whatever case its name is; one spelt as here comes first.
+pub fn fields<'a>(object: &'a Map<String, Value>, name: &str) -> impl Iterator<Item = &'a Value> {
+    let own = object.get(name);
+    let others = object
+        .iter()
+        .filter(move |(found, _)| *found != name && found.eq_ignore_ascii_case(name));
+    own.into_iter().chain(others.map(|(_, value)| value))
+}
 
 /// A value; null is the empty one.
 pub fn or_default<'de, D: Deserializer<'de>, T>(deserializer: D) -> Result<T, D::Error>

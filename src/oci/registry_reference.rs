@@ -87,6 +87,13 @@ impl FromStr for RegistryReference {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
+        // A URL's query may be a signature, and no name has one.
+        if let Some(end) = text.find(['?', '#']) {
+            return Err(Error::unsupported(format!(
+                "'{}…' is no image name of a registry: expected no ? and no #",
+                crate::error::escape_path(super::without_login(&text[..end]).as_bytes())
+            )));
+        }
         parse(text).map_err(|problem| {
             // What a name and password before a host look like; they are nobody's to read.
             if let Some((user, rest)) = text.rsplit_once('@')

@@ -23,7 +23,7 @@ use rustix::io::Errno;
 
 use super::reference::Transport;
 use crate::error::{Error, Result, escape_path};
-use crate::oci::is_loopback;
+use crate::oci::{is_loopback, without_login};
 
 /// Endings of what people keep images and filesystems in.
 const FILE_ENDINGS: [&str; 36] = [
@@ -107,7 +107,8 @@ pub(super) fn check_transport(text: &str) -> Result<()> {
             "no such file, and no transport is called {word}:; {help}"
         )))
     };
-    let rest = escape_path(rest.trim_start_matches('/').as_bytes());
+    let rest = without_login(rest.trim_start_matches('/'));
+    let rest = escape_path(rest.as_bytes());
     if lower == "docker" {
         // An image of docker's own is called so, too.
         let image = rest.split('/').next_back().unwrap_or_default();

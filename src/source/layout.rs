@@ -183,30 +183,40 @@ fn top(documents: &Documents) -> Result<Rc<[Descriptor]>> {
 }
 
 fn read_top(documents: &Documents) -> Result<Vec<Descriptor>> {
+    let read = |name: &str| {
+        let region = documents.store.find(name)?;
+        region
+            .map(|region| document::read(&region, name))
+            .transpose()
+    };
+    // There are layouts without this file: BuildKit's, for years.
+    if let Some(layout) = read("oci-layout")? {
+        check_version(&layout)?;
+    }
+    let index = read("index.json")?
+        .ok_or_else(|| Error::bad_image("not an OCI image layout: expected the file index.json"))?;
+    let listed = documents::index(&index, "index.json")?;
+    listed
+        .into_iter()
+        .map(|descriptor| documents.typed(descriptor))
+        .collect()
+}
+
+fn check_version(layout: &[u8]) -> Result<()> {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Layout {
         image_layout_version: String,
     }
-    let read = |name: &str| {
-        let region = documents.store.find(name)?.ok_or_else(|| {
-            Error::bad_image(format!("not an OCI image layout: expected the file {name}"))
-        })?;
-        document::read(&region, name)
-    };
-    let layout: Layout = document::parse(&read("oci-layout")?, "oci-layout")?;
+    let layout: Layout = document::parse(layout, "oci-layout")?;
     let version = layout.image_layout_version;
-    if !version.starts_with("1.") {
-        return Err(Error::unsupported(format!(
-            "oci-layout: expected a version 1 layout, found {}",
-            document::shown(&version)
-        )));
+    if version.starts_with("1.") {
+        return Ok(());
     }
-    let listed = documents::index(&read("index.json")?, "index.json")?;
-    listed
-        .into_iter()
-        .map(|descriptor| documents.typed(descriptor))
-        .collect()
+    Err(Error::unsupported(format!(
+        "oci-layout: expected a version 1 layout, found {}",
+        document::shown(&version)
+    )))
 }
 
 /// Everything that `top` leads to, itself included, each once. Indexes whose blobs are absent lead

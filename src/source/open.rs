@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::limits::Limits;
 #[cfg(feature = "network")]
 use crate::oci::Descriptor;
-use crate::oci::Platform;
+use crate::oci::{Platform, without_login};
 use crate::progress::{Reporter, Unit};
 use crate::region::FileRegion;
 use crate::warnings::Warnings;
@@ -424,5 +424,9 @@ fn not_there(path: &Path, reference: &Reference, error: io::Error) -> Error {
     } else {
         ""
     };
-    Error::io(format!("cannot open {}{hint}", path.display()), error)
+    let shown = path.display().to_string();
+    Error::io(
+        format!("cannot open {}{hint}", without_login(&shown)),
+        error,
+    )
 }

@@ -5,14 +5,14 @@ use std::path::Path;
 use super::archive;
 use super::reference::Transport;
 use super::tar_scan::{self, TarScan};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, escape_path};
 use crate::file_kind::{self, HEAD_BYTES};
 use crate::limits::Limits;
 use crate::region::FileRegion;
 
 /// What a directory holds.
 pub(super) fn directory(path: &Path) -> Result<Transport> {
-    if path.join("oci-layout").is_file() {
+    if is_layout(path) {
         return Ok(Transport::Oci);
     }
     if path.join("manifest.json").is_file() {
@@ -23,24 +23,69 @@ pub(super) fn directory(path: &Path) -> Result<Transport> {
     Ok(Transport::RootFs)
 }
 
+/// Whether a directory is a layout: by the file that says so, or by all else that a layout has.
+/// BuildKit left that file out for years (`type=oci,tar=false`), and skopeo and crane do not ask
+/// for it.
+fn is_layout(path: &Path) -> bool {
+    let has_blobs = || path.join("blobs/sha256").is_dir() || path.join("blobs/sha512").is_dir();
+    path.join("oci-layout").is_file() || (path.join("index.json").is_file() && has_blobs())
+}
+
+/// What is in a tar, by the names of its members.
+#[derive(Default)]
+struct Contents {
+    has_manifest: bool,
+    has_layout: bool,
+    has_index: bool,
+    has_blobs: bool,
+    has_repositories: bool,
+    /// Files that docker archives have beside their manifest.
+    has_parts: bool,
+}
+
+impl Contents {
+    fn add(&mut self, name: &[u8]) {
+        match name {
+            b"manifest.json" => self.has_manifest = true,
+            b"oci-layout" => self.has_layout = true,
+            b"index.json" => self.has_index = true,
+            b"repositories" => self.has_repositories = true,
+            _ if name.starts_with(b"blobs/sha256/") || name.starts_with(b"blobs/sha512/") => {
+                self.has_blobs = true;
+            }
+            _ => self.has_parts |= name.ends_with(b".tar") || is_digest(name),
+        }
+    }
+
+    fn is_layout(&self) -> bool {
+        self.has_layout || (self.has_index && self.has_blobs)
+    }
+}
+
 /// What an uncompressed file holds.
 pub(super) fn file(region: &FileRegion, limits: &Limits) -> Result<Transport> {
     check_tar(region)?;
-    let mut has_layout = false;
-    let mut has_repositories = false;
+    let mut contents = Contents::default();
+    // What the one directory has in it that all else is in.
+    let mut inner = Some((None, Contents::default()));
     let mut scan = TarScan::new(region, limits);
     while let Some(member) = scan.next()? {
-        match archive::resolve(b"", &member.name).as_deref() {
-            Some(b"manifest.json") => return Ok(Transport::DockerArchive),
-            Some(b"oci-layout") => has_layout = true,
-            Some(b"repositories") => has_repositories = true,
-            _ => {}
+        let Some(name) = archive::resolve(b"", &member.name) else {
+            continue;
+        };
+        contents.add(&name);
+        if contents.has_manifest {
+            return Ok(Transport::DockerArchive);
         }
+        add_inner(&mut inner, &name);
     }
-    if has_layout {
+    if contents.is_layout() {
         return Ok(Transport::OciArchive);
     }
-    if has_repositories {
+    if let Some((Some(directory), inner)) = inner {
+        refuse_inner(&directory, &inner)?;
+    }
+    if contents.has_repositories {
         return Err(Error::unsupported(
             "an archive of docker before 1.10, without a manifest.json; `docker load` and `docker save` bring it up to date",
         ));
@@ -48,28 +93,61 @@ pub(super) fn file(region: &FileRegion, limits: &Limits) -> Result<Transport> {
     Ok(Transport::RootFs)
 }
 
+fn add_inner(inner: &mut Option<(Option<Vec<u8>>, Contents)>, name: &[u8]) {
+    let Some((directory, contents)) = inner else {
+        return;
+    };
+    // `./` itself is in no directory.
+    let mut components = name.splitn(2, |&byte| byte == b'/');
+    let first = components.next().unwrap_or_default();
+    if first.is_empty() {
+        return;
+    }
+    if directory.get_or_insert_with(|| first.to_vec()) != first {
+        *inner = None;
+    } else if let Some(rest) = components.next() {
+        contents.add(rest);
+    }
+}
+
+/// Refuses a tar of a directory with an image in it, as `tar cf x.tar image/` makes one: as a root
+/// filesystem it would be of no use to anybody.
+fn refuse_inner(directory: &[u8], inner: &Contents) -> Result<()> {
+    let directory = escape_path(directory);
+    let what = if inner.is_layout() {
+        "an OCI image layout"
+    } else if inner.has_manifest && (inner.has_repositories || inner.has_parts) {
+        "an unpacked docker archive (docker save)"
+    } else {
+        return Ok(());
+    };
+    Err(Error::unsupported(format!(
+        "{what} in the directory {directory} of a tar: expected it at the tar's top, as `tar -C {directory} -cf TAR .` packs it; rootfs:PATH takes the tar as a root filesystem all the same"
+    )))
+}
+
 /// What a tar that is to be taken as a root filesystem looks like instead: an image's archive. No
 /// more is read than its first names, up to one that no such archive has.
 pub(super) fn misnamed(region: &FileRegion, limits: &Limits) -> Result<Option<&'static str>> {
     let mut scan = TarScan::new(region, limits);
-    let mut has_layout = false;
+    let mut contents = Contents::default();
     while let Some(member) = scan.next()? {
         let Some(name) = archive::resolve(b"", &member.name) else {
             return Ok(None);
         };
+        contents.add(&name);
         let first = name.split(|&byte| byte == b'/').next().unwrap_or(&name);
         match first {
             b"manifest.json" => return Ok(Some(DOCKER_ARCHIVE)),
-            b"oci-layout" => has_layout = true,
             // ./ itself
-            b"" | b"blobs" | b"index.json" | b"repositories" => {}
+            b"" | b"blobs" | b"oci-layout" | b"index.json" | b"repositories" => {}
             _ if is_digest(first) => {}
             // As jib, bazel and their like call configurations and layers.
             _ if first == name && is_part(first) => {}
             _ => break,
         }
     }
-    Ok(has_layout.then_some(LAYOUT_ARCHIVE))
+    Ok(contents.is_layout().then_some(LAYOUT_ARCHIVE))
 }
 
 const DOCKER_ARCHIVE: &str = "a docker archive (docker save) taken as a root filesystem; docker-archive: takes the image in it";
@@ -82,7 +160,7 @@ const DOCKER_DIRECTORY: &str = "an unpacked docker archive (docker save) taken a
 /// What a directory that is to be taken as a root filesystem looks like instead.
 pub(super) fn misnamed_directory(path: &Path) -> Option<&'static str> {
     let has = |name: &str| path.join(name).is_file();
-    if has("oci-layout") && has("index.json") {
+    if is_layout(path) && has("index.json") {
         return Some(LAYOUT);
     }
     let is_root = ["bin", "etc", "usr", "dev"].map(|name| path.join(name).exists());

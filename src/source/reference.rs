@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use super::bare_name;
 use crate::error::{Error, Result};
-use crate::oci::{Digest, RegistryReference};
+use crate::oci::{Digest, RegistryReference, without_login};
 
 /// An image's name: a transport and what belongs to it, or a bare path.
 ///
@@ -322,7 +322,12 @@ impl fmt::Display for Reference {
             Some(transport) => write!(f, "{}:", transport.name())?,
             None => {}
         }
-        write!(f, "{}", self.details.display())
+        let details = self.details.to_string_lossy();
+        match self.transport {
+            // It may have been meant as a URL with a password in it.
+            None | Some(Transport::DockerDaemon) => f.write_str(&without_login(&details)),
+            Some(_) => f.write_str(&details),
+        }
     }
 }
 

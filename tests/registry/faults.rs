@@ -256,6 +256,29 @@ fn redirects_are_followed_to_their_end_if_they_have_one() {
     );
 }
 
+/// Storages put names of files into the queries of signed URLs, unescaped, and relative ways with `..`:
+/// the first ended the pull, the second went round in a circle (found by what proxies send).
+#[test]
+fn a_redirect_is_followed_whatever_letters_are_in_it() {
+    let Some(stand) = Stand::new() else {
+        return;
+    };
+    let elsewhere = Proxy::before(stand.plain().address);
+    let on = format!("GET /v2/{NAME}/blobs/");
+    let address = elsewhere.address();
+    for name in [
+        "a b",
+        "\u{e4}\u{9700}",
+        "\"a|b\"{}^`<>\\",
+        "100%&b[]=1",
+        "x#y",
+    ] {
+        let query = format!("?fn={name}");
+        let fault = Fault::ToHostWith(address.to_string(), query);
+        finishes(&stand, &on, ALWAYS, fault);
+    }
+}
+
 #[test]
 fn a_manifest_under_another_digest_than_its_header_says_is_refused() {
     let Some(stand) = Stand::new() else {

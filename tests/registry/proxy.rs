@@ -37,6 +37,8 @@ pub enum Fault {
     Header(&'static str, String),
     /// Redirects to the same path at another host.
     ToHost(String),
+    /// The same, with this query.
+    ToHostWith(String, String),
     /// The byte at this place of the body is another.
     WrongByte(u64),
     /// A whole body and its true length, but so many bytes are missing at the end.
@@ -160,9 +162,11 @@ impl State {
         match fault {
             Some(Fault::Answer(bytes)) => return client.write_all(&bytes).map(|()| false),
             Some(Fault::ToHost(host)) => {
-                let location = format!("http://{host}{}", request.word(1));
-                let head = [("Location", &location[..])];
-                client.write_all(&http::answer("307 Temporary Redirect", &head, b""))?;
+                redirect(client, &host, request.word(1), "")?;
+                return Ok(true);
+            }
+            Some(Fault::ToHostWith(host, query)) => {
+                redirect(client, &host, request.word(1), &query)?;
                 return Ok(true);
             }
             Some(Fault::Late(time)) => standing.keep_silent(client, time),
@@ -315,4 +319,11 @@ impl Relay<'_> {
         }
         Ok(())
     }
+}
+
+/// Says that it is at another host.
+fn redirect(client: &mut TcpStream, host: &str, path: &str, query: &str) -> io::Result<()> {
+    let location = format!("http://{host}{path}{query}");
+    let head = [("Location", &location[..])];
+    client.write_all(&http::answer("307 Temporary Redirect", &head, b""))
 }

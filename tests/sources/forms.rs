@@ -359,3 +359,86 @@ fn older_dockers_symlinked_layers_are_found_inside_the_archive() {
     builder.finish().unwrap();
     assert_layers(&open(&at(&path, "a.tar")).unwrap(), &image.layers);
 }
+
+/// BuildKit left out the file `oci-layout` for years (docker/buildx#1672), and skopeo and crane do not
+/// ask for it. Such a layout was pressed as a root filesystem of blobs, without a word.
+#[test]
+fn a_layout_without_the_file_that_says_so_is_known_by_all_else_it_has() {
+    let (_guard, path) = directory();
+    let image = image();
+    let mut files = image.layout("1");
+    files.0.remove("oci-layout").unwrap();
+    files.write_directory(&path.join("layout"));
+    files.write_tar(&path.join("layout.tar"));
+    for reference in [
+        at(&path, "layout"),
+        format!("oci:{}", at(&path, "layout:1")),
+        at(&path, "layout.tar"),
+        format!("oci-archive:{}", at(&path, "layout.tar:1")),
+    ] {
+        assert_layers(&open(&reference).unwrap(), &image.layers);
+    }
+    // Either of the two alone is what a root filesystem may have, too.
+    for part in ["index.json", "blobs/sha256/x"] {
+        let files = Files([(part.to_owned(), b"{}".to_vec())].into());
+        let name = part.replace('/', "-");
+        files.write_directory(&path.join(&name));
+        files.write_tar(&path.join(format!("{name}.tar")));
+        for reference in [at(&path, &name), at(&path, &format!("{name}.tar"))] {
+            assert_eq!(open(&reference).unwrap().layers.len(), 1, "{reference}");
+        }
+    }
+    fs::create_dir(path.join("empty")).unwrap();
+    let told = super::bad(&format!("oci:{}", at(&path, "empty")));
+    assert_says(&told, &["not an OCI image layout", "index.json"]);
+}
+
+/// `tar cf image.tar image/` (the advice in moby#10429) made a root filesystem with an image's files in
+/// it, without a word.
+#[test]
+fn a_tar_of_a_directory_with_an_image_in_it_is_no_root_filesystem() {
+    let (_guard, path) = directory();
+    let image = image();
+    let below = |files: &Files| {
+        let files = files.0.iter();
+        Files(
+            files
+                .map(|(name, bytes)| (format!("out/{name}"), bytes.clone()))
+                .collect(),
+        )
+    };
+    let mut unnamed = image.layout("1");
+    unnamed.0.remove("oci-layout").unwrap();
+    for (name, files, what) in [
+        ("layout.tar", image.layout("1"), "an OCI image layout"),
+        ("unnamed.tar", unnamed, "an OCI image layout"),
+        (
+            "classic.tar",
+            image.classic_archive(&["app:1"]),
+            "docker save",
+        ),
+        (
+            "modern.tar",
+            image.modern_archive("app:1"),
+            "an OCI image layout",
+        ),
+    ] {
+        let inner = below(&files);
+        inner.write_tar(&path.join(name));
+        let told = refused(&at(&path, name));
+        assert_says(&told, &[what, "directory out", "tar -C out", "rootfs:PATH"]);
+        let root = open(&format!("rootfs:{}", at(&path, name))).unwrap();
+        assert_eq!(root.layers.len(), 1);
+        // With anything beside it, it is a root filesystem that has an image somewhere.
+        let mut beside = inner;
+        beside.put("etc/passwd", "root");
+        beside.write_tar(&path.join(name));
+        assert_eq!(open(&at(&path, name)).unwrap().layers.len(), 1, "{name}");
+    }
+    // What an extension of a browser has is no image.
+    let mut files = Files::default();
+    files.put("out/manifest.json", "{}");
+    files.put("out/icon.png", "");
+    files.write_tar(&path.join("extension.tar"));
+    assert_eq!(open(&at(&path, "extension.tar")).unwrap().layers.len(), 1);
+}

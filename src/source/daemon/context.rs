@@ -1,16 +1,15 @@
 //! Docker's contexts: names for daemons, which `docker context create`, Docker Desktop, colima and
 //! rootless docker's set-up write below `~/.docker` (docker/cli, "Context store").
 
-use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::Path;
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::host::Tls;
 use crate::error::{Error, Result, escape_path};
 use crate::oci::DigestHasher;
+use crate::oci::go_json::fields;
 use crate::source::store::open_regular_file;
 
 /// No file of docker's configuration is larger.
@@ -28,21 +27,6 @@ pub(super) struct Endpoint {
     pub(super) tls: Option<Tls>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Described {
-    #[serde(default)]
-    endpoints: BTreeMap<String, DescribedEndpoint>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct DescribedEndpoint {
-    host: Option<String>,
-    #[serde(rename = "SkipTLSVerify", default)]
-    skip_tls_verify: bool,
-}
-
 /// The context that `config.json` names as the one in use.
 ///
 /// # Errors
@@ -55,17 +39,14 @@ pub(super) fn current(directory: &Path) -> std::result::Result<Option<String>, S
     };
     // Nothing of what stands there is told: there are passwords in it.
     let mut values = serde_json::Deserializer::from_slice(&bytes).into_iter::<Value>();
-    let fields = match values.next() {
+    let object = match values.next() {
         None => return Ok(None),
-        Some(Ok(Value::Object(fields))) => fields,
+        Some(Ok(Value::Object(object))) => object,
         Some(_) => return Err(format!("{}: expected a JSON object", path.display())),
     };
-    let named = fields
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case("currentContext"));
-    match named {
-        Some((_, Value::String(name))) => Ok(Some(name.clone()).filter(|name| !name.is_empty())),
-        None | Some((_, Value::Null)) => Ok(None),
+    match value(&object, "currentContext") {
+        Some(Value::String(name)) => Ok(Some(name.clone()).filter(|name| !name.is_empty())),
+        None => Ok(None),
         Some(_) => Err(format!(
             "{}: currentContext: expected a text",
             path.display()
@@ -109,23 +90,45 @@ pub(super) fn find(name: &str, origin: &str, directory: Option<&Path>) -> Result
             path.display()
         ))
     };
-    let described: Described = serde_json::from_slice(&bytes).map_err(|error| {
+    let described: Map<String, Value> = serde_json::from_slice(&bytes).map_err(|error| {
         wrong(&format!(
             "expected a context as docker writes it, found something else at line {}, column {}",
             error.line(),
             error.column()
         ))
     })?;
-    let Some(endpoint) = described.endpoints.get("docker") else {
-        return Err(wrong("expected an endpoint `docker`, found none"));
+    // Other endpoints are other programs' to understand.
+    let endpoint = value(&described, "Endpoints")
+        .and_then(Value::as_object)
+        .and_then(|endpoints| endpoints.get("docker"))
+        .and_then(Value::as_object)
+        .ok_or_else(|| wrong("expected an endpoint `docker`, found none"))?;
+    let host = match value(endpoint, "Host") {
+        None => None,
+        Some(Value::String(host)) => Some(host.clone()).filter(|host| !host.is_empty()),
+        Some(_) => return Err(wrong("Host: expected a text, found something else")),
+    };
+    let skips_verifying = match value(endpoint, "SkipTLSVerify") {
+        None => false,
+        Some(Value::Bool(skips)) => *skips,
+        Some(_) => {
+            return Err(wrong(
+                "SkipTLSVerify: expected true or false, found something else",
+            ));
+        }
     };
     Ok(Endpoint {
-        host: endpoint.host.clone().filter(|host| !host.is_empty()),
+        host,
         tls: tls(
             &directory.join("contexts/tls").join(&id).join("docker"),
-            !endpoint.skip_tls_verify,
+            !skips_verifying,
         ),
     })
+}
+
+/// A field's value as Go reads it: in whatever case its name is, null for none.
+fn value<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    fields(object, name).find(|value| !value.is_null())
 }
 
 /// TLS is spoken where there is something for it, or it is said not to be verified.
@@ -215,6 +218,34 @@ pub(super) mod tests {
         assert!(!unverified.tls.unwrap().verify);
     }
 
+    /// A null, names in another case, and another program's endpoint beside docker's were no context
+    /// (found by what Go reads).
+    #[test]
+    fn a_context_is_read_as_go_reads_it() {
+        let directory = tempfile::tempdir().unwrap();
+        for meta in [
+            r#"{"Endpoints":{"docker":{"Host":"tcp://h:1","SkipTLSVerify":null}}}"#,
+            r#"{"endpoints":{"docker":{"host":"tcp://h:1"}}}"#,
+            r#"{"Metadata":7,"Endpoints":{"kubernetes":{"Host":5},"x":null,"docker":{"Host":"tcp://h:1"}}}"#,
+            r#"{"Endpoints":null,"endpoints":{"docker":{"Host":null,"HOST":"tcp://h:1"}}}"#,
+        ] {
+            write(directory.path(), "a", meta);
+            let endpoint = found(directory.path(), "a").unwrap();
+            assert_eq!(endpoint.host.as_deref(), Some("tcp://h:1"), "{meta}");
+        }
+        for meta in [
+            "[]",
+            r#"{"Endpoints":null}"#,
+            r#"{"Endpoints":{"docker":null}}"#,
+            r#"{"Endpoints":{"Docker":{}}}"#,
+            r#"{"Endpoints":{"docker":{"Host":5}}}"#,
+            r#"{"Endpoints":{"docker":{"SkipTLSVerify":"yes"}}}"#,
+        ] {
+            write(directory.path(), "a", meta);
+            assert!(found(directory.path(), "a").is_err(), "{meta}");
+        }
+    }
+
     #[test]
     fn what_is_no_context_is_an_error_that_names_it_and_who_named_it() {
         let directory = tempfile::tempdir().unwrap();
@@ -222,7 +253,7 @@ pub(super) mod tests {
             (None, "there is no docker context my work"),
             (Some("{"), "line 1, column 1"),
             (Some("7"), "as docker writes it"),
-            (Some("[]"), "endpoint `docker`"),
+            (Some("[]"), "as docker writes it"),
             (Some("{}"), "endpoint `docker`"),
             (
                 Some(r#"{"Endpoints":{"kubernetes":{}}}"#),

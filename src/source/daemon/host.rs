@@ -136,10 +136,14 @@ impl Host {
             Some(("unix", "")) => Ok(Self::Unix(DOCKER_SOCKET.into())),
             Some(("unix", path)) if path.starts_with('/') => Ok(Self::Unix(path.into())),
             None if text.starts_with('/') => Ok(Self::Unix(text.into())),
-            Some(("tcp", address)) => match authority(address, tls.is_some()) {
-                Some(authority) => Ok(Self::Tcp { authority, tls }),
-                None => refused(""),
-            },
+            Some(("tcp", _)) | None => {
+                // Without a scheme TCP is meant, as docker's own program has it.
+                let address = text.strip_prefix("tcp://").unwrap_or(text);
+                match authority(address, tls.is_some()) {
+                    Some(authority) => Ok(Self::Tcp { authority, tls }),
+                    None => refused(""),
+                }
+            }
             Some(("ssh", _)) => {
                 let address = shown.trim_start_matches("ssh://");
                 refused(&format!(
@@ -154,6 +158,8 @@ impl Host {
 
 /// An address for an error: a name before the host is shown, a password is not.
 fn without_password(text: &str) -> String {
+    // Nor is a query, which no daemon's address has.
+    let text = text.split(['?', '#']).next().unwrap_or(text);
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
     match rest.rsplit_once('@') {
         Some((user, _)) if user.contains(':') => without_secrets(text),

@@ -18,7 +18,7 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
-use crate::oci::{Digest, Platform};
+use crate::oci::{Digest, Platform, without_login};
 use crate::progress::Reporter;
 
 /// How to reach a docker daemon.
@@ -98,7 +98,8 @@ fn check_name(name: &str) -> Result<()> {
         ));
     }
     Err(Error::unsupported(format!(
-        "expected an image's name or ID after docker-daemon:, as in docker-daemon:app:1, found {name:?}"
+        "expected an image's name or ID after docker-daemon:, as in docker-daemon:app:1, found {:?}",
+        without_login(name)
     )))
 }
 

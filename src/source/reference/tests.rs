@@ -151,3 +151,40 @@ fn a_selector_is_an_index_a_digest_or_a_name_and_never_two_of_them() {
         assert!(wrong.parse::<Selector>().is_err(), "{wrong}");
     }
 }
+
+/// What `curl` takes, typed in an image's place, stood in the error with its password and signature.
+#[test]
+fn no_password_of_a_url_in_an_image_s_place_is_shown() {
+    for name in [
+        "https://u:secret@h.io/a.tar?sig=secret",
+        "u:secret@h.io/a",
+        "docker-daemon:http://u:secret@h/",
+        "dockre://u:secret@h/a",
+        "file://u:secret@h/a",
+    ] {
+        let reference: Reference = name.parse().unwrap();
+        assert!(!reference.to_string().contains("secret"), "{reference}");
+        if let Err(error) = reference.registry_reference(|_| false) {
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+    }
+    for name in [
+        "docker://u:secret@h.io/a",
+        "docker://https://u:secret@h.io/a",
+        "docker://h.io/a?sig=secret",
+        "docker://u:secret@h.io/a#secret",
+    ] {
+        let error = name.parse::<Reference>().unwrap_err().to_string();
+        assert!(!error.contains("secret"), "{error}");
+    }
+    // What only looks a little like it stays as it is.
+    for name in [
+        "out/a:1",
+        "docker-archive:a.tar:app@1",
+        "oci:dir:a@b/c",
+        "a@b.tar",
+    ] {
+        let reference: Reference = name.parse().unwrap();
+        assert_eq!(reference.to_string(), name);
+    }
+}

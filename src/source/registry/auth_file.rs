@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::credentials::Secret;
 use crate::oci::RegistryReference;
+use crate::oci::go_json::fields;
 use crate::source::registry_options::Login;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -70,7 +71,8 @@ impl AuthFile {
         Ok(None)
     }
 
-    /// The helper that knows the registry's secrets.
+    /// The helper that knows the registry's secrets. One without a name says that none does, whatever
+    /// helper there is for all others.
     pub(super) fn helper(&self, registry: &str) -> Result<Option<String>, Wrong> {
         for helpers in objects(&self.0, "credHelpers")? {
             let mut own = helpers
@@ -78,10 +80,7 @@ impl AuthFile {
                 .filter(|(name, _)| normalised(name) == registry);
             if let Some((name, helper)) = own.next() {
                 let place = crate::source::document::shown(name);
-                let helper = as_text(helper).map_err(|w| format!("credHelpers, {place}: {w}"))?;
-                if helper.is_some() {
-                    return Ok(helper);
-                }
+                return as_text(helper).map_err(|w| format!("credHelpers, {place}: {w}"));
             }
         }
         text(&self.0, "credsStore")
@@ -97,15 +96,6 @@ pub(super) fn keys(reference: &RegistryReference) -> Vec<String> {
         keys.push(key.clone());
     }
     keys
-}
-
-/// The values of a field, in whatever case its name is.
-fn fields<'a>(object: &'a Map<String, Value>, name: &str) -> impl Iterator<Item = &'a Value> {
-    let own = object.get(name);
-    let others = object
-        .iter()
-        .filter(move |(found, _)| *found != name && found.eq_ignore_ascii_case(name));
-    own.into_iter().chain(others.map(|(_, value)| value))
 }
 
 fn objects<'a>(

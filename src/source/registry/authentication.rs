@@ -1,7 +1,7 @@
 //! What the registry is shown, and how it is come by (distribution's "Token Authentication
 //! Specification" and its OAuth 2 form).
 
-use serde::Deserialize;
+use serde_json::Value;
 use ureq::http::{StatusCode, header};
 
 use super::auth_file::basic;
@@ -13,6 +13,7 @@ use super::refusal::{self, Who};
 use super::trouble::Trouble;
 use super::url::Url;
 use crate::error::{Error, Result};
+use crate::oci::go_json::fields;
 use crate::source::addresses::{percent_encoded, without_secrets};
 use crate::source::document::shown;
 use crate::source::registry_options::RegistryOptions;
@@ -40,12 +41,6 @@ pub(super) enum Round {
     First,
     /// What was shown is new, and not enough.
     Second,
-}
-
-#[derive(Deserialize)]
-struct Token {
-    token: Option<String>,
-    access_token: Option<String>,
 }
 
 impl Authentication {
@@ -211,6 +206,18 @@ fn realm_url(
     ))
 }
 
+/// The token in an answer, under either of its names and as Go reads these.
+fn given_token(answer: &[u8]) -> Option<String> {
+    let Ok(Value::Object(answer)) = serde_json::from_slice(answer) else {
+        return None;
+    };
+    let mut values = ["token", "access_token"]
+        .into_iter()
+        .flat_map(|name| fields(&answer, name));
+    let token = values.find_map(|value| value.as_str().filter(|token| !token.is_empty()));
+    token.map(str::to_owned)
+}
+
 struct TokenRequest {
     realm: Url,
     service: Option<String>,
@@ -258,13 +265,8 @@ impl TokenRequest {
                 return Ok(Err(Trouble::new(&self.realm, error.to_string(), false)));
             }
         };
-        let token: Option<Token> = serde_json::from_slice(&bytes).ok();
-        let token = token.and_then(|token| {
-            let given = [token.token, token.access_token];
-            given.into_iter().flatten().find(|token| !token.is_empty())
-        });
         let is_sendable = |token: &String| token.bytes().all(|byte| byte.is_ascii_graphic());
-        match token.filter(is_sendable) {
+        match given_token(&bytes).filter(is_sendable) {
             Some(token) => Ok(Ok(token)),
             None => Err(self.no_token("something else")),
         }
@@ -337,6 +339,29 @@ mod tests {
         }
     }
 
+    /// A token server that spells `Token`, or gives a name twice, was said to have given none.
+    #[test]
+    fn a_token_is_found_under_either_name_as_go_reads_them() {
+        for answer in [
+            r#"{"token":"T"}"#,
+            r#"{"access_token":"T","expires_in":"300","issued_at":5}"#,
+            r#"{"token":null,"access_token":"T"}"#,
+            r#"{"token":"","Access_Token":"T"}"#,
+            r#"{"Token":"T"}"#,
+            r#"{"token":"T","access_token":5}"#,
+            r#"{"token":"old","token":"T"}"#,
+        ] {
+            assert_eq!(
+                given_token(answer.as_bytes()).as_deref(),
+                Some("T"),
+                "{answer}"
+            );
+        }
+        for answer in ["", "{}", "[]", r#"{"token":7}"#, r#"{"token":"#, "<html>"] {
+            assert_eq!(given_token(answer.as_bytes()), None, "{answer}");
+        }
+    }
+
     #[test]
     fn realms_are_taken_where_nothing_secret_is_in_danger_and_shown_without_secrets() {
         let tls = Url::parse("https://registry.test/v2/").unwrap();
@@ -358,7 +383,6 @@ mod tests {
             "https://user:secret@auth.test/t",
             "https://user:se/cret@auth.test:99999/",
             "https://auth.test:99999/t?secret",
-            "/a b?secret",
             "ftp://x/",
             "token",
             "",

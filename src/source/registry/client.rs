@@ -328,16 +328,18 @@ impl Client {
             };
             self.has_answered.store(true, Ordering::Relaxed);
             let location = match response.status.as_u16() {
-                301 | 302 | 303 | 307 | 308 => response.header("location"),
+                301 | 302 | 303 | 307 | 308 => response.headers.get("location"),
                 _ => return Ok(Ok(response)),
             };
             let next = location.and_then(|location| url.join(location));
             let Some(next) = next else {
-                let location = location.map_or("nothing".to_owned(), without_secrets);
+                let location = location.map_or("nothing".into(), |location| {
+                    String::from_utf8_lossy(location.as_bytes())
+                });
                 let what = format!(
                     "redirected ({}) to what is no http: or https: URL: {}",
                     response.status,
-                    shown(&location)
+                    shown(&without_secrets(&location))
                 );
                 return led_astray(&url, &request, what);
             };

@@ -112,7 +112,7 @@ fn error_about(
         ),
         (StatusCode::FORBIDDEN, Some(Who::Somebody)) => (
             ErrorKind::PermissionDenied,
-            format!(" (who is logged in may not read {repository}; --creds names another)"),
+            format!(" (who is logged in may not read {repository}; --creds names another, --anonymous nobody)"),
         ),
         _ => (ErrorKind::Other, String::new()),
     };

@@ -17,13 +17,18 @@ impl Url {
         let uri: Uri = text.parse().ok()?;
         let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
         let authority = uri.authority()?.as_str();
-        let has_user = authority.contains('@');
-        (is_http && !has_user && names_a_server(authority)).then_some(Self(uri))
+        // Nor is anything escaped in a host's name.
+        let has_more = authority.contains(['@', '%']);
+        (is_http && !has_more && names_a_server(authority)).then_some(Self(uri))
     }
 
-    /// Where a `Location` or `Link` in an answer from this URL leads.
-    pub(super) fn join(&self, location: &str) -> Option<Self> {
-        let location = location.split('#').next().unwrap_or(location).trim();
+    /// Where a `Location` or `Link` in an answer from this URL leads (RFC 3986, 5.2).
+    pub(super) fn join(&self, location: impl AsRef<[u8]>) -> Option<Self> {
+        let location = escaped(location.as_ref());
+        self.resolved(&location)?.without_dots()
+    }
+
+    fn resolved(&self, location: &str) -> Option<Self> {
         let is_absolute = location
             .split_once(':')
             .is_some_and(|(scheme, _)| !scheme.contains(['/', '?']));
@@ -42,6 +47,35 @@ impl Url {
             Some('?') => format!("{origin}{path}{location}"),
             _ => format!("{origin}{directory}{location}"),
         })
+    }
+
+    /// The same without `.` and `..` in its path (RFC 3986, 5.2.4).
+    fn without_dots(self) -> Option<Self> {
+        let path = self.0.path();
+        if !path.contains("/.") {
+            return Some(self);
+        }
+        let mut kept: Vec<&str> = Vec::new();
+        let mut components = path.split('/').skip(1).peekable();
+        while let Some(component) = components.next() {
+            let is_dots = component == "." || component == "..";
+            if component == ".." {
+                kept.pop();
+            }
+            if !is_dots {
+                kept.push(component);
+            } else if components.peek().is_none() {
+                kept.push("");
+            }
+        }
+        let query = self.0.query().map(|query| format!("?{query}"));
+        Self::parse(&format!(
+            "{}://{}/{}{}",
+            self.0.scheme_str()?,
+            self.0.authority()?,
+            kept.join("/"),
+            query.unwrap_or_default()
+        ))
     }
 
     pub(super) fn is_tls(&self) -> bool {
@@ -99,6 +133,21 @@ impl Url {
     }
 }
 
+/// A location as it is sent on: without its fragment, and with `%XX` for what servers put into their
+/// headers and no URL has in it, as a file's name in the query of a signed one.
+fn escaped(location: &[u8]) -> String {
+    let location = location.split(|&byte| byte == b'#').next();
+    let mut text = String::new();
+    for &byte in location.unwrap_or_default().trim_ascii() {
+        if byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
+}
+
 /// Whether this is a host, with or without a port that there can be. A port that is none is none of
 /// a URL's to leave out: who is asked at another would be somebody else.
 pub(super) fn names_a_server(authority: &str) -> bool {
@@ -141,6 +190,18 @@ mod tests {
             ("/v2/b?last=a:b", "https://host:5000/v2/b?last=a:b"),
             ("?last=x", "https://host:5000/v2/a/tags/list?last=x"),
             ("next", "https://host:5000/v2/a/tags/next"),
+            ("../b/./c", "https://host:5000/v2/a/b/c"),
+            ("/x/../../y/..", "https://host:5000/"),
+            ("..?last=../x", "https://host:5000/v2/a/?last=../x"),
+            ("https://other//x/../y/.", "https://other//y/"),
+            (
+                " /a b?fn=\"ä|\\\"#x ",
+                "https://host:5000/a%20b?fn=%22%C3%A4%7C%5C%22",
+            ),
+            (
+                "/x?a=100%&b[]={1}",
+                "https://host:5000/x?a=100%&b[]=%7B1%7D",
+            ),
         ] {
             assert_eq!(base.join(location).unwrap().to_string(), joined);
         }
@@ -150,6 +211,8 @@ mod tests {
             "http://",
             "https://user:secret@h/",
             "http://a b/",
+            "http://a%20b/",
+            "http://ä.test/",
             "http://h:99999/",
             "http://h:0/",
             "http://h:x/",
@@ -158,6 +221,12 @@ mod tests {
         ] {
             assert!(base.join(wrong).is_none(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf_8_are_sent_on_as_they_came() {
+        let joined = url("https://host/x").join(b"/a?fn=\xe4").unwrap();
+        assert_eq!(joined.to_string(), "https://host/a?fn=%E4");
     }
 
     #[test]

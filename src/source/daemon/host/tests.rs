@@ -25,6 +25,8 @@ fn addresses_are_read_as_docker_reads_them() {
         ("tcp://build-1.example/", tcp("build-1.example:2375")),
         ("tcp://[::1]:99", tcp("[::1]:99")),
         ("tcp://[::1]", tcp("[::1]:2375")),
+        ("localhost:2376", tcp("localhost:2376")),
+        ("h", tcp("h:2375")),
     ] {
         assert_eq!(parse(text).unwrap(), host, "{text}");
     }
@@ -52,7 +54,10 @@ fn other_addresses_are_refused_with_what_is_expected() {
         "fd://",
         "npipe:////./pipe/docker_engine",
         "http://h",
-        "h:2375",
+        "me@h:2375",
+        "unix:/run/x.sock",
+        ":2375",
+        "",
     ] {
         let error = parse(text).unwrap_err().to_string();
         assert!(
@@ -70,6 +75,7 @@ fn other_addresses_are_refused_with_what_is_expected() {
         "ssh://me:secret@h",
         "me:secret@h",
         "ssh://me:se@cret@h",
+        "tcp://…@h/?t=secret",
     ] {
         let error = parse(text).unwrap_err().to_string();
         assert!(

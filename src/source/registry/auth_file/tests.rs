@@ -140,6 +140,9 @@ fn the_names_of_fields_are_read_in_any_case_and_what_follows_is_not_read() {
     assert_eq!(helper(both).unwrap(), Some("x".into()));
     let empty = r#"{"credsStore":"","credHelpers":{"h.io":""}}"#;
     assert_eq!(helper(empty).unwrap(), None);
+    // As docker has it, no helper's name for a registry means none for it (docker_credential#8).
+    let none = r#"{"credsStore":"s","credHelpers":{"h.io":""}}"#;
+    assert_eq!(helper(none).unwrap(), None);
     for nothing in ["", " \n", "{}", r#"{"auths":null,"credHelpers":null}"#] {
         assert_eq!(found(nothing, "h.io/a").unwrap(), None, "{nothing}");
     }
