@@ -34,7 +34,10 @@ pub fn explained(error: Error, path: &Path, needed: Option<ByteSize>) -> Error {
         return error;
     }
     let needed = needed.map(|needed| format!("up to {needed} needed"));
-    let free = free_bytes(path).map(|free| format!("{} free", ByteSize(free)));
+    let free = free(path).map(|free| match free {
+        Free::Bytes(bytes) => format!("{bytes} free"),
+        Free::NoInodes => "no inodes free".to_owned(),
+    });
     let known: Vec<_> = [needed, free].into_iter().flatten().collect();
     if known.is_empty() {
         return error;
@@ -42,13 +45,25 @@ pub fn explained(error: Error, path: &Path, needed: Option<ByteSize>) -> Error {
     error.with_more(&format!("; {}", known.join(", ")))
 }
 
+/// What is left of a filesystem.
+enum Free {
+    Bytes(ByteSize),
+    /// There is no room for another name, however many bytes there are.
+    NoInodes,
+}
+
 /// What an ordinary user may still take of the filesystem that `path` is on, or would be; `None`
 /// where that cannot be told.
-fn free_bytes(path: &Path) -> Option<u64> {
+fn free(path: &Path) -> Option<Free> {
     let parent = path.parent().filter(|path| !path.as_os_str().is_empty());
     let places = [path, parent.unwrap_or(Path::new("."))];
     let found = places
         .iter()
         .find_map(|path| rustix::fs::statvfs(*path).ok())?;
-    Some(found.f_bavail.saturating_mul(found.f_frsize))
+    // Filesystems that count no inodes have none of them at all.
+    if found.f_files > 0 && found.f_favail == 0 {
+        return Some(Free::NoInodes);
+    }
+    let bytes = found.f_bavail.saturating_mul(found.f_frsize);
+    Some(Free::Bytes(ByteSize(bytes)))
 }
