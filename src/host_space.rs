@@ -33,11 +33,14 @@ pub fn explained(error: Error, path: &Path, needed: Option<ByteSize>) -> Error {
     if !is_full {
         return error;
     }
-    let needed = needed.map(|needed| format!("up to {needed} needed"));
-    let free = free(path).map(|free| match free {
-        Free::Bytes(bytes) => format!("{bytes} free"),
-        Free::NoInodes => "no inodes free".to_owned(),
+    let free = free(path).map(|(bytes, inodes)| match inodes {
+        // One number tells both: there are bytes, and no room for another name.
+        Some(inodes) if inodes == 0 || needed.is_some_and(|needed| needed <= bytes) => {
+            format!("{bytes} free, but {inodes} inodes")
+        }
+        _ => format!("{bytes} free"),
     });
+    let needed = needed.map(|needed| format!("up to {needed} needed"));
     let known: Vec<_> = [needed, free].into_iter().flatten().collect();
     if known.is_empty() {
         return error;
@@ -45,25 +48,15 @@ pub fn explained(error: Error, path: &Path, needed: Option<ByteSize>) -> Error {
     error.with_more(&format!("; {}", known.join(", ")))
 }
 
-/// What is left of a filesystem.
-enum Free {
-    Bytes(ByteSize),
-    /// There is no room for another name, however many bytes there are.
-    NoInodes,
-}
-
 /// What an ordinary user may still take of the filesystem that `path` is on, or would be; `None`
-/// where that cannot be told.
-fn free(path: &Path) -> Option<Free> {
+/// where that cannot be told. Bytes, and inodes where the filesystem counts them.
+fn free(path: &Path) -> Option<(ByteSize, Option<u64>)> {
     let parent = path.parent().filter(|path| !path.as_os_str().is_empty());
     let places = [path, parent.unwrap_or(Path::new("."))];
     let found = places
         .iter()
         .find_map(|path| rustix::fs::statvfs(*path).ok())?;
-    // Filesystems that count no inodes have none of them at all.
-    if found.f_files > 0 && found.f_favail == 0 {
-        return Some(Free::NoInodes);
-    }
     let bytes = found.f_bavail.saturating_mul(found.f_frsize);
-    Some(Free::Bytes(ByteSize(bytes)))
+    let inodes = (found.f_files > 0).then_some(found.f_favail);
+    Some((ByteSize(bytes), inodes))
 }
