@@ -33,8 +33,14 @@ pub fn explained(error: Error, path: &Path, needed: Option<ByteSize>) -> Error {
     if !is_full {
         return error;
     }
+    let free = free(path).map(|(bytes, inodes)| match inodes {
+        // One number tells both: there are bytes, and no room for another name.
+        Some(inodes) if inodes == 0 || needed.is_some_and(|needed| needed <= bytes) => {
+            format!("{bytes} free, but {inodes} inodes")
+        }
+        _ => format!("{bytes} free"),
+    });
     let needed = needed.map(|needed| format!("up to {needed} needed"));
-    let free = free_bytes(path).map(|free| format!("{} free", ByteSize(free)));
     let known: Vec<_> = [needed, free].into_iter().flatten().collect();
     if known.is_empty() {
         return error;
@@ -43,12 +49,14 @@ pub fn explained(error: Error, path: &Path, needed: Option<ByteSize>) -> Error {
 }
 
 /// What an ordinary user may still take of the filesystem that `path` is on, or would be; `None`
-/// where that cannot be told.
-fn free_bytes(path: &Path) -> Option<u64> {
+/// where that cannot be told. Bytes, and inodes where the filesystem counts them.
+fn free(path: &Path) -> Option<(ByteSize, Option<u64>)> {
     let parent = path.parent().filter(|path| !path.as_os_str().is_empty());
     let places = [path, parent.unwrap_or(Path::new("."))];
     let found = places
         .iter()
         .find_map(|path| rustix::fs::statvfs(*path).ok())?;
-    Some(found.f_bavail.saturating_mul(found.f_frsize))
+    let bytes = found.f_bavail.saturating_mul(found.f_frsize);
+    let inodes = (found.f_files > 0).then_some(found.f_favail);
+    Some((ByteSize(bytes), inodes))
 }

@@ -154,7 +154,15 @@ impl PartialFile {
             }
         };
         hidden.expect_of(&self.file)?;
-        hidden.rename(&self.last_name).map_err(failed)?;
+        let hidden_name = hidden.name().to_owned();
+        if let Err(error) = hidden.rename(&self.last_name) {
+            // A directory of which nothing can be taken away (`chattr +a`) keeps it.
+            let is_left = self.directory.has(&hidden_name, &self.file);
+            let path = self.directory.path.join(&hidden_name);
+            let left = escape_path(path.as_os_str().as_bytes());
+            let more = is_left.then(|| format!("; {left} cannot be removed and is left"));
+            return Err(failed(error).with_more(&more.unwrap_or_default()));
+        }
         if self.directory.has(&self.last_name, &self.file) {
             return Ok(());
         }

@@ -87,6 +87,9 @@ pub fn run(arguments: &ExtractArguments, output: &OutputArguments) -> anyhow::Re
         // A signal ends the work between two pieces, so that what was made can be taken away.
         let held = hold::hold();
         let mut sink = DirectorySink::new(target, arguments.force, &mut warnings)?;
+        if let Ok(image) = std::fs::metadata(&arguments.image) {
+            sink = sink.sparing(&image);
+        }
         let is_cancelled = || hold::received().is_some();
         let done = extract_until(&view, found, &mut sink, &*meter, &is_cancelled);
         if let Err(error) = done {

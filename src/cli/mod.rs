@@ -36,6 +36,7 @@ mod umount;
 mod verify;
 mod view;
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -45,7 +46,10 @@ use tell::Voice;
 
 /// Parses the command line, runs what it says and gives the exit code.
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(answer) => return answered(&answer),
+    };
     let voice = Voice::of(&arguments.output);
     let failed = |text: &str, code: u8| {
         voice.error(text, code.into());
@@ -78,6 +82,19 @@ pub fn run() -> ExitCode {
             Ok(error) => failed(&error.to_string(), error.exit_code()),
             Err(error) => failed(&format!("{error:#}"), 3),
         },
+    }
+}
+
+/// Gives help, the version or what is wrong with the command line; help that was asked for and found
+/// no room is a failure.
+fn answered(answer: &clap::Error) -> ExitCode {
+    match answer.print() {
+        Err(error) if !answer.use_stderr() && error.kind() != io::ErrorKind::BrokenPipe => {
+            let error = crate::Error::io("cannot write to standard output", error);
+            tell::failure(&error.to_string());
+            ExitCode::from(error.exit_code())
+        }
+        _ => ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2)),
     }
 }
 

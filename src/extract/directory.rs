@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
@@ -35,6 +35,8 @@ pub struct DirectorySink<'a> {
     /// The target and the directories down to where the walk is; `None` is to be opened again.
     open: Vec<Option<OwnedFd>>,
     replaces: bool,
+    /// Device and inode of what is not replaced, wherever it lies.
+    spared: Option<(u64, u64)>,
     /// What is to be taken away where it cannot be made whole.
     made: Made,
     warnings: &'a mut Warnings,
@@ -83,9 +85,30 @@ impl<'a> DirectorySink<'a> {
         Ok(Self {
             open: vec![Some(root)],
             replaces,
+            spared: None,
             made,
             warnings,
         })
+    }
+
+    /// Refuses to replace this file: what is read must not become one of its own contents.
+    #[must_use]
+    pub fn sparing(mut self, file: &std::fs::Metadata) -> Self {
+        self.spared = Some((file.dev(), file.ino()));
+        self
+    }
+
+    fn refuse_spared(&mut self, path: &[u8]) -> Result<()> {
+        let Some(spared) = self.spared.filter(|_| self.replaces) else {
+            return Ok(());
+        };
+        let (parent, name) = self.parent(path)?;
+        match rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(found) if (found.st_dev, found.st_ino) == spared => Err(Error::unsupported(
+                "expected an output other than the image itself, found the image of this name there",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Takes away what was made, after it could not be made whole; whether nothing of it is left.
@@ -156,6 +179,7 @@ impl<'a> DirectorySink<'a> {
         if !self.replaces {
             return Ok(());
         }
+        self.refuse_spared(path)?;
         let (parent, name) = self.parent(path)?;
         match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
@@ -165,6 +189,7 @@ impl<'a> DirectorySink<'a> {
 
     fn make_directory(&mut self, path: &[u8]) -> Result<OwnedFd> {
         let replaces = self.replaces;
+        self.refuse_spared(path)?;
         let (parent, name) = self.parent(path)?;
         let make = || -> io::Result<OwnedFd> {
             let open = || rustix::fs::openat(parent, name, DIRECTORY, Mode::empty());

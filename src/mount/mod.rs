@@ -20,7 +20,7 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
-use sys_mount::{Mount, MountFlags};
+use sys_mount::{Mount, MountFlags, UnmountFlags};
 
 pub use filesystem::{Filesystem, FilesystemType};
 pub use holders::Holder;
@@ -196,15 +196,26 @@ impl TrustedImage {
             mounted => mounted,
         }
         .map_err(|error| refused(&image, directory, error))?;
-        let at = mount_point.keep();
-        mounts()?
-            .into_iter()
-            .rfind(|mount| mount.mount_point == at)
-            .and_then(mount_table::image_of)
-            .ok_or_else(|| {
-                let error = io::Error::new(ErrorKind::NotFound, "it is gone again");
-                Error::path("find the mount on", directory, error)
-            })
+        let found = mounts().map(|mounts| {
+            let on_it = |mount: &MountEntry| mount.mount_point == mount_point.path;
+            mounts.into_iter().rfind(on_it)
+        });
+        let why = match found {
+            Ok(Some(mount)) => match mount_table::image_of(mount) {
+                Some(mounted) => {
+                    mount_point.keep();
+                    return Ok(mounted);
+                }
+                None => io::Error::other("what is mounted there is no image"),
+            },
+            Ok(None) => io::Error::new(ErrorKind::NotFound, "it is gone again"),
+            Err(error) => io::Error::other(error.to_string()),
+        };
+        // What ends as a failure has not mounted anything.
+        if why.kind() != ErrorKind::NotFound {
+            let _ = sys_mount::unmount(&mount_point.path, UnmountFlags::DETACH);
+        }
+        Err(Error::path("find the mount on", directory, why))
     }
 }
 

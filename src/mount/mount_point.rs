@@ -82,10 +82,9 @@ impl MountPoint {
         Ok(())
     }
 
-    /// Leaves the directory in its place, now that something is mounted on it; where.
-    pub fn keep(mut self) -> PathBuf {
+    /// Leaves the directory in its place, now that something is mounted on it.
+    pub fn keep(mut self) {
         self.made.clear();
-        std::mem::take(&mut self.path)
     }
 }
 

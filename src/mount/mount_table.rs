@@ -6,12 +6,17 @@ use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use crate::error::{Error, Result};
 
 const MOUNTINFO: &str = "/proc/self/mountinfo";
 
 /// What the kernel appends to the path of a file that has none any more.
 const DELETED: &[u8] = b" (deleted)";
+
+/// Stands for the path of a file that lies too deep for the kernel to tell it.
+const UNTELLABLE: &[u8] = b"(a path of more than 4096 bytes)";
 
 /// A mount as the kernel tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +42,7 @@ pub struct MountEntry {
 /// A filesystem image that is mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountedImage {
-    /// The image's file.
+    /// The image's file; a remark where its path is longer than Linux tells.
     pub image: PathBuf,
     /// Whether that file has lost its name; its bytes stay until it is unmounted.
     pub is_deleted: bool,
@@ -85,7 +90,14 @@ pub fn image_of(mount: MountEntry) -> Option<MountedImage> {
 pub(super) fn backing_file((major, minor): (u32, u32)) -> Option<(PathBuf, bool)> {
     let device = PathBuf::from(format!("/sys/dev/block/{major}:{minor}"));
     let text = fs::read(device.join("loop/backing_file"))
-        .or_else(|_| fs::read(device.join("../loop/backing_file")))
+        .or_else(
+            |error| match fs::read(device.join("../loop/backing_file")) {
+                Err(_) if error.raw_os_error() == Some(Errno::NAMETOOLONG.raw_os_error()) => {
+                    Ok(UNTELLABLE.to_vec())
+                }
+                other => other,
+            },
+        )
         .ok()?;
     Some(without_deleted(text.strip_suffix(b"\n").unwrap_or(&text)))
 }

@@ -108,6 +108,10 @@ pub fn unmount(mounted: &MountedImage, options: UnmountOptions) -> Result<Vec<Ho
     let mut pauses = Pauses::new(options);
     loop {
         if !mounted.mount.is_reachable() {
+            if !mounts()?.iter().any(|other| other.id == mounted.mount.id) {
+                // Somebody else was faster, and what was wanted is done.
+                break;
+            }
             return Err(Error::path(
                 "unmount",
                 at,

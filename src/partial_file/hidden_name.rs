@@ -80,6 +80,11 @@ impl HiddenName {
         })
     }
 
+    /// What it is.
+    pub fn name(&self) -> &OsStr {
+        &self.name
+    }
+
     /// Expects that it has not become another file's name.
     pub fn expect_of(&self, file: &File) -> Result<()> {
         if self.directory.has(&self.name, file) {

@@ -38,6 +38,18 @@ impl View {
                 long_name(node.kind)
             )));
         }
+        let target = self.stored_target(node)?;
+        if target.contains(&0) {
+            return Err(self.bad(format!(
+                "inode {}: expected a target without NUL, found one of {} bytes with it",
+                node.number,
+                target.len()
+            )));
+        }
+        Ok(target)
+    }
+
+    fn stored_target(&self, node: &Node) -> Result<Vec<u8>> {
         let size_bytes = node.size_bytes();
         if size_bytes == 0 || size_bytes > self.image.block_bytes {
             return Err(self.bad(format!(

@@ -23,6 +23,7 @@ const INCOMPAT_JOURNAL_DEV: u32 = 0x8;
 const INCOMPAT_64BIT: u32 = 0x80;
 const INCOMPAT_EA_INODE: u32 = 0x400;
 const INCOMPAT_LARGE_DIR: u32 = 0x4000;
+const INCOMPAT_INLINE_DATA: u32 = 0x8000;
 /// filetype, recover, meta_bg, extents, 64bit, mmp, flex_bg, ea_inode, csum_seed, large_dir,
 /// inline_data, encrypt, casefold.
 const INCOMPAT_KNOWN: u32 = 0x3_e7d6;
@@ -31,6 +32,9 @@ const RO_COMPAT_HUGE_FILE: u32 = 0x8;
 const RO_COMPAT_DIR_NLINK: u32 = 0x20;
 const RO_COMPAT_BIGALLOC: u32 = 0x200;
 const RO_COMPAT_SHARED_BLOCKS: u32 = 0x4000;
+
+/// `s_first_ino` where the superblock has no such field.
+const FIRST_INODE_OF_REVISION_0: u32 = 11;
 
 /// An image whose superblock makes sense.
 #[derive(Debug)]
@@ -135,6 +139,19 @@ impl Image {
     /// Whether values of attributes may be in inodes of their own.
     pub fn has_values_in_inodes(&self) -> bool {
         self.superblock.feature_incompat & INCOMPAT_EA_INODE != 0
+    }
+
+    /// Whether contents may be in their inodes.
+    pub fn has_inline_data(&self) -> bool {
+        self.superblock.feature_incompat & INCOMPAT_INLINE_DATA != 0
+    }
+
+    /// The first inode that is a file's; those before it are the filesystem's own, but for the root.
+    pub fn first_inode(&self) -> u32 {
+        match self.superblock.revision {
+            0 => FIRST_INODE_OF_REVISION_0,
+            _ => self.superblock.first_inode,
+        }
     }
 
     /// Whether files may have blocks in common.

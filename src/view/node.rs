@@ -24,7 +24,8 @@ impl View {
     ///
     /// # Errors
     /// [`Error::BadImage`](crate::Error::BadImage) for a number or an inode that is none, and
-    /// where the image ends before it.
+    /// where the image ends before it; and for what the kernel does not show either: one that was
+    /// deleted, that is the filesystem's own, or that has its content in two places.
     pub fn node(&self, number: InodeNumber) -> Result<Node> {
         let bytes = self.image.inode(number)?;
         let mut stored = StoredInode::decode(&bytes);
@@ -39,6 +40,9 @@ impl View {
         }
         if !self.image.is_64bit() {
             stored.xattr_block &= u64::from(u32::MAX);
+        }
+        if let Some(what) = self.unfit(number, kind, &stored) {
+            return Err(self.bad(format!("inode {number}: {what}")));
         }
         let sectors = if !self.image.has_huge_files() {
             stored.blocks & u64::from(u32::MAX)
@@ -63,6 +67,27 @@ impl View {
             stored,
             sectors,
         })
+    }
+
+    /// Why an inode cannot be what a name leads to.
+    fn unfit(&self, number: InodeNumber, kind: Kind, stored: &StoredInode) -> Option<&'static str> {
+        let is_root = number == InodeNumber::ROOT;
+        let is_inline = stored.flags & FLAG_INLINE_DATA != 0;
+        if is_root && kind != Kind::Directory {
+            Some("expected a directory as the root, found something else")
+        } else if !is_root && number.0 < self.image.first_inode() {
+            Some("expected a file's inode, found one of the filesystem's own")
+        } else if stored.links_count == 0 {
+            Some("expected an inode in use, found a deleted one")
+        } else if is_inline && !self.image.has_inline_data() {
+            Some(
+                "expected content in blocks, found it in the inode without the feature inline_data",
+            )
+        } else if is_inline && stored.flags & FLAG_EXTENTS != 0 {
+            Some("expected content in the inode or in extents, found flags for both")
+        } else {
+            None
+        }
     }
 }
 

@@ -84,7 +84,8 @@ impl View {
         Ok(value.into())
     }
 
-    /// What an inode with inline data holds beyond its first 60 bytes.
+    /// What an inode with inline data holds beyond its first 60 bytes. The attribute is there where
+    /// nothing is, too.
     pub(super) fn inline_rest(&self, node: &Node) -> Result<Vec<u8>> {
         let data = self.in_inode(node)?;
         let value = data
@@ -93,7 +94,14 @@ impl View {
             .map(|xattr| xattr.value);
         match value {
             Some(FoundValue::Here(value)) => Ok(value.into()),
-            _ => Ok(Vec::new()),
+            found => Err(self.bad(format!(
+                "inode {}: expected the rest of its content in its attribute system.data, found {}",
+                node.number,
+                match found {
+                    Some(_) => "it in another inode",
+                    None => "no such attribute",
+                }
+            ))),
         }
     }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Stdio;
 
-use super::support::oracles::{e2fsck_clean, is_root, skip, succeed};
+use super::support::oracles::{e2fsck_clean, is_root, run, skip, succeed};
 use super::support::run::LAYERPRESS;
 use super::{build, press};
 
@@ -230,4 +230,49 @@ fn an_earlier_checksum_that_is_not_renewed_is_left_and_named() {
         "{}",
         ended.stderr
     );
+}
+
+/// Bug: help and version that found no room ended with 0. Cause: the parser ends the program by itself.
+/// Found by running every command with a full standard output.
+#[test]
+fn help_that_finds_no_room_is_a_failure() {
+    for arguments in [
+        &["--help"][..],
+        &["-V"],
+        &["help", "build"],
+        &["ls", "--help"],
+    ] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = std::process::Command::new(LAYERPRESS);
+        command.args(arguments).stdout(full).stderr(Stdio::piped());
+        let output = command.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}: {told}");
+        assert!(told.contains("cannot write to standard output"), "{told}");
+    }
+}
+
+/// Bug: in a directory of which nothing can be taken away, a second build left a hidden file and did not
+/// say so. Found with `chattr +a`.
+#[test]
+fn a_hidden_file_that_cannot_be_removed_is_named() {
+    if !is_root() {
+        return skip("not root: chattr +a needs it");
+    }
+    let press = press();
+    build(&press, &[]).succeeded();
+    let directory = press.output().parent().unwrap().to_owned();
+    let chattr = |how: &str| run("chattr", [how.as_ref(), directory.as_os_str()]).status;
+    if !chattr("+a").success() {
+        return skip("no file flags on the filesystem of temporary files");
+    }
+    let ended = build(&press, &[]);
+    assert!(chattr("-a").success());
+    let left = press.left();
+    assert_eq!(left.len(), 2, "{left:?}");
+    ended.failed(3, &["fs.img", ".partial cannot be removed and is left"]);
+    e2fsck_clean(&press.output());
+    // What cannot be removed now can be later.
+    build(&press, &[]).succeeded();
+    assert_eq!(press.left(), ["out/fs.img"]);
 }

@@ -115,3 +115,17 @@ fn a_process_that_the_command_leaves_in_the_mount_is_named() {
     std::thread::sleep(std::time::Duration::from_secs(2));
     place.umount("m");
 }
+
+/// Bug: a command that unmounted itself what was mounted for it ended with 3 and "another mount hides
+/// it". Cause: a mount that is gone was not told from one that is hidden. Found by trying it.
+#[test]
+fn a_command_that_unmounts_by_itself_ends_with_its_own_code() {
+    let Some(place) = place() else { return };
+    let point = place.at("m");
+    let script = |unmount: &str| format!("{unmount} \"$0\" && exit 7");
+    let own = format!("{} -q umount", env!("CARGO_BIN_EXE_layerpress"));
+    for unmount in ["umount", "umount -l", &own] {
+        let command = ["sh", "-c", &script(unmount), point.to_str().unwrap()];
+        assert_eq!(place.code_of(&command), Some(7), "{unmount}");
+    }
+}

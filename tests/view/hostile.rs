@@ -166,6 +166,92 @@ fn directories_that_hold_themselves_end_in_an_error() {
     }
 }
 
+/// Bug: a deleted inode, the journal, a root that is a file, a target with NUL bytes, and content
+/// that is said to be in its inode and is not were shown as if they were sound, and `diff` called
+/// such an image equal to itself. Cause: what the kernel asks of an inode was not asked. Found by
+/// bending fields with debugfs and looking at the same image through a mount.
+#[test]
+fn what_the_kernel_does_not_show_is_an_error_and_never_equal() {
+    for (command, words) in [
+        ("set_inode_field /file links_count 0", "found a deleted one"),
+        ("link <8> a/journal", "one of the filesystem's own"),
+        ("set_inode_field / mode 0100644", "a directory as the root"),
+        ("set_inode_field /escape size 20", "a target without NUL"),
+        (
+            "set_inode_field /file flags 0x10000000",
+            "without the feature inline_data",
+        ),
+    ] {
+        let hostile = Hostile::new(&[command]);
+        let (good, told) = hostile.extract(&[]);
+        assert!(!good && told.contains(words), "{command}: {told}");
+        let image = hostile.image();
+        for arguments in [
+            &[OsStr::new("ls"), OsStr::new("-lR"), image.as_os_str()][..],
+            &[OsStr::new("diff"), image.as_os_str(), image.as_os_str()],
+        ] {
+            let output = layerpress(arguments);
+            assert_eq!(
+                output.status.code(),
+                Some(4),
+                "{command}: {}",
+                said(&output)
+            );
+            assert!(
+                said(&output).contains(words),
+                "{command}: {}",
+                said(&output)
+            );
+        }
+    }
+}
+
+/// Bug: names that an inline directory held in an inode of their own, or in no attribute at all, were
+/// missing without a word. Found after https://github.com/tytso/e2fsprogs/issues/282.
+#[test]
+fn inline_content_is_whole_or_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("root");
+    fs::create_dir_all(root.join("names")).unwrap();
+    fs::write(root.join("names/name"), b"").unwrap();
+    fs::write(root.join("file"), [b'x'; 100]).unwrap();
+    let image = directory.path().join("image");
+    let options = [
+        "-t",
+        "ext4",
+        "-O",
+        "inline_data,^metadata_csum",
+        "-I",
+        "256",
+    ];
+    make_image_with(&options, &root, &image, "16M");
+    let is_listed = |path: &str| {
+        let view = View::open(&image).unwrap();
+        let found = view.lookup(path.as_bytes(), Follow::Never).unwrap();
+        match path {
+            "file" => view.extents(&found.node).map(|_| ()),
+            _ => view.read_dir(&found.node).map(|_| ()),
+        }
+    };
+    assert!(is_listed("file").is_ok() && is_listed("names").is_ok());
+    // The attribute gets another name.
+    let mut bytes = fs::read(&image).unwrap();
+    for at in 0..bytes.len() - 20 {
+        if bytes[at..at + 2] == [4, 7] && bytes[at + 16..at + 20] == *b"data" {
+            bytes[at + 16..at + 20].copy_from_slice(b"date");
+        }
+    }
+    fs::write(&image, bytes).unwrap();
+    for path in ["file", "names"] {
+        let error = is_listed(path).unwrap_err().to_string();
+        assert!(error.contains("no such attribute"), "{path}: {error}");
+    }
+    oracles::debugfs_write(&image, &["set_inode_field /file flags 0x10080000"]);
+    let view = View::open(&image).unwrap();
+    let error = view.lookup(b"file", Follow::Never).unwrap_err().to_string();
+    assert!(error.contains("flags for both"), "{error}");
+}
+
 #[test]
 fn a_map_that_leads_to_itself_ends_in_an_error() {
     // The triple indirect block is the directory's own, and the size is what it could hold.

@@ -78,6 +78,28 @@ fn what_was_extracted_over_the_files_of_others_stays_and_is_named() {
     assert!(target.join("a").exists());
 }
 
+/// Bug: `extract --force` into the directory of its image replaced the image by what it holds of the
+/// same name. Cause: only a tar was held against the image. Found by trying what a build refuses.
+#[test]
+fn an_image_is_not_replaced_by_what_it_holds() {
+    let directory = tempfile::tempdir().unwrap();
+    let image = damaged(directory.path());
+    let before = fs::read(&image).unwrap();
+    let target = directory.path().join("target");
+    // In the place of a directory, of a link, of a file in a directory.
+    for name in ["a", "away", "a/closed/deep/file"] {
+        fs::create_dir_all(target.join(name).parent().unwrap()).unwrap();
+        fs::rename(&image, target.join(name)).unwrap();
+        let output = extract(&target.join(name), &target, &["--force"]);
+        assert_eq!(output.status.code(), Some(5), "{}", said(&output));
+        let text = format!("{name}: expected an output other than the image itself");
+        assert!(said(&output).contains(&text), "{}", said(&output));
+        assert!(fs::read(target.join(name)).unwrap() == before, "{name}");
+        fs::rename(target.join(name), &image).unwrap();
+        fs::remove_dir_all(&target).unwrap();
+    }
+}
+
 #[test]
 fn a_signal_takes_away_what_was_extracted_or_names_it() {
     let directory = tempfile::tempdir().unwrap();
@@ -146,6 +168,7 @@ fn a_full_disk_is_told_with_what_was_needed_and_what_is_free() {
             disk.to_str().unwrap(),
         ],
     );
+    let scarce = ["-o", "remount,size=64m,nr_inodes=2"].map(OsStr::new);
     let outputs: Vec<_> = ["directory", "file.tar"]
         .iter()
         .map(|name| {
@@ -155,7 +178,15 @@ fn a_full_disk_is_told_with_what_was_needed_and_what_is_free() {
             )
         })
         .collect();
+    // Another reason for the same error: Linux has one number for both.
+    oracles::succeed("mount", scarce.into_iter().chain([disk.as_os_str()]));
+    let scarce = extract(&image, &disk.join("directory"), &[]);
     oracles::succeed("umount", [&disk]);
+    assert!(
+        said(&scarce).contains("64 MiB free, but 1 inodes"),
+        "{}",
+        said(&scarce)
+    );
     for (output, left) in outputs {
         assert_eq!(
             (output.status.code(), left),

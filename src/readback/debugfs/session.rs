@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::command::Program;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::progress::Reporter;
 
 /// Commands in one run: some megabytes of answers.
@@ -49,6 +49,9 @@ impl Session<'_> {
     /// Runs `commands` in as few runs as will do and parses each one's answer. A command that ends
     /// debugfs or goes beyond what a run may print is lost; those after it get a run of their own,
     /// until all runs together have printed what they may.
+    ///
+    /// # Errors
+    /// [`Error::Tool`] when debugfs cannot be run, or ends by itself without an answer.
     pub fn ask<T>(
         &self,
         commands: &[Vec<u8>],
@@ -66,15 +69,25 @@ impl Session<'_> {
             }
             let first = by_command.len();
             let batch = &commands[first..commands.len().min(first + BATCH)];
-            let output = Program::new(self.debugfs)
+            let program = Program::new(self.debugfs)
                 .args(["-c", "-f", "-"])
                 .arg(self.image)
                 .env("DEBUGFS_PAGER", None)
                 .env("PAGER", None)
                 .input(batch.join(&b'\n').into_iter().chain([b'\n']).collect())
                 .output_limit(limits.run_bytes)
-                .unsynced()
-                .run(reporter)?;
+                .unsynced();
+            let line = program.line();
+            let output = program.run(reporter)?;
+            let ended_by_itself = output.status.code().is_some();
+            if ended_by_itself && after_echo(&output.stdout, &batch[0]).is_none() {
+                // It repeats each command, whatever the image is: this is another program.
+                return Err(Error::Tool(format!(
+                    "{line} answered nothing ({}):\n{}",
+                    output.status,
+                    output.tail()
+                )));
+            }
             let said = String::from_utf8_lossy(&output.stderr);
             // The version comes first, and the mode asked for is no complaint.
             let lines = said
@@ -82,7 +95,6 @@ impl Session<'_> {
                 .skip(1)
                 .filter(|line| !line.contains("catastrophic mode"));
             complaints.extend(lines.flat_map(|line| [line, "\n"]));
-            let ended_by_itself = output.status.code().is_some();
             bytes_left = bytes_left.saturating_sub(output.stdout.len() as u64);
             let mut rest = &output.stdout[..];
             for (index, command) in batch.iter().enumerate() {
@@ -225,6 +237,24 @@ done
         run_bytes: 100_000,
         total_bytes: u64::MAX,
     };
+
+    // A bug: `--debugfs /bin/true` was a reader that could not read, and `build --verify` ended well
+    // without the second opinion. Found as two changes met: a program that reads no command was no
+    // error of its pipe any more.
+    #[test]
+    fn a_program_that_repeats_no_command_is_no_debugfs() {
+        let session = |debugfs| Session {
+            debugfs: Path::new(debugfs),
+            image: Path::new("image"),
+        };
+        let commands = [b"a".to_vec(), b"b".to_vec()];
+        for program in ["/bin/true", "/bin/false", "/bin/echo"] {
+            let asked = session(program).ask(&commands, LIMITS, &Silent, |_, _| ());
+            let error = asked.unwrap_err();
+            assert!(matches!(error, Error::Tool(_)), "{error}");
+            assert!(error.to_string().contains("answered nothing"), "{error}");
+        }
+    }
 
     // A bug: thousands of inodes over one large map were printed one after the other, whatever they
     // came to. Found by looking for what else is shared.
