@@ -279,8 +279,7 @@ fn no_name_of_a_tree_and_no_word_of_a_program_acts_on_the_terminal() {
         let option = format!("--{program}={}", script.display());
         let ended = press.run(press.build().args(["--verify", "-v", &option]));
         expect_clean(program, &ended);
-        // Without debugfs' eyes there are two pairs more.
-        assert_eq!(ended.code() == 0, program == "debugfs", "{program}");
+        assert_ne!(ended.code(), 0);
     }
     let version = press.script("old", &format!("echo 'mke2fs 1.1{poison}'"));
     let ended = press.run(press.build().arg("--mke2fs").arg(version));
