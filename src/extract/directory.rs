@@ -9,15 +9,14 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{
-    AtFlags, CWD, Dev, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid, XattrFlags,
-};
+use rustix::fs::{AtFlags, CWD, Dev, FileType, Mode, OFlags, Stat, XattrFlags};
 use rustix::io::Errno;
 
+use super::attributes::{self, mode_after, owner, set_time, set_xattrs};
 use super::{Data, Entry, Sink, undo};
 use crate::error::{Error, Result, escape_path};
-use crate::listing::{Attribute, Kind};
-use crate::view::{Node, View};
+use crate::listing::Kind;
+use crate::view::View;
 use crate::warnings::Warnings;
 
 /// Directories held open; those further up are opened again on the way back.
@@ -225,85 +224,7 @@ impl<'a> DirectorySink<'a> {
         }
         file.set_len(entry.node.size_bytes())
             .map_err(&cannot_write)?;
-        self.attributes(&file.into(), entry)
-    }
-
-    /// Sets everything on an open file or directory: the owner first, for a change of owner takes
-    /// setuid bits and capabilities away, and the time last.
-    fn attributes(&mut self, file: &OwnedFd, entry: &Entry<'_>) -> Result<()> {
-        let node = entry.node;
-        let owned = owner(node).and_then(|(uid, gid)| rustix::fs::fchown(file, uid, gid));
-        let mode = self.mode_after(owned, entry)?;
-        self.xattrs(entry, |attribute| {
-            let flags = XattrFlags::empty();
-            rustix::fs::fsetxattr(file, &*attribute.name, &attribute.value, flags)
-        })?;
-        rustix::fs::fchmod(file, Mode::from_raw_mode(mode.into()))
-            .map_err(|error| failed("set the mode of", entry.path)(error.into()))?;
-        rustix::fs::futimens(file, &times(node))
-            .map_err(|error| failed("set the time of", entry.path)(error.into()))
-    }
-
-    /// What of the mode is kept, by how the change of owner went.
-    fn mode_after(&mut self, owned: Result<(), Errno>, entry: &Entry<'_>) -> Result<u16> {
-        let mode = entry.node.mode();
-        match owned {
-            Ok(()) => Ok(mode),
-            Err(error @ (Errno::PERM | Errno::INVAL)) => {
-                let why = if has_last_number(entry.node) {
-                    "the owner was not kept: a change of owner takes 4294967295 for \"as it is\""
-                } else if error == Errno::INVAL {
-                    "the owner was not kept: this user namespace has no such number"
-                } else {
-                    "the owner was not kept: only root gives files away"
-                };
-                self.warnings.count(why, entry.path);
-                if entry.node.kind != Kind::Directory && mode & 0o6000 != 0 {
-                    // They would lend the rights of somebody else.
-                    self.warnings.count(
-                        "the setuid and setgid bits were not kept without the owner",
-                        entry.path,
-                    );
-                    return Ok(mode & !0o6000);
-                }
-                Ok(mode)
-            }
-            Err(error) => Err(failed("set the owner of", entry.path)(error.into())),
-        }
-    }
-
-    fn xattrs(
-        &mut self,
-        entry: &Entry<'_>,
-        set: impl Fn(&Attribute) -> Result<(), Errno>,
-    ) -> Result<()> {
-        for attribute in entry.xattrs {
-            match set(attribute) {
-                Ok(()) => {}
-                Err(
-                    Errno::PERM
-                    | Errno::ACCESS
-                    | Errno::NOTSUP
-                    | Errno::INVAL
-                    | Errno::NOSPC
-                    | Errno::TOOBIG
-                    | Errno::RANGE,
-                ) => {
-                    let lost = match attribute.name.split(|&byte| byte == b'.').next() {
-                        Some(b"user") => "a user.* attribute was not kept",
-                        Some(b"security") => "a security.* attribute was not kept",
-                        Some(b"trusted") => "a trusted.* attribute was not kept",
-                        _ => "an access control list was not kept",
-                    };
-                    self.warnings.count(lost, entry.path);
-                }
-                Err(error) => {
-                    let what = format!("set {} of", escape_path(&attribute.name));
-                    return Err(failed(&what, entry.path)(error.into()));
-                }
-            }
-        }
-        Ok(())
+        attributes::set(&file.into(), entry, self.warnings)
     }
 
     /// A FIFO, a socket or a device, which have nothing to be opened for.
@@ -336,9 +257,9 @@ impl<'a> DirectorySink<'a> {
         let flags = AtFlags::EMPTY_PATH;
         let owned =
             owner(node).and_then(|(uid, gid)| rustix::fs::chownat(&file, c"", uid, gid, flags));
-        let mode = self.mode_after(owned, entry)?;
+        let mode = mode_after(owned, entry, self.warnings)?;
         let through = path_of(&file);
-        self.xattrs(entry, |attribute| {
+        set_xattrs(entry, self.warnings, |attribute| {
             let flags = XattrFlags::empty();
             rustix::fs::setxattr(&*through, &*attribute.name, &attribute.value, flags)
         })?;
@@ -374,9 +295,9 @@ impl<'a> DirectorySink<'a> {
         let flags = AtFlags::EMPTY_PATH;
         let owned =
             owner(node).and_then(|(uid, gid)| rustix::fs::chownat(&file, c"", uid, gid, flags));
-        self.mode_after(owned, entry)?;
+        mode_after(owned, entry, self.warnings)?;
         let through = path_of(&file);
-        self.xattrs(entry, |attribute| {
+        set_xattrs(entry, self.warnings, |attribute| {
             let flags = XattrFlags::empty();
             // What /proc leads to is the link itself.
             rustix::fs::setxattr(&*through, &*attribute.name, &attribute.value, flags)
@@ -410,7 +331,7 @@ impl Sink for DirectorySink<'_> {
         if !entry.path.is_empty() {
             self.open.pop();
         }
-        self.attributes(&directory, entry)
+        attributes::set(&directory, entry, self.warnings)
     }
 
     fn inode(&mut self, entry: &Entry<'_>, view: &View, data: &mut Data<'_>) -> Result<()> {
@@ -462,51 +383,12 @@ fn split(path: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-fn failed(verb: &str, path: &[u8]) -> impl Fn(io::Error) -> Error {
+pub(super) fn failed(verb: &str, path: &[u8]) -> impl Fn(io::Error) -> Error {
     let what = format!("cannot {verb} {}", escape_path(path));
     move |error| Error::io(what.clone(), error)
 }
 
 /// The path of what is open but cannot be changed through its descriptor.
-fn path_of(file: &impl AsFd) -> String {
+pub(super) fn path_of(file: &impl AsFd) -> String {
     format!("/proc/self/fd/{}", file.as_fd().as_raw_fd())
-}
-
-fn set_time(file: &OwnedFd, entry: &Entry<'_>) -> Result<()> {
-    let (times, flags) = (times(entry.node), AtFlags::EMPTY_PATH);
-    let set = match rustix::fs::utimensat(file, c"", &times, flags) {
-        // Before Linux 5.8.
-        Err(Errno::INVAL) => rustix::fs::utimensat(CWD, path_of(file), &times, AtFlags::empty()),
-        set => set,
-    };
-    set.map_err(|error| failed("set the time of", entry.path)(error.into()))
-}
-
-/// User and group for a change of owner, which takes the highest number for "as it is".
-fn owner(node: &Node) -> Result<(Option<Uid>, Option<Gid>), Errno> {
-    if has_last_number(node) {
-        return Err(Errno::INVAL);
-    }
-    Ok((
-        Some(Uid::from_raw(node.uid())),
-        Some(Gid::from_raw(node.gid())),
-    ))
-}
-
-fn has_last_number(node: &Node) -> bool {
-    node.uid() == u32::MAX || node.gid() == u32::MAX
-}
-
-fn times(node: &Node) -> Timestamps {
-    let mtime = node.mtime();
-    Timestamps {
-        last_access: Timespec {
-            tv_sec: 0,
-            tv_nsec: rustix::fs::UTIME_OMIT,
-        },
-        last_modification: Timespec {
-            tv_sec: mtime.seconds,
-            tv_nsec: mtime.nanoseconds.into(),
-        },
-    }
 }

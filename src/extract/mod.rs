@@ -5,6 +5,7 @@
 //! says: each inode's content is read once, and all of it is not larger than the filesystem.
 
 mod archive;
+mod attributes;
 mod directory;
 mod undo;
 
