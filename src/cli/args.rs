@@ -92,7 +92,7 @@ pub struct OutputArguments {
         display_order = 900
     )]
     pub progress: ProgressForm,
-    /// Tell errors only
+    /// Tell errors only: no warnings either, which --json of build and plan lists
     #[arg(
         short,
         long,

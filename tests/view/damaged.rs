@@ -23,10 +23,17 @@ fn use_everything(image: &Path, scratch: &Path) -> usize {
             return 1;
         }
     };
-    let mut errors = match view.whole_listing(&mut |_, _| true) {
-        Ok(whole) => whole.problems.len(),
-        Err(_) => 1,
+    let (mut errors, names) = match view.whole_listing(&mut |_, _| true) {
+        Ok(whole) => (whole.problems.len(), whole.listing.lines().len()),
+        Err(_) => (1, 1),
     };
+    // Whatever the damage says, looking costs some reads for each block and each name there is.
+    let bound = 3 * view.blocks() + 8 * (names + errors) as u64 + 100;
+    let read = view.blocks_read();
+    assert!(
+        read <= bound,
+        "{read} blocks read, at most {bound} expected"
+    );
     let Ok(root) = view.lookup(b"/", Follow::Always) else {
         return errors + 1;
     };
@@ -39,7 +46,13 @@ fn use_everything(image: &Path, scratch: &Path) -> usize {
     let mut sink = ArchiveSink::new(&mut nowhere, &mut warnings);
     errors += usize::from(extract(&view, root, &mut sink, &Silent).is_err());
     let link = b"directory 7/inner/link/directory 3/inner/mapped";
-    errors + usize::from(view.lookup(link, Follow::Always).is_err())
+    errors += usize::from(view.lookup(link, Follow::Always).is_err());
+    let read = view.blocks_read();
+    assert!(
+        read <= 4 * bound,
+        "{read} blocks read, at most four times {bound} expected"
+    );
+    errors
 }
 
 /// The most memory that this process ever had.
