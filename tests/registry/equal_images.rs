@@ -94,7 +94,7 @@ fn the_bare_form_is_a_registrys_unless_there_is_such_a_file() {
     std::fs::write(&file, "no image").unwrap();
     stand.proxy.seen();
     let ended = stand.puller.press.run(command.current_dir(&directory));
-    assert_eq!(ended.code(), 5, "{}", ended.stderr);
+    assert_eq!(ended.code(), 4, "{}", ended.stderr);
     assert!(stand.proxy.seen().is_empty());
 }
 
