@@ -107,6 +107,8 @@ pub(super) fn check_transport(text: &str) -> Result<()> {
             "no such file, and no transport is called {word}:; {help}"
         )))
     };
+    // No image's name has it, so that what stands before is meant as a transport.
+    let has_slashes = rest.starts_with("//");
     let rest = without_login(rest.trim_start_matches('/'));
     let rest = escape_path(rest.as_bytes());
     if lower == "docker" {
@@ -122,6 +124,9 @@ pub(super) fn check_transport(text: &str) -> Result<()> {
                 .to_owned(),
         );
     }
+    if has_slashes && distance(&lower, "docker") <= 2 {
+        return refused(format!("the nearest is docker://{rest}"));
+    }
     if let Some(nearest) = nearest(&lower) {
         return refused(format!("the nearest is {nearest}{rest}"));
     }
@@ -129,6 +134,9 @@ pub(super) fn check_transport(text: &str) -> Result<()> {
         return refused(format!(
             "a file or a directory is named by its path alone, {rest}"
         ));
+    }
+    if has_slashes {
+        return refused(format!("docker://{rest} is in a registry"));
     }
     Ok(())
 }
@@ -303,6 +311,9 @@ mod tests {
             ("docker:/b", "docker://b"),
             ("docker:24", "docker://docker:24"),
             ("DOCKER://b", "docker://b"),
+            ("dockr://b", "nearest is docker://b"),
+            ("dcoker://h.io/b:1", "nearest is docker://h.io/b:1"),
+            ("registry://h.io/b", "docker://h.io/b is in a registry"),
             ("file:b.tar", "by its path alone, b.tar"),
             ("file:///b.tar", "by its path alone, b.tar"),
             ("dir:b", "by its path alone"),
