@@ -4,6 +4,8 @@
 //! A room is a module directly under `src/`. The tokens of the sources are read, not their text:
 //! comments, strings and test code count for nothing.
 
+mod circles;
+mod paths;
 mod rules;
 mod sources;
 mod tokens;
@@ -235,6 +237,11 @@ fn the_sources_keep_to_the_table_and_the_rules() {
     // Were nothing found, nothing would be wrong.
     assert!(sources.len() > 100, "{} sources", sources.len());
     assert_none(&violations(ROOMS, &sources));
+}
+
+#[test]
+fn no_modules_use_each_other_at_any_depth() {
+    assert_none(&circles::circles(&sources::under("src")));
 }
 
 #[test]

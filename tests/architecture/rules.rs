@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::paths;
 use super::sources::{Source, shipped_tokens};
 use super::tokens::Token;
 
@@ -36,7 +37,7 @@ pub fn violations(rooms: &[Room], sources: &[Source]) -> BTreeSet<String> {
             ));
             continue;
         };
-        for used in uses(&tokens, module.len()) {
+        for used in uses(&tokens, &module) {
             if used == room {
                 continue;
             }
@@ -79,44 +80,13 @@ fn out_of_order(rooms: &[Room]) -> BTreeSet<String> {
     found
 }
 
-/// The rooms that a file names, whose module is so many names deep.
-fn uses(tokens: &[Token], file_depth: usize) -> BTreeSet<String> {
-    let mut used = BTreeSet::new();
-    let mut braces = 0;
-    // How many braces are open around each inner module.
-    let mut modules = Vec::new();
-    let mut at = 0;
-    while at < tokens.len() {
-        match tokens[at].as_str() {
-            "mod" if tokens.get(at + 2).is_some_and(|token| token == "{") => modules.push(braces),
-            "{" => braces += 1,
-            "}" => {
-                braces -= 1;
-                if modules.last() == Some(&braces) {
-                    modules.pop();
-                }
-            }
-            "crate" if follows_path(tokens, at) => {
-                used.extend(first_names(&tokens[at + 2..]));
-            }
-            "super" if follows_path(tokens, at) => {
-                let mut levels = 0;
-                while tokens.get(at).is_some_and(|token| token == "super")
-                    && follows_path(tokens, at)
-                {
-                    levels += 1;
-                    at += 2;
-                }
-                if levels >= file_depth + modules.len() {
-                    used.extend(first_names(&tokens[at..]));
-                }
-                continue;
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    used.into_iter().map(room_of).collect()
+/// The rooms that a file names.
+fn uses(tokens: &[Token], module: &[&str]) -> BTreeSet<String> {
+    let paths = paths::of(tokens, module).into_iter();
+    paths
+        .filter_map(|path| path.into_iter().next())
+        .map(room_of)
+        .collect()
 }
 
 fn follows_path(tokens: &[Token], at: usize) -> bool {

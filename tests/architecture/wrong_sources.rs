@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::circles::circles;
 use super::rules::{Room, too_long, violations};
 use super::{source, sources::Source};
 
@@ -180,4 +181,75 @@ fn a_long_file_is_found() {
     let of = |lines: usize| too_long(&[source("src/a.rs", &"x\n".repeat(lines))]);
     assert!(of(500).is_empty());
     assert_eq!(of(501).len(), 1);
+}
+
+/// What the checker says of a room `a` with the modules `b` and `c`, and of nothing else.
+fn circles_of(files: &[(&str, &str)]) -> BTreeSet<String> {
+    let sources: Vec<_> = files
+        .iter()
+        .map(|(path, text)| source(path, text))
+        .collect();
+    circles(&sources)
+}
+
+#[test]
+fn modules_that_use_each_other_are_found_however_it_is_written() {
+    for (b, c) in [
+        ("use super::c::C;", "use super::b::B;"),
+        ("use crate::a::c;", "use super::b;"),
+        // By way of what the room gives again.
+        ("use super::C;", "use crate::a::{B, D};"),
+        (
+            "fn f() -> super::C { g() }",
+            "mod d { use super::super::{C as _, B}; }",
+        ),
+        ("use super::{C as Other, D};", "fn f() { super::b::g() }"),
+    ] {
+        let found = circles_of(&[
+            (
+                "src/a/mod.rs",
+                "mod b; mod c; pub use b::B; pub use self::c::{self, C};",
+            ),
+            ("src/a/b.rs", b),
+            ("src/a/c.rs", c),
+        ]);
+        assert_eq!(
+            found.into_iter().collect::<Vec<_>>(),
+            ["in a these use each other: b, c"],
+            "{b} {c}"
+        );
+    }
+    // Deeper, around three corners, in folders.
+    let found = circles_of(&[
+        ("src/a/mod.rs", ""),
+        ("src/a/x/mod.rs", "pub use b::deep::Deep;"),
+        ("src/a/x/b/deep.rs", "use super::super::c::C;"),
+        ("src/a/x/c.rs", "use crate::a::x::d;"),
+        ("src/a/x/d.rs", "use crate::a::x::Deep;"),
+        ("src/z.rs", "use crate::a::x::Deep;"),
+    ]);
+    assert_eq!(
+        found.into_iter().collect::<Vec<_>>(),
+        ["in a::x these use each other: b, c, d"]
+    );
+}
+
+#[test]
+fn a_stair_of_modules_is_none() {
+    let found = circles_of(&[
+        (
+            "src/a/mod.rs",
+            "mod b; mod c; pub use b::B; pub use c::C; pub struct Own;",
+        ),
+        (
+            "src/a/b.rs",
+            "use super::Own; use super::c::C; #[cfg(test)] mod tests { use super::super::d::D; }",
+        ),
+        ("src/a/c.rs", "use super::Own; // use super::b;"),
+        (
+            "src/a/d.rs",
+            "use super::{B, C}; use crate::a::d::inner; mod inner { use super::f; }",
+        ),
+    ]);
+    assert!(found.is_empty(), "{found:?}");
 }
