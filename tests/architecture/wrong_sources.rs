@@ -223,6 +223,7 @@ fn modules_that_use_each_other_are_found_however_it_is_written() {
     let found = circles_of(&[
         ("src/a/mod.rs", ""),
         ("src/a/x/mod.rs", "pub use b::deep::Deep;"),
+        ("src/a/x/b/mod.rs", "pub mod deep;"),
         ("src/a/x/b/deep.rs", "use super::super::c::C;"),
         ("src/a/x/c.rs", "use crate::a::x::d;"),
         ("src/a/x/d.rs", "use crate::a::x::Deep;"),
