@@ -1,13 +1,13 @@
 //! The attributes of what was made in a directory of this machine.
 
-use std::os::fd::OwnedFd;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::fs::{AtFlags, CWD, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 
 use super::Entry;
-use super::directory::{failed, path_of};
-use crate::error::{Result, escape_path};
+use crate::error::{Error, Result, escape_path};
 use crate::listing::{Attribute, Kind};
 use crate::view::Node;
 use crate::warnings::Warnings;
@@ -132,4 +132,14 @@ fn times(node: &Node) -> Timestamps {
             tv_nsec: mtime.nanoseconds.into(),
         },
     }
+}
+
+pub(super) fn failed(verb: &str, path: &[u8]) -> impl Fn(io::Error) -> Error {
+    let what = format!("cannot {verb} {}", escape_path(path));
+    move |error| Error::io(what.clone(), error)
+}
+
+/// The path of what is open but cannot be changed through its descriptor.
+pub(super) fn path_of(file: &impl AsFd) -> String {
+    format!("/proc/self/fd/{}", file.as_fd().as_raw_fd())
 }

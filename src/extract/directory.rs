@@ -5,27 +5,23 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Dev, FileType, Mode, OFlags, Stat, XattrFlags};
 use rustix::io::Errno;
 
-use super::attributes::{self, mode_after, owner, set_time, set_xattrs};
-use super::{Data, Entry, Sink, undo};
-use crate::error::{Error, Result, escape_path};
+use super::attributes::{self, failed, mode_after, owner, path_of, set_time, set_xattrs};
+use super::undo::{self, DIRECTORY};
+use super::{Data, Entry, Sink};
+use crate::error::{Error, Result};
 use crate::listing::Kind;
 use crate::view::View;
 use crate::warnings::Warnings;
 
 /// Directories held open; those further up are opened again on the way back.
 const MAX_OPEN: usize = 64;
-
-pub(super) const DIRECTORY: OFlags = OFlags::RDONLY
-    .union(OFlags::DIRECTORY)
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::CLOEXEC);
 
 /// Makes a tree below a directory. Kept are modes, owners (as root), modification times, hard
 /// links, extended attributes, devices (as root) and holes; what is not is counted as a warning.
@@ -381,14 +377,4 @@ fn split(path: &[u8]) -> (&[u8], &[u8]) {
         Some(slash) => (&path[..slash], &path[slash + 1..]),
         None => (&[], path),
     }
-}
-
-pub(super) fn failed(verb: &str, path: &[u8]) -> impl Fn(io::Error) -> Error {
-    let what = format!("cannot {verb} {}", escape_path(path));
-    move |error| Error::io(what.clone(), error)
-}
-
-/// The path of what is open but cannot be changed through its descriptor.
-pub(super) fn path_of(file: &impl AsFd) -> String {
-    format!("/proc/self/fd/{}", file.as_fd().as_raw_fd())
 }

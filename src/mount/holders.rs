@@ -4,9 +4,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
-
-use super::mount_table::{MountEntry, backing_file, mounts};
+use super::mount_table::{MountEntry, backing_file, mount_id, mounts};
 use crate::error::escape_path;
 
 /// Something that keeps a mount from being unmounted.
@@ -35,15 +33,6 @@ impl fmt::Display for Holder {
             Self::LoopDevice(name) => write!(f, "/dev/{name}, over a file in it"),
         }
     }
-}
-
-/// The number of the mount that a path leads to; `None` where it leads nowhere, may not be looked
-/// at, or on kernels before 5.8.
-pub fn mount_id(path: &Path) -> Option<u64> {
-    let found = statx(CWD, path, AtFlags::NO_AUTOMOUNT, StatxFlags::MNT_ID).ok()?;
-    StatxFlags::from_bits_retain(found.stx_mask)
-        .contains(StatxFlags::MNT_ID)
-        .then_some(found.stx_mnt_id)
 }
 
 /// Everybody who keeps `mount` busy, as far as this process may look. Processes come and go, so

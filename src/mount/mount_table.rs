@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
@@ -62,6 +63,15 @@ pub fn mounts() -> Result<Vec<MountEntry>> {
         .split(|&byte| byte == b'\n')
         .filter_map(parse)
         .collect())
+}
+
+/// The number of the mount that a path leads to; `None` where it leads nowhere, may not be looked
+/// at, or on kernels before 5.8.
+pub fn mount_id(path: &Path) -> Option<u64> {
+    let found = statx(CWD, path, AtFlags::NO_AUTOMOUNT, StatxFlags::MNT_ID).ok()?;
+    StatxFlags::from_bits_retain(found.stx_mask)
+        .contains(StatxFlags::MNT_ID)
+        .then_some(found.stx_mnt_id)
 }
 
 /// The ext2, ext3 and ext4 filesystems that are mounted from files, whoever mounted them.
@@ -170,7 +180,7 @@ impl MountEntry {
 
     /// Whether its mount point leads to it, rather than to a mount that was put on top later.
     pub fn is_reachable(&self) -> bool {
-        super::holders::mount_id(&self.mount_point) == Some(self.id)
+        mount_id(&self.mount_point) == Some(self.id)
     }
 }
 

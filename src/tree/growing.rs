@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::frozen::{Attributes, NodeKind};
-use super::hard_link::HardLink;
 use crate::error::{Error, Result};
 use crate::layers::Xattr;
 use crate::units::Timestamp;
@@ -43,6 +42,23 @@ pub(super) enum GrowingKind {
     PendingLink(Box<HardLink>),
     /// Nothing: the slot waits to be used again.
     Vacant,
+}
+
+/// A hard link that is not one yet.
+#[derive(Debug, Clone)]
+pub(super) struct HardLink {
+    /// The directory the link stands in.
+    pub parent: Slot,
+    /// Its name there.
+    pub name: Box<[u8]>,
+    /// What it links to, as the tar has it.
+    pub target: Box<[u8]>,
+    /// The entry's path as the tar has it.
+    pub path: Box<[u8]>,
+    /// The entry's byte in the tar.
+    pub header_offset: u64,
+    /// Whether the chain being resolved passed here already.
+    pub visited: bool,
 }
 
 /// A tree under construction. Only directories hold others, so nothing here recurses.

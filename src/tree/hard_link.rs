@@ -2,28 +2,11 @@
 
 use super::flattening::Flattening;
 use super::frozen::{Attributes, NodeKind};
-use super::growing::{GrowingKind, Slot};
+use super::growing::{GrowingKind, HardLink, Slot};
 use super::path::CleanPath;
 use super::walk::Absent;
 use crate::error::{Error, Result, escape_path};
 use crate::layers::Xattr;
-
-/// A hard link that is not one yet.
-#[derive(Debug, Clone)]
-pub(super) struct HardLink {
-    /// The directory the link stands in.
-    pub parent: Slot,
-    /// Its name there.
-    pub name: Box<[u8]>,
-    /// What it links to, as the tar has it.
-    pub target: Box<[u8]>,
-    /// The entry's path as the tar has it.
-    pub path: Box<[u8]>,
-    /// The entry's byte in the tar.
-    pub header_offset: u64,
-    /// Whether the chain being resolved passed here already.
-    pub visited: bool,
-}
 
 impl Flattening<'_> {
     /// Links to what stands at the target now, or, where nothing does, to what will at the

@@ -2,41 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::FlattenOptions;
+use super::flattening::Flattening;
 use super::frozen::{Attributes, ContentRef, NodeKind};
-use super::growing::{Children, GrowingKind, GrowingTree, Slot, implied_attributes};
-use super::hard_link::HardLink;
+use super::growing::{Children, GrowingKind, HardLink, Slot};
 use super::path::{CleanPath, split};
 use super::walk::Absent;
 use super::whiteout::WhiteoutName;
 use crate::error::{Error, Result};
 use crate::layers::{Changeset, Entry, EntryKind, Xattr};
-use crate::warnings::Warnings;
 
-/// The tree so far and what is needed to go on.
-pub(super) struct Flattening<'a> {
-    pub tree: GrowingTree,
-    pub options: &'a FlattenOptions<'a>,
-    pub warnings: Warnings,
-    /// The layer being applied.
-    pub layer: u32,
-    /// Hard links of this layer whose targets had not come when they did.
-    pub pending: Vec<Slot>,
-}
-
-impl<'a> Flattening<'a> {
-    /// Before the base layer.
-    pub fn new(options: &'a FlattenOptions<'a>) -> Self {
-        let root = implied_attributes(options.default_time);
-        Self {
-            tree: GrowingTree::new(root, options.limits.max_entries),
-            options,
-            warnings: Warnings::default(),
-            layer: 0,
-            pending: Vec::new(),
-        }
-    }
-
+impl Flattening<'_> {
     /// Applies the next layer: its whiteouts to what is below it, then its entries.
     ///
     /// # Errors
