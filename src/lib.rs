@@ -4,9 +4,9 @@
 //!     ┌ vocabulary: error · units · progress · warnings · limits · region · partial_file ┐
 //!     │   leftovers · command · oci · ondisk · listing · pax · page_buffer · host_space  │
 //!     │   ownership · file_kind                                                          │
-//! source → layers → tree → plan → mkfs → populate → finish (with readback)
-//!     └─────────────── pipeline (knows all steps) ───────────────┘   mount (stands alone)
-//!                                                         cli (knows pipeline, mount)
+//! source → layers → tree → ext {plan · format · populate · check} → finish
+//!     └───────────── pipeline (knows all steps) ─────────────┘   mount (stands alone)
+//!                                                        cli (knows pipeline, mount)
 //!
 //!     beside the flow: inspect (what a filesystem says of itself) · compare (two listings)
 //!                      cache (fetched blobs, by their digests; source asks it first)
@@ -51,13 +51,7 @@ pub mod layers;
 
 pub mod tree;
 
-pub mod plan;
-
-pub mod mkfs;
-
-pub mod populate;
-
-pub mod readback;
+pub mod ext;
 
 pub mod finish;
 

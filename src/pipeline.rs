@@ -4,15 +4,15 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
+use crate::ext::format::{ToolPaths, Tools, format};
+use crate::ext::plan::{Identity, Plan, PlanOptions, Room, SizePolicy};
+use crate::ext::populate::populate;
 use crate::finish::{FinishOptions, FinishedFilesystem, MadeFrom, finish};
 use crate::host_space;
 use crate::layers::{self, Contents, GivingBack, Layers, ReadOptions, Verifying};
 use crate::limits::Limits;
-use crate::mkfs::{ToolPaths, Tools, format};
 use crate::oci::Platform;
 use crate::partial_file::PartialFile;
-use crate::plan::{Identity, Plan, PlanOptions, Room, SizePolicy};
-use crate::populate::populate;
 use crate::progress::Reporter;
 use crate::source::{self, DaemonOptions, Image, OpenOptions, Reference, RegistryOptions};
 use crate::tree::{ContentRef, FlattenOptions, NodeKind, Tree, flatten};

@@ -5,9 +5,9 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 
+use layerpress::ext::plan::geometry::default_inodes;
+use layerpress::ext::plan::{FormatRequest, Geometry, JournalSize};
 use layerpress::ondisk::superblock::{SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET_BYTES, Superblock};
-use layerpress::plan::geometry::default_inodes;
-use layerpress::plan::{FormatRequest, Geometry, JournalSize};
 
 /// Runs mke2fs for a request; `None` where it refuses.
 fn mke2fs(directory: &Path, request: FormatRequest) -> Option<Superblock> {

@@ -7,8 +7,8 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use layerpress::ext::plan::{JournalSize, Room, SizePolicy};
 use layerpress::ondisk::inode::{EARLIEST_SECOND, LATEST_SECOND};
-use layerpress::plan::{JournalSize, Room, SizePolicy};
 use layerpress::units::ByteSize;
 use proptest::prelude::*;
 use proptest::sample::Index;

@@ -12,11 +12,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use layerpress::error::Error;
-use layerpress::listing::{Field, compare};
-use layerpress::progress::{Meter, Reporter, Silent, Unit};
-use layerpress::readback::{
+use layerpress::ext::check::{
     Reader, VerifyReport, read_through_debugfs, read_through_ext4_view, verify,
 };
+use layerpress::listing::{Field, compare};
+use layerpress::progress::{Meter, Reporter, Silent, Unit};
 use support::directory_tree::{nodes_of, tree_of};
 use support::oracles;
 use support::sample::{bytes, make_image, make_image_with, sample, settle_root};

@@ -7,8 +7,8 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
+use layerpress::ext::check::{read_through_debugfs, read_through_ext4_view};
 use layerpress::progress::Silent;
-use layerpress::readback::{read_through_debugfs, read_through_ext4_view};
 use support::damage::{Numbers, fill_with_metadata};
 use support::oracles;
 use support::sample::make_image;

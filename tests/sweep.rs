@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use layerpress::Error;
+use layerpress::ext::plan::{Plan, SizePolicy};
 use layerpress::layers::Contents;
-use layerpress::plan::{Plan, SizePolicy};
 use layerpress::tree::Tree;
 use layerpress::units::{BLOCK_SIZE, ByteSize};
 

@@ -10,8 +10,8 @@ use super::table::{counted, thousands, two_columns};
 use super::text::printable;
 use super::{options, print, print_json, progress};
 use crate::error::Error;
+use crate::ext::plan::identity::uuid_text;
 use crate::pipeline::{self, Built};
-use crate::plan::identity::uuid_text;
 use crate::units::{BLOCK_SIZE, ByteSize};
 
 /// Builds and tells what was built.

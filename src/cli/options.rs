@@ -11,11 +11,11 @@ use super::args::{
 use super::registry;
 use crate::command;
 use crate::error::{Error, Result};
+use crate::ext::format::ToolPaths;
+use crate::ext::plan::{JournalSize, Room};
 use crate::finish::FinishOptions;
 use crate::limits::Limits;
-use crate::mkfs::ToolPaths;
 use crate::pipeline::{FilesystemRequest, IdentityRequest, ImageRequest, OutputRequest};
-use crate::plan::{JournalSize, Room};
 use crate::source::{DaemonOptions, Reference};
 use crate::units::ByteSize;
 

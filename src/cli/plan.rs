@@ -6,10 +6,10 @@ use super::args::{OutputArguments, PlanArguments};
 use super::table::{counted, thousands, two_columns, wrapped};
 use super::text::printable;
 use super::{options, print, print_json, progress};
+use crate::ext::plan::identity::uuid_text;
+use crate::ext::plan::size::{SizePolicy, choose};
+use crate::ext::plan::{Geometry, Room};
 use crate::pipeline::{self, Planned};
-use crate::plan::identity::uuid_text;
-use crate::plan::size::{SizePolicy, choose};
-use crate::plan::{Geometry, Room};
 use crate::units::{BLOCK_SIZE, ByteSize};
 
 /// Plans and tells the plan.

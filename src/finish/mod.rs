@@ -1,7 +1,6 @@
 //! The populated filesystem is proven, hashed and given its name.
 
 mod digest;
-mod fsck;
 mod sidecar;
 
 use std::path::PathBuf;
@@ -9,14 +8,14 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::command::Program;
 use crate::error::{Error, Result};
+use crate::ext::check::{self, fsck};
+use crate::ext::format::Tools;
+use crate::ext::plan::Plan;
+use crate::ext::populate::PopulatedFilesystem;
 use crate::layers::{Contents, Verifying};
-use crate::mkfs::Tools;
 use crate::oci::Digest;
 use crate::partial_file::persist_together;
-use crate::plan::Plan;
-use crate::populate::PopulatedFilesystem;
 use crate::progress::Reporter;
-use crate::readback;
 use crate::tree::Tree;
 
 /// How much proof is wanted.
@@ -117,7 +116,7 @@ pub fn finish(
         let debugfs = tools
             .debugfs()
             .ok_or_else(|| Error::Tool("debugfs was not looked for before verifying".to_owned()))?;
-        let report = readback::verify(&path, tree, contents, debugfs, reporter)?;
+        let report = check::verify(&path, tree, contents, debugfs, reporter)?;
         for unread in &report.unread {
             reporter.note(&unread.to_string());
         }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 
+use layerpress::ext::plan::directory_layout::{DirectoryLayout, IndexedLayout};
 use layerpress::ondisk::hash::half_md4;
-use layerpress::plan::directory_layout::{DirectoryLayout, IndexedLayout};
 
 use super::support::oracles::{Mounted, e2fsck_clean_after_use, is_root, run, skip};
 use super::support::press::{HASH_SEED, Pressed, Wanted, press, press_tree};

@@ -3,8 +3,8 @@
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{FileExt, MetadataExt};
 
+use layerpress::ext::plan::SizePolicy;
 use layerpress::ondisk::indirect::MAX_FILE_BYTES;
-use layerpress::plan::SizePolicy;
 use layerpress::units::{BLOCK_SIZE, ByteSize};
 use rustix::fs::SeekFrom;
 

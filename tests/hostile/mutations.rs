@@ -8,11 +8,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use layerpress::Error;
+use layerpress::ext::format::ToolPaths;
+use layerpress::ext::plan::{JournalSize, Room, SizePolicy};
 use layerpress::finish::FinishOptions;
 use layerpress::limits::Limits;
-use layerpress::mkfs::ToolPaths;
 use layerpress::pipeline::{self, FilesystemRequest, IdentityRequest, ImageRequest, OutputRequest};
-use layerpress::plan::{JournalSize, Room, SizePolicy};
 use layerpress::progress::Silent;
 use layerpress::source::Reference;
 use serde_json::json;

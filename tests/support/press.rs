@@ -6,19 +6,19 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use layerpress::Result;
+use layerpress::ext::check::verify;
+use layerpress::ext::format::{ToolPaths, Tools, format};
+use layerpress::ext::plan::{Identity, JournalSize, Plan, PlanOptions, Room, SizePolicy};
+use layerpress::ext::populate::populate;
 use layerpress::finish::FinishOptions;
 use layerpress::layers::{Changeset, Contents, LayerSummary};
 use layerpress::limits::Limits;
 use layerpress::listing::compare;
-use layerpress::mkfs::{ToolPaths, Tools, format};
 use layerpress::oci::{ChainId, DiffId};
 use layerpress::pipeline::{
     self, FilesystemRequest, IdentityRequest, ImageRequest, OutputRequest, Planned,
 };
-use layerpress::plan::{Identity, JournalSize, Plan, PlanOptions, Room, SizePolicy};
-use layerpress::populate::populate;
 use layerpress::progress::Silent;
-use layerpress::readback::verify;
 use layerpress::region::FileRegion;
 use layerpress::source::Reference;
 use layerpress::tree::{FlattenOptions, Tree, flatten};

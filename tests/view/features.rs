@@ -117,7 +117,7 @@ fn every_feature_set_of_mke2fs_shows_the_tree_that_it_was_made_of() {
     let image = directory.path().join("image");
     make("-t ext4", &root, &image);
     let debugfs = oracles::required("debugfs");
-    let names = layerpress::readback::read_through_debugfs(
+    let names = layerpress::ext::check::read_through_debugfs(
         &image,
         &debugfs,
         10_000,

@@ -20,10 +20,10 @@ use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use layerpress::ext::check::{read_through_debugfs, read_through_ext4_view};
 use layerpress::extract::{DirectorySink, extract};
 use layerpress::listing::{Listing, compare};
 use layerpress::progress::Silent;
-use layerpress::readback::{read_through_debugfs, read_through_ext4_view};
 use layerpress::view::{Follow, View};
 use layerpress::warnings::Warnings;
 use support::oracles::{self, Mounted, directory_listing, kernel_listing};

@@ -4,9 +4,9 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use layerpress::ext::check::read_through_debugfs;
 use layerpress::listing::{Body, Kind};
 use layerpress::progress::Silent;
-use layerpress::readback::read_through_debugfs;
 use layerpress::view::{View, WholeListing};
 
 use super::support::oracles;

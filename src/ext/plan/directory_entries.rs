@@ -1,7 +1,7 @@
 //! What stands in a directory on disk: the tree's children, and in the root also `lost+found`.
 
+use crate::ext::plan::inode_numbers::InodeNumbers;
 use crate::ondisk::inode::FileType;
-use crate::plan::inode_numbers::InodeNumbers;
 use crate::tree::{NodeId, NodeKind, Tree};
 use crate::units::InodeNumber;
 

@@ -16,14 +16,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::ext::format::EmptyFilesystem;
+use crate::ext::plan::Plan;
+use crate::ext::plan::demand::path_of;
 use crate::layers::Contents;
-use crate::mkfs::EmptyFilesystem;
 use crate::ondisk::superblock::{
     SUPERBLOCK_OFFSET_BYTES, Superblock, set_free_counts, set_signed_hash, set_times,
 };
 use crate::partial_file::PartialFile;
-use crate::plan::Plan;
-use crate::plan::demand::path_of;
 use crate::progress::{Reporter, Unit};
 use crate::tree::{ContentRef, NodeId, NodeKind, Tree};
 use crate::units::InodeNumber;

@@ -1,15 +1,15 @@
 //! What a tree needs of a filesystem: blocks by use, and inodes.
 
 use crate::error::{Error, Result, escape_path};
+use crate::ext::plan::block_map::{BlockCount, map_blocks, mapped_ranges};
+use crate::ext::plan::directory_entries::{DirectoryEntries, LOST_FOUND};
+use crate::ext::plan::directory_layout::DirectoryLayout;
+use crate::ext::plan::identity::Identity;
+use crate::ext::plan::inode_numbers::InodeNumbers;
+use crate::ext::plan::xattr_placement::{XattrBlockCollector, XattrBlocks, XattrPlacement};
 use crate::ondisk::directory_entry::NAME_MAX;
 use crate::ondisk::indirect::MAX_FILE_BYTES;
 use crate::ondisk::inode::{EARLIEST_SECOND, I_BLOCK_BYTES, LATEST_SECOND};
-use crate::plan::block_map::{BlockCount, map_blocks, mapped_ranges};
-use crate::plan::directory_entries::{DirectoryEntries, LOST_FOUND};
-use crate::plan::directory_layout::DirectoryLayout;
-use crate::plan::identity::Identity;
-use crate::plan::inode_numbers::InodeNumbers;
-use crate::plan::xattr_placement::{XattrBlockCollector, XattrBlocks, XattrPlacement};
 use crate::tree::{Node, NodeId, NodeKind, Tree};
 use crate::units::{BLOCK_SIZE, Timestamp};
 use crate::warnings::Warnings;

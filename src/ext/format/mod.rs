@@ -1,7 +1,7 @@
 //! An empty filesystem by mke2fs and tune2fs, held against the plan.
 
-mod format;
+mod mkfs;
 mod tools;
 
-pub use format::{EmptyFilesystem, format};
+pub use mkfs::{EmptyFilesystem, format};
 pub use tools::{ToolPaths, Tools};

@@ -16,6 +16,7 @@
 mod debugfs;
 mod expected;
 mod ext4_view;
+pub mod fsck;
 mod mapped;
 mod verify;
 mod views;
@@ -32,9 +33,9 @@ pub use mapped::{BlockMap, BlockRun, MappedReader};
 pub use verify::{Finding, Reader, Unread, VerifyReport, verify};
 
 use crate::error::{Error, Result, escape_path};
+use crate::ext::plan::directory_entries::LOST_FOUND;
 use crate::listing::Listing;
 use crate::ondisk::xattr::CHAIN_ID_XATTR;
-use crate::plan::directory_entries::LOST_FOUND;
 
 /// Takes the note that a build leaves in `lost+found` out of a listing: it tells of the image, and is
 /// none of its content.

@@ -3,9 +3,9 @@
 use super::block_map;
 use super::session::Answer;
 use super::xattr::{self, ShownAttribute};
+use crate::ext::check::mapped::{BlockMap, BlockRun};
 use crate::listing::{Attribute, Kind};
 use crate::ondisk::stored_inode::{FLAG_ENCRYPT, FLAG_INLINE_DATA};
-use crate::readback::mapped::{BlockMap, BlockRun};
 use crate::units::{SECTOR_SIZE, Timestamp};
 
 /// What attributes are called that user space sees; the kernel keeps others for itself, as
@@ -55,7 +55,7 @@ pub struct InodeRecord {
 
 impl InodeRecord {
     /// Whether the content is where no block map leads, in the inode itself, or is encrypted.
-    pub(in crate::readback) fn is_content_hidden(&self) -> bool {
+    pub(in crate::ext::check) fn is_content_hidden(&self) -> bool {
         self.flags & (FLAG_INLINE_DATA | FLAG_ENCRYPT) != 0
     }
 

@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
-use crate::plan::demand::Demand;
-use crate::plan::geometry::{
+use crate::ext::plan::demand::Demand;
+use crate::ext::plan::geometry::{
     FormatRequest, Geometry, JournalSize, MIN_BLOCKS, SYSTEM_INODES, default_inodes,
     default_journal_blocks, indirect_blocks,
 };

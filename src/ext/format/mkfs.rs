@@ -10,14 +10,14 @@ use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::command::path_of_open_file;
 use crate::error::{Error, Result};
-use crate::mkfs::Tools;
+use crate::ext::format::Tools;
+use crate::ext::plan::identity::uuid_text;
+use crate::ext::plan::{JournalSize, Plan};
 use crate::ondisk::superblock::{
     COMPAT_EXT3, INCOMPAT_EXT3, MAGIC, RO_COMPAT_EXT3, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET_BYTES,
     Superblock,
 };
 use crate::partial_file::PartialFile;
-use crate::plan::identity::uuid_text;
-use crate::plan::{JournalSize, Plan};
 use crate::progress::Reporter;
 
 /// What `-t ext3 -T default` means, whatever the machine's own /etc/mke2fs.conf says.

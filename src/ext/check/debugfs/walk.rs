@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::names::{self, ListedName};
 use super::session::{AnswerLimits, Outcome, Session};
 use crate::error::Result;
+use crate::ext::check::{Problem, join};
 use crate::progress::Reporter;
-use crate::readback::{Problem, join};
 use crate::units::InodeNumber;
 
 /// What `ls -p` prints of one name at most, generously.

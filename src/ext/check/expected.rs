@@ -1,11 +1,11 @@
 //! The listing that an image of a tree must show.
 
 use crate::error::{Error, Result};
+use crate::ext::plan::demand::clamped;
+use crate::ext::plan::xattr_placement::kept;
 use crate::layers::{Content, Contents, Data, Device};
 use crate::listing::{Attribute, Body, ContentDigest, ContentHasher, Kind, Line, Listing, Owner};
 use crate::page_buffer::PageBuffer;
-use crate::plan::demand::clamped;
-use crate::plan::xattr_placement::kept;
 use crate::progress::{Reporter, Unit};
 use crate::region::FileRegion;
 use crate::tree::{ContentRef, Node, NodeKind, Tree};

@@ -1,8 +1,8 @@
 #![allow(clippy::single_range_in_vec_init)] // a file of one range is what is meant
 
 use super::*;
+use crate::ext::plan::geometry::indirect_blocks;
 use crate::layers::DataExtent;
-use crate::plan::geometry::indirect_blocks;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 

@@ -5,11 +5,11 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use super::groups::Groups;
+use crate::ext::plan::Plan;
 use crate::host_space;
 use crate::ondisk::indirect::{POINTERS_PER_BLOCK, decode_pointers};
 use crate::ondisk::inode::{self, IN_INODE_XATTR_OFFSET, INODE_BYTES, decode_block_pointers};
 use crate::ondisk::xattr::{chain_id_xattr, encode_in_inode};
-use crate::plan::Plan;
 use crate::units::{BLOCK_SIZE, BlockNumber, InodeNumber, Timestamp};
 
 /// The blocks of the root directory and of `lost+found`, as mke2fs made them.

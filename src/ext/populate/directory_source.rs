@@ -2,11 +2,11 @@
 
 use super::writing_sink::BlockSource;
 use crate::error::Result;
+use crate::ext::plan::InodeNumbers;
+use crate::ext::plan::directory_entries::DirectoryEntries;
+use crate::ext::plan::directory_layout::{DirectoryLayout, IndexedLayout};
 use crate::ondisk::directory_entry::{DirectoryBlock, DirectoryEntry};
 use crate::ondisk::directory_index::{IndexEntry, encode_node, encode_root};
-use crate::plan::InodeNumbers;
-use crate::plan::directory_entries::DirectoryEntries;
-use crate::plan::directory_layout::{DirectoryLayout, IndexedLayout};
 use crate::tree::Tree;
 use crate::units::{BLOCK_SIZE, InodeNumber};
 

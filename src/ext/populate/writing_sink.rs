@@ -3,10 +3,10 @@
 use super::block_writer::BlockWriter;
 use super::groups::Groups;
 use crate::error::{Error, Result};
+use crate::ext::plan::block_map::{BlockSink, Pointers};
 use crate::ondisk::indirect::encode_pointers;
 use crate::ondisk::inode::{I_BLOCK_BYTES, encode_block_pointers};
 use crate::page_buffer::PageBuffer;
-use crate::plan::block_map::{BlockSink, Pointers};
 use crate::units::{BLOCK_SIZE, BlockNumber};
 
 /// Blocks read and written in one go.
