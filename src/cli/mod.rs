@@ -4,44 +4,24 @@
 
 // The doc comments there are help texts, with brackets of their own.
 #[allow(rustdoc::broken_intra_doc_links)]
-mod args;
-mod attributes;
-mod build;
-mod cache;
-mod cat;
-mod completions;
-mod diff;
-mod differences;
-mod extract;
-mod hold;
-mod inspect;
-mod ls;
-mod man;
-mod mount;
-mod names;
-mod options;
-mod plan;
-mod progress;
-mod registry;
-mod rows;
-mod signals;
-mod stat;
-mod table;
-// As with args: brackets of their own.
+mod arguments;
+// As with arguments: brackets of their own.
 #[allow(rustdoc::broken_intra_doc_links)]
-mod tags;
+mod commands;
+mod hold;
+mod opened;
+mod progress;
+mod shown;
+mod signals;
 mod tell;
-mod text;
-mod umount;
-mod verify;
-mod view;
 
 use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Arguments, Command};
+use arguments::{Arguments, Command};
+use commands::*;
 use tell::Voice;
 
 /// Parses the command line, runs what it says and gives the exit code.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::error::{escape_line, escape_text, is_unprintable};
 
-use super::args::{OutputArguments, ProgressForm};
+use crate::cli::arguments::{OutputArguments, ProgressForm};
 
 /// Letters of a line that are shown: a path alone may have a million.
 const HEAD_LETTERS: usize = 400;

@@ -8,8 +8,8 @@ mod ticker;
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
-use super::args::{OutputArguments, ProgressForm};
-use super::tell;
+use crate::cli::arguments::{OutputArguments, ProgressForm};
+use crate::cli::tell;
 use crate::error::escape_line;
 use crate::progress::{Meter, Reporter, Silent, Unit};
 use crate::units::ByteSize;

@@ -7,10 +7,10 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::args::{LimitArguments, OutputArguments, ReadingArguments, ReferenceArgument};
-use super::diff::IgnoredField;
-use super::text::counted;
-use super::{differences, options, print, print_json, progress, view};
+use crate::cli::arguments::{LimitArguments, OutputArguments, ReadingArguments, ReferenceArgument};
+use crate::cli::commands::diff::IgnoredField;
+use crate::cli::shown::text::counted;
+use crate::cli::{arguments::options, opened, print, print_json, progress, shown::differences};
 use crate::ext::check::{self, Finding, Reader, Unread, VerifyReport};
 use crate::inspect::Filesystem;
 use crate::listing::{Difference, Field, Kind};
@@ -73,7 +73,7 @@ pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> anyhow::Res
         reporter.warn(&warning);
     }
     if needs_recovery {
-        reporter.warn(&view::unrecovered(&arguments.filesystem, "compared"));
+        reporter.warn(&opened::unrecovered(&arguments.filesystem, "compared"));
     }
     for unread in &report.unread {
         reporter.note(&unread.to_string());
@@ -103,7 +103,7 @@ pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> anyhow::Res
         print(&outcome.text(&report))?;
     }
     if is_equal && needs_recovery {
-        return Err(view::not_proven_equal(&arguments.filesystem).into());
+        return Err(opened::not_proven_equal(&arguments.filesystem).into());
     }
     Ok(is_equal)
 }

@@ -8,10 +8,10 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
-use super::args::{EXIT_CODES, OutputArguments};
-use super::table::columns;
-use super::tell::Voice;
-use super::{done, hold, print, print_json, progress, umount};
+use crate::cli::arguments::{EXIT_CODES, OutputArguments};
+use crate::cli::shown::table::columns;
+use crate::cli::tell::Voice;
+use crate::cli::{commands::umount, done, hold, print, print_json, progress};
 use crate::command::Attached;
 use crate::error::escape_path;
 use crate::mount::{Caller, ImageFile, MountOptions, MountedImage, find_e2fsck, mounted_images};

@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::args::{BuildArguments, OutputArguments};
-use super::table::{counted, thousands, two_columns};
-use super::text::printable;
-use super::{options, print, print_json, progress};
+use crate::cli::arguments::{BuildArguments, OutputArguments};
+use crate::cli::shown::table::{counted, thousands, two_columns};
+use crate::cli::shown::text::printable;
+use crate::cli::{arguments::options, print, print_json, progress};
 use crate::error::Error;
 use crate::ext::plan::identity::uuid_text;
 use crate::pipeline::{self, Built};

@@ -11,8 +11,8 @@ use std::path::Path;
 
 use clap::{Args, ValueEnum};
 
-use super::args::{LimitArguments, OutputArguments, ReadingArguments};
-use super::{options, print, print_json, progress, view};
+use crate::cli::arguments::{LimitArguments, OutputArguments, ReadingArguments};
+use crate::cli::{arguments::options, opened, print, print_json, progress};
 use crate::compare::{changes, leave_out_lost_found};
 use crate::error::{Error, escape_path};
 use crate::ext::check;
@@ -134,7 +134,7 @@ pub fn run(arguments: &DiffArguments, output: &OutputArguments) -> anyhow::Resul
     if let Some(side) = sides.iter().find(|side| side.needs_recovery)
         && changes.is_empty()
     {
-        return Err(view::not_proven_equal(Path::new(&side.name)).into());
+        return Err(opened::not_proven_equal(Path::new(&side.name)).into());
     }
     Ok(changes.is_empty())
 }
@@ -223,7 +223,7 @@ fn read_filesystem(
         }
     });
     let needs_recovery = view.needs_recovery();
-    let warning = needs_recovery.then(|| view::unrecovered(path, "compared"));
+    let warning = needs_recovery.then(|| opened::unrecovered(path, "compared"));
     Ok(Side {
         listing: whole.listing,
         warnings: warning.into_iter().collect(),

@@ -5,10 +5,10 @@ use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::args::{
+use crate::cli::arguments::registry;
+use crate::cli::arguments::{
     BuildArguments, FilesystemArguments, LimitArguments, ReadingArguments, ToolArguments,
 };
-use super::registry;
 use crate::command;
 use crate::error::{Error, Result};
 use crate::ext::format::ToolPaths;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::TypedValueParser;
 
-use super::cache::CacheDirectory;
+use crate::cli::commands::cache::CacheDirectory;
 use crate::error::{Error, Result};
 use crate::source::{
     CacheChoice, CredentialFiles, Credentials, Login, Proxies, RegistryOptions, TlsOptions,

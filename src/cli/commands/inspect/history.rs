@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::cli::table::thousands;
-use crate::cli::text::{WIDTH, printable, shortened, wrapped};
+use crate::cli::shown::table::thousands;
+use crate::cli::shown::text::{WIDTH, printable, shortened, wrapped};
 use crate::oci::{History, ImageConfig};
 use crate::units::ByteSize;
 

@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Unreadable;
-use crate::cli::differences;
-use crate::cli::table::thousands;
-use crate::cli::text::{WIDTH, counted, signed_size, wrapped};
+use crate::cli::shown::differences;
+use crate::cli::shown::table::thousands;
+use crate::cli::shown::text::{WIDTH, counted, signed_size, wrapped};
 use crate::compare::{Change, Counts, Fate, by_directory};
 use crate::listing::Kind;
 

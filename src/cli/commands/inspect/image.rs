@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::history::{self, ShownLayer, ShownStep};
-use crate::cli::text::{counted, printable, wrapped_columns};
+use crate::cli::shown::text::{counted, printable, wrapped_columns};
 use crate::error::Result;
 use crate::layers::{LayerSummary, unread_tar_bytes};
 use crate::oci::{Digest, NO_DATE, parse_created};

@@ -3,8 +3,8 @@
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use super::args::Arguments;
-use super::tell::print_as_it_is;
+use crate::cli::arguments::Arguments;
+use crate::cli::tell::print_as_it_is;
 
 /// What is typed.
 #[derive(Debug, Args)]

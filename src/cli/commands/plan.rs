@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::args::{OutputArguments, PlanArguments};
-use super::table::{counted, thousands, two_columns, wrapped};
-use super::text::printable;
-use super::{options, print, print_json, progress};
+use crate::cli::arguments::{OutputArguments, PlanArguments};
+use crate::cli::shown::table::{counted, thousands, two_columns, wrapped};
+use crate::cli::shown::text::printable;
+use crate::cli::{arguments::options, print, print_json, progress};
 use crate::ext::plan::identity::uuid_text;
 use crate::ext::plan::size::{SizePolicy, choose};
 use crate::ext::plan::{Geometry, Room};

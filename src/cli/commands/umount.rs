@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::args::OutputArguments;
-use super::{hold, print, progress};
+use crate::cli::arguments::OutputArguments;
+use crate::cli::{hold, print, progress};
 use crate::error::escape_path;
 use crate::mount::{self, MountedImage, UnmountOptions};
 use crate::progress::Reporter;

@@ -50,7 +50,7 @@ pub fn wrapped_columns(rows: &[(&str, String)]) -> String {
         .iter()
         .map(|(name, value)| (*name, fit(value)))
         .collect();
-    super::table::two_columns(&rows)
+    crate::cli::shown::table::two_columns(&rows)
 }
 
 /// A difference in bytes, as in `+1.5 KiB`.
@@ -66,7 +66,7 @@ pub fn signed_size(before_bytes: u64, after_bytes: u64) -> String {
 /// A number with its noun: `1 entry`, `2,000 entries`.
 pub fn counted(number: u64, one: &str, many: &str) -> String {
     let noun = if number == 1 { one } else { many };
-    format!("{} {noun}", super::table::thousands(number))
+    format!("{} {noun}", crate::cli::shown::table::thousands(number))
 }
 
 /// Seconds since 1970 as RFC 3339 writes them, in UTC: `2024-05-01T10:20:30Z`.

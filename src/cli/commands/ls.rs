@@ -9,11 +9,11 @@ use std::rc::Rc;
 
 use clap::{ArgAction, Args};
 
-use super::attributes::ShownNode;
-use super::names::Names;
-use super::rows::{Row, columns, long};
-use super::tell::json_text;
-use super::view::{Outcome, open};
+use crate::cli::opened::{Outcome, open};
+use crate::cli::shown::attributes::ShownNode;
+use crate::cli::shown::names::Names;
+use crate::cli::shown::rows::{Row, columns, long};
+use crate::cli::tell::json_text;
 use crate::error::Error;
 use crate::limits::Limits;
 use crate::listing::Kind;

@@ -3,10 +3,10 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::args::OutputArguments;
-use super::registry::{self, RegistryArguments};
-use super::text::printable;
-use super::{print, print_json, progress};
+use crate::cli::arguments::OutputArguments;
+use crate::cli::arguments::registry::{self, RegistryArguments};
+use crate::cli::shown::text::printable;
+use crate::cli::{print, print_json, progress};
 use crate::error::{Error, Result, escape_path};
 use crate::oci::RegistryReference;
 use crate::source::{self, Reference};

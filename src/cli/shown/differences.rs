@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::text::{counted, date};
+use crate::cli::shown::text::{counted, date};
 use crate::error::{escape_path, is_unprintable};
 use crate::listing::{Attribute, Body, Difference, Field, Kind, Line, Links};
 

@@ -10,8 +10,8 @@ use clap::Args;
 
 pub use history::short;
 
-use super::args::{LimitArguments, OutputArguments, ReadingArguments};
-use super::{options, print, print_json, progress};
+use crate::cli::arguments::{LimitArguments, OutputArguments, ReadingArguments};
+use crate::cli::{arguments::options, print, print_json, progress};
 use crate::error::Error;
 use crate::inspect::{Filesystem, is_filesystem};
 use crate::layers::{self, LayerSummary, ReadOptions};

@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::args::OutputArguments;
-use super::table::{columns, counted};
-use super::{print, print_json, progress, text};
 use crate::cache::{Cache, CachedBlob, Contents, PruneOptions, Pruned};
+use crate::cli::arguments::OutputArguments;
+use crate::cli::shown::table::{columns, counted};
+use crate::cli::{print, print_json, progress, shown::text};
 use crate::error::{Error, Result, escape_path};
 use crate::progress::Reporter;
 use crate::units::{ByteSize, Timestamp};
@@ -222,7 +222,7 @@ impl ShownContents {
             let digest = if in_full {
                 &blob.digest
             } else {
-                super::inspect::short(&blob.digest)
+                crate::cli::commands::inspect::short(&blob.digest)
             };
             let size = ByteSize(blob.size_bytes).to_string();
             [

@@ -1,8 +1,8 @@
 //! The forms of `ls`: lines with attributes, and columns of names.
 
-use super::attributes::{minute_text, mode_text};
-use super::ls::Format;
-use super::names::{Names, width};
+use crate::cli::commands::ls::Format;
+use crate::cli::shown::attributes::{minute_text, mode_text};
+use crate::cli::shown::names::{Names, width};
 use crate::listing::Kind;
 use crate::view::Node;
 

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::attributes::{ShownNode, flags_text, full_text, mode_text, xattr_text};
-use super::names::Names;
-use super::tell::{json_text, print_as_it_is};
-use super::view::{Outcome, open};
+use crate::cli::opened::{Outcome, open};
+use crate::cli::shown::attributes::{ShownNode, flags_text, full_text, mode_text, xattr_text};
+use crate::cli::shown::names::Names;
+use crate::cli::tell::{json_text, print_as_it_is};
 use crate::error::escape_text;
 use crate::limits::Limits;
 use crate::listing::{Attribute, Kind};

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::view::{Outcome, open};
+use crate::cli::opened::{Outcome, open};
 use crate::view::{Follow, Lookups, View};
 
 /// What is typed after `cat`.

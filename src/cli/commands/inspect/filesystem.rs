@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::cli::table::thousands;
-use crate::cli::text::{counted, date, wrapped_columns};
+use crate::cli::shown::table::thousands;
+use crate::cli::shown::text::{counted, date, wrapped_columns};
 use crate::error::{Error, Result, escape_path};
 use crate::ext::plan::identity::uuid_text;
 use crate::inspect::Filesystem;

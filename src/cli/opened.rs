@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::tell;
+use crate::cli::tell;
 use crate::error::Error;
 use crate::view::View;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory};
 use clap_mangen::Man;
 
-use super::args::Arguments;
+use crate::cli::arguments::Arguments;
 use crate::error::Error;
 
 /// What is typed.

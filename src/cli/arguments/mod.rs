@@ -1,5 +1,8 @@
 //! What is typed.
 
+pub mod options;
+pub mod registry;
+
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -46,37 +49,37 @@ pub enum Command {
     Plan(PlanArguments),
     /// Tell what a container image or a filesystem image is, and what it was made from
     #[command(after_help = EXIT_CODES)]
-    Inspect(super::inspect::InspectArguments),
+    Inspect(crate::cli::commands::inspect::InspectArguments),
     /// Hold a filesystem image against a container image: every entry and attribute
     #[command(after_help = EXIT_CODES)]
-    Verify(super::verify::VerifyArguments),
+    Verify(crate::cli::commands::verify::VerifyArguments),
     /// List what differs between two filesystem images, container images or one of each
     #[command(after_help = EXIT_CODES)]
-    Diff(super::diff::DiffArguments),
+    Diff(crate::cli::commands::diff::DiffArguments),
     /// List or prune the cache of blobs that were fetched
     #[command(after_help = EXIT_CODES)]
-    Cache(super::cache::CacheArguments),
+    Cache(crate::cli::commands::cache::CacheArguments),
     /// List the tags of a repository in a registry
     #[command(after_help = EXIT_CODES)]
-    Tags(super::tags::TagsArguments),
+    Tags(crate::cli::commands::tags::TagsArguments),
     /// Print a shell's completion script
-    Completions(super::completions::CompletionsArguments),
+    Completions(crate::cli::commands::completions::CompletionsArguments),
     /// Write the manual pages into a directory
-    Man(super::man::ManArguments),
+    Man(crate::cli::commands::man::ManArguments),
     /// Mount a filesystem image, for reading only; or list what is mounted (needs root)
-    #[command(override_usage = super::mount::USAGE, after_help = super::mount::exit_codes())]
-    Mount(super::mount::MountArguments),
+    #[command(override_usage = crate::cli::commands::mount::USAGE, after_help = crate::cli::commands::mount::exit_codes())]
+    Mount(crate::cli::commands::mount::MountArguments),
     /// Undo a mount and free its loop device (needs root)
     #[command(after_help = EXIT_CODES)]
-    Umount(super::umount::UmountArguments),
+    Umount(crate::cli::commands::umount::UmountArguments),
     /// List names in a filesystem image
-    Ls(super::ls::LsArguments),
+    Ls(crate::cli::commands::ls::LsArguments),
     /// Write files of a filesystem image to standard output
-    Cat(super::cat::CatArguments),
+    Cat(crate::cli::commands::cat::CatArguments),
     /// Tell everything about names in a filesystem image
-    Stat(super::stat::StatArguments),
+    Stat(crate::cli::commands::stat::StatArguments),
     /// Take a tree out of a filesystem image, into a directory or a tar
-    Extract(super::extract::ExtractArguments),
+    Extract(crate::cli::commands::extract::ExtractArguments),
 }
 
 /// How much is told while working; on standard error.
@@ -200,7 +203,7 @@ pub struct ReadingArguments {
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
     #[command(flatten)]
-    pub registry: super::registry::RegistryArguments,
+    pub registry: crate::cli::arguments::registry::RegistryArguments,
 }
 
 macro_rules! limit_arguments {
@@ -258,7 +261,7 @@ pub struct FilesystemArguments {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub free_inodes: u32,
     /// The journal's size: auto for what mke2fs chooses, or whole MiB as in 16M
-    #[arg(long, value_name = "SIZE", default_value = "auto", value_parser = super::options::parse_journal)]
+    #[arg(long, value_name = "SIZE", default_value = "auto", value_parser = crate::cli::arguments::options::parse_journal)]
     pub journal: crate::ext::plan::JournalSize,
     /// The filesystem's UUID [default: made from the image's chain ID]
     #[arg(long, value_parser = parse_uuid, value_name = "UUID")]
@@ -267,7 +270,7 @@ pub struct FilesystemArguments {
     #[arg(long, value_parser = parse_uuid, value_name = "UUID")]
     pub hash_seed: Option<Uuid>,
     /// The filesystem's label, at most 16 bytes
-    #[arg(long, default_value = "", hide_default_value = true, value_parser = super::options::parse_label)]
+    #[arg(long, default_value = "", hide_default_value = true, value_parser = crate::cli::arguments::options::parse_label)]
     pub label: String,
     /// Seconds since 1970: the filesystem's time, and that of directories which no layer
     /// describes [default: when the image was created]

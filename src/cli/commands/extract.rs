@@ -9,10 +9,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::args::OutputArguments;
-use super::tell::Voice;
-use super::view::open;
-use super::{hold, progress};
+use crate::cli::arguments::OutputArguments;
+use crate::cli::opened::open;
+use crate::cli::tell::Voice;
+use crate::cli::{hold, progress};
 use crate::error::{Error, escape_path};
 use crate::extract::{ArchiveSink, DirectorySink, extract, extract_until, stored_bytes};
 use crate::host_space;

@@ -1,0 +1,30 @@
+//! The tree so far and what is needed to go on.
+
+use super::FlattenOptions;
+use super::growing::{GrowingTree, Slot, implied_attributes};
+use crate::warnings::Warnings;
+
+/// What is carried from entry to entry; how each is applied says `changeset`.
+pub(super) struct Flattening<'a> {
+    pub tree: GrowingTree,
+    pub options: &'a FlattenOptions<'a>,
+    pub warnings: Warnings,
+    /// The layer being applied.
+    pub layer: u32,
+    /// Hard links of this layer whose targets had not come when they did.
+    pub pending: Vec<Slot>,
+}
+
+impl<'a> Flattening<'a> {
+    /// Before the base layer.
+    pub fn new(options: &'a FlattenOptions<'a>) -> Self {
+        let root = implied_attributes(options.default_time);
+        Self {
+            tree: GrowingTree::new(root, options.limits.max_entries),
+            options,
+            warnings: Warnings::default(),
+            layer: 0,
+            pending: Vec::new(),
+        }
+    }
+}
