@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!     ┌ vocabulary: error · units · progress · warnings · limits · region · partial_file ┐
-//!     │   leftovers · command · oci · ondisk · listing · pax · page_buffer · host_space  │
-//!     │   ownership · file_kind                                                          │
+//!     │   leftovers · command · oci · ondisk · listing · page_buffer · host_space        │
+//!     │   ownership · file_kind · spool · compression · tar                              │
 //! source → layers → tree → ext {plan · format · populate · check} → finish
 //!     └───────────── pipeline (knows all steps) ─────────────┘   mount (stands alone)
 //!                                                        cli (knows pipeline, mount)
@@ -23,6 +23,7 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod command;
+pub mod compression;
 pub mod error;
 pub mod file_kind;
 pub mod host_space;
@@ -34,9 +35,10 @@ pub mod ondisk;
 pub mod ownership;
 pub mod page_buffer;
 pub mod partial_file;
-pub mod pax;
 pub mod progress;
 pub mod region;
+pub mod spool;
+pub mod tar;
 pub mod units;
 pub mod warnings;
 

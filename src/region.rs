@@ -1,4 +1,5 @@
-//! A stretch of a file on disk: a blob inside an archive, a spooled layer.
+//! Stretches of files on disk (a blob inside an archive, a spooled layer), and where in one a file's
+//! content is.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -62,6 +63,38 @@ impl FileRegion {
             position: 0,
         }
     }
+}
+
+/// Where a regular file's bytes are in a source: a layer's tar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// The file's length in bytes, holes included.
+    pub size_bytes: u64,
+    /// Where in the source its data is.
+    pub data: Data,
+}
+
+/// A file's data: all of it in one place, or in pieces with holes between.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Data {
+    /// `size_bytes` bytes from this offset of the source.
+    Contiguous {
+        /// The offset.
+        offset_bytes: u64,
+    },
+    /// A sparse file: what no extent covers reads as zeros. Ascending, not overlapping, none empty.
+    Sparse(Box<[DataExtent]>),
+}
+
+/// A piece of a sparse file that has data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DataExtent {
+    /// Where the piece belongs in the file.
+    pub file_offset_bytes: u64,
+    /// How long it is.
+    pub length_bytes: u64,
+    /// Where it is in the source.
+    pub offset_bytes: u64,
 }
 
 /// Reads a [`FileRegion`] from start to end; unbuffered.

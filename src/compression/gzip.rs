@@ -24,15 +24,6 @@ impl<R: BufRead> Gzip<R> {
         Self(State::Member(Box::new(GzDecoder::new(stored))))
     }
 
-    /// The reader below; `None` only in the midst of a read that panicked.
-    pub(super) fn stored_mut(&mut self) -> Option<&mut R> {
-        match &mut self.0 {
-            State::Between(stored) => Some(stored),
-            State::Member(member) => Some(member.get_mut()),
-            State::Moving => None,
-        }
-    }
-
     fn step(&mut self, step: impl FnOnce(State<R>) -> State<R>) {
         self.0 = step(std::mem::replace(&mut self.0, State::Moving));
     }

@@ -1,13 +1,28 @@
-//! How a blob is compressed: what its first bytes say, and what its media type claims.
+//! How stored bytes are compressed, and what they are without: one rule for layers and archives.
+//!
+//! Members of gzip and frames of zstd may follow each other; zeros may follow the last member, and
+//! nothing else. What is neither gzip nor zstd is taken as it is, or refused by name.
+
+mod decompress;
+mod gzip;
+mod stored;
+mod zstd;
+
+pub use decompress::Decompressor;
+pub use stored::StoredBytes;
 
 use crate::error::{Error, Result};
+use crate::limits::Limits;
 use crate::region::FileRegion;
 
 /// The compressions that the OCI image specification knows (layer.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Compression {
+pub enum Compression {
+    /// None.
     None,
+    /// gzip (RFC 1952).
     Gzip,
+    /// zstd (RFC 8878).
     Zstd,
 }
 
@@ -15,33 +30,44 @@ const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 /// What comes after the first byte of a zstd skippable frame; the first is 0x50 to 0x5f.
 const ZSTD_SKIPPABLE: &[u8] = &[0x2a, 0x4d, 0x18];
-/// Compressions that are sometimes asked for. The bzip2 mark includes its first block's, since
-/// the letters at its start could be a file's name.
+/// Compressions that are sometimes asked for.
 const OTHERS: [(&[u8], &str); 3] = [
     (b"\xfd7zXZ\0", "xz"),
-    (b"BZh91AY&SY", "bzip2"),
     (b"\x04\x22\x4d\x18", "lz4"),
+    // Old lz4, as the kernel's build writes it.
+    (b"\x02\x21\x4c\x18", "lz4"),
 ];
+/// How bzip2 goes on after `BZh` and a digit, with a block or its end. Those letters alone could be
+/// the start of a file's name.
+const BZIP2: [&[u8]; 2] = [b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"];
 
 /// How many of the first bytes tell.
-pub(super) const MAGIC_BYTES: usize = 10;
+pub const MAGIC_BYTES: usize = 10;
 
 impl Compression {
-    /// Tells the compression by the stored bytes.
+    /// Tells the compression of what is at hand by its first bytes.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for a compression that layers cannot have; read errors.
-    pub(super) fn detect(stored: &FileRegion) -> Result<Self> {
+    /// [`Error::Unsupported`] for a compression that images cannot have; read errors.
+    pub fn detect(stored: &FileRegion) -> Result<Self> {
         let mut magic = [0; MAGIC_BYTES];
-        let length = stored.length_bytes.min(magic.len() as u64) as usize;
+        let length = usize::try_from(stored.length_bytes)
+            .map_or(MAGIC_BYTES, |length| length.min(MAGIC_BYTES));
         stored
             .read_exact_at(&mut magic[..length], 0)
-            .map_err(|error| Error::io("cannot read the layer's stored bytes", error))?;
+            .map_err(|error| Error::io("cannot read the stored bytes", error))?;
         Self::of(&magic[..length])
     }
 
-    fn of(magic: &[u8]) -> Result<Self> {
-        if let Some((_, name)) = OTHERS.iter().find(|(mark, _)| magic.starts_with(mark)) {
+    /// Tells it by the first [`MAGIC_BYTES`], or by fewer where there are no more.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a compression that images cannot have.
+    pub fn of(magic: &[u8]) -> Result<Self> {
+        let other = OTHERS.iter().find(|(mark, _)| magic.starts_with(mark));
+        let is_bzip2 =
+            matches!(magic, [b'B', b'Z', b'h', b'1'..=b'9', rest @ ..] if BZIP2.contains(&rest));
+        if let Some(name) = other.map(|(_, name)| *name).or(is_bzip2.then_some("bzip2")) {
             return Err(Error::unsupported(format!(
                 "{name} compression: expected none, gzip or zstd"
             )));
@@ -62,7 +88,7 @@ impl Compression {
     ///
     /// # Errors
     /// [`Error::Unsupported`] for an encrypted layer.
-    pub(super) fn is_denied_by(self, media_type: &str) -> Result<bool> {
+    pub fn is_denied_by(self, media_type: &str) -> Result<bool> {
         if media_type.ends_with("+encrypted") {
             return Err(Error::unsupported(format!(
                 "an encrypted layer ({media_type}): expected one decrypted before"
@@ -81,6 +107,23 @@ impl Compression {
     }
 }
 
+/// Holds so many uncompressed bytes against the ceiling that their stored ones have.
+///
+/// # Errors
+/// [`Error::BadImage`] where there are more.
+pub fn check_expansion(stored_bytes: u64, expanded_bytes: u64, limits: &Limits) -> Result<()> {
+    let most = stored_bytes
+        .saturating_mul(limits.max_expansion)
+        .max(limits.max_expansion_from);
+    if expanded_bytes > most {
+        return Err(Error::bad_image(format!(
+            "expected at most {} uncompressed bytes for each of {stored_bytes} stored ones, found more (--max-expansion raises the limit)",
+            limits.max_expansion
+        )));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +135,8 @@ mod tests {
             (b"\x1f", Compression::None),
             (b"usr/\0\0\0\0\0\0", Compression::None),
             (b"BZhello\0\0\0", Compression::None),
+            (b"BZh9.tar\0\0", Compression::None),
+            (b"BZh01AY&SY", Compression::None),
             (b"\x1f\x8b\x08\0\0\0\0\0\0\x03", Compression::Gzip),
             (b"\x28\xb5\x2f\xfd\x04\x58\0\0\0\0", Compression::Zstd),
             (b"\x5e\x2a\x4d\x18\x04\0\0\0\0\0", Compression::Zstd),
@@ -100,11 +145,22 @@ mod tests {
         }
     }
 
+    // Archives once took any `BZh` with a digit for bzip2 and did not know lz4; layers knew the
+    // highest level of bzip2 only.
     #[test]
     fn other_compressions_are_refused_by_name() {
-        let error = Compression::of(b"\xfd7zXZ\0\0\x04\xe6\xd6").unwrap_err();
-        assert!(error.to_string().contains("xz"), "{error}");
-        assert!(Compression::of(b"BZh91AY&SY").is_err());
+        for (magic, name) in [
+            (&b"\xfd7zXZ\0\0\x04\xe6\xd6"[..], "xz"),
+            (b"BZh91AY&SY", "bzip2"),
+            (b"BZh11AY&SY", "bzip2"),
+            (b"BZh9\x17\x72\x45\x38\x50\x90", "bzip2"),
+            (b"\x04\x22\x4d\x18\x64\x40\xa7\0\0\0", "lz4"),
+            (b"\x02\x21\x4c\x18\0\0\0\0\0\0", "lz4"),
+        ] {
+            let error = Compression::of(magic).unwrap_err();
+            assert_eq!(error.exit_code(), 5);
+            assert!(error.to_string().contains(name), "{error}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::{Data, Entry, Sink};
 use crate::error::{Error, Result};
 use crate::listing::Kind;
-use crate::pax;
+use crate::tar::write;
 use crate::view::View;
 use crate::warnings::Warnings;
 
@@ -29,7 +29,7 @@ impl<'a> ArchiveSink<'a> {
     pub fn finish(self) -> Result<()> {
         let Self { output, .. } = self;
         output
-            .write_all(&[0; 1024])
+            .write_all(&write::END)
             .and_then(|()| output.flush())
             .map_err(cannot_write)
     }
@@ -40,31 +40,21 @@ impl<'a> ArchiveSink<'a> {
 
     fn content(
         &mut self,
-        mut header: pax::Entry,
+        header: write::Entry,
         entry: &Entry<'_>,
         view: &View,
         data: &mut Data<'_>,
     ) -> Result<()> {
-        let size_bytes = entry.node.size_bytes();
         let extents = view.extents(entry.node)?;
         let stored_bytes: u64 = extents.iter().map(|(_, length)| length).sum();
         // Before the first byte is written: a header cannot be taken back.
         data.spend(stored_bytes)?;
-        if stored_bytes == size_bytes {
-            header.size_bytes = size_bytes;
-            self.write(&header.encode())?;
-        } else {
-            let map = pax::encode_sparse_map(&extents, size_bytes);
-            header.make_sparse(size_bytes, map.len() as u64 + stored_bytes);
-            self.write(&header.encode())?;
-            self.write(&map)?;
-        }
+        self.write(&header.encode_file(entry.node.size_bytes(), &extents))?;
         let mut reader = view.content(entry.node)?;
         while let Some((_, piece)) = reader.next_data()? {
             self.write(piece)?;
         }
-        // The map is whole blocks already.
-        self.write(&[0; 512][..pax::padding(stored_bytes)])
+        self.write(write::padding(stored_bytes))
     }
 }
 
@@ -74,7 +64,7 @@ fn cannot_write(error: std::io::Error) -> Error {
 
 impl Sink for ArchiveSink<'_> {
     fn enter(&mut self, entry: &Entry<'_>) -> Result<()> {
-        let header = header(entry, pax::Kind::Directory)?;
+        let header = header(entry, write::Kind::Directory)?;
         self.write(&header.encode())
     }
 
@@ -84,12 +74,12 @@ impl Sink for ArchiveSink<'_> {
 
     fn inode(&mut self, entry: &Entry<'_>, view: &View, data: &mut Data<'_>) -> Result<()> {
         let kind = match entry.node.kind {
-            Kind::Regular => pax::Kind::Regular,
-            Kind::Symlink => pax::Kind::Symlink,
-            Kind::CharacterDevice => pax::Kind::CharacterDevice,
-            Kind::BlockDevice => pax::Kind::BlockDevice,
-            Kind::Directory => pax::Kind::Directory,
-            Kind::Fifo => pax::Kind::Fifo,
+            Kind::Regular => write::Kind::Regular,
+            Kind::Symlink => write::Kind::Symlink,
+            Kind::CharacterDevice => write::Kind::CharacterDevice,
+            Kind::BlockDevice => write::Kind::BlockDevice,
+            Kind::Directory => write::Kind::Directory,
+            Kind::Fifo => write::Kind::Fifo,
             Kind::Socket => {
                 self.warnings
                     .count("a socket cannot be in a tar and was left out", entry.path);
@@ -111,28 +101,21 @@ impl Sink for ArchiveSink<'_> {
                 .count("a socket cannot be in a tar and was left out", entry.path);
             return Ok(());
         }
-        let mut header = header(entry, pax::Kind::HardLink)?;
+        let mut header = header(entry, write::Kind::HardLink)?;
         header.link = first.to_vec();
         header.records.clear();
         self.write(&header.encode())
     }
 }
 
-fn header(entry: &Entry<'_>, kind: pax::Kind) -> Result<pax::Entry> {
-    let mut path = entry.path.to_vec();
-    if path.is_empty() {
-        path.push(b'.');
-    }
-    if kind == pax::Kind::Directory {
-        path.push(b'/');
-    }
+fn header(entry: &Entry<'_>, kind: write::Kind) -> Result<write::Entry> {
     let mut records = Vec::new();
     for attribute in entry.xattrs {
-        let key = pax::xattr_keyword(&attribute.name);
+        let key = write::xattr_keyword(&attribute.name);
         records.push((key, attribute.value.to_vec()));
     }
-    Ok(pax::Entry {
-        path,
+    Ok(write::Entry {
+        path: write::name(entry.path, kind == write::Kind::Directory),
         link: Vec::new(),
         kind,
         mode: entry.node.mode().into(),

@@ -4,10 +4,13 @@ use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
-use super::decompress::Decompressor;
-use super::tar::{BUFFER_BYTES, TarBytes, read_to_the_brim};
+use super::stored::StoredReader;
+use crate::compression;
 use crate::error::Result;
 use crate::page_buffer::PageBuffer;
+use crate::tar::{BUFFER_BYTES, TarBytes};
+
+type Decompressor<'a> = compression::Decompressor<StoredReader<'a>>;
 
 /// Enough to even out who is faster for a moment, few enough to stay in the processor's caches.
 const BUFFERS: usize = 3;
@@ -19,9 +22,8 @@ type Filled = (PageBuffer, usize);
 /// can be no thread, it is decompressed when it is wanted.
 pub(super) enum ReadAhead<'scope> {
     Ahead {
-        filled: Receiver<io::Result<Filled>>,
+        filled: Receiver<Result<Filled>>,
         emptied: Sender<PageBuffer>,
-        thread: ScopedJoinHandle<'scope, Result<u64>>,
     },
     Inline(Box<Decompressor<'scope>>),
 }
@@ -41,8 +43,8 @@ impl<'scope> ReadAhead<'scope> {
     fn start_on(
         decompressor: Decompressor<'scope>,
         spawn: impl FnOnce(
-            Box<dyn FnOnce() -> Result<u64> + Send + 'scope>,
-        ) -> io::Result<ScopedJoinHandle<'scope, Result<u64>>>,
+            Box<dyn FnOnce() + Send + 'scope>,
+        ) -> io::Result<ScopedJoinHandle<'scope, ()>>,
     ) -> Self {
         let (to_reader, filled) = channel();
         let (emptied, to_fill) = channel::<PageBuffer>();
@@ -50,11 +52,11 @@ impl<'scope> ReadAhead<'scope> {
         let (hand_over, handed_over) = channel();
         let decompress = move || {
             let Ok(mut decompressor): Result<Decompressor<'scope>, _> = handed_over.recv() else {
-                return Ok(0);
+                return;
             };
             // One side gone means that the other's result is no longer wanted.
             while let Ok(mut buffer) = to_fill.recv() {
-                let length = read_to_the_brim(&mut decompressor, &mut buffer);
+                let length = decompressor.fill(&mut buffer);
                 let is_last = !matches!(length, Ok(1..));
                 if to_reader
                     .send(length.map(|length| (buffer, length)))
@@ -64,46 +66,23 @@ impl<'scope> ReadAhead<'scope> {
                     break;
                 }
             }
-            decompressor.left_bytes()
         };
-        let Ok(thread) = spawn(Box::new(decompress)) else {
+        if spawn(Box::new(decompress)).is_err() {
             return Self::Inline(Box::new(decompressor));
-        };
+        }
         for _ in 0..BUFFERS {
             // The receivers are there until they have all of it.
             let _ = emptied.send(PageBuffer::new(BUFFER_BYTES));
         }
         let _ = hand_over.send(decompressor);
-        Self::Ahead {
-            filled,
-            emptied,
-            thread,
-        }
-    }
-
-    /// After the last byte: how many stored bytes were not taken.
-    ///
-    /// # Errors
-    /// [`Error::Mismatch`](crate::Error::Mismatch) after a panic only.
-    pub(super) fn left_bytes(self) -> Result<u64> {
-        match self {
-            Self::Ahead { filled, thread, .. } => {
-                drop(filled);
-                thread
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            }
-            Self::Inline(mut decompressor) => decompressor.left_bytes(),
-        }
+        Self::Ahead { filled, emptied }
     }
 }
 
 impl TarBytes for ReadAhead<'_> {
-    fn next(&mut self, buffer: &mut PageBuffer) -> io::Result<usize> {
+    fn next(&mut self, buffer: &mut PageBuffer) -> Result<usize> {
         match self {
-            Self::Ahead {
-                filled, emptied, ..
-            } => {
+            Self::Ahead { filled, emptied } => {
                 // Only after the last one has the thread hung up.
                 let Ok(filled) = filled.recv() else {
                     return Ok(0);
@@ -113,7 +92,7 @@ impl TarBytes for ReadAhead<'_> {
                 let _ = emptied.send(std::mem::replace(buffer, next));
                 Ok(length)
             }
-            Self::Inline(decompressor) => read_to_the_brim(&mut **decompressor, buffer),
+            Self::Inline(decompressor) => decompressor.fill(buffer),
         }
     }
 }

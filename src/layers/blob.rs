@@ -4,23 +4,21 @@ use std::sync::Arc;
 
 use super::ahead::ReadAhead;
 use super::budget::Budget;
-use super::compression::{Compression, MAGIC_BYTES};
-use super::decompress::Decompressor;
 use super::layer_progress::LayerProgress;
 use super::own_copy::own_copy;
-use super::plain::PlainTar;
-use super::stored::StoredReader;
-use super::tar::{self, Index};
-use super::tee::{Expansion, Spool, Tee};
+use super::stored::{StoredReader, stopped};
+use super::tee::Tee;
 use super::verification::{Expected, Verification};
 use super::verifying::{Check, Verifying, Which};
 use super::windows::Windows;
 use super::{Changeset, LayerSummary, ReadOptions};
+use crate::compression::{Compression, Decompressor, MAGIC_BYTES};
 use crate::error::{Error, Result};
-use crate::limits::Limits;
 use crate::progress::Meter;
 use crate::region::FileRegion;
 use crate::source::{LayerBlob, OpenBlob};
+use crate::spool::Spool;
+use crate::tar::{Entry, InPlace, Passage, Reader, TarBytes};
 use crate::warnings::Warnings;
 
 /// A layer, read but not verified.
@@ -29,6 +27,29 @@ pub(super) struct ReadLayer {
     pub(super) changeset: Changeset,
     pub(super) tar: FileRegion,
     pub(super) warnings: Warnings,
+}
+
+/// The entries of a tar in its order, and what was noticed.
+type Index = (Vec<Entry>, Warnings);
+
+/// Goes along with reading a layer in its place: waits for its bytes and counts them.
+struct Charged<'a> {
+    blob: &'a OpenBlob,
+    budget: &'a Budget<'a>,
+    stop: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Passage for Charged<'_> {
+    fn reach(&self, bytes: u64) -> Result<()> {
+        if (self.stop)() {
+            return Err(stopped());
+        }
+        self.blob.wait_for(bytes, self.stop).map(drop)
+    }
+
+    fn pass(&self, bytes: u64) -> Result<()> {
+        self.budget.add_tar_bytes(bytes)
+    }
 }
 
 /// How a layer is read.
@@ -64,18 +85,14 @@ impl BlobReader<'_> {
                 media_type.as_bytes(),
             );
         }
+        // Before anything is told about the layer that others might wait for.
+        let _window = (compression == Compression::Zstd).then(|| self.windows.take());
         let (index, tar) = match compression {
             Compression::None => self.plain(meter)?,
-            Compression::Gzip => {
-                self.compressed(meter, |stored, _| Ok(Decompressor::gzip(stored)))?
-            }
-            Compression::Zstd => {
-                // Before anything is told about the layer that others might wait for.
-                let _window = self.windows.take();
-                self.compressed(meter, Decompressor::zstd)?
-            }
+            compression => self.compressed(meter, compression)?,
         };
-        warnings.merge(index.warnings);
+        let (entries, noticed) = index;
+        warnings.merge(noticed);
         Ok(ReadLayer {
             changeset: Changeset {
                 layer: LayerSummary {
@@ -84,9 +101,9 @@ impl BlobReader<'_> {
                     media_type: blob.media_type.clone(),
                     stored_bytes,
                     tar_bytes: self.budget.tar_bytes(),
-                    entry_count: index.entries.len() as u64,
+                    entry_count: entries.len() as u64,
                 },
-                entries: index.entries,
+                entries,
                 whiteouts: blob.whiteouts,
             },
             tar,
@@ -112,8 +129,14 @@ impl BlobReader<'_> {
         } else if !is_arriving {
             self.verify_plain(stored, &progress)?;
         }
-        let tar = PlainTar::new(stored, self.budget, self.stop);
-        let index = tar::index(tar, &self.options.limits, self.budget)?;
+        let index = self.index(InPlace::new(
+            stored.region(),
+            Charged {
+                blob: stored,
+                budget: self.budget,
+                stop: self.stop,
+            },
+        ))?;
         self.expect_right()?;
         if is_arriving && !is_hashed {
             self.verify_plain(stored, &progress)?;
@@ -136,10 +159,10 @@ impl BlobReader<'_> {
     }
 
     /// The tar goes into a spool, and is hashed as that grows.
-    fn compressed<'s>(
-        &'s self,
+    fn compressed(
+        &self,
         meter: &Arc<dyn Meter>,
-        decompressor: impl FnOnce(StoredReader<'s>, &Limits) -> Result<Decompressor<'s>>,
+        compression: Compression,
     ) -> Result<(Index, FileRegion)> {
         let blob = self.blob;
         let digest = self.stored_digest();
@@ -155,12 +178,12 @@ impl BlobReader<'_> {
                 is_counted: false,
             });
         }
-        let spool = Spool::new(&self.options.work_dir)?;
+        let spool = Spool::new(&self.options.work_dir, "a layer")?;
         let growing = self.verifying.add_growing(Check {
             layer: self.layer,
             which: Which::Tar,
             bytes: FileRegion {
-                file: Arc::clone(&spool.file),
+                file: Arc::clone(spool.file()),
                 offset_bytes: 0,
                 length_bytes: 0,
             },
@@ -170,38 +193,36 @@ impl BlobReader<'_> {
         });
         let limits = &self.options.limits;
         let stored = StoredReader::new(self.stored, Arc::clone(&progress), self.stop);
-        let decompressor = decompressor(stored, limits)?;
-        let expansion = Expansion {
-            stored_bytes: blob.stored.length_bytes(),
-            max_expansion: limits.max_expansion,
-            from_bytes: limits.max_expansion_from,
-        };
+        let decompressor = Decompressor::new(stored, compression, limits)?;
         let (index, tar) = std::thread::scope(|scope| {
             let mut tee = Tee {
                 reader: ReadAhead::start(scope, decompressor),
                 spool,
                 growing: &growing,
                 budget: self.budget,
-                expansion,
+                limits,
+                stored_bytes: blob.stored.length_bytes(),
             };
-            let index = tar::index(&mut tee, limits, self.budget)?;
-            let left = tee.reader.left_bytes()?;
-            if left > 0 {
-                return Err(Error::bad_image(format!(
-                    "expected the end of the compressed stream at the blob's end, found {left} bytes more"
-                )));
-            }
+            let index = self.index(&mut tee)?;
             self.expect_right()?;
             Ok((index, tee.spool.finish()))
         })?;
-        let tar = FileRegion {
-            file: tar,
-            offset_bytes: 0,
-            length_bytes: self.budget.tar_bytes(),
-        };
         growing.whole();
         progress.one_less();
         Ok((index, tar))
+    }
+
+    fn index(&self, tar: impl TarBytes) -> Result<Index> {
+        let mut reader = Reader::new(tar, &self.options.limits);
+        let mut entries = Vec::new();
+        while let Some(entry) = reader.next_entry()? {
+            self.budget
+                .add_entry(entry.index_bytes())
+                .map_err(|error| error.in_entry(&entry.path).at_byte(entry.header_offset))?;
+            entries.push(entry);
+        }
+        entries.shrink_to_fit();
+        Ok((entries, reader.finish()?))
     }
 
     /// What the stored bytes must still be held against.

@@ -3,30 +3,25 @@
 mod ahead;
 mod blob;
 mod budget;
-mod carried;
-mod compression;
-mod decompress;
-mod entry;
-mod gzip;
 mod layer_progress;
 mod own_copy;
-mod plain;
 mod read;
 mod stored;
-mod tar;
 mod tee;
 mod verification;
 mod verifying;
 mod windows;
 
-pub use entry::{Content, Data, DataExtent, Device, Entry, EntryKind, Xattr};
 pub use read::{ReadOptions, read};
 pub use verifying::{GivingBack, Verifying};
 
+use crate::compression::Compression;
 use crate::error::Result;
 use crate::oci::{DiffId, Digest};
 use crate::region::FileRegion;
+pub use crate::region::{Content, Data, DataExtent};
 use crate::source::LayerBlob;
+pub use crate::tar::{Device, Entry, EntryKind, Xattr};
 use crate::warnings::Warnings;
 
 /// The layers of one image, base first; what they say holds once [`Verifying::finish`] has said so.
@@ -79,8 +74,7 @@ pub fn unread_tar_bytes(layer: &LayerBlob) -> Result<Option<u64>> {
     let Some(stored) = layer.stored.at_hand() else {
         return Ok(None);
     };
-    let compression = compression::Compression::detect(stored)?;
-    let is_plain = compression == compression::Compression::None;
+    let is_plain = Compression::detect(stored)? == Compression::None;
     Ok(is_plain.then_some(stored.length_bytes))
 }
 

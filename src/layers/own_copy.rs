@@ -4,20 +4,12 @@
 //! is changed in between would get in unverified, so that both read a copy that nobody else can
 //! reach. A compressed layer needs none: its tar is in a file of our own, and hashed from there.
 
-use std::io::Read;
-use std::os::unix::fs::FileExt;
-
 use super::ReadOptions;
 use super::stored::{read_failed, stopped};
-use super::tee::spool_failed;
 use crate::error::{Error, Result};
-use crate::leftovers;
 use crate::ownership;
-use crate::page_buffer::PageBuffer;
-use crate::region::FileRegion;
 use crate::source::{OpenBlob, StoredBlob};
-
-const BUFFER_BYTES: usize = 256 << 10;
+use crate::spool;
 
 /// A copy in the work directory of what is at hand; `None` where nobody else may write it.
 ///
@@ -42,29 +34,9 @@ pub(super) fn own_copy(
             region.length_bytes
         )));
     }
-    let failed = |error| spool_failed(&options.work_dir, error);
-    let file =
-        leftovers::undisturbed(|| tempfile::tempfile_in(&options.work_dir)).map_err(failed)?;
-    let mut reader = region.reader();
-    let mut buffer = PageBuffer::new(BUFFER_BYTES);
-    let mut position = 0;
-    loop {
-        if stop() {
-            return Err(stopped());
-        }
-        let read = match reader.read(&mut buffer) {
-            Ok(0) => break,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            read => read.map_err(read_failed)?,
-        };
-        // A hole as large as a disk takes no more in the copy than in the original.
-        if buffer[..read].iter().any(|&byte| byte != 0) {
-            file.write_all_at(&buffer[..read], position)
-                .map_err(failed)?;
-        }
-        position += read as u64;
-    }
-    file.set_len(position).map_err(failed)?;
-    let copy = FileRegion::whole(file).map_err(failed)?;
+    let copy = spool::copy(region, &options.work_dir, "a layer", |_| match stop() {
+        true => Err(stopped()),
+        false => Ok(()),
+    })?;
     StoredBlob::AtHand(copy).open(stop).map(Some)
 }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use super::kept::Kept;
 use crate::cache::{Cache, PartialBlob};
 use crate::error::{Error, Result};
-use crate::leftovers;
 use crate::oci::{Digest, DigestHasher};
 use crate::progress::Reporter;
+use crate::spool::Spool;
 
 /// A blob in the making. It is hashed as it comes.
 pub(super) enum Sink<'a> {
@@ -21,11 +21,9 @@ pub(super) enum Sink<'a> {
         reporter: &'a dyn Reporter,
     },
     Spooled {
-        file: Arc<File>,
+        spool: Spool<'a>,
         digest: &'a Digest,
         hasher: DigestHasher,
-        written_bytes: u64,
-        work_dir: &'a Path,
     },
 }
 
@@ -49,14 +47,10 @@ impl<'a> Sink<'a> {
                 reporter,
             });
         }
-        let file = leftovers::undisturbed(|| tempfile::tempfile_in(work_dir))
-            .map_err(|error| spool_failed(work_dir, error))?;
         Ok(Self::Spooled {
-            file: Arc::new(file),
+            spool: Spool::new(work_dir, "a download")?,
             digest,
             hasher: DigestHasher::like(digest)?,
-            written_bytes: 0,
-            work_dir,
         })
     }
 
@@ -69,14 +63,14 @@ impl<'a> Sink<'a> {
                 reporter,
                 ..
             } => given_up(kept, partial.reader(), *reporter).map(Arc::new),
-            Self::Spooled { file, .. } => Ok(Arc::clone(file)),
+            Self::Spooled { spool, .. } => Ok(Arc::clone(spool.file())),
         }
     }
 
     pub(super) fn written_bytes(&self) -> u64 {
         match self {
             Self::Cached { partial, .. } => partial.written_bytes(),
-            Self::Spooled { written_bytes, .. } => *written_bytes,
+            Self::Spooled { spool, .. } => spool.written_bytes(),
         }
     }
 
@@ -99,18 +93,9 @@ impl<'a> Sink<'a> {
                 });
                 given_up(kept, written, *reporter)
             }
-            Self::Spooled {
-                file,
-                hasher,
-                written_bytes,
-                work_dir,
-                ..
-            } => {
-                (&**file)
-                    .write_all(bytes)
-                    .map_err(|error| spool_failed(work_dir, error))?;
+            Self::Spooled { spool, hasher, .. } => {
+                spool.write(bytes)?;
                 hasher.update(bytes);
-                *written_bytes += bytes.len() as u64;
                 Ok(())
             }
         }
@@ -129,7 +114,12 @@ impl<'a> Sink<'a> {
                 partial,
                 reporter,
             } => kept.outcome(cache.insert(partial), reporter).map(drop),
-            Self::Spooled { digest, hasher, .. } => {
+            Self::Spooled {
+                spool,
+                digest,
+                hasher,
+            } => {
+                spool.finish();
                 let found = hasher.finish();
                 if found == *digest {
                     return Ok(());
@@ -148,14 +138,4 @@ fn given_up<T>(kept: &Kept, outcome: Result<T>, reporter: &dyn Reporter) -> Resu
         let error = std::io::Error::other("it was given up");
         Error::io("cannot write to the cache", error)
     })
-}
-
-fn spool_failed(work_dir: &Path, error: std::io::Error) -> Error {
-    Error::io(
-        format!(
-            "cannot write a download to the work directory {} (--work-dir names another)",
-            work_dir.display()
-        ),
-        error,
-    )
 }

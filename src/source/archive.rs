@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::tar_scan::{Member, MemberKind, TarScan};
 use crate::error::{Error, Result, escape_path};
 use crate::limits::Limits;
-use crate::region::FileRegion;
+use crate::region::{Content, Data, FileRegion};
+use crate::tar::{Entry, EntryKind, Reader};
 
 /// Memory for an archive's names, in bytes. A `docker save` of a hundred images with a
 /// hundred layers each stays below a few MiB.
@@ -40,12 +40,12 @@ impl Archive {
     fn index_within(file: FileRegion, limits: &Limits, max_name_bytes: usize) -> Result<Self> {
         let mut members = BTreeMap::new();
         let mut name_bytes = 0;
-        let mut scan = TarScan::new(&file, limits);
-        while let Some(member) = scan.next()? {
-            let Some(name) = resolve(b"", &member.name) else {
+        let mut reader = Reader::in_place(&file, limits);
+        while let Some(entry) = reader.next_entry()? {
+            let Some(name) = resolve(b"", &entry.path) else {
                 continue;
             };
-            let target = target(&member, &name);
+            let target = target(&entry, &name);
             name_bytes += name.len() + size_of::<Target>() + 64;
             if name_bytes > max_name_bytes {
                 return Err(Error::bad_image(
@@ -85,18 +85,22 @@ impl Archive {
     }
 }
 
-fn target(member: &Member, name: &[u8]) -> Option<Target> {
-    match &member.kind {
-        MemberKind::File => Some(Target::File {
-            offset_bytes: member.offset_bytes,
-            size_bytes: member.size_bytes,
+/// `None` for directories, devices, sparse files: nothing a blob is stored as.
+fn target(entry: &Entry, name: &[u8]) -> Option<Target> {
+    match &entry.kind {
+        EntryKind::Regular(Content {
+            size_bytes,
+            data: Data::Contiguous { offset_bytes },
+        }) => Some(Target::File {
+            offset_bytes: *offset_bytes,
+            size_bytes: *size_bytes,
         }),
-        MemberKind::Symlink(link) => {
+        EntryKind::Symlink(link) => {
             let parent = name.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
             Some(Target::Link(resolve(&name[..parent], link)))
         }
-        MemberKind::HardLink(link) => Some(Target::Link(resolve(b"", link))),
-        MemberKind::Other => None,
+        EntryKind::HardLink(link) => Some(Target::Link(resolve(b"", link))),
+        _ => None,
     }
 }
 
@@ -217,11 +221,12 @@ mod tests {
             file.write_all(bytes).unwrap();
             Archive::index(FileRegion::whole(file).unwrap(), &Limits::default())
         };
-        // After the last entry's header and byte the archive may stop.
-        assert!(index(&bytes[..3073]).is_ok());
-        for cut in [100, 512 + 1999, 2560 + 511, 3072] {
+        // After the last entry's blocks the archive may stop.
+        assert!(index(&bytes[..3584]).is_ok());
+        for cut in [100, 512 + 1999, 2560 + 511, 3072, 3073, 3583] {
             let error = index(&bytes[..cut]).unwrap_err().to_string();
-            assert!(error.contains("truncated"), "{cut}: {error}");
+            let expected = format!("the tar ends at byte {cut} within");
+            assert!(error.contains(&expected), "{cut}: {error}");
         }
         bytes[2560] ^= 1;
         let error = index(&bytes).unwrap_err().to_string();

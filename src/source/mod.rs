@@ -12,7 +12,6 @@ mod archive;
 mod arrival;
 mod bare_name;
 mod choice;
-mod compression;
 mod daemon;
 mod docker_archive;
 mod document;
@@ -32,11 +31,10 @@ mod registry_options;
 #[cfg(feature = "network")]
 mod resolver;
 mod rootfs;
-mod spool;
+mod spooler;
 mod store;
 mod stored_blob;
 mod tags;
-mod tar_scan;
 mod tree;
 
 pub use arrival::Arrival;

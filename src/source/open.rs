@@ -17,7 +17,7 @@ use super::reference::{Location, Reference, Selector, Transport};
 #[cfg(feature = "network")]
 use super::registry::Registry;
 use super::registry_options::RegistryOptions;
-use super::spool::{Spooled, Spooler};
+use super::spooler::{Spooled, Spooler};
 use super::store::{Store, open_regular_file};
 use super::{Image, bare_name, docker_archive, layout, recognise, rootfs, tree};
 use crate::error::{Error, Result};

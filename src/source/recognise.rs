@@ -4,11 +4,11 @@ use std::path::Path;
 
 use super::archive;
 use super::reference::Transport;
-use super::tar_scan::{self, TarScan};
 use crate::error::{Error, Result, escape_path};
 use crate::file_kind::{self, HEAD_BYTES};
 use crate::limits::Limits;
 use crate::region::FileRegion;
+use crate::tar::{self, Reader};
 
 /// What a directory holds.
 pub(super) fn directory(path: &Path) -> Result<Transport> {
@@ -68,9 +68,9 @@ pub(super) fn file(region: &FileRegion, limits: &Limits) -> Result<Transport> {
     let mut contents = Contents::default();
     // What the one directory has in it that all else is in.
     let mut inner = Some((None, Contents::default()));
-    let mut scan = TarScan::new(region, limits);
-    while let Some(member) = scan.next()? {
-        let Some(name) = archive::resolve(b"", &member.name) else {
+    let mut reader = Reader::in_place(region, limits);
+    while let Some(entry) = reader.next_entry()? {
+        let Some(name) = archive::resolve(b"", &entry.path) else {
             continue;
         };
         contents.add(&name);
@@ -129,10 +129,10 @@ fn refuse_inner(directory: &[u8], inner: &Contents) -> Result<()> {
 /// What a tar that is to be taken as a root filesystem looks like instead: an image's archive. No
 /// more is read than its first names, up to one that no such archive has.
 pub(super) fn misnamed(region: &FileRegion, limits: &Limits) -> Result<Option<&'static str>> {
-    let mut scan = TarScan::new(region, limits);
+    let mut reader = Reader::in_place(region, limits);
     let mut contents = Contents::default();
-    while let Some(member) = scan.next()? {
-        let Some(name) = archive::resolve(b"", &member.name) else {
+    while let Some(entry) = reader.next_entry()? {
+        let Some(name) = archive::resolve(b"", &entry.path) else {
             return Ok(None);
         };
         contents.add(&name);
@@ -196,7 +196,7 @@ pub(super) fn check_tar(region: &FileRegion) -> Result<()> {
         .map_err(|error| Error::io("cannot read the file", error))?;
     let is_tar = match head.first_chunk() {
         // An empty archive is nothing but zeros.
-        Some(block) => tar_scan::is_header(block) || (length < HEAD_BYTES && is_zero(&head)),
+        Some(block) => tar::is_header(block) || (length < HEAD_BYTES && is_zero(&head)),
         None => false,
     };
     if is_tar {

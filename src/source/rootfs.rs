@@ -1,7 +1,7 @@
 //! A flat root filesystem as an image of one layer.
 
 use super::parts::Wanted;
-use super::spool::{self, Spooled};
+use super::spooler::{self, Spooled};
 use super::{Image, LayerBlob, StoredBlob};
 use crate::error::Result;
 use crate::oci::{DiffId, ImageConfig, RootFs};
@@ -18,7 +18,7 @@ pub(super) fn image(
 ) -> Result<Image> {
     let digest = match tar.sha256 {
         Some(digest) => digest,
-        None => spool::sha256(&tar.region, reference, reporter)?,
+        None => spooler::sha256(&tar.region, reference, reporter)?,
     };
     let platform = wanted.platform.clone();
     Ok(Image {

@@ -1,49 +1,29 @@
 //! A tar's bytes, in blocks and stretches, with the position known.
 
-use std::io::{self, Read};
-
 use super::header::BLOCK;
 use crate::error::{Error, Result};
-use crate::layers::carried;
 use crate::page_buffer::PageBuffer;
 
-/// A multiple of the block size, so that no block straddles the buffer's end.
-pub(in crate::layers) const BUFFER_BYTES: usize = 256 << 10;
+/// Bytes read at once: a multiple of the block size, so that no block straddles the buffer's end.
+pub const BUFFER_BYTES: usize = 256 << 10;
 
 /// Where a tar's bytes come from, the next one first.
-pub(in crate::layers) trait TarBytes {
+pub trait TarBytes {
     /// Puts the next bytes into a buffer of [`BUFFER_BYTES`], or another such one in its place;
     /// gives how many, 0 at the end only.
     ///
     /// # Errors
-    /// Carried ones.
-    fn next(&mut self, buffer: &mut PageBuffer) -> io::Result<usize>;
+    /// Those of reading.
+    fn next(&mut self, buffer: &mut PageBuffer) -> Result<usize>;
 
     /// Leaves out up to `length` of the next bytes; gives how many. What cannot go on without
     /// reading leaves out none.
     ///
     /// # Errors
     /// As reading them would have.
-    fn leave_out(&mut self, _length: u64) -> io::Result<u64> {
+    fn leave_out(&mut self, _length: u64) -> Result<u64> {
         Ok(0)
     }
-}
-
-/// Fills a buffer as far as there is something to read.
-pub(in crate::layers) fn read_to_the_brim(
-    reader: &mut impl Read,
-    buffer: &mut [u8],
-) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match reader.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 /// Reads a tar from start to end.
@@ -76,7 +56,7 @@ impl<R: TarBytes> Blocks<R> {
         if self.start == self.end {
             self.start = 0;
             self.end = 0;
-            self.end = self.reader.next(&mut self.buffer).map_err(carried::take)?;
+            self.end = self.reader.next(&mut self.buffer)?;
         }
         Ok(&self.buffer[self.start..self.end])
     }
@@ -131,7 +111,7 @@ impl<R: TarBytes> Blocks<R> {
         let mut left = length;
         while left > 0 {
             if self.start == self.end {
-                let left_out = self.reader.leave_out(left).map_err(carried::take)?;
+                let left_out = self.reader.leave_out(left)?;
                 self.position += left_out;
                 left -= left_out;
                 if left == 0 {

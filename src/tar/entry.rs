@@ -1,5 +1,6 @@
-//! One entry of a layer's tar, freed of the tar format.
+//! One entry of a tar, freed of the format.
 
+use crate::region::{Content, Data};
 use crate::units::Timestamp;
 
 /// An entry as the tar gives it; paths are not yet resolved and whiteouts not yet recognised.
@@ -23,10 +24,30 @@ pub struct Entry {
     pub header_offset: u64,
 }
 
+impl Entry {
+    /// How much memory it takes beyond its fixed size.
+    pub fn index_bytes(&self) -> u64 {
+        let kind = match &self.kind {
+            EntryKind::Symlink(target) | EntryKind::HardLink(target) => target.len(),
+            EntryKind::Regular(content) => match &content.data {
+                Data::Sparse(extents) => size_of_val(&**extents),
+                Data::Contiguous { .. } => 0,
+            },
+            _ => 0,
+        };
+        let xattrs: usize = self
+            .xattrs
+            .iter()
+            .map(|xattr| size_of_val(xattr) + xattr.name.len() + xattr.value.len())
+            .sum();
+        (self.path.len() + kind + xattrs) as u64
+    }
+}
+
 /// An entry's type, with what belongs to that type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EntryKind {
-    /// A regular file.
+    /// A regular file, its content in the tar's bytes.
     Regular(Content),
     /// A directory.
     Directory,
@@ -58,36 +79,4 @@ pub struct Xattr {
     pub name: Box<[u8]>,
     /// The value as `getxattr` returns it.
     pub value: Box<[u8]>,
-}
-
-/// Where a regular file's bytes are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Content {
-    /// The file's length in bytes, holes included.
-    pub size_bytes: u64,
-    /// Where in the layer's uncompressed tar its data is.
-    pub data: Data,
-}
-
-/// A file's data: all of it in one place, or in pieces with holes between.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Data {
-    /// `size_bytes` bytes from this offset of the uncompressed tar.
-    Contiguous {
-        /// The offset.
-        offset_bytes: u64,
-    },
-    /// A sparse file: what no extent covers reads as zeros. Ascending, not overlapping, none empty.
-    Sparse(Box<[DataExtent]>),
-}
-
-/// A piece of a sparse file that has data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DataExtent {
-    /// Where the piece belongs in the file.
-    pub file_offset_bytes: u64,
-    /// How long it is.
-    pub length_bytes: u64,
-    /// Where it is in the uncompressed tar.
-    pub offset_bytes: u64,
 }

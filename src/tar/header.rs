@@ -43,6 +43,11 @@ pub(super) enum Format {
     Gnu,
 }
 
+/// Whether a block is a tar header: its checksum fits.
+pub fn is_header(block: &[u8; BLOCK]) -> bool {
+    *block != [0; BLOCK] && Header::parse(block).is_ok()
+}
+
 /// A header whose checksum is right.
 #[derive(Debug)]
 pub(super) struct Header<'a> {

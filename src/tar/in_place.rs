@@ -1,18 +1,15 @@
-//! An uncompressed layer's tar where it is stored: headers are read, data is passed over.
+//! An uncompressed tar where it is stored: headers are read, data is passed over.
 
-use std::io;
+use std::io::IoSliceMut;
 use std::num::NonZeroU64;
 
 use rustix::fs::{Advice, fadvise};
 use rustix::io::{ReadWriteFlags, preadv2};
 
-use super::budget::Budget;
-use super::carried;
-use super::stored::{read_failed, stopped};
-use super::tar::{BUFFER_BYTES, TarBytes};
+use super::blocks::{BUFFER_BYTES, TarBytes};
+use crate::error::{Error, Result};
 use crate::page_buffer::PageBuffer;
 use crate::region::FileRegion;
-use crate::source::OpenBlob;
 
 /// Read after a jump: a header, and the next few where files are small.
 const FIRST_STRETCH_BYTES: usize = 4 << 10;
@@ -21,32 +18,46 @@ const FIRST_STRETCH_BYTES: usize = 4 << 10;
 /// random access to it, which on a disk is slower than reading everything.
 const AHEAD_BYTES: u64 = 8 << 20;
 
-/// Reads a region and skips in it, counting both against the limits.
-pub(super) struct PlainTar<'a> {
-    blob: &'a OpenBlob,
+/// Who goes along with reading a tar in its place; `()` lets everything pass.
+pub trait Passage {
+    /// So many bytes of the region are about to be read, counted from its start.
+    ///
+    /// # Errors
+    /// Why they cannot be.
+    fn reach(&self, _bytes: u64) -> Result<()> {
+        Ok(())
+    }
+
+    /// So many bytes more have been read or passed over.
+    ///
+    /// # Errors
+    /// Why that is too much.
+    fn pass(&self, _bytes: u64) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Passage for () {}
+
+/// Reads a region and skips in it.
+pub struct InPlace<'a, P> {
     region: &'a FileRegion,
+    passage: P,
     position: u64,
     /// Grows while nothing is left out.
     stretch_bytes: usize,
     advised_bytes: u64,
-    budget: &'a Budget<'a>,
-    stop: &'a (dyn Fn() -> bool + Sync),
 }
 
-impl<'a> PlainTar<'a> {
-    pub(super) fn new(
-        blob: &'a OpenBlob,
-        budget: &'a Budget<'a>,
-        stop: &'a (dyn Fn() -> bool + Sync),
-    ) -> Self {
+impl<'a, P: Passage> InPlace<'a, P> {
+    /// From the region's start.
+    pub fn new(region: &'a FileRegion, passage: P) -> Self {
         Self {
-            blob,
-            region: blob.region(),
+            region,
+            passage,
             position: 0,
             stretch_bytes: FIRST_STRETCH_BYTES,
             advised_bytes: 0,
-            budget,
-            stop,
         }
     }
 
@@ -54,15 +65,15 @@ impl<'a> PlainTar<'a> {
         self.region.length_bytes - self.position
     }
 
-    fn advance(&mut self, bytes: u64) -> io::Result<()> {
+    fn advance(&mut self, bytes: u64) -> Result<()> {
         self.position += bytes;
-        self.budget.add_tar_bytes(bytes).map_err(carried::wrap)
+        self.passage.pass(bytes)
     }
 
     /// Reads what is in the page cache, or tells that something is not.
     fn read_cached(&self, target: &mut [u8]) -> bool {
         let offset = self.region.offset_bytes + self.position;
-        let mut targets = [io::IoSliceMut::new(target)];
+        let mut targets = [IoSliceMut::new(target)];
         let length = targets[0].len();
         let read = preadv2(
             &*self.region.file,
@@ -92,29 +103,24 @@ impl<'a> PlainTar<'a> {
     }
 }
 
-impl TarBytes for PlainTar<'_> {
-    fn next(&mut self, buffer: &mut PageBuffer) -> io::Result<usize> {
-        if (self.stop)() {
-            return Err(carried::wrap(stopped()));
-        }
-        let want = self.left().min(self.stretch_bytes as u64);
-        self.blob
-            .wait_for(self.position + want, self.stop)
-            .map_err(carried::wrap)?;
-        // No more than the buffer holds.
-        let target = &mut buffer[..want as usize];
+impl<P: Passage> TarBytes for InPlace<'_, P> {
+    fn next(&mut self, buffer: &mut PageBuffer) -> Result<usize> {
+        let want = usize::try_from(self.left())
+            .map_or(self.stretch_bytes, |left| left.min(self.stretch_bytes));
+        self.passage.reach(self.position + want as u64)?;
+        let target = &mut buffer[..want];
         if !self.read_cached(target) {
             self.advise();
             self.region
                 .read_exact_at(target, self.position)
-                .map_err(|error| carried::wrap(read_failed(error)))?;
+                .map_err(|error| Error::io("cannot read a tar", error))?;
         }
-        self.advance(want)?;
+        self.advance(want as u64)?;
         self.stretch_bytes = (self.stretch_bytes * 2).min(BUFFER_BYTES);
-        Ok(want as usize)
+        Ok(want)
     }
 
-    fn leave_out(&mut self, length: u64) -> io::Result<u64> {
+    fn leave_out(&mut self, length: u64) -> Result<u64> {
         let left_out = length.min(self.left());
         self.advance(left_out)?;
         self.stretch_bytes = FIRST_STRETCH_BYTES;

@@ -1,13 +1,14 @@
 //! One member of a tar: header, extensions and map put together to an entry.
 
 use super::blocks::{Blocks, TarBytes};
+use super::entry::{Device, Entry, EntryKind};
 use super::header::{Format, Header};
 use super::pax::Extended;
 use super::sparse::Sparse;
 use super::xattrs;
 use crate::error::{Error, Result, escape_path};
-use crate::layers::{Content, Data, Device, Entry, EntryKind};
 use crate::limits::Limits;
+use crate::region::{Content, Data};
 use crate::units::Timestamp;
 use crate::warnings::Warnings;
 

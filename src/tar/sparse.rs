@@ -5,8 +5,8 @@ use super::header::{BLOCK, Header};
 use super::number::{decimal, header_number};
 use super::pax::Extended;
 use crate::error::{Error, Result, escape_path};
-use crate::layers::{Content, Data, DataExtent};
 use crate::limits::Limits;
+use crate::region::{Content, Data, DataExtent};
 
 /// Offset and length of each piece of data, as the tar says it.
 type Map = Vec<(u64, u64)>;

@@ -50,9 +50,24 @@ pub enum Kind {
 /// A stretch of data in a sparse file: offset and length in bytes.
 pub type Extent = (u64, u64);
 
+/// The two blocks of zeros that end a tar.
+pub const END: [u8; 1024] = [0; 1024];
+
+/// An entry's name for a path from the root: that itself is `.`, and a directory's ends in a slash.
+pub fn name(path: &[u8], is_directory: bool) -> Vec<u8> {
+    let mut name = path.to_vec();
+    if name.is_empty() {
+        name.push(b'.');
+    }
+    if is_directory {
+        name.push(b'/');
+    }
+    name
+}
+
 /// The map that precedes a sparse file's data, whole blocks of it (GNU tar, "PAX Format, Version
 /// 1.0"); an empty last extent marks the end of a file that ends in a hole.
-pub fn encode_sparse_map(extents: &[Extent], size_bytes: u64) -> Vec<u8> {
+fn encode_sparse_map(extents: &[Extent], size_bytes: u64) -> Vec<u8> {
     let end = extents.last().map_or(0, |(offset, length)| offset + length);
     let last = (end < size_bytes).then_some((size_bytes, 0));
     let mut map = format!("{}\n", extents.len() + usize::from(last.is_some()));
@@ -60,7 +75,7 @@ pub fn encode_sparse_map(extents: &[Extent], size_bytes: u64) -> Vec<u8> {
         map.push_str(&format!("{offset}\n{length}\n"));
     }
     let mut map = map.into_bytes();
-    map.resize(map.len() + padding(map.len() as u64), 0);
+    map.extend(padding(map.len() as u64));
     map
 }
 
@@ -80,25 +95,32 @@ pub fn xattr_keyword(name: &[u8]) -> Vec<u8> {
     keyword
 }
 
-/// Bytes from `size_bytes` to the next whole tar block.
-pub fn padding(size_bytes: u64) -> usize {
+/// The zeros after so many bytes, up to the next whole block. A file's data is followed by them; a
+/// sparse map before it is whole blocks.
+pub fn padding(size_bytes: u64) -> &'static [u8] {
+    const BLOCK: u64 = 512;
     // Below 512: fits.
-    (size_bytes.wrapping_neg() % 512) as usize
+    &END[..usize::try_from(size_bytes.wrapping_neg() % BLOCK).unwrap_or(0)]
 }
 
 impl Entry {
-    /// Makes a regular file a sparse one (GNU tar, "PAX Format, Version 1.0").
-    pub fn make_sparse(&mut self, real_size_bytes: u64, stored_bytes: u64) {
+    /// What comes before a regular file's data: the headers, and a map where `extents` are not all
+    /// of its `size_bytes` (GNU tar, "PAX Format, Version 1.0").
+    pub fn encode_file(mut self, size_bytes: u64, extents: &[Extent]) -> Vec<u8> {
+        let stored_bytes: u64 = extents.iter().map(|(_, length)| length).sum();
+        if stored_bytes == size_bytes {
+            self.size_bytes = size_bytes;
+            return self.encode();
+        }
+        let map = encode_sparse_map(extents, size_bytes);
         let path = std::mem::replace(&mut self.path, b"GNUSparseFile.0/sparse".to_vec());
         let mut record = |key: &[u8], value: Vec<u8>| self.records.push((key.to_vec(), value));
         record(b"GNU.sparse.major", b"1".to_vec());
         record(b"GNU.sparse.minor", b"0".to_vec());
         record(b"GNU.sparse.name", path);
-        record(
-            b"GNU.sparse.realsize",
-            real_size_bytes.to_string().into_bytes(),
-        );
-        self.size_bytes = stored_bytes;
+        record(b"GNU.sparse.realsize", size_bytes.to_string().into_bytes());
+        self.size_bytes = map.len() as u64 + stored_bytes;
+        [self.encode(), map].concat()
     }
 
     /// The headers, whole blocks of them.
@@ -156,7 +178,7 @@ impl Entry {
         let mut blocks = extension_header(records.len()).to_vec();
         let padding = padding(records.len() as u64);
         blocks.extend(records);
-        blocks.extend(&[0; 512][..padding]);
+        blocks.extend(padding);
         blocks.extend(header);
         blocks
     }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::acl::Acl;
 use super::encoding::{base64, percent};
+use super::entry::Xattr;
 use super::pax::Extended;
 use crate::error::{Error, Result, escape_path};
-use crate::layers::Xattr;
 use crate::limits::Limits;
 use crate::warnings::Warnings;
 

@@ -18,7 +18,7 @@ pub struct Source {
 
 impl Source {
     /// The modules that the file stands in, from the crate's root: `["layers", "tar"]` for
-    /// `src/layers/tar/mod.rs`.
+    /// `src/view/mod.rs`.
     pub fn module(&self) -> Vec<&str> {
         let path = self.path.trim_end_matches(".rs");
         path.split('/')

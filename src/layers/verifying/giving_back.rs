@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 
 use super::board::Board;
 use crate::host_space;
-use crate::layers::entry::{Content, Data};
+use crate::region::{Content, Data};
 
 /// Given back in one piece.
 const CHUNK_BYTES: u64 = 2 << 20;

@@ -25,11 +25,11 @@ use self::own::OwnOutput;
 use self::walk::{Met, Walk};
 use self::xattrs::Holder;
 use super::pinned::{Identity, Pinned, identity};
-use super::spool::{SpoolWriter, Spooled, Spooler};
+use super::spooler::{SpoolWriter, Spooled, Spooler};
 use crate::error::{Error, Result};
 use crate::page_buffer::PageBuffer;
-use crate::pax::{self, Entry, Kind};
 use crate::progress::{Meter, Unit};
+use crate::tar::write::{self, Entry, Kind};
 use crate::units::Timestamp;
 use crate::warnings::Warnings;
 
@@ -108,10 +108,10 @@ pub(super) fn write(
         }
         writer.entry(&mut walk, met, warnings)?;
     }
-    writer.spool.write_all(&[0; 1024])?;
+    writer.spool.write_all(&write::END)?;
     writer.mounts.warn(warnings);
     meter.finish("read");
-    writer.spool.finish()
+    Ok(writer.spool.finish())
 }
 
 struct TreeWriter<'a> {
@@ -299,28 +299,13 @@ impl TreeWriter<'_> {
         }
         let size_bytes = expected.len();
         let extents = sparse::extents(&file, expected).map_err(cannot_read)?;
-        let data_bytes = match &extents {
-            None => {
-                entry.size_bytes = size_bytes;
-                self.spool.write_all(&entry.encode())?;
-                self.copy(&file, path, 0, size_bytes)?;
-                size_bytes
-            }
-            Some(extents) => {
-                let map = pax::encode_sparse_map(extents, size_bytes);
-                let data_bytes: u64 = extents.iter().map(|extent| extent.1).sum();
-                entry.make_sparse(size_bytes, map.len() as u64 + data_bytes);
-                self.spool.write_all(&entry.encode())?;
-                self.spool.write_all(&map)?;
-                for &(offset, length) in extents {
-                    self.copy(&file, path, offset, length)?;
-                }
-                data_bytes
-            }
-        };
-        // The map is whole blocks already.
         self.spool
-            .write_all(&[0; 512][..pax::padding(data_bytes)])?;
+            .write_all(&entry.encode_file(size_bytes, &extents))?;
+        for &(offset, length) in &extents {
+            self.copy(&file, path, offset, length)?;
+        }
+        let data_bytes = extents.iter().map(|(_, length)| length).sum();
+        self.spool.write_all(write::padding(data_bytes))?;
         let beyond = file.read_at(&mut [0], size_bytes).map_err(cannot_read)?;
         if beyond != 0 || !is_expected(&file.metadata().map_err(cannot_read)?) {
             return Err(changed(path));
@@ -350,7 +335,7 @@ fn changed(path: &Path) -> Error {
 fn warn_of_flags(file: impl AsFd, path: &Path, warnings: &mut Warnings) {
     let letters = flags::letters(file);
     if !letters.is_empty() {
-        let path = tar_name(path, false);
+        let path = write::name(path.as_os_str().as_bytes(), false);
         let example = [&path, format!(" ({letters})").as_bytes()].concat();
         warnings.count("file flags, as chattr sets them, are not kept", &example);
     }
@@ -360,7 +345,7 @@ fn warn_of_flags(file: impl AsFd, path: &Path, warnings: &mut Warnings) {
 fn entry_of(path: &Path, metadata: &Metadata) -> Entry {
     let is_directory = metadata.is_dir();
     Entry {
-        path: tar_name(path, is_directory),
+        path: write::name(path.as_os_str().as_bytes(), is_directory),
         link: Vec::new(),
         kind: if is_directory {
             Kind::Directory
@@ -383,16 +368,4 @@ fn mtime(metadata: &Metadata) -> Timestamp {
         // The kernel keeps it below a thousand million.
         nanoseconds: u32::try_from(metadata.mtime_nsec()).unwrap_or(0),
     }
-}
-
-/// The root is `./`, a directory's name ends in a slash.
-fn tar_name(name: &Path, is_directory: bool) -> Vec<u8> {
-    let mut bytes = name.as_os_str().as_bytes().to_vec();
-    if bytes.is_empty() {
-        bytes.push(b'.');
-    }
-    if is_directory {
-        bytes.push(b'/');
-    }
-    bytes
 }

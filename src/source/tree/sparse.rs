@@ -6,13 +6,13 @@ use std::os::unix::fs::MetadataExt;
 
 use rustix::fs::SeekFrom;
 
-use crate::pax::Extent;
+use crate::tar::write::Extent;
 
-/// The stretches of `file` that have data, `None` where it has no holes.
-pub(super) fn extents(file: &File, metadata: &Metadata) -> io::Result<Option<Vec<Extent>>> {
+/// The stretches of `file` that have data; one of all of it where it has no holes.
+pub(super) fn extents(file: &File, metadata: &Metadata) -> io::Result<Vec<Extent>> {
     let size_bytes = metadata.len();
     if metadata.blocks().saturating_mul(512) >= size_bytes {
-        return Ok(None);
+        return Ok(vec![(0, size_bytes)]);
     }
     let mut extents = Vec::new();
     let mut position = 0;
@@ -29,6 +29,5 @@ pub(super) fn extents(file: &File, metadata: &Metadata) -> io::Result<Option<Vec
         extents.push((start, end - start));
         position = end;
     }
-    let is_whole = extents == [(0, size_bytes)];
-    Ok((!is_whole).then_some(extents))
+    Ok(extents)
 }

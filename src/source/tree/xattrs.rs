@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::super::pinned::Pinned;
 use crate::error::{Error, Result};
-use crate::pax;
+use crate::tar::write;
 
 /// A key and a value.
 type Record = (Vec<u8>, Vec<u8>);
@@ -60,7 +60,7 @@ pub(super) fn records(holder: Holder<'_>, path: &Path) -> Result<Option<Vec<Reco
     names.sort_unstable();
     let record = |name: &[u8]| {
         let value = holder.value(name).map_err(failed)?;
-        Ok((pax::xattr_keyword(name), value))
+        Ok((write::xattr_keyword(name), value))
     };
     names
         .into_iter()

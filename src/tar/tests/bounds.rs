@@ -92,23 +92,3 @@ fn extension_headers_are_limited_over_all_that_belong_to_one_entry() {
         .to_string();
     assert!(error.contains("of global headers"), "{error}");
 }
-
-#[test]
-fn entries_and_what_they_hold_are_limited() {
-    let tar = Tar::default().file("aaaa", b"").file("bbbb", b"").end();
-    let limits = Limits {
-        max_entries: 1,
-        ..Limits::default()
-    };
-    let error = index_within(&tar, &limits).unwrap_err().to_string();
-    assert!(
-        error.starts_with("bbbb: at byte 512: expected at most 1 entries"),
-        "{error}"
-    );
-    let limits = Limits {
-        max_index_bytes: 7,
-        ..Limits::default()
-    };
-    let error = index_within(&tar, &limits).unwrap_err().to_string();
-    assert!(error.contains("--max-index-bytes"), "{error}");
-}

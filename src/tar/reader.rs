@@ -5,62 +5,26 @@
 //! counted.
 
 use super::blocks::{Blocks, TarBytes, padding};
+use super::entry::Entry;
 use super::header::{BLOCK, Header};
+use super::in_place::InPlace;
 use super::member::{Member, Names, entry};
 use super::pax::{Extended, Records, is_known};
 use crate::error::{Error, Result};
-use crate::layers::budget::Budget;
-use crate::layers::{Data, Entry, EntryKind};
 use crate::limits::Limits;
+use crate::region::FileRegion;
 use crate::warnings::Warnings;
 
-/// What a tar says.
-#[derive(Debug)]
-pub(in crate::layers) struct Index {
-    /// In the order of the tar.
-    pub(in crate::layers) entries: Vec<Entry>,
-    /// What was noticed.
-    pub(in crate::layers) warnings: Warnings,
-}
-
-/// Reads a tar to its end and indexes its entries; their data is passed over.
-///
-/// # Errors
-/// [`Error::BadImage`] and [`Error::Unsupported`] with the byte and, where it is known, the entry;
-/// what `reader` returns.
-pub(in crate::layers) fn index(
-    reader: impl TarBytes,
-    limits: &Limits,
-    budget: &Budget<'_>,
-) -> Result<Index> {
-    let mut indexer = Indexer {
-        blocks: Blocks::new(reader),
-        limits,
-        budget,
-        entries: Vec::new(),
-        warnings: Warnings::default(),
-        global: Records::default(),
-        copied_from_global: 0,
-        pending: Pending::default(),
-    };
-    while indexer.record()? {}
-    indexer.entries.shrink_to_fit();
-    Ok(Index {
-        entries: indexer.entries,
-        warnings: indexer.warnings,
-    })
-}
-
-struct Indexer<'a, R> {
+/// Reads a tar entry by entry; their data is passed over.
+pub struct Reader<'a, R> {
     blocks: Blocks<R>,
     limits: &'a Limits,
-    budget: &'a Budget<'a>,
-    entries: Vec<Entry>,
     warnings: Warnings,
     global: Records,
     /// What all entries so far may have copied of the global headers.
     copied_from_global: u64,
     pending: Pending,
+    is_at_end: bool,
 }
 
 /// Bytes that global headers may give to entries, for each byte of the tar. One of them stands for
@@ -82,35 +46,81 @@ impl Pending {
     }
 }
 
-impl<R: TarBytes> Indexer<'_, R> {
-    /// Reads one header and what belongs to it; `false` when the tar is at its end.
-    fn record(&mut self) -> Result<bool> {
-        let offset = self.blocks.position();
+impl<'a> Reader<'a, InPlace<'a, ()>> {
+    /// A reader of a tar that is at hand, from header to header.
+    pub fn in_place(tar: &'a FileRegion, limits: &'a Limits) -> Self {
+        Self::new(InPlace::new(tar, ()), limits)
+    }
+}
+
+impl<'a, R: TarBytes> Reader<'a, R> {
+    /// A reader of a tar from its start.
+    pub fn new(tar: R, limits: &'a Limits) -> Self {
+        Self {
+            blocks: Blocks::new(tar),
+            limits,
+            warnings: Warnings::default(),
+            global: Records::default(),
+            copied_from_global: 0,
+            pending: Pending::default(),
+            is_at_end: false,
+        }
+    }
+
+    /// The next entry, `None` after the last: at two blocks of zeros, or at no bytes at all, as GNU
+    /// tar accepts it.
+    ///
+    /// # Errors
+    /// [`Error::BadImage`] and [`Error::Unsupported`] with the byte and, where it is known, the
+    /// entry; what the tar's bytes fail with.
+    pub fn next_entry(&mut self) -> Result<Option<Entry>> {
+        while !self.is_at_end {
+            let offset = self.blocks.position();
+            let found = self.record(offset);
+            if let Some(entry) = found.map_err(|error| error.at_byte(offset))? {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads on behind the last entry, to the end of the bytes; gives what was noticed.
+    ///
+    /// # Errors
+    /// As [`Self::next_entry`] has them.
+    pub fn finish(mut self) -> Result<Warnings> {
+        while self.next_entry()?.is_some() {}
+        if !self.blocks.drain()? {
+            self.warnings
+                .count("data after the end of a tar not read", b"end of the tar");
+        }
+        Ok(self.warnings)
+    }
+
+    /// Reads one header and what belongs to it; an entry where it stands for one.
+    fn record(&mut self, offset: u64) -> Result<Option<Entry>> {
         let mut block = [0; BLOCK];
         let got = self.blocks.fill(&mut block)?;
         if got == 0 || (got == BLOCK && block == [0; BLOCK]) {
             if !self.pending.is_empty() {
                 return Err(Error::bad_image(
                     "expected an entry after an extension header, found the end of the tar",
-                )
-                .at_byte(offset));
+                ));
             }
             if got > 0 {
                 self.end()?;
             }
-            return Ok(false);
+            self.is_at_end = true;
+            return Ok(None);
         }
         if got < BLOCK {
             let missing = (BLOCK - got) as u64;
-            return Err(self.blocks.truncated("a header", missing).at_byte(offset));
+            return Err(self.blocks.truncated("a header", missing));
         }
-        let header = Header::parse(&block).map_err(|error| error.at_byte(offset))?;
-        self.member(&header, offset)
-            .map_err(|error| error.at_byte(offset))?;
-        Ok(true)
+        self.member(&Header::parse(&block)?, offset)
     }
 
-    fn member(&mut self, header: &Header<'_>, offset: u64) -> Result<()> {
+    fn member(&mut self, header: &Header<'_>, offset: u64) -> Result<Option<Entry>> {
         match header.type_flag() {
             // 'X' is what Solaris wrote before POSIX settled on 'x'.
             b'x' | b'X' => {
@@ -128,9 +138,9 @@ impl<R: TarBytes> Indexer<'_, R> {
                 self.pending = Pending::default();
                 self.skip_data(header.size()?)?;
             }
-            _ => self.file(header, offset)?,
+            _ => return self.file(header, offset).map(Some),
         }
-        Ok(())
+        Ok(None)
     }
 
     /// An extension header's payload.
@@ -189,7 +199,7 @@ impl<R: TarBytes> Indexer<'_, R> {
     }
 
     /// A header that stands for a file of some type, and its data.
-    fn file(&mut self, header: &Header<'_>, offset: u64) -> Result<()> {
+    fn file(&mut self, header: &Header<'_>, offset: u64) -> Result<Entry> {
         self.count_copies(offset)?;
         let pending = std::mem::take(&mut self.pending);
         let own = pending.records.unwrap_or_default();
@@ -208,12 +218,9 @@ impl<R: TarBytes> Indexer<'_, R> {
         )?;
         let Member { entry, data_bytes } = member;
         self.count_unknown_keywords(&own, &entry.path);
-        self.budget
-            .add_entry(index_bytes(&entry))
-            .and_then(|()| self.skip_data(data_bytes))
+        self.skip_data(data_bytes)
             .map_err(|error| error.in_entry(&entry.path))?;
-        self.entries.push(entry);
-        Ok(())
+        Ok(entry)
     }
 
     fn count_copies(&mut self, offset: u64) -> Result<()> {
@@ -253,12 +260,7 @@ impl<R: TarBytes> Indexer<'_, R> {
             0 => self
                 .warnings
                 .count("tar that ends in a lone zero block", b"end of the tar"),
-            BLOCK if block == [0; BLOCK] => {
-                if !self.blocks.drain()? {
-                    self.warnings
-                        .count("data after the end of a tar not read", b"end of the tar");
-                }
-            }
+            BLOCK if block == [0; BLOCK] => {}
             BLOCK => {
                 return Err(Error::bad_image(
                     "expected a second zero block at the end of the tar, found something else",
@@ -275,22 +277,4 @@ impl<R: TarBytes> Indexer<'_, R> {
         }
         Ok(())
     }
-}
-
-/// How much memory an entry takes beyond its fixed size.
-fn index_bytes(entry: &Entry) -> u64 {
-    let kind = match &entry.kind {
-        EntryKind::Symlink(target) | EntryKind::HardLink(target) => target.len(),
-        EntryKind::Regular(content) => match &content.data {
-            Data::Sparse(extents) => size_of_val(&**extents),
-            Data::Contiguous { .. } => 0,
-        },
-        _ => 0,
-    };
-    let xattrs: usize = entry
-        .xattrs
-        .iter()
-        .map(|xattr| size_of_val(xattr) + xattr.name.len() + xattr.value.len())
-        .sum();
-    (entry.path.len() + kind + xattrs) as u64
 }
