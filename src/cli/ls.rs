@@ -16,8 +16,8 @@ use super::tell::json_text;
 use super::view::{Outcome, open};
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::listing::Kind;
-use crate::view::{Follow, Found, Lookups, MAX_DEPTH, Node, View, join};
+use crate::listing::{Kind, join};
+use crate::view::{Follow, Found, Lookups, MAX_DEPTH, Node, View};
 
 /// What is typed after `ls`.
 #[derive(Debug, Args)]

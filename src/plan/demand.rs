@@ -5,13 +5,13 @@ use crate::ondisk::directory_entry::NAME_MAX;
 use crate::ondisk::indirect::MAX_FILE_BYTES;
 use crate::ondisk::inode::{EARLIEST_SECOND, I_BLOCK_BYTES, LATEST_SECOND};
 use crate::plan::block_map::{BlockCount, map_blocks, mapped_ranges};
-use crate::plan::directory_entries::{DirectoryEntries, LOST_FOUND};
+use crate::plan::directory_entries::DirectoryEntries;
 use crate::plan::directory_layout::DirectoryLayout;
 use crate::plan::identity::Identity;
 use crate::plan::inode_numbers::InodeNumbers;
 use crate::plan::xattr_placement::{XattrBlockCollector, XattrBlocks, XattrPlacement};
 use crate::tree::{Node, NodeId, NodeKind, Tree};
-use crate::units::{BLOCK_SIZE, Timestamp};
+use crate::units::{BLOCK_SIZE, LOST_FOUND, Timestamp};
 use crate::warnings::Warnings;
 
 /// Names that one inode may have, and 2 more than the subdirectories a directory may have: in the

@@ -3,10 +3,7 @@
 use crate::ondisk::inode::FileType;
 use crate::plan::inode_numbers::InodeNumbers;
 use crate::tree::{NodeId, NodeKind, Tree};
-use crate::units::InodeNumber;
-
-/// The directory that mke2fs makes and e2fsck wants.
-pub const LOST_FOUND: &[u8] = b"lost+found";
+use crate::units::{InodeNumber, LOST_FOUND};
 
 /// A directory's names, ascending by their bytes.
 #[derive(Debug)]
