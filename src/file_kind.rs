@@ -102,20 +102,32 @@ pub fn head(file: &File) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// Opens what should be an ext filesystem, in a file or on a block device, and has a look at it.
+/// Opens whatever there is for reading, without waiting for a named pipe's writer.
 ///
 /// # Errors
-/// [`Error::Io`] when it cannot be read, [`Error::Unsupported`] where it is something else, which
-/// is named.
-pub fn open_ext(path: &Path) -> Result<File> {
-    let file = OpenOptions::new()
+/// [`Error::Io`].
+pub fn open(path: &Path) -> Result<File> {
+    OpenOptions::new()
         .read(true)
-        // A named pipe would wait for a writer.
         .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
         .open(path)
-        .map_err(|error| Error::path("open", path, error))?;
-    let cannot_read = |error| Error::path("read", path, error);
-    let kind = file.metadata().map_err(cannot_read)?.file_type();
+        .map_err(|error| Error::path("open", path, error))
+}
+
+/// Opens the file or block device that should hold an ext filesystem, for [`expect_ext`] to look
+/// at.
+///
+/// # Errors
+/// [`Error::Io`] when it cannot be opened, [`Error::BadImage`] for anything else, which is named.
+pub fn open_image(path: &Path) -> Result<File> {
+    let file = open(path)?;
+    let kind = file
+        .metadata()
+        .map_err(|error| Error::path("read", path, error))?
+        .file_type();
+    if kind.is_file() || kind.is_block_device() {
+        return Ok(file);
+    }
     let name = path.display().to_string();
     if kind.is_dir() {
         let found = if path.join("oci-layout").is_file() {
@@ -124,10 +136,6 @@ pub fn open_ext(path: &Path) -> Result<File> {
             "a directory"
         };
         return Err(not_ext(found, &name));
-    }
-    if kind.is_file() || kind.is_block_device() {
-        let head = head(&file).map_err(cannot_read)?;
-        return expect_ext(&head, &name).map(|()| file);
     }
     let found = if kind.is_fifo() {
         "a named pipe"
@@ -141,7 +149,7 @@ pub fn open_ext(path: &Path) -> Result<File> {
 /// `name`.
 ///
 /// # Errors
-/// [`Error::Unsupported`] then.
+/// [`Error::BadImage`] then.
 pub fn expect_ext(head: &[u8], name: &str) -> Result<()> {
     if is_ext(head) {
         return Ok(());

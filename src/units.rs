@@ -1,7 +1,17 @@
-//! Numbers with a meaning: block, inode and group numbers, sizes, times.
+//! Numbers with a meaning: block, inode and group numbers, sizes, times; and what numbers and bytes
+//! look like as text.
+
+mod date;
+mod hex;
 
 use std::fmt;
 use std::str::FromStr;
+
+pub use date::Date;
+pub use hex::{Hex, parse_hex};
+
+/// The name of mke2fs's own directory, which is [`InodeNumber::LOST_FOUND`].
+pub const LOST_FOUND: &[u8] = b"lost+found";
 
 /// Bytes in a filesystem block. layerpress formats with 4 KiB blocks only.
 pub const BLOCK_SIZE: u64 = 4096;

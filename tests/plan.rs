@@ -45,12 +45,12 @@ fn assert_predicted(directory: &Path, request: FormatRequest) {
         return;
     };
     let predicted_numbers = (
-        predicted.blocks,
+        u64::from(predicted.blocks),
         predicted.blocks_per_group,
         predicted.inodes_per_group,
         predicted.reserved_descriptor_blocks_per_copy,
-        predicted.reserved_blocks,
-        predicted.free_blocks,
+        u64::from(predicted.reserved_blocks),
+        u64::from(predicted.free_blocks),
         predicted.free_inodes,
     );
     let made_numbers = (

@@ -1,8 +1,7 @@
 //! mke2fs's own directory, which says nothing about what a filesystem holds.
 
 use crate::listing::{Kind, Line, Listing, Owner};
-
-const LOST_FOUND: &[u8] = b"lost+found";
+use crate::units::LOST_FOUND;
 
 /// Takes `lost+found` out of both listings where each has none or one as mke2fs makes it: root's,
 /// of mode 0700, empty.

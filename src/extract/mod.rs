@@ -17,10 +17,10 @@ pub use archive::ArchiveSink;
 pub use directory::DirectorySink;
 
 use crate::error::{Error, Result};
-use crate::listing::{Attribute, Kind};
+use crate::listing::{Attribute, Kind, join};
 use crate::progress::Meter;
 use crate::units::InodeNumber;
-use crate::view::{Found, Node, Step, View, join};
+use crate::view::{Found, Node, Step, View};
 
 /// Where a tree goes.
 pub trait Sink {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use crate::units::Hex;
+
 /// Content is looked at in pieces of this many bytes, whatever a filesystem's own block size.
 pub const CONTENT_BLOCK_SIZE: usize = 4096;
 
@@ -20,8 +22,7 @@ pub struct ContentDigest(pub [u8; 32]);
 
 impl fmt::Display for ContentDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("blocks:")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "blocks:{}", Hex(&self.0))
     }
 }
 

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::acl;
 use super::content::ContentDigest;
 use crate::error::escape_path;
-use crate::units::Timestamp;
+use crate::ondisk::posix_acl;
+use crate::units::{Hex, Timestamp};
 
 /// A name with what a view knows of its inode; `None` and `Unknown` are what it cannot see.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,7 +125,7 @@ impl Attribute {
             name,
             b"system.posix_acl_access" | b"system.posix_acl_default"
         );
-        let in_user_form = is_acl.then(|| acl::user_form(value)).flatten();
+        let in_user_form = is_acl.then(|| posix_acl::to_user_space(value)).flatten();
         Self {
             name: name.into(),
             value: in_user_form.map_or_else(|| value.into(), Into::into),
@@ -254,10 +254,7 @@ impl fmt::Display for Line {
 /// `name=0x…`.
 impl fmt::Display for Attribute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}=0x", escape(&self.name))?;
-        self.value
-            .iter()
-            .try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "{}=0x{}", escape(&self.name), Hex(&self.value))
     }
 }
 

@@ -5,7 +5,6 @@
 //! line. A view that cannot see a field leaves it unknown, and what is unknown equals everything.
 //! No I/O happens here.
 
-mod acl;
 mod compare;
 mod content;
 mod line;
@@ -116,6 +115,14 @@ impl Listing {
             .chain(slashes.map(|(index, _)| index))
             .any(|end| self.unlisted.contains(&path[..end]))
     }
+}
+
+/// `directory/name`, where the root is empty.
+pub fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
+    if directory.is_empty() {
+        return name.to_vec();
+    }
+    [directory, b"/", name].concat()
 }
 
 /// One line for each name.

@@ -20,7 +20,7 @@ pub fn check(
     e2fsck: &Path,
     opened: &OsStr,
     name: &str,
-    seconds: u32,
+    seconds: u64,
     reporter: &dyn Reporter,
 ) -> Result<()> {
     let meter = reporter.begin("e2fsck", Unit::Items, None);

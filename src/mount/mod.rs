@@ -14,15 +14,15 @@ mod unmount;
 mod writers;
 
 use std::ffi::OsStr;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 use sys_mount::{Mount, MountFlags, UnmountFlags};
 
-pub use filesystem::{Filesystem, FilesystemType};
+pub use filesystem::Filesystem;
 pub use holders::Holder;
 pub use mount_table::{MountEntry, MountedImage, mounted_images, mounts};
 pub use unmount::{UnmountOptions, find, unmount};
@@ -30,6 +30,8 @@ pub use writers::Caller;
 
 use crate::command;
 use crate::error::{Error, Result};
+use crate::file_kind;
+use crate::ondisk::features::FilesystemType;
 use crate::progress::Reporter;
 use loop_device::LoopDevice;
 use mount_point::MountPoint;
@@ -63,12 +65,7 @@ impl ImageFile {
     /// [`Error::Io`] when it cannot be read or is no regular file, otherwise as of
     /// [`Filesystem::read`].
     pub fn open(path: &Path) -> Result<Self> {
-        let file = OpenOptions::new()
-            .read(true)
-            // A named pipe would wait for a writer.
-            .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
-            .open(path)
-            .map_err(|error| Error::path("open", path, error))?;
+        let file = file_kind::open(path)?;
         let metadata = file
             .metadata()
             .map_err(|error| Error::path("read", path, error))?;

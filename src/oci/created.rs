@@ -1,6 +1,6 @@
 //! Dates as an image configuration writes them.
 
-use crate::units::Timestamp;
+use crate::units::{Date, Timestamp};
 
 /// Reads an RFC 3339 date and time, as in `2024-05-01T10:20:30.123456789+02:00`.
 ///
@@ -20,13 +20,15 @@ pub fn parse_created(text: &str) -> Option<Timestamp> {
         [hour, minute, second] => (number(hour, 2)?, number(minute, 2)?, number(second, 2)?),
         _ => return None,
     };
-    let in_range = (1..=12).contains(&month)
-        && (1..=days_in_month(year, month)).contains(&day)
-        && hour < 24
-        && minute < 60
-        && second < 60;
-    in_range.then_some(())?;
-    let seconds = days_before(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
+    let date = Date {
+        year,
+        month,
+        day,
+        hour,
+        minute,
+        second,
+    };
+    let seconds = date.seconds()?;
     Some(Timestamp {
         seconds: seconds - zone_seconds(zone)?,
         nanoseconds: fraction.map_or(Some(0), nanoseconds)?,
@@ -57,27 +59,6 @@ fn zone_seconds(zone: &str) -> Option<i64> {
     let (hours, minutes) = zone.get(1..)?.split_once(':')?;
     let (hours, minutes) = (number(hours, 2)?, number(minutes, 2)?);
     (hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
-}
-
-fn is_leap(year: i64) -> bool {
-    (year % 4 == 0 && year % 100 != 0) || year % 400 == 0
-}
-
-fn days_in_month(year: i64, month: i64) -> i64 {
-    match month {
-        2 if is_leap(year) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Days from 1970-01-01 to a date of the (proleptic) Gregorian calendar.
-fn days_before(year: i64, month: i64, day: i64) -> i64 {
-    // Leap days before the year begins, counted from the year 0, itself a leap year.
-    let leap_days = |year: i64| (year + 3) / 4 - (year + 99) / 100 + (year + 399) / 400;
-    let months: i64 = (1..month).map(|month| days_in_month(year, month)).sum();
-    (year - 1970) * 365 + leap_days(year) - leap_days(1970) + months + day - 1
 }
 
 #[cfg(test)]

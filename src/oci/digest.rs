@@ -6,6 +6,7 @@ use oci_spec::image::{Digest, DigestAlgorithm};
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use crate::error::{Error, Result};
+use crate::units::Hex;
 
 /// Computes a digest over bytes that pass by.
 #[derive(Clone)]
@@ -59,18 +60,14 @@ impl DigestHasher {
     /// The digest of all bytes taken in.
     pub fn finish(self) -> Digest {
         let text = match self.0 {
-            Hasher::Sha256(hasher) => format!("sha256:{}", hex(&hasher.finalize())),
-            Hasher::Sha384(hasher) => format!("sha384:{}", hex(&hasher.finalize())),
-            Hasher::Sha512(hasher) => format!("sha512:{}", hex(&hasher.finalize())),
+            Hasher::Sha256(hasher) => format!("sha256:{}", Hex(&hasher.finalize())),
+            Hasher::Sha384(hasher) => format!("sha384:{}", Hex(&hasher.finalize())),
+            Hasher::Sha512(hasher) => format!("sha512:{}", Hex(&hasher.finalize())),
         };
         // An algorithm's name, a colon and as many hexadecimal digits as it has: always well formed.
         #[allow(clippy::expect_used)]
         text.parse().expect("a computed digest is well formed")
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The digest of a layer's uncompressed tar (OCI image-spec, config.md, `rootfs.diff_ids`).

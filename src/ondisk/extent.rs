@@ -20,16 +20,16 @@ pub struct ExtentNode {
     pub depth: u16,
 }
 
-/// A stretch of a file and where it is.
+/// Consecutive blocks of a file that are consecutive on disk, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Extent {
-    /// `ee_block`.
+pub struct BlockRun {
+    /// The first block's index within the file: `ee_block` of an extent.
     pub file_block: u64,
-    /// `ee_start`.
+    /// Where it is in the filesystem: `ee_start`.
     pub disk_block: u64,
-    /// `ee_len` without the mark of an unwritten extent.
+    /// How many: `ee_len` without the mark of an unwritten extent.
     pub count: u64,
-    /// Allocated, but to be read as zeros.
+    /// Whether the blocks are allocated but read as zeros.
     pub unwritten: bool,
 }
 
@@ -58,11 +58,11 @@ impl ExtentNode {
     }
 
     /// An extent of a node of depth 0; `index` is below `entries`.
-    pub fn extent(&self, index: usize) -> Extent {
+    pub fn extent(&self, index: usize) -> BlockRun {
         let at = RECORD_BYTES * (index + 1);
         let ee_len = get_u16(&self.bytes, at + 4);
         let unwritten = ee_len > WRITTEN_MAX;
-        Extent {
+        BlockRun {
             file_block: u64::from(get_u32(&self.bytes, at)),
             disk_block: self.block(at + 8, at + 6),
             count: u64::from(if unwritten {
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!((node.entries, node.depth), (4, 0));
         assert_eq!(
             node.extent(0),
-            Extent {
+            BlockRun {
                 file_block: 0x0f0e_0d0c,
                 disk_block: 0x1312_1716_1514,
                 count: 0x1110,

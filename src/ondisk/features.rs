@@ -1,16 +1,43 @@
 //! Feature flags by the names that e2fsprogs gives them (`ext4(5)`), and what they make of a
 //! filesystem.
 
+use std::fmt;
+
+/// `s_feature_compat`: there is a journal, in an inode or elsewhere.
+pub const COMPAT_HAS_JOURNAL: u32 = 0x4;
+/// `s_feature_compat`: backups are in the groups that `s_backup_bgs` names.
+pub const COMPAT_SPARSE_SUPER2: u32 = 0x200;
+/// `s_feature_incompat`: directory entries tell types.
+pub const INCOMPAT_FILETYPE: u32 = 0x2;
 /// `s_feature_incompat`: the journal holds what has yet to be written to its place.
 pub const INCOMPAT_RECOVER: u32 = 0x4;
 /// `s_feature_incompat`: no filesystem but a journal for others.
 pub const INCOMPAT_JOURNAL_DEV: u32 = 0x8;
+/// `s_feature_incompat`: group descriptors lie in the groups that they describe.
+pub const INCOMPAT_META_BG: u32 = 0x10;
 /// `s_feature_incompat`: block numbers of 64 bits.
 pub const INCOMPAT_64BIT: u32 = 0x80;
+/// `s_feature_incompat`: values of attributes may be in inodes of their own.
+pub const INCOMPAT_EA_INODE: u32 = 0x400;
+/// `s_feature_incompat`: directories of 4 GiB and more.
+pub const INCOMPAT_LARGE_DIR: u32 = 0x4000;
+/// `s_feature_incompat`: contents may be in their inodes.
+pub const INCOMPAT_INLINE_DATA: u32 = 0x8000;
+/// `s_feature_ro_compat`: backups are in few groups.
+pub const RO_COMPAT_SPARSE_SUPER: u32 = 0x1;
+/// `s_feature_ro_compat`: `i_blocks` has 48 bits and may count blocks.
+pub const RO_COMPAT_HUGE_FILE: u32 = 0x8;
+/// `s_feature_ro_compat`: a directory with a link count of 1 has more than can be counted.
+pub const RO_COMPAT_DIR_NLINK: u32 = 0x20;
+/// `s_feature_ro_compat`: blocks are allocated by the cluster.
+pub const RO_COMPAT_BIGALLOC: u32 = 0x200;
+/// `s_feature_ro_compat`: files may have blocks in common.
+pub const RO_COMPAT_SHARED_BLOCKS: u32 = 0x4000;
 
-/// Incompatible features that an ext3 driver knows: filetype, needs_recovery, meta_bg.
-const INCOMPAT_OF_EXT3: u32 = 0x2 | INCOMPAT_RECOVER | 0x10;
-/// Read-only features that an ext3 driver knows: sparse_super, large_file, btree directories.
+/// Incompatible features that drivers of ext2 and ext3 know.
+const INCOMPAT_OF_EXT3: u32 = INCOMPAT_FILETYPE | INCOMPAT_RECOVER | INCOMPAT_META_BG;
+/// Read-only features that drivers of ext2 and ext3 know: sparse_super, large_file, btree
+/// directories.
 const RO_COMPAT_OF_EXT3: u32 = 0x7;
 
 type Names = [(u32, &'static str)];
@@ -67,6 +94,37 @@ const RO_COMPAT: &Names = &[
     (0x10000, "orphan_present"),
 ];
 
+/// What a filesystem is, by its features.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FilesystemType {
+    /// Without a journal.
+    Ext2,
+    /// With a journal.
+    Ext3,
+    /// With anything that ext3 does not know.
+    Ext4,
+    /// No filesystem but a journal for others.
+    Journal,
+}
+
+impl FilesystemType {
+    /// The name that the kernel or, for a journal, e2fsprogs knows it by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ext2 => "ext2",
+            Self::Ext3 => "ext3",
+            Self::Ext4 => "ext4",
+            Self::Journal => "jbd",
+        }
+    }
+}
+
+impl fmt::Display for FilesystemType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// The three words of features.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Features {
@@ -79,19 +137,39 @@ pub struct Features {
 }
 
 impl Features {
-    /// The type that a driver would be chosen by: ext2, ext3 or ext4, or `jbd` for a journal alone.
-    pub fn filesystem_type(self) -> &'static str {
+    /// The type that a driver would be chosen by.
+    pub fn filesystem_type(self) -> FilesystemType {
         let is_beyond_ext3 =
             self.incompat & !INCOMPAT_OF_EXT3 != 0 || self.ro_compat & !RO_COMPAT_OF_EXT3 != 0;
-        if self.incompat & INCOMPAT_JOURNAL_DEV != 0 {
-            "jbd"
+        if self.has_incompat(INCOMPAT_JOURNAL_DEV) {
+            FilesystemType::Journal
         } else if is_beyond_ext3 {
-            "ext4"
-        } else if self.compat & super::superblock::COMPAT_HAS_JOURNAL != 0 {
-            "ext3"
+            FilesystemType::Ext4
+        } else if self.has_journal() {
+            FilesystemType::Ext3
         } else {
-            "ext2"
+            FilesystemType::Ext2
         }
+    }
+
+    /// Whether `s_feature_incompat` has a feature.
+    pub fn has_incompat(self, feature: u32) -> bool {
+        self.incompat & feature != 0
+    }
+
+    /// Whether `s_feature_ro_compat` has a feature.
+    pub fn has_ro_compat(self, feature: u32) -> bool {
+        self.ro_compat & feature != 0
+    }
+
+    /// Whether there is a journal, inside or elsewhere.
+    pub fn has_journal(self) -> bool {
+        self.compat & COMPAT_HAS_JOURNAL != 0
+    }
+
+    /// Whether the journal holds what has yet to be written to its place.
+    pub fn needs_recovery(self) -> bool {
+        self.has_incompat(INCOMPAT_RECOVER)
     }
 
     /// The names, in the order in which dumpe2fs lists them; what has none is `FEATURE_` with C, I
@@ -146,7 +224,7 @@ mod tests {
             ..EXT3
         };
         let types = [EXT3, without_journal, with_extents, journal, unclean];
-        let types = types.map(Features::filesystem_type);
+        let types = types.map(|features| features.filesystem_type().name());
         assert_eq!(types, ["ext3", "ext2", "ext4", "jbd", "ext3"]);
     }
 

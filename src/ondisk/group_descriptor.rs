@@ -1,4 +1,4 @@
-//! Block group descriptors of 32 bytes: kernel documentation, "Block Group Descriptors".
+//! Block group descriptors: kernel documentation, "Block Group Descriptors".
 
 use super::{get_u16, get_u32, put_u16};
 use crate::units::BlockNumber;
@@ -30,6 +30,8 @@ pub struct GroupDescriptor {
     pub inode_bitmap: BlockNumber,
     /// `bg_inode_table`: its first block.
     pub inode_table: BlockNumber,
+    /// `bg_inode_table_hi`: the upper half of its number, in descriptors of 64 bytes and more.
+    pub inode_table_high: u32,
     /// `bg_free_blocks_count`.
     pub free_blocks_count: u16,
     /// `bg_free_inodes_count`.
@@ -39,16 +41,25 @@ pub struct GroupDescriptor {
 }
 
 impl GroupDescriptor {
-    /// Decodes the first 32 bytes of `bytes`.
+    /// Decodes `bytes`, at least [`GROUP_DESCRIPTOR_BYTES`] of them.
     pub fn decode(bytes: &[u8]) -> Self {
         Self {
             block_bitmap: BlockNumber(get_u32(bytes, BG_BLOCK_BITMAP_LO)),
             inode_bitmap: BlockNumber(get_u32(bytes, BG_INODE_BITMAP_LO)),
             inode_table: BlockNumber(get_u32(bytes, BG_INODE_TABLE_LO)),
+            inode_table_high: match bytes.len() {
+                ..64 => 0,
+                _ => get_u32(bytes, BG_INODE_TABLE_HI),
+            },
             free_blocks_count: get_u16(bytes, BG_FREE_BLOCKS_COUNT_LO),
             free_inodes_count: get_u16(bytes, BG_FREE_INODES_COUNT_LO),
             used_dirs_count: get_u16(bytes, BG_USED_DIRS_COUNT_LO),
         }
+    }
+
+    /// The first block of the inode table, all 64 bits of its number.
+    pub fn inode_table_block(&self) -> u64 {
+        u64::from(self.inode_table_high) << 32 | u64::from(self.inode_table.0)
     }
 
     /// Writes the three counts into an encoded descriptor, and the flags, which mke2fs sets only
@@ -64,16 +75,6 @@ impl GroupDescriptor {
     }
 }
 
-/// `bg_inode_table` of a descriptor of 32 bytes or, with the `64bit` feature, 64 and more.
-pub fn inode_table_block(bytes: &[u8]) -> u64 {
-    let high = if bytes.len() >= 64 {
-        get_u32(bytes, BG_INODE_TABLE_HI)
-    } else {
-        0
-    };
-    u64::from(high) << 32 | u64::from(get_u32(bytes, BG_INODE_TABLE_LO))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,8 +82,9 @@ mod tests {
     #[test]
     fn a_long_descriptor_has_more_bits_for_the_inode_table() {
         let bytes: [u8; 64] = std::array::from_fn(|index| index as u8);
-        assert_eq!(inode_table_block(&bytes), 0x2b2a_2928_0b0a_0908);
-        assert_eq!(inode_table_block(&bytes[..32]), 0x0b0a_0908);
+        let table = |bytes| GroupDescriptor::decode(bytes).inode_table_block();
+        assert_eq!(table(&bytes), 0x2b2a_2928_0b0a_0908);
+        assert_eq!(table(&bytes[..32]), 0x0b0a_0908);
     }
 
     #[test]

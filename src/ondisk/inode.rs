@@ -1,7 +1,11 @@
-//! Inodes of 256 bytes: kernel documentation, "Index Nodes".
+//! Inodes, as they are written and as they are found in any ext filesystem: kernel documentation,
+//! "Index Nodes".
 
-use super::{get_u16, get_u32, put_u16, put_u32};
+use super::{get_u16, get_u32, halves, put_u16, put_u32};
 use crate::units::{BlockNumber, Timestamp};
+
+/// Bytes of the smallest inode, and of every inode's oldest part.
+pub const CORE_BYTES: usize = 128;
 
 /// Bytes of an inode as layerpress formats.
 pub const INODE_BYTES: usize = 256;
@@ -10,10 +14,41 @@ pub const INODE_BYTES: usize = 256;
 pub const EXTRA_ISIZE: u16 = 32;
 
 /// Where extended attributes in the inode start.
-pub const IN_INODE_XATTR_OFFSET: usize = 128 + EXTRA_ISIZE as usize;
+pub const IN_INODE_XATTR_OFFSET: usize = CORE_BYTES + EXTRA_ISIZE as usize;
 
 /// `i_flags`: the directory has a hash index.
 pub const FLAG_INDEX: u32 = 0x1000;
+
+/// `i_flags`: the content is encrypted.
+pub const FLAG_ENCRYPT: u32 = 0x800;
+/// `i_flags`: `i_blocks` counts blocks.
+pub const FLAG_HUGE_FILE: u32 = 0x4_0000;
+/// `i_flags`: `i_block` holds an extent tree.
+pub const FLAG_EXTENTS: u32 = 0x8_0000;
+/// `i_flags`: it holds an extended attribute's value.
+pub const FLAG_EA_INODE: u32 = 0x20_0000;
+/// `i_flags`: the content is in the inode.
+pub const FLAG_INLINE_DATA: u32 = 0x1000_0000;
+
+/// The letters that `lsattr` shows flags by.
+pub const FLAG_LETTERS: [(u32, char); 16] = [
+    (0x1, 's'),
+    (0x2, 'u'),
+    (0x8, 'S'),
+    (0x10, 'i'),
+    (0x20, 'a'),
+    (0x40, 'd'),
+    (0x80, 'A'),
+    (FLAG_ENCRYPT, 'E'),
+    (0x1000, 'I'),
+    (0x4000, 'j'),
+    (0x1_0000, 'D'),
+    (0x2_0000, 'T'),
+    (FLAG_EXTENTS, 'e'),
+    (0x10_0000, 'V'),
+    (FLAG_INLINE_DATA, 'N'),
+    (0x4000_0000, 'F'),
+];
 
 /// The earliest second an inode holds: 1901-12-13.
 pub const EARLIEST_SECOND: i64 = i32::MIN as i64;
@@ -38,6 +73,8 @@ const I_FLAGS: usize = 0x20;
 const I_BLOCK: usize = 0x28;
 const I_FILE_ACL_LO: usize = 0x68;
 const I_SIZE_HIGH: usize = 0x6c;
+const L_I_BLOCKS_HIGH: usize = 0x74;
+const L_I_FILE_ACL_HIGH: usize = 0x76;
 const L_I_UID_HIGH: usize = 0x78;
 const L_I_GID_HIGH: usize = 0x7a;
 const I_EXTRA_ISIZE: usize = 0x80;
@@ -115,14 +152,19 @@ impl Inode {
         let mut bytes = [0; INODE_BYTES];
         let permissions = self.permissions & 0o7777;
         put_u16(&mut bytes, I_MODE, self.file_type as u16 | permissions);
-        put_u16(&mut bytes, I_UID, self.uid as u16);
-        put_u16(&mut bytes, L_I_UID_HIGH, (self.uid >> 16) as u16);
-        put_u16(&mut bytes, I_GID, self.gid as u16);
-        put_u16(&mut bytes, L_I_GID_HIGH, (self.gid >> 16) as u16);
-        put_u32(&mut bytes, I_SIZE_LO, self.size_bytes as u32);
+        for (id, low, high) in [
+            (self.uid, I_UID, L_I_UID_HIGH),
+            (self.gid, I_GID, L_I_GID_HIGH),
+        ] {
+            let [a, b, c, d] = id.to_le_bytes();
+            put_u16(&mut bytes, low, u16::from_le_bytes([a, b]));
+            put_u16(&mut bytes, high, u16::from_le_bytes([c, d]));
+        }
+        let (size_low, size_high) = halves(self.size_bytes);
+        put_u32(&mut bytes, I_SIZE_LO, size_low);
         if self.file_type == FileType::Regular {
             // In other types this word is something else.
-            put_u32(&mut bytes, I_SIZE_HIGH, (self.size_bytes >> 32) as u32);
+            put_u32(&mut bytes, I_SIZE_HIGH, size_high);
         }
         put_u16(&mut bytes, I_LINKS_COUNT, self.links_count);
         put_u32(&mut bytes, I_BLOCKS_LO, self.sectors);
@@ -153,9 +195,9 @@ pub fn set_times(bytes: &mut [u8; INODE_BYTES], time: Timestamp) {
 
 /// A time as its signed low 32 bits and the word with two more bits and the nanoseconds.
 fn encode_time(time: Timestamp) -> (u32, u32) {
-    let low = time.seconds as u32;
-    let epoch = (time.seconds - i64::from(low.cast_signed())) >> 32;
-    (low, time.nanoseconds << 2 | (epoch as u32 & 3))
+    let (low, _) = halves(time.seconds.cast_unsigned());
+    let (_, epoch) = halves((time.seconds - i64::from(low.cast_signed())).cast_unsigned());
+    (low, time.nanoseconds << 2 | epoch & 3)
 }
 
 /// Device numbers as they stand in `i_block`: the old 16-bit form where it can hold them.
@@ -182,20 +224,104 @@ pub fn encode_block_pointers(pointers: [u32; 15]) -> [u8; I_BLOCK_BYTES] {
     bytes
 }
 
-/// The block pointers and the size of an inode that mke2fs made.
-pub fn decode_block_pointers(bytes: &[u8]) -> ([u32; 15], u32) {
-    let pointers = std::array::from_fn(|index| get_u32(bytes, I_BLOCK + 4 * index));
-    (pointers, get_u32(bytes, I_SIZE_LO))
+/// An inode as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredInode {
+    /// `i_mode`: type and permissions.
+    pub mode: u16,
+    /// `i_uid` and `l_i_uid_high`.
+    pub uid: u32,
+    /// `i_gid` and `l_i_gid_high`.
+    pub gid: u32,
+    /// `i_size`; the upper half counts for regular files only.
+    pub size_bytes: u64,
+    /// The upper half of `i_size`, which directories have with the `large_dir` feature.
+    pub size_high: u32,
+    /// Access time.
+    pub atime: Timestamp,
+    /// The inode's own change time.
+    pub ctime: Timestamp,
+    /// Modification time.
+    pub mtime: Timestamp,
+    /// When it was made, where the inode is large enough to tell.
+    pub crtime: Option<Timestamp>,
+    /// `i_links_count`.
+    pub links_count: u16,
+    /// `i_blocks_lo` and `l_i_blocks_high`.
+    pub blocks: u64,
+    /// `i_flags`.
+    pub flags: u32,
+    /// `i_block`: block pointers, an extent tree, a short symlink's target, device numbers or
+    /// content.
+    pub i_block: [u8; I_BLOCK_BYTES],
+    /// `i_file_acl` and `l_i_file_acl_high`: the extended attribute block, 0 for none.
+    pub xattr_block: u64,
+    /// Where extended attributes in the inode start, where it has room for any.
+    pub xattr_offset: Option<usize>,
 }
 
-/// `i_size` of an encoded inode, both halves of it.
-pub fn decode_size(bytes: &[u8]) -> u64 {
-    u64::from(get_u32(bytes, I_SIZE_HIGH)) << 32 | u64::from(get_u32(bytes, I_SIZE_LO))
+impl StoredInode {
+    /// An inode of `bytes`, at least [`CORE_BYTES`] of them, whatever it says.
+    pub fn decode(bytes: &[u8]) -> Self {
+        let mode = get_u16(bytes, I_MODE);
+        let is_regular = mode & 0xf000 == FileType::Regular as u16;
+        let size_high = get_u32(bytes, I_SIZE_HIGH);
+        let counted_high = if is_regular { size_high } else { 0 };
+        let extra_isize = if bytes.len() >= CORE_BYTES + 4 {
+            usize::from(get_u16(bytes, I_EXTRA_ISIZE))
+        } else {
+            0
+        };
+        let end = (CORE_BYTES + extra_isize).min(bytes.len());
+        let wide = |low: usize, high: usize| {
+            u32::from(get_u16(bytes, high)) << 16 | u32::from(get_u16(bytes, low))
+        };
+        let joined = |low: usize, high: usize| {
+            u64::from(get_u16(bytes, high)) << 32 | u64::from(get_u32(bytes, low))
+        };
+        let extra = |offset: usize| (offset + 4 <= end).then(|| get_u32(bytes, offset));
+        let time = |offset, extra_offset| decode_time(get_u32(bytes, offset), extra(extra_offset));
+        let mut i_block = [0; I_BLOCK_BYTES];
+        i_block.copy_from_slice(&bytes[I_BLOCK..I_BLOCK + I_BLOCK_BYTES]);
+        Self {
+            mode,
+            uid: wide(I_UID, L_I_UID_HIGH),
+            gid: wide(I_GID, L_I_GID_HIGH),
+            size_bytes: u64::from(counted_high) << 32 | u64::from(get_u32(bytes, I_SIZE_LO)),
+            size_high,
+            atime: time(I_ATIME, I_ATIME_EXTRA),
+            ctime: time(I_CTIME, I_CTIME_EXTRA),
+            mtime: time(I_MTIME, I_MTIME_EXTRA),
+            crtime: extra(I_CRTIME).map(|low| decode_time(low, extra(I_CRTIME_EXTRA))),
+            links_count: get_u16(bytes, I_LINKS_COUNT),
+            blocks: joined(I_BLOCKS_LO, L_I_BLOCKS_HIGH),
+            flags: get_u32(bytes, I_FLAGS),
+            i_block,
+            xattr_block: joined(I_FILE_ACL_LO, L_I_FILE_ACL_HIGH),
+            xattr_offset: (extra_isize > 0 && CORE_BYTES + extra_isize + 4 <= bytes.len())
+                .then_some(CORE_BYTES + extra_isize),
+        }
+    }
+
+    /// Major and minor, where the inode is a device's.
+    pub fn device(&self) -> (u32, u32) {
+        let old = get_u32(&self.i_block, 0);
+        if old != 0 {
+            return (old >> 8 & 0xff, old & 0xff);
+        }
+        let new = get_u32(&self.i_block, 4);
+        (new >> 8 & 0xfff, new & 0xff | new >> 12 & 0xf_ff00)
+    }
 }
 
-/// `i_mode` of an encoded inode.
-pub fn decode_mode(bytes: &[u8]) -> u16 {
-    get_u16(bytes, I_MODE)
+/// A time of its signed low 32 bits and, in larger inodes, the word with two more bits and the
+/// nanoseconds. A damaged count of nanoseconds becomes the largest.
+fn decode_time(low: u32, extra: Option<u32>) -> Timestamp {
+    let extra = extra.unwrap_or(0);
+    Timestamp {
+        seconds: i64::from(low.cast_signed()) + (i64::from(extra & 3) << 32),
+        nanoseconds: (extra >> 2).min(999_999_999),
+    }
 }
 
 #[cfg(test)]
@@ -241,7 +367,6 @@ mod tests {
         assert_eq!(get_u32(&bytes, 0x64), 0);
         assert_eq!(get_u32(&bytes, 0x68), 0x2122_2324);
         assert_eq!(get_u32(&bytes, 0x6c), 0x1122_3344);
-        assert_eq!(decode_size(&bytes), 0x1122_3344_5566_7788);
         assert_eq!(get_u16(&bytes, 0x78), 0x0102);
         assert_eq!(get_u16(&bytes, 0x7a), 0x0506);
         assert_eq!(get_u16(&bytes, 0x80), 32);
@@ -289,5 +414,49 @@ mod tests {
             encode_device(major, minor)[..8],
             [[0; 4], encoded.to_le_bytes()].concat()
         );
+    }
+
+    #[test]
+    fn what_is_encoded_is_read_back() {
+        for seconds in [EARLIEST_SECOND, -1, 0, 1 << 31, 1 << 32, LATEST_SECOND] {
+            let time = Timestamp {
+                seconds,
+                nanoseconds: 999_999_999,
+            };
+            let inode = Inode { time, ..inode() };
+            let bytes = inode.encode();
+            let stored = StoredInode::decode(&bytes);
+            assert_eq!(stored.mode, 0o104_755);
+            assert_eq!((stored.uid, stored.gid), (inode.uid, inode.gid));
+            assert_eq!(stored.size_bytes, inode.size_bytes);
+            assert_eq!([stored.atime, stored.ctime, stored.mtime], [time; 3]);
+            assert_eq!(stored.crtime, Some(time));
+            assert_eq!((stored.links_count, stored.flags), (0x0a0b, 0x1000));
+            assert_eq!(stored.blocks, 0x0c0d_0e0f);
+            assert_eq!(stored.xattr_block, 0x2122_2324);
+            assert_eq!(stored.i_block, inode.i_block);
+            assert_eq!(stored.xattr_offset, Some(160));
+            let old = StoredInode::decode(&bytes[..CORE_BYTES]);
+            assert_eq!((old.crtime, old.xattr_offset), (None, None));
+            assert_eq!(old.mtime.nanoseconds, 0);
+        }
+    }
+
+    #[test]
+    fn the_wide_fields_of_ext4_are_at_the_offsets_the_kernel_documents() {
+        let mut bytes = [0; INODE_BYTES];
+        bytes[0x74..0x78].copy_from_slice(&[1, 2, 3, 4]);
+        let stored = StoredInode::decode(&bytes);
+        assert_eq!(stored.blocks, 0x0201_0000_0000);
+        assert_eq!(stored.xattr_block, 0x0403_0000_0000);
+    }
+
+    #[test]
+    fn device_numbers_are_read_in_both_forms() {
+        for device in [(1, 3), (8, 255), (300, 70_000), (4095, (1 << 20) - 1)] {
+            let mut bytes = [0; INODE_BYTES];
+            bytes[0x28..0x64].copy_from_slice(&encode_device(device.0, device.1));
+            assert_eq!(StoredInode::decode(&bytes).device(), device);
+        }
     }
 }

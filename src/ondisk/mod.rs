@@ -14,13 +14,8 @@ pub mod hash;
 pub mod indirect;
 pub mod inode;
 pub mod posix_acl;
-pub mod status;
-pub mod stored_directory;
-pub mod stored_inode;
-pub mod stored_xattr;
 pub mod superblock;
 pub mod xattr;
-pub mod xattr_lookup;
 
 fn get_u16(bytes: &[u8], offset: usize) -> u16 {
     u16::from_le_bytes([bytes[offset], bytes[offset + 1]])
@@ -41,4 +36,13 @@ fn put_u16(bytes: &mut [u8], offset: usize, value: u16) {
 
 fn put_u32(bytes: &mut [u8], offset: usize, value: u32) {
     bytes[offset..offset + 4].copy_from_slice(&value.to_le_bytes());
+}
+
+/// The low and the high 32 bits.
+fn halves(value: u64) -> (u32, u32) {
+    let [a, b, c, d, e, f, g, h] = value.to_le_bytes();
+    (
+        u32::from_le_bytes([a, b, c, d]),
+        u32::from_le_bytes([e, f, g, h]),
+    )
 }

@@ -1,8 +1,8 @@
-//! Extended attributes, in the inode and in a block of their own: kernel documentation,
-//! "Extended Attributes".
+//! Extended attributes, in the inode and in a block of their own, as they are written and as they
+//! are found in any ext filesystem: kernel documentation, "Extended Attributes".
 
 use super::inode::{IN_INODE_XATTR_OFFSET, INODE_BYTES};
-use super::{put_u16, put_u32};
+use super::{get_u16, get_u32, put_u16, put_u32};
 use crate::units::BLOCK_SIZE;
 
 /// The attribute of mke2fs' `lost+found` that tells which image a filesystem was made from: the
@@ -31,7 +31,15 @@ pub const IN_INODE_CAPACITY: usize = IN_INODE_BYTES - 4 - TERMINATOR_BYTES;
 /// Bytes for attributes in a block.
 pub const BLOCK_CAPACITY: usize = BLOCK - BLOCK_HEADER_BYTES - TERMINATOR_BYTES;
 
-/// An attribute as ext stores it. The order is the one the kernel searches a block in.
+/// The attributes that have a number each and no name.
+const WHOLE_NAMES: [(u8, &[u8]); 2] = [
+    (2, b"system.posix_acl_access"),
+    (3, b"system.posix_acl_default"),
+];
+/// The prefixes that numbers stand for.
+const PREFIXES: [(u8, &[u8]); 3] = [(1, b"user."), (4, b"trusted."), (6, b"security.")];
+
+/// An attribute to be written. The order is the one the kernel searches a block in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredXattr<'a> {
     /// The number that stands for the name's prefix.
@@ -82,13 +90,10 @@ pub fn chain_id_xattr(chain_id: &[u8; 32]) -> Option<StoredXattr<'_>> {
 /// The number of a full name's prefix and the rest of the name; `None` for a namespace that ext
 /// has no number for, and for a name that has nothing beside its prefix.
 pub fn split_name(name: &[u8]) -> Option<(u8, &[u8])> {
-    // The two ACLs have a number each and no name.
-    match name {
-        b"system.posix_acl_access" => return Some((2, b"")),
-        b"system.posix_acl_default" => return Some((3, b"")),
-        _ => {}
+    if let Some((index, _)) = WHOLE_NAMES.into_iter().find(|(_, whole)| *whole == name) {
+        return Some((index, b""));
     }
-    [(1, &b"user."[..]), (4, b"trusted."), (6, b"security.")]
+    PREFIXES
         .into_iter()
         .find_map(|(index, prefix)| Some((index, name.strip_prefix(prefix)?)))
         .filter(|(_, rest)| !rest.is_empty())
@@ -157,10 +162,121 @@ fn encode_entries(bytes: &mut [u8], start: usize, xattrs: &[StoredXattr<'_>], ha
     }
 }
 
+/// An attribute as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundXattr {
+    /// The number that stands for the name's prefix.
+    pub name_index: u8,
+    /// The name without its prefix.
+    pub name: Box<[u8]>,
+    /// Its value.
+    pub value: FoundValue,
+}
+
+/// Where a value is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FoundValue {
+    /// Here.
+    Here(Box<[u8]>),
+    /// In an inode of its own (the `ea_inode` feature).
+    InInode {
+        /// `e_value_inum`.
+        inode: u32,
+        /// `e_value_size`.
+        size_bytes: u32,
+    },
+}
+
+impl FoundXattr {
+    /// Whether it is not an attribute but the content of an inode with inline data, from byte 60
+    /// on.
+    pub fn is_inline_data(&self) -> bool {
+        self.name_index == 7 && *self.name == *b"data"
+    }
+
+    /// The name as user space knows it; `None` for what the kernel keeps for itself.
+    pub fn full_name(&self) -> Option<Vec<u8>> {
+        let named =
+            |(index, name): &(u8, &'static [u8])| (*index == self.name_index).then_some(*name);
+        if let Some(whole) = WHOLE_NAMES.iter().find_map(named) {
+            return Some(whole.to_vec());
+        }
+        let prefix = PREFIXES.iter().find_map(named)?;
+        Some([prefix, &self.name].concat())
+    }
+}
+
+/// The attributes in an inode, from where its fixed fields end; without the magic there are none.
+///
+/// # Errors
+/// A sentence about what was expected and found.
+pub fn decode_in_inode(bytes: &[u8]) -> Result<Vec<FoundXattr>, String> {
+    if bytes.len() < 4 || get_u32(bytes, 0) != MAGIC {
+        return Ok(Vec::new());
+    }
+    // Values are found from the first entry on.
+    decode_entries(&bytes[4..], 0)
+}
+
+/// The attributes of a block.
+///
+/// # Errors
+/// A sentence about what was expected and found.
+pub fn decode_block(bytes: &[u8]) -> Result<Vec<FoundXattr>, String> {
+    if bytes.len() < BLOCK_HEADER_BYTES || get_u32(bytes, 0) != MAGIC {
+        return Err("expected a block of extended attributes, found no magic".to_owned());
+    }
+    decode_entries(bytes, BLOCK_HEADER_BYTES)
+}
+
+fn decode_entries(bytes: &[u8], start: usize) -> Result<Vec<FoundXattr>, String> {
+    let mut found = Vec::new();
+    let mut at = start;
+    loop {
+        let left = bytes.len().saturating_sub(at);
+        if left < 4 || get_u32(bytes, at) == 0 {
+            return Ok(found);
+        }
+        let name_len = usize::from(bytes[at]);
+        let next = at + ENTRY_HEADER_BYTES + name_len.next_multiple_of(4);
+        if next > bytes.len() {
+            return Err(format!(
+                "expected an extended attribute within {left} bytes, found one with a name of {name_len}"
+            ));
+        }
+        let e_value_offs = usize::from(get_u16(bytes, at + 2));
+        let e_value_inum = get_u32(bytes, at + 4);
+        let e_value_size = get_u32(bytes, at + 8) as usize;
+        let value = if e_value_inum != 0 {
+            FoundValue::InInode {
+                inode: e_value_inum,
+                size_bytes: get_u32(bytes, at + 8),
+            }
+        } else if e_value_size == 0 {
+            FoundValue::Here(Box::default())
+        } else {
+            let end = e_value_offs.checked_add(e_value_size);
+            let value = end.and_then(|end| bytes.get(e_value_offs..end));
+            FoundValue::Here(value.map(Into::into).ok_or_else(|| {
+                format!(
+                    "expected an extended attribute's value within {} bytes, found {e_value_size} bytes at {e_value_offs}",
+                    bytes.len()
+                )
+            })?)
+        };
+        let name = at + ENTRY_HEADER_BYTES;
+        found.push(FoundXattr {
+            name_index: bytes[at + 1],
+            name: bytes[name..name + name_len].into(),
+            value,
+        });
+        at = next;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ondisk::{get_u16, get_u32};
 
     fn xattr(name_index: u8, name: &'static [u8], value: &'static [u8]) -> StoredXattr<'static> {
         StoredXattr {
@@ -222,5 +338,69 @@ mod tests {
         assert_eq!((get_u16(&bytes, 34), get_u32(&bytes, 44)), (0, first));
         assert_eq!((get_u16(&bytes, 54), get_u32(&bytes, 64)), (4092, second));
         assert_eq!(&bytes[4092..], b"xyz\0");
+    }
+
+    #[test]
+    fn attributes_come_back_as_they_went() {
+        let xattrs = [
+            xattr(1, b"a", b""),
+            xattr(2, b"", b"acl"),
+            xattr(6, b"capability", &[7; 20]),
+        ];
+        let found = |name_index, name: &[u8], value: &[u8]| FoundXattr {
+            name_index,
+            name: name.into(),
+            value: FoundValue::Here(value.into()),
+        };
+        let expected = vec![
+            found(1, b"a", b""),
+            found(2, b"", b"acl"),
+            found(6, b"capability", &[7; 20]),
+        ];
+        let in_inode = encode_in_inode(&xattrs[..2]);
+        assert_eq!(decode_in_inode(&in_inode), Ok(expected[..2].to_vec()));
+        let block = encode_block(&xattrs, 1);
+        assert_eq!(decode_block(&block), Ok(expected.clone()));
+        let names: Vec<_> = expected.iter().map(FoundXattr::full_name).collect();
+        assert_eq!(names[0].as_deref(), Some(&b"user.a"[..]));
+        assert_eq!(names[1].as_deref(), Some(&b"system.posix_acl_access"[..]));
+        assert_eq!(names[2].as_deref(), Some(&b"security.capability"[..]));
+        assert_eq!(decode_in_inode(&[0; 96]), Ok(vec![]));
+        assert!(found(7, b"data", b"").is_inline_data());
+    }
+
+    #[test]
+    fn entries_and_values_beyond_their_place_are_refused() {
+        let block = encode_block(&[xattr(1, b"name", b"value")], 1);
+        assert!(decode_block(&[0; 4096]).is_err());
+        for (offset, value) in [(34, 0xff), (35, 0xff), (42, 1)] {
+            let mut wrong = block.clone();
+            wrong[offset] = value;
+            assert!(decode_block(&wrong).is_err(), "{offset}");
+        }
+        let mut elsewhere = block;
+        elsewhere[36] = 12;
+        assert_eq!(
+            decode_block(&elsewhere).unwrap()[0].value,
+            FoundValue::InInode {
+                inode: 12,
+                size_bytes: 5
+            }
+        );
+    }
+
+    #[test]
+    fn no_damage_leads_out_of_the_inode() {
+        let xattrs = [xattr(1, b"odd", b"1"), xattr(6, b"name", b"value")];
+        let whole = encode_in_inode(&xattrs);
+        for at in 0..whole.len() {
+            for value in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut damaged = whole;
+                damaged[at] = value;
+                for length in [0, 3, 4, 7, 20, 60, whole.len()] {
+                    let _ = decode_in_inode(&damaged[..length]);
+                }
+            }
+        }
     }
 }

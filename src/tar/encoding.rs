@@ -1,5 +1,7 @@
 //! The two encodings that pax keywords and values come in.
 
+use crate::units::parse_hex;
+
 /// Base64 (RFC 4648), with or without the `=` at its end: libarchive leaves it out.
 pub(super) fn base64(text: &[u8]) -> Option<Vec<u8>> {
     let end = text
@@ -45,7 +47,7 @@ pub(super) fn percent(text: &[u8], accept: impl Fn(u8) -> bool) -> Vec<u8> {
     let mut rest = text;
     while let Some((first, after)) = rest.split_first() {
         let decoded = (*first == b'%')
-            .then(|| after.get(..2).and_then(hexadecimal))
+            .then(|| parse_hex(after.get(..2)?)?.pop())
             .flatten()
             .filter(|byte| accept(*byte));
         match decoded {
@@ -60,13 +62,6 @@ pub(super) fn percent(text: &[u8], accept: impl Fn(u8) -> bool) -> Vec<u8> {
         }
     }
     bytes
-}
-
-fn hexadecimal(digits: &[u8]) -> Option<u8> {
-    if !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 #[cfg(test)]

@@ -2,20 +2,8 @@
 
 use super::{Node, View};
 use crate::error::{Error, Result};
-use crate::ondisk::extent::ExtentNode;
-use crate::ondisk::indirect::decode_pointers;
-
-const DIRECT_POINTERS: u64 = 12;
-
-/// Consecutive blocks of a file that are consecutive on disk, too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Run {
-    pub file_block: u64,
-    pub disk_block: u64,
-    pub count: u64,
-    /// Allocated, but to be read as zeros.
-    pub unwritten: bool,
-}
+use crate::ondisk::extent::{BlockRun, ExtentNode};
+use crate::ondisk::indirect::{DIRECT_POINTERS, decode_pointers};
 
 /// A file's runs, ascending and apart; what is in none is a hole. Ends after the first error.
 ///
@@ -28,7 +16,7 @@ pub(super) struct Runs<'a> {
     number: u32,
     stack: Vec<Level>,
     /// The run that the next piece may prolong.
-    pending: Option<Run>,
+    pending: Option<BlockRun>,
     /// Where the next piece may start.
     next_block: u64,
     /// The first block behind the file's end.
@@ -126,7 +114,7 @@ impl Runs<'_> {
     }
 
     /// The next piece, as the tree gives it.
-    fn piece(&mut self) -> Result<Option<Run>> {
+    fn piece(&mut self) -> Result<Option<BlockRun>> {
         while let Some(level) = self.stack.last_mut() {
             match level {
                 Level::Extents { node, index } => {
@@ -141,13 +129,7 @@ impl Runs<'_> {
                         self.descend_extents(child, depth)?;
                         continue;
                     }
-                    let extent = node.extent(at);
-                    return Ok(Some(Run {
-                        file_block: extent.file_block,
-                        disk_block: extent.disk_block,
-                        count: extent.count,
-                        unwritten: extent.unwritten,
-                    }));
+                    return Ok(Some(node.extent(at)));
                 }
                 Level::Root { pointers, index } => {
                     if *index == pointers.len() {
@@ -198,7 +180,7 @@ impl Runs<'_> {
     }
 
     /// A run of one block, or a descent to further pointers.
-    fn pointer(&mut self, pointer: u32, height: u32, first_block: u64) -> Result<Option<Run>> {
+    fn pointer(&mut self, pointer: u32, height: u32, first_block: u64) -> Result<Option<BlockRun>> {
         if pointer == 0 {
             return Ok(None);
         }
@@ -208,7 +190,7 @@ impl Runs<'_> {
             return Ok(None);
         }
         if height == 0 {
-            return Ok(Some(Run {
+            return Ok(Some(BlockRun {
                 file_block: first_block,
                 disk_block: pointer.into(),
                 count: 1,
@@ -242,7 +224,7 @@ impl Runs<'_> {
     }
 
     /// The next run, pieces that follow each other joined.
-    fn run(&mut self) -> Result<Option<Run>> {
+    fn run(&mut self) -> Result<Option<BlockRun>> {
         loop {
             let Some(mut piece) = self.piece()? else {
                 return Ok(self.pending.take());
@@ -254,10 +236,12 @@ impl Runs<'_> {
                 )));
             }
             let disk_end = piece.disk_block.checked_add(piece.count);
-            if piece.disk_block == 0 || disk_end.is_none_or(|end| end > self.view.image.blocks) {
+            if piece.disk_block == 0 || disk_end.is_none_or(|end| end > self.view.image.blocks()) {
                 return Err(self.bad(&format!(
                     "expected some of {} blocks, found {} at block {}",
-                    self.view.image.blocks, piece.count, piece.disk_block
+                    self.view.image.blocks(),
+                    piece.count,
+                    piece.disk_block
                 )));
             }
             if piece.file_block >= self.end_block {
@@ -286,7 +270,7 @@ impl Runs<'_> {
 }
 
 impl Iterator for Runs<'_> {
-    type Item = Result<Run>;
+    type Item = Result<BlockRun>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.failed {

@@ -2,11 +2,11 @@
 
 use std::io::{self, Read};
 
-use super::block_map::{Run, Runs};
+use super::block_map::Runs;
 use super::{Node, View};
 use crate::error::{Error, Result};
 use crate::listing::Kind;
-use crate::ondisk::stored_inode::FLAG_ENCRYPT;
+use crate::ondisk::inode::FLAG_ENCRYPT;
 
 /// Bytes read at once.
 const BUFFER_BYTES: u64 = 256 << 10;
@@ -174,7 +174,7 @@ impl Iterator for Extents<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let run: Run = match self.runs.next()? {
+            let run = match self.runs.next()? {
                 Ok(run) if run.unwritten => continue,
                 Ok(run) => run,
                 Err(error) => return Some(Err(error)),

@@ -4,7 +4,8 @@ use super::{Node, View};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::listing::Kind;
-use crate::ondisk::stored_directory::{StoredEntry, decode_entries};
+use crate::ondisk::directory_entry::decode_entries;
+use crate::ondisk::features::INCOMPAT_FILETYPE;
 use crate::units::InodeNumber;
 
 /// A name in a directory.
@@ -83,14 +84,14 @@ impl View {
     fn entries(&self, node: &Node, bytes: &[u8], names: &mut Vec<DirectoryEntry>) -> Result<()> {
         let entries = decode_entries(bytes)
             .map_err(|what| self.bad(format!("inode {}: {what}", node.number)))?;
-        let is_child = |entry: &StoredEntry<'_>| !matches!(entry.name, b"." | b"..");
-        names.extend(entries.into_iter().filter(is_child).map(|entry| {
-            let kind = kind_of(entry.file_type).filter(|_| self.image.has_file_types());
-            DirectoryEntry {
-                name: entry.name.into(),
-                inode: InodeNumber(entry.inode),
-                kind,
-            }
+        let children = entries
+            .into_iter()
+            .filter(|entry| !matches!(entry.name, b"." | b".."));
+        let has_types = self.image.features().has_incompat(INCOMPAT_FILETYPE);
+        names.extend(children.map(|entry| DirectoryEntry {
+            name: entry.name.into(),
+            inode: entry.inode,
+            kind: kind_of(entry.file_type).filter(|_| has_types),
         }));
         let limit = Limits::default().max_entries;
         if names.len() as u64 > limit {

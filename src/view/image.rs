@@ -2,170 +2,188 @@
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 use crate::file_kind;
-use crate::ondisk::group_descriptor::{GROUP_DESCRIPTOR_BYTES, inode_table_block};
+use crate::ondisk::features::{
+    COMPAT_SPARSE_SUPER2, Features, FilesystemType, INCOMPAT_META_BG, RO_COMPAT_BIGALLOC,
+    RO_COMPAT_SPARSE_SUPER,
+};
+use crate::ondisk::group_descriptor::{GROUP_DESCRIPTOR_BYTES, GroupDescriptor};
 use crate::ondisk::superblock::{
-    SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET_BYTES, Superblock, has_superblock,
+    MAX_LOG_BLOCK_SIZE, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET_BYTES, Superblock, has_superblock,
 };
 use crate::units::{GroupNumber, InodeNumber};
 
-// Features (kernel documentation, "Super Block") that matter to a reader.
-const COMPAT_SPARSE_SUPER2: u32 = 0x200;
-const INCOMPAT_FILETYPE: u32 = 0x2;
-const INCOMPAT_RECOVER: u32 = 0x4;
-const INCOMPAT_META_BG: u32 = 0x10;
-const INCOMPAT_JOURNAL_DEV: u32 = 0x8;
-const INCOMPAT_64BIT: u32 = 0x80;
-const INCOMPAT_EA_INODE: u32 = 0x400;
-const INCOMPAT_LARGE_DIR: u32 = 0x4000;
-const INCOMPAT_INLINE_DATA: u32 = 0x8000;
-/// filetype, recover, meta_bg, extents, 64bit, mmp, flex_bg, ea_inode, csum_seed, large_dir,
-/// inline_data, encrypt, casefold.
+/// Incompatible features that are known here: filetype, recover, meta_bg, extents, 64bit, mmp,
+/// flex_bg, ea_inode, csum_seed, large_dir, inline_data, encrypt, casefold.
 const INCOMPAT_KNOWN: u32 = 0x3_e7d6;
-const RO_COMPAT_SPARSE_SUPER: u32 = 0x1;
-const RO_COMPAT_HUGE_FILE: u32 = 0x8;
-const RO_COMPAT_DIR_NLINK: u32 = 0x20;
-const RO_COMPAT_BIGALLOC: u32 = 0x200;
-const RO_COMPAT_SHARED_BLOCKS: u32 = 0x4000;
 
-/// `s_first_ino` where the superblock has no such field.
-const FIRST_INODE_OF_REVISION_0: u32 = 11;
+/// Reads the superblock of an opened image, which errors call `name`. Of what it says, no more than
+/// the size of a block is known to make sense.
+///
+/// # Errors
+/// [`Error::BadImage`] where it is no ext filesystem, [`Error::Io`].
+pub fn read_superblock(file: &File, name: &str) -> Result<Superblock> {
+    let io = |error| Error::io(format!("cannot read {name}"), error);
+    file_kind::expect_ext(&file_kind::head(file).map_err(io)?, name)?;
+    let mut bytes = [0; SUPERBLOCK_BYTES];
+    file.read_exact_at(&mut bytes, SUPERBLOCK_OFFSET_BYTES)
+        .map_err(io)?;
+    let superblock = Superblock::decode(&bytes);
+    if superblock.block_bytes().is_none() {
+        return Err(Error::bad_image(format!(
+            "superblock: expected an s_log_block_size of at most {MAX_LOG_BLOCK_SIZE} (64 KiB), found {}",
+            superblock.log_block_size
+        ))
+        .in_image(name));
+    }
+    Ok(superblock)
+}
 
-/// An image whose superblock makes sense.
+/// Expects more than a journal for other filesystems.
+///
+/// # Errors
+/// [`Error::Unsupported`] otherwise.
+pub fn expect_filesystem(superblock: &Superblock) -> Result<()> {
+    if superblock.features.filesystem_type() == FilesystemType::Journal {
+        return Err(Error::unsupported(
+            "expected an ext2, ext3 or ext4 filesystem, found the journal of one",
+        ));
+    }
+    Ok(())
+}
+
+/// An image whose superblock was read.
 #[derive(Debug)]
-pub(super) struct Image {
+pub struct Image {
     file: File,
-    pub name: String,
+    pub(super) name: String,
     superblock: Superblock,
-    pub block_bytes: u64,
-    pub blocks: u64,
-    inode_bytes: u64,
-    descriptor_bytes: u64,
+    file_bytes: u64,
+    pub(super) block_bytes: u64,
     /// Blocks that were read, those of which a part was included.
-    pub blocks_read: AtomicU64,
+    pub(super) blocks_read: AtomicU64,
 }
 
 impl Image {
+    /// Opens an image, be it a file or a block device, and reads its superblock.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be read, [`Error::BadImage`] when it holds no ext filesystem.
     pub fn open(path: &Path) -> Result<Self> {
-        let mut file = file_kind::open_ext(path)?;
-        let cannot_read = |error| Error::path("read", path, error);
-        let length = file.seek(SeekFrom::End(0)).map_err(cannot_read)?;
-        let mut bytes = [0; SUPERBLOCK_BYTES];
-        file.read_exact_at(&mut bytes, SUPERBLOCK_OFFSET_BYTES)
-            .map_err(cannot_read)?;
-        let superblock = Superblock::decode(&bytes);
-        check(&superblock)?;
-        let is_64bit = superblock.feature_incompat & INCOMPAT_64BIT != 0;
-        let high = if is_64bit {
-            superblock.blocks_count_high
-        } else {
-            0
-        };
-        let image = Self {
-            name: path.display().to_string(),
+        let mut file = file_kind::open_image(path)?;
+        let name = path.display().to_string();
+        let superblock = read_superblock(&file, &name)?;
+        let file_bytes = file
+            .seek(SeekFrom::End(0))
+            .map_err(|error| Error::path("read", path, error))?;
+        Ok(Self {
+            // What was read makes sense.
+            block_bytes: superblock.block_bytes().unwrap_or(1024),
             file,
-            block_bytes: 1024 << superblock.log_block_size,
-            blocks: u64::from(high) << 32 | u64::from(superblock.blocks_count),
-            inode_bytes: match superblock.revision {
-                0 => 128,
-                _ => u64::from(superblock.inode_size_bytes),
-            },
-            descriptor_bytes: if is_64bit {
-                u64::from(superblock.descriptor_size_bytes)
-            } else {
-                GROUP_DESCRIPTOR_BYTES as u64
-            },
+            name,
             superblock,
+            file_bytes,
             blocks_read: AtomicU64::new(0),
-        };
-        image.check_sizes(length)?;
-        Ok(image)
+        })
     }
 
-    fn check_sizes(&self, length: u64) -> Result<()> {
-        let power_in = |value: u64, least: u64| {
-            value.is_power_of_two() && (least..=self.block_bytes).contains(&value)
-        };
-        if !power_in(self.inode_bytes, 128) {
-            return Err(Error::bad_image(format!(
-                "superblock: expected inodes of 128 to {} bytes, found {}",
-                self.block_bytes, self.inode_bytes
-            )));
-        }
-        if !power_in(self.descriptor_bytes, GROUP_DESCRIPTOR_BYTES as u64) {
-            return Err(Error::bad_image(format!(
-                "superblock: expected group descriptors of 64 to {} bytes, found {}",
-                self.block_bytes, self.descriptor_bytes
+    /// The superblock.
+    pub fn superblock(&self) -> &Superblock {
+        &self.superblock
+    }
+
+    /// Length of the file or device it is in.
+    pub fn file_bytes(&self) -> u64 {
+        self.file_bytes
+    }
+
+    /// What that file takes of the host's disk; the rest are holes.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when that cannot be found out.
+    pub fn host_bytes(&self) -> Result<u64> {
+        let metadata = self.file.metadata();
+        metadata
+            .map(|metadata| metadata.blocks().saturating_mul(512))
+            .map_err(|error| Error::io(format!("cannot read {}", self.name), error))
+    }
+
+    /// Bytes of a block.
+    pub fn block_bytes(&self) -> u64 {
+        self.block_bytes
+    }
+
+    pub(super) fn blocks(&self) -> u64 {
+        self.superblock.blocks_count
+    }
+
+    pub(super) fn features(&self) -> Features {
+        self.superblock.features
+    }
+
+    fn descriptor_bytes(&self) -> u64 {
+        self.superblock.descriptor_size_bytes.into()
+    }
+
+    /// Expects all that reading the filesystem counts on.
+    pub(super) fn expect_readable(&self) -> Result<()> {
+        expect_filesystem(&self.superblock)?;
+        self.expect_groups()?;
+        let unknown = self.features().incompat & !INCOMPAT_KNOWN;
+        if unknown != 0 {
+            let names = [(0x1, "compression"), (0x1000, "data in directory entries")];
+            let name = names.iter().find(|(bit, _)| unknown & bit != 0);
+            let name = name.map_or_else(String::new, |(_, name)| format!(" ({name})"));
+            return Err(Error::unsupported(format!(
+                "superblock: incompatible features {unknown:#x}{name}, which are not known here"
             )));
         }
         let first = u64::from(self.superblock.first_data_block);
         // The length is what bounds everything else that is read.
-        let room = length.div_ceil(self.block_bytes);
-        if self.blocks <= first || self.blocks > room {
+        let room = self.file_bytes.div_ceil(self.block_bytes);
+        if self.blocks() <= first || self.blocks() > room {
             return Err(Error::bad_image(format!(
                 "superblock: expected up to the {room} blocks of {} bytes that the image has, found {}",
-                self.block_bytes, self.blocks
+                self.block_bytes,
+                self.blocks()
             )));
         }
         Ok(())
     }
 
-    pub fn has_file_types(&self) -> bool {
-        self.superblock.feature_incompat & INCOMPAT_FILETYPE != 0
-    }
-
-    pub fn is_64bit(&self) -> bool {
-        self.superblock.feature_incompat & INCOMPAT_64BIT != 0
-    }
-
-    pub fn has_huge_files(&self) -> bool {
-        self.superblock.feature_ro_compat & RO_COMPAT_HUGE_FILE != 0
-    }
-
-    /// Whether a directory with a link count of 1 has more than can be counted.
-    pub fn has_uncounted_links(&self) -> bool {
-        self.superblock.feature_ro_compat & RO_COMPAT_DIR_NLINK != 0
-    }
-
-    pub fn has_large_directories(&self) -> bool {
-        self.superblock.feature_incompat & INCOMPAT_LARGE_DIR != 0
-    }
-
-    /// Whether values of attributes may be in inodes of their own.
-    pub fn has_values_in_inodes(&self) -> bool {
-        self.superblock.feature_incompat & INCOMPAT_EA_INODE != 0
-    }
-
-    /// Whether contents may be in their inodes.
-    pub fn has_inline_data(&self) -> bool {
-        self.superblock.feature_incompat & INCOMPAT_INLINE_DATA != 0
-    }
-
-    /// The first inode that is a file's; those before it are the filesystem's own, but for the root.
-    pub fn first_inode(&self) -> u32 {
-        match self.superblock.revision {
-            0 => FIRST_INODE_OF_REVISION_0,
-            _ => self.superblock.first_inode,
+    /// Expects what finding an inode counts on.
+    fn expect_groups(&self) -> Result<()> {
+        if self.superblock.blocks_per_group == 0 || self.superblock.inodes_per_group == 0 {
+            return Err(Error::bad_image(
+                "superblock: expected blocks and inodes in each group, found none",
+            ));
         }
-    }
-
-    /// Whether files may have blocks in common.
-    pub fn shares_blocks(&self) -> bool {
-        self.superblock.feature_ro_compat & RO_COMPAT_SHARED_BLOCKS != 0
-    }
-
-    pub fn needs_recovery(&self) -> bool {
-        self.superblock.feature_incompat & INCOMPAT_RECOVER != 0
+        for (what, found, least) in [
+            ("inodes", self.superblock.inode_size_bytes.into(), 128),
+            (
+                "group descriptors",
+                self.descriptor_bytes(),
+                GROUP_DESCRIPTOR_BYTES as u64,
+            ),
+        ] {
+            if !found.is_power_of_two() || !(least..=self.block_bytes).contains(&found) {
+                return Err(Error::bad_image(format!(
+                    "superblock: expected {what} of {least} to {} bytes, found {found}",
+                    self.block_bytes
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Sectors that an allocated block takes at least.
-    pub fn cluster_sectors(&self) -> u64 {
-        if self.superblock.feature_ro_compat & RO_COMPAT_BIGALLOC == 0 {
+    pub(super) fn cluster_sectors(&self) -> u64 {
+        if !self.features().has_ro_compat(RO_COMPAT_BIGALLOC) {
             return self.block_bytes / 512;
         }
         2_u64
@@ -174,24 +192,24 @@ impl Image {
     }
 
     /// One block.
-    pub fn block(&self, block: u64) -> Result<Vec<u8>> {
-        // At most 64 KiB.
-        let mut bytes = vec![0; self.block_bytes as usize];
+    pub(super) fn block(&self, block: u64) -> Result<Vec<u8>> {
+        let mut bytes = zeros(self.block_bytes);
         self.read(block, 0, &mut bytes)?;
         Ok(bytes)
     }
 
     /// Fills `buffer` from `offset` within `block` on, also across blocks.
-    pub fn read(&self, block: u64, offset: u64, buffer: &mut [u8]) -> Result<()> {
+    pub(super) fn read(&self, block: u64, offset: u64, buffer: &mut [u8]) -> Result<()> {
         let start = block
             .checked_mul(self.block_bytes)
             .and_then(|start| start.checked_add(offset));
         let end = start.and_then(|start| start.checked_add(buffer.len() as u64));
         // The product is of what the superblock's check has seen fit into 64 bits.
-        let (Some(start), Some(true)) = (start, end.map(|end| end <= self.end())) else {
+        let (Some(start), Some(true)) = (start, end.map(|end| end <= self.superblock.bytes()))
+        else {
             return Err(Error::bad_image(format!(
                 "expected one of {} blocks, found block {block}",
-                self.blocks
+                self.blocks()
             ))
             .in_image(&self.name));
         };
@@ -208,11 +226,11 @@ impl Image {
             })
     }
 
-    fn end(&self) -> u64 {
-        self.blocks.saturating_mul(self.block_bytes)
-    }
-
     /// The bytes of an inode.
+    ///
+    /// # Errors
+    /// [`Error::BadImage`] where there is none of this number or the image ends before it,
+    /// [`Error::Io`].
     pub fn inode(&self, number: InodeNumber) -> Result<Vec<u8>> {
         let count = self.superblock.inodes_count;
         if number.0 == 0 || number.0 > count {
@@ -221,12 +239,15 @@ impl Image {
             ))
             .in_image(&self.name));
         }
+        self.expect_groups()
+            .map_err(|error| error.in_image(&self.name))?;
         let index = number.0 - 1;
         let group = GroupNumber(index / self.superblock.inodes_per_group);
         let within = u64::from(index % self.superblock.inodes_per_group);
         let table = self.inode_table(group)?;
-        let mut bytes = vec![0; self.inode_bytes as usize];
-        self.read(table, within * self.inode_bytes, &mut bytes)?;
+        let inode_bytes = u64::from(self.superblock.inode_size_bytes);
+        let mut bytes = zeros(inode_bytes);
+        self.read(table, within * inode_bytes, &mut bytes)?;
         Ok(bytes)
     }
 
@@ -235,10 +256,10 @@ impl Image {
         let first = u64::from(self.superblock.first_data_block);
         let per_group = u64::from(self.superblock.blocks_per_group);
         let start = |group: u64| first + group * per_group;
-        let per_block = self.block_bytes / self.descriptor_bytes;
+        let per_block = self.block_bytes / self.descriptor_bytes();
         let index = u64::from(group.0) / per_block;
-        let within = u64::from(group.0) % per_block * self.descriptor_bytes;
-        let is_meta = self.superblock.feature_incompat & INCOMPAT_META_BG != 0
+        let within = u64::from(group.0) % per_block * self.descriptor_bytes();
+        let is_meta = self.features().has_incompat(INCOMPAT_META_BG)
             && index >= u64::from(self.superblock.first_meta_bg);
         // Not always the first data block: with bigalloc that is 0 for blocks of 1 KiB, too.
         let superblock_at = SUPERBLOCK_OFFSET_BYTES / self.block_bytes;
@@ -252,9 +273,9 @@ impl Image {
         } else {
             superblock_at + 1 + index
         };
-        let mut descriptor = vec![0; self.descriptor_bytes as usize];
+        let mut descriptor = zeros(self.descriptor_bytes());
         self.read(block, within, &mut descriptor)?;
-        let table = inode_table_block(&descriptor);
+        let table = GroupDescriptor::decode(&descriptor).inode_table_block();
         if table <= first {
             return Err(Error::bad_image(format!(
                 "expected an inode table of group {group}, found it at block {table}"
@@ -265,41 +286,14 @@ impl Image {
     }
 
     fn has_backup(&self, group: GroupNumber) -> bool {
-        if self.superblock.feature_compat & COMPAT_SPARSE_SUPER2 != 0 {
+        if self.features().compat & COMPAT_SPARSE_SUPER2 != 0 {
             return group.0 == 0 || self.superblock.backup_groups.contains(&group.0);
         }
-        self.superblock.feature_ro_compat & RO_COMPAT_SPARSE_SUPER == 0 || has_superblock(group)
+        !self.features().has_ro_compat(RO_COMPAT_SPARSE_SUPER) || has_superblock(group)
     }
 }
 
-fn check(superblock: &Superblock) -> Result<()> {
-    let wrong = |what: &str, found: u32| {
-        Err(Error::bad_image(format!(
-            "superblock: expected {what}, found {found:#x}"
-        )))
-    };
-    if superblock.feature_incompat & INCOMPAT_JOURNAL_DEV != 0 {
-        return Err(Error::unsupported(
-            "expected an ext2, ext3 or ext4 filesystem, found the journal of one",
-        ));
-    }
-    if superblock.log_block_size > 6 {
-        return wrong(
-            "s_log_block_size of at most 6 (64 KiB)",
-            superblock.log_block_size,
-        );
-    }
-    if superblock.blocks_per_group == 0 || superblock.inodes_per_group == 0 {
-        return wrong("blocks and inodes in each group", 0);
-    }
-    let unknown = superblock.feature_incompat & !INCOMPAT_KNOWN;
-    if unknown != 0 {
-        let names = [(0x1, "compression"), (0x1000, "data in directory entries")];
-        let name = names.iter().find(|(bit, _)| unknown & bit != 0);
-        let name = name.map_or_else(String::new, |(_, name)| format!(" ({name})"));
-        return Err(Error::unsupported(format!(
-            "superblock: incompatible features {unknown:#x}{name}, which are not known here"
-        )));
-    }
-    Ok(())
+/// As many zeros as a block, an inode or a descriptor has bytes: 64 KiB at most.
+fn zeros(bytes: u64) -> Vec<u8> {
+    vec![0; usize::try_from(bytes).unwrap_or(0)]
 }

@@ -6,6 +6,7 @@ use super::{Found, Node, Step, View};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::listing::{Body, ContentHasher, Kind, Line, Listing, Owner};
+use crate::ondisk::features::RO_COMPAT_DIR_NLINK;
 use crate::units::InodeNumber;
 
 /// What an image holds, as far as it can be read.
@@ -125,7 +126,11 @@ impl<'a> Reading<'a> {
         let xattrs = self.view.xattrs(node);
         let is_uncounted = node.kind == Kind::Directory
             && node.links_count() == 1
-            && self.view.image.has_uncounted_links();
+            && self
+                .view
+                .image
+                .features()
+                .has_ro_compat(RO_COMPAT_DIR_NLINK);
         Line {
             kind: Some(node.kind),
             mode: Some(node.mode()),

@@ -75,7 +75,7 @@ impl View {
             directories: BTreeMap::new(),
             kinds: BTreeMap::new(),
             targets: BTreeMap::new(),
-            blocks_left: self.image.blocks,
+            blocks_left: self.image.blocks(),
             names_left: Limits::default().max_entries,
         }
     }

@@ -27,14 +27,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use content::ContentReader;
 pub use directory::DirectoryEntry;
+pub use image::{Image, expect_filesystem, read_superblock};
 pub use listing::{Problem, WholeListing};
 pub use lookup::{Follow, Found, Lookups};
 pub use node::Node;
 pub use walk::{MAX_DEPTH, Step, Walk};
 
 use crate::error::{Error, Result, escape_path};
+use crate::ondisk::features::RO_COMPAT_SHARED_BLOCKS;
 use crate::units::InodeNumber;
-use image::Image;
 
 /// How often all blocks may be read where inodes are meant to share them: Android's
 /// `shared_blocks`, values of attributes.
@@ -60,13 +61,13 @@ impl View {
     /// or a damaged one, [`Error::Unsupported`] for features that change how it is read and are
     /// not known here.
     pub fn open(path: &Path) -> Result<Self> {
-        let name = path.display().to_string();
-        let image = Image::open(path).map_err(|error| error.in_image(&name))?;
-        let whole = image.blocks.saturating_mul(image.block_bytes);
+        let image = Image::open(path)?;
+        image
+            .expect_readable()
+            .map_err(|error| error.in_image(&image.name))?;
+        let value_bytes = image.superblock().bytes().saturating_mul(SHARED_READS);
         Ok(Self {
-            value_bytes_left: AtomicU64::new(
-                whole.saturating_mul(SHARED_READS).max(LEAST_VALUE_BYTES),
-            ),
+            value_bytes_left: AtomicU64::new(value_bytes.max(LEAST_VALUE_BYTES)),
             image,
         })
     }
@@ -78,7 +79,7 @@ impl View {
 
     /// How many blocks there are; no file has more.
     pub fn blocks(&self) -> u64 {
-        self.image.blocks
+        self.image.blocks()
     }
 
     /// How many blocks were read so far, those of which a part was read included: what looking
@@ -89,12 +90,9 @@ impl View {
 
     /// Bytes that all files together can hold, holes not counted.
     pub fn max_data_bytes(&self) -> u64 {
-        let whole = self.image.blocks.saturating_mul(self.image.block_bytes);
-        if self.image.shares_blocks() {
-            whole.saturating_mul(SHARED_READS)
-        } else {
-            whole
-        }
+        let shares = self.image.features().has_ro_compat(RO_COMPAT_SHARED_BLOCKS);
+        let times = if shares { SHARED_READS } else { 1 };
+        self.image.superblock().bytes().saturating_mul(times)
     }
 
     /// Counts bytes of values that one inode may hold for any number of others.
@@ -112,7 +110,7 @@ impl View {
     /// Whether the filesystem was not cleanly unmounted, so that its journal holds changes that
     /// are not shown.
     pub fn needs_recovery(&self) -> bool {
-        self.image.needs_recovery()
+        self.image.features().needs_recovery()
     }
 
     /// The root directory.
@@ -127,14 +125,6 @@ impl View {
     fn bad(&self, what: impl Into<String>) -> Error {
         Error::bad_image(what).in_image(&self.image.name)
     }
-}
-
-/// `directory/name`, where the root is empty.
-pub fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
-    if directory.is_empty() {
-        return name.to_vec();
-    }
-    [directory, b"/", name].concat()
 }
 
 /// A path as it is told to people.

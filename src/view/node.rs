@@ -3,7 +3,10 @@
 use super::View;
 use crate::error::Result;
 use crate::listing::Kind;
-use crate::ondisk::stored_inode::{
+use crate::ondisk::features::{
+    INCOMPAT_64BIT, INCOMPAT_INLINE_DATA, INCOMPAT_LARGE_DIR, RO_COMPAT_HUGE_FILE,
+};
+use crate::ondisk::inode::{
     FLAG_EA_INODE, FLAG_EXTENTS, FLAG_HUGE_FILE, FLAG_INLINE_DATA, StoredInode,
 };
 use crate::units::{InodeNumber, Timestamp};
@@ -28,6 +31,7 @@ impl View {
     /// deleted, that is the filesystem's own, or that has its content in two places.
     pub fn node(&self, number: InodeNumber) -> Result<Node> {
         let bytes = self.image.inode(number)?;
+        let features = self.image.features();
         let mut stored = StoredInode::decode(&bytes);
         let Some(kind) = Kind::from_st_mode(stored.mode.into()) else {
             return Err(self.bad(format!(
@@ -35,16 +39,16 @@ impl View {
                 stored.mode
             )));
         };
-        if kind == Kind::Directory && self.image.has_large_directories() {
+        if kind == Kind::Directory && features.has_incompat(INCOMPAT_LARGE_DIR) {
             stored.size_bytes |= u64::from(stored.size_high) << 32;
         }
-        if !self.image.is_64bit() {
+        if !features.has_incompat(INCOMPAT_64BIT) {
             stored.xattr_block &= u64::from(u32::MAX);
         }
         if let Some(what) = self.unfit(number, kind, &stored) {
             return Err(self.bad(format!("inode {number}: {what}")));
         }
-        let sectors = if !self.image.has_huge_files() {
+        let sectors = if !features.has_ro_compat(RO_COMPAT_HUGE_FILE) {
             stored.blocks & u64::from(u32::MAX)
         } else if stored.flags & FLAG_HUGE_FILE != 0 {
             // 48 bits of blocks of at most 128 sectors.
@@ -75,11 +79,11 @@ impl View {
         let is_inline = stored.flags & FLAG_INLINE_DATA != 0;
         if is_root && kind != Kind::Directory {
             Some("expected a directory as the root, found something else")
-        } else if !is_root && number.0 < self.image.first_inode() {
+        } else if !is_root && number.0 < self.image.superblock().first_inode {
             Some("expected a file's inode, found one of the filesystem's own")
         } else if stored.links_count == 0 {
             Some("expected an inode in use, found a deleted one")
-        } else if is_inline && !self.image.has_inline_data() {
+        } else if is_inline && !self.image.features().has_incompat(INCOMPAT_INLINE_DATA) {
             Some(
                 "expected content in blocks, found it in the inode without the feature inline_data",
             )

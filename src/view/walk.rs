@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Found, Node, View, join};
+use super::{Found, Node, View};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
-use crate::listing::Kind;
+use crate::listing::{Kind, join};
 use crate::units::InodeNumber;
 
 /// Directories above a name, at most: what the build takes of an image, too.
@@ -66,7 +66,7 @@ impl View {
             path: Vec::new(),
             open: Vec::new(),
             entered: BTreeSet::new(),
-            blocks_left: self.image.blocks,
+            blocks_left: self.image.blocks(),
             max_names: Limits::default().max_entries,
             names_left: Limits::default().max_entries,
             due: Vec::new(),

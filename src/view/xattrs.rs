@@ -3,7 +3,8 @@
 use super::{Node, View};
 use crate::error::{Error, Result};
 use crate::listing::{Attribute, Kind};
-use crate::ondisk::stored_xattr::{FoundValue, FoundXattr, decode_block, decode_in_inode};
+use crate::ondisk::features::INCOMPAT_EA_INODE;
+use crate::ondisk::xattr::{FoundValue, FoundXattr, decode_block, decode_in_inode};
 use crate::units::InodeNumber;
 
 /// `XATTR_SIZE_MAX`: the kernel gives no larger value out.
@@ -45,7 +46,7 @@ impl View {
 
     /// A value that is the content of an inode of its own (`ea_inode`).
     fn own_value(&self, number: u32, size_bytes: u32, left_bytes: &mut u32) -> Result<Box<[u8]>> {
-        if !self.image.has_values_in_inodes() {
+        if !self.image.features().has_incompat(INCOMPAT_EA_INODE) {
             return Err(Error::bad_image(format!(
                 "expected it where the inode's attributes are, found it in inode {number} without the feature ea_inode"
             )));

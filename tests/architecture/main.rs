@@ -35,7 +35,7 @@ const ROOMS: &[Room] = &[
     ("partial_file", &["error", "leftovers", "command"]),
     ("oci", &["error", "units"]),
     ("ondisk", &["units"]),
-    ("listing", &["error", "units"]),
+    ("listing", &["error", "units", "ondisk"]),
     (
         "spool",
         &["error", "host_space", "leftovers", "page_buffer", "region"],
@@ -54,11 +54,22 @@ const ROOMS: &[Room] = &[
         ],
     ),
     // What looks at filesystems and stands beside the flow.
-    ("compare", &["listing"]),
-    ("inspect", &["error", "file_kind", "units", "oci", "ondisk"]),
+    ("compare", &["units", "listing"]),
     (
         "view",
         &["error", "file_kind", "units", "limits", "listing", "ondisk"],
+    ),
+    (
+        "inspect",
+        &[
+            "error",
+            "file_kind",
+            "units",
+            "oci",
+            "ondisk",
+            "listing",
+            "view",
+        ],
     ),
     (
         "extract",
@@ -155,7 +166,14 @@ const ROOMS: &[Room] = &[
     // Beside the flow.
     (
         "mount",
-        &["error", "file_kind", "progress", "command", "ondisk"],
+        &[
+            "error",
+            "file_kind",
+            "progress",
+            "command",
+            "ondisk",
+            "view",
+        ],
     ),
     // Those who know the flow.
     (

@@ -16,8 +16,8 @@ use crate::cli::shown::rows::{Row, columns, long};
 use crate::cli::tell::json_text;
 use crate::error::Error;
 use crate::limits::Limits;
-use crate::listing::Kind;
-use crate::view::{Follow, Found, Lookups, MAX_DEPTH, Node, View, join};
+use crate::listing::{Kind, join};
+use crate::view::{Follow, Found, Lookups, MAX_DEPTH, Node, View};
 
 /// What is typed after `ls`.
 #[derive(Debug, Args)]

@@ -15,7 +15,6 @@ use crate::ext::check::{self, Finding, Reader, Unread, VerifyReport};
 use crate::inspect::Filesystem;
 use crate::listing::{Difference, Field, Kind};
 use crate::oci::ChainId;
-use crate::ondisk::features::INCOMPAT_RECOVER;
 use crate::pipeline::{self, Flattened};
 
 /// What is typed.
@@ -56,7 +55,7 @@ pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> anyhow::Res
     let debugfs = options::debugfs(arguments.debugfs.as_deref())?;
     // Whether there is one, before the layers are read.
     let read = Filesystem::read(&arguments.filesystem)?;
-    let needs_recovery = read.features.incompat & INCOMPAT_RECOVER != 0;
+    let needs_recovery = read.superblock.features.needs_recovery();
     let made_from = read.chain_id;
     let mut image = options::image(
         &arguments.reference.image,

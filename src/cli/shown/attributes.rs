@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::error::{escape_path, is_unprintable};
 use crate::listing::{Attribute, Kind};
-use crate::ondisk::stored_inode::FLAG_LETTERS;
-use crate::units::Timestamp;
+use crate::ondisk::inode::FLAG_LETTERS;
+use crate::units::{Date, Hex, Timestamp};
 use crate::view::Node;
 
 /// Type and permissions as `ls -l` shows them, as in `-rwsr-xr-x`.
@@ -37,39 +37,19 @@ pub fn mode_text(kind: Kind, mode: u16) -> String {
     text
 }
 
-/// A date and time in UTC: year, month, day, hour, minute, second.
-fn civil(seconds: i64) -> (i64, i64, i64, i64, i64, i64) {
-    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Days from 0000-03-01, in eras of 400 years.
-    let days = days + 719_468;
-    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let of_year = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + era * 400 + i64::from(month <= 2);
-    (year, month, day, rest / 3600, rest / 60 % 60, rest % 60)
-}
-
 /// `2024-05-01 10:20`, in UTC.
 pub fn minute_text(time: Timestamp) -> String {
-    let (year, month, day, hour, minute, _) = civil(time.seconds);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}")
+    full_text(time)[..16].to_owned()
 }
 
 /// `2024-05-01 10:20:30.123456789 +0000`, as `stat` of GNU in UTC.
 pub fn full_text(time: Timestamp) -> String {
-    let (year, month, day, hour, minute, second) = civil(time.seconds);
-    let nanoseconds = time.nanoseconds;
-    format!(
-        "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{nanoseconds:09} +0000"
-    )
+    rfc3339(time).replacen('T', " ", 1).replace('Z', " +0000")
 }
 
 /// RFC 3339 with nanoseconds, in UTC.
 fn rfc3339(time: Timestamp) -> String {
-    full_text(time).replacen(' ', "T", 1).replace(" +0000", "Z")
+    format!("{}.{:09}Z", Date::of(time.seconds), time.nanoseconds)
 }
 
 /// The flags as `lsattr` names them, and the number.
@@ -94,12 +74,8 @@ pub fn xattr_text(attribute: &Attribute) -> String {
             let text = text.replace('\\', r"\\").replace('"', "\\\"");
             format!("{name}=\"{text}\"")
         }
-        _ => format!("{name}=0x{}", hex(&attribute.value)),
+        _ => format!("{name}=0x{}", Hex(&attribute.value)),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A name and all about its inode; one JSON object. Paths and targets are escaped: a byte that is
@@ -174,7 +150,7 @@ impl ShownNode {
                 .iter()
                 .map(|attribute| ShownXattr {
                     name: escape_path(&attribute.name),
-                    value_hex: hex(&attribute.value),
+                    value_hex: Hex(&attribute.value).to_string(),
                 })
                 .collect(),
             names: names.map(|names| names.iter().map(|name| absolute(name)).collect()),

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::shown::text::{counted, date};
 use crate::error::{escape_path, is_unprintable};
 use crate::listing::{Attribute, Body, Difference, Field, Kind, Line, Links};
+use crate::units::Hex;
 
 /// Letters of a digest that people are shown.
 const SHOWN_DIGITS: usize = 12;
@@ -146,8 +147,7 @@ fn attribute_value(value: &[u8]) -> String {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("0x{digits}")
+    format!("0x{}", Hex(bytes))
 }
 
 /// A name that only one side has, for people.

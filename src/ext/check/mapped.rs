@@ -6,23 +6,11 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::listing::{ContentDigest, ContentHasher};
+use crate::ondisk::extent::BlockRun;
 use crate::page_buffer::PageBuffer;
 
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 256 << 10;
-
-/// Consecutive blocks of a file that are consecutive on disk, too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BlockRun {
-    /// The first block's index within the file.
-    pub file_block: u64,
-    /// Where it is in the filesystem.
-    pub disk_block: u64,
-    /// How many.
-    pub count: u64,
-    /// Whether the blocks are allocated but read as zeros (ext4's unwritten extents).
-    pub unwritten: bool,
-}
 
 /// Where a file's blocks are, ascending within the file; what is in no run is a hole.
 pub type BlockMap = Box<[BlockRun]>;

@@ -29,13 +29,13 @@ use std::path::Path;
 pub use debugfs::{DebugfsView, InodeRecord, read_through_debugfs};
 pub use expected::expected_listing;
 pub use ext4_view::read_through_ext4_view;
-pub use mapped::{BlockMap, BlockRun, MappedReader};
+pub use mapped::{BlockMap, MappedReader};
 pub use verify::{Finding, Reader, Unread, VerifyReport, verify};
 
 use crate::error::{Error, Result, escape_path};
-use crate::ext::plan::directory_entries::LOST_FOUND;
 use crate::listing::Listing;
 use crate::ondisk::xattr::CHAIN_ID_XATTR;
+use crate::units::LOST_FOUND;
 
 /// Takes the note that a build leaves in `lost+found` out of a listing: it tells of the image, and is
 /// none of its content.
@@ -74,17 +74,6 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "/{}: unreadable: {}", escape_path(&self.path), self.why)
     }
-}
-
-/// `directory/name`, where the root is empty.
-fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {
-    let mut path = Vec::with_capacity(directory.len() + 1 + name.len());
-    path.extend_from_slice(directory);
-    if !directory.is_empty() {
-        path.push(b'/');
-    }
-    path.extend_from_slice(name);
-    path
 }
 
 /// How long an image is, be it a file or a block device.

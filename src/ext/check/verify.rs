@@ -5,18 +5,15 @@ use std::fmt;
 use std::path::Path;
 
 use super::views::{Views, read_views};
-use super::{Problem, View, expected_listing, join};
+use super::{LOST_FOUND, Problem, View, expected_listing};
 use crate::error::{Error, Result, escape_path};
 use crate::layers::Contents;
-use crate::listing::{Body, Difference, Field, Kind, Line, Links, Listing, Owner, compare};
+use crate::listing::{Body, Difference, Field, Kind, Line, Links, Listing, Owner, compare, join};
 use crate::progress::Reporter;
 use crate::tree::Tree;
 
 /// How many differences an error shows.
 const SHOWN_DIFFERENCES: usize = 10;
-
-/// Where mke2fs puts a directory of its own.
-const LOST_FOUND: &[u8] = b"lost+found";
 
 /// Who reads an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

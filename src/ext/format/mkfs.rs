@@ -127,17 +127,17 @@ fn hold_against_plan(superblock: &Superblock, plan: &Plan) -> Result<()> {
         (
             "s_feature_compat",
             u64::from(COMPAT_EXT3),
-            u64::from(superblock.feature_compat),
+            u64::from(superblock.features.compat),
         ),
         (
             "s_feature_incompat",
             u64::from(INCOMPAT_EXT3),
-            u64::from(superblock.feature_incompat),
+            u64::from(superblock.features.incompat),
         ),
         (
             "s_feature_ro_compat",
             u64::from(RO_COMPAT_EXT3),
-            u64::from(superblock.feature_ro_compat),
+            u64::from(superblock.features.ro_compat),
         ),
         (
             "s_def_hash_version",
@@ -153,12 +153,12 @@ fn hold_against_plan(superblock: &Superblock, plan: &Plan) -> Result<()> {
         (
             "s_mkfs_time",
             u64::from(plan.identity.mke2fs_seconds()),
-            u64::from(superblock.made_seconds),
+            superblock.made_seconds,
         ),
         (
             "s_blocks_count",
             u64::from(geometry.blocks),
-            u64::from(superblock.blocks_count),
+            superblock.blocks_count,
         ),
         (
             "s_blocks_per_group",
@@ -178,12 +178,12 @@ fn hold_against_plan(superblock: &Superblock, plan: &Plan) -> Result<()> {
         (
             "s_r_blocks_count",
             u64::from(geometry.reserved_blocks),
-            u64::from(superblock.reserved_blocks_count),
+            superblock.reserved_blocks_count,
         ),
         (
             "s_free_blocks_count",
             u64::from(geometry.free_blocks),
-            u64::from(superblock.free_blocks_count),
+            superblock.free_blocks_count,
         ),
         (
             "s_free_inodes_count",

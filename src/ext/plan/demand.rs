@@ -11,7 +11,7 @@ use crate::ondisk::directory_entry::NAME_MAX;
 use crate::ondisk::indirect::MAX_FILE_BYTES;
 use crate::ondisk::inode::{EARLIEST_SECOND, I_BLOCK_BYTES, LATEST_SECOND};
 use crate::tree::{Node, NodeId, NodeKind, Tree};
-use crate::units::{BLOCK_SIZE, Timestamp};
+use crate::units::{BLOCK_SIZE, LOST_FOUND, Timestamp};
 use crate::warnings::Warnings;
 
 /// Names that one inode may have, and 2 more than the subdirectories a directory may have: in the

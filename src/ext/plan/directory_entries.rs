@@ -3,10 +3,7 @@
 use crate::ext::plan::inode_numbers::InodeNumbers;
 use crate::ondisk::inode::FileType;
 use crate::tree::{NodeId, NodeKind, Tree};
-use crate::units::InodeNumber;
-
-/// The directory that mke2fs makes and e2fsck wants.
-pub const LOST_FOUND: &[u8] = b"lost+found";
+use crate::units::{InodeNumber, LOST_FOUND};
 
 /// A directory's names, ascending by their bytes.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use crate::oci::{ChainId, DigestHasher};
 use crate::ondisk::inode::{EARLIEST_SECOND, LATEST_SECOND};
-use crate::units::Timestamp;
+use crate::units::{Hex, Timestamp, parse_hex};
 
 /// A filesystem's names and its time of birth.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,15 +73,14 @@ fn derive(purpose: &str, chain_id: &ChainId) -> [u8; 16] {
 
 /// The first bytes of a digest.
 fn hex_bytes<const N: usize>(hex: &str) -> [u8; N] {
-    std::array::from_fn(|index| {
-        // A digest is hexadecimal throughout, and at least 32 bytes long.
-        u8::from_str_radix(&hex[2 * index..2 * index + 2], 16).unwrap_or_default()
-    })
+    // A digest is hexadecimal throughout, and at least 32 bytes long.
+    let bytes = parse_hex(hex.as_bytes()).unwrap_or_default();
+    std::array::from_fn(|index| bytes[index])
 }
 
 /// A UUID in its usual form.
 pub fn uuid_text(uuid: [u8; 16]) -> String {
-    let hex: String = uuid.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = Hex(&uuid).to_string();
     let parts = [
         &hex[..8],
         &hex[8..12],
@@ -101,20 +100,12 @@ pub fn parse_uuid(text: &str) -> Result<[u8; 16], String> {
         format!("'{text}' is not a UUID: expected 8-4-4-4-12 hexadecimal digits, as uuidgen prints")
     };
     let lengths = text.split('-').map(str::len);
-    if !lengths.eq([8, 4, 4, 4, 12]) || !text.is_ascii() {
+    if !lengths.eq([8, 4, 4, 4, 12]) {
         return Err(expected());
     }
     let digits: String = text.split('-').collect();
-    let mut uuid = [0; 16];
-    for (index, byte) in uuid.iter_mut().enumerate() {
-        let pair = &digits[2 * index..2 * index + 2];
-        // from_str_radix would take a sign.
-        if !pair.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return Err(expected());
-        }
-        *byte = u8::from_str_radix(pair, 16).map_err(|_| expected())?;
-    }
-    Ok(uuid)
+    let uuid = parse_hex(digits.as_bytes()).and_then(|uuid| uuid.try_into().ok());
+    uuid.ok_or_else(expected)
 }
 
 #[cfg(test)]

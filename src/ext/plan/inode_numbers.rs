@@ -1,9 +1,8 @@
 //! Which inode each node gets: dense, in the tree's own order.
 
 use crate::error::{Error, Result};
-use crate::ext::plan::directory_entries::LOST_FOUND;
 use crate::tree::{NodeId, NodeKind, Tree};
-use crate::units::InodeNumber;
+use crate::units::{InodeNumber, LOST_FOUND};
 
 /// The numbering of a tree's nodes: the root is inode 2, a `/lost+found` of the tree's own inode
 /// 11, all others follow from 12 on.

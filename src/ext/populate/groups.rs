@@ -41,9 +41,9 @@ impl<'a> Groups<'a> {
     /// # Errors
     /// The file's; [`Error::Mismatch`] inside when a bitmap contradicts its descriptor.
     pub fn read(file: &'a File, superblock: &Superblock) -> io::Result<Result<Self>> {
-        let count = superblock
-            .blocks_count
-            .div_ceil(superblock.blocks_per_group);
+        // Held against the plan, which counts so far only.
+        let blocks_count = u32::try_from(superblock.blocks_count).map_err(io::Error::other)?;
+        let count = blocks_count.div_ceil(superblock.blocks_per_group);
         let table_blocks = count.div_ceil(DESCRIPTORS_PER_BLOCK);
         let mut table = vec![0; table_blocks as usize * BLOCK];
         file.read_exact_at(&mut table, BLOCK_SIZE)?;
@@ -54,7 +54,7 @@ impl<'a> Groups<'a> {
             .collect();
         let mut groups = Self {
             file,
-            blocks_count: superblock.blocks_count,
+            blocks_count,
             blocks_per_group: superblock.blocks_per_group,
             inodes_per_group: superblock.inodes_per_group,
             table,

@@ -7,9 +7,9 @@ use serde::Serialize;
 use crate::cli::shown::table::thousands;
 use crate::cli::shown::text::{counted, date, wrapped_columns};
 use crate::error::{Error, Result, escape_path};
-use crate::ext::plan::identity::uuid_text;
 use crate::inspect::Filesystem;
-use crate::ondisk::status::{STATE_CLEAN, STATE_ERRORS};
+use crate::ondisk::superblock::{STATE_CLEAN, STATE_ERRORS};
+use crate::ext::plan::identity::uuid_text;
 use crate::units::ByteSize;
 use crate::view::View;
 
@@ -91,9 +91,7 @@ fn damage(path: &Path) -> Option<String> {
 impl ShownFilesystem {
     /// What is shown of the filesystem in `path`.
     pub fn of(path: &Path, filesystem: &Filesystem) -> Self {
-        let Filesystem {
-            superblock, status, ..
-        } = filesystem;
+        let superblock = &filesystem.superblock;
         let time = |seconds: u64| {
             let seconds = i64::try_from(seconds).ok().filter(|seconds| *seconds != 0);
             seconds.map(date)
@@ -103,18 +101,20 @@ impl ShownFilesystem {
             path: path.display().to_string(),
             file_bytes: filesystem.file_bytes,
             host_bytes: filesystem.host_bytes,
-            filesystem_type: filesystem.features.filesystem_type(),
+            filesystem_type: superblock.features.filesystem_type().name(),
             uuid: uuid_text(superblock.uuid),
-            label: escape_path(&status.volume_name),
+            label: escape_path(&superblock.volume_name),
             chain_id: filesystem.chain_id.as_ref().map(ToString::to_string),
-            filesystem_bytes: filesystem.size_bytes(),
+            filesystem_bytes: superblock.bytes(),
             block_bytes: filesystem.block_bytes,
             blocks: Blocks {
-                total: status.blocks_count,
+                total: superblock.blocks_count,
                 // A damaged superblock may say anything.
-                used: status.blocks_count.saturating_sub(status.free_blocks_count),
-                free: status.free_blocks_count,
-                reserved: status.reserved_blocks_count,
+                used: superblock
+                    .blocks_count
+                    .saturating_sub(superblock.free_blocks_count),
+                free: superblock.free_blocks_count,
+                reserved: superblock.reserved_blocks_count,
             },
             inodes: Inodes {
                 total: superblock.inodes_count,
@@ -132,20 +132,20 @@ impl ShownFilesystem {
                     "clean"
                 },
             }),
-            state: match status.state {
+            state: match superblock.state {
                 state if state & STATE_ERRORS != 0 => "errors",
                 state if state & STATE_CLEAN != 0 => "clean",
                 _ => "not clean",
             },
             damage: damage(path),
-            features: filesystem.features.names(),
-            made: time(status.made_seconds),
-            last_written: time(status.written_seconds),
-            last_mounted: time(status.mounted_seconds),
-            last_mounted_on: escape_path(&status.last_mounted),
-            last_checked: time(status.checked_seconds),
-            mounts_since_check: status.mount_count,
-            truncated: filesystem.file_bytes < filesystem.size_bytes(),
+            features: superblock.features.names(),
+            made: time(superblock.made_seconds),
+            last_written: time(superblock.written_seconds),
+            last_mounted: time(superblock.mounted_seconds),
+            last_mounted_on: escape_path(&superblock.last_mounted),
+            last_checked: time(superblock.checked_seconds),
+            mounts_since_check: superblock.mount_count,
+            truncated: filesystem.file_bytes < superblock.bytes(),
         }
     }
 

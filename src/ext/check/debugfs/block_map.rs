@@ -1,7 +1,7 @@
 //! A file's block map as `stat` prints it.
 
 use super::session::number;
-use crate::ext::check::mapped::BlockRun;
+use crate::ondisk::extent::BlockRun;
 
 /// `(0-11):500-511, (IND):512, (12):513`, and for extents also `(13-14[u]):…` and `(ETB0):…`.
 /// `None` for a line that is none.

@@ -1,7 +1,7 @@
 //! Extended attributes as debugfs prints them, `name (length) = value`: names and values in C's
 //! escapes or in hexadecimal digits, whichever is the more readable.
 
-use crate::units::InodeNumber;
+use crate::units::{InodeNumber, parse_hex};
 
 /// An attribute whose value may have been too long to be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,16 +55,10 @@ fn unprint(name: &[u8]) -> Option<Vec<u8>> {
 
 /// `xx ` for each byte.
 fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
-    let byte = |digits: &[u8]| match digits {
-        [high, low, b' '] => {
-            let digit = |digit: u8| char::from(digit).to_digit(16);
-            u8::try_from(digit(*high)? << 4 | digit(*low)?).ok()
-        }
-        _ => None,
-    };
     if text.is_empty() {
         return None;
     }
+    let byte = |digits: &[u8]| parse_hex(digits.strip_suffix(b" ")?)?.pop();
     text.chunks(3).map(byte).collect()
 }
 
