@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
+use super::text::{civil, hex};
 use crate::error::{escape_path, is_unprintable};
 use crate::listing::{Attribute, Kind};
-use crate::ondisk::stored_inode::FLAG_LETTERS;
 use crate::units::Timestamp;
 use crate::view::Node;
 
@@ -37,21 +37,6 @@ pub fn mode_text(kind: Kind, mode: u16) -> String {
     text
 }
 
-/// A date and time in UTC: year, month, day, hour, minute, second.
-fn civil(seconds: i64) -> (i64, i64, i64, i64, i64, i64) {
-    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Days from 0000-03-01, in eras of 400 years.
-    let days = days + 719_468;
-    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let of_year = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + era * 400 + i64::from(month <= 2);
-    (year, month, day, rest / 3600, rest / 60 % 60, rest % 60)
-}
-
 /// `2024-05-01 10:20`, in UTC.
 pub fn minute_text(time: Timestamp) -> String {
     let (year, month, day, hour, minute, _) = civil(time.seconds);
@@ -73,12 +58,8 @@ fn rfc3339(time: Timestamp) -> String {
 }
 
 /// The flags as `lsattr` names them, and the number.
-pub fn flags_text(flags: u32) -> String {
-    let letters: String = FLAG_LETTERS
-        .iter()
-        .filter(|(bit, _)| flags & bit != 0)
-        .map(|(_, letter)| letter)
-        .collect();
+pub fn flags_text(node: &Node) -> String {
+    let (flags, letters) = (node.flags(), node.flag_letters());
     if letters.is_empty() {
         format!("{flags:#x}")
     } else {
@@ -96,10 +77,6 @@ pub fn xattr_text(attribute: &Attribute) -> String {
         }
         _ => format!("{name}=0x{}", hex(&attribute.value)),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A name and all about its inode; one JSON object. Paths and targets are escaped: a byte that is

@@ -39,20 +39,6 @@ pub fn wrapped(text: &str, width: usize) -> String {
     lines.join("\n")
 }
 
-/// Names and values in two columns, the values wrapped to the width of the page.
-pub fn wrapped_columns(rows: &[(&str, String)]) -> String {
-    let indent = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0) + 2;
-    let fit = |value: &String| {
-        let lines = value.split('\n').map(|line| wrapped(line, WIDTH - indent));
-        lines.collect::<Vec<_>>().join("\n")
-    };
-    let rows: Vec<_> = rows
-        .iter()
-        .map(|(name, value)| (*name, fit(value)))
-        .collect();
-    crate::cli::shown::table::two_columns(&rows)
-}
-
 /// A difference in bytes, as in `+1.5 KiB`.
 pub fn signed_size(before_bytes: u64, after_bytes: u64) -> String {
     let size = ByteSize(before_bytes.abs_diff(after_bytes));
@@ -63,31 +49,55 @@ pub fn signed_size(before_bytes: u64, after_bytes: u64) -> String {
     }
 }
 
+/// A number with its thousands apart, as in `12,345`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// A number with its noun: `1 entry`, `2,000 entries`.
 pub fn counted(number: u64, one: &str, many: &str) -> String {
     let noun = if number == 1 { one } else { many };
-    format!("{} {noun}", crate::cli::shown::table::thousands(number))
+    format!("{} {noun}", thousands(number))
+}
+
+/// A date and time in UTC: year, month, day, hour, minute, second.
+pub fn civil(seconds: i64) -> (i64, i64, i64, i64, i64, i64) {
+    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Days from 0000-03-01, in eras of 400 years.
+    let days = days + 719_468;
+    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let of_year = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year + era * 400 + i64::from(month <= 2);
+    (year, month, day, rest / 3600, rest / 60 % 60, rest % 60)
 }
 
 /// Seconds since 1970 as RFC 3339 writes them, in UTC: `2024-05-01T10:20:30Z`.
 pub fn date(seconds: i64) -> String {
-    let (day, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Counted in eras of 400 years from a first of March, so that leap days come last.
-    let days = day + 719_468;
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day_of_month = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = (month_from_march + 2) % 12 + 1;
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
-    format!(
-        "{year:04}-{month:02}-{day_of_month:02}T{:02}:{:02}:{:02}Z",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )
+    let (year, month, day, hour, minute, second) = civil(seconds);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// Bytes in hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The first digits of a digest.
+pub fn short(digest: &str) -> &str {
+    let digits = digest.split_once(':').map_or(digest, |(_, digits)| digits);
+    digits.get(..12).unwrap_or(digits)
 }
 
 #[cfg(test)]
@@ -135,12 +145,7 @@ mod tests {
     #[test]
     fn lines_break_between_words_and_words_stay_whole() {
         assert_eq!(wrapped("aa bb ccccccc d", 5), "aa bb\nccccccc\nd");
-        let rows = [("name", "x ".repeat(60).trim_end().to_owned())];
-        assert!(
-            wrapped_columns(&rows)
-                .lines()
-                .all(|line| line.len() <= WIDTH)
-        );
+        assert_eq!(wrapped("one two three", 6), "one\ntwo\nthree");
     }
 
     #[test]
@@ -150,5 +155,17 @@ mod tests {
         assert_eq!(signed_size(5, 5), "0 B");
         assert_eq!(counted(1, "entry", "entries"), "1 entry");
         assert_eq!(counted(1000, "entry", "entries"), "1,000 entries");
+    }
+
+    #[test]
+    fn thousands_are_apart() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ] {
+            assert_eq!(thousands(number), text);
+        }
     }
 }

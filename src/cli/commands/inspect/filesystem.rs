@@ -4,14 +4,11 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::cli::shown::table::thousands;
-use crate::cli::shown::text::{counted, date, wrapped_columns};
-use crate::error::{Error, Result, escape_path};
-use crate::inspect::Filesystem;
-use crate::ondisk::status::{STATE_CLEAN, STATE_ERRORS};
-use crate::plan::identity::uuid_text;
+use crate::cli::shown::table::wrapped_columns;
+use crate::cli::shown::text::{counted, date, thousands};
+use crate::error::escape_path;
+use crate::pipeline::{Filesystem, InspectedFilesystem, uuid_text};
 use crate::units::ByteSize;
-use crate::view::View;
 
 /// The names are those of the JSON form. Times are RFC 3339, or `null` for never.
 #[derive(Debug, Serialize)]
@@ -69,28 +66,10 @@ struct ShownJournal {
     state: &'static str,
 }
 
-/// What is wrong with the root directory, without which nothing can be read.
-fn damage(path: &Path) -> Option<String> {
-    let read = || -> Result<()> {
-        let view = View::open(path)?;
-        let root = view.root()?;
-        view.read_dir(&root)?;
-        Ok(())
-    };
-    match read() {
-        Err(error @ Error::BadImage { .. }) => {
-            let why = error.to_string();
-            let prefix = format!("{}: ", path.display());
-            Some(why.strip_prefix(&prefix).unwrap_or(&why).to_owned())
-        }
-        // What our own view does not read may be sound.
-        _ => None,
-    }
-}
-
 impl ShownFilesystem {
     /// What is shown of the filesystem in `path`.
-    pub fn of(path: &Path, filesystem: &Filesystem) -> Self {
+    pub fn of(path: &Path, inspected: &InspectedFilesystem) -> Self {
+        let filesystem = &inspected.filesystem;
         let Filesystem {
             superblock, status, ..
         } = filesystem;
@@ -132,12 +111,8 @@ impl ShownFilesystem {
                     "clean"
                 },
             }),
-            state: match status.state {
-                state if state & STATE_ERRORS != 0 => "errors",
-                state if state & STATE_CLEAN != 0 => "clean",
-                _ => "not clean",
-            },
-            damage: damage(path),
+            state: filesystem.state(),
+            damage: inspected.damage.clone(),
             features: filesystem.features.names(),
             made: time(status.made_seconds),
             last_written: time(status.written_seconds),
