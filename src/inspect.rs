@@ -11,7 +11,7 @@ use crate::file_kind;
 use crate::listing::Kind;
 use crate::oci::ChainId;
 use crate::ondisk::inode::StoredInode;
-use crate::ondisk::superblock::Superblock;
+use crate::ondisk::superblock::{STATE_CLEAN, STATE_ERRORS, Superblock};
 use crate::ondisk::xattr::{CHAIN_ID_XATTR, FoundValue, decode_in_inode};
 use crate::units::{Hex, InodeNumber};
 use crate::view::Image;
@@ -72,6 +72,20 @@ impl Filesystem {
             journal: journal(&image),
             chain_id: chain_id(&image),
         })
+    }
+
+    /// Whether its journal holds what has yet to be written to its place.
+    pub fn needs_recovery(&self) -> bool {
+        self.superblock.features.needs_recovery()
+    }
+
+    /// What the superblock says of its state; nothing was checked.
+    pub fn state(&self) -> &'static str {
+        match self.superblock.state {
+            state if state & STATE_ERRORS != 0 => "errors",
+            state if state & STATE_CLEAN != 0 => "clean",
+            _ => "not clean",
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::ondisk::features::{
     INCOMPAT_64BIT, INCOMPAT_INLINE_DATA, INCOMPAT_LARGE_DIR, RO_COMPAT_HUGE_FILE,
 };
 use crate::ondisk::inode::{
-    FLAG_EA_INODE, FLAG_EXTENTS, FLAG_HUGE_FILE, FLAG_INLINE_DATA, StoredInode,
+    FLAG_EA_INODE, FLAG_EXTENTS, FLAG_HUGE_FILE, FLAG_INLINE_DATA, FLAG_LETTERS, StoredInode,
 };
 use crate::units::{InodeNumber, Timestamp};
 
@@ -129,6 +129,14 @@ impl Node {
     /// `i_flags`.
     pub fn flags(&self) -> u32 {
         self.stored.flags
+    }
+
+    /// The letters that `lsattr` shows the flags by.
+    pub fn flag_letters(&self) -> String {
+        let set = FLAG_LETTERS
+            .iter()
+            .filter(|(bit, _)| self.stored.flags & bit != 0);
+        set.map(|(_, letter)| letter).collect()
     }
 
     /// Modification time.

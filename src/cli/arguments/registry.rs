@@ -11,14 +11,12 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::TypedValueParser;
 
-use crate::cli::commands::cache::CacheDirectory;
+use super::cache::CacheDirectory;
+use super::environment::{home, variable};
 use crate::error::{Error, Result};
-use crate::source::{
+use crate::pipeline::{
     CacheChoice, CredentialFiles, Credentials, Login, Proxies, RegistryOptions, TlsOptions,
 };
-
-/// Downloads side by side, where nobody says otherwise; registries are not fond of more.
-const DOWNLOADS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
 
 /// The variable that names the one file of credentials.
 const AUTH_FILE: &str = "REGISTRY_AUTH_FILE";
@@ -89,39 +87,39 @@ pub struct RegistryArguments {
     pub cache: CacheDirectory,
 }
 
-/// What is meant.
-///
-/// # Errors
-/// Where the environment is of no use for it.
-pub fn options(
-    arguments: &RegistryArguments,
-    jobs: Option<NonZeroUsize>,
-) -> Result<RegistryOptions> {
-    let cache = match &arguments.cache.cache_dir {
-        _ if arguments.no_cache => CacheChoice::None,
-        Some(path) => CacheChoice::Given(path.clone()),
-        // Without a home there is nowhere to keep anything.
-        None => arguments
-            .cache
-            .path()
-            .map_or(CacheChoice::None, CacheChoice::Usual),
-    };
-    Ok(RegistryOptions {
-        credentials: credentials(arguments)?,
-        tls: TlsOptions {
-            verify: arguments.tls_verify,
-            ca_cert: arguments.ca_cert.clone(),
-            client_cert: arguments.client_cert.clone(),
-            client_key: arguments.client_key.clone(),
-            cert_directories: cert_directories(),
-        },
-        plain_http: arguments.plain_http,
-        proxies: proxies(),
-        cache,
-        downloads: jobs.unwrap_or(DOWNLOADS),
-        timeout: arguments.timeout,
-        retries: arguments.retry,
-    })
+impl RegistryArguments {
+    /// What is meant.
+    ///
+    /// # Errors
+    /// Where the environment is of no use for it.
+    pub fn options(&self, jobs: Option<NonZeroUsize>) -> Result<RegistryOptions> {
+        let cache = match &self.cache.cache_dir {
+            _ if self.no_cache => CacheChoice::None,
+            Some(path) => CacheChoice::Given(path.clone()),
+            // Without a home there is nowhere to keep anything.
+            None => self
+                .cache
+                .path()
+                .map_or(CacheChoice::None, CacheChoice::Usual),
+        };
+        let usual = RegistryOptions::default();
+        Ok(RegistryOptions {
+            credentials: credentials(self)?,
+            tls: TlsOptions {
+                verify: self.tls_verify,
+                ca_cert: self.ca_cert.clone(),
+                client_cert: self.client_cert.clone(),
+                client_key: self.client_key.clone(),
+                cert_directories: cert_directories(),
+            },
+            plain_http: self.plain_http,
+            proxies: proxies(),
+            cache,
+            downloads: jobs.unwrap_or(usual.downloads),
+            timeout: self.timeout,
+            retries: self.retry,
+        })
+    }
 }
 
 fn credentials(arguments: &RegistryArguments) -> Result<Credentials> {
@@ -140,9 +138,7 @@ fn credentials(arguments: &RegistryArguments) -> Result<Credentials> {
         return read_login(io::stdin(), "standard input").map(Credentials::Given);
     }
     Ok(Credentials::Files(CredentialFiles {
-        content: std::env::var_os(AUTH_CONTENT)
-            .filter(|content| !content.is_empty())
-            .map(|content| content.to_string_lossy().into_owned()),
+        content: variable(AUTH_CONTENT).map(|content| content.to_string_lossy().into_owned()),
         paths: credential_files(),
         are_named: variable(AUTH_FILE).is_some(),
         search_path: std::env::var_os("PATH"),
@@ -172,36 +168,29 @@ fn read_login(from: impl Read, name: &str) -> Result<Login> {
     Login::parse(&line).ok_or_else(|| wrong("no user name before a colon"))
 }
 
-/// A variable's value; an empty one is none.
-fn variable(name: &str) -> Option<PathBuf> {
-    let value = std::env::var_os(name).filter(|value| !value.is_empty())?;
-    Some(PathBuf::from(value))
-}
-
 /// In the order in which they are asked: podman's, then docker's; or the one that is named.
 fn credential_files() -> Vec<PathBuf> {
-    if let Some(named) = variable(AUTH_FILE) {
+    let directory = |name| variable(name).map(PathBuf::from);
+    if let Some(named) = directory(AUTH_FILE) {
         return vec![named];
     }
-    let home = std::env::home_dir().filter(|home| home.is_absolute());
+    let at_home = |name| Some(home()?.join(name));
     let user = rustix::process::geteuid().as_raw();
-    let run = variable("XDG_RUNTIME_DIR")
-        .unwrap_or_else(|| PathBuf::from(format!("/run/containers/{user}")));
     let podman = |directory: PathBuf| directory.join("containers/auth.json");
-    let mut files = vec![match variable("XDG_RUNTIME_DIR") {
-        Some(_) => podman(run),
-        None => run.join("auth.json"),
+    let mut files = vec![match directory("XDG_RUNTIME_DIR") {
+        Some(run) => podman(run),
+        None => PathBuf::from(format!("/run/containers/{user}/auth.json")),
     }];
-    let config = variable("XDG_CONFIG_HOME").or_else(|| Some(home.as_ref()?.join(".config")));
+    let config = directory("XDG_CONFIG_HOME").or_else(|| at_home(".config"));
     files.extend(config.map(podman));
-    let docker = variable("DOCKER_CONFIG").or_else(|| Some(home.as_ref()?.join(".docker")));
+    let docker = directory("DOCKER_CONFIG").or_else(|| at_home(".docker"));
     files.extend(docker.map(|directory| directory.join("config.json")));
     files
 }
 
 /// podman's, then docker's; of both the user's own before the machine's.
 fn cert_directories() -> Vec<PathBuf> {
-    let home = std::env::home_dir().filter(|home| home.is_absolute());
+    let home = home();
     let own = [".config/containers/certs.d", ".config/docker/certs.d"];
     let own = home.iter().flat_map(|home| own.map(|path| home.join(path)));
     let shared = ["/etc/containers/certs.d", "/etc/docker/certs.d"];

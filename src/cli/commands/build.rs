@@ -1,38 +1,84 @@
 //! `layerpress build`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use clap::Args;
 use serde::Serialize;
 
-use crate::cli::arguments::{BuildArguments, OutputArguments};
-use crate::cli::shown::table::{counted, thousands, two_columns};
-use crate::cli::shown::text::printable;
-use crate::cli::{arguments::options, print, print_json, progress};
-use crate::error::Error;
-use crate::ext::plan::identity::uuid_text;
-use crate::pipeline::{self, Built};
+use crate::cli::arguments::filesystem::{FilesystemArguments, ToolArguments};
+use crate::cli::arguments::image::{LimitArguments, ReadingArguments, ReferenceArgument};
+use crate::cli::arguments::output::OutputArguments;
+use crate::cli::progress;
+use crate::cli::shown::table::two_columns;
+use crate::cli::shown::text::{counted, printable, thousands};
+use crate::cli::tell::{print, print_json};
+use crate::error::{Error, Result};
+use crate::pipeline::{self, Built, FinishOptions, OutputRequest, uuid_text};
 use crate::units::{BLOCK_SIZE, ByteSize};
 
+/// What is typed.
+#[derive(Debug, Args)]
+pub struct BuildArguments {
+    #[command(flatten)]
+    pub reference: ReferenceArgument,
+    /// Where the filesystem image goes; a regular file there is replaced
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Do not run e2fsck on the result
+    #[arg(long)]
+    pub no_fsck: bool,
+    /// Read the result back with our own and two independent readers and compare every entry with
+    /// the image
+    #[arg(long)]
+    pub verify: bool,
+    /// Hash the result, tell its SHA-256 and write it to FILE.sha256, as sha256sum --check reads it
+    #[arg(long)]
+    pub sha256: bool,
+    /// Wait until the result is on the disk before it gets its name
+    #[arg(long)]
+    pub sync: bool,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub reading: ReadingArguments,
+    #[command(flatten)]
+    pub filesystem: FilesystemArguments,
+    #[command(flatten)]
+    pub tools: ToolArguments,
+    #[command(flatten)]
+    pub limits: LimitArguments,
+}
+
 /// Builds and tells what was built.
-pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> anyhow::Result<()> {
+pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
     let started = Instant::now();
     refuse_standard_output(&arguments.output)?;
     let reporter = progress::reporter(output);
-    let work_dir = options::directory_of(&arguments.output);
-    let image = options::image(
-        &arguments.reference.image,
-        &arguments.reading,
-        &arguments.limits,
-        work_dir,
-    )?;
+    let image =
+        arguments
+            .reading
+            .image_beside(&arguments.reference.image, &arguments.limits, || {
+                directory_of(&arguments.output)
+            })?;
+    let request = OutputRequest {
+        tools: arguments.tools.paths(),
+        finish: FinishOptions {
+            fsck: !arguments.no_fsck,
+            verify: arguments.verify,
+            sha256: arguments.sha256,
+            sync: arguments.sync,
+        },
+        ..OutputRequest::new(&arguments.output)
+    };
     let built = pipeline::build(
         &image,
-        &options::filesystem(&arguments.filesystem),
-        &options::output(arguments),
+        &arguments.filesystem.request(),
+        &request,
         &*reporter,
     )?;
-    for warning in built.planned.warnings.lines() {
+    for warning in built.warnings.lines() {
         reporter.warn(&warning);
     }
     let summary = Summary::of(&built, started.elapsed().as_secs_f64());
@@ -47,8 +93,16 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> anyhow::Resu
     }
 }
 
+/// The directory that a file to be made is in.
+fn directory_of(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
 /// A filesystem is written here and there, and named only when it is proven: no stream can be that.
-fn refuse_standard_output(output: &Path) -> crate::Result<()> {
+fn refuse_standard_output(output: &Path) -> Result<()> {
     if output == Path::new("-") {
         return Err(Error::unsupported(
             "build cannot write to standard output: -o FILE names a file (./- one that is called so)",
@@ -88,26 +142,17 @@ struct Summary {
 
 impl Summary {
     fn of(built: &Built, seconds: f64) -> Self {
-        let planned = &built.planned;
-        let plan = &planned.plan;
+        let Built { image, plan, .. } = built;
         let geometry = &plan.sized.geometry;
         let blocks = |count: u32| u64::from(count) * BLOCK_SIZE;
         Self {
-            image: planned.image.reference.clone(),
-            manifest_digest: planned
-                .image
-                .manifest_digest
-                .as_ref()
-                .map(ToString::to_string),
-            config_digest: planned
-                .image
-                .config_digest
-                .as_ref()
-                .map(ToString::to_string),
-            chain_id: planned.image.chain_id().to_string(),
-            platform: planned.image.platform.to_string(),
-            layers: planned.image.layers.len(),
-            entries: planned.tree.name_count(),
+            image: image.reference.clone(),
+            manifest_digest: image.manifest_digest.as_ref().map(ToString::to_string),
+            config_digest: image.config_digest.as_ref().map(ToString::to_string),
+            chain_id: image.chain_id().to_string(),
+            platform: image.platform.to_string(),
+            layers: image.layers.len(),
+            entries: built.tree.name_count(),
             content_bytes: plan.demand.content_bytes,
             output: built.filesystem.path.display().to_string(),
             output_bytes: built.filesystem.file_bytes,
@@ -127,7 +172,7 @@ impl Summary {
                 .as_ref()
                 .map(|sha256| sha256.digest().to_owned()),
             size_note: plan.sized.note.clone(),
-            warnings: planned.warnings.lines().collect(),
+            warnings: built.warnings.lines().collect(),
             seconds,
         }
     }
@@ -148,7 +193,7 @@ impl Summary {
                     "{} entries, {} from {}",
                     thousands(self.entries),
                     ByteSize(self.content_bytes),
-                    counted(self.layers, "layer")
+                    counted(self.layers as u64, "layer", "layers")
                 ),
             ),
             (

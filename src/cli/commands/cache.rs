@@ -1,19 +1,23 @@
 //! `layerpress cache`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::cache::{Cache, CachedBlob, Contents, PruneOptions, Pruned};
-use crate::cli::arguments::OutputArguments;
-use crate::cli::shown::table::{columns, counted};
-use crate::cli::{print, print_json, progress, shown::text};
-use crate::error::{Error, Result, escape_path};
+use crate::cli::arguments::cache::CacheDirectory;
+use crate::cli::arguments::output::OutputArguments;
+use crate::cli::progress;
+use crate::cli::shown::table::columns;
+use crate::cli::shown::text::{counted, date, short};
+use crate::cli::tell::{print, print_json};
+use crate::error::{Result, escape_path};
 use crate::progress::Reporter;
 use crate::units::{ByteSize, Timestamp};
 
+/// What is typed.
 #[derive(Debug, Args)]
 pub struct CacheArguments {
     #[command(subcommand)]
@@ -29,15 +33,6 @@ enum CacheCommand {
     /// Remove blobs from the cache, the least recently used first: all of them unless an option
     /// says which may stay
     Prune(PruneArguments),
-}
-
-/// Where the cache is.
-#[derive(Debug, Args)]
-pub struct CacheDirectory {
-    /// Where fetched blobs are kept [default: $XDG_CACHE_HOME/layerpress, or else
-    /// ~/.cache/layerpress]
-    #[arg(long, value_name = "DIRECTORY", global = true)]
-    pub cache_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -64,30 +59,8 @@ struct PruneArguments {
     json: bool,
 }
 
-impl CacheDirectory {
-    /// The directory that is meant.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] where none is given and there is no home.
-    pub fn path(&self) -> Result<PathBuf> {
-        if let Some(path) = &self.cache_dir {
-            return Ok(path.clone());
-        }
-        // Relative paths there are to be ignored (XDG Base Directory Specification).
-        let absolute = |path: &PathBuf| path.is_absolute();
-        let caches = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let caches = caches.filter(absolute).or_else(|| {
-            let home = std::env::home_dir().filter(absolute)?;
-            Some(home.join(".cache"))
-        });
-        caches.map(|caches| caches.join("layerpress")).ok_or_else(|| {
-            Error::unsupported("no directory for the cache: expected HOME or XDG_CACHE_HOME to be set to an absolute path (--cache-dir names a directory)")
-        })
-    }
-}
-
 /// Lists or prunes.
-pub fn run(arguments: &CacheArguments, output: &OutputArguments) -> anyhow::Result<()> {
+pub fn run(arguments: &CacheArguments, output: &OutputArguments) -> Result<()> {
     let path = arguments.directory.path()?;
     let cache = Cache::open_existing(&path)?;
     let reporter = progress::reporter(output);
@@ -194,9 +167,13 @@ impl ShownBlob {
             digest: blob.digest.to_string(),
             kind: blob.kind.to_string(),
             size_bytes: blob.size_bytes,
-            last_used: text::date(blob.last_used.seconds),
+            last_used: date(blob.last_used.seconds),
         }
     }
+}
+
+fn blobs(count: usize) -> String {
+    counted(count as u64, "blob", "blobs")
 }
 
 /// A cache, told.
@@ -222,7 +199,7 @@ impl ShownContents {
             let digest = if in_full {
                 &blob.digest
             } else {
-                crate::cli::commands::inspect::short(&blob.digest)
+                short(&blob.digest)
             };
             let size = ByteSize(blob.size_bytes).to_string();
             [
@@ -239,7 +216,7 @@ impl ShownContents {
             columns(std::iter::once(header).chain(rows).collect())
         };
         let total = ByteSize(self.total_bytes);
-        let count = counted(self.blobs.len(), "blob");
+        let count = blobs(self.blobs.len());
         format!("{table}{count}, {total} in {}\n", self.path)
     }
 }
@@ -268,14 +245,17 @@ impl ShownPrune {
     }
 
     fn text(&self) -> String {
-        let mut removed = counted(self.removed.len(), "blob");
+        let mut removed = blobs(self.removed.len());
         if self.stale_files > 0 {
-            removed += &format!(" and {}", counted(self.stale_files, "stale file"));
+            removed += &format!(
+                " and {}",
+                counted(self.stale_files as u64, "stale file", "stale files")
+            );
         }
         format!(
             "{removed} removed, {} freed; {}, {} left in {}\n",
             ByteSize(self.freed_bytes),
-            counted(self.left_blobs, "blob"),
+            blobs(self.left_blobs),
             ByteSize(self.left_bytes),
             self.path
         )

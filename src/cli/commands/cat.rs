@@ -7,7 +7,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::opened::{Outcome, open};
+use crate::cli::arguments::output::OutputArguments;
+use crate::cli::progress;
+use crate::cli::tell::{Outcome, cannot_write, content};
+use crate::error::Result;
+use crate::pipeline;
 use crate::view::{Follow, Lookups, View};
 
 /// What is typed after `cat`.
@@ -22,9 +26,9 @@ pub struct CatArguments {
 }
 
 /// Writes the files' contents to standard output, one after the other.
-pub fn run(arguments: &CatArguments) -> anyhow::Result<()> {
-    let view = open(&arguments.image)?;
-    let mut outcome = Outcome::default();
+pub fn run(arguments: &CatArguments, output: &OutputArguments) -> Result<()> {
+    let view = pipeline::open(&arguments.image, &*progress::reporter(output))?;
+    let mut outcome = Outcome::of(output);
     let mut lookups = view.lookups();
     for path in &arguments.paths {
         match copy(&view, &mut lookups, path.as_bytes()) {
@@ -32,17 +36,15 @@ pub fn run(arguments: &CatArguments) -> anyhow::Result<()> {
             // Whoever read it has seen enough.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
             // The next one would fare no better.
-            Err(error) => {
-                return Err(crate::Error::io("cannot write to standard output", error).into());
-            }
+            Err(error) => return Err(cannot_write(error)),
         }
     }
     outcome.finish()
 }
 
 /// Copies one file: how reading it went, or that it cannot be written.
-fn copy(view: &View, lookups: &mut Lookups<'_>, path: &[u8]) -> io::Result<crate::Result<()>> {
-    let mut stdout = io::stdout().lock();
+fn copy(view: &View, lookups: &mut Lookups<'_>, path: &[u8]) -> io::Result<Result<()>> {
+    let mut stdout = content();
     let opened = lookups.find(path, Follow::Always).and_then(|found| {
         let reader = view.content(&found.node);
         Ok((

@@ -1,10 +1,12 @@
 //! `layerpress completions`.
 
-use clap::{Args, CommandFactory};
+use std::io::{ErrorKind, Write};
+
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::cli::arguments::Arguments;
-use crate::cli::tell::print_as_it_is;
+use crate::cli::tell::{cannot_write, content};
+use crate::error::Result;
 
 /// What is typed.
 #[derive(Debug, Args)]
@@ -15,10 +17,12 @@ pub struct CompletionsArguments {
 }
 
 /// Prints the script, made from the parser itself.
-pub fn run(arguments: &CompletionsArguments) -> anyhow::Result<()> {
-    let mut command = Arguments::command();
+pub fn run(arguments: &CompletionsArguments, mut command: Command) -> Result<()> {
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, name, &mut script);
-    Ok(print_as_it_is(&String::from_utf8_lossy(&script))?)
+    match content().write_all(&script) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(cannot_write),
+    }
 }

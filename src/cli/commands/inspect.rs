@@ -8,17 +8,12 @@ use std::path::Path;
 
 use clap::Args;
 
-pub use history::short;
-
-use crate::cli::arguments::{LimitArguments, OutputArguments, ReadingArguments};
-use crate::cli::{arguments::options, print, print_json, progress};
-use crate::error::Error;
-use crate::inspect::{Filesystem, is_filesystem};
-use crate::layers::{self, LayerSummary, ReadOptions};
-use crate::pipeline::ImageRequest;
-use crate::progress::Reporter;
-use crate::source::{self, OpenOptions, Surveyed};
-use crate::warnings::Warnings;
+use crate::cli::arguments::image::{LimitArguments, ReadingArguments};
+use crate::cli::arguments::output::OutputArguments;
+use crate::cli::progress;
+use crate::cli::tell::{print, print_json};
+use crate::error::Result;
+use crate::pipeline::{self, Inspected};
 
 /// What is typed.
 #[derive(Debug, Args)]
@@ -42,24 +37,31 @@ pub struct InspectArguments {
 }
 
 /// Tells what it is.
-pub fn run(arguments: &InspectArguments, output: &OutputArguments) -> anyhow::Result<()> {
-    let path = Path::new(&arguments.name);
-    if is_filesystem(path) {
-        let shown = filesystem::ShownFilesystem::of(path, &Filesystem::read(path)?);
-        return if arguments.json {
-            print_json(&shown)
-        } else {
-            print(&shown.text())
-        };
-    }
+pub fn run(arguments: &InspectArguments, output: &OutputArguments) -> Result<()> {
+    let subject = arguments
+        .reading
+        .subject(&arguments.name, &arguments.limits)?;
     let reporter = progress::reporter(output);
-    let request = options::image(
-        &arguments.name,
-        &arguments.reading,
-        &arguments.limits,
-        std::env::temp_dir(),
-    )?;
-    let shown = inspect_image(arguments, request, &*reporter)?;
+    let shown = match pipeline::inspect(&subject, arguments.layers, &*reporter)? {
+        Inspected::Filesystem(inspected) => {
+            let path = Path::new(&arguments.name);
+            let shown = filesystem::ShownFilesystem::of(path, &inspected);
+            return if arguments.json {
+                print_json(&shown)
+            } else {
+                print(&shown.text())
+            };
+        }
+        Inspected::Image(inspected) => image::ShownImage::of(&inspected),
+        Inspected::Several {
+            reference,
+            offers,
+            why,
+        } => {
+            reporter.note(&why.to_string());
+            image::ShownImage::of_several(reference, &offers)
+        }
+    };
     for warning in &shown.warnings {
         reporter.warn(warning);
     }
@@ -69,51 +71,4 @@ pub fn run(arguments: &InspectArguments, output: &OutputArguments) -> anyhow::Re
     } else {
         print(&shown.text(arguments.no_trunc))
     }
-}
-
-fn inspect_image(
-    arguments: &InspectArguments,
-    request: ImageRequest,
-    reporter: &dyn Reporter,
-) -> crate::Result<image::ShownImage> {
-    let open_options = OpenOptions {
-        platform: request.platform,
-        work_dir: request.work_dir.clone(),
-        limits: request.limits.clone(),
-        registry: request.registry,
-        daemon: request.daemon,
-        held_against: None,
-    };
-    let Surveyed {
-        offers,
-        is_narrowed,
-        chosen,
-    } = source::survey(&request.reference, &open_options, reporter)?;
-    let image = match chosen {
-        Ok(image) => image,
-        // Which there are is what was asked.
-        Err(error @ Error::Unsupported { .. }) if !is_narrowed && offers.len() > 1 => {
-            reporter.note(&error.to_string());
-            let reference = request.reference.to_string();
-            return Ok(image::ShownImage::of_several(reference, &offers));
-        }
-        Err(error) => return Err(error),
-    };
-    let mut warnings: Warnings = image.warnings.clone();
-    let summaries: Option<Vec<LayerSummary>> = if arguments.layers {
-        let read_options = ReadOptions {
-            work_dir: request.work_dir,
-            limits: request.limits,
-            jobs: request.jobs,
-        };
-        let layers = layers::read(&image, &read_options, reporter)?;
-        layers.verifying.finish()?;
-        warnings.merge(layers.warnings);
-        let changesets = layers.changesets.into_iter();
-        Some(changesets.map(|changeset| changeset.layer).collect())
-    } else {
-        None
-    };
-    let warnings = warnings.lines().collect();
-    image::ShownImage::of(&image, summaries.as_deref(), &offers, warnings)
 }

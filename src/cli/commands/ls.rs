@@ -2,22 +2,23 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::rc::Rc;
 
 use clap::{ArgAction, Args};
 
-use crate::cli::opened::{Outcome, open};
+use crate::cli::arguments::output::OutputArguments;
+use crate::cli::progress;
 use crate::cli::shown::attributes::ShownNode;
 use crate::cli::shown::names::Names;
-use crate::cli::shown::rows::{Row, columns, long};
-use crate::cli::tell::json_text;
-use crate::error::Error;
-use crate::limits::Limits;
-use crate::listing::{Kind, join};
-use crate::view::{Follow, Found, Lookups, MAX_DEPTH, Node, View};
+use crate::cli::shown::rows::{Format, Row, columns, long};
+use crate::cli::tell::{self, Outcome, Page, printed};
+use crate::error::{Error, Result};
+use crate::listing::Kind;
+use crate::pipeline::{self, Limits};
+use crate::view::{Follow, Found, Lookups, MAX_DEPTH, Node, View, join};
 
 /// What is typed after `ls`.
 #[derive(Debug, Args)]
@@ -36,35 +37,6 @@ pub struct LsArguments {
     /// Print help
     #[arg(long, action = ArgAction::Help)]
     help: Option<bool>,
-}
-
-/// How names are shown.
-#[derive(Debug, Clone, Copy, Args)]
-pub struct Format {
-    /// Mode, links, owner, size or device numbers, time in UTC, and where links lead
-    #[arg(short)]
-    pub long: bool,
-    /// Sizes as in 1.5K
-    #[arg(short = 'h', long)]
-    pub human_readable: bool,
-    /// Inode numbers
-    #[arg(short, long)]
-    pub inode: bool,
-    /// Blocks taken, in units of 1 KiB
-    #[arg(short, long)]
-    pub size: bool,
-    /// Users and groups as numbers, which they always are; with -l
-    #[arg(short, long)]
-    pub numeric_uid_gid: bool,
-    /// A letter behind names: / for directories, @ links, * programs, | FIFOs, = sockets
-    #[arg(short = 'F', long)]
-    pub classify: bool,
-    /// One name a line [default: where standard output is no terminal]
-    #[arg(short = '1')]
-    pub one: bool,
-    /// Print a JSON object for each name, with everything, one a line
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Which names are shown, in which order.
@@ -94,27 +66,25 @@ struct Choice {
 }
 
 /// Lists names.
-pub fn run(arguments: &LsArguments) -> anyhow::Result<()> {
-    let view = open(&arguments.image)?;
-    let mut lister = Lister {
-        view: &view,
-        lookups: view.lookups(),
-        format: arguments.format,
-        choice: arguments.choice,
-        names: Names::for_stdout(),
-        output: BufWriter::new(io::stdout().lock()),
-        outcome: Outcome::default(),
-        has_written: false,
-        entered: BTreeSet::new(),
-        names_left: Limits::default().max_entries,
-    };
-    match lister.run(&arguments.paths) {
-        // Whoever read it has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-        Err(error) => return Err(Error::io("cannot write to standard output", error).into()),
-        Ok(()) => {}
-    }
-    lister.outcome.finish()
+pub fn run(arguments: &LsArguments, output: &OutputArguments) -> Result<()> {
+    let view = pipeline::open(&arguments.image, &*progress::reporter(output))?;
+    let mut outcome = Outcome::of(output);
+    printed(|page| {
+        let lister = Lister {
+            view: &view,
+            lookups: view.lookups(),
+            format: arguments.format,
+            choice: arguments.choice,
+            names: Names::for_terminal(tell::has_terminal()),
+            page,
+            outcome: &mut outcome,
+            has_written: false,
+            entered: BTreeSet::new(),
+            names_left: Limits::default().max_entries,
+        };
+        lister.run(&arguments.paths)
+    })?;
+    outcome.finish()
 }
 
 struct Lister<'a> {
@@ -123,8 +93,8 @@ struct Lister<'a> {
     format: Format,
     choice: Choice,
     names: Names,
-    output: BufWriter<io::StdoutLock<'static>>,
-    outcome: Outcome,
+    page: &'a mut Page,
+    outcome: &'a mut Outcome,
     has_written: bool,
     entered: BTreeSet<u32>,
     names_left: u64,
@@ -196,7 +166,7 @@ impl Named {
 }
 
 impl Lister<'_> {
-    fn run(&mut self, paths: &[OsString]) -> io::Result<()> {
+    fn run(mut self, paths: &[OsString]) -> io::Result<()> {
         // As GNU: a link to a directory is that directory, unless it is itself what is asked for.
         let lstat = self.choice.directory || self.format.long || self.format.classify;
         let mut files = Vec::new();
@@ -242,11 +212,11 @@ impl Lister<'_> {
         while let Some(next) = to_do.pop() {
             self.directory(next, titles, &mut to_do)?;
         }
-        self.output.flush()
+        Ok(())
     }
 
     /// A directory that was asked for, and its parent where that is shown.
-    fn asked(&mut self, found: &Found, title: &[u8]) -> crate::Result<Place> {
+    fn asked(&mut self, found: &Found, title: &[u8]) -> Result<Place> {
         let parent = if self.choice.all {
             let parent = [b"/", &found.path[..], b"/.."].concat();
             Some(self.lookups.find(&parent, Follow::Never)?)
@@ -273,18 +243,19 @@ impl Lister<'_> {
         };
         if titles && !self.format.json {
             if self.has_written {
-                self.output.write_all(b"\n")?;
+                self.page.text("\n")?;
             }
             let mut title = self.names.show(&directory.title);
             title.extend(b":\n");
-            self.output.write_all(&title)?;
+            self.page.bytes(&title)?;
         }
         if self.format.long && !self.format.json {
             // What inodes claim can be more than there are numbers for.
             let sectors = names
                 .iter()
                 .fold(0_u64, |sum, named| sum.saturating_add(named.node.sectors()));
-            writeln!(self.output, "total {}", sectors.div_ceil(2))?;
+            self.page
+                .text(&format!("total {}\n", sectors.div_ceil(2)))?;
         }
         self.has_written = true;
         let directory = Rc::new(directory);
@@ -307,7 +278,7 @@ impl Lister<'_> {
         this: &Directory,
         parent: Option<Found>,
         depth: usize,
-    ) -> crate::Result<Vec<Named>> {
+    ) -> Result<Vec<Named>> {
         let node = &this.node;
         if depth >= MAX_DEPTH {
             return Err(Error::bad_image(format!(
@@ -389,11 +360,11 @@ impl Lister<'_> {
         let text = if format.long {
             long(&rows)
         } else {
-            let is_wide = io::stdout().is_terminal() && !format.one;
+            let is_wide = tell::has_terminal() && !format.one;
             columns(&rows, is_wide.then(terminal_columns))
         };
         self.has_written = true;
-        self.output.write_all(&text)
+        self.page.bytes(&text)
     }
 
     fn target(&mut self, named: &Named, directory: &[u8]) -> Option<Vec<u8>> {
@@ -405,7 +376,7 @@ impl Lister<'_> {
     }
 
     /// What was read, or nothing, told by its path.
-    fn read<T>(&mut self, read: crate::Result<T>, path: impl Fn() -> Vec<u8>) -> Option<T> {
+    fn read<T>(&mut self, read: Result<T>, path: impl Fn() -> Vec<u8>) -> Option<T> {
         match read {
             Ok(read) => Some(read),
             Err(error) => {
@@ -423,8 +394,7 @@ impl Lister<'_> {
         let xattrs = self.read(self.view.xattrs(node), || path.to_vec());
         let xattrs = xattrs.unwrap_or_default();
         let shown = ShownNode::new(path, node, target.as_deref(), &xattrs, None);
-        let text = json_text(&serde_json::to_string(&shown)?);
-        writeln!(self.output, "{text}")
+        self.page.json_line(&shown)
     }
 }
 
@@ -433,9 +403,5 @@ fn terminal_columns() -> usize {
     let said = std::env::var("COLUMNS")
         .ok()
         .and_then(|text| text.parse().ok());
-    let measured = || {
-        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-        (size.ws_col > 0).then(|| usize::from(size.ws_col))
-    };
-    said.or_else(measured).unwrap_or(80)
+    said.or_else(tell::terminal_columns).unwrap_or(80)
 }

@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_mangen::Man;
 
-use crate::cli::arguments::Arguments;
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 /// What is typed.
 #[derive(Debug, Args)]
@@ -17,12 +16,12 @@ pub struct ManArguments {
 }
 
 /// Writes the pages, made from the parser itself.
-pub fn run(arguments: &ManArguments) -> anyhow::Result<()> {
+pub fn run(arguments: &ManArguments, command: Command) -> Result<()> {
     let directory = &arguments.directory;
     std::fs::create_dir_all(directory)
         .map_err(|error| Error::path("create the directory", directory, error))?;
     // Of `help` there is nothing to say.
-    let mut command = Arguments::command().disable_help_subcommand(true);
+    let mut command = command.disable_help_subcommand(true);
     command.build();
     let source = format!(
         "{} {}",
@@ -40,7 +39,7 @@ pub fn run(arguments: &ManArguments) -> anyhow::Result<()> {
 }
 
 /// A command and all below it.
-fn pages(command: &clap::Command) -> Vec<&clap::Command> {
+fn pages(command: &Command) -> Vec<&Command> {
     let below = command.get_subcommands().flat_map(pages);
     std::iter::once(command).chain(below).collect()
 }

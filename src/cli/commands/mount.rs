@@ -3,18 +3,21 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::arguments::{EXIT_CODES, OutputArguments};
+use crate::cli::arguments::exit_codes::EXIT_CODES;
+use crate::cli::arguments::output::OutputArguments;
 use crate::cli::shown::table::columns;
-use crate::cli::tell::Voice;
-use crate::cli::{commands::umount, done, hold, print, print_json, progress};
+use crate::cli::tell::{Voice, print, print_json};
+use crate::cli::{hold, progress};
 use crate::command::Attached;
-use crate::error::escape_path;
-use crate::mount::{Caller, ImageFile, MountOptions, MountedImage, find_e2fsck, mounted_images};
+use crate::error::{Result, escape_path};
+use crate::mount::{
+    Caller, ImageFile, MountOptions, MountedImage, UnmountOptions, find_e2fsck, mounted_images,
+    unmount,
+};
 use crate::progress::Reporter;
 
 /// What `env`, `nice` and shells end with when a command is there but cannot be run, or is not.
@@ -67,9 +70,9 @@ pub fn exit_codes() -> String {
 }
 
 /// Mounts, runs or lists.
-pub fn run(arguments: &MountArguments, output: &OutputArguments) -> anyhow::Result<ExitCode> {
+pub fn run(arguments: &MountArguments, output: &OutputArguments) -> Result<u8> {
     let (Some(image_path), Some(directory)) = (&arguments.image, &arguments.directory) else {
-        return list(arguments.json).map(done);
+        return list(arguments.json).map(|()| 0);
     };
     let reporter = progress::reporter(output);
     let image = ImageFile::open(image_path)?;
@@ -102,11 +105,11 @@ pub fn run(arguments: &MountArguments, output: &OutputArguments) -> anyhow::Resu
     let mounted = image.mount(directory, options)?;
     if let Some(command) = &arguments.exec {
         let code = run_command(command, &held, Voice::of(output), &*reporter);
-        umount::undo(&mounted, umount::OWN_MOUNT, &*reporter)?;
+        unmount(&mounted, UnmountOptions::default(), &*reporter)?;
         return Ok(code);
     }
     if let Some(signal) = hold::received() {
-        umount::undo(&mounted, umount::OWN_MOUNT, &*reporter)?;
+        unmount(&mounted, UnmountOptions::default(), &*reporter)?;
         return Ok(exit_code_of_signal(signal));
     }
     drop(reporter);
@@ -120,10 +123,14 @@ pub fn run(arguments: &MountArguments, output: &OutputArguments) -> anyhow::Resu
     };
     if told.is_err() {
         // What ends as a failure has not mounted anything.
-        umount::undo(&mounted, umount::OWN_MOUNT, &*progress::reporter(output))?;
+        unmount(
+            &mounted,
+            UnmountOptions::default(),
+            &*progress::reporter(output),
+        )?;
     }
     drop(held);
-    told.map(|()| ExitCode::SUCCESS)
+    told.map(|()| 0)
 }
 
 /// Root, and whoever became root for this command.
@@ -139,14 +146,14 @@ fn run_command(
     held: &hold::Hold,
     voice: Voice,
     reporter: &dyn Reporter,
-) -> ExitCode {
+) -> u8 {
     // A dash pair before the command is as good as none.
     let command = match command {
         [dashes, rest @ ..] if dashes == "--" && !rest.is_empty() => rest,
         _ => command,
     };
     let Some((program, arguments)) = command.split_first() else {
-        return ExitCode::SUCCESS;
+        return 0;
     };
     if let Some(signal) = hold::received() {
         return exit_code_of_signal(signal);
@@ -158,7 +165,7 @@ fn run_command(
         child.reap()
     });
     match ended {
-        Ok(code) => ExitCode::from(code),
+        Ok(code) => code,
         Err(error) => {
             let code = match error.kind() {
                 io::ErrorKind::NotFound => NOT_FOUND,
@@ -167,13 +174,13 @@ fn run_command(
             let program = escape_path(program.as_encoded_bytes());
             // That it cannot be told must not keep the caller from unmounting.
             voice.error(&format!("cannot run {program}: {error}"), code.into());
-            ExitCode::from(code)
+            code
         }
     }
 }
 
-fn exit_code_of_signal(signal: i32) -> ExitCode {
-    ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))
+fn exit_code_of_signal(signal: i32) -> u8 {
+    u8::try_from(128 + signal).unwrap_or(u8::MAX)
 }
 
 fn text(path: &Path) -> String {
@@ -231,7 +238,7 @@ impl ShownMount {
     }
 }
 
-fn list(json: bool) -> anyhow::Result<()> {
+fn list(json: bool) -> Result<()> {
     let mounts: Vec<_> = mounted_images()?.iter().map(ShownMount::of).collect();
     if json {
         return print_json(&mounts);

@@ -1,33 +1,47 @@
 //! `layerpress plan`.
 
+use clap::Args;
 use serde::Serialize;
 
-use crate::cli::arguments::{OutputArguments, PlanArguments};
-use crate::cli::shown::table::{counted, thousands, two_columns, wrapped};
-use crate::cli::shown::text::printable;
-use crate::cli::{arguments::options, print, print_json, progress};
-use crate::ext::plan::identity::uuid_text;
-use crate::ext::plan::size::{SizePolicy, choose};
-use crate::ext::plan::{Geometry, Room};
-use crate::pipeline::{self, Planned};
+use crate::cli::arguments::filesystem::FilesystemArguments;
+use crate::cli::arguments::image::{LimitArguments, ReadingArguments, ReferenceArgument};
+use crate::cli::arguments::output::OutputArguments;
+use crate::cli::progress;
+use crate::cli::shown::table::two_columns;
+use crate::cli::shown::text::{counted, printable, thousands, wrapped};
+use crate::cli::tell::{print, print_json};
+use crate::error::Result;
+use crate::pipeline::{self, FilesystemRequest, Flattened, Planned, SizePolicy, uuid_text};
 use crate::units::{BLOCK_SIZE, ByteSize};
 
+/// What is typed.
+#[derive(Debug, Args)]
+pub struct PlanArguments {
+    #[command(flatten)]
+    pub reference: ReferenceArgument,
+    /// Print the plan as JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub reading: ReadingArguments,
+    #[command(flatten)]
+    pub filesystem: FilesystemArguments,
+    #[command(flatten)]
+    pub limits: LimitArguments,
+}
+
 /// Plans and tells the plan.
-pub fn run(arguments: &PlanArguments, output: &OutputArguments) -> anyhow::Result<()> {
+pub fn run(arguments: &PlanArguments, output: &OutputArguments) -> Result<()> {
     let reporter = progress::reporter(output);
-    let image = options::image(
-        &arguments.reference.image,
-        &arguments.reading,
-        &arguments.limits,
-        std::env::temp_dir(),
-    )?;
-    let filesystem = options::filesystem(&arguments.filesystem);
+    let name = &arguments.reference.image;
+    let image = arguments.reading.image(name, &arguments.limits)?;
+    let filesystem = arguments.filesystem.request();
     let planned = pipeline::plan(&image, &filesystem, &*reporter)?;
-    for warning in planned.warnings.lines() {
+    for warning in planned.flattened.warnings.lines() {
         reporter.warn(&warning);
     }
     drop(reporter);
-    let shown = ShownPlan::of(&planned, filesystem.size, filesystem.room);
+    let shown = ShownPlan::of(&planned, &filesystem);
     if arguments.json {
         print_json(&shown)
     } else {
@@ -91,8 +105,10 @@ struct SizeByPolicy {
 }
 
 impl ShownPlan {
-    fn of(planned: &Planned, policy: SizePolicy, room: Room) -> Self {
-        let plan = &planned.plan;
+    fn of(planned: &Planned, asked: &FilesystemRequest) -> Self {
+        let Planned { flattened, plan } = planned;
+        let Flattened { image, tree, .. } = flattened;
+        let policy = asked.size;
         let sized = &plan.sized;
         let total_inodes = sized.geometry.inodes_per_group * sized.geometry.groups;
         let mut policies = vec![SizePolicy::default(), SizePolicy::Fit];
@@ -101,12 +117,12 @@ impl ShownPlan {
             policies.push(policy);
         }
         Self {
-            image: planned.image.reference.clone(),
-            platform: planned.image.platform.to_string(),
-            chain_id: planned.image.chain_id().to_string(),
+            image: image.reference.clone(),
+            platform: image.platform.to_string(),
+            chain_id: image.chain_id().to_string(),
             uuid: uuid_text(plan.identity.uuid),
-            layers: planned.image.layers.len(),
-            entries: planned.tree.name_count(),
+            layers: image.layers.len(),
+            entries: tree.name_count(),
             content_bytes: plan.demand.content_bytes,
             disk_usage_bytes: plan.demand.disk_usage_bytes,
             size_policy: policy.to_string(),
@@ -114,7 +130,7 @@ impl ShownPlan {
             size_note: sized.note.clone(),
             filesystem_blocks: sized.geometry.blocks,
             block_bytes: BLOCK_SIZE,
-            blocks: blocks_by_use(planned, &sized.geometry),
+            blocks: blocks_by_use(planned),
             inodes: Inodes {
                 total: total_inodes,
                 used: total_inodes - plan.free_inodes_after(),
@@ -122,9 +138,9 @@ impl ShownPlan {
             },
             sizes: policies
                 .into_iter()
-                .map(|policy| by_policy(planned, policy, room))
+                .map(|policy| by_policy(planned, policy, asked))
                 .collect(),
-            warnings: planned.warnings.lines().collect(),
+            warnings: flattened.warnings.lines().collect(),
         }
     }
 
@@ -148,7 +164,7 @@ impl ShownPlan {
                     "{} entries, {} from {}\n{} by du",
                     thousands(self.entries),
                     ByteSize(self.content_bytes),
-                    counted(self.layers, "layer"),
+                    counted(self.layers as u64, "layer", "layers"),
                     ByteSize(self.disk_usage_bytes)
                 ),
             ),
@@ -207,9 +223,9 @@ impl ShownPlan {
     }
 }
 
-fn blocks_by_use(planned: &Planned, geometry: &Geometry) -> BlocksByUse {
+fn blocks_by_use(planned: &Planned) -> BlocksByUse {
     let plan = &planned.plan;
-    let demand = &plan.demand;
+    let (demand, geometry) = (&plan.demand, &plan.sized.geometry);
     // Root directory, lost+found and the resize inode's one; what the tree's own directories
     // reuse of them is counted with those.
     let system = 6 - demand.preallocated_blocks;
@@ -230,9 +246,9 @@ fn blocks_by_use(planned: &Planned, geometry: &Geometry) -> BlocksByUse {
     }
 }
 
-fn by_policy(planned: &Planned, policy: SizePolicy, room: Room) -> SizeByPolicy {
+fn by_policy(planned: &Planned, policy: SizePolicy, asked: &FilesystemRequest) -> SizeByPolicy {
     let demand = &planned.plan.demand;
-    match choose(policy, demand, room) {
+    match planned.sized_by(policy, asked.room) {
         Ok(sized) => SizeByPolicy {
             policy: policy.to_string(),
             bytes: Some(sized.file_bytes),

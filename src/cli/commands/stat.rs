@@ -7,13 +7,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::opened::{Outcome, open};
+use crate::cli::arguments::output::OutputArguments;
+use crate::cli::progress;
 use crate::cli::shown::attributes::{ShownNode, flags_text, full_text, mode_text, xattr_text};
 use crate::cli::shown::names::Names;
-use crate::cli::tell::{json_text, print_as_it_is};
-use crate::error::escape_text;
-use crate::limits::Limits;
+use crate::cli::tell::{Outcome, print, printed};
+use crate::error::{Error, Result};
 use crate::listing::{Attribute, Kind};
+use crate::pipeline::{self, Limits};
 use crate::units::InodeNumber;
 use crate::view::{Follow, Found, Step, View};
 
@@ -35,14 +36,14 @@ pub struct StatArguments {
 }
 
 /// Tells everything about the names given.
-pub fn run(arguments: &StatArguments) -> anyhow::Result<()> {
-    let view = open(&arguments.image)?;
+pub fn run(arguments: &StatArguments, output: &OutputArguments) -> Result<()> {
+    let view = pipeline::open(&arguments.image, &*progress::reporter(output))?;
     let follow = if arguments.dereference {
         Follow::Always
     } else {
         Follow::Never
     };
-    let mut outcome = Outcome::default();
+    let mut outcome = Outcome::of(output);
     let mut found = Vec::new();
     let mut lookups = view.lookups();
     for path in &arguments.paths {
@@ -55,16 +56,35 @@ pub fn run(arguments: &StatArguments) -> anyhow::Result<()> {
     let names = other_names(&view, &found)?;
     for one in &found {
         let names = names.get(&one.node.number).map(|names| &names[..]);
-        match tell(&view, one, names, arguments.json) {
-            Ok(text) => print_as_it_is(&text)?,
-            Err(error) => outcome.take(Err(error.in_entry(&one.path))),
+        let (target, xattrs) = match read(&view, one) {
+            Ok(read) => read,
+            Err(error) => {
+                outcome.take(Err(error.in_entry(&one.path)));
+                continue;
+            }
+        };
+        let target = target.as_deref();
+        if arguments.json {
+            let shown = ShownNode::new(&one.path, &one.node, target, &xattrs, names);
+            printed(|page| page.json_line(&shown))?;
+        } else {
+            print(&text(&view, one, target, &xattrs, names))?;
         }
     }
     outcome.finish()
 }
 
+/// Where a link leads, and the attributes.
+fn read(view: &View, found: &Found) -> Result<(Option<Vec<u8>>, Box<[Attribute]>)> {
+    let target = match found.node.kind {
+        Kind::Symlink => Some(view.target(&found.node)?),
+        _ => None,
+    };
+    Ok((target, view.xattrs(&found.node)?))
+}
+
 /// All names of those inodes that have several.
-fn other_names(view: &View, found: &[Found]) -> crate::Result<BTreeMap<InodeNumber, Vec<Vec<u8>>>> {
+fn other_names(view: &View, found: &[Found]) -> Result<BTreeMap<InodeNumber, Vec<Vec<u8>>>> {
     let shares =
         |found: &&Found| found.node.kind != Kind::Directory && found.node.links_count() > 1;
     let shared = found.iter().filter(shares);
@@ -83,33 +103,11 @@ fn other_names(view: &View, found: &[Found]) -> crate::Result<BTreeMap<InodeNumb
             // Deep directories give names of many bytes to any number of links.
             left_bytes = left_bytes
                 .checked_sub(found.path.len() as u64)
-                .ok_or_else(|| crate::Error::unsupported("the names take more than 2 GiB"))?;
+                .ok_or_else(|| Error::unsupported("the names take more than 2 GiB"))?;
             names.push(found.path);
         }
     }
     Ok(names)
-}
-
-fn tell(
-    view: &View,
-    found: &Found,
-    names: Option<&[Vec<u8>]>,
-    json: bool,
-) -> crate::Result<String> {
-    let node = &found.node;
-    let target = match node.kind {
-        Kind::Symlink => Some(view.target(node)?),
-        _ => None,
-    };
-    let xattrs = view.xattrs(node)?;
-    if json {
-        let shown = ShownNode::new(&found.path, node, target.as_deref(), &xattrs, names);
-        let text = serde_json::to_string(&shown)
-            .map_err(|error| crate::Error::Mismatch(format!("cannot make JSON: {error}")))?;
-        return Ok(format!("{}\n", json_text(&text)));
-    }
-    let text = text(view, found, target.as_deref(), &xattrs, names);
-    Ok(escape_text(&text).into_owned())
 }
 
 fn text(
@@ -149,7 +147,7 @@ fn text(
             " Inode: {:<15} Links: {:<11} Flags: {}{device}",
             node.number.0,
             node.links_count(),
-            flags_text(node.flags())
+            flags_text(node)
         ),
         format!(
             "Access: ({:04o}/{})  Uid: {}  Gid: {}",

@@ -7,15 +7,16 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::cli::arguments::{LimitArguments, OutputArguments, ReadingArguments, ReferenceArgument};
-use crate::cli::commands::diff::IgnoredField;
+use crate::cli::arguments::comparison::ComparisonArguments;
+use crate::cli::arguments::image::{LimitArguments, ReadingArguments, ReferenceArgument};
+use crate::cli::arguments::output::OutputArguments;
+use crate::cli::progress;
+use crate::cli::shown::differences;
 use crate::cli::shown::text::counted;
-use crate::cli::{arguments::options, opened, print, print_json, progress, shown::differences};
-use crate::ext::check::{self, Finding, Reader, Unread, VerifyReport};
-use crate::inspect::Filesystem;
-use crate::listing::{Difference, Field, Kind};
-use crate::oci::ChainId;
-use crate::pipeline::{self, Flattened};
+use crate::cli::tell::{print, print_json};
+use crate::error::Result;
+use crate::listing::Difference;
+use crate::pipeline::{self, Finding, Reader, Unread, Verified, VerifyRequest};
 
 /// What is typed.
 #[derive(Debug, Args)]
@@ -25,18 +26,8 @@ pub struct VerifyArguments {
     pub filesystem: PathBuf,
     #[command(flatten)]
     pub reference: ReferenceArgument,
-    /// Do not compare these, separated by commas
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "FIELDS")]
-    pub ignore: Vec<IgnoredField>,
-    /// As it was given to build: the time of directories which no layer describes, in seconds
-    /// since 1970 [default: when the image was created]
-    #[arg(
-        long,
-        env = "SOURCE_DATE_EPOCH",
-        value_name = "SECONDS",
-        allow_negative_numbers = true
-    )]
-    pub source_date_epoch: Option<i64>,
+    #[command(flatten)]
+    pub comparison: ComparisonArguments,
     /// Instead of the debugfs found in PATH and the sbin directories
     #[arg(long, value_name = "PATH")]
     pub debugfs: Option<PathBuf>,
@@ -50,75 +41,42 @@ pub struct VerifyArguments {
 }
 
 /// Compares and tells the differences; whether there are none.
-pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> anyhow::Result<bool> {
+pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> Result<bool> {
     let reporter = progress::reporter(output);
-    let debugfs = options::debugfs(arguments.debugfs.as_deref())?;
-    // Whether there is one, before the layers are read.
-    let read = Filesystem::read(&arguments.filesystem)?;
-    let needs_recovery = read.superblock.features.needs_recovery();
-    let made_from = read.chain_id;
-    let mut image = options::image(
-        &arguments.reference.image,
-        &arguments.reading,
-        &arguments.limits,
-        std::env::temp_dir(),
-    )?;
-    image.held_against = Some(arguments.filesystem.clone());
-    let flattened = pipeline::flattened(&image, arguments.source_date_epoch, &*reporter)?;
-    let Flattened { tree, contents, .. } = &flattened;
-    let mut report = check::verify(&arguments.filesystem, tree, contents, &debugfs, &*reporter)?;
-    leave_out(&mut report, &arguments.ignore);
-    for warning in flattened.warnings.lines() {
-        reporter.warn(&warning);
+    let name = &arguments.reference.image;
+    let image = arguments.reading.image(name, &arguments.limits)?;
+    let request = VerifyRequest {
+        ignored: arguments.comparison.ignored(),
+        made_seconds: arguments.comparison.source_date_epoch,
+        debugfs: arguments.debugfs.clone(),
+        search_path: std::env::var_os("PATH"),
+        ..VerifyRequest::new(&arguments.filesystem, image)
+    };
+    let verified = pipeline::verify(&request, &*reporter)?;
+    for warning in &verified.warnings {
+        reporter.warn(warning);
     }
-    if needs_recovery {
-        reporter.warn(&opened::unrecovered(&arguments.filesystem, "compared"));
-    }
-    for unread in &report.unread {
+    for unread in &verified.report.unread {
         reporter.note(&unread.to_string());
     }
-    let chain_id = flattened.image.chain_id();
-    if let Some(other) = made_from
+    let chain_id = &verified.chain_id;
+    let other = verified
+        .made_from
         .as_ref()
-        .filter(|made_from| **made_from != chain_id)
-    {
+        .filter(|other| *other != chain_id);
+    if let Some(other) = other {
         reporter.note(&format!(
             "the filesystem was made from an image with the chain ID {other}, this image's is {chain_id}"
         ));
     }
     drop(reporter);
-    let is_equal = report.findings.is_empty();
-    let filesystem = arguments.filesystem.display().to_string();
-    let mut outcome = Outcome::of(
-        (filesystem, made_from),
-        (flattened.image.reference.clone(), chain_id),
-        &report,
-    );
-    outcome.needs_recovery = needs_recovery;
-    outcome.equal &= !needs_recovery;
+    let outcome = Outcome::of(&verified);
     if arguments.json {
         print_json(&outcome)?;
-    } else if !(is_equal && output.quiet) {
-        print(&outcome.text(&report))?;
+    } else if !(verified.report.findings.is_empty() && output.quiet) {
+        print(&outcome.text(&verified))?;
     }
-    if is_equal && needs_recovery {
-        return Err(opened::not_proven_equal(&arguments.filesystem).into());
-    }
-    Ok(is_equal)
-}
-
-fn leave_out(report: &mut VerifyReport, ignored: &[IgnoredField]) {
-    let ignored: BTreeSet<_> = ignored.iter().map(|field| field.field()).collect();
-    report.findings.retain_mut(|finding| {
-        // What is not known to be in a directory is more than content.
-        let expected = finding.difference.expected.as_ref();
-        let is_unlisted = finding.readers.is_empty()
-            && expected.is_some_and(|line| line.kind == Some(Kind::Directory));
-        let fields = &mut finding.difference.fields;
-        let had_any = !fields.is_empty();
-        fields.retain(|field| !ignored.contains(field) || is_unlisted && *field == Field::Body);
-        !had_any || !fields.is_empty()
-    });
+    verified.is_equal()
 }
 
 /// The outcome. The names are those of the JSON form.
@@ -161,11 +119,8 @@ struct UnreadByOne {
 }
 
 impl Outcome {
-    fn of(
-        (filesystem, made_from): (String, Option<ChainId>),
-        (image, chain_id): (String, ChainId),
-        report: &VerifyReport,
-    ) -> Self {
+    fn of(verified: &Verified) -> Self {
+        let report = &verified.report;
         let differences: Vec<_> = report.findings.iter().map(FoundDifference::of).collect();
         let count = |kind| {
             let paths = differences.iter().filter(|found| found.difference == kind);
@@ -176,23 +131,24 @@ impl Outcome {
                 .len() as u64
         };
         Self {
-            filesystem,
-            filesystem_chain_id: made_from.map(|made_from| made_from.to_string()),
-            image,
-            image_chain_id: chain_id.to_string(),
-            equal: report.findings.is_empty(),
+            filesystem: verified.filesystem.display().to_string(),
+            filesystem_chain_id: verified.made_from.as_ref().map(ToString::to_string),
+            image: verified.image.clone(),
+            image_chain_id: verified.chain_id.to_string(),
+            equal: report.findings.is_empty() && !verified.needs_recovery,
             entries: report.names,
             missing: count("missing"),
             extra: count("extra"),
             changed: count("changed"),
             unreadable: count("unreadable"),
-            needs_recovery: false,
+            needs_recovery: verified.needs_recovery,
             unread: report.unread.iter().map(UnreadByOne::of).collect(),
             differences,
         }
     }
 
-    fn text(&self, report: &VerifyReport) -> String {
+    fn text(&self, verified: &Verified) -> String {
+        let report = &verified.report;
         let entries = counted(self.entries, "entry", "entries");
         if report.findings.is_empty() {
             let equal = if self.equal {

@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use crate::error::{escape_path, is_unprintable};
 use crate::listing::{Attribute, Kind};
-use crate::ondisk::inode::FLAG_LETTERS;
 use crate::units::{Date, Hex, Timestamp};
 use crate::view::Node;
 
@@ -53,12 +52,8 @@ fn rfc3339(time: Timestamp) -> String {
 }
 
 /// The flags as `lsattr` names them, and the number.
-pub fn flags_text(flags: u32) -> String {
-    let letters: String = FLAG_LETTERS
-        .iter()
-        .filter(|(bit, _)| flags & bit != 0)
-        .map(|(_, letter)| letter)
-        .collect();
+pub fn flags_text(node: &Node) -> String {
+    let (flags, letters) = (node.flags(), node.flag_letters());
     if letters.is_empty() {
         format!("{flags:#x}")
     } else {

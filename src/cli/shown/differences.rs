@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::shown::text::{counted, date};
+use super::text::{counted, date};
 use crate::error::{escape_path, is_unprintable};
 use crate::listing::{Attribute, Body, Difference, Field, Kind, Line, Links};
 use crate::units::Hex;
@@ -138,16 +138,12 @@ fn attribute_values(one: &Line, other: &Line) -> Vec<(String, String, String)> {
 fn attribute_value(value: &[u8]) -> String {
     let shown = match std::str::from_utf8(value) {
         Ok(text) if !text.contains(is_unprintable) => format!("\"{}\"", escape_path(value)),
-        _ => hexadecimal(value),
+        _ => format!("0x{}", Hex(value)),
     };
     match shown.char_indices().nth(SHOWN_VALUE) {
         Some((end, _)) => format!("{}…", &shown[..end]),
         None => shown,
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    format!("0x{}", Hex(bytes))
 }
 
 /// A name that only one side has, for people.
@@ -223,8 +219,12 @@ fn json_value(field: Field, line: &Line) -> Value {
         Field::Xattrs => {
             let xattrs = line.xattrs.as_ref().map(|xattrs| {
                 let pairs = xattrs.iter();
-                let pairs =
-                    pairs.map(|one| (escape_path(&one.name), json!(hexadecimal(&one.value))));
+                let pairs = pairs.map(|one| {
+                    (
+                        escape_path(&one.name),
+                        json!(format!("0x{}", Hex(&one.value))),
+                    )
+                });
                 pairs.collect::<Map<_, _>>()
             });
             json!(xattrs)

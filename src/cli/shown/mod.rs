@@ -1,4 +1,4 @@
-//! How things are shown.
+//! How things are shown: `text` · `table` · `names` · `attributes` · `rows` · `differences`.
 
 pub mod attributes;
 pub mod differences;

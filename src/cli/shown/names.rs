@@ -1,7 +1,5 @@
 //! Names for a terminal: quoted as a shell would take them, nothing in them acting on it.
 
-use std::io::{IsTerminal, stdout};
-
 use crate::error::is_unprintable;
 
 /// How names are written.
@@ -15,13 +13,9 @@ pub enum Names {
 }
 
 impl Names {
-    /// What suits standard output: its reader may be a program or a person.
-    pub fn for_stdout() -> Self {
-        if stdout().is_terminal() {
-            Self::Quoted
-        } else {
-            Self::Raw
-        }
+    /// What suits a person, or a program.
+    pub fn for_terminal(is_terminal: bool) -> Self {
+        if is_terminal { Self::Quoted } else { Self::Raw }
     }
 
     /// A name as it is to be written.

@@ -1,10 +1,40 @@
 //! The forms of `ls`: lines with attributes, and columns of names.
 
-use crate::cli::commands::ls::Format;
-use crate::cli::shown::attributes::{minute_text, mode_text};
-use crate::cli::shown::names::{Names, width};
+use clap::Args;
+
+use super::attributes::{minute_text, mode_text};
+use super::names::{Names, width};
 use crate::listing::Kind;
 use crate::view::Node;
+
+/// How names are shown.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Format {
+    /// Mode, links, owner, size or device numbers, time in UTC, and where links lead
+    #[arg(short)]
+    pub long: bool,
+    /// Sizes as in 1.5K
+    #[arg(short = 'h', long)]
+    pub human_readable: bool,
+    /// Inode numbers
+    #[arg(short, long)]
+    pub inode: bool,
+    /// Blocks taken, in units of 1 KiB
+    #[arg(short, long)]
+    pub size: bool,
+    /// Users and groups as numbers, which they always are; with -l
+    #[arg(short, long)]
+    pub numeric_uid_gid: bool,
+    /// A letter behind names: / for directories, @ links, * programs, | FIFOs, = sockets
+    #[arg(short = 'F', long)]
+    pub classify: bool,
+    /// One name a line [default: where standard output is no terminal]
+    #[arg(short = '1')]
+    pub one: bool,
+    /// Print a JSON object for each name, with everything, one a line
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// A name and what stands before it.
 #[derive(Debug)]

@@ -39,20 +39,6 @@ pub fn wrapped(text: &str, width: usize) -> String {
     lines.join("\n")
 }
 
-/// Names and values in two columns, the values wrapped to the width of the page.
-pub fn wrapped_columns(rows: &[(&str, String)]) -> String {
-    let indent = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0) + 2;
-    let fit = |value: &String| {
-        let lines = value.split('\n').map(|line| wrapped(line, WIDTH - indent));
-        lines.collect::<Vec<_>>().join("\n")
-    };
-    let rows: Vec<_> = rows
-        .iter()
-        .map(|(name, value)| (*name, fit(value)))
-        .collect();
-    crate::cli::shown::table::two_columns(&rows)
-}
-
 /// A difference in bytes, as in `+1.5 KiB`.
 pub fn signed_size(before_bytes: u64, after_bytes: u64) -> String {
     let size = ByteSize(before_bytes.abs_diff(after_bytes));
@@ -63,15 +49,34 @@ pub fn signed_size(before_bytes: u64, after_bytes: u64) -> String {
     }
 }
 
+/// A number with its thousands apart, as in `12,345`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// A number with its noun: `1 entry`, `2,000 entries`.
 pub fn counted(number: u64, one: &str, many: &str) -> String {
     let noun = if number == 1 { one } else { many };
-    format!("{} {noun}", crate::cli::shown::table::thousands(number))
+    format!("{} {noun}", thousands(number))
 }
 
 /// Seconds since 1970 as RFC 3339 writes them, in UTC: `2024-05-01T10:20:30Z`.
 pub fn date(seconds: i64) -> String {
     format!("{}Z", Date::of(seconds))
+}
+
+/// The first digits of a digest.
+pub fn short(digest: &str) -> &str {
+    let digits = digest.split_once(':').map_or(digest, |(_, digits)| digits);
+    digits.get(..12).unwrap_or(digits)
 }
 
 #[cfg(test)]
@@ -89,12 +94,7 @@ mod tests {
     #[test]
     fn lines_break_between_words_and_words_stay_whole() {
         assert_eq!(wrapped("aa bb ccccccc d", 5), "aa bb\nccccccc\nd");
-        let rows = [("name", "x ".repeat(60).trim_end().to_owned())];
-        assert!(
-            wrapped_columns(&rows)
-                .lines()
-                .all(|line| line.len() <= WIDTH)
-        );
+        assert_eq!(wrapped("one two three", 6), "one\ntwo\nthree");
     }
 
     #[test]
@@ -104,5 +104,17 @@ mod tests {
         assert_eq!(signed_size(5, 5), "0 B");
         assert_eq!(counted(1, "entry", "entries"), "1 entry");
         assert_eq!(counted(1000, "entry", "entries"), "1,000 entries");
+    }
+
+    #[test]
+    fn thousands_are_apart() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ] {
+            assert_eq!(thousands(number), text);
+        }
     }
 }

@@ -3,25 +3,18 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Unreadable;
 use crate::cli::shown::differences;
-use crate::cli::shown::table::thousands;
-use crate::cli::shown::text::{WIDTH, counted, signed_size, wrapped};
+use crate::cli::shown::text::{WIDTH, counted, signed_size, thousands, wrapped};
 use crate::compare::{Change, Counts, Fate, by_directory};
 use crate::listing::Kind;
+use crate::pipeline::{Comparison, Unreadable};
 
 /// The width of a size with its sign, as in `+1023.9 MiB`.
 const SIZE_WIDTH: usize = 11;
 
 /// All changes between two filesystems.
 pub struct Changes<'a> {
-    pub before: &'a str,
-    pub after: &'a str,
-    pub changes: &'a [Change],
-    /// What could not be read of either side.
-    pub unreadable: [&'a [Unreadable]; 2],
-    /// Whether a side's journal holds changes that were not compared.
-    pub needs_recovery: [bool; 2],
+    pub comparison: &'a Comparison,
     /// By directories down to this depth instead of one by one.
     pub depth: Option<usize>,
 }
@@ -96,54 +89,54 @@ fn delta(before: u64, after: u64) -> i128 {
 impl Changes<'_> {
     /// As JSON: every change, or every directory, and the totals.
     pub fn json(&self) -> ChangesJson<'_> {
+        let Comparison { sides, changes, .. } = self.comparison;
         let directories = self.depth.map(|depth| {
-            let directories = by_directory(self.changes, depth).into_iter();
+            let directories = by_directory(changes, depth).into_iter();
             let json = directories.map(|(path, counts)| DirectoryJson {
                 path: differences::path(path),
                 counts: counts.into(),
             });
             json.collect()
         });
-        let sides = || ["a", "b"].into_iter();
-        let unreadable: Vec<_> = sides()
-            .zip(self.unreadable)
-            .flat_map(|(side, names)| names.iter().map(move |name| (side, name)))
+        let named = || ["a", "b"].into_iter().zip(sides);
+        let unreadable: Vec<_> = named()
+            .flat_map(|(side, listed)| listed.unreadable.iter().map(move |name| (side, name)))
             .map(|(side, Unreadable { path, why })| UnreadableJson { side, path, why })
             .collect();
-        let needs_recovery: Vec<_> = sides()
-            .zip(self.needs_recovery)
-            .filter_map(|(side, needs_recovery)| needs_recovery.then_some(side))
+        let needs_recovery: Vec<_> = named()
+            .filter_map(|(side, listed)| listed.needs_recovery.then_some(side))
             .collect();
         ChangesJson {
-            a: self.before,
-            b: self.after,
+            a: &sides[0].name,
+            b: &sides[1].name,
             // What was not compared is not called equal.
-            equal: self.changes.is_empty() && unreadable.is_empty() && needs_recovery.is_empty(),
+            equal: changes.is_empty() && unreadable.is_empty() && needs_recovery.is_empty(),
             unreadable,
             needs_recovery,
             changes: self
                 .depth
                 .is_none()
-                .then(|| self.changes.iter().map(change_json).collect()),
+                .then(|| changes.iter().map(change_json).collect()),
             directories,
-            totals: Counts::of(self.changes).into(),
+            totals: Counts::of(changes).into(),
         }
     }
 
     /// For people: nothing where there is no change.
     pub fn text(&self) -> String {
-        if self.changes.is_empty() {
+        let Comparison { sides, changes, .. } = self.comparison;
+        if changes.is_empty() {
             return String::new();
         }
         let body = match self.depth {
-            Some(depth) => stat(self.changes, depth),
-            None => self.changes.iter().map(change_text).collect(),
+            Some(depth) => stat(changes, depth),
+            None => changes.iter().map(change_text).collect(),
         };
         format!(
             "--- {}\n+++ {}\n{body}{}",
-            self.before,
-            self.after,
-            total(&Counts::of(self.changes))
+            sides[0].name,
+            sides[1].name,
+            total(&Counts::of(changes))
         )
     }
 }

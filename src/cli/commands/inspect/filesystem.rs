@@ -4,14 +4,11 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::cli::shown::table::thousands;
-use crate::cli::shown::text::{counted, date, wrapped_columns};
-use crate::error::{Error, Result, escape_path};
-use crate::inspect::Filesystem;
-use crate::ondisk::superblock::{STATE_CLEAN, STATE_ERRORS};
-use crate::ext::plan::identity::uuid_text;
+use crate::cli::shown::table::wrapped_columns;
+use crate::cli::shown::text::{counted, date, thousands};
+use crate::error::escape_path;
+use crate::pipeline::{Filesystem, InspectedFilesystem, uuid_text};
 use crate::units::ByteSize;
-use crate::view::View;
 
 /// The names are those of the JSON form. Times are RFC 3339, or `null` for never.
 #[derive(Debug, Serialize)]
@@ -69,29 +66,13 @@ struct ShownJournal {
     state: &'static str,
 }
 
-/// What is wrong with the root directory, without which nothing can be read.
-fn damage(path: &Path) -> Option<String> {
-    let read = || -> Result<()> {
-        let view = View::open(path)?;
-        let root = view.root()?;
-        view.read_dir(&root)?;
-        Ok(())
-    };
-    match read() {
-        Err(error @ Error::BadImage { .. }) => {
-            let why = error.to_string();
-            let prefix = format!("{}: ", path.display());
-            Some(why.strip_prefix(&prefix).unwrap_or(&why).to_owned())
-        }
-        // What our own view does not read may be sound.
-        _ => None,
-    }
-}
-
 impl ShownFilesystem {
     /// What is shown of the filesystem in `path`.
-    pub fn of(path: &Path, filesystem: &Filesystem) -> Self {
-        let superblock = &filesystem.superblock;
+    pub fn of(path: &Path, inspected: &InspectedFilesystem) -> Self {
+        let filesystem = &inspected.filesystem;
+        let Filesystem {
+            superblock, status, ..
+        } = filesystem;
         let time = |seconds: u64| {
             let seconds = i64::try_from(seconds).ok().filter(|seconds| *seconds != 0);
             seconds.map(date)
@@ -132,20 +113,16 @@ impl ShownFilesystem {
                     "clean"
                 },
             }),
-            state: match superblock.state {
-                state if state & STATE_ERRORS != 0 => "errors",
-                state if state & STATE_CLEAN != 0 => "clean",
-                _ => "not clean",
-            },
-            damage: damage(path),
-            features: superblock.features.names(),
-            made: time(superblock.made_seconds),
-            last_written: time(superblock.written_seconds),
-            last_mounted: time(superblock.mounted_seconds),
-            last_mounted_on: escape_path(&superblock.last_mounted),
-            last_checked: time(superblock.checked_seconds),
-            mounts_since_check: superblock.mount_count,
-            truncated: filesystem.file_bytes < superblock.bytes(),
+            state: filesystem.state(),
+            damage: inspected.damage.clone(),
+            features: filesystem.features.names(),
+            made: time(status.made_seconds),
+            last_written: time(status.written_seconds),
+            last_mounted: time(status.mounted_seconds),
+            last_mounted_on: escape_path(&status.last_mounted),
+            last_checked: time(status.checked_seconds),
+            mounts_since_check: status.mount_count,
+            truncated: filesystem.file_bytes < filesystem.size_bytes(),
         }
     }
 

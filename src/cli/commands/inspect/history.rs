@@ -2,8 +2,7 @@
 
 use serde::Serialize;
 
-use crate::cli::shown::table::thousands;
-use crate::cli::shown::text::{WIDTH, printable, shortened, wrapped};
+use crate::cli::shown::text::{WIDTH, printable, short, shortened, thousands, wrapped};
 use crate::oci::{History, ImageConfig};
 use crate::units::ByteSize;
 
@@ -156,12 +155,6 @@ pub fn paragraphs(steps: &[ShownStep], layers: &[ShownLayer]) -> String {
         }
     }
     text
-}
-
-/// The first digits of a digest.
-pub fn short(digest: &str) -> &str {
-    let digits = digest.split_once(':').map_or(digest, |(_, digits)| digits);
-    digits.get(..12).unwrap_or(digits)
 }
 
 #[cfg(test)]

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::history::{self, ShownLayer, ShownStep};
-use crate::cli::shown::text::{counted, printable, wrapped_columns};
-use crate::error::Result;
-use crate::layers::{LayerSummary, unread_tar_bytes};
+use crate::cli::shown::table::wrapped_columns;
+use crate::cli::shown::text::{counted, printable, short};
 use crate::oci::{Digest, NO_DATE, parse_created};
-use crate::source::{Image, Offer};
+use crate::pipeline::{InspectedImage, Offer};
 use crate::units::ByteSize;
 
 /// The names are those of the JSON form.
@@ -63,30 +62,23 @@ struct ShownOffer {
 }
 
 impl ShownImage {
-    /// The image, with its layers as they were read, or as far as they are known without that.
-    ///
-    /// # Errors
-    /// For a layer whose first bytes cannot be read, or of a compression that none can have.
-    pub fn of(
-        image: &Image,
-        summaries: Option<&[LayerSummary]>,
-        offers: &[Offer],
-        warnings: Vec<String>,
-    ) -> Result<Self> {
+    /// The image, with its layers as far as they are known.
+    pub fn of(inspected: &InspectedImage) -> Self {
+        let image = &inspected.image;
         let is_chosen = |offer: &Offer| match &offer.manifest_digest {
             Some(digest) => image.manifest_digest.as_ref() == Some(digest),
             None => offer.config_digest.is_some() && offer.config_digest == image.config_digest,
         };
-        Ok(Self {
+        let offers = inspected.offers.iter();
+        Self {
             kind: "image",
             reference: image.reference.clone(),
-            image: Some(Details::of(image, summaries)?),
+            image: Some(Details::of(inspected)),
             images: offers
-                .iter()
                 .map(|offer| ShownOffer::of(offer, is_chosen(offer)))
                 .collect(),
-            warnings,
-        })
+            warnings: inspected.warnings.clone(),
+        }
     }
 
     /// Several images, none of them chosen.
@@ -132,13 +124,13 @@ impl ShownImage {
 }
 
 impl Details {
-    fn of(image: &Image, summaries: Option<&[LayerSummary]>) -> Result<Self> {
+    fn of(inspected: &InspectedImage) -> Self {
+        let image = &inspected.image;
         let config = &image.config;
         let runtime = &config.config;
         let steps = history::steps(config, image.layers.len());
         let mut layers = Vec::with_capacity(image.layers.len());
-        for (index, layer) in image.layers.iter().enumerate() {
-            let summary = summaries.and_then(|summaries| summaries.get(index));
+        for (index, (layer, inside)) in image.layers.iter().zip(&inspected.layers).enumerate() {
             let step = steps.iter().find(|step| step.layer() == Some(index));
             layers.push(ShownLayer {
                 index,
@@ -146,16 +138,13 @@ impl Details {
                 digest: layer.digest.as_ref().map(ToString::to_string),
                 media_type: layer.media_type.clone(),
                 stored_bytes: layer.stored.length_bytes(),
-                uncompressed_bytes: match summary {
-                    Some(summary) => Some(summary.tar_bytes),
-                    None => unread_tar_bytes(layer)?,
-                },
-                entries: summary.map(|summary| summary.entry_count),
+                uncompressed_bytes: inside.tar_bytes,
+                entries: inside.entries,
                 created_by: step.and_then(ShownStep::command).map(str::to_owned),
             });
         }
         let text = |digest: &Option<Digest>| digest.as_ref().map(ToString::to_string);
-        Ok(Self {
+        Self {
             manifest_digest: text(&image.manifest_digest),
             config_digest: text(&image.config_digest),
             chain_id: image.chain_id().to_string(),
@@ -176,7 +165,7 @@ impl Details {
             entries: layers.iter().map(|layer| layer.entries).sum(),
             layers,
             history: steps,
-        })
+        }
     }
 
     /// Names and digests; their column is narrow so that a digest fits beside it.
@@ -275,11 +264,7 @@ fn offers(offers: &[ShownOffer], in_full: bool) -> String {
             .as_ref()
             .or(offer.config_digest.as_ref());
         let digest = digest.map(String::as_str).unwrap_or_default();
-        let digest = if in_full {
-            digest
-        } else {
-            history::short(digest)
-        };
+        let digest = if in_full { digest } else { short(digest) };
         let names: Vec<_> = offer.names.iter().map(|name| printable(name)).collect();
         let mark = if offer.chosen { '*' } else { ' ' };
         let absent = if offer.at_hand { "" } else { "(not here) " };
