@@ -15,7 +15,7 @@ use crate::plan::{Identity, Plan, PlanOptions, Room, SizePolicy};
 use crate::populate::populate;
 use crate::progress::Reporter;
 use crate::source::{self, DaemonOptions, Image, OpenOptions, Reference, RegistryOptions};
-use crate::tree::{ContentRef, FlattenOptions, NodeKind, Tree, flatten};
+use crate::tree::{ContentRef, FlattenOptions, NodeKind, Recipe, Tree, flatten};
 use crate::units::{BLOCK_SIZE, ByteSize, Timestamp};
 use crate::warnings::Warnings;
 
@@ -225,7 +225,7 @@ fn planning(
     let options = PlanOptions {
         size: filesystem.size,
         room: filesystem.room,
-        identity: identity(&image, made, &filesystem.identity),
+        identity: identity(&tree.recipe, made, &filesystem.identity),
     };
     let plan = Plan::of(&tree, &options)
         .map_err(|error| error.in_image(&image_request.reference.to_string()));
@@ -333,8 +333,8 @@ fn made(image: &Image, wanted_seconds: Option<i64>) -> Timestamp {
     }
 }
 
-fn identity(image: &Image, made: Timestamp, wanted: &IdentityRequest) -> Identity {
-    let own = Identity::of_image(&image.chain_id(), made);
+fn identity(recipe: &Recipe, made: Timestamp, wanted: &IdentityRequest) -> Identity {
+    let own = Identity::of_recipe(recipe, made);
     Identity {
         uuid: wanted.uuid.unwrap_or(own.uuid),
         hash_seed: wanted.hash_seed.unwrap_or(own.hash_seed),

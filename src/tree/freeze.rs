@@ -2,7 +2,7 @@
 
 use super::frozen::{Directory, Node, NodeId, NodeKind, Tree};
 use super::growing::{Children, GrowingKind, GrowingNode, GrowingTree, Slot};
-use super::{FlattenOptions, Keep};
+use super::{FlattenOptions, Keep, Recipe};
 use crate::warnings::Warnings;
 
 const NOT_MET: u32 = u32::MAX;
@@ -18,7 +18,12 @@ struct Order {
 }
 
 /// Numbers the nodes in canonical order, counts their names and drops everything else.
-pub(super) fn freeze(tree: GrowingTree, options: &FlattenOptions<'_>, warnings: Warnings) -> Tree {
+pub(super) fn freeze(
+    tree: GrowingTree,
+    options: &FlattenOptions<'_>,
+    recipe: Recipe,
+    warnings: Warnings,
+) -> Tree {
     let mut growing = tree.into_nodes();
     if let Some(keep) = options.keep {
         sift(&mut growing, keep);
@@ -54,7 +59,11 @@ pub(super) fn freeze(tree: GrowingTree, options: &FlattenOptions<'_>, warnings: 
             }
         })
         .collect();
-    Tree { nodes, warnings }
+    Tree {
+        nodes,
+        recipe,
+        warnings,
+    }
 }
 
 fn order(growing: &[GrowingNode]) -> Order {

@@ -96,7 +96,9 @@ const ROOMS: &[Room] = &[
     ),
     (
         "tree",
-        &["error", "units", "progress", "limits", "warnings", "layers"],
+        &[
+            "error", "units", "progress", "limits", "warnings", "oci", "layers",
+        ],
     ),
     (
         "plan",
@@ -179,6 +181,7 @@ const ROOMS: &[Room] = &[
             "units",
             "progress",
             "limits",
+            "leftovers",
             "warnings",
             "host_space",
             "partial_file",

@@ -11,7 +11,7 @@ use layerpress::layers::{Changeset, Contents, LayerSummary};
 use layerpress::limits::Limits;
 use layerpress::listing::compare;
 use layerpress::mkfs::{ToolPaths, Tools, format};
-use layerpress::oci::{ChainId, DiffId};
+use layerpress::oci::DiffId;
 use layerpress::pipeline::{
     self, FilesystemRequest, IdentityRequest, ImageRequest, OutputRequest, Planned,
 };
@@ -178,12 +178,11 @@ pub fn tree_of(rootfs: &Rootfs) -> Result<(Tree, Contents)> {
 
 /// Plans a tree's filesystem.
 pub fn plan(tree: &Tree, wanted: Wanted) -> Result<Plan> {
-    let digest = format!("sha256:{:064}", 0).parse().unwrap();
     let made = Timestamp::from_seconds(1_700_000_000);
     let identity = Identity {
         uuid: UUID,
         hash_seed: HASH_SEED,
-        ..Identity::of_image(&ChainId(digest), made)
+        ..Identity::of_recipe(&tree.recipe, made)
     };
     let options = PlanOptions {
         size: wanted.size,
