@@ -2,11 +2,13 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::error::Result;
-use crate::finish::{FinishOptions, FinishedFilesystem, MadeFrom, finish};
+use crate::finish::{FinishOptions, FinishedFilesystem, MadeFrom, Sidecar, finish};
 use crate::host_space;
 use crate::layers::{self, Contents, GivingBack, Layers, ReadOptions, Verifying};
+use crate::leftovers::{self, Making};
 use crate::limits::Limits;
 use crate::mkfs::{ToolPaths, Tools, format};
 use crate::oci::Platform;
@@ -81,7 +83,7 @@ pub struct OutputRequest {
 #[derive(Debug)]
 pub struct Flattened {
     /// The image.
-    pub image: Image,
+    pub image: Arc<Image>,
     /// Its layers' bytes.
     pub contents: Contents,
     /// What it shows.
@@ -96,7 +98,7 @@ pub struct Flattened {
 #[derive(Debug)]
 pub struct Planned {
     /// The image.
-    pub image: Image,
+    pub image: Arc<Image>,
     /// Its layers' bytes.
     pub contents: Contents,
     /// What it shows.
@@ -117,27 +119,22 @@ pub struct Built {
     pub filesystem: FinishedFilesystem,
 }
 
-/// Reads an image and flattens it, without writing anything but spools. Directories that no layer
-/// describes are of `made_seconds` (since 1970), or of the time the image was created.
+/// An image and its layers, read once: a clone shares them. As many filesystems as are wanted can
+/// be made of it, one after the other or side by side; the last one gives the work directory's space
+/// back as it is made.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    image: Arc<Image>,
+    layers: Layers,
+    reference: Reference,
+    limits: Limits,
+}
+
+/// Reads an image's layers and begins to verify them, without writing anything but spools.
 ///
 /// # Errors
 /// See [`crate::Error`].
-pub fn flattened(
-    image_request: &ImageRequest,
-    made_seconds: Option<i64>,
-    reporter: &dyn Reporter,
-) -> Result<Flattened> {
-    let (flattened, verifying) = flattening(image_request, made_seconds, reporter)?;
-    verifying.finish()?;
-    Ok(flattened)
-}
-
-/// The same, while the layers are still being verified.
-fn flattening(
-    image_request: &ImageRequest,
-    made_seconds: Option<i64>,
-    reporter: &dyn Reporter,
-) -> Result<(Flattened, Verifying)> {
+pub fn read(image_request: &ImageRequest, reporter: &dyn Reporter) -> Result<Reading> {
     let ImageRequest {
         reference,
         platform,
@@ -157,38 +154,35 @@ fn flattening(
         daemon,
         held_against,
     };
-    let mut image = source::open(&reference, &options, reporter).map_err(named)?;
+    let image = source::open(&reference, &options, reporter).map_err(named)?;
     let options = ReadOptions {
         work_dir,
         limits: limits.clone(),
         jobs,
     };
-    let Layers {
-        changesets,
-        contents,
-        warnings: reading,
-        verifying,
-    } = layers::read(&image, &options, reporter).map_err(named)?;
-    let made = made(&image, made_seconds);
-    let options = FlattenOptions {
-        default_time: made,
+    let layers = layers::read(&image, &options, reporter).map_err(named)?;
+    Ok(Reading {
+        image: Arc::new(image),
+        layers,
+        reference,
         limits,
-        keep: None,
-    };
-    let tree = flatten(changesets, &options, reporter).map_err(named);
-    let (tree, verifying) = verifying.unless_damaged(tree)?;
-    let mut warnings = std::mem::take(&mut image.warnings);
-    for more in [reading, tree.warnings.clone()] {
-        warnings.merge(more);
-    }
-    let flattened = Flattened {
-        image,
-        contents,
-        tree,
-        made,
-        warnings,
-    };
-    Ok((flattened, verifying))
+    })
+}
+
+/// Reads an image and flattens it, without writing anything but spools. Directories that no layer
+/// describes are of `made_seconds` (since 1970), or of the time the image was created.
+///
+/// # Errors
+/// See [`crate::Error`].
+pub fn flattened(
+    image_request: &ImageRequest,
+    made_seconds: Option<i64>,
+    reporter: &dyn Reporter,
+) -> Result<Flattened> {
+    let reading = read(image_request, reporter)?;
+    let (flattened, verifying) = reading.flatten(made_seconds, reporter)?;
+    verifying.finish()?;
+    Ok(flattened)
 }
 
 /// Reads an image and plans its filesystem, without writing anything but spools.
@@ -200,45 +194,11 @@ pub fn plan(
     filesystem: &FilesystemRequest,
     reporter: &dyn Reporter,
 ) -> Result<Planned> {
-    let (planned, verifying) = planning(image_request, filesystem, reporter)?;
-    verifying.finish()?;
-    Ok(planned)
-}
-
-/// The same, while the layers are still being verified.
-fn planning(
-    image_request: &ImageRequest,
-    filesystem: &FilesystemRequest,
-    reporter: &dyn Reporter,
-) -> Result<(Planned, Verifying)> {
     // Better told now than after the image has been read.
     filesystem.size.check()?;
-    let (flattened, verifying) =
-        flattening(image_request, filesystem.identity.made_seconds, reporter)?;
-    let Flattened {
-        image,
-        contents,
-        tree,
-        made,
-        mut warnings,
-    } = flattened;
-    let options = PlanOptions {
-        size: filesystem.size,
-        room: filesystem.room,
-        identity: identity(&tree.recipe, made, &filesystem.identity),
-    };
-    let plan = Plan::of(&tree, &options)
-        .map_err(|error| error.in_image(&image_request.reference.to_string()));
-    let (plan, verifying) = verifying.unless_damaged(plan)?;
-    warnings.merge(plan.warnings.clone());
-    let planned = Planned {
-        image,
-        contents,
-        tree,
-        plan,
-        warnings,
-    };
-    Ok((planned, verifying))
+    let (planned, verifying) = read(image_request, reporter)?.plan(filesystem, reporter)?;
+    verifying.finish()?;
+    Ok(planned)
 }
 
 /// Presses an image into a filesystem.
@@ -251,57 +211,179 @@ pub fn build(
     output: &OutputRequest,
     reporter: &dyn Reporter,
 ) -> Result<Built> {
-    // Better told now than after the image has been read.
-    drop(PartialFile::create(&output.path)?);
-    refuse_own_input(&image.reference, &output.path)?;
-    let tools = Tools::find(
-        &output.tools,
-        output.finish.fsck,
-        output.finish.verify,
-        reporter,
-    )?;
+    let ready = Ready::new(&image.reference, filesystem, output, reporter)?;
     let image = ImageRequest {
         held_against: Some(output.path.clone()),
         ..image.clone()
     };
-    let (planned, verifying) = planning(&image, filesystem, reporter)?;
-    let Planned {
-        plan,
-        tree,
-        contents,
-        ..
-    } = &planned;
-    if let Some(note) = &plan.sized.note {
-        reporter.note(note);
-    }
-    let empty = format(plan, &tools, &output.path, reporter)?;
-    // To verify the result, the contents are read again.
-    let mut giving_back = (!output.finish.verify).then(|| giving_back(tree, &verifying));
-    let mut taken = |file: &ContentRef| {
-        if let Some(giving_back) = &mut giving_back {
-            giving_back.taken(file.layer as usize, &file.content);
-        }
-    };
-    let needed = ByteSize(plan.demand.blocks() * BLOCK_SIZE);
-    let explained = |error| host_space::explained(error, &output.path, Some(needed));
-    let populated =
-        populate(empty, plan, tree, contents, &mut taken, reporter).map_err(explained)?;
-    let made_from = MadeFrom {
-        plan,
-        tree,
-        contents,
-        verifying,
-    };
-    let filesystem =
-        finish(populated, made_from, &tools, output.finish, reporter).map_err(explained)?;
-    Ok(Built {
-        planned,
-        filesystem,
-    })
+    read(&image, reporter)?.press(filesystem, output, &ready, reporter)
 }
 
-fn giving_back(tree: &Tree, verifying: &Verifying) -> GivingBack {
-    let mut giving_back = verifying.giving_back();
+impl Reading {
+    /// Presses what was read into a filesystem.
+    ///
+    /// # Errors
+    /// See [`crate::Error`]. Nothing of it is left behind on an error, and other filesystems that are
+    /// made of the same layers go on.
+    pub fn build(
+        self,
+        filesystem: &FilesystemRequest,
+        output: &OutputRequest,
+        reporter: &dyn Reporter,
+    ) -> Result<Built> {
+        let ready = Ready::new(&self.reference, filesystem, output, reporter)?;
+        self.press(filesystem, output, &ready, reporter)
+    }
+
+    /// Flattens the layers while they are still being verified.
+    fn flatten(
+        self,
+        made_seconds: Option<i64>,
+        reporter: &dyn Reporter,
+    ) -> Result<(Flattened, Verifying)> {
+        let Self { image, layers, .. } = self;
+        let Layers {
+            changesets,
+            contents,
+            warnings: reading,
+            verifying,
+        } = layers;
+        let made = made(&image, made_seconds);
+        let options = FlattenOptions {
+            default_time: made,
+            limits: self.limits,
+            keep: None,
+        };
+        let tree = flatten(changesets, &options, reporter)
+            .map_err(|error| error.in_image(&self.reference.to_string()));
+        let (tree, verifying) = verifying.unless_damaged(tree)?;
+        let mut warnings = image.warnings.clone();
+        for more in [reading, tree.warnings.clone()] {
+            warnings.merge(more);
+        }
+        let flattened = Flattened {
+            image,
+            contents,
+            tree,
+            made,
+            warnings,
+        };
+        Ok((flattened, verifying))
+    }
+
+    /// Plans a filesystem while the layers are still being verified.
+    fn plan(
+        self,
+        filesystem: &FilesystemRequest,
+        reporter: &dyn Reporter,
+    ) -> Result<(Planned, Verifying)> {
+        let reference = self.reference.clone();
+        let (flattened, verifying) = self.flatten(filesystem.identity.made_seconds, reporter)?;
+        let Flattened {
+            image,
+            contents,
+            tree,
+            made,
+            mut warnings,
+        } = flattened;
+        let options = PlanOptions {
+            size: filesystem.size,
+            room: filesystem.room,
+            identity: identity(&tree.recipe, made, &filesystem.identity),
+        };
+        let plan =
+            Plan::of(&tree, &options).map_err(|error| error.in_image(&reference.to_string()));
+        let (plan, verifying) = verifying.unless_damaged(plan)?;
+        warnings.merge(plan.warnings.clone());
+        let planned = Planned {
+            image,
+            contents,
+            tree,
+            plan,
+            warnings,
+        };
+        Ok((planned, verifying))
+    }
+
+    fn press(
+        self,
+        filesystem: &FilesystemRequest,
+        output: &OutputRequest,
+        ready: &Ready,
+        reporter: &dyn Reporter,
+    ) -> Result<Built> {
+        let (planned, verifying) = self.plan(filesystem, reporter)?;
+        let Planned {
+            plan,
+            tree,
+            contents,
+            ..
+        } = &planned;
+        if let Some(note) = &plan.sized.note {
+            reporter.note(note);
+        }
+        let empty = format(plan, &ready.tools, &output.path, reporter)?;
+        // To verify the result, the contents are read again.
+        let mut giving_back =
+            (!output.finish.verify).then(|| giving_back(tree, contents, &verifying));
+        let mut taken = |file: &ContentRef| {
+            if let Some(giving_back) = &mut giving_back {
+                giving_back.taken(file.layer as usize, &file.content);
+            }
+        };
+        let needed = ByteSize(plan.demand.blocks() * BLOCK_SIZE);
+        let explained = |error| host_space::explained(error, &output.path, Some(needed));
+        let populated =
+            populate(empty, plan, tree, contents, &mut taken, reporter).map_err(explained)?;
+        let made_from = MadeFrom {
+            plan,
+            tree,
+            contents,
+            verifying,
+        };
+        let filesystem = finish(populated, made_from, &ready.tools, output.finish, reporter)
+            .map_err(explained)?;
+        drop(giving_back);
+        Ok(Built {
+            planned,
+            filesystem,
+        })
+    }
+}
+
+/// An output that can be written as far as can be told before the image has been read.
+struct Ready {
+    tools: Tools,
+    _making: Making,
+}
+
+impl Ready {
+    fn new(
+        reference: &Reference,
+        filesystem: &FilesystemRequest,
+        output: &OutputRequest,
+        reporter: &dyn Reporter,
+    ) -> Result<Self> {
+        let sidecars = output.finish.sidecars(&output.path);
+        for path in [&*output.path]
+            .into_iter()
+            .chain(sidecars.iter().map(Sidecar::path))
+        {
+            drop(PartialFile::create(path)?);
+            refuse_own_input(reference, path)?;
+        }
+        let FinishOptions { fsck, verify, .. } = output.finish;
+        let tools = Tools::find(&output.tools, fsck, verify, reporter)?;
+        filesystem.size.check()?;
+        Ok(Self {
+            tools,
+            _making: leftovers::begin(&output.path),
+        })
+    }
+}
+
+fn giving_back<'a>(tree: &Tree, contents: &'a Contents, verifying: &Verifying) -> GivingBack<'a> {
+    let mut giving_back = verifying.giving_back(contents);
     for (_, node) in tree.nodes() {
         if let NodeKind::Regular(file) = &node.kind {
             giving_back.want(file.layer as usize, &file.content);
@@ -310,17 +392,13 @@ fn giving_back(tree: &Tree, verifying: &Verifying) -> GivingBack {
     giving_back
 }
 
-/// The output and its sidecar replace what has their names: that must not be what is read.
-fn refuse_own_input(reference: &Reference, output: &Path) -> Result<()> {
-    let mut sidecar = output.as_os_str().to_owned();
-    sidecar.push(".sha256");
-    for written in [output, Path::new(&sidecar)] {
-        if source::is_input(reference, written) {
-            return Err(crate::Error::unsupported(format!(
-                "{}: expected an output other than the image itself: it is, or belongs to, {reference}",
-                written.display()
-            )));
-        }
+/// What is written replaces what has its name: that must not be what is read.
+fn refuse_own_input(reference: &Reference, written: &Path) -> Result<()> {
+    if source::is_input(reference, written) {
+        return Err(crate::Error::unsupported(format!(
+            "{}: expected an output other than the image itself: it is, or belongs to, {reference}",
+            written.display()
+        )));
     }
     Ok(())
 }

@@ -86,7 +86,7 @@ impl BlobReader<'_> {
                     tar_bytes: self.budget.tar_bytes(),
                     entry_count: index.entries.len() as u64,
                 },
-                entries: index.entries,
+                entries: index.entries.into(),
                 whiteouts: blob.whiteouts,
             },
             tar,

@@ -164,7 +164,7 @@ pub fn tree_of(rootfs: &Rootfs) -> Result<(Tree, Contents)> {
             tar_bytes: 0,
             entry_count: entries.len() as u64,
         },
-        entries,
+        entries: entries.into(),
         whiteouts: false,
     };
     let options = FlattenOptions {
@@ -172,7 +172,7 @@ pub fn tree_of(rootfs: &Rootfs) -> Result<(Tree, Contents)> {
         ..FlattenOptions::default()
     };
     let tree = flatten(vec![changeset], &options, &Silent)?;
-    let tars = vec![FileRegion::whole(tar).unwrap()];
+    let tars = [FileRegion::whole(tar).unwrap()].into();
     Ok((tree, Contents { tars }))
 }
 
