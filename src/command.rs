@@ -2,11 +2,13 @@
 
 mod confined;
 mod drain;
+mod find;
+mod open_file;
 mod time_limit;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,69 +16,8 @@ use crate::error::{Error, Result, escape_line};
 use crate::leftovers;
 use crate::progress::Reporter;
 
-/// Where e2fsprogs lives when an ordinary user's PATH leaves it out.
-const SBIN_DIRECTORIES: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
-
-/// Finds `program` in the directories of `search_path` (a PATH), then in the sbin directories.
-///
-/// # Errors
-/// [`Error::Tool`] when it is in none of them.
-pub fn find(program: &str, search_path: Option<&OsStr>) -> Result<PathBuf> {
-    let in_sbin = || {
-        let directories = SBIN_DIRECTORIES.map(PathBuf::from);
-        first_executable(program, directories)
-    };
-    find_in_path(program, search_path)
-        .or_else(in_sbin)
-        .ok_or_else(|| {
-            Error::Tool(format!(
-                "{program} not found in PATH nor in {}: is e2fsprogs installed? (--{program} PATH names it)",
-                SBIN_DIRECTORIES.join(", ")
-            ))
-        })
-}
-
-/// Finds `program` in the absolute directories of `search_path` (a PATH).
-pub fn find_in_path(program: &str, search_path: Option<&OsStr>) -> Option<PathBuf> {
-    let directories = search_path.map(std::env::split_paths);
-    let directories = directories.into_iter().flatten();
-    first_executable(program, directories.filter(|path| path.is_absolute()))
-}
-
-fn first_executable(
-    program: &str,
-    directories: impl IntoIterator<Item = PathBuf>,
-) -> Option<PathBuf> {
-    directories
-        .into_iter()
-        .map(|directory| directory.join(program))
-        .find(|candidate| is_executable(candidate))
-}
-
-/// A program that the user named: checked like a found one, unless it is a bare name for PATH.
-///
-/// # Errors
-/// [`Error::Tool`] when there is no such program.
-pub fn given(path: &Path) -> Result<PathBuf> {
-    let is_bare_name = path.components().count() == 1 && path.is_relative();
-    if is_bare_name || is_executable(path) {
-        return Ok(path.to_owned());
-    }
-    Err(Error::Tool(format!(
-        "{}: expected a program, found {}",
-        path.display(),
-        if path.exists() {
-            "something that cannot be executed"
-        } else {
-            "nothing there"
-        }
-    )))
-}
-
-fn is_executable(path: &Path) -> bool {
-    use rustix::fs::{Access, access};
-    path.is_file() && access(path, Access::EXEC_OK).is_ok()
-}
+pub use find::{find, find_in_path, given};
+pub use open_file::path_of_open_file;
 
 /// What a program left behind when it ended by itself.
 #[derive(Debug)]
@@ -326,50 +267,6 @@ fn quote(word: &OsStr) -> String {
         return text.into_owned();
     }
     format!("'{}'", text.replace('\'', "'\\''"))
-}
-
-/// A path at which a child process can open a file this process has open, named or not.
-///
-/// # Errors
-/// [`Error::Io`] where `/proc` is absent or shows the processes of another PID namespace: the path
-/// would lead to a stranger's file.
-pub fn path_of_open_file(file: &std::fs::File) -> Result<OsString> {
-    use std::os::fd::AsRawFd;
-    use std::os::unix::fs::MetadataExt;
-    expect_shown_files()?;
-    let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
-    let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
-    let own = file.metadata().map(identity);
-    match (std::fs::metadata(&path).map(identity), own) {
-        (Ok(found), Ok(own)) if found == own => Ok(path.into()),
-        (Err(error), _) | (_, Err(error)) => Err(Error::io(
-            format!("cannot hand an open file to another program as {path}"),
-            error,
-        )),
-        _ => Err(Error::io(
-            format!("cannot hand an open file to another program as {path}"),
-            std::io::Error::other(
-                "/proc shows another PID namespace (mount -t proc proc /proc gives it its own)",
-            ),
-        )),
-    }
-}
-
-/// The kernel hides the open files of a process whose own program its user may not read.
-fn expect_shown_files() -> Result<()> {
-    use rustix::process::{DumpableBehavior, dumpable_behavior, geteuid};
-    if geteuid().is_root() || dumpable_behavior().is_ok_and(|how| how == DumpableBehavior::Dumpable)
-    {
-        return Ok(());
-    }
-    Err(Error::io(
-        "cannot hand an open file to another program",
-        std::io::Error::new(
-            std::io::ErrorKind::PermissionDenied,
-            "the kernel hides this process's files, as where its program may be run and not read \
-             (`chmod a+r` of the layerpress program, and no mode such as 0711, helps)",
-        ),
-    ))
 }
 
 #[cfg(test)]

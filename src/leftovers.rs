@@ -1,34 +1,60 @@
-//! What must not outlive the process: named partial files and running children.
+//! What must not outlive the process: named partial files and running children. And what must:
+//! outputs that have their names.
 //!
 //! Almost everything temporary is an unnamed file and needs none of this. What has a name, for
 //! the moment before it is renamed or on filesystems without unnamed files, is registered here, so
 //! that a signal handler thread can remove it while other threads are blocked anywhere.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
 static LEFTOVERS: Mutex<Vec<Leftover>> = Mutex::new(Vec::new());
 
-/// Whether an output has its name. Locked while it gets it.
-static COMMITTED: Mutex<bool> = Mutex::new(false);
+/// Locked while an output gets its name.
+static OUTPUTS: Mutex<Outputs> = Mutex::new(Outputs {
+    making: Vec::new(),
+    named: Vec::new(),
+});
 
-#[derive(Debug, PartialEq, Eq)]
-enum Leftover {
-    File(PathBuf),
-    /// A process group by its leader.
-    Children(Pid),
+/// Tells leftovers apart, and outputs.
+static COUNTER: AtomicU64 = AtomicU64::new(0);
+
+/// How something ends that is left over.
+struct Leftover {
+    number: u64,
+    end: Box<dyn FnOnce() + Send>,
 }
 
 /// Keeps a leftover registered; dropping it takes it off the list and touches nothing else.
 #[derive(Debug)]
-pub struct Registration(Option<Leftover>);
+pub struct Registration(u64);
+
+/// Makes what must not be left and registers how it ends, in one go: no [`clean_up`] comes in
+/// between. Neither may register anything.
+///
+/// # Errors
+/// Those of `make`; nothing is registered then.
+pub fn make<T, E, End: FnOnce() + Send + 'static>(
+    make: impl FnOnce() -> Result<(T, End), E>,
+) -> Result<(T, Registration), E> {
+    let mut leftovers = lock(&LEFTOVERS);
+    let (made, end) = make()?;
+    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let end = Box::new(end);
+    leftovers.push(Leftover { number, end });
+    Ok((made, Registration(number)))
+}
 
 /// Registers a file that [`clean_up`] removes.
 pub fn register_file(path: &Path) -> Registration {
-    lock(&LEFTOVERS).push(Leftover::File(path.to_owned()));
-    Registration(Some(Leftover::File(path.to_owned())))
+    let path = path.to_owned();
+    let remove = move || drop(std::fs::remove_file(path));
+    let Ok(((), registration)) = make(|| Ok::<_, Infallible>(((), remove)));
+    registration
 }
 
 /// Does what must not be cut in two by a [`clean_up`], such as making a file and taking its name
@@ -38,9 +64,9 @@ pub fn undisturbed<T>(deed: impl FnOnce() -> T) -> T {
     deed()
 }
 
-/// Starts a child process and registers it in one go: no [`clean_up`] comes in between. The child
-/// must lead a process group of its own, which [`clean_up`] kills, so that a wrapper script does
-/// not leave the program it wraps behind. `start` gives the child and its process number.
+/// Starts a child process that [`clean_up`] kills. The child must lead a process group of its own,
+/// all of which is killed, so that a wrapper script does not leave the program it wraps behind.
+/// `start` gives the child and its process number.
 ///
 /// Drop the registration before the child is waited for, never after: its number may be another
 /// process's by then.
@@ -50,52 +76,89 @@ pub fn undisturbed<T>(deed: impl FnOnce() -> T) -> T {
 pub fn start_child<T, E>(
     start: impl FnOnce() -> Result<(T, u32), E>,
 ) -> Result<(T, Registration), E> {
-    let mut leftovers = lock(&LEFTOVERS);
-    let (child, id) = start()?;
-    let leader = i32::try_from(id).ok().and_then(Pid::from_raw);
-    leftovers.extend(leader.map(Leftover::Children));
-    Ok((child, Registration(leader.map(Leftover::Children))))
+    make(|| {
+        let (child, id) = start()?;
+        let leader = i32::try_from(id).ok().and_then(Pid::from_raw);
+        let kill = move || {
+            if let Some(leader) = leader {
+                let _ = kill_process_group(leader, Signal::KILL);
+            }
+        };
+        Ok((child, kill))
+    })
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
         let mut leftovers = lock(&LEFTOVERS);
-        if let Some(own) = &self.0
-            && let Some(index) = leftovers.iter().position(|other| other == own)
-        {
+        if let Some(index) = leftovers.iter().position(|other| other.number == self.0) {
             leftovers.swap_remove(index);
         }
     }
 }
 
-/// Gives an output its name, or all of several outputs theirs: `name` runs wholly before a
-/// [`clean_up`] or not at all.
+/// This process's outputs.
+#[derive(Debug, Default)]
+pub struct Outputs {
+    making: Vec<(u64, PathBuf)>,
+    /// Those that have got their names, in that order.
+    pub named: Vec<PathBuf>,
+}
+
+impl Outputs {
+    /// How many are still being made.
+    pub fn unfinished(&self) -> usize {
+        self.making.len()
+    }
+}
+
+/// An output being made, until it has its name or is given up.
+#[derive(Debug)]
+pub struct Making(u64);
+
+/// Begins an output that [`commit`] will name.
+pub fn begin(output: &Path) -> Making {
+    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+    lock(&OUTPUTS).making.push((number, output.to_owned()));
+    Making(number)
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        let is_other = |(number, _): &(u64, PathBuf)| *number != self.0;
+        lock(&OUTPUTS).making.retain(is_other);
+    }
+}
+
+/// Gives `output` its name, and what belongs to it theirs: `name` runs wholly before a
+/// [`clean_up`] or not at all. No two run at the same time.
 ///
 /// # Errors
 /// Those of `name`; it has taken back what it did then.
-pub fn commit<T, E>(name: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-    let mut committed = lock(&COMMITTED);
+pub fn commit<T, E>(output: &Path, name: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    let mut outputs = lock(&OUTPUTS);
     let named = name()?;
-    *committed = true;
+    let own = |(_, path): &(u64, PathBuf)| path == output;
+    if let Some(index) = outputs.making.iter().position(own) {
+        outputs.making.swap_remove(index);
+    }
+    outputs.named.push(output.to_owned());
     Ok(named)
 }
 
-/// Removes the registered files and kills the registered children; says whether this process has
-/// an output that has got its name already. Both lists stay locked afterwards, so that nothing new
-/// can be registered nor named: the caller is expected to end the process.
-pub fn clean_up() -> bool {
-    let committed = lock(&COMMITTED);
+/// Ends everything that is registered; says which outputs this process has named and which not.
+/// Both lists stay locked afterwards, so that nothing new can be registered nor named: the caller is
+/// expected to end the process.
+pub fn clean_up() -> Outputs {
+    let mut outputs = lock(&OUTPUTS);
     let mut leftovers = lock(&LEFTOVERS);
     for leftover in leftovers.drain(..) {
         // Best effort: there is nobody left to tell.
-        match leftover {
-            Leftover::File(path) => drop(std::fs::remove_file(path)),
-            Leftover::Children(leader) => drop(kill_process_group(leader, Signal::KILL)),
-        }
+        (leftover.end)();
     }
-    let any = *committed;
-    std::mem::forget((committed, leftovers));
-    any
+    let found = std::mem::take(&mut *outputs);
+    std::mem::forget((outputs, leftovers));
+    found
 }
 
 fn lock<T>(list: &'static Mutex<T>) -> MutexGuard<'static, T> {

@@ -37,7 +37,7 @@ use hidden_name::HiddenName;
 /// A file in the making, to be called `output`.
 #[derive(Debug)]
 pub struct PartialFile {
-    file: File,
+    file: Arc<File>,
     output: PathBuf,
     directory: Arc<Directory>,
     /// Its name in the directory.
@@ -57,7 +57,7 @@ impl PartialFile {
         let (directory, last_name) = place_of(output)?;
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         let file = match openat(&directory.fd, ".", flags, Mode::from_raw_mode(0o666)) {
-            Ok(fd) => File::from(fd),
+            Ok(fd) => Arc::new(File::from(fd)),
             // What filesystems and kernels without unnamed files answer.
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
                 return Self::create_hidden(output);

@@ -162,7 +162,7 @@ fn damaged(original: &[u8], damages: &[Damage]) -> Vec<u8> {
 /// Everything that is promised about a layer that was read.
 fn check_promises(layers: &Verified) {
     let tar = &layers.contents.tars[0];
-    for entry in &layers.changesets[0].entries {
+    for entry in layers.changesets[0].entries.iter() {
         assert!(!entry.path.is_empty() && !entry.path.contains(&0));
         assert!(entry.mode <= 0o7777 && entry.mtime.nanoseconds < 1_000_000_000);
         assert!(

@@ -15,7 +15,7 @@ use crate::leftovers;
 const TIME_TO_END: Duration = Duration::from_secs(1);
 
 /// Starts the thread that waits for a signal, cleans up and ends the process with 128 + its
-/// number, as a shell reports it. A signal that comes when the output has its name already is late:
+/// number, as a shell reports it. A signal that comes when every output has its name already is late:
 /// the process ends as if there had been none, unless it does not end.
 ///
 /// Signals that are ignored from the start stay ignored: SIGHUP under nohup, SIGINT in the
@@ -40,13 +40,19 @@ pub fn handle(voice: Voice) -> io::Result<()> {
                 let Some(_ending) = hold::take(signal) else {
                     continue;
                 };
-                let has_output = leftovers::clean_up();
-                let outcome = if has_output {
-                    std::thread::sleep(TIME_TO_END);
-                    "the output was complete already"
-                } else {
-                    "nothing is left behind"
+                let outputs = leftovers::clean_up();
+                let outcome = match (outputs.named.len(), outputs.unfinished()) {
+                    (0, _) => "nothing is left behind".to_owned(),
+                    (1, 0) => "the output was complete already".to_owned(),
+                    (named, 0) => format!("all {named} outputs were complete already"),
+                    (named, unfinished) => format!(
+                        "{named} of {} outputs were complete already and nothing else is left behind",
+                        named + unfinished
+                    ),
                 };
+                if !outputs.named.is_empty() && outputs.unfinished() == 0 {
+                    std::thread::sleep(TIME_TO_END);
+                }
                 let code = 128 + signal;
                 tell::restore_terminal();
                 voice.error(&format!("interrupted; {outcome}"), code);

@@ -6,6 +6,8 @@ mod sidecar;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
+pub use sidecar::Sidecar;
+
 use crate::command::Program;
 use crate::error::{Error, Result};
 use crate::ext::check::{self, fsck};
@@ -144,22 +146,18 @@ pub fn finish(
         file_bytes: metadata.len(),
         host_bytes: std::os::unix::fs::MetadataExt::blocks(&metadata) * 512,
     };
-    let sidecar = finished
-        .sha256
-        .as_ref()
-        .map(|sha256| sidecar::prepare(&finished.path, sha256))
-        .transpose()?;
+    let sidecars = options.sidecars(&finished.path);
+    let prepared = sidecars.iter().map(|sidecar| sidecar.prepare(&finished));
+    // The filesystem last: an earlier output stays whole unless everything is in place.
+    let files: Vec<_> = prepared.chain([Ok(partial)]).collect::<Result<_>>()?;
     if options.sync {
-        for file in sidecar.iter().chain([&partial]) {
+        for file in &files {
             file.file()
                 .sync_all()
                 .map_err(|error| Error::path("write", file.output(), error))?;
         }
     }
-    if !options.sha256 {
-        sidecar::note_earlier(&finished.path, reporter);
-    }
-    // The sidecar first: an earlier output stays whole unless everything is in place.
-    persist_together(sidecar.into_iter().chain([partial]).collect())?;
+    persist_together(files)?;
+    sidecar::note_earlier(&finished.path, &sidecars, reporter);
     Ok(finished)
 }

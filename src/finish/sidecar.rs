@@ -1,46 +1,86 @@
-//! `OUTPUT.sha256`, as `sha256sum --check` reads it.
+//! Files beside the filesystem that tell of it.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use super::{FinishOptions, FinishedFilesystem};
 use crate::error::{Error, Result, escape_path};
 use crate::oci::Digest;
 use crate::partial_file::PartialFile;
 use crate::progress::Reporter;
 
-/// Writes the line for `output`, under its own name in its own directory, not yet named.
-///
-/// # Errors
-/// [`Error::Io`].
-pub fn prepare(output: &Path, sha256: &Digest) -> Result<PartialFile> {
-    let path = path_for(output);
-    let partial = PartialFile::create(&path)?;
-    let name = output.file_name().unwrap_or_default().as_bytes();
-    partial
-        .file()
-        .write_all_at(&line(sha256.digest(), name), 0)
-        .map_err(|error| Error::path("write", &path, error))?;
-    Ok(partial)
+/// A file that is written for a filesystem and gets its name together with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sidecar {
+    path: PathBuf,
+    form: Form,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// `OUTPUT.sha256`, as `sha256sum --check` reads it.
+    Sha256,
+}
+
+impl FinishOptions {
+    /// What is written for `output`, in the order in which it is named.
+    pub fn sidecars(&self, output: &Path) -> Vec<Sidecar> {
+        let sha256 = self.sha256.then(|| Sidecar::sha256(output));
+        sha256.into_iter().collect()
+    }
+}
+
+impl Sidecar {
+    fn sha256(output: &Path) -> Self {
+        let mut path = OsString::from(output);
+        path.push(".sha256");
+        Self {
+            path: path.into(),
+            form: Form::Sha256,
+        }
+    }
+
+    /// Where it goes, which need not be where the filesystem goes.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes it, not yet named.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(super) fn prepare(&self, made: &FinishedFilesystem) -> Result<PartialFile> {
+        let content = match self.form {
+            Form::Sha256 => sha256_line(made.sha256.as_ref(), &made.path)?,
+        };
+        let partial = PartialFile::create(&self.path)?;
+        partial
+            .file()
+            .write_all_at(&content, 0)
+            .map_err(|error| Error::path("write", &self.path, error))?;
+        Ok(partial)
+    }
 }
 
 /// Says that a sidecar which is there is not renewed. It is left: it may be what the output is to be
 /// held against.
-pub fn note_earlier(output: &Path, reporter: &dyn Reporter) {
-    let path = path_for(output);
-    if std::fs::symlink_metadata(&path).is_ok() {
+pub(super) fn note_earlier(output: &Path, renewed: &[Sidecar], reporter: &dyn Reporter) {
+    let sha256 = Sidecar::sha256(output);
+    if !renewed.contains(&sha256) && std::fs::symlink_metadata(&sha256.path).is_ok() {
         reporter.note(&format!(
             "{} was there before and is left as it is (--sha256 renews it)",
-            escape_path(path.as_os_str().as_bytes())
+            escape_path(sha256.path.as_os_str().as_bytes())
         ));
     }
 }
 
-fn path_for(output: &Path) -> PathBuf {
-    let mut path = OsString::from(output);
-    path.push(".sha256");
-    path.into()
+/// The line for `output` under its own name, as from its own directory.
+fn sha256_line(sha256: Option<&Digest>, output: &Path) -> Result<Vec<u8>> {
+    let sha256 = sha256.ok_or_else(|| Error::Mismatch("the output was not hashed".to_owned()))?;
+    let name = output.file_name().unwrap_or_default();
+    Ok(line(sha256.digest(), name.as_bytes()))
 }
 
 /// sha256sum marks a line whose name it had to escape with a backslash.
@@ -76,10 +116,14 @@ mod tests {
                 .stdout;
             let hash = String::from_utf8_lossy(&hash);
             let hex = hash.trim_start_matches('\\').get(..64).unwrap();
-            prepare(&output, &format!("sha256:{hex}").parse().unwrap())
-                .unwrap()
-                .persist()
-                .unwrap();
+            let made = FinishedFilesystem {
+                path: output.clone(),
+                sha256: Some(format!("sha256:{hex}").parse().unwrap()),
+                file_bytes: 7,
+                host_bytes: 0,
+            };
+            let sidecar = Sidecar::sha256(&output);
+            sidecar.prepare(&made).unwrap().persist().unwrap();
             let check = |expected: bool| {
                 let status = Command::new("sha256sum")
                     .args(["--check", "--status", "--strict"])

@@ -103,7 +103,7 @@ impl BlobReader<'_> {
                     tar_bytes: self.budget.tar_bytes(),
                     entry_count: entries.len() as u64,
                 },
-                entries,
+                entries: entries.into(),
                 whiteouts: blob.whiteouts,
             },
             tar,

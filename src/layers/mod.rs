@@ -15,6 +15,8 @@ mod windows;
 pub use read::{ReadOptions, read};
 pub use verifying::{GivingBack, Verifying};
 
+use std::sync::Arc;
+
 use crate::compression::Compression;
 use crate::error::Result;
 use crate::oci::{DiffId, Digest};
@@ -25,7 +27,8 @@ pub use crate::tar::{Device, Entry, EntryKind, Xattr};
 use crate::warnings::Warnings;
 
 /// The layers of one image, base first; what they say holds once [`Verifying::finish`] has said so.
-#[derive(Debug)]
+/// A clone is the same layers for one more tree.
+#[derive(Debug, Clone)]
 pub struct Layers {
     /// What each layer's tar says.
     pub changesets: Vec<Changeset>,
@@ -37,13 +40,14 @@ pub struct Layers {
     pub verifying: Verifying,
 }
 
-/// One layer's tar, indexed.
-#[derive(Debug)]
+/// One layer's tar, indexed. A clone shares the entries: a layer is read once for as many trees as are
+/// made of it.
+#[derive(Debug, Clone)]
 pub struct Changeset {
     /// What is known of the layer as a whole.
     pub layer: LayerSummary,
     /// Its entries in the order of the tar.
-    pub entries: Vec<Entry>,
+    pub entries: Arc<Vec<Entry>>,
     /// Whether `.wh.` names delete (a layer) or are names like any other (a flat root filesystem).
     pub whiteouts: bool,
 }
@@ -78,11 +82,19 @@ pub fn unread_tar_bytes(layer: &LayerBlob) -> Result<Option<u64>> {
     Ok(is_plain.then_some(stored.length_bytes))
 }
 
-/// Random access to the uncompressed tar of every layer.
-#[derive(Debug)]
+/// Random access to the uncompressed tar of every layer. Each clone is another reader, and only the
+/// last one that is left [gives back](GivingBack) what it has read.
+#[derive(Debug, Clone)]
 pub struct Contents {
     /// By layer index: a region of an uncompressed archive, or a spool.
-    pub tars: Vec<FileRegion>,
+    pub tars: Arc<[FileRegion]>,
+}
+
+impl Contents {
+    /// Whether nobody else reads them, nor can begin to.
+    fn has_one_reader(&self) -> bool {
+        Arc::strong_count(&self.tars) == 1
+    }
 }
 
 /// How errors and progress call a layer: its position, counted from the base layer as 1, and the

@@ -206,7 +206,7 @@ impl Queue<'_> {
         }
         Ok(Layers {
             changesets,
-            contents: Contents { tars },
+            contents: Contents { tars: tars.into() },
             warnings,
             verifying: self.verifying,
         })

@@ -11,7 +11,7 @@ mod giving_back;
 mod tests;
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use board::Board;
@@ -19,18 +19,23 @@ pub(super) use board::{Check, Which};
 pub use giving_back::GivingBack;
 use rustix::process::setpriority_process;
 
+use super::Contents;
 use crate::error::{Error, Result};
 
 /// How far the threads stand back behind others: while layers are decompressed, who waits for that
 /// has more to do afterwards than who waits for hashes.
 const NICE: i32 = 5;
 
-/// All layers' bytes on their way to being held against what the image says of them.
-#[derive(Debug)]
+/// All layers' bytes on their way to being held against what the image says of them. A clone is for
+/// one more who has to know; the work is done once.
+#[derive(Debug, Clone)]
 #[must_use = "layers are not verified until this is finished"]
-pub struct Verifying {
+pub struct Verifying(Arc<Work>);
+
+#[derive(Debug)]
+struct Work {
     board: Arc<Board>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     image: String,
     /// How errors call each layer.
     labels: Vec<String>,
@@ -81,38 +86,38 @@ impl Verifying {
         // to be had is the last that is asked for.
         let useful = jobs.get().min(labels.len() * 2);
         let threads = (1..useful).map_while(thread).collect();
-        Self {
+        Self(Arc::new(Work {
             board,
-            threads,
+            threads: Mutex::new(threads),
             image: image.to_owned(),
             labels,
-        }
+        }))
     }
 
     /// Hashes bytes that are all there.
     pub(super) fn add(&self, check: Check) {
-        self.board.push_whole(check);
+        self.0.board.push_whole(check);
     }
 
     /// Hashes bytes as they come.
     pub(super) fn add_growing(&self, check: Check) -> Growing {
         Growing {
-            index: self.board.push_growing(check),
-            board: Arc::clone(&self.board),
+            index: self.0.board.push_growing(check),
+            board: Arc::clone(&self.0.board),
         }
     }
 
     /// Begins to give back what the work directory holds of the layers, behind who reads it for the
     /// last time and tells [`GivingBack`].
-    pub fn giving_back(&self) -> GivingBack {
-        let spools = self.board.spools(self.labels.len());
-        GivingBack::start(Arc::clone(&self.board), spools)
+    pub fn giving_back<'a>(&self, contents: &'a Contents) -> GivingBack<'a> {
+        let spools = self.0.board.spools(self.0.labels.len());
+        GivingBack::start(Arc::clone(&self.0.board), spools, contents)
     }
 
     /// Gives up what is above a layer that failed. Its stored bytes still count: damaged ones are
     /// better called so than by what they happened to break.
     pub(super) fn give_up_above(&self, layer: usize) {
-        self.board.give_up_above(layer);
+        self.0.board.give_up_above(layer);
     }
 
     /// Passes on what a later step says of the layers. Where that is an error, it may come of
@@ -137,25 +142,32 @@ impl Verifying {
     /// # Errors
     /// Of the lowest layer that has one: [`Error::BadImage`] with both digests where one differs,
     /// [`Error::Io`] where bytes cannot be read again.
-    pub fn finish(mut self) -> Result<()> {
-        self.board.close();
-        self.board.work();
-        for thread in self.threads.drain(..) {
+    pub fn finish(self) -> Result<()> {
+        let work = &*self.0;
+        work.board.close();
+        work.board.work();
+        for thread in work.take_threads() {
             if let Err(panic) = thread.join() {
                 std::panic::resume_unwind(panic);
             }
         }
-        for (layer, outcome) in self.board.outcomes() {
-            outcome.map_err(|error| error.in_layer(&self.labels[layer]).in_image(&self.image))?;
-        }
-        Ok(())
+        let Some((layer, error)) = work.board.first_error() else {
+            return Ok(());
+        };
+        Err(error.in_layer(&work.labels[layer]).in_image(&work.image))
     }
 }
 
-impl Drop for Verifying {
+impl Work {
+    fn take_threads(&self) -> Vec<JoinHandle<()>> {
+        std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Work {
     fn drop(&mut self) {
         self.board.stop();
-        for thread in self.threads.drain(..) {
+        for thread in self.take_threads() {
             // Only on the way out of an error, or after a panic.
             let _ = thread.join();
         }

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat, openat, statat, unlinkat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat, fstat, openat, statat, unlinkat};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
@@ -42,17 +42,16 @@ impl Directory {
     }
 
     /// Whether `name` is a name of `file`.
-    #[allow(
-        clippy::unnecessary_cast,
-        reason = "the fields' types are the machine's"
-    )]
     pub fn has(&self, name: &OsStr, file: &File) -> bool {
         match (self.stat(name), file.metadata()) {
-            (Ok(stat), Ok(metadata)) => {
-                (stat.st_dev as u64, stat.st_ino as u64) == (metadata.dev(), metadata.ino())
-            }
+            (Ok(stat), Ok(metadata)) => identity(&stat) == (metadata.dev(), metadata.ino()),
             _ => false,
         }
+    }
+
+    /// The same for one directory, however it was opened.
+    pub fn identity(&self) -> Option<(u64, u64)> {
+        fstat(&self.fd).ok().as_ref().map(identity)
     }
 
     /// Opens a file in it for reading: a link is not followed, a FIFO not waited for.
@@ -82,4 +81,12 @@ impl Directory {
         }
         None
     }
+}
+
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the fields' types are the machine's"
+)]
+fn identity(stat: &Stat) -> (u64, u64) {
+    (stat.st_dev as u64, stat.st_ino as u64)
 }

@@ -3,7 +3,6 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, TryLockError};
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -28,27 +27,36 @@ const END: &str = ".partial";
 /// A hidden name of an open file.
 #[derive(Debug)]
 pub(super) struct HiddenName {
+    name: Arc<Name>,
+    _registration: Registration,
+}
+
+/// What a signal takes away, too: by the directory that is open, and only while it is this file's.
+#[derive(Debug)]
+struct Name {
     directory: Arc<Directory>,
     name: OsString,
-    file: File,
-    _registration: Registration,
+    file: Arc<File>,
+}
+
+impl Name {
+    fn remove(&self) {
+        self.directory.remove(&self.name, &self.file);
+    }
 }
 
 impl HiddenName {
     /// Makes a file with a hidden name for `output`, and locks it as being in use; says whether
     /// there are locks.
-    pub fn create(directory: &Arc<Directory>, output: &OsStr) -> Result<(File, Self, bool)> {
+    pub fn create(directory: &Arc<Directory>, output: &OsStr) -> Result<(Arc<File>, Self, bool)> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(0o666);
+        let make = |name: &OsStr| openat(&directory.fd, name, flags, mode);
         for _ in 0..ATTEMPTS {
-            let make = |name: &OsStr| openat(&directory.fd, name, flags, mode).map(File::from);
-            let (file, name, _registration) = take(directory, output, make)?;
-            let hidden = Self {
-                directory: Arc::clone(directory),
-                name,
-                file: copy(&file, &directory.path)?,
-                _registration,
-            };
+            let hidden = Self::take(directory, output, |name| {
+                make(name).map(|fd| Arc::new(File::from(fd)))
+            })?;
+            let file = Arc::clone(&hidden.name.file);
             let has_locks = match file.try_lock() {
                 Ok(()) => true,
                 // Another process thinks it left over, or means to hold us up.
@@ -56,7 +64,7 @@ impl HiddenName {
                 Err(TryLockError::Error(_)) => false,
             };
             // One that thought so before it was locked has removed it.
-            if directory.has(&hidden.name, &file) {
+            if directory.has(hidden.name(), &file) {
                 return Ok((file, hidden, has_locks));
             }
         }
@@ -68,69 +76,74 @@ impl HiddenName {
     pub fn link(
         directory: &Arc<Directory>,
         output: &OsStr,
-        file: &File,
+        file: &Arc<File>,
         link: impl Fn(&OsStr) -> Result<(), Errno>,
     ) -> Result<Self> {
-        let ((), name, _registration) = take(directory, output, link)?;
-        Ok(Self {
-            directory: Arc::clone(directory),
-            name,
-            file: copy(file, &directory.path)?,
-            _registration,
-        })
+        let create = |name: &OsStr| link(name).map(|()| Arc::clone(file));
+        Self::take(directory, output, create)
+    }
+
+    /// Takes a name beside `output` by `create`, which must fail where it is taken: by a process of
+    /// the same number in another container, or left by one that was killed.
+    fn take(
+        directory: &Arc<Directory>,
+        output: &OsStr,
+        create: impl Fn(&OsStr) -> Result<Arc<File>, Errno>,
+    ) -> Result<Self> {
+        loop {
+            let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+            let start = start(output);
+            let name = OsString::from(format!("{start}{}-{count}{END}", std::process::id()));
+            let path = directory.path.join(&name);
+            let made = leftovers::make(|| {
+                let file = create(&name)?;
+                let directory = Arc::clone(directory);
+                let name = Arc::new(Name {
+                    directory,
+                    name,
+                    file,
+                });
+                let left = Arc::clone(&name);
+                Ok((name, move || left.remove()))
+            });
+            match made {
+                Ok((name, _registration)) => {
+                    return Ok(Self {
+                        name,
+                        _registration,
+                    });
+                }
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(Error::path("create", &path, error.into())),
+            }
+        }
     }
 
     /// What it is.
     pub fn name(&self) -> &OsStr {
-        &self.name
+        &self.name.name
     }
 
     /// Expects that it has not become another file's name.
     pub fn expect_of(&self, file: &File) -> Result<()> {
-        if self.directory.has(&self.name, file) {
+        if self.name.directory.has(self.name(), file) {
             return Ok(());
         }
-        let path = self.directory.path.join(&self.name);
+        let path = self.name.directory.path.join(self.name());
         Err(Error::path("rename", &path, io::Error::other(TAKEN)))
     }
 
     /// Makes it the name `to` in the same directory.
     pub fn rename(self, to: &OsStr) -> Result<(), Errno> {
-        let fd = &self.directory.fd;
-        renameat(fd, &self.name, fd, to)
+        let fd = &self.name.directory.fd;
+        renameat(fd, self.name(), fd, to)
     }
 }
 
 impl Drop for HiddenName {
     fn drop(&mut self) {
         // Either it was renamed and is gone, or nobody wants it. What others put in its place is theirs.
-        self.directory.remove(&self.name, &self.file);
-    }
-}
-
-fn copy(file: &File, directory: &Path) -> Result<File> {
-    file.try_clone()
-        .map_err(|error| Error::path("create a file in", directory, error))
-}
-
-/// Takes a name beside `output` by `create`, which must fail where it is taken: by a process of
-/// the same number in another container, or left by one that was killed.
-fn take<T>(
-    directory: &Directory,
-    output: &OsStr,
-    create: impl Fn(&OsStr) -> Result<T, Errno>,
-) -> Result<(T, OsString, Registration)> {
-    loop {
-        let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let start = start(output);
-        let name = OsString::from(format!("{start}{}-{count}{END}", std::process::id()));
-        let path = directory.path.join(&name);
-        let registration = leftovers::register_file(&path);
-        match create(&name) {
-            Ok(made) => return Ok((made, name, registration)),
-            Err(Errno::EXIST) => {}
-            Err(error) => return Err(Error::path("create", &path, error.into())),
-        }
+        self.name.remove();
     }
 }
 

@@ -1,5 +1,6 @@
 //! Several files that get their names at once, or none of them.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::sync::Arc;
@@ -12,18 +13,25 @@ use super::hidden_name::HiddenName;
 use crate::error::Result;
 use crate::leftovers;
 
-/// Gives files that belong together their names, the last one at last: as long as it has not got
-/// its own, an earlier one of that name is what counts, and the others are taken back. They are in
-/// one directory.
+/// Gives files that belong together their names in this order, the output at last: as long as it
+/// has not got its own, an earlier one of that name is what counts, and the others are taken back,
+/// the last one first.
 ///
 /// No two processes do this in one directory at the same time, where it can be locked: of two that
-/// make the same outputs, one's all come after the other's.
+/// make the same outputs, one's all come after the other's. Nothing is written any more by then, so
+/// that a full disk only matters where a directory has to grow, and that is an error which is taken
+/// back. What is killed between two names, by a SIGKILL or a loss of power, takes back nothing: it
+/// leaves the new ones of some files beside the earlier output, and a checksum among them then does
+/// not match. The next build to the same output mends that.
 ///
 /// # Errors
 /// Those of [`PartialFile::persist`]; the files are gone then, and what they replaced is back.
 pub fn persist_together(files: Vec<PartialFile>) -> Result<()> {
-    let lock = files.first().and_then(|file| file.directory.lock());
-    let done = leftovers::commit(|| {
+    let Some(output) = files.last().map(|file| file.output.clone()) else {
+        return Ok(());
+    };
+    let locks = lock_directories(&files);
+    let done = leftovers::commit(&output, || {
         let mut named: Vec<Named> = Vec::new();
         let count = files.len();
         for (index, mut file) in files.into_iter().enumerate() {
@@ -39,8 +47,18 @@ pub fn persist_together(files: Vec<PartialFile>) -> Result<()> {
         }
         Ok(())
     });
-    drop(lock);
+    drop(locks);
     done
+}
+
+/// Locks each directory that there is, all processes in the same order.
+fn lock_directories(files: &[PartialFile]) -> Vec<File> {
+    let directories = files.iter().map(|file| &file.directory);
+    let each: BTreeMap<_, _> = directories
+        .filter_map(|directory| Some((directory.identity()?, directory)))
+        .collect();
+    let locks = each.values().map(|directory| directory.lock());
+    locks.flatten().collect()
 }
 
 /// A file that has its name, and what had it before.
@@ -67,7 +85,7 @@ impl Named {
 
 /// A file that is about to be replaced, under another name for a moment.
 struct Earlier {
-    file: File,
+    file: Arc<File>,
     hidden: HiddenName,
 }
 
@@ -77,7 +95,7 @@ impl Earlier {
     fn keep(file: &PartialFile) -> Option<Self> {
         let directory: &Arc<Directory> = &file.directory;
         let name: &OsString = &file.last_name;
-        let earlier = directory.open_file(name).ok()?;
+        let earlier = Arc::new(directory.open_file(name).ok()?);
         // Else another build might think it left over.
         let _ = earlier.try_lock();
         let link =

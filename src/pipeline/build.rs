@@ -1,14 +1,17 @@
 //! An image pressed into a filesystem: the steps in their order.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::flatten::Flattened;
-use super::plan::{Planned, planning};
+use super::plan::Planned;
+use super::reading::{Reading, read};
 use super::request::{FilesystemRequest, ImageRequest, OutputRequest};
 use crate::error::Result;
-use crate::finish::{FinishedFilesystem, MadeFrom, finish};
+use crate::finish::{FinishOptions, FinishedFilesystem, MadeFrom, Sidecar, finish};
 use crate::host_space;
-use crate::layers::{GivingBack, Verifying};
+use crate::layers::{Contents, GivingBack, Verifying};
+use crate::leftovers::{self, Making};
 use crate::ext::format::{Tools, format};
 use crate::partial_file::PartialFile;
 use crate::ext::plan::Plan;
@@ -24,7 +27,7 @@ use crate::warnings::Warnings;
 #[derive(Debug)]
 pub struct Built {
     /// The image.
-    pub image: Image,
+    pub image: Arc<Image>,
     /// What it shows.
     pub tree: Tree,
     /// What was planned.
@@ -45,52 +48,104 @@ pub fn build(
     output: &OutputRequest,
     reporter: &dyn Reporter,
 ) -> Result<Built> {
-    // Better told now than after the image has been read.
-    drop(PartialFile::create(&output.path)?);
-    refuse_own_input(&image.reference, &output.path)?;
-    let tools = Tools::find(
-        &output.tools,
-        output.finish.fsck,
-        output.finish.verify,
-        reporter,
-    )?;
+    let ready = Ready::new(&image.reference, filesystem, output, reporter)?;
     let image = image.clone().with_held_against(output.path.clone());
-    let (Planned { flattened, plan }, verifying) = planning(&image, filesystem, reporter)?;
-    let Flattened { tree, contents, .. } = &flattened;
-    if let Some(note) = &plan.sized.note {
-        reporter.note(note);
-    }
-    let empty = format(&plan, &tools, &output.path, reporter)?;
-    // To verify the result, the contents are read again.
-    let mut giving_back = (!output.finish.verify).then(|| giving_back(tree, &verifying));
-    let mut taken = |file: &ContentRef| {
-        if let Some(giving_back) = &mut giving_back {
-            giving_back.taken(file.layer as usize, &file.content);
-        }
-    };
-    let needed = ByteSize(plan.demand.blocks() * BLOCK_SIZE);
-    let explained = |error| host_space::explained(error, &output.path, Some(needed));
-    let populated =
-        populate(empty, &plan, tree, contents, &mut taken, reporter).map_err(explained)?;
-    let made_from = MadeFrom {
-        plan: &plan,
-        tree,
-        contents,
-        verifying,
-    };
-    let filesystem =
-        finish(populated, made_from, &tools, output.finish, reporter).map_err(explained)?;
-    Ok(Built {
-        image: flattened.image,
-        tree: flattened.tree,
-        plan,
-        warnings: flattened.warnings,
-        filesystem,
-    })
+    read(&image, reporter)?.press(filesystem, output, &ready, reporter)
 }
 
-fn giving_back(tree: &Tree, verifying: &Verifying) -> GivingBack {
-    let mut giving_back = verifying.giving_back();
+impl Reading {
+    /// Presses what was read into a filesystem.
+    ///
+    /// # Errors
+    /// See [`crate::Error`]. Nothing of it is left behind on an error, and other filesystems that are
+    /// made of the same layers go on.
+    pub fn build(
+        self,
+        filesystem: &FilesystemRequest,
+        output: &OutputRequest,
+        reporter: &dyn Reporter,
+    ) -> Result<Built> {
+        let ready = Ready::new(&self.reference, filesystem, output, reporter)?;
+        self.press(filesystem, output, &ready, reporter)
+    }
+
+    fn press(
+        self,
+        filesystem: &FilesystemRequest,
+        output: &OutputRequest,
+        ready: &Ready,
+        reporter: &dyn Reporter,
+    ) -> Result<Built> {
+        let (Planned { flattened, plan }, verifying) = self.plan(filesystem, reporter)?;
+        let Flattened { tree, contents, .. } = &flattened;
+        if let Some(note) = &plan.sized.note {
+            reporter.note(note);
+        }
+        let empty = format(&plan, &ready.tools, &output.path, reporter)?;
+        // To verify the result, the contents are read again.
+        let mut giving_back =
+            (!output.finish.verify).then(|| giving_back(tree, contents, &verifying));
+        let mut taken = |file: &ContentRef| {
+            if let Some(giving_back) = &mut giving_back {
+                giving_back.taken(file.layer as usize, &file.content);
+            }
+        };
+        let needed = ByteSize(plan.demand.blocks() * BLOCK_SIZE);
+        let explained = |error| host_space::explained(error, &output.path, Some(needed));
+        let populated =
+            populate(empty, &plan, tree, contents, &mut taken, reporter).map_err(explained)?;
+        let made_from = MadeFrom {
+            plan: &plan,
+            tree,
+            contents,
+            verifying,
+        };
+        let filesystem = finish(populated, made_from, &ready.tools, output.finish, reporter)
+            .map_err(explained)?;
+        drop(giving_back);
+        Ok(Built {
+            image: flattened.image,
+            tree: flattened.tree,
+            plan,
+            warnings: flattened.warnings,
+            filesystem,
+        })
+    }
+}
+
+/// An output that can be written as far as can be told before the image has been read.
+struct Ready {
+    tools: Tools,
+    _making: Making,
+}
+
+impl Ready {
+    fn new(
+        reference: &Reference,
+        filesystem: &FilesystemRequest,
+        output: &OutputRequest,
+        reporter: &dyn Reporter,
+    ) -> Result<Self> {
+        let sidecars = output.finish.sidecars(&output.path);
+        for path in [&*output.path]
+            .into_iter()
+            .chain(sidecars.iter().map(Sidecar::path))
+        {
+            drop(PartialFile::create(path)?);
+            refuse_own_input(reference, path)?;
+        }
+        let FinishOptions { fsck, verify, .. } = output.finish;
+        let tools = Tools::find(&output.tools, fsck, verify, reporter)?;
+        filesystem.size.check()?;
+        Ok(Self {
+            tools,
+            _making: leftovers::begin(&output.path),
+        })
+    }
+}
+
+fn giving_back<'a>(tree: &Tree, contents: &'a Contents, verifying: &Verifying) -> GivingBack<'a> {
+    let mut giving_back = verifying.giving_back(contents);
     for (_, node) in tree.nodes() {
         if let NodeKind::Regular(file) = &node.kind {
             giving_back.want(file.layer as usize, &file.content);
@@ -99,17 +154,13 @@ fn giving_back(tree: &Tree, verifying: &Verifying) -> GivingBack {
     giving_back
 }
 
-/// The output and its sidecar replace what has their names: that must not be what is read.
-fn refuse_own_input(reference: &Reference, output: &Path) -> Result<()> {
-    let mut sidecar = output.as_os_str().to_owned();
-    sidecar.push(".sha256");
-    for written in [output, Path::new(&sidecar)] {
-        if source::is_input(reference, written) {
-            return Err(crate::Error::unsupported(format!(
-                "{}: expected an output other than the image itself: it is, or belongs to, {reference}",
-                written.display()
-            )));
-        }
+/// What is written replaces what has its name: that must not be what is read.
+fn refuse_own_input(reference: &Reference, written: &Path) -> Result<()> {
+    if source::is_input(reference, written) {
+        return Err(crate::Error::unsupported(format!(
+            "{}: expected an output other than the image itself: it is, or belongs to, {reference}",
+            written.display()
+        )));
     }
     Ok(())
 }

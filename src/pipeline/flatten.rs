@@ -1,10 +1,13 @@
 //! An image read and flattened.
 
+use std::sync::Arc;
+
+use super::reading::{Reading, read};
 use super::request::ImageRequest;
 use crate::error::Result;
-use crate::layers::{self, Contents, Layers, Verifying};
+use crate::layers::{Contents, Layers, Verifying};
 use crate::progress::Reporter;
-use crate::source::{self, Image};
+use crate::source::Image;
 use crate::tree::{FlattenOptions, Tree, flatten};
 use crate::units::Timestamp;
 use crate::warnings::Warnings;
@@ -13,7 +16,7 @@ use crate::warnings::Warnings;
 #[derive(Debug)]
 pub struct Flattened {
     /// The image.
-    pub image: Image,
+    pub image: Arc<Image>,
     /// Its layers' bytes.
     pub contents: Contents,
     /// What it shows.
@@ -34,45 +37,46 @@ pub fn flattened(
     made_seconds: Option<i64>,
     reporter: &dyn Reporter,
 ) -> Result<Flattened> {
-    let (flattened, verifying) = flattening(request, made_seconds, reporter)?;
+    let (flattened, verifying) = read(request, reporter)?.flatten(made_seconds, reporter)?;
     verifying.finish()?;
     Ok(flattened)
 }
 
-/// The same, while the layers are still being verified.
-pub(super) fn flattening(
-    request: &ImageRequest,
-    made_seconds: Option<i64>,
-    reporter: &dyn Reporter,
-) -> Result<(Flattened, Verifying)> {
-    let named = |error| request.named(error);
-    let mut image =
-        source::open(&request.reference, &request.open_options(), reporter).map_err(named)?;
-    let Layers {
-        changesets,
-        contents,
-        warnings: reading,
-        verifying,
-    } = layers::read(&image, &request.read_options(), reporter).map_err(named)?;
-    let made = made(&image, made_seconds);
-    let options = FlattenOptions {
-        default_time: made,
-        limits: request.limits.clone(),
-    };
-    let tree = flatten(changesets, &options, reporter).map_err(named);
-    let (tree, verifying) = verifying.unless_damaged(tree)?;
-    let mut warnings = std::mem::take(&mut image.warnings);
-    for more in [reading, tree.warnings.clone()] {
-        warnings.merge(more);
+impl Reading {
+    /// Flattens the layers while they are still being verified.
+    pub(super) fn flatten(
+        self,
+        made_seconds: Option<i64>,
+        reporter: &dyn Reporter,
+    ) -> Result<(Flattened, Verifying)> {
+        let Self { image, layers, .. } = self;
+        let Layers {
+            changesets,
+            contents,
+            warnings: reading,
+            verifying,
+        } = layers;
+        let made = made(&image, made_seconds);
+        let options = FlattenOptions {
+            default_time: made,
+            limits: self.limits,
+        };
+        let tree = flatten(changesets, &options, reporter)
+            .map_err(|error| error.in_image(&self.reference.to_string()));
+        let (tree, verifying) = verifying.unless_damaged(tree)?;
+        let mut warnings = image.warnings.clone();
+        for more in [reading, tree.warnings.clone()] {
+            warnings.merge(more);
+        }
+        let flattened = Flattened {
+            image,
+            contents,
+            tree,
+            made,
+            warnings,
+        };
+        Ok((flattened, verifying))
     }
-    let flattened = Flattened {
-        image,
-        contents,
-        tree,
-        made,
-        warnings,
-    };
-    Ok((flattened, verifying))
 }
 
 /// The filesystem's time: asked for, or the image's own, or the first second mke2fs can be given.

@@ -12,6 +12,7 @@ mod flatten;
 mod inspect;
 mod listing;
 mod plan;
+mod reading;
 mod request;
 mod tags;
 mod verify;
@@ -25,6 +26,7 @@ pub use inspect::{
 };
 pub use listing::{Listed, Unreadable, listing, open};
 pub use plan::{Planned, plan};
+pub use reading::{Reading, read};
 pub use request::{FilesystemRequest, IdentityRequest, ImageRequest, OutputRequest, Subject};
 pub use tags::tags;
 pub use verify::{Verified, VerifyRequest, verify};

@@ -1,6 +1,7 @@
 //! An image's filesystem planned.
 
-use super::flatten::{Flattened, flattening};
+use super::flatten::Flattened;
+use super::reading::{Reading, read};
 use super::request::{FilesystemRequest, IdentityRequest, ImageRequest};
 use crate::error::Result;
 use crate::layers::Verifying;
@@ -36,33 +37,38 @@ pub fn plan(
     filesystem: &FilesystemRequest,
     reporter: &dyn Reporter,
 ) -> Result<Planned> {
-    let (planned, verifying) = planning(image, filesystem, reporter)?;
+    // Better told now than after the image has been read.
+    filesystem.size.check()?;
+    let (planned, verifying) = read(image, reporter)?.plan(filesystem, reporter)?;
     verifying.finish()?;
     Ok(planned)
 }
 
-/// The same, while the layers are still being verified.
-pub(super) fn planning(
-    image: &ImageRequest,
-    filesystem: &FilesystemRequest,
-    reporter: &dyn Reporter,
-) -> Result<(Planned, Verifying)> {
-    // Better told now than after the image has been read.
-    filesystem.size.check()?;
-    let (mut flattened, verifying) = flattening(image, filesystem.identity.made_seconds, reporter)?;
-    let options = PlanOptions {
-        size: filesystem.size,
-        room: filesystem.room,
-        identity: identity(&flattened, &filesystem.identity),
-    };
-    let plan = Plan::of(&flattened.tree, &options).map_err(|error| image.named(error));
-    let (plan, verifying) = verifying.unless_damaged(plan)?;
-    flattened.warnings.merge(plan.warnings.clone());
-    Ok((Planned { flattened, plan }, verifying))
+impl Reading {
+    /// Plans a filesystem while the layers are still being verified.
+    pub(super) fn plan(
+        self,
+        filesystem: &FilesystemRequest,
+        reporter: &dyn Reporter,
+    ) -> Result<(Planned, Verifying)> {
+        let reference = self.reference.clone();
+        let (mut flattened, verifying) =
+            self.flatten(filesystem.identity.made_seconds, reporter)?;
+        let options = PlanOptions {
+            size: filesystem.size,
+            room: filesystem.room,
+            identity: identity(&flattened, &filesystem.identity),
+        };
+        let plan = Plan::of(&flattened.tree, &options)
+            .map_err(|error| error.in_image(&reference.to_string()));
+        let (plan, verifying) = verifying.unless_damaged(plan)?;
+        flattened.warnings.merge(plan.warnings.clone());
+        Ok((Planned { flattened, plan }, verifying))
+    }
 }
 
 fn identity(flattened: &Flattened, wanted: &IdentityRequest) -> Identity {
-    let own = Identity::of_image(&flattened.image.chain_id(), flattened.made);
+    let own = Identity::of_recipe(&flattened.tree.recipe, flattened.made);
     Identity {
         uuid: wanted.uuid.unwrap_or(own.uuid),
         hash_seed: wanted.hash_seed.unwrap_or(own.hash_seed),

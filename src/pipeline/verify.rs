@@ -104,7 +104,7 @@ pub fn verify(request: &VerifyRequest, reporter: &dyn Reporter) -> Result<Verifi
     let image = request.image.clone().with_held_against(path.clone());
     let flattened = flattened(&image, request.made_seconds, reporter)?;
     let (tree, contents) = (&flattened.tree, &flattened.contents);
-    let mut report = readback::verify(path, tree, contents, &debugfs, reporter)?;
+    let mut report = check::verify(path, tree, contents, &debugfs, reporter)?;
     leave_out(&mut report, &request.ignored);
     let needs_recovery = read.needs_recovery();
     let warning = needs_recovery.then(|| unrecovered(path, "compared"));
@@ -113,7 +113,7 @@ pub fn verify(request: &VerifyRequest, reporter: &dyn Reporter) -> Result<Verifi
         filesystem: path.clone(),
         made_from: read.chain_id,
         chain_id: flattened.image.chain_id(),
-        image: flattened.image.reference,
+        image: flattened.image.reference.clone(),
         needs_recovery,
         warnings: flattened.warnings.lines().chain(warning).collect(),
     })

@@ -1,6 +1,7 @@
 //! One changeset after the other onto the growing tree.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::flattening::Flattening;
 use super::frozen::{Attributes, ContentRef, NodeKind};
@@ -21,7 +22,8 @@ impl Flattening<'_> {
         if changeset.whiteouts {
             self.apply_whiteouts(&changeset.entries)?;
         }
-        for mut entry in changeset.entries {
+        // What no other tree is made of is freed as it is applied.
+        for mut entry in Arc::unwrap_or_clone(changeset.entries) {
             let byte = entry.header_offset;
             let path = std::mem::take(&mut entry.path);
             self.apply_entry(&path, entry, changeset.whiteouts)

@@ -2,6 +2,7 @@
 
 use super::frozen::{Directory, Node, NodeId, NodeKind, Tree};
 use super::growing::{Children, GrowingKind, GrowingNode, GrowingTree, Slot};
+use super::Recipe;
 use crate::warnings::Warnings;
 
 const NOT_MET: u32 = u32::MAX;
@@ -17,7 +18,7 @@ struct Order {
 }
 
 /// Numbers the nodes in canonical order, counts their names and drops everything else.
-pub(super) fn freeze(tree: GrowingTree, warnings: Warnings) -> Tree {
+pub(super) fn freeze(tree: GrowingTree, recipe: Recipe, warnings: Warnings) -> Tree {
     let mut growing = tree.into_nodes();
     let order = order(&growing);
     let nodes = order
@@ -50,7 +51,11 @@ pub(super) fn freeze(tree: GrowingTree, warnings: Warnings) -> Tree {
             }
         })
         .collect();
-    Tree { nodes, warnings }
+    Tree {
+        nodes,
+        recipe,
+        warnings,
+    }
 }
 
 fn order(growing: &[GrowingNode]) -> Order {

@@ -1,5 +1,6 @@
 //! The finished tree, in the order everything after it works in.
 
+use super::recipe::Recipe;
 use crate::layers::{Content, Device, Xattr};
 use crate::units::Timestamp;
 use crate::warnings::Warnings;
@@ -12,6 +13,8 @@ use crate::warnings::Warnings;
 #[derive(Debug)]
 pub struct Tree {
     pub(super) nodes: Vec<Node>,
+    /// What it was made from.
+    pub recipe: Recipe,
     /// What was left out or changed while flattening.
     pub warnings: Warnings,
 }
@@ -146,6 +149,7 @@ impl Tree {
         }
         Ok(Self {
             nodes,
+            recipe: Recipe::of_layers(&[]),
             warnings: Warnings::default(),
         })
     }

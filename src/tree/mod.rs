@@ -13,10 +13,12 @@ mod frozen;
 mod growing;
 mod hard_link;
 mod path;
+mod recipe;
 mod walk;
 mod whiteout;
 
 pub use frozen::{Attributes, ContentRef, Directory, Node, NodeId, NodeKind, Tree};
+pub use recipe::Recipe;
 
 use crate::error::{Error, Result};
 use crate::layers::{self, Changeset};
@@ -59,6 +61,7 @@ pub fn flatten(
     }
     let meter = reporter.begin("flatten", Unit::Items, Some(total));
     let count = changesets.len();
+    let recipe = Recipe::of_changesets(&changesets);
     let mut flattening = flattening::Flattening::new(options);
     for (index, changeset) in (0_u32..).zip(changesets) {
         let summary = &changeset.layer;
@@ -70,7 +73,7 @@ pub fn flatten(
             .map_err(|error| error.in_layer(layer))?;
         meter.add(entries);
     }
-    let mut tree = freeze::freeze(flattening.tree, flattening.warnings);
+    let mut tree = freeze::freeze(flattening.tree, recipe, flattening.warnings);
     warn_of_closed_root(&mut tree);
     meter.finish(&format!("{} nodes", tree.nodes.len()));
     Ok(tree)

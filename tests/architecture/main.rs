@@ -127,7 +127,9 @@ const ROOMS: &[Room] = &[
     ),
     (
         "tree",
-        &["error", "units", "progress", "limits", "warnings", "layers"],
+        &[
+            "error", "units", "progress", "limits", "warnings", "oci", "layers",
+        ],
     ),
     (
         "ext",
@@ -183,6 +185,7 @@ const ROOMS: &[Room] = &[
             "units",
             "progress",
             "limits",
+            "leftovers",
             "warnings",
             "host_space",
             "command",

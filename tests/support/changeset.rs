@@ -81,7 +81,7 @@ fn changeset(layer: &Layer) -> (Changeset, Vec<u8>) {
             tar_bytes: 0,
             entry_count: entries.len() as u64,
         },
-        entries,
+        entries: entries.into(),
         whiteouts: layer.whiteouts,
     };
     (changeset, contents)

@@ -27,7 +27,7 @@ pub fn nodes_of(directory: &Path) -> (Vec<Node>, Contents) {
     };
     reader.directory(directory);
     let tar = FileRegion::whole(reader.tar).unwrap();
-    (reader.nodes, Contents { tars: vec![tar] })
+    (reader.nodes, Contents { tars: [tar].into() })
 }
 
 /// The id of a path in `nodes`.

@@ -13,10 +13,8 @@ use layerpress::ext::populate::populate;
 use layerpress::finish::FinishOptions;
 use layerpress::layers::{Changeset, Contents, LayerSummary};
 use layerpress::listing::compare;
-use layerpress::oci::{ChainId, DiffId};
+use layerpress::oci::DiffId;
 use layerpress::pipeline::{self, Built, FilesystemRequest, ImageRequest, OutputRequest};
-use layerpress::ext::plan::{Identity, JournalSize, Plan, PlanOptions, Room, SizePolicy};
-use layerpress::ext::populate::populate;
 use layerpress::progress::Silent;
 use layerpress::region::FileRegion;
 use layerpress::tree::{FlattenOptions, Tree, flatten};
@@ -147,7 +145,7 @@ pub fn tree_of(rootfs: &Rootfs) -> Result<(Tree, Contents)> {
             tar_bytes: 0,
             entry_count: entries.len() as u64,
         },
-        entries,
+        entries: entries.into(),
         whiteouts: false,
     };
     let options = FlattenOptions {
@@ -155,18 +153,17 @@ pub fn tree_of(rootfs: &Rootfs) -> Result<(Tree, Contents)> {
         ..FlattenOptions::default()
     };
     let tree = flatten(vec![changeset], &options, &Silent)?;
-    let tars = vec![FileRegion::whole(tar).unwrap()];
+    let tars = [FileRegion::whole(tar).unwrap()].into();
     Ok((tree, Contents { tars }))
 }
 
 /// Plans a tree's filesystem.
 pub fn plan(tree: &Tree, wanted: Wanted) -> Result<Plan> {
-    let digest = format!("sha256:{:064}", 0).parse().unwrap();
     let made = Timestamp::from_seconds(1_700_000_000);
     let identity = Identity {
         uuid: UUID,
         hash_seed: HASH_SEED,
-        ..Identity::of_image(&ChainId(digest), made)
+        ..Identity::of_recipe(&tree.recipe, made)
     };
     let options = PlanOptions {
         size: wanted.size,

@@ -1,7 +1,8 @@
 //! What tells one filesystem from another: UUID, hash seed, label, time of birth.
 
-use crate::oci::{ChainId, DigestHasher};
+use crate::oci::DigestHasher;
 use crate::ondisk::inode::{EARLIEST_SECOND, LATEST_SECOND};
+use crate::tree::Recipe;
 use crate::units::{Hex, Timestamp, parse_hex};
 
 /// A filesystem's names and its time of birth.
@@ -16,20 +17,22 @@ pub struct Identity {
     /// When the filesystem was made, in seconds since 1970; see [`Self::inode_seconds`] and
     /// [`Self::superblock_seconds`] for what is written.
     pub made_seconds: i64,
-    /// The image's chain ID, to be told by the filesystem; only a SHA-256 has room.
+    /// The chain ID of what is nothing but an image's layers, to be told by the filesystem; only a
+    /// SHA-256 has room.
     pub chain_id: Option<[u8; 32]>,
 }
 
 impl Identity {
-    /// The identity that an image gives: the same layers and the same time, the same identity.
-    /// UUID and hash seed are of version 8 (RFC 9562), made from the chain ID.
-    pub fn of_image(chain_id: &ChainId, made: Timestamp) -> Self {
+    /// The identity that a recipe gives: the same recipe and the same time, the same identity.
+    /// UUID and hash seed are of version 8 (RFC 9562), made from the recipe's text.
+    pub fn of_recipe(recipe: &Recipe, made: Timestamp) -> Self {
+        let sha256 = |digest: &str| digest.strip_prefix("sha256:").map(hex_bytes);
         Self {
-            uuid: derive("layerpress filesystem UUID", chain_id),
-            hash_seed: derive("layerpress directory hash seed", chain_id),
+            uuid: derive("layerpress filesystem UUID", recipe),
+            hash_seed: derive("layerpress directory hash seed", recipe),
             label: String::new(),
             made_seconds: made.seconds,
-            chain_id: chain_id.0.as_ref().strip_prefix("sha256:").map(hex_bytes),
+            chain_id: recipe.chain_id().and_then(|id| sha256(id.0.as_ref())),
         }
     }
 
@@ -61,9 +64,9 @@ impl Identity {
     }
 }
 
-fn derive(purpose: &str, chain_id: &ChainId) -> [u8; 16] {
+fn derive(purpose: &str, recipe: &Recipe) -> [u8; 16] {
     let mut hasher = DigestHasher::sha256();
-    hasher.update(format!("{purpose}\n{chain_id}\n").as_bytes());
+    hasher.update(format!("{purpose}\n{recipe}").as_bytes());
     let digest = hasher.finish();
     let mut uuid: [u8; 16] = hex_bytes(digest.digest());
     uuid[6] = uuid[6] & 0x0f | 0x80;
@@ -111,22 +114,24 @@ pub fn parse_uuid(text: &str) -> Result<[u8; 16], String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::oci::DiffId;
 
     fn identity(last: char, seconds: i64) -> Identity {
         let digest = format!("sha256:{}{last}", "0".repeat(63));
-        Identity::of_image(
-            &ChainId(digest.parse().unwrap()),
-            Timestamp::from_seconds(seconds),
-        )
+        let recipe = Recipe::of_layers(&[DiffId(digest.parse().unwrap())]);
+        Identity::of_recipe(&recipe, Timestamp::from_seconds(seconds))
     }
 
     #[test]
-    fn an_identity_depends_on_the_chain_id_and_is_well_formed() {
+    fn an_identity_depends_on_the_recipe_and_is_well_formed() {
         let one = identity('1', 5);
         assert_eq!(one, identity('1', 5));
         assert_ne!(one.uuid, identity('2', 5).uuid);
         assert_ne!(one.uuid, one.hash_seed);
         assert_eq!(one.chain_id.unwrap()[31], 1);
+        // What was derived from the chain ID before there were recipes.
+        let known = "1a4ab4a0-a086-86c8-b2b1-5b372a52db65";
+        assert_eq!(uuid_text(one.uuid), known);
         let text = uuid_text(one.uuid);
         assert_eq!(&text[14..15], "8");
         assert!("89ab".contains(&text[19..20]));

@@ -156,16 +156,21 @@ impl Board {
         self.changed.notify_all();
     }
 
-    /// After the work: what came of each check that was not given up, the lowest layer first.
-    pub(super) fn outcomes(&self) -> Vec<(usize, Result<()>)> {
-        let mut slots = std::mem::take(&mut self.lock().slots);
-        slots.sort_by_key(|slot| (slot.layer, slot.which));
-        let missing = || Err(Error::Mismatch("a layer was not verified".to_owned()));
-        slots
-            .into_iter()
-            .filter(|slot| !slot.is_given_up)
-            .map(|slot| (slot.layer, slot.outcome.unwrap_or_else(missing)))
-            .collect()
+    /// After the work: the lowest layer that is not what it should be, of those that were not given
+    /// up, and why.
+    pub(super) fn first_error(&self) -> Option<(usize, Error)> {
+        let state = self.lock();
+        let missing = || Error::Mismatch("a layer was not verified".to_owned());
+        let error = |slot: &Slot| match &slot.outcome {
+            Some(Ok(())) => None,
+            Some(Err(error)) => Some(error.again()),
+            None => Some(missing()),
+        };
+        let checked = state.slots.iter().filter(|slot| !slot.is_given_up);
+        checked
+            .filter_map(|slot| Some(((slot.layer, slot.which), error(slot)?)))
+            .min_by_key(|(place, _)| *place)
+            .map(|((layer, _), error)| (layer, error))
     }
 
     /// Each layer's spool, where it has one that was not given up, and the place of its check.
@@ -181,10 +186,8 @@ impl Board {
 
     /// Whether nobody will read a check's bytes before `end` to hash them.
     pub(super) fn is_hashed(&self, index: usize, end: u64) -> bool {
-        let state = self.lock();
-        // With the outcomes all slots are gone.
-        let slot = state.slots.get(index);
-        slot.is_none_or(|slot| slot.outcome.is_some() || slot.position >= end)
+        let slot = &self.lock().slots[index];
+        slot.outcome.is_some() || slot.position >= end
     }
 
     /// Adds a check whose bytes are all there; gives its place in the list.

@@ -12,15 +12,18 @@ use std::thread::JoinHandle;
 
 use super::board::Board;
 use crate::host_space;
+use crate::layers::Contents;
 use crate::region::{Content, Data};
 
 /// Given back in one piece.
 const CHUNK_BYTES: u64 = 2 << 20;
 
-/// Counts what is still to be read of each spool. Freeing a chunk may wait for a disk that is
-/// writing it, so a thread of its own does that.
+/// Counts what is still to be read of each spool, and gives back what has been read unless others
+/// are still to read it. Freeing a chunk may wait for a disk that is writing it, so a thread of its
+/// own does that.
 #[derive(Debug)]
-pub struct GivingBack {
+pub struct GivingBack<'a> {
+    contents: &'a Contents,
     spools: Vec<Option<Spool>>,
     to_thread: Option<Sender<Chunk>>,
     thread: Option<JoinHandle<()>>,
@@ -42,9 +45,13 @@ struct Chunk {
     start_bytes: u64,
 }
 
-impl GivingBack {
+impl<'a> GivingBack<'a> {
     /// `spools` are each layer's, where it has one, with the places of their checks.
-    pub(super) fn start(board: Arc<Board>, spools: Vec<Option<(Arc<File>, usize)>>) -> Self {
+    pub(super) fn start(
+        board: Arc<Board>,
+        spools: Vec<Option<(Arc<File>, usize)>>,
+        contents: &'a Contents,
+    ) -> Self {
         let (to_thread, chunks) = channel();
         // Without it, the space is given back when the process ends.
         let thread = std::thread::Builder::new()
@@ -57,6 +64,7 @@ impl GivingBack {
             wanted_bytes: Vec::new(),
         };
         Self {
+            contents,
             spools: spools.into_iter().map(|found| found.map(spool)).collect(),
             to_thread: Some(to_thread),
             thread,
@@ -89,6 +97,7 @@ impl GivingBack {
                 let wanted = &mut spool.wanted_bytes[chunk];
                 *wanted -= bytes;
                 if *wanted == 0
+                    && self.contents.has_one_reader()
                     && let Some(to_thread) = &self.to_thread
                 {
                     // It is gone only where there can be no thread.
@@ -103,7 +112,7 @@ impl GivingBack {
     }
 }
 
-impl Drop for GivingBack {
+impl Drop for GivingBack<'_> {
     fn drop(&mut self) {
         self.to_thread = None;
         if let Some(thread) = self.thread.take() {

@@ -136,6 +136,7 @@ fn a_file_that_shrank_meanwhile_is_an_error() {
 struct Spooled {
     verifying: Verifying,
     file: std::fs::File,
+    contents: Contents,
     halves: [Content; 2],
 }
 
@@ -145,6 +146,7 @@ impl Spooled {
         let verifying = start(jobs);
         let mut file = tempfile::tempfile().unwrap();
         let grown = FileRegion::whole(file.try_clone().unwrap()).unwrap();
+        let tars = [region(b""), grown.clone()].into();
         let growing = verifying.add_growing(check(1, Which::Tar, grown, &digest(&bytes)));
         file.write_all(&bytes).unwrap();
         growing.grow(bytes.len() as u64);
@@ -157,6 +159,7 @@ impl Spooled {
         Self {
             verifying,
             file,
+            contents: Contents { tars },
             halves: [content(0), content(half)],
         }
     }
@@ -170,13 +173,13 @@ impl Spooled {
 fn a_spools_space_is_given_back_where_all_has_been_taken_and_hashed() {
     let spooled = Spooled::new(2);
     let all = spooled.host_bytes();
-    let mut giving_back = spooled.verifying.giving_back();
+    let mut giving_back = spooled.verifying.giving_back(&spooled.contents);
     let [first, second] = &spooled.halves;
     // Of a layer that has no spool nothing is counted.
     giving_back.want(0, first);
     giving_back.want(1, first);
     giving_back.want(1, second);
-    while !spooled.verifying.board.is_hashed(0, 20 << 20) {
+    while !spooled.verifying.0.board.is_hashed(0, 20 << 20) {
         std::thread::yield_now();
     }
     giving_back.taken(0, first);
@@ -193,11 +196,11 @@ fn a_spools_space_is_given_back_where_all_has_been_taken_and_hashed() {
 fn what_is_wanted_twice_is_kept_until_it_has_been_taken_twice() {
     let spooled = Spooled::new(2);
     let all = spooled.host_bytes();
-    while !spooled.verifying.board.is_hashed(0, 20 << 20) {
+    while !spooled.verifying.0.board.is_hashed(0, 20 << 20) {
         std::thread::yield_now();
     }
     for (times, left) in [(1, all), (2, all / 2)] {
-        let mut giving_back = spooled.verifying.giving_back();
+        let mut giving_back = spooled.verifying.giving_back(&spooled.contents);
         giving_back.want(1, &spooled.halves[0]);
         giving_back.want(1, &spooled.halves[0]);
         for _ in 0..times {
@@ -210,11 +213,49 @@ fn what_is_wanted_twice_is_kept_until_it_has_been_taken_twice() {
 }
 
 #[test]
+fn what_others_are_still_to_read_is_given_back_by_the_last_of_them_also_when_all_is_verified() {
+    let spooled = Spooled::new(2);
+    let all = spooled.host_bytes();
+    let other = spooled.contents.clone();
+    spooled.verifying.clone().finish().unwrap();
+    let take = |left| {
+        let mut giving_back = spooled.verifying.giving_back(&spooled.contents);
+        giving_back.want(1, &spooled.halves[0]);
+        giving_back.taken(1, &spooled.halves[0]);
+        drop(giving_back);
+        assert_eq!(spooled.host_bytes(), left);
+    };
+    take(all);
+    drop(other);
+    take(all / 2);
+}
+
+#[test]
+fn whoever_asks_is_told_what_is_wrong() {
+    let verifying = start(2);
+    verifying.add(check(0, Which::Stored, region(b"wrong"), &digest(b"right")));
+    let said = std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..3)
+            .map(|_| verifying.clone())
+            .map(|verifying| scope.spawn(|| verifying.finish().unwrap_err().to_string()))
+            .collect();
+        asking
+            .into_iter()
+            .map(|one| one.join().unwrap())
+            .collect::<Vec<_>>()
+    });
+    assert!(
+        said.iter()
+            .all(|one| one == &said[0] && one.contains("diff ID"))
+    );
+}
+
+#[test]
 fn nothing_is_given_back_before_it_has_been_hashed() {
     // With one job, nobody hashes before the end.
     let spooled = Spooled::new(1);
     let all = spooled.host_bytes();
-    let mut giving_back = spooled.verifying.giving_back();
+    let mut giving_back = spooled.verifying.giving_back(&spooled.contents);
     for half in &spooled.halves {
         giving_back.want(1, half);
         giving_back.taken(1, half);
@@ -230,9 +271,9 @@ fn there_are_no_more_threads_than_digests() {
     let jobs = NonZeroUsize::new(1_000_000).unwrap();
     let verifying = Verifying::start("image", vec!["a".to_owned(), "b".to_owned()], jobs);
     // Who finishes computes the fourth.
-    assert_eq!(verifying.threads.len(), 3);
+    assert_eq!(verifying.0.take_threads().len(), 3);
     verifying.finish().unwrap();
     let verifying = Verifying::start("image", Vec::new(), jobs);
-    assert!(verifying.threads.is_empty());
+    assert!(verifying.0.take_threads().is_empty());
     verifying.finish().unwrap();
 }

@@ -1,0 +1,38 @@
+//! Layers read once, for as many filesystems as are made of them.
+
+use std::sync::Arc;
+
+use super::request::ImageRequest;
+use crate::error::Result;
+use crate::layers::{self, Layers};
+use crate::limits::Limits;
+use crate::progress::Reporter;
+use crate::source::{self, Image, Reference};
+
+/// An image and its layers, read once: a clone shares them. As many filesystems as are wanted can
+/// be made of it, one after the other or side by side; the last one gives the work directory's space
+/// back as it is made.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    pub(super) image: Arc<Image>,
+    pub(super) layers: Layers,
+    pub(super) reference: Reference,
+    pub(super) limits: Limits,
+}
+
+/// Reads an image's layers and begins to verify them, without writing anything but spools.
+///
+/// # Errors
+/// See [`crate::Error`].
+pub fn read(request: &ImageRequest, reporter: &dyn Reporter) -> Result<Reading> {
+    let named = |error| request.named(error);
+    let image =
+        source::open(&request.reference, &request.open_options(), reporter).map_err(named)?;
+    let layers = layers::read(&image, &request.read_options(), reporter).map_err(named)?;
+    Ok(Reading {
+        image: Arc::new(image),
+        layers,
+        reference: request.reference.clone(),
+        limits: request.limits.clone(),
+    })
+}
