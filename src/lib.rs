@@ -69,6 +69,7 @@ pub mod view;
 
 pub mod extract;
 
+#[cfg(feature = "cli")]
 pub mod cli;
 
 pub use error::{Error, Result};
