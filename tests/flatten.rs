@@ -14,7 +14,7 @@ use support::changeset::{
     containerd::Containerd, corpus, docker::Docker, umoci,
 };
 
-fn options() -> FlattenOptions<'static> {
+fn options() -> FlattenOptions {
     FlattenOptions {
         default_time: DEFAULT_TIME,
         ..FlattenOptions::default()

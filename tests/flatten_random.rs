@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use layerpress::progress::Silent;
 use layerpress::tree::{FlattenOptions, NodeId, NodeKind, Tree, flatten};
@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use support::changeset::{DEFAULT_TIME, Item, ItemKind, Layer, Listing, changesets, model};
 
-fn options() -> FlattenOptions<'static> {
+fn options() -> FlattenOptions {
     FlattenOptions {
         default_time: DEFAULT_TIME,
         ..FlattenOptions::default()
@@ -115,21 +115,6 @@ proptest! {
             (Ok(_), Err(model::Refused)) => prop_assert!(false, "only the model refuses"),
             (Err(error), Ok(_)) => prop_assert!(false, "only flatten refuses: {}", error),
         }
-    }
-
-    #[test]
-    fn what_is_not_kept_is_gone_with_all_below_it_and_the_rest_stays(layers in layers()) {
-        let (whole, contents) = changesets(&layers);
-        let Ok(whole) = flatten(whole, &options(), &Silent) else { return Ok(()) };
-        let keep = |path: &[u8]| !path.ends_with(b"b");
-        let (sifted, _) = changesets(&layers);
-        let options = FlattenOptions { keep: Some(&keep), ..options() };
-        let sifted = flatten(sifted, &options, &Silent).unwrap();
-        check(&sifted);
-        let paths = |tree: &Tree| Listing::of_tree(tree, &contents).0.into_keys().collect::<BTreeSet<_>>();
-        let mut expected = paths(&whole);
-        expected.retain(|path| !path.split(|byte| *byte == b'/').any(|name| name == b"b"));
-        prop_assert_eq!(expected, paths(&sifted));
     }
 }
 

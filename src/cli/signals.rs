@@ -7,8 +7,8 @@ use std::time::Duration;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
-use super::hold;
-use super::tell::{self, Voice};
+use crate::cli::hold;
+use crate::cli::tell::{self, Voice};
 use crate::leftovers;
 
 /// What is left to do once the output has its name: telling so.

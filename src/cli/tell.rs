@@ -1,13 +1,16 @@
 //! Everything that is told, on standard error and standard output: whatever it is made of, nothing in
 //! it acts on the terminal.
+//!
+//! The only place that has these streams. What goes to them is escaped here, whoever made it, but for
+//! [`content`], which is what was asked for byte by byte.
 
-use std::io::{self, IsTerminal, Write, stderr, stdout};
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write, stderr, stdout};
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::error::{escape_line, escape_text, is_unprintable};
-
-use super::args::{OutputArguments, ProgressForm};
+use super::arguments::output::{OutputArguments, ProgressForm};
+use crate::error::{Error, Result, escape_line, escape_text, is_unprintable};
 
 /// Letters of a line that are shown: a path alone may have a million.
 const HEAD_LETTERS: usize = 400;
@@ -26,18 +29,13 @@ pub fn remark(kind: &str, text: &str) {
     line(&format!("{kind}: {}", escape_line(&shortened(text))));
 }
 
-/// Writes what went wrong. A line that others wrote does not pass for one of this program's own.
-pub fn failure(text: &str) {
-    line(&format!("error: {}", shortened(text).replace('\n', "\n  ")));
-}
-
 /// Writes an event for programs.
 pub fn event(event: &Value) {
     line(&json_text(&event.to_string()));
 }
 
 /// JSON with all that is for no reader escaped; what is left out of strings has none of it.
-pub fn json_text(json: &str) -> String {
+fn json_text(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for letter in json.chars() {
         if letter == '\n' || !is_unprintable(letter) {
@@ -52,24 +50,119 @@ pub fn json_text(json: &str) -> String {
     text
 }
 
-/// Writes to standard output; that nobody reads it any more is no failure.
-pub fn print(text: &str) -> crate::Result<()> {
-    print_as_it_is(&escape_text(text))
+/// Prints a text for people; that nobody reads it any more is no failure.
+///
+/// # Errors
+/// [`Error::Io`] where standard output cannot be written.
+pub fn print(text: &str) -> Result<()> {
+    printed(|page| page.text(text))
 }
 
-/// The same of a text that is all this program's own.
-pub fn print_as_it_is(text: &str) -> crate::Result<()> {
-    let mut stdout = stdout().lock();
-    let written = stdout.write_all(text.as_bytes());
-    match written.and_then(|()| stdout.flush()) {
+/// Prints a value as JSON.
+///
+/// # Errors
+/// As [`print`].
+pub fn print_json(value: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value).map_err(no_json)?;
+    printed(|page| page.put(json_text(&text).as_bytes(), b"\n"))
+}
+
+/// Writes to a page to its end; that nobody reads it any more is no failure.
+///
+/// # Errors
+/// As [`print`].
+pub fn printed(write: impl FnOnce(&mut Page) -> io::Result<()>) -> Result<()> {
+    let mut page = Page(BufWriter::new(stdout().lock()));
+    match write(&mut page).and_then(|()| page.0.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.map_err(|error| crate::Error::io("cannot write to standard output", error)),
+        other => other.map_err(cannot_write),
+    }
+}
+
+/// Standard output for people and for JSON.
+pub struct Page(BufWriter<StdoutLock<'static>>);
+
+impl Page {
+    /// Writes a text of several lines.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn text(&mut self, text: &str) -> io::Result<()> {
+        self.put(escape_text(text).as_bytes(), b"")
+    }
+
+    /// Writes lines with names in them, whose bytes that are no text stay as they are.
+    ///
+    /// # Errors
+    /// Where they cannot be written.
+    pub fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for chunk in bytes.utf8_chunks() {
+            self.put(escape_text(chunk.valid()).as_bytes(), chunk.invalid())?;
+        }
+        Ok(())
+    }
+
+    /// Writes a JSON object on a line of its own.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn json_line(&mut self, value: &impl Serialize) -> io::Result<()> {
+        let text = serde_json::to_string(value)?;
+        self.put(json_text(&text).as_bytes(), b"\n")
+    }
+
+    fn put(&mut self, one: &[u8], other: &[u8]) -> io::Result<()> {
+        self.0.write_all(one)?;
+        self.0.write_all(other)
+    }
+}
+
+/// Standard output for what was asked for as it is: a file's content, a tar, a script.
+pub fn content() -> impl Write {
+    stdout().lock()
+}
+
+/// Whether standard output is a person's.
+pub fn has_terminal() -> bool {
+    stdout().is_terminal()
+}
+
+/// Whether standard error is a person's.
+pub fn has_terminal_for_errors() -> bool {
+    stderr().is_terminal()
+}
+
+/// How wide the terminal of standard output is, where it says so.
+pub fn terminal_columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stdout()).ok()?;
+    (size.ws_col > 0).then(|| usize::from(size.ws_col))
+}
+
+/// Why standard output could not be written.
+pub fn cannot_write(error: io::Error) -> Error {
+    Error::io("cannot write to standard output", error)
+}
+
+fn no_json(error: serde_json::Error) -> Error {
+    Error::Mismatch(format!("cannot make JSON: {error}"))
+}
+
+/// Gives help, the version or what is wrong with the command line.
+///
+/// # Errors
+/// [`Error::Io`] where help that was asked for finds no room.
+pub fn answer(answer: &clap::Error) -> Result<()> {
+    match answer.print() {
+        Err(error) if !answer.use_stderr() && error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(cannot_write(error))
+        }
+        _ => Ok(()),
     }
 }
 
 /// Shows the cursor again and clears the line with the half-drawn bar.
 pub fn restore_terminal() {
-    if stderr().is_terminal() {
+    if has_terminal_for_errors() {
         let _ = stderr().lock().write_all(b"\x1b[?25h\r\x1b[K");
     }
 }
@@ -92,15 +185,52 @@ impl Voice {
         }
     }
 
-    /// Tells why the process ends with `code`.
+    /// Tells why the process ends with `code`, or would. A line that others wrote does not pass for
+    /// one of this program's own.
     pub fn error(self, text: &str, code: i32) {
         let text = &shortened(text);
         match self {
-            Self::Words => failure(text),
+            Self::Words => line(&format!("error: {}", text.replace('\n', "\n  "))),
             Self::Json => {
                 event(&json!({ "event": "error", "text": text, "exit_code": code }));
             }
         }
+    }
+}
+
+/// How several things went of which one that fails does not stop the others: each failure is told
+/// as it comes, and the last is the whole command's.
+#[derive(Debug)]
+pub struct Outcome {
+    voice: Voice,
+    last: Option<Error>,
+}
+
+impl Outcome {
+    /// Nothing yet, to be told as progress is.
+    pub fn of(output: &OutputArguments) -> Self {
+        Self {
+            voice: Voice::of(output),
+            last: None,
+        }
+    }
+
+    /// Takes a result in.
+    pub fn take(&mut self, result: Result<()>) {
+        if let Err(error) = result
+            && let Some(before) = self.last.replace(error)
+        {
+            self.voice
+                .error(&before.to_string(), before.exit_code().into());
+        }
+    }
+
+    /// The whole.
+    ///
+    /// # Errors
+    /// The last failure.
+    pub fn finish(self) -> Result<()> {
+        self.last.map_or(Ok(()), Err)
     }
 }
 

@@ -32,6 +32,18 @@ pub struct FinishOptions {
     pub sync: bool,
 }
 
+impl Default for FinishOptions {
+    /// Checked by e2fsck, and nothing else.
+    fn default() -> Self {
+        Self {
+            fsck: true,
+            verify: false,
+            sha256: false,
+            sync: false,
+        }
+    }
+}
+
 /// What the filesystem is held against.
 #[derive(Debug)]
 pub struct MadeFrom<'a> {

@@ -11,7 +11,7 @@ use crate::oci::ChainId;
 use crate::ondisk::features::{Features, INCOMPAT_64BIT, INCOMPAT_RECOVER};
 use crate::ondisk::group_descriptor::GroupDescriptor;
 use crate::ondisk::inode::{FileType, decode_mode, decode_size};
-use crate::ondisk::status::Status;
+use crate::ondisk::status::{STATE_CLEAN, STATE_ERRORS, Status};
 use crate::ondisk::superblock::{
     COMPAT_HAS_JOURNAL, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET_BYTES, Superblock,
 };
@@ -115,13 +115,27 @@ impl Filesystem {
         self.status.blocks_count.saturating_mul(self.block_bytes)
     }
 
+    /// Whether its journal holds what has yet to be written to its place.
+    pub fn needs_recovery(&self) -> bool {
+        self.features.incompat & INCOMPAT_RECOVER != 0
+    }
+
+    /// What the superblock says of its state; nothing was checked.
+    pub fn state(&self) -> &'static str {
+        match self.status.state {
+            state if state & STATE_ERRORS != 0 => "errors",
+            state if state & STATE_CLEAN != 0 => "clean",
+            _ => "not clean",
+        }
+    }
+
     fn read_journal(&self, file: &File) -> Option<Journal> {
         let number = self.superblock.journal_inode;
         (self.features.compat & COMPAT_HAS_JOURNAL != 0 && number != 0).then(|| Journal {
             size_bytes: self
                 .read_inode(file, InodeNumber(number))
                 .map(|inode| decode_size(&inode)),
-            needs_recovery: self.features.incompat & INCOMPAT_RECOVER != 0,
+            needs_recovery: self.needs_recovery(),
         })
     }
 

@@ -8,9 +8,10 @@ use std::time::Duration;
 use rustix::io::Errno;
 use sys_mount::UnmountFlags;
 
-use super::holders::{Holder, holders, holders_elsewhere};
+use super::holders::{holders, holders_elsewhere};
 use super::mount_table::{MountedImage, backing_file, image_of, mounted_images, mounts};
 use crate::error::{Error, Result};
+use crate::progress::Reporter;
 
 /// The first pause before trying again; each is twice the one before, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -25,6 +26,22 @@ pub struct UnmountOptions {
     pub lazy: bool,
     /// Asked before each pause: to stop trying.
     pub is_cancelled: fn() -> bool,
+}
+
+impl UnmountOptions {
+    /// How long a busy mount is tried again unless somebody says otherwise.
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
+}
+
+impl Default for UnmountOptions {
+    /// How what a process mounted itself is unmounted: also when a signal asks it to end.
+    fn default() -> Self {
+        Self {
+            timeout: Self::DEFAULT_TIMEOUT,
+            lazy: false,
+            is_cancelled: || false,
+        }
+    }
 }
 
 /// The mounts that `target` means: what is mounted on it, where it is a directory; otherwise all
@@ -92,12 +109,16 @@ fn resolve(target: &Path) -> Result<PathBuf> {
 }
 
 /// Unmounts, and waits for the loop device to be free. Whoever still uses it, say through a mount
-/// namespace of their own, is returned.
+/// namespace of their own, is warned of.
 ///
 /// # Errors
 /// [`Error::Io`] naming who holds the mount when it stays busy, or when something else is mounted
 /// over it.
-pub fn unmount(mounted: &MountedImage, options: UnmountOptions) -> Result<Vec<Holder>> {
+pub fn unmount(
+    mounted: &MountedImage,
+    options: UnmountOptions,
+    reporter: &dyn Reporter,
+) -> Result<()> {
     super::require_root("unmount", &mounted.mount.mount_point)?;
     let flags = if options.lazy {
         UnmountFlags::DETACH
@@ -129,15 +150,19 @@ pub fn unmount(mounted: &MountedImage, options: UnmountOptions) -> Result<Vec<Ho
         }
     }
     if options.lazy {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let mut pauses = Pauses::new(options);
     while is_device_used(mounted)? {
         if !pauses.pause() {
-            return Ok(holders_elsewhere(mounted.mount.device_number));
+            for holder in holders_elsewhere(mounted.mount.device_number) {
+                let device = mounted.mount.source.display();
+                reporter.warn(&format!("{device} stays in use by {holder}"));
+            }
+            break;
         }
     }
-    Ok(Vec::new())
+    Ok(())
 }
 
 /// Whether the loop device is still over the image, though no mount here needs it.

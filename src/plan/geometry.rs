@@ -29,9 +29,10 @@ const SYSTEM_BLOCKS: u64 = 6;
 const LAST_GROUP_MIN_BLOCKS: u64 = 50;
 
 /// How large the journal is to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum JournalSize {
     /// What mke2fs chooses for the size of the filesystem.
+    #[default]
     Auto,
     /// So many MiB, as `mke2fs -J size=` takes it: 4 to 40,000.
     Mebibytes(u32),

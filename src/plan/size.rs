@@ -94,7 +94,7 @@ impl FromStr for SizePolicy {
 }
 
 /// What besides the tree decides on a size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Room {
     /// Inodes to stay free.
     pub free_inodes: u32,

@@ -16,7 +16,7 @@ use crate::warnings::Warnings;
 /// The tree so far and what is needed to go on.
 pub(super) struct Flattening<'a> {
     pub tree: GrowingTree,
-    pub options: &'a FlattenOptions<'a>,
+    pub options: &'a FlattenOptions,
     pub warnings: Warnings,
     /// The layer being applied.
     pub layer: u32,
@@ -26,7 +26,7 @@ pub(super) struct Flattening<'a> {
 
 impl<'a> Flattening<'a> {
     /// Before the base layer.
-    pub fn new(options: &'a FlattenOptions<'a>) -> Self {
+    pub fn new(options: &'a FlattenOptions) -> Self {
         let root = implied_attributes(options.default_time);
         Self {
             tree: GrowingTree::new(root, options.limits.max_entries),

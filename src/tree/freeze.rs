@@ -2,7 +2,6 @@
 
 use super::frozen::{Directory, Node, NodeId, NodeKind, Tree};
 use super::growing::{Children, GrowingKind, GrowingNode, GrowingTree, Slot};
-use super::{FlattenOptions, Keep};
 use crate::warnings::Warnings;
 
 const NOT_MET: u32 = u32::MAX;
@@ -18,11 +17,8 @@ struct Order {
 }
 
 /// Numbers the nodes in canonical order, counts their names and drops everything else.
-pub(super) fn freeze(tree: GrowingTree, options: &FlattenOptions<'_>, warnings: Warnings) -> Tree {
+pub(super) fn freeze(tree: GrowingTree, warnings: Warnings) -> Tree {
     let mut growing = tree.into_nodes();
-    if let Some(keep) = options.keep {
-        sift(&mut growing, keep);
-    }
     let order = order(&growing);
     let nodes = order
         .slots
@@ -97,30 +93,5 @@ fn children(node: &GrowingNode) -> &Children {
     match &node.kind {
         GrowingKind::Directory(children) => children,
         _ => &NONE,
-    }
-}
-
-/// Takes away the names that are not to be kept; what no name leads to is not numbered later.
-fn sift(growing: &mut [GrowingNode], keep: &Keep<'_>) {
-    let mut open = vec![(Slot::ROOT, Vec::new())];
-    while let Some((slot, path)) = open.pop() {
-        let GrowingKind::Directory(mut children) =
-            std::mem::replace(&mut growing[slot.index()].kind, GrowingKind::Vacant)
-        else {
-            continue;
-        };
-        children.retain(|name, child| {
-            let mut child_path = path.clone();
-            if !child_path.is_empty() {
-                child_path.push(b'/');
-            }
-            child_path.extend_from_slice(name);
-            let kept = keep(&child_path);
-            if kept && matches!(growing[child.index()].kind, GrowingKind::Directory(_)) {
-                open.push((*child, child_path));
-            }
-            kept
-        });
-        growing[slot.index()].kind = GrowingKind::Directory(children);
     }
 }

@@ -14,8 +14,6 @@ mod path;
 mod walk;
 mod whiteout;
 
-use std::fmt;
-
 pub use frozen::{Attributes, ContentRef, Directory, Node, NodeId, NodeKind, Tree};
 
 use crate::error::{Error, Result};
@@ -24,29 +22,13 @@ use crate::limits::Limits;
 use crate::progress::{Reporter, Unit};
 use crate::units::Timestamp;
 
-/// Whether to keep a path, which has no leading `/`.
-pub type Keep<'a> = dyn Fn(&[u8]) -> bool + 'a;
-
 /// What [`flatten`] needs to know besides the layers.
-#[derive(Clone, Default)]
-pub struct FlattenOptions<'a> {
+#[derive(Debug, Clone, Default)]
+pub struct FlattenOptions {
     /// The modification time of directories that no entry describes.
     pub default_time: Timestamp,
     /// `max_entries` and `max_path_depth` are held here.
     pub limits: Limits,
-    /// Which paths of the flattened tree to keep; all where there is none.
-    /// It is asked after all layers are applied, and about nothing below what it left out.
-    pub keep: Option<&'a Keep<'a>>,
-}
-
-impl fmt::Debug for FlattenOptions<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FlattenOptions")
-            .field("default_time", &self.default_time)
-            .field("limits", &self.limits)
-            .field("keep", &self.keep.map(|_| "…"))
-            .finish()
-    }
 }
 
 /// Applies layers, base first, and returns what the top layer shows (OCI image-spec, layer.md,
@@ -60,7 +42,7 @@ impl fmt::Debug for FlattenOptions<'_> {
 /// engines would show differently with something lost, and for more than the limits allow.
 pub fn flatten(
     changesets: Vec<Changeset>,
-    options: &FlattenOptions<'_>,
+    options: &FlattenOptions,
     reporter: &dyn Reporter,
 ) -> Result<Tree> {
     let total: u64 = changesets
@@ -86,7 +68,7 @@ pub fn flatten(
             .map_err(|error| error.in_layer(layer))?;
         meter.add(entries);
     }
-    let mut tree = freeze::freeze(flattening.tree, options, flattening.warnings);
+    let mut tree = freeze::freeze(flattening.tree, flattening.warnings);
     warn_of_closed_root(&mut tree);
     meter.finish(&format!("{} nodes", tree.nodes.len()));
     Ok(tree)

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::{Found, Node, Step, View};
 use crate::error::{Error, Result};
-use crate::limits::Limits;
 use crate::listing::{Body, ContentHasher, Kind, Line, Listing, Owner};
 use crate::units::InodeNumber;
 
@@ -27,24 +26,14 @@ pub struct Problem {
 }
 
 impl View {
-    /// Lists everything, contents where `wants_content` says so to a path and its length.
-    ///
-    /// # Errors
-    /// Where there is no root. All else that is wrong is a problem.
-    pub fn whole_listing(
-        &self,
-        wants_content: &mut dyn FnMut(&[u8], u64) -> bool,
-    ) -> Result<WholeListing> {
-        self.listing_of_at_most(Limits::default().max_entries, wants_content)
-    }
-
-    /// The same; after `max_names` names the rest is a problem.
+    /// Lists everything, contents where `wants_content` says so to a path and its length; after
+    /// `max_names` names the rest is a problem.
     ///
     /// However many inodes map the same blocks, no more blocks are read for contents than the
     /// filesystem has: what is beyond that is a problem, too.
     ///
     /// # Errors
-    /// As [`Self::whole_listing`].
+    /// Where there is no root. All else that is wrong is a problem.
     pub fn listing_of_at_most(
         &self,
         max_names: u64,

@@ -4,7 +4,7 @@ use super::View;
 use crate::error::Result;
 use crate::listing::Kind;
 use crate::ondisk::stored_inode::{
-    FLAG_EA_INODE, FLAG_EXTENTS, FLAG_HUGE_FILE, FLAG_INLINE_DATA, StoredInode,
+    FLAG_EA_INODE, FLAG_EXTENTS, FLAG_HUGE_FILE, FLAG_INLINE_DATA, FLAG_LETTERS, StoredInode,
 };
 use crate::units::{InodeNumber, Timestamp};
 
@@ -125,6 +125,14 @@ impl Node {
     /// `i_flags`.
     pub fn flags(&self) -> u32 {
         self.stored.flags
+    }
+
+    /// The letters that `lsattr` shows the flags by.
+    pub fn flag_letters(&self) -> String {
+        let set = FLAG_LETTERS
+            .iter()
+            .filter(|(bit, _)| self.stored.flags & bit != 0);
+        set.map(|(_, letter)| letter).collect()
     }
 
     /// Modification time.

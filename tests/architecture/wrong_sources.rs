@@ -16,7 +16,7 @@ fn with(path: &str, text: &str) -> BTreeSet<String> {
         ("src/oci/mod.rs", "mod digest; use crate::error::Error;"),
         (
             "src/cli.rs",
-            "use crate::oci; fn f() { std::io::stdout(); }",
+            "use crate::oci; fn f() { std::env::var(\"X\"); }",
         ),
     ];
     let sources: Vec<Source> = right
@@ -160,10 +160,16 @@ fn what_only_one_room_may_do_is_found_in_others() {
         fails("src/oci/digest.rs", text, expected);
     }
     for text in [
-        "use std::env; fn f() { env::var(\"X\"); stderr() }",
+        "use std::env; fn f() { env::var(\"X\"); child.stderr() }",
         "use std::time::Instant;",
     ] {
         passes("src/cli/mod.rs", text);
+    }
+    let streams = "fn f() { stdout(); std::io::stderr() }";
+    passes("src/cli/tell.rs", streams);
+    for stream in ["stdout", "stderr"] {
+        let text = format!("fn f() {{ std::io::{stream}().lock() }}");
+        fails("src/cli/mod.rs", &text, stream);
     }
     fails(
         "src/cli/mod.rs",

@@ -2,13 +2,8 @@
 
 use std::num::NonZeroUsize;
 
-use layerpress::finish::FinishOptions;
-use layerpress::limits::Limits;
-use layerpress::mkfs::ToolPaths;
-use layerpress::pipeline::{self, FilesystemRequest, IdentityRequest, ImageRequest, OutputRequest};
-use layerpress::plan::{JournalSize, Room, SizePolicy};
+use layerpress::pipeline::{self, FilesystemRequest, ImageRequest, OutputRequest, ToolPaths};
 use layerpress::progress::Silent;
-use layerpress::source::{DaemonOptions, RegistryOptions};
 
 use crate::image::{ARCHIVE, Form, GZIP, ZSTD};
 use crate::{Cost, alone, strayed};
@@ -18,37 +13,13 @@ static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
 fn build(form: Form) -> dhat::HeapStats {
     let directory = tempfile::tempdir().unwrap();
-    let image = ImageRequest {
-        reference: form.write(directory.path()).parse().unwrap(),
-        platform: None,
-        work_dir: directory.path().to_owned(),
-        jobs: NonZeroUsize::MIN,
-        limits: Limits::default(),
-        registry: RegistryOptions::default(),
-        daemon: DaemonOptions::default(),
-        held_against: None,
-    };
-    let filesystem = FilesystemRequest {
-        size: SizePolicy::default(),
-        room: Room {
-            free_inodes: 0,
-            journal: JournalSize::Auto,
-        },
-        identity: IdentityRequest::default(),
-    };
-    let output = OutputRequest {
-        path: directory.path().join("fs.img"),
-        tools: ToolPaths {
-            search_path: std::env::var_os("PATH"),
-            ..ToolPaths::default()
-        },
-        finish: FinishOptions {
-            fsck: true,
-            verify: false,
-            sha256: false,
-            sync: false,
-        },
-    };
+    let reference = form.write(directory.path()).parse().unwrap();
+    let image = ImageRequest::new(reference, directory.path()).with_jobs(NonZeroUsize::MIN);
+    let filesystem = FilesystemRequest::default();
+    let output = OutputRequest::new(directory.path().join("fs.img")).with_tools(ToolPaths {
+        search_path: std::env::var_os("PATH"),
+        ..ToolPaths::default()
+    });
     let _profiler = dhat::Profiler::builder().testing().build();
     let built = pipeline::build(&image, &filesystem, &output, &Silent).unwrap();
     let stats = dhat::HeapStats::get();

@@ -9,10 +9,8 @@ use std::time::{Duration, Instant};
 
 use layerpress::Error;
 use layerpress::finish::FinishOptions;
-use layerpress::limits::Limits;
-use layerpress::mkfs::ToolPaths;
-use layerpress::pipeline::{self, FilesystemRequest, IdentityRequest, ImageRequest, OutputRequest};
-use layerpress::plan::{JournalSize, Room, SizePolicy};
+use layerpress::pipeline::{self, FilesystemRequest, ImageRequest, OutputRequest};
+use layerpress::plan::SizePolicy;
 use layerpress::progress::Silent;
 use layerpress::source::Reference;
 use serde_json::json;
@@ -22,27 +20,12 @@ use super::support::mutation::{Random, base, top};
 use super::support::run::Press;
 
 fn image_request(path: &Path, work_dir: &Path) -> ImageRequest {
-    ImageRequest {
-        reference: Reference::parse(path.as_os_str()).unwrap(),
-        platform: None,
-        work_dir: work_dir.to_owned(),
-        jobs: NonZeroUsize::new(2).unwrap(),
-        limits: Limits::default(),
-        daemon: layerpress::source::DaemonOptions::default(),
-        held_against: None,
-        registry: layerpress::source::RegistryOptions::default(),
-    }
+    ImageRequest::new(Reference::parse(path.as_os_str()).unwrap(), work_dir)
+        .with_jobs(NonZeroUsize::new(2).unwrap())
 }
 
 fn filesystem() -> FilesystemRequest {
-    FilesystemRequest {
-        size: SizePolicy::Fit,
-        room: Room {
-            free_inodes: 0,
-            journal: JournalSize::Auto,
-        },
-        identity: IdentityRequest::default(),
-    }
+    FilesystemRequest::default().with_size(SizePolicy::Fit)
 }
 
 /// How often a changed image passed.
@@ -61,16 +44,10 @@ fn attempt(press: &Press, build_too: bool, passed: &mut Passed, seed: u64) {
         pipeline::plan(&request, &filesystem(), &Silent).map(drop)?;
         passed.planned += 1;
         if build_too {
-            let output = OutputRequest {
-                path: press.output(),
-                tools: ToolPaths::default(),
-                finish: FinishOptions {
-                    fsck: true,
-                    verify: true,
-                    sha256: false,
-                    sync: false,
-                },
-            };
+            let output = OutputRequest::new(press.output()).with_finish(FinishOptions {
+                verify: true,
+                ..FinishOptions::default()
+            });
             pipeline::build(&request, &filesystem(), &output, &Silent)?;
             passed.built += 1;
         }

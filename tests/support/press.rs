@@ -8,19 +8,15 @@ use std::path::{Path, PathBuf};
 use layerpress::Result;
 use layerpress::finish::FinishOptions;
 use layerpress::layers::{Changeset, Contents, LayerSummary};
-use layerpress::limits::Limits;
 use layerpress::listing::compare;
 use layerpress::mkfs::{ToolPaths, Tools, format};
 use layerpress::oci::{ChainId, DiffId};
-use layerpress::pipeline::{
-    self, FilesystemRequest, IdentityRequest, ImageRequest, OutputRequest, Planned,
-};
+use layerpress::pipeline::{self, Built, FilesystemRequest, ImageRequest, OutputRequest};
 use layerpress::plan::{Identity, JournalSize, Plan, PlanOptions, Room, SizePolicy};
 use layerpress::populate::populate;
 use layerpress::progress::Silent;
 use layerpress::readback::verify;
 use layerpress::region::FileRegion;
-use layerpress::source::Reference;
 use layerpress::tree::{FlattenOptions, Tree, flatten};
 use layerpress::units::Timestamp;
 
@@ -75,29 +71,17 @@ pub struct Pressed {
 
 /// The request for a tar of a root filesystem or any other image.
 pub fn image_request(reference: &str, work_dir: &Path) -> ImageRequest {
-    ImageRequest {
-        reference: reference.parse::<Reference>().unwrap(),
-        platform: None,
-        work_dir: work_dir.to_owned(),
-        jobs: NonZeroUsize::MIN,
-        limits: Limits::default(),
-        daemon: layerpress::source::DaemonOptions::default(),
-        held_against: None,
-        registry: layerpress::source::RegistryOptions::default(),
-    }
+    ImageRequest::new(reference.parse().unwrap(), work_dir).with_jobs(NonZeroUsize::MIN)
 }
 
 fn filesystem_request(wanted: Wanted) -> FilesystemRequest {
-    FilesystemRequest {
-        size: wanted.size,
-        room: wanted.room,
-        identity: IdentityRequest {
-            uuid: Some(UUID),
-            hash_seed: Some(HASH_SEED),
-            label: String::new(),
-            made_seconds: Some(1_700_000_000),
-        },
-    }
+    let mut request = FilesystemRequest::default()
+        .with_size(wanted.size)
+        .with_uuid(UUID)
+        .with_hash_seed(HASH_SEED)
+        .with_made_seconds(1_700_000_000);
+    request.room = wanted.room;
+    request
 }
 
 fn tool_paths() -> ToolPaths {
@@ -115,25 +99,22 @@ pub fn press_with(rootfs: &Rootfs, wanted: Wanted) -> Result<Pressed> {
     let built = pipeline::build(
         &image_request(&format!("rootfs:{}", tar.display()), directory.path()),
         &filesystem_request(wanted),
-        &OutputRequest {
-            path: directory.path().join("image.img"),
-            tools: tool_paths(),
-            finish: FinishOptions {
+        &OutputRequest::new(directory.path().join("image.img"))
+            .with_tools(tool_paths())
+            .with_finish(FinishOptions {
                 fsck: false,
-                verify: false,
-                sha256: false,
-                sync: false,
-            },
-        },
+                ..FinishOptions::default()
+            }),
         &Silent,
     )?;
-    let Planned {
+    let Built {
         tree,
-        contents,
         plan,
         warnings,
         ..
-    } = built.planned;
+    } = built;
+    let tars = vec![FileRegion::whole(File::open(&tar).unwrap()).unwrap()];
+    let contents = Contents { tars };
     let warnings = warnings.lines().collect();
     Ok(Pressed {
         directory,

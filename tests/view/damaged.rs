@@ -23,7 +23,7 @@ fn use_everything(image: &Path, scratch: &Path) -> usize {
             return 1;
         }
     };
-    let (mut errors, names) = match view.whole_listing(&mut |_, _| true) {
+    let (mut errors, names) = match view.listing_of_at_most(u64::MAX, &mut |_, _| true) {
         Ok(whole) => (whole.problems.len(), whole.listing.lines().len()),
         Err(_) => (1, 1),
     };
@@ -133,7 +133,7 @@ fn every_superblock_field_may_be_wrong() {
             let write = |bytes: &[u8]| file.write_all_at(bytes, 1024 + offset).unwrap();
             write(&value.to_le_bytes());
             if let Ok(view) = View::open(&image) {
-                let _ = view.whole_listing(&mut |_, _| false);
+                let _ = view.listing_of_at_most(u64::MAX, &mut |_, _| false);
             }
             write(&before);
         }

@@ -48,7 +48,10 @@ fn image(directory: &Path, file_bytes: usize, step: usize, options: &[&str]) -> 
 fn listing(image: &Path) -> (WholeListing, u64) {
     let view = View::open(image).unwrap();
     let image_bytes = view.blocks() * view.block_bytes();
-    (view.whole_listing(&mut |_, _| true).unwrap(), image_bytes)
+    (
+        view.listing_of_at_most(u64::MAX, &mut |_, _| true).unwrap(),
+        image_bytes,
+    )
 }
 
 /// Files that were read, and bytes of them.

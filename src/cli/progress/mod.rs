@@ -5,11 +5,10 @@ mod json;
 mod plain;
 mod ticker;
 
-use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
-use super::args::{OutputArguments, ProgressForm};
-use super::tell;
+use crate::cli::arguments::output::{OutputArguments, ProgressForm};
+use crate::cli::tell;
 use crate::error::escape_line;
 use crate::progress::{Meter, Reporter, Silent, Unit};
 use crate::units::ByteSize;
@@ -19,7 +18,7 @@ pub fn reporter(arguments: &OutputArguments) -> Box<dyn Reporter> {
     let verbose = arguments.verbose;
     match arguments.progress {
         _ if arguments.quiet => Box::new(Silent),
-        ProgressForm::Auto if stderr().is_terminal() => Box::new(bars::Bars::new(verbose)),
+        ProgressForm::Auto if tell::has_terminal_for_errors() => Box::new(bars::Bars::new(verbose)),
         ProgressForm::Auto | ProgressForm::Plain => Box::new(plain::Plain { verbose }),
         ProgressForm::None => Box::new(NotesOnly { verbose }),
         ProgressForm::Json => Box::new(json::Json { verbose }),

@@ -1,0 +1,127 @@
+//! All that can be typed, and how it ends.
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use super::arguments::exit_codes::EXIT_CODES;
+use super::arguments::output::OutputArguments;
+use super::commands::{
+    build, cache, cat, completions, diff, extract, inspect, ls, man, mount, plan, stat, tags,
+    umount, verify,
+};
+use super::signals;
+use super::tell::{self, Voice};
+use crate::error::{Error, Result};
+
+/// Press a container image's layers into one mountable ext filesystem image: no root, no daemon,
+/// no loop device.
+#[derive(Debug, Parser)]
+#[command(name = "layerpress", version, after_help = EXIT_CODES, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    output: OutputArguments,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make an ext3 filesystem image of a container image
+    #[command(after_help = EXIT_CODES)]
+    Build(build::BuildArguments),
+    /// Show the filesystem that build would make: sizes, blocks by use, inodes
+    #[command(after_help = EXIT_CODES)]
+    Plan(plan::PlanArguments),
+    /// Tell what a container image or a filesystem image is, and what it was made from
+    #[command(after_help = EXIT_CODES)]
+    Inspect(inspect::InspectArguments),
+    /// Hold a filesystem image against a container image: every entry and attribute
+    #[command(after_help = EXIT_CODES)]
+    Verify(verify::VerifyArguments),
+    /// List what differs between two filesystem images, container images or one of each
+    #[command(after_help = EXIT_CODES)]
+    Diff(diff::DiffArguments),
+    /// List or prune the cache of blobs that were fetched
+    #[command(after_help = EXIT_CODES)]
+    Cache(cache::CacheArguments),
+    /// List the tags of a repository in a registry
+    #[command(after_help = EXIT_CODES)]
+    Tags(tags::TagsArguments),
+    /// Print a shell's completion script
+    Completions(completions::CompletionsArguments),
+    /// Write the manual pages into a directory
+    Man(man::ManArguments),
+    /// Mount a filesystem image, for reading only; or list what is mounted (needs root)
+    #[command(override_usage = mount::USAGE, after_help = mount::exit_codes())]
+    Mount(mount::MountArguments),
+    /// Undo a mount and free its loop device (needs root)
+    #[command(after_help = EXIT_CODES)]
+    Umount(umount::UmountArguments),
+    /// List names in a filesystem image
+    Ls(ls::LsArguments),
+    /// Write files of a filesystem image to standard output
+    Cat(cat::CatArguments),
+    /// Tell everything about names in a filesystem image
+    Stat(stat::StatArguments),
+    /// Take a tree out of a filesystem image, into a directory or a tar
+    Extract(extract::ExtractArguments),
+}
+
+/// Parses the command line, runs what it says and gives the exit code.
+pub fn run() -> ExitCode {
+    ExitCode::from(match Arguments::try_parse() {
+        Ok(arguments) => ended(arguments),
+        Err(answer) => answered(&answer),
+    })
+}
+
+fn ended(arguments: Arguments) -> u8 {
+    let voice = Voice::of(&arguments.output);
+    let ended = signals::handle(voice)
+        .map_err(|error| Error::io("cannot handle signals", error))
+        .and_then(|()| arguments.command.run(&arguments.output));
+    ended.unwrap_or_else(|error| failed(voice, &error))
+}
+
+/// Help that was asked for and found no room is a failure.
+fn answered(answer: &clap::Error) -> u8 {
+    match tell::answer(answer) {
+        Ok(()) => u8::try_from(answer.exit_code()).unwrap_or(2),
+        Err(error) => failed(Voice::Words, &error),
+    }
+}
+
+fn failed(voice: Voice, error: &Error) -> u8 {
+    voice.error(&error.to_string(), error.exit_code().into());
+    error.exit_code()
+}
+
+impl Command {
+    /// Runs it; the exit code where it did what it was to.
+    fn run(&self, output: &OutputArguments) -> Result<u8> {
+        // That of a command that has but one good end.
+        let done = |()| 0;
+        // As of `diff` and `cmp`.
+        let equal_or_not = |are_equal: bool| u8::from(!are_equal);
+        match self {
+            Self::Build(build) => build::run(build, output).map(done),
+            Self::Plan(plan) => plan::run(plan, output).map(done),
+            Self::Inspect(inspect) => inspect::run(inspect, output).map(done),
+            Self::Verify(verify) => verify::run(verify, output).map(equal_or_not),
+            Self::Diff(diff) => diff::run(diff, output).map(equal_or_not),
+            Self::Cache(cache) => cache::run(cache, output).map(done),
+            Self::Tags(tags) => tags::run(tags, output).map(done),
+            Self::Completions(completions) => {
+                completions::run(completions, Arguments::command()).map(done)
+            }
+            Self::Man(man) => man::run(man, Arguments::command()).map(done),
+            Self::Mount(mount) => mount::run(mount, output),
+            Self::Umount(umount) => umount::run(umount, output).map(done),
+            Self::Ls(ls) => ls::run(ls, output).map(done),
+            Self::Cat(cat) => cat::run(cat, output).map(done),
+            Self::Stat(stat) => stat::run(stat, output).map(done),
+            Self::Extract(extract) => extract::run(extract, output),
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! `layerpress build`.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::cli::arguments::filesystem::{FilesystemArguments, ToolArguments};
+use crate::cli::arguments::image::{LimitArguments, ReadingArguments, ReferenceArgument};
+use crate::cli::arguments::output::OutputArguments;
+use crate::cli::progress;
+use crate::cli::shown::table::two_columns;
+use crate::cli::shown::text::{counted, printable, thousands};
+use crate::cli::tell::{print, print_json};
+use crate::error::{Error, Result};
+use crate::pipeline::{self, Built, FinishOptions, OutputRequest, uuid_text};
+use crate::units::{BLOCK_SIZE, ByteSize};
+
+/// What is typed.
+#[derive(Debug, Args)]
+pub struct BuildArguments {
+    #[command(flatten)]
+    pub reference: ReferenceArgument,
+    /// Where the filesystem image goes; a regular file there is replaced
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Do not run e2fsck on the result
+    #[arg(long)]
+    pub no_fsck: bool,
+    /// Read the result back with our own and two independent readers and compare every entry with
+    /// the image
+    #[arg(long)]
+    pub verify: bool,
+    /// Hash the result, tell its SHA-256 and write it to FILE.sha256, as sha256sum --check reads it
+    #[arg(long)]
+    pub sha256: bool,
+    /// Wait until the result is on the disk before it gets its name
+    #[arg(long)]
+    pub sync: bool,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub reading: ReadingArguments,
+    #[command(flatten)]
+    pub filesystem: FilesystemArguments,
+    #[command(flatten)]
+    pub tools: ToolArguments,
+    #[command(flatten)]
+    pub limits: LimitArguments,
+}
+
+/// Builds and tells what was built.
+pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
+    let started = Instant::now();
+    refuse_standard_output(&arguments.output)?;
+    let reporter = progress::reporter(output);
+    let image =
+        arguments
+            .reading
+            .image_beside(&arguments.reference.image, &arguments.limits, || {
+                directory_of(&arguments.output)
+            })?;
+    let request = OutputRequest {
+        tools: arguments.tools.paths(),
+        finish: FinishOptions {
+            fsck: !arguments.no_fsck,
+            verify: arguments.verify,
+            sha256: arguments.sha256,
+            sync: arguments.sync,
+        },
+        ..OutputRequest::new(&arguments.output)
+    };
+    let built = pipeline::build(
+        &image,
+        &arguments.filesystem.request(),
+        &request,
+        &*reporter,
+    )?;
+    for warning in built.warnings.lines() {
+        reporter.warn(&warning);
+    }
+    let summary = Summary::of(&built, started.elapsed().as_secs_f64());
+    // The next lines belong to standard output alone.
+    drop(reporter);
+    if arguments.json {
+        print_json(&summary)
+    } else if output.quiet {
+        Ok(())
+    } else {
+        print(&summary.table())
+    }
+}
+
+/// The directory that a file to be made is in.
+fn directory_of(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// A filesystem is written here and there, and named only when it is proven: no stream can be that.
+fn refuse_standard_output(output: &Path) -> Result<()> {
+    if output == Path::new("-") {
+        return Err(Error::unsupported(
+            "build cannot write to standard output: -o FILE names a file (./- one that is called so)",
+        ));
+    }
+    Ok(())
+}
+
+/// What was built, in numbers. The names are those of the JSON form.
+#[derive(Debug, Serialize)]
+struct Summary {
+    image: String,
+    manifest_digest: Option<String>,
+    config_digest: Option<String>,
+    chain_id: String,
+    platform: String,
+    layers: usize,
+    entries: u64,
+    content_bytes: u64,
+    output: String,
+    output_bytes: u64,
+    output_host_bytes: u64,
+    filesystem_type: &'static str,
+    filesystem_bytes: u64,
+    free_bytes: u64,
+    reserved_bytes: u64,
+    inodes: u32,
+    free_inodes: u32,
+    journal_bytes: u64,
+    uuid: String,
+    label: String,
+    sha256: Option<String>,
+    size_note: Option<String>,
+    warnings: Vec<String>,
+    seconds: f64,
+}
+
+impl Summary {
+    fn of(built: &Built, seconds: f64) -> Self {
+        let Built { image, plan, .. } = built;
+        let geometry = &plan.sized.geometry;
+        let blocks = |count: u32| u64::from(count) * BLOCK_SIZE;
+        Self {
+            image: image.reference.clone(),
+            manifest_digest: image.manifest_digest.as_ref().map(ToString::to_string),
+            config_digest: image.config_digest.as_ref().map(ToString::to_string),
+            chain_id: image.chain_id().to_string(),
+            platform: image.platform.to_string(),
+            layers: image.layers.len(),
+            entries: built.tree.name_count(),
+            content_bytes: plan.demand.content_bytes,
+            output: built.filesystem.path.display().to_string(),
+            output_bytes: built.filesystem.file_bytes,
+            output_host_bytes: built.filesystem.host_bytes,
+            filesystem_type: "ext3",
+            filesystem_bytes: geometry.size_bytes(),
+            free_bytes: plan.free_blocks_after() * BLOCK_SIZE,
+            reserved_bytes: blocks(geometry.reserved_blocks),
+            inodes: geometry.inodes_per_group * geometry.groups,
+            free_inodes: plan.free_inodes_after(),
+            journal_bytes: blocks(geometry.journal_blocks),
+            uuid: uuid_text(plan.identity.uuid),
+            label: plan.identity.label.clone(),
+            sha256: built
+                .filesystem
+                .sha256
+                .as_ref()
+                .map(|sha256| sha256.digest().to_owned()),
+            size_note: plan.sized.note.clone(),
+            warnings: built.warnings.lines().collect(),
+            seconds,
+        }
+    }
+
+    fn table(&self) -> String {
+        let digest = self
+            .manifest_digest
+            .as_ref()
+            .or(self.config_digest.as_ref());
+        // At most seven letters before them let a digest end with the 80th column.
+        let image = printable(&format!("{} ({})", self.image, self.platform));
+        let mut rows = vec![("image", image)];
+        rows.extend(digest.map(|digest| ("digest", digest.clone())));
+        rows.extend([
+            (
+                "content",
+                format!(
+                    "{} entries, {} from {}",
+                    thousands(self.entries),
+                    ByteSize(self.content_bytes),
+                    counted(self.layers as u64, "layer", "layers")
+                ),
+            ),
+            (
+                self.filesystem_type,
+                format!(
+                    "{}, {} free, journal {}\n{} of {} inodes free",
+                    ByteSize(self.filesystem_bytes),
+                    ByteSize(self.free_bytes),
+                    ByteSize(self.journal_bytes),
+                    thousands(u64::from(self.free_inodes)),
+                    thousands(u64::from(self.inodes)),
+                ),
+            ),
+            ("UUID", self.uuid.clone()),
+        ]);
+        if !self.label.is_empty() {
+            rows.push(("label", self.label.clone()));
+        }
+        rows.extend([(
+            "output",
+            format!(
+                "{} ({} on disk)",
+                self.output,
+                ByteSize(self.output_host_bytes)
+            ),
+        )]);
+        rows.extend(
+            self.sha256
+                .as_ref()
+                .map(|sha256| ("sha256", sha256.clone())),
+        );
+        rows.push(("time", format!("{:.2} s", self.seconds)));
+        two_columns(&rows)
+    }
+}

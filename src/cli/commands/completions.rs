@@ -1,0 +1,28 @@
+//! `layerpress completions`.
+
+use std::io::{ErrorKind, Write};
+
+use clap::{Args, Command};
+use clap_complete::Shell;
+
+use crate::cli::tell::{cannot_write, content};
+use crate::error::Result;
+
+/// What is typed.
+#[derive(Debug, Args)]
+pub struct CompletionsArguments {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// Prints the script, made from the parser itself.
+pub fn run(arguments: &CompletionsArguments, mut command: Command) -> Result<()> {
+    let name = command.get_name().to_owned();
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut command, name, &mut script);
+    match content().write_all(&script) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(cannot_write),
+    }
+}

@@ -1,0 +1,74 @@
+//! `layerpress inspect`.
+
+mod filesystem;
+mod history;
+mod image;
+
+use std::path::Path;
+
+use clap::Args;
+
+use crate::cli::arguments::image::{LimitArguments, ReadingArguments};
+use crate::cli::arguments::output::OutputArguments;
+use crate::cli::progress;
+use crate::cli::tell::{print, print_json};
+use crate::error::Result;
+use crate::pipeline::{self, Inspected};
+
+/// What is typed.
+#[derive(Debug, Args)]
+pub struct InspectArguments {
+    /// A container image as build takes it, or an ext2, ext3 or ext4 filesystem image
+    #[arg(value_name = "IMAGE|IMG")]
+    pub name: std::ffi::OsString,
+    /// Read and verify the layers, too: uncompressed sizes and numbers of entries
+    #[arg(long)]
+    pub layers: bool,
+    /// Show digests and commands in full
+    #[arg(long)]
+    pub no_trunc: bool,
+    /// Print everything as JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub reading: ReadingArguments,
+    #[command(flatten)]
+    pub limits: LimitArguments,
+}
+
+/// Tells what it is.
+pub fn run(arguments: &InspectArguments, output: &OutputArguments) -> Result<()> {
+    let subject = arguments
+        .reading
+        .subject(&arguments.name, &arguments.limits)?;
+    let reporter = progress::reporter(output);
+    let shown = match pipeline::inspect(&subject, arguments.layers, &*reporter)? {
+        Inspected::Filesystem(inspected) => {
+            let path = Path::new(&arguments.name);
+            let shown = filesystem::ShownFilesystem::of(path, &inspected);
+            return if arguments.json {
+                print_json(&shown)
+            } else {
+                print(&shown.text())
+            };
+        }
+        Inspected::Image(inspected) => image::ShownImage::of(&inspected),
+        Inspected::Several {
+            reference,
+            offers,
+            why,
+        } => {
+            reporter.note(&why.to_string());
+            image::ShownImage::of_several(reference, &offers)
+        }
+    };
+    for warning in &shown.warnings {
+        reporter.warn(warning);
+    }
+    drop(reporter);
+    if arguments.json {
+        print_json(&shown)
+    } else {
+        print(&shown.text(arguments.no_trunc))
+    }
+}

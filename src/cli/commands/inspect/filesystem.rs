@@ -1,0 +1,228 @@
+//! An ext filesystem as its superblock describes it.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::cli::shown::table::wrapped_columns;
+use crate::cli::shown::text::{counted, date, thousands};
+use crate::error::escape_path;
+use crate::pipeline::{Filesystem, InspectedFilesystem, uuid_text};
+use crate::units::ByteSize;
+
+/// The names are those of the JSON form. Times are RFC 3339, or `null` for never.
+#[derive(Debug, Serialize)]
+pub struct ShownFilesystem {
+    kind: &'static str,
+    path: String,
+    file_bytes: u64,
+    host_bytes: u64,
+    filesystem_type: &'static str,
+    uuid: String,
+    label: String,
+    /// Of the image that layerpress made it from.
+    chain_id: Option<String>,
+    filesystem_bytes: u64,
+    block_bytes: u64,
+    blocks: Blocks,
+    inodes: Inodes,
+    journal: Option<ShownJournal>,
+    /// What the superblock says; nothing was checked.
+    state: &'static str,
+    /// Why nothing in it can be read, where that shows at a glance: the root directory's inode or
+    /// its blocks are damaged.
+    damage: Option<String>,
+    features: Vec<String>,
+    made: Option<String>,
+    last_written: Option<String>,
+    last_mounted: Option<String>,
+    last_mounted_on: String,
+    last_checked: Option<String>,
+    mounts_since_check: u16,
+    /// Whether the file ends before the filesystem does.
+    truncated: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Blocks {
+    total: u64,
+    used: u64,
+    free: u64,
+    /// Of the free ones, those for root alone.
+    reserved: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Inodes {
+    total: u32,
+    used: u32,
+    free: u32,
+    size_bytes: u16,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownJournal {
+    size_bytes: Option<u64>,
+    state: &'static str,
+}
+
+impl ShownFilesystem {
+    /// What is shown of the filesystem in `path`.
+    pub fn of(path: &Path, inspected: &InspectedFilesystem) -> Self {
+        let filesystem = &inspected.filesystem;
+        let Filesystem {
+            superblock, status, ..
+        } = filesystem;
+        let time = |seconds: u64| {
+            let seconds = i64::try_from(seconds).ok().filter(|seconds| *seconds != 0);
+            seconds.map(date)
+        };
+        Self {
+            kind: "filesystem",
+            path: path.display().to_string(),
+            file_bytes: filesystem.file_bytes,
+            host_bytes: filesystem.host_bytes,
+            filesystem_type: filesystem.features.filesystem_type(),
+            uuid: uuid_text(superblock.uuid),
+            label: escape_path(&status.volume_name),
+            chain_id: filesystem.chain_id.as_ref().map(ToString::to_string),
+            filesystem_bytes: filesystem.size_bytes(),
+            block_bytes: filesystem.block_bytes,
+            blocks: Blocks {
+                total: status.blocks_count,
+                // A damaged superblock may say anything.
+                used: status.blocks_count.saturating_sub(status.free_blocks_count),
+                free: status.free_blocks_count,
+                reserved: status.reserved_blocks_count,
+            },
+            inodes: Inodes {
+                total: superblock.inodes_count,
+                used: superblock
+                    .inodes_count
+                    .saturating_sub(superblock.free_inodes_count),
+                free: superblock.free_inodes_count,
+                size_bytes: superblock.inode_size_bytes,
+            },
+            journal: filesystem.journal.map(|journal| ShownJournal {
+                size_bytes: journal.size_bytes,
+                state: if journal.needs_recovery {
+                    "needs recovery"
+                } else {
+                    "clean"
+                },
+            }),
+            state: filesystem.state(),
+            damage: inspected.damage.clone(),
+            features: filesystem.features.names(),
+            made: time(status.made_seconds),
+            last_written: time(status.written_seconds),
+            last_mounted: time(status.mounted_seconds),
+            last_mounted_on: escape_path(&status.last_mounted),
+            last_checked: time(status.checked_seconds),
+            mounts_since_check: status.mount_count,
+            truncated: filesystem.file_bytes < filesystem.size_bytes(),
+        }
+    }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        let mut file = format!(
+            "{} ({}, {} on disk)",
+            escape_path(self.path.as_bytes()),
+            ByteSize(self.file_bytes),
+            ByteSize(self.host_bytes)
+        );
+        if self.truncated {
+            file.push_str("\ncut: the filesystem is longer than the file");
+        }
+        let mut rows = vec![("file", file)];
+        // The column is narrow so that a digest fits beside it.
+        rows.extend(self.chain_id.clone().map(|chain_id| ("chain", chain_id)));
+        format!("{}\n{}", wrapped_columns(&rows), self.details())
+    }
+
+    fn details(&self) -> String {
+        let size = |blocks: u64| ByteSize(blocks.saturating_mul(self.block_bytes)).to_string();
+        let mut rows = vec![
+            ("type", self.filesystem_type.to_owned()),
+            ("UUID", self.uuid.clone()),
+        ];
+        if !self.label.is_empty() {
+            rows.push(("label", self.label.clone()));
+        }
+        rows.extend([
+            ("state", self.state_text()),
+            (
+                "size",
+                format!(
+                    "{}, {} of {}",
+                    ByteSize(self.filesystem_bytes),
+                    counted(self.blocks.total, "block", "blocks"),
+                    ByteSize(self.block_bytes)
+                ),
+            ),
+            (
+                "blocks",
+                format!(
+                    "{} used ({}), {} free ({}), {} of them for root",
+                    thousands(self.blocks.used),
+                    size(self.blocks.used),
+                    thousands(self.blocks.free),
+                    size(self.blocks.free),
+                    thousands(self.blocks.reserved)
+                ),
+            ),
+            (
+                "inodes",
+                format!(
+                    "{} used, {} free, {} bytes each",
+                    thousands(self.inodes.used.into()),
+                    thousands(self.inodes.free.into()),
+                    self.inodes.size_bytes
+                ),
+            ),
+            ("journal", self.journal_text()),
+            ("features", self.features.join(" ")),
+        ]);
+        let never = || "never".to_owned();
+        rows.extend([
+            ("made", self.made.clone().unwrap_or_else(never)),
+            ("written", self.last_written.clone().unwrap_or_else(never)),
+            ("mounted", self.mounted_text()),
+            ("checked", self.last_checked.clone().unwrap_or_else(never)),
+        ]);
+        wrapped_columns(&rows)
+    }
+
+    fn state_text(&self) -> String {
+        match &self.damage {
+            None => format!("{}, says the superblock; not checked", self.state),
+            Some(damage) => format!(
+                "damaged, though the superblock says {}: {damage}",
+                self.state
+            ),
+        }
+    }
+
+    fn journal_text(&self) -> String {
+        match &self.journal {
+            None => "none".to_owned(),
+            Some(ShownJournal { size_bytes, state }) => match size_bytes {
+                Some(bytes) => format!("{}, {state}", ByteSize(*bytes)),
+                None => format!("unreadable, {state}"),
+            },
+        }
+    }
+
+    fn mounted_text(&self) -> String {
+        let Some(time) = &self.last_mounted else {
+            return "never for writing".to_owned();
+        };
+        let mounts = counted(self.mounts_since_check.into(), "mount", "mounts");
+        let on = match &*self.last_mounted_on {
+            "" => String::new(),
+            path => format!(" on {path}"),
+        };
+        format!("{time}{on}, {mounts} since the last check")
+    }
+}

@@ -1,0 +1,280 @@
+//! A container image as its manifest and configuration describe it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::history::{self, ShownLayer, ShownStep};
+use crate::cli::shown::table::wrapped_columns;
+use crate::cli::shown::text::{counted, printable, short};
+use crate::oci::{Digest, NO_DATE, parse_created};
+use crate::pipeline::{InspectedImage, Offer};
+use crate::units::ByteSize;
+
+/// The names are those of the JSON form.
+#[derive(Debug, Serialize)]
+pub struct ShownImage {
+    kind: &'static str,
+    reference: String,
+    /// Nothing where the reference names several images.
+    #[serde(flatten)]
+    image: Option<Details>,
+    /// Everything where it was found.
+    images: Vec<ShownOffer>,
+    pub warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Details {
+    manifest_digest: Option<String>,
+    config_digest: Option<String>,
+    chain_id: String,
+    platform: String,
+    created: Option<String>,
+    author: Option<String>,
+    user: String,
+    working_dir: String,
+    entrypoint: Vec<String>,
+    cmd: Vec<String>,
+    env: Vec<String>,
+    exposed_ports: Vec<String>,
+    volumes: Vec<String>,
+    stop_signal: Option<String>,
+    labels: BTreeMap<String, Option<String>>,
+    stored_bytes: u64,
+    /// Known where the layers were read, or are stored uncompressed.
+    uncompressed_bytes: Option<u64>,
+    /// Known where the layers were read.
+    entries: Option<u64>,
+    layers: Vec<ShownLayer>,
+    history: Vec<ShownStep>,
+}
+
+#[derive(Debug, Serialize)]
+struct ShownOffer {
+    names: Vec<String>,
+    manifest_digest: Option<String>,
+    config_digest: Option<String>,
+    platform: Option<String>,
+    at_hand: bool,
+    /// Whether it is the one described.
+    chosen: bool,
+}
+
+impl ShownImage {
+    /// The image, with its layers as far as they are known.
+    pub fn of(inspected: &InspectedImage) -> Self {
+        let image = &inspected.image;
+        let is_chosen = |offer: &Offer| match &offer.manifest_digest {
+            Some(digest) => image.manifest_digest.as_ref() == Some(digest),
+            None => offer.config_digest.is_some() && offer.config_digest == image.config_digest,
+        };
+        let offers = inspected.offers.iter();
+        Self {
+            kind: "image",
+            reference: image.reference.clone(),
+            image: Some(Details::of(inspected)),
+            images: offers
+                .map(|offer| ShownOffer::of(offer, is_chosen(offer)))
+                .collect(),
+            warnings: inspected.warnings.clone(),
+        }
+    }
+
+    /// Several images, none of them chosen.
+    pub fn of_several(reference: String, offers: &[Offer]) -> Self {
+        Self {
+            kind: "images",
+            reference,
+            image: None,
+            images: offers
+                .iter()
+                .map(|offer| ShownOffer::of(offer, false))
+                .collect(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// For people.
+    pub fn text(&self, in_full: bool) -> String {
+        let Some(image) = &self.image else {
+            let images = counted(self.images.len() as u64, "image", "images");
+            return format!(
+                "{images} in {}\n{}",
+                printable(&self.reference),
+                offers(&self.images, in_full)
+            );
+        };
+        let mut text = image.identity(&self.reference);
+        if self.images.len() > 1 {
+            let title = "\nall images there (* this one)\n";
+            text.push_str(&format!("{title}{}", offers(&self.images, in_full)));
+        }
+        text.push_str(&image.runtime());
+        let steps = if in_full {
+            history::paragraphs(&image.history, &image.layers)
+        } else {
+            history::table(&image.history, &image.layers)
+        };
+        if !image.history.is_empty() {
+            text.push_str(&format!("\n{steps}"));
+        }
+        text
+    }
+}
+
+impl Details {
+    fn of(inspected: &InspectedImage) -> Self {
+        let image = &inspected.image;
+        let config = &image.config;
+        let runtime = &config.config;
+        let steps = history::steps(config, image.layers.len());
+        let mut layers = Vec::with_capacity(image.layers.len());
+        for (index, (layer, inside)) in image.layers.iter().zip(&inspected.layers).enumerate() {
+            let step = steps.iter().find(|step| step.layer() == Some(index));
+            layers.push(ShownLayer {
+                index,
+                diff_id: layer.diff_id.to_string(),
+                digest: layer.digest.as_ref().map(ToString::to_string),
+                media_type: layer.media_type.clone(),
+                stored_bytes: layer.stored.length_bytes(),
+                uncompressed_bytes: inside.tar_bytes,
+                entries: inside.entries,
+                created_by: step.and_then(ShownStep::command).map(str::to_owned),
+            });
+        }
+        let text = |digest: &Option<Digest>| digest.as_ref().map(ToString::to_string);
+        Self {
+            manifest_digest: text(&image.manifest_digest),
+            config_digest: text(&image.config_digest),
+            chain_id: image.chain_id().to_string(),
+            platform: image.platform.to_string(),
+            created: config.created.clone(),
+            author: config.author.clone(),
+            user: runtime.user.clone(),
+            working_dir: runtime.working_dir.clone(),
+            entrypoint: runtime.entrypoint.clone(),
+            cmd: runtime.cmd.clone(),
+            env: runtime.env.clone(),
+            exposed_ports: runtime.exposed_ports.iter().cloned().collect(),
+            volumes: runtime.volumes.iter().cloned().collect(),
+            stop_signal: runtime.stop_signal.clone(),
+            labels: runtime.labels.clone(),
+            stored_bytes: layers.iter().map(|layer| layer.stored_bytes).sum(),
+            uncompressed_bytes: layers.iter().map(|layer| layer.uncompressed_bytes).sum(),
+            entries: layers.iter().map(|layer| layer.entries).sum(),
+            layers,
+            history: steps,
+        }
+    }
+
+    /// Names and digests; their column is narrow so that a digest fits beside it.
+    fn identity(&self, reference: &str) -> String {
+        let mut rows = vec![("image", printable(reference))];
+        let digests = [
+            ("digest", &self.manifest_digest),
+            ("config", &self.config_digest),
+        ];
+        for (name, digest) in digests {
+            rows.extend(digest.clone().map(|digest| (name, digest)));
+        }
+        rows.push(("chain", self.chain_id.clone()));
+        let mut layers = format!(
+            "{}, {} stored",
+            self.layers.len(),
+            ByteSize(self.stored_bytes)
+        );
+        if let Some(bytes) = self.uncompressed_bytes {
+            layers.push_str(&format!(", {} uncompressed", ByteSize(bytes)));
+        }
+        if let Some(entries) = self.entries {
+            layers.push_str(&format!(", {}", counted(entries, "entry", "entries")));
+        }
+        rows.push(("layers", layers));
+        wrapped_columns(&rows)
+    }
+
+    /// How a container of it runs; what is not set is left out.
+    fn runtime(&self) -> String {
+        let lines = |values: &[String]| {
+            let lines: Vec<_> = values.iter().map(|value| printable(value)).collect();
+            lines.join("\n")
+        };
+        let words = |words: &[String]| match words {
+            [] => String::new(),
+            words => printable(&serde_json::to_string(words).unwrap_or_default())
+                .replace("\",\"", "\", \""),
+        };
+        let text = |value: &Option<String>| printable(value.as_deref().unwrap_or_default());
+        // As of an image that has none.
+        let is_date = |text: &&String| parse_created(text) != Some(NO_DATE);
+        let created = self.created.as_ref().filter(is_date).cloned();
+        let labels: Vec<_> = self
+            .labels
+            .iter()
+            .map(|(name, value)| format!("{name}={}", value.as_deref().unwrap_or_default()))
+            .collect();
+        let rows = [
+            ("platform", printable(&self.platform)),
+            ("created", text(&created)),
+            ("author", text(&self.author)),
+            ("user", printable(&self.user)),
+            ("workdir", printable(&self.working_dir)),
+            ("entrypoint", words(&self.entrypoint)),
+            ("cmd", words(&self.cmd)),
+            ("env", lines(&self.env)),
+            ("ports", lines(&self.exposed_ports)),
+            ("volumes", lines(&self.volumes)),
+            ("stop signal", text(&self.stop_signal)),
+            ("labels", lines(&labels)),
+        ];
+        let rows: Vec<_> = rows
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
+        format!("\n{}", wrapped_columns(&rows))
+    }
+}
+
+impl ShownOffer {
+    fn of(offer: &Offer, chosen: bool) -> Self {
+        Self {
+            names: offer.names.clone(),
+            manifest_digest: offer.manifest_digest.as_ref().map(ToString::to_string),
+            config_digest: offer.config_digest.as_ref().map(ToString::to_string),
+            platform: offer.platform.as_ref().map(ToString::to_string),
+            at_hand: offer.is_at_hand,
+            chosen,
+        }
+    }
+}
+
+/// A line for each image: platform, digest, names.
+fn offers(offers: &[ShownOffer], in_full: bool) -> String {
+    let platform = |offer: &ShownOffer| printable(offer.platform.as_deref().unwrap_or("unknown"));
+    let width = offers
+        .iter()
+        .map(|offer| platform(offer).chars().count())
+        .max()
+        .unwrap_or(0);
+    let mut text = String::new();
+    for offer in offers {
+        let digest = offer
+            .manifest_digest
+            .as_ref()
+            .or(offer.config_digest.as_ref());
+        let digest = digest.map(String::as_str).unwrap_or_default();
+        let digest = if in_full { digest } else { short(digest) };
+        let names: Vec<_> = offer.names.iter().map(|name| printable(name)).collect();
+        let mark = if offer.chosen { '*' } else { ' ' };
+        let absent = if offer.at_hand { "" } else { "(not here) " };
+        let line = format!(
+            "{mark} {:width$}  {digest:<12}  {absent}{}",
+            platform(offer),
+            names.join(" ")
+        );
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}

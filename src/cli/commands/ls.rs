@@ -1,0 +1,407 @@
+//! `layerpress ls`.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use clap::{ArgAction, Args};
+
+use crate::cli::arguments::output::OutputArguments;
+use crate::cli::progress;
+use crate::cli::shown::attributes::ShownNode;
+use crate::cli::shown::names::Names;
+use crate::cli::shown::rows::{Format, Row, columns, long};
+use crate::cli::tell::{self, Outcome, Page, printed};
+use crate::error::{Error, Result};
+use crate::listing::Kind;
+use crate::pipeline::{self, Limits};
+use crate::view::{Follow, Found, Lookups, MAX_DEPTH, Node, View, join};
+
+/// What is typed after `ls`.
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub struct LsArguments {
+    /// The filesystem image
+    #[arg(value_name = "IMG")]
+    image: PathBuf,
+    /// Directories or other names in it
+    #[arg(value_name = "PATH", default_value = "/")]
+    paths: Vec<OsString>,
+    #[command(flatten)]
+    format: Format,
+    #[command(flatten)]
+    choice: Choice,
+    /// Print help
+    #[arg(long, action = ArgAction::Help)]
+    help: Option<bool>,
+}
+
+/// Which names are shown, in which order.
+#[derive(Debug, Clone, Copy, Args)]
+struct Choice {
+    /// Also names that begin with a dot, and . and ..
+    #[arg(short, long)]
+    all: bool,
+    /// Also names that begin with a dot
+    #[arg(short = 'A', long)]
+    almost_all: bool,
+    /// Directories themselves, not what is in them
+    #[arg(short, long)]
+    directory: bool,
+    /// Directories in directories, too
+    #[arg(short = 'R', long)]
+    recursive: bool,
+    /// Newest first
+    #[arg(short = 't')]
+    by_time: bool,
+    /// Largest first
+    #[arg(short = 'S')]
+    by_size: bool,
+    /// The other way round
+    #[arg(short, long)]
+    reverse: bool,
+}
+
+/// Lists names.
+pub fn run(arguments: &LsArguments, output: &OutputArguments) -> Result<()> {
+    let view = pipeline::open(&arguments.image, &*progress::reporter(output))?;
+    let mut outcome = Outcome::of(output);
+    printed(|page| {
+        let lister = Lister {
+            view: &view,
+            lookups: view.lookups(),
+            format: arguments.format,
+            choice: arguments.choice,
+            names: Names::for_terminal(tell::has_terminal()),
+            page,
+            outcome: &mut outcome,
+            has_written: false,
+            entered: BTreeSet::new(),
+            names_left: Limits::default().max_entries,
+        };
+        lister.run(&arguments.paths)
+    })?;
+    outcome.finish()
+}
+
+struct Lister<'a> {
+    view: &'a View,
+    lookups: Lookups<'a>,
+    format: Format,
+    choice: Choice,
+    names: Names,
+    page: &'a mut Page,
+    outcome: &'a mut Outcome,
+    has_written: bool,
+    entered: BTreeSet<u32>,
+    names_left: u64,
+}
+
+/// A directory to be listed.
+struct ToDo {
+    node: Node,
+    place: Place,
+    depth: usize,
+}
+
+/// Where a directory to be listed is. Of those below another only the name is held, for a
+/// directory that is deep and holds many would have its own path in memory as often.
+enum Place {
+    /// Asked for: its path, what it is called, and its parent.
+    Asked(Box<(Directory, Option<Found>)>),
+    /// Below another, by its name.
+    Below(Rc<Directory>, Vec<u8>),
+}
+
+/// A directory that is listed.
+struct Directory {
+    node: Node,
+    path: Vec<u8>,
+    title: Vec<u8>,
+}
+
+impl ToDo {
+    /// The directory, and what `..` is in it.
+    fn directory(self) -> (Directory, Option<Found>) {
+        match self.place {
+            Place::Asked(asked) => *asked,
+            Place::Below(parent, name) => {
+                let slash: &[u8] = if parent.title.ends_with(b"/") {
+                    b""
+                } else {
+                    b"/"
+                };
+                let directory = Directory {
+                    node: self.node,
+                    path: join(&parent.path, &name),
+                    title: [&parent.title[..], slash, &name].concat(),
+                };
+                let parent = Found {
+                    path: parent.path.clone(),
+                    node: parent.node.clone(),
+                };
+                (directory, Some(parent))
+            }
+        }
+    }
+}
+
+/// A name as it is shown.
+struct Named {
+    name: Vec<u8>,
+    /// Its path, where that is not the directory's and the name.
+    path: Option<Vec<u8>>,
+    node: Node,
+}
+
+impl Named {
+    fn path(&self, directory: &[u8]) -> Vec<u8> {
+        self.path
+            .clone()
+            .unwrap_or_else(|| join(directory, &self.name))
+    }
+}
+
+impl Lister<'_> {
+    fn run(mut self, paths: &[OsString]) -> io::Result<()> {
+        // As GNU: a link to a directory is that directory, unless it is itself what is asked for.
+        let lstat = self.choice.directory || self.format.long || self.format.classify;
+        let mut files = Vec::new();
+        let mut to_do = Vec::new();
+        for path in paths {
+            let path = path.as_bytes();
+            let lookups = &mut self.lookups;
+            let found = lookups.find(path, Follow::Never).map(|found| {
+                if found.node.kind != Kind::Symlink || lstat {
+                    return found;
+                }
+                // One that leads nowhere is shown as it is.
+                match lookups.find(path, Follow::Always) {
+                    Ok(target) if target.node.kind == Kind::Directory => target,
+                    _ => found,
+                }
+            });
+            match found {
+                Ok(found) if found.node.kind == Kind::Directory && !self.choice.directory => {
+                    let place = self.asked(&found, path);
+                    match place {
+                        Ok(place) => to_do.push(ToDo {
+                            node: found.node,
+                            place,
+                            depth: 0,
+                        }),
+                        Err(error) => self.outcome.take(Err(error)),
+                    }
+                }
+                Ok(found) => files.push(Named {
+                    name: path.to_vec(),
+                    path: Some(found.path),
+                    node: found.node,
+                }),
+                Err(error) => self.outcome.take(Err(error)),
+            }
+        }
+        if !files.is_empty() {
+            self.write_names(b"", files)?;
+        }
+        let titles = paths.len() > 1 || self.choice.recursive;
+        to_do.reverse();
+        while let Some(next) = to_do.pop() {
+            self.directory(next, titles, &mut to_do)?;
+        }
+        Ok(())
+    }
+
+    /// A directory that was asked for, and its parent where that is shown.
+    fn asked(&mut self, found: &Found, title: &[u8]) -> Result<Place> {
+        let parent = if self.choice.all {
+            let parent = [b"/", &found.path[..], b"/.."].concat();
+            Some(self.lookups.find(&parent, Follow::Never)?)
+        } else {
+            None
+        };
+        let directory = Directory {
+            node: found.node.clone(),
+            path: found.path.clone(),
+            title: title.to_vec(),
+        };
+        Ok(Place::Asked(Box::new((directory, parent))))
+    }
+
+    fn directory(&mut self, this: ToDo, titles: bool, to_do: &mut Vec<ToDo>) -> io::Result<()> {
+        let depth = this.depth;
+        let (directory, parent) = this.directory();
+        let names = match self.enter(&directory, parent, depth) {
+            Ok(names) => names,
+            Err(error) => {
+                self.outcome.take(Err(error.in_entry(&directory.path)));
+                return Ok(());
+            }
+        };
+        if titles && !self.format.json {
+            if self.has_written {
+                self.page.text("\n")?;
+            }
+            let mut title = self.names.show(&directory.title);
+            title.extend(b":\n");
+            self.page.bytes(&title)?;
+        }
+        if self.format.long && !self.format.json {
+            // What inodes claim can be more than there are numbers for.
+            let sectors = names
+                .iter()
+                .fold(0_u64, |sum, named| sum.saturating_add(named.node.sectors()));
+            self.page
+                .text(&format!("total {}\n", sectors.div_ceil(2)))?;
+        }
+        self.has_written = true;
+        let directory = Rc::new(directory);
+        if self.choice.recursive {
+            let below = names.iter().filter(|named| {
+                named.node.kind == Kind::Directory && !matches!(&named.name[..], b"." | b"..")
+            });
+            to_do.extend(below.rev().map(|named| ToDo {
+                node: named.node.clone(),
+                place: Place::Below(Rc::clone(&directory), named.name.clone()),
+                depth: depth + 1,
+            }));
+        }
+        self.write_names(&directory.path, names)
+    }
+
+    /// The names to be shown of a directory, in order; what of them cannot be read is told.
+    fn enter(
+        &mut self,
+        this: &Directory,
+        parent: Option<Found>,
+        depth: usize,
+    ) -> Result<Vec<Named>> {
+        let node = &this.node;
+        if depth >= MAX_DEPTH {
+            return Err(Error::bad_image(format!(
+                "more than {MAX_DEPTH} directories deep"
+            )));
+        }
+        if !self.entered.insert(node.number.0) && depth > 0 {
+            return Err(Error::bad_image(format!(
+                "inode {} is a directory that was listed by another name",
+                node.number
+            )));
+        }
+        let entries = self.view.read_dir(node)?;
+        let left = self.names_left.checked_sub(entries.len() as u64);
+        self.names_left = left.ok_or_else(|| {
+            Error::unsupported(format!("more than {} names", Limits::default().max_entries))
+        })?;
+        let mut names = Vec::new();
+        if self.choice.all {
+            names.push(Named {
+                name: b".".to_vec(),
+                path: Some(this.path.clone()),
+                node: node.clone(),
+            });
+            names.extend(parent.map(|parent| Named {
+                name: b"..".to_vec(),
+                path: Some(parent.path),
+                node: parent.node,
+            }));
+        }
+        for entry in entries {
+            if entry.name.starts_with(b".") && !self.choice.all && !self.choice.almost_all {
+                continue;
+            }
+            match self.view.node(entry.inode) {
+                Ok(node) => names.push(Named {
+                    name: entry.name.into(),
+                    path: None,
+                    node,
+                }),
+                Err(error) => {
+                    let path = join(&this.path, &entry.name);
+                    self.outcome.take(Err(error.in_entry(&path)));
+                }
+            }
+        }
+        Ok(names)
+    }
+
+    fn write_names(&mut self, directory: &[u8], mut names: Vec<Named>) -> io::Result<()> {
+        if self.choice.by_time {
+            names.sort_by_key(|named| std::cmp::Reverse(named.node.mtime()));
+        } else if self.choice.by_size {
+            names.sort_by_key(|named| std::cmp::Reverse(named.node.size_bytes()));
+        }
+        if self.choice.reverse {
+            names.reverse();
+        }
+        let format = self.format;
+        if format.json {
+            for named in &names {
+                self.write_json(&named.path(directory), &named.node)?;
+            }
+            return Ok(());
+        }
+        let rows: Vec<Row> = names
+            .into_iter()
+            .map(|named| {
+                let target = self.target(&named, directory);
+                Row::new(
+                    format,
+                    self.names,
+                    &named.name,
+                    &named.node,
+                    target.as_deref(),
+                )
+            })
+            .collect();
+        let text = if format.long {
+            long(&rows)
+        } else {
+            let is_wide = tell::has_terminal() && !format.one;
+            columns(&rows, is_wide.then(terminal_columns))
+        };
+        self.has_written = true;
+        self.page.bytes(&text)
+    }
+
+    fn target(&mut self, named: &Named, directory: &[u8]) -> Option<Vec<u8>> {
+        if named.node.kind != Kind::Symlink || !self.format.long {
+            return None;
+        }
+        let target = self.view.target(&named.node);
+        self.read(target, || named.path(directory))
+    }
+
+    /// What was read, or nothing, told by its path.
+    fn read<T>(&mut self, read: Result<T>, path: impl Fn() -> Vec<u8>) -> Option<T> {
+        match read {
+            Ok(read) => Some(read),
+            Err(error) => {
+                self.outcome.take(Err(error.in_entry(&path())));
+                None
+            }
+        }
+    }
+
+    fn write_json(&mut self, path: &[u8], node: &Node) -> io::Result<()> {
+        let target = match node.kind {
+            Kind::Symlink => self.read(self.view.target(node), || path.to_vec()),
+            _ => None,
+        };
+        let xattrs = self.read(self.view.xattrs(node), || path.to_vec());
+        let xattrs = xattrs.unwrap_or_default();
+        let shown = ShownNode::new(path, node, target.as_deref(), &xattrs, None);
+        self.page.json_line(&shown)
+    }
+}
+
+/// How wide the terminal is: what COLUMNS says, or what the terminal does.
+fn terminal_columns() -> usize {
+    let said = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    said.or_else(tell::terminal_columns).unwrap_or(80)
+}

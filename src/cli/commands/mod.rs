@@ -1,0 +1,17 @@
+//! The commands, a file for each.
+
+pub mod build;
+pub mod cache;
+pub mod cat;
+pub mod completions;
+pub mod diff;
+pub mod extract;
+pub mod inspect;
+pub mod ls;
+pub mod man;
+pub mod mount;
+pub mod plan;
+pub mod stat;
+pub mod tags;
+pub mod umount;
+pub mod verify;

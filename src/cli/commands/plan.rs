@@ -1,0 +1,267 @@
+//! `layerpress plan`.
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::cli::arguments::filesystem::FilesystemArguments;
+use crate::cli::arguments::image::{LimitArguments, ReadingArguments, ReferenceArgument};
+use crate::cli::arguments::output::OutputArguments;
+use crate::cli::progress;
+use crate::cli::shown::table::two_columns;
+use crate::cli::shown::text::{counted, printable, thousands, wrapped};
+use crate::cli::tell::{print, print_json};
+use crate::error::Result;
+use crate::pipeline::{self, FilesystemRequest, Flattened, Planned, SizePolicy, uuid_text};
+use crate::units::{BLOCK_SIZE, ByteSize};
+
+/// What is typed.
+#[derive(Debug, Args)]
+pub struct PlanArguments {
+    #[command(flatten)]
+    pub reference: ReferenceArgument,
+    /// Print the plan as JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub reading: ReadingArguments,
+    #[command(flatten)]
+    pub filesystem: FilesystemArguments,
+    #[command(flatten)]
+    pub limits: LimitArguments,
+}
+
+/// Plans and tells the plan.
+pub fn run(arguments: &PlanArguments, output: &OutputArguments) -> Result<()> {
+    let reporter = progress::reporter(output);
+    let name = &arguments.reference.image;
+    let image = arguments.reading.image(name, &arguments.limits)?;
+    let filesystem = arguments.filesystem.request();
+    let planned = pipeline::plan(&image, &filesystem, &*reporter)?;
+    for warning in planned.flattened.warnings.lines() {
+        reporter.warn(&warning);
+    }
+    drop(reporter);
+    let shown = ShownPlan::of(&planned, &filesystem);
+    if arguments.json {
+        print_json(&shown)
+    } else {
+        print(&shown.table())
+    }
+}
+
+/// A plan in numbers. The names are those of the JSON form.
+#[derive(Debug, Serialize)]
+struct ShownPlan {
+    image: String,
+    platform: String,
+    chain_id: String,
+    uuid: String,
+    layers: usize,
+    entries: u64,
+    content_bytes: u64,
+    disk_usage_bytes: u64,
+    size_policy: String,
+    output_bytes: u64,
+    size_note: Option<String>,
+    filesystem_blocks: u32,
+    block_bytes: u64,
+    blocks: BlocksByUse,
+    inodes: Inodes,
+    sizes: Vec<SizeByPolicy>,
+    warnings: Vec<String>,
+}
+
+/// Blocks by use; together they are the whole filesystem.
+#[derive(Debug, Serialize)]
+struct BlocksByUse {
+    data: u64,
+    indirect: u64,
+    directory: u64,
+    symlink: u64,
+    xattr: u64,
+    inode_tables: u32,
+    bitmaps: u32,
+    superblocks_and_descriptors: u32,
+    reserved_for_growing: u32,
+    journal: u32,
+    system: u64,
+    free: u64,
+    of_them_reserved_for_root: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct Inodes {
+    total: u32,
+    used: u32,
+    free: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct SizeByPolicy {
+    policy: String,
+    bytes: Option<u64>,
+    free_bytes: Option<u64>,
+    note: Option<String>,
+}
+
+impl ShownPlan {
+    fn of(planned: &Planned, asked: &FilesystemRequest) -> Self {
+        let Planned { flattened, plan } = planned;
+        let Flattened { image, tree, .. } = flattened;
+        let policy = asked.size;
+        let sized = &plan.sized;
+        let total_inodes = sized.geometry.inodes_per_group * sized.geometry.groups;
+        let mut policies = vec![SizePolicy::default(), SizePolicy::Fit];
+        policies.push(SizePolicy::FitPlus(ByteSize(64 << 20)));
+        if !policies.contains(&policy) {
+            policies.push(policy);
+        }
+        Self {
+            image: image.reference.clone(),
+            platform: image.platform.to_string(),
+            chain_id: image.chain_id().to_string(),
+            uuid: uuid_text(plan.identity.uuid),
+            layers: image.layers.len(),
+            entries: tree.name_count(),
+            content_bytes: plan.demand.content_bytes,
+            disk_usage_bytes: plan.demand.disk_usage_bytes,
+            size_policy: policy.to_string(),
+            output_bytes: sized.file_bytes,
+            size_note: sized.note.clone(),
+            filesystem_blocks: sized.geometry.blocks,
+            block_bytes: BLOCK_SIZE,
+            blocks: blocks_by_use(planned),
+            inodes: Inodes {
+                total: total_inodes,
+                used: total_inodes - plan.free_inodes_after(),
+                free: plan.free_inodes_after(),
+            },
+            sizes: policies
+                .into_iter()
+                .map(|policy| by_policy(planned, policy, asked))
+                .collect(),
+            warnings: flattened.warnings.lines().collect(),
+        }
+    }
+
+    fn table(&self) -> String {
+        let size = |blocks: u64| ByteSize(blocks * BLOCK_SIZE).to_string();
+        let by_use = |name: &'static str, blocks: u64| {
+            (
+                name,
+                format!("{:>12} blocks  {}", thousands(blocks), size(blocks)),
+            )
+        };
+        let blocks = &self.blocks;
+        let mut rows = vec![
+            (
+                "image",
+                printable(&format!("{} ({})", self.image, self.platform)),
+            ),
+            (
+                "content",
+                format!(
+                    "{} entries, {} from {}\n{} by du",
+                    thousands(self.entries),
+                    ByteSize(self.content_bytes),
+                    counted(self.layers as u64, "layer", "layers"),
+                    ByteSize(self.disk_usage_bytes)
+                ),
+            ),
+            (
+                "size",
+                format!("{} ({})", ByteSize(self.output_bytes), self.size_policy),
+            ),
+        ];
+        rows.extend(self.size_note.iter().map(|note| ("", wrapped(note, 60))));
+        rows.extend([
+            by_use("  data", blocks.data),
+            by_use("  indirect", blocks.indirect),
+            by_use("  directories", blocks.directory),
+            by_use("  symlinks", blocks.symlink),
+            by_use("  xattrs", blocks.xattr),
+            by_use("  inode tables", u64::from(blocks.inode_tables)),
+            by_use("  bitmaps", u64::from(blocks.bitmaps)),
+            by_use(
+                "  descriptors",
+                u64::from(blocks.superblocks_and_descriptors),
+            ),
+            by_use("  room to grow", u64::from(blocks.reserved_for_growing)),
+            by_use("  journal", u64::from(blocks.journal)),
+            by_use("  the system's own", blocks.system),
+            by_use("  free", blocks.free),
+            by_use(
+                "    for root only",
+                u64::from(blocks.of_them_reserved_for_root),
+            ),
+            (
+                "inodes",
+                format!(
+                    "{}, {} free",
+                    thousands(u64::from(self.inodes.total)),
+                    thousands(u64::from(self.inodes.free))
+                ),
+            ),
+        ]);
+        let sizes: Vec<_> = self
+            .sizes
+            .iter()
+            .map(|size| match (size.bytes, size.free_bytes) {
+                (Some(bytes), Some(free)) => {
+                    let size_text = ByteSize(bytes).to_string();
+                    format!("{:8} {size_text:>12}, {} free", size.policy, ByteSize(free))
+                }
+                _ => format!(
+                    "{:8} {}",
+                    size.policy,
+                    size.note.as_deref().unwrap_or_default()
+                ),
+            })
+            .collect();
+        rows.push(("sizes by rule", sizes.join("\n")));
+        two_columns(&rows)
+    }
+}
+
+fn blocks_by_use(planned: &Planned) -> BlocksByUse {
+    let plan = &planned.plan;
+    let (demand, geometry) = (&plan.demand, &plan.sized.geometry);
+    // Root directory, lost+found and the resize inode's one; what the tree's own directories
+    // reuse of them is counted with those.
+    let system = 6 - demand.preallocated_blocks;
+    BlocksByUse {
+        data: demand.data_blocks,
+        indirect: demand.indirect_blocks,
+        directory: demand.directory_blocks,
+        symlink: demand.symlink_blocks,
+        xattr: demand.xattr_blocks,
+        inode_tables: geometry.inode_table_blocks,
+        bitmaps: geometry.bitmap_blocks,
+        superblocks_and_descriptors: geometry.descriptor_blocks,
+        reserved_for_growing: geometry.reserved_descriptor_blocks,
+        journal: geometry.journal_blocks + geometry.journal_indirect_blocks,
+        system,
+        free: plan.free_blocks_after(),
+        of_them_reserved_for_root: geometry.reserved_blocks,
+    }
+}
+
+fn by_policy(planned: &Planned, policy: SizePolicy, asked: &FilesystemRequest) -> SizeByPolicy {
+    let demand = &planned.plan.demand;
+    match planned.sized_by(policy, asked.room) {
+        Ok(sized) => SizeByPolicy {
+            policy: policy.to_string(),
+            bytes: Some(sized.file_bytes),
+            free_bytes: Some(
+                (u64::from(sized.geometry.free_blocks) - demand.blocks()) * BLOCK_SIZE,
+            ),
+            note: sized.note,
+        },
+        Err(error) => SizeByPolicy {
+            policy: policy.to_string(),
+            bytes: None,
+            free_bytes: None,
+            note: Some(error.to_string()),
+        },
+    }
+}

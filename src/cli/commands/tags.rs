@@ -1,0 +1,48 @@
+//! `layerpress tags`.
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::cli::arguments::output::OutputArguments;
+use crate::cli::arguments::registry::RegistryArguments;
+use crate::cli::progress;
+use crate::cli::shown::text::printable;
+use crate::cli::tell::{print, print_json};
+use crate::error::Result;
+use crate::pipeline;
+
+/// What is typed.
+#[derive(Debug, Args)]
+pub struct TagsArguments {
+    /// docker://[HOST[:PORT]/]NAME
+    #[arg(value_name = "REPOSITORY")]
+    pub repository: String,
+    /// Print the list as JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub registry: RegistryArguments,
+}
+
+/// The list. The names are those of the JSON form.
+#[derive(Debug, Serialize)]
+struct ShownTags {
+    repository: String,
+    tags: Vec<String>,
+}
+
+/// Lists the tags, one a line.
+pub fn run(arguments: &TagsArguments, output: &OutputArguments) -> Result<()> {
+    let reporter = progress::reporter(output);
+    let options = arguments.registry.options(None)?;
+    let found = pipeline::tags(&arguments.repository, &options, &*reporter)?;
+    drop(reporter);
+    if arguments.json {
+        return print_json(&ShownTags {
+            repository: found.repository,
+            tags: found.tags,
+        });
+    }
+    let lines = found.tags.iter().map(|tag| format!("{}\n", printable(tag)));
+    print(&lines.collect::<String>())
+}

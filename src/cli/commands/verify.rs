@@ -1,0 +1,240 @@
+//! `layerpress verify`.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::cli::arguments::comparison::ComparisonArguments;
+use crate::cli::arguments::image::{LimitArguments, ReadingArguments, ReferenceArgument};
+use crate::cli::arguments::output::OutputArguments;
+use crate::cli::progress;
+use crate::cli::shown::differences;
+use crate::cli::shown::text::counted;
+use crate::cli::tell::{print, print_json};
+use crate::error::Result;
+use crate::listing::Difference;
+use crate::pipeline::{self, Finding, Reader, Unread, Verified, VerifyRequest};
+
+/// What is typed.
+#[derive(Debug, Args)]
+pub struct VerifyArguments {
+    /// The filesystem image: ext2, ext3 or ext4, made by whichever tool
+    #[arg(value_name = "IMG")]
+    pub filesystem: PathBuf,
+    #[command(flatten)]
+    pub reference: ReferenceArgument,
+    #[command(flatten)]
+    pub comparison: ComparisonArguments,
+    /// Instead of the debugfs found in PATH and the sbin directories
+    #[arg(long, value_name = "PATH")]
+    pub debugfs: Option<PathBuf>,
+    /// Print the outcome as JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub reading: ReadingArguments,
+    #[command(flatten)]
+    pub limits: LimitArguments,
+}
+
+/// Compares and tells the differences; whether there are none.
+pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> Result<bool> {
+    let reporter = progress::reporter(output);
+    let name = &arguments.reference.image;
+    let image = arguments.reading.image(name, &arguments.limits)?;
+    let request = VerifyRequest {
+        ignored: arguments.comparison.ignored(),
+        made_seconds: arguments.comparison.source_date_epoch,
+        debugfs: arguments.debugfs.clone(),
+        search_path: std::env::var_os("PATH"),
+        ..VerifyRequest::new(&arguments.filesystem, image)
+    };
+    let verified = pipeline::verify(&request, &*reporter)?;
+    for warning in &verified.warnings {
+        reporter.warn(warning);
+    }
+    for unread in &verified.report.unread {
+        reporter.note(&unread.to_string());
+    }
+    let chain_id = &verified.chain_id;
+    let other = verified
+        .made_from
+        .as_ref()
+        .filter(|other| *other != chain_id);
+    if let Some(other) = other {
+        reporter.note(&format!(
+            "the filesystem was made from an image with the chain ID {other}, this image's is {chain_id}"
+        ));
+    }
+    drop(reporter);
+    let outcome = Outcome::of(&verified);
+    if arguments.json {
+        print_json(&outcome)?;
+    } else if !(verified.report.findings.is_empty() && output.quiet) {
+        print(&outcome.text(&verified))?;
+    }
+    verified.is_equal()
+}
+
+/// The outcome. The names are those of the JSON form.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    filesystem: String,
+    /// Of the image that layerpress made it from.
+    filesystem_chain_id: Option<String>,
+    image: String,
+    image_chain_id: String,
+    equal: bool,
+    entries: u64,
+    missing: u64,
+    extra: u64,
+    changed: u64,
+    unreadable: u64,
+    /// Whether its journal holds changes that were not compared.
+    needs_recovery: bool,
+    differences: Vec<FoundDifference>,
+    unread: Vec<UnreadByOne>,
+}
+
+#[derive(Debug, Serialize)]
+struct FoundDifference {
+    path: String,
+    difference: &'static str,
+    seen_by: Vec<&'static str>,
+    fields: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entry: Option<Value>,
+}
+
+/// What one reader could not read, and others could or not.
+#[derive(Debug, Serialize)]
+struct UnreadByOne {
+    reader: &'static str,
+    entries: u64,
+    first: String,
+    why: String,
+}
+
+impl Outcome {
+    fn of(verified: &Verified) -> Self {
+        let report = &verified.report;
+        let differences: Vec<_> = report.findings.iter().map(FoundDifference::of).collect();
+        let count = |kind| {
+            let paths = differences.iter().filter(|found| found.difference == kind);
+            // A name may be found wanting by each reader in its own way.
+            paths
+                .map(|found| &found.path)
+                .collect::<BTreeSet<_>>()
+                .len() as u64
+        };
+        Self {
+            filesystem: verified.filesystem.display().to_string(),
+            filesystem_chain_id: verified.made_from.as_ref().map(ToString::to_string),
+            image: verified.image.clone(),
+            image_chain_id: verified.chain_id.to_string(),
+            equal: report.findings.is_empty() && !verified.needs_recovery,
+            entries: report.names,
+            missing: count("missing"),
+            extra: count("extra"),
+            changed: count("changed"),
+            unreadable: count("unreadable"),
+            needs_recovery: verified.needs_recovery,
+            unread: report.unread.iter().map(UnreadByOne::of).collect(),
+            differences,
+        }
+    }
+
+    fn text(&self, verified: &Verified) -> String {
+        let report = &verified.report;
+        let entries = counted(self.entries, "entry", "entries");
+        if report.findings.is_empty() {
+            let equal = if self.equal {
+                "equal"
+            } else {
+                "equal as it stands"
+            };
+            let readers = Reader::names(&report.readers);
+            return format!("{equal}: {entries}, read by {readers}\n");
+        }
+        let mut text = format!("--- {}\n+++ {}\n", self.image, self.filesystem);
+        for finding in &report.findings {
+            text.push_str(&finding_text(finding));
+        }
+        let unreadable = match self.unreadable {
+            0 => String::new(),
+            unreadable => format!(", {unreadable} unreadable"),
+        };
+        text.push_str(&format!(
+            "different: {} missing, {} extra, {} changed{unreadable} of {entries}\n",
+            self.missing, self.extra, self.changed
+        ));
+        text
+    }
+}
+
+impl UnreadByOne {
+    fn of(unread: &Unread) -> Self {
+        Self {
+            reader: unread.reader.name(),
+            entries: unread.names,
+            first: differences::path(&unread.first.path),
+            why: unread.first.why.clone(),
+        }
+    }
+}
+
+impl FoundDifference {
+    fn of(finding: &Finding) -> Self {
+        let difference = &finding.difference;
+        let entry = match (&difference.expected, &difference.found) {
+            (Some(line), None) | (None, Some(line)) => Some(differences::entry_json(line)),
+            _ => None,
+        };
+        Self {
+            path: differences::path(difference.path()),
+            difference: kind(finding),
+            seen_by: finding.readers.iter().map(|reader| reader.name()).collect(),
+            fields: differences::fields_json(difference, ["image", "filesystem"]),
+            entry,
+        }
+    }
+}
+
+fn kind(finding: &Finding) -> &'static str {
+    let Difference {
+        expected, found, ..
+    } = &finding.difference;
+    match (expected, found) {
+        _ if finding.readers.is_empty() => "unreadable",
+        (Some(_), None) => "missing",
+        (None, _) => "extra",
+        _ => "changed",
+    }
+}
+
+/// The path with what is wrong, then what the image says after `- ` and what the filesystem shows
+/// after `+ `.
+fn finding_text(finding: &Finding) -> String {
+    let difference = &finding.difference;
+    let path = differences::path(difference.path());
+    let names = differences::field_names(difference)
+        .join(", ")
+        .replace('_', " ");
+    let title = match kind(finding) {
+        "unreadable" => format!("{path}: {names} unreadable by every reader\n"),
+        "changed" => format!("{path}: {names}\n"),
+        kind => format!("{path}: {kind}\n"),
+    };
+    let lines = match (&difference.expected, &difference.found) {
+        (Some(line), None) => format!("- {}\n", differences::entry(line)),
+        (None, Some(line)) => format!("+ {}\n", differences::entry(line)),
+        _ => differences::field_values(difference)
+            .into_iter()
+            .map(|(name, image, filesystem)| format!("- {name} {image}\n+ {name} {filesystem}\n"))
+            .collect(),
+    };
+    format!("{title}{lines}")
+}

@@ -1,0 +1,166 @@
+//! A tree taken out of a filesystem image.
+
+use std::io::{BufWriter, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::listing::open;
+use super::request::setters;
+use crate::error::{Error, Result, escape_path};
+use crate::extract::{self, ArchiveSink, DirectorySink, extract_until, stored_bytes};
+use crate::host_space;
+use crate::partial_file::PartialFile;
+use crate::progress::{Meter, Reporter, Unit};
+use crate::units::ByteSize;
+use crate::view::{Follow, Found, View};
+use crate::warnings::Warnings;
+
+/// What is not written one by one.
+const BUFFER_BYTES: usize = 1 << 16;
+
+/// What is taken out of what.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ExtractRequest {
+    /// The filesystem image.
+    pub image: PathBuf,
+    /// The path in it: of a directory all that is in it, of anything else that alone.
+    pub path: Vec<u8>,
+}
+
+impl ExtractRequest {
+    /// All of an image.
+    pub fn new(image: impl Into<PathBuf>) -> Self {
+        Self {
+            image: image.into(),
+            path: b"/".to_vec(),
+        }
+    }
+
+    setters! {
+        with_path: path: Vec<u8>,
+    }
+}
+
+/// Where it goes.
+pub enum Target<'a> {
+    /// A directory, made where it is not there.
+    Directory {
+        /// Its path.
+        path: &'a Path,
+        /// Whether it may have something in it, of which what has the same name is replaced.
+        replaces: bool,
+        /// Asked before each piece of work whether to end it and to take away what was made.
+        is_cancelled: &'a dyn Fn() -> bool,
+    },
+    /// A tar in a file, which gets its name when it is whole.
+    Archive(&'a Path),
+    /// A tar, as it comes.
+    Writer(&'a mut dyn Write),
+}
+
+/// How it went.
+#[derive(Debug)]
+pub enum Extracted {
+    /// All of it is there, but for what is warned of.
+    Whole(Warnings),
+    /// It was cancelled.
+    Cancelled {
+        /// Whether nothing of it is left.
+        is_undone: bool,
+    },
+}
+
+/// Takes a tree out of an image.
+///
+/// # Errors
+/// The first thing that cannot be read or written. What was made until then is taken away, or the
+/// error says where it is.
+pub fn extract(
+    request: &ExtractRequest,
+    target: Target<'_>,
+    reporter: &dyn Reporter,
+) -> Result<Extracted> {
+    let image = &request.image;
+    let view = open(image, reporter)?;
+    let found = view.lookup(&request.path, Follow::Always)?;
+    let mut warnings = Warnings::default();
+    let meter = reporter.begin(&format!("extract {}", image.display()), Unit::Bytes, None);
+    let start = found.clone();
+    let explained = |error, target: &Path| {
+        let needed = stored_bytes(&view, start);
+        host_space::explained(error, target, Some(ByteSize(needed)))
+    };
+    match target {
+        Target::Writer(output) => {
+            // Not line by line.
+            let mut writer = BufWriter::with_capacity(BUFFER_BYTES, output);
+            archive(&view, found, &mut writer, &mut warnings, &*meter)?;
+        }
+        Target::Archive(target) => {
+            refuse_own_image(image, target)?;
+            let file = PartialFile::create(target)?;
+            let mut writer = BufWriter::with_capacity(BUFFER_BYTES, file.file());
+            let written = archive(&view, found, &mut writer, &mut warnings, &*meter);
+            // What is left in the buffer of a tar that failed is nothing to be written.
+            let (_, _) = writer.into_parts();
+            if let Err(error) = written {
+                drop(file);
+                return Err(explained(error, target));
+            }
+            file.persist()?;
+        }
+        Target::Directory {
+            path,
+            replaces,
+            is_cancelled,
+        } => {
+            let mut sink = DirectorySink::new(path, replaces, &mut warnings)?;
+            if let Ok(image) = std::fs::metadata(image) {
+                sink = sink.sparing(&image);
+            }
+            if let Err(error) = extract_until(&view, found, &mut sink, &*meter, is_cancelled) {
+                drop(meter);
+                let is_undone = sink.undo();
+                return match is_cancelled() {
+                    true => Ok(Extracted::Cancelled { is_undone }),
+                    false if is_undone => Err(explained(error, path)),
+                    false => Err(explained(error, path).with_more(&format!(
+                        "; what was extracted until then is in {}",
+                        escape_path(path.as_os_str().as_bytes())
+                    ))),
+                };
+            }
+        }
+    }
+    meter.finish("extracted");
+    Ok(Extracted::Whole(warnings))
+}
+
+fn archive(
+    view: &View,
+    found: Found,
+    output: &mut dyn Write,
+    warnings: &mut Warnings,
+    meter: &dyn Meter,
+) -> Result<()> {
+    let mut sink = ArchiveSink::new(output, warnings);
+    extract::extract(view, found, &mut sink, meter)?;
+    sink.finish()
+}
+
+/// An image may be called like a tar; it must not become one of its own contents.
+fn refuse_own_image(image: &Path, target: &Path) -> Result<()> {
+    let identity = |path: &Path| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    };
+    if identity(image).is_some() && identity(image) == identity(target) {
+        return Err(Error::unsupported(format!(
+            "{}: expected an output other than the image itself",
+            escape_path(target.as_os_str().as_bytes())
+        )));
+    }
+    Ok(())
+}

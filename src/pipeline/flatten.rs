@@ -1,0 +1,84 @@
+//! An image read and flattened.
+
+use super::request::ImageRequest;
+use crate::error::Result;
+use crate::layers::{self, Contents, Layers, Verifying};
+use crate::progress::Reporter;
+use crate::source::{self, Image};
+use crate::tree::{FlattenOptions, Tree, flatten};
+use crate::units::Timestamp;
+use crate::warnings::Warnings;
+
+/// An image read and flattened.
+#[derive(Debug)]
+pub struct Flattened {
+    /// The image.
+    pub image: Image,
+    /// Its layers' bytes.
+    pub contents: Contents,
+    /// What it shows.
+    pub tree: Tree,
+    /// The time of what has none of its own.
+    pub made: Timestamp,
+    /// Everything that was noticed on the way.
+    pub warnings: Warnings,
+}
+
+/// Reads an image and flattens it, without writing anything but spools. Directories that no layer
+/// describes are of `made_seconds` (since 1970), or of the time the image was created.
+///
+/// # Errors
+/// See [`crate::Error`].
+pub fn flattened(
+    request: &ImageRequest,
+    made_seconds: Option<i64>,
+    reporter: &dyn Reporter,
+) -> Result<Flattened> {
+    let (flattened, verifying) = flattening(request, made_seconds, reporter)?;
+    verifying.finish()?;
+    Ok(flattened)
+}
+
+/// The same, while the layers are still being verified.
+pub(super) fn flattening(
+    request: &ImageRequest,
+    made_seconds: Option<i64>,
+    reporter: &dyn Reporter,
+) -> Result<(Flattened, Verifying)> {
+    let named = |error| request.named(error);
+    let mut image =
+        source::open(&request.reference, &request.open_options(), reporter).map_err(named)?;
+    let Layers {
+        changesets,
+        contents,
+        warnings: reading,
+        verifying,
+    } = layers::read(&image, &request.read_options(), reporter).map_err(named)?;
+    let made = made(&image, made_seconds);
+    let options = FlattenOptions {
+        default_time: made,
+        limits: request.limits.clone(),
+    };
+    let tree = flatten(changesets, &options, reporter).map_err(named);
+    let (tree, verifying) = verifying.unless_damaged(tree)?;
+    let mut warnings = std::mem::take(&mut image.warnings);
+    for more in [reading, tree.warnings.clone()] {
+        warnings.merge(more);
+    }
+    let flattened = Flattened {
+        image,
+        contents,
+        tree,
+        made,
+        warnings,
+    };
+    Ok((flattened, verifying))
+}
+
+/// The filesystem's time: asked for, or the image's own, or the first second mke2fs can be given.
+fn made(image: &Image, wanted_seconds: Option<i64>) -> Timestamp {
+    match wanted_seconds {
+        Some(seconds) => Timestamp::from_seconds(seconds),
+        None => image.created.unwrap_or(Timestamp::from_seconds(1)),
+    }
+}

@@ -1,0 +1,154 @@
+//! What an image or a filesystem says of itself.
+
+use std::path::Path;
+
+use super::listing::without_name;
+use super::request::{ImageRequest, Subject};
+use crate::error::{Error, Result};
+use crate::inspect::Filesystem;
+use crate::layers;
+use crate::progress::Reporter;
+use crate::source::{self, Image, Offer, Surveyed};
+use crate::view::View;
+
+/// What was found.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Inspected {
+    /// A filesystem.
+    Filesystem(Box<InspectedFilesystem>),
+    /// An image.
+    Image(Box<InspectedImage>),
+    /// Several images, none of which is meant more than another.
+    Several {
+        /// What was asked for.
+        reference: String,
+        /// The images.
+        offers: Vec<Offer>,
+        /// Why none was chosen.
+        why: Error,
+    },
+}
+
+/// A filesystem by its superblock.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct InspectedFilesystem {
+    /// What it says of itself.
+    pub filesystem: Filesystem,
+    /// Why nothing in it can be read, where that shows at a glance: the root directory's inode or
+    /// its blocks are damaged.
+    pub damage: Option<String>,
+}
+
+/// An image by its documents.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct InspectedImage {
+    /// The image.
+    pub image: Image,
+    /// All images where it was found.
+    pub offers: Vec<Offer>,
+    /// What is known of its layers, base first.
+    pub layers: Vec<InspectedLayer>,
+    /// What was noticed on the way.
+    pub warnings: Vec<String>,
+}
+
+/// A layer's insides.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct InspectedLayer {
+    /// The length of its tar; known where it was read, or is stored uncompressed.
+    pub tar_bytes: Option<u64>,
+    /// Its entries; known where it was read.
+    pub entries: Option<u64>,
+}
+
+/// Whether `path` is a file or block device with an ext superblock, and no archive that happens to
+/// have its mark.
+pub use crate::inspect::is_filesystem;
+
+/// Tells what `subject` is; of an image's layers everything where they are to be read and verified,
+/// too.
+///
+/// # Errors
+/// See [`crate::Error`].
+pub fn inspect(subject: &Subject, with_layers: bool, reporter: &dyn Reporter) -> Result<Inspected> {
+    match subject {
+        Subject::Filesystem(path) => {
+            let filesystem = Filesystem::read(path)?;
+            let damage = damage(path);
+            let inspected = InspectedFilesystem { filesystem, damage };
+            Ok(Inspected::Filesystem(Box::new(inspected)))
+        }
+        Subject::Image(request) => inspect_image(request, with_layers, reporter),
+    }
+}
+
+fn inspect_image(
+    request: &ImageRequest,
+    with_layers: bool,
+    reporter: &dyn Reporter,
+) -> Result<Inspected> {
+    let Surveyed {
+        offers,
+        is_narrowed,
+        chosen,
+    } = source::survey(&request.reference, &request.open_options(), reporter)?;
+    let image = match chosen {
+        Ok(image) => image,
+        // Which there are is what was asked.
+        Err(error @ Error::Unsupported { .. }) if !is_narrowed && offers.len() > 1 => {
+            let reference = request.reference.to_string();
+            let why = error;
+            return Ok(Inspected::Several {
+                reference,
+                offers,
+                why,
+            });
+        }
+        Err(error) => return Err(error),
+    };
+    let mut warnings = image.warnings.clone();
+    let layers = if with_layers {
+        let read = layers::read(&image, &request.read_options(), reporter)?;
+        read.verifying.finish()?;
+        warnings.merge(read.warnings);
+        let summaries = read.changesets.into_iter().map(|changeset| changeset.layer);
+        let known = summaries.map(|summary| InspectedLayer {
+            tar_bytes: Some(summary.tar_bytes),
+            entries: Some(summary.entry_count),
+        });
+        known.collect()
+    } else {
+        let known = image.layers.iter().map(|layer| {
+            Ok(InspectedLayer {
+                tar_bytes: layers::unread_tar_bytes(layer)?,
+                entries: None,
+            })
+        });
+        known.collect::<Result<_>>()?
+    };
+    Ok(Inspected::Image(Box::new(InspectedImage {
+        warnings: warnings.lines().collect(),
+        image,
+        offers,
+        layers,
+    })))
+}
+
+/// What is wrong with the root directory, without which nothing can be read.
+fn damage(path: &Path) -> Option<String> {
+    let read = || -> Result<()> {
+        let view = View::open(path)?;
+        view.read_dir(&view.root()?).map(drop)
+    };
+    match read() {
+        Err(error @ Error::BadImage { .. }) => {
+            Some(without_name(&error.to_string(), path).to_owned())
+        }
+        // What our own view does not read may be sound.
+        _ => None,
+    }
+}

@@ -1,0 +1,42 @@
+//! The whole of what can be done, a function for each job; the steps in their order are in
+//! [`build()`].
+//!
+//! Requests are made by `new` or `default` and changed by `with_…`, so that one more wish breaks
+//! nobody. What the steps need and give is named here, too: who does a whole job needs no other
+//! room for it.
+
+mod build;
+mod compare;
+mod extract;
+mod flatten;
+mod inspect;
+mod listing;
+mod plan;
+mod request;
+mod tags;
+mod verify;
+
+pub use build::{Built, build};
+pub use compare::{CompareRequest, Comparison, compare};
+pub use extract::{ExtractRequest, Extracted, Target, extract};
+pub use flatten::{Flattened, flattened};
+pub use inspect::{
+    Inspected, InspectedFilesystem, InspectedImage, InspectedLayer, inspect, is_filesystem,
+};
+pub use listing::{Listed, Unreadable, listing, open};
+pub use plan::{Planned, plan};
+pub use request::{FilesystemRequest, IdentityRequest, ImageRequest, OutputRequest, Subject};
+pub use tags::tags;
+pub use verify::{Verified, VerifyRequest, verify};
+
+pub use crate::finish::{FinishOptions, FinishedFilesystem};
+pub use crate::inspect::{Filesystem, Journal};
+pub use crate::limits::Limits;
+pub use crate::mkfs::ToolPaths;
+pub use crate::plan::identity::{parse_uuid, uuid_text};
+pub use crate::plan::{JournalSize, Room, SizePolicy};
+pub use crate::readback::{Finding, Reader, Unread, VerifyReport};
+pub use crate::source::{
+    CacheChoice, CredentialFiles, Credentials, DaemonOptions, Image, Login, Offer, Proxies,
+    Reference, RegistryOptions, Tags, TlsOptions,
+};

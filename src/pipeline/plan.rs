@@ -1,0 +1,72 @@
+//! An image's filesystem planned.
+
+use super::flatten::{Flattened, flattening};
+use super::request::{FilesystemRequest, IdentityRequest, ImageRequest};
+use crate::error::Result;
+use crate::layers::Verifying;
+use crate::plan::size::{Sized, choose};
+use crate::plan::{Identity, Plan, PlanOptions, Room, SizePolicy};
+use crate::progress::Reporter;
+
+/// An image read, flattened and planned.
+#[derive(Debug)]
+pub struct Planned {
+    /// The image and what it shows, with everything that was noticed, also while planning.
+    pub flattened: Flattened,
+    /// The filesystem to be.
+    pub plan: Plan,
+}
+
+impl Planned {
+    /// The size that another policy would choose for the same tree.
+    ///
+    /// # Errors
+    /// [`crate::Error::TooSmall`], [`crate::Error::Unsupported`] where it finds none.
+    pub fn sized_by(&self, policy: SizePolicy, room: Room) -> Result<Sized> {
+        choose(policy, &self.plan.demand, room)
+    }
+}
+
+/// Reads an image and plans its filesystem, without writing anything but spools.
+///
+/// # Errors
+/// See [`crate::Error`].
+pub fn plan(
+    image: &ImageRequest,
+    filesystem: &FilesystemRequest,
+    reporter: &dyn Reporter,
+) -> Result<Planned> {
+    let (planned, verifying) = planning(image, filesystem, reporter)?;
+    verifying.finish()?;
+    Ok(planned)
+}
+
+/// The same, while the layers are still being verified.
+pub(super) fn planning(
+    image: &ImageRequest,
+    filesystem: &FilesystemRequest,
+    reporter: &dyn Reporter,
+) -> Result<(Planned, Verifying)> {
+    // Better told now than after the image has been read.
+    filesystem.size.check()?;
+    let (mut flattened, verifying) = flattening(image, filesystem.identity.made_seconds, reporter)?;
+    let options = PlanOptions {
+        size: filesystem.size,
+        room: filesystem.room,
+        identity: identity(&flattened, &filesystem.identity),
+    };
+    let plan = Plan::of(&flattened.tree, &options).map_err(|error| image.named(error));
+    let (plan, verifying) = verifying.unless_damaged(plan)?;
+    flattened.warnings.merge(plan.warnings.clone());
+    Ok((Planned { flattened, plan }, verifying))
+}
+
+fn identity(flattened: &Flattened, wanted: &IdentityRequest) -> Identity {
+    let own = Identity::of_image(&flattened.image.chain_id(), flattened.made);
+    Identity {
+        uuid: wanted.uuid.unwrap_or(own.uuid),
+        hash_seed: wanted.hash_seed.unwrap_or(own.hash_seed),
+        label: wanted.label.clone(),
+        ..own
+    }
+}

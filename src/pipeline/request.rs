@@ -1,0 +1,174 @@
+//! What is asked for. Every request has defaults for all but what it cannot do without.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use crate::finish::FinishOptions;
+use crate::layers::ReadOptions;
+use crate::limits::Limits;
+use crate::mkfs::ToolPaths;
+use crate::oci::Platform;
+use crate::plan::{JournalSize, Room, SizePolicy};
+use crate::source::{DaemonOptions, OpenOptions, Reference, RegistryOptions};
+
+/// A setter for each field, by the name of `with_` and the field's.
+macro_rules! setters {
+    ($($name:ident: $field:ident$(.$inner:ident)*: $type:ty,)*) => {$(
+        #[doc = concat!("Sets `", stringify!($field$(.$inner)*), "`.")]
+        #[must_use]
+        pub fn $name(mut self, value: $type) -> Self {
+            self.$field$(.$inner)* = value.into();
+            self
+        }
+    )*};
+}
+pub(super) use setters;
+
+/// Everything about how to read an image.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ImageRequest {
+    /// The image.
+    pub reference: Reference,
+    /// The platform to choose from an index; this machine's if none is given.
+    pub platform: Option<Platform>,
+    /// Where spools go; they have no names.
+    pub work_dir: PathBuf,
+    /// Layers to read side by side; one for each processor by default.
+    pub jobs: NonZeroUsize,
+    /// Ceilings against hostile input.
+    pub limits: Limits,
+    /// How registries are asked.
+    pub registry: RegistryOptions,
+    /// Where the docker daemon is, for images of one.
+    pub daemon: DaemonOptions,
+    /// The filesystem image that is made of it or held against it, if any: no part of a directory
+    /// that is read.
+    pub held_against: Option<PathBuf>,
+}
+
+impl ImageRequest {
+    /// An image whose spools go to `work_dir`.
+    pub fn new(reference: Reference, work_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            reference,
+            platform: None,
+            work_dir: work_dir.into(),
+            jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            limits: Limits::default(),
+            registry: RegistryOptions::default(),
+            daemon: DaemonOptions::default(),
+            held_against: None,
+        }
+    }
+
+    setters! {
+        with_platform: platform: Platform,
+        with_jobs: jobs: NonZeroUsize,
+        with_limits: limits: Limits,
+        with_registry: registry: RegistryOptions,
+        with_daemon: daemon: DaemonOptions,
+        with_held_against: held_against: PathBuf,
+    }
+
+    pub(super) fn open_options(&self) -> OpenOptions {
+        OpenOptions {
+            platform: self.platform.clone(),
+            work_dir: self.work_dir.clone(),
+            limits: self.limits.clone(),
+            registry: self.registry.clone(),
+            daemon: self.daemon.clone(),
+            held_against: self.held_against.clone(),
+        }
+    }
+
+    pub(super) fn read_options(&self) -> ReadOptions {
+        ReadOptions {
+            work_dir: self.work_dir.clone(),
+            limits: self.limits.clone(),
+            jobs: self.jobs,
+        }
+    }
+
+    /// Names the image in an error, as it was asked for.
+    pub(super) fn named(&self, error: crate::Error) -> crate::Error {
+        error.in_image(&self.reference.to_string())
+    }
+}
+
+/// Something that holds a tree: to be listed, compared or inspected.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Subject {
+    /// An ext2, ext3 or ext4 filesystem image, or a block device with one.
+    Filesystem(PathBuf),
+    /// A container image.
+    Image(Box<ImageRequest>),
+}
+
+/// Everything about the filesystem to make of an image.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct FilesystemRequest {
+    /// Its size.
+    pub size: SizePolicy,
+    /// Free inodes and the journal.
+    pub room: Room,
+    /// What to call it; by default the image gives all of it.
+    pub identity: IdentityRequest,
+}
+
+impl FilesystemRequest {
+    setters! {
+        with_size: size: SizePolicy,
+        with_free_inodes: room.free_inodes: u32,
+        with_journal: room.journal: JournalSize,
+        with_uuid: identity.uuid: [u8; 16],
+        with_hash_seed: identity.hash_seed: [u8; 16],
+        with_label: identity.label: String,
+        with_made_seconds: identity.made_seconds: i64,
+    }
+}
+
+/// What is not to be taken from the image.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct IdentityRequest {
+    /// `s_uuid`.
+    pub uuid: Option<[u8; 16]>,
+    /// `s_hash_seed`.
+    pub hash_seed: Option<[u8; 16]>,
+    /// The label, at most 16 bytes.
+    pub label: String,
+    /// The time of the filesystem and of directories that no entry describes, in place of the
+    /// image's own time (`SOURCE_DATE_EPOCH`), in seconds since 1970.
+    pub made_seconds: Option<i64>,
+}
+
+/// Everything about the output.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct OutputRequest {
+    /// Where it goes; a regular file there is replaced.
+    pub path: PathBuf,
+    /// Where e2fsprogs is.
+    pub tools: ToolPaths,
+    /// How much proof is wanted.
+    pub finish: FinishOptions,
+}
+
+impl OutputRequest {
+    /// A filesystem in `path`, made by the programs in the sbin directories, checked by e2fsck.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            tools: ToolPaths::default(),
+            finish: FinishOptions::default(),
+        }
+    }
+
+    setters! {
+        with_tools: tools: ToolPaths,
+        with_finish: finish: FinishOptions,
+    }
+}
