@@ -66,7 +66,10 @@ pub enum Error {
         help: String,
     },
     /// What was written is not what was meant: a bug in layerpress.
-    #[error("{0} (this is a bug in layerpress: please report it)")]
+    #[error(
+        "{0} (this is a bug in layerpress: please report it, with this line, the command line, \
+         `layerpress --version`, `mke2fs -V` and the image or its digest)"
+    )]
     Mismatch(String),
 }
 

@@ -65,6 +65,7 @@ pub mod view;
 
 pub mod extract;
 
+#[cfg(feature = "cli")]
 pub mod cli;
 
 pub use error::{Error, Result};

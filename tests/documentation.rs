@@ -6,6 +6,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use support::oracles;
@@ -188,19 +189,31 @@ fn the_readme_names_every_option() {
     assert_eq!(unnamed(&only, "`--max-bytes N`"), ["--max"]);
 }
 
-/// The table had neither libc nor what ureq brings for certificates.
-#[test]
-fn the_readme_says_what_every_dependency_is_for() {
-    let manifest = include_str!("../Cargo.toml");
+/// What a manifest names, as a hand writes it and as cargo does for a package: there each dependency
+/// has a table of its own.
+fn dependencies(manifest: &str) -> Vec<&str> {
     let mut names = Vec::new();
     let mut within = false;
-    for line in manifest.lines() {
-        if line.starts_with('[') {
-            within = line.ends_with("dependencies]") && !line.contains("dev-");
+    for line in manifest.lines().filter(|line| !line.is_empty()) {
+        if let Some(table) = line.strip_prefix('[') {
+            within = false;
+            match table.rsplit_once("dependencies") {
+                Some((before, _)) if before.ends_with("dev-") => {}
+                Some((_, "]")) => within = true,
+                Some((_, own)) => names.push(own.trim_matches(&['.', ']'][..])),
+                None => {}
+            }
         } else if within && let Some((name, _)) = line.split_once(" = ") {
             names.push(name);
         }
     }
+    names
+}
+
+/// The table had neither libc nor what ureq brings for certificates.
+#[test]
+fn the_readme_says_what_every_dependency_is_for() {
+    let mut names = dependencies(include_str!("../Cargo.toml"));
     assert!(
         names.contains(&"clap") && names.contains(&"seccompiler"),
         "{names:?}"
@@ -211,4 +224,112 @@ fn the_readme_says_what_every_dependency_is_for() {
         .collect();
     names.retain(|name| !words.contains(name));
     assert_eq!(names, Vec::<&str>::new());
+}
+
+/// The papers, by their names at the root.
+const PAPERS: [&str; 6] = [
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "README.md",
+    "SECURITY.md",
+    "fixtures/INDEX.md",
+];
+
+/// What a paper names that is to be found here: words in backquotes that begin with a folder of
+/// ours, or end as a paper does.
+fn paths_in(text: &str) -> BTreeSet<&str> {
+    let folders = [
+        "src/",
+        "tests/",
+        "scripts/",
+        "fixtures/",
+        "examples/",
+        "fuzz/",
+        ".ci/",
+    ];
+    let quoted = text.split("```").step_by(2);
+    let quoted = quoted.flat_map(|prose| prose.split('`').skip(1).step_by(2));
+    let words = quoted.filter_map(|quoted| quoted.split_whitespace().next());
+    words
+        .filter(|word| {
+            folders.iter().any(|folder| word.starts_with(folder))
+                || word.ends_with(".md")
+                || word.starts_with("LICENSE")
+        })
+        .collect()
+}
+
+/// Of paths with a star in them only the folder is looked for; fuzz/ is a package of its own, that
+/// the library's package lacks.
+fn is_here(path: &str) -> bool {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let is_package = root.join("Cargo.toml.orig").exists();
+    let path = match path.split_once('*') {
+        Some((before, _)) => before.rsplit_once('/').unwrap().0,
+        None => path,
+    };
+    root.join(path).exists() || is_package && path.starts_with("fuzz/")
+}
+
+#[test]
+fn every_path_that_the_papers_name_is_there() {
+    let mut missing = Vec::new();
+    let mut named = 0;
+    for paper in PAPERS {
+        let text = fs::read_to_string(paper).unwrap();
+        let paths = paths_in(&text);
+        named += paths.len();
+        let paths = paths.into_iter().filter(|path| !is_here(path));
+        missing.extend(paths.map(|path| format!("{paper}: {path}")));
+    }
+    assert_eq!(missing, Vec::<String>::new());
+    assert!(named > 60, "{named}");
+    // The checker must find what is missing, and only that.
+    let text = "`src/lib.rs` and `scripts/check --quick`\n```\n`src/a`\n```\n`src/nowhere.rs` `fixtures/none/*.txt` `b`";
+    let missing = paths_in(text).into_iter().filter(|path| !is_here(path));
+    assert_eq!(
+        missing.collect::<Vec<_>>(),
+        ["fixtures/none/*.txt", "src/nowhere.rs"]
+    );
+}
+
+/// The rooms of the stair in `ARCHITECTURE.md`: what stands behind a step's name, without what is
+/// said of a room.
+fn stair(text: &str) -> BTreeSet<&str> {
+    let stair = text.split("```").nth(1).unwrap();
+    let lines = stair.lines().filter_map(|line| line.split_once("  "));
+    let rooms = lines.flat_map(|(_, rooms)| {
+        let parts = rooms.split('(').enumerate();
+        parts.flat_map(|(number, part)| {
+            let part = match number {
+                0 => part,
+                _ => part.split_once(')').unwrap().1,
+            };
+            let part = part.split(':').next().unwrap();
+            part.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
+        })
+    });
+    rooms.filter(|room| !room.is_empty()).collect()
+}
+
+#[test]
+fn the_stair_in_the_papers_has_every_room_and_no_other() {
+    let text = fs::read_to_string("ARCHITECTURE.md").unwrap();
+    let mut rooms = BTreeSet::new();
+    for entry in fs::read_dir("src").unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let name = name.strip_suffix(".rs").unwrap_or(&name);
+        if !["lib", "main"].contains(&name) {
+            rooms.insert(name.to_owned());
+        }
+    }
+    let rooms: BTreeSet<_> = rooms.iter().map(String::as_str).collect();
+    let stair = stair(&text);
+    let missing: Vec<_> = rooms.difference(&stair).collect();
+    let gone: Vec<_> = stair.difference(&rooms).collect();
+    assert!(
+        missing.is_empty() && gone.is_empty(),
+        "not in the stair: {missing:?}, not in src: {gone:?}"
+    );
 }

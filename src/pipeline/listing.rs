@@ -71,7 +71,7 @@ pub fn listing(
         Subject::Image(request) => request,
     };
     let flattened = flattened(request, made_seconds, reporter)?;
-    let listing = readback::expected_listing(&flattened.tree, &flattened.contents, reporter)?;
+    let listing = check::expected_listing(&flattened.tree, &flattened.contents, reporter)?;
     Ok(Listed {
         name: flattened.image.reference,
         listing,
@@ -97,7 +97,7 @@ fn of_filesystem(path: &Path, max_names: u64, reporter: &dyn Reporter) -> Result
     })?;
     meter.add(unreported);
     meter.finish("read");
-    readback::leave_out_note(&mut whole.listing);
+    check::leave_out_note(&mut whole.listing);
     let name = path.display().to_string();
     let unreadable = whole.problems.iter().map(|problem| {
         let why = problem.error.to_string();

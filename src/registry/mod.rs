@@ -40,6 +40,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 pub(super) use tags::tags;
 
+use self::auth_file::{AuthFile, keys};
 use self::client::{Client, Waiting};
 use self::downloads::{LayerDownloads, Tally};
 use self::kept::Kept;
@@ -113,4 +114,24 @@ impl<'a> Registry<'a> {
             stop: &|| false,
         }
     }
+}
+
+/// How many challenges a `WWW-Authenticate` header has in it: a door for `fuzz/`.
+#[doc(hidden)]
+pub fn challenges(header: &[u8]) -> usize {
+    challenge::parse([header]).len()
+}
+
+/// What is wrong with a file of credentials that is asked who may have an image: a door for `fuzz/`.
+#[doc(hidden)]
+pub fn credentials(file: &[u8], reference: &RegistryReference) -> Vec<String> {
+    let file = match AuthFile::parse(file) {
+        Ok(file) => file,
+        Err(wrong) => return vec![wrong],
+    };
+    let entries = keys(reference)
+        .into_iter()
+        .map(|key| file.entry(&key).err());
+    let helper = file.helper(reference.registry()).err();
+    entries.chain([helper]).flatten().collect()
 }

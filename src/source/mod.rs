@@ -44,6 +44,9 @@ pub use offer::Offer;
 pub use open::{OpenOptions, Surveyed, open, open_with_input, survey};
 pub use own_input::is_input;
 pub use reference::Reference;
+#[cfg(feature = "network")]
+#[doc(hidden)]
+pub use registry::{challenges, credentials};
 pub use registry_options::{
     CacheChoice, CredentialFiles, Credentials, Login, Proxies, RegistryOptions, TlsOptions,
 };

@@ -7,6 +7,7 @@ pub mod changeset;
 pub mod damage;
 pub mod directory_tree;
 pub mod fake_daemon;
+pub mod mutation;
 pub mod oracles;
 pub mod press;
 pub mod raw_tar;

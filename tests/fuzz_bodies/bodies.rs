@@ -1,0 +1,284 @@
+//! What is done with bytes of anybody, and what must hold whatever they are: nothing panics, an error
+//! is the image's own fault and one line without control characters, and looking costs no more than
+//! there is to be seen.
+//!
+//! `fuzz/` gives these bodies what a fuzzer thinks of, `main.rs` what mutation makes of seeds. Each
+//! says whether the bytes were taken for sound, with nothing to be warned of.
+
+// A fuzz target uses one of them.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../support/raw_tar.rs"]
+mod raw_tar;
+
+use std::fs;
+use std::path::Path;
+
+use layerpress::{Error, Result};
+use raw_tar::{Header, RawTar};
+
+/// All that is used of the library, in one place.
+mod library {
+    use std::num::NonZeroUsize;
+    use std::path::Path;
+
+    pub use layerpress::extract::{ArchiveSink, extract};
+    use layerpress::limits::Limits;
+    use layerpress::oci::DigestHasher;
+    pub use layerpress::oci::RegistryReference;
+    use layerpress::pipeline::{self, FilesystemRequest, IdentityRequest, ImageRequest};
+    use layerpress::plan::{JournalSize, Room, SizePolicy};
+    pub use layerpress::progress::Silent;
+    pub use layerpress::source::Login;
+    use layerpress::source::{DaemonOptions, Reference, RegistryOptions};
+    pub use layerpress::source::{challenges, credentials};
+    pub use layerpress::view::{Follow, View};
+    pub use layerpress::warnings::Warnings;
+
+    /// Reads an image, flattens and plans it; what was warned of.
+    pub fn plan(reference: &str, work_dir: &Path) -> layerpress::Result<Vec<String>> {
+        let image = ImageRequest {
+            reference: reference.parse::<Reference>()?,
+            platform: None,
+            work_dir: work_dir.to_owned(),
+            jobs: NonZeroUsize::MIN,
+            limits: Limits::default(),
+            registry: RegistryOptions::default(),
+            daemon: DaemonOptions::default(),
+            held_against: None,
+        };
+        let filesystem = FilesystemRequest {
+            size: SizePolicy::Fit,
+            room: Room {
+                free_inodes: 0,
+                journal: JournalSize::Auto,
+            },
+            identity: IdentityRequest::default(),
+        };
+        let planned = pipeline::plan(&image, &filesystem, &Silent)?;
+        Ok(planned.warnings.lines().collect())
+    }
+
+    pub fn sha256(bytes: &[u8]) -> String {
+        let mut hasher = DigestHasher::sha256();
+        hasher.update(bytes);
+        hasher.finish().to_string()
+    }
+}
+
+/// A body, by the name that its fuzz target has.
+pub type Body = fn(&[u8]) -> bool;
+
+pub const ALL: [(&str, Body); 8] = [
+    ("tar_index", tar_index),
+    ("pax", pax),
+    ("acl", acl),
+    ("oci_layout", oci_layout),
+    ("docker_manifest", docker_manifest),
+    ("view", view),
+    ("challenge", challenge),
+    ("credentials", credentials),
+];
+
+/// A layer's tar.
+pub fn tar_index(bytes: &[u8]) -> bool {
+    planned_layer(bytes)
+}
+
+/// The records of a pax header: of one entry, and of all that follow.
+pub fn pax(bytes: &[u8]) -> bool {
+    let sound = [b'x', b'g'].map(|type_flag| {
+        let header = Header::new(type_flag, "PaxHeaders/file");
+        let tar = RawTar::default().member(header, bytes);
+        planned_layer(&tar.file("file", b"content").end())
+    });
+    sound.contains(&true)
+}
+
+/// POSIX ACLs: in words, as star and GNU tar write them, and as the kernel gives them.
+pub fn acl(bytes: &[u8]) -> bool {
+    let keywords = [
+        "SCHILY.acl.access",
+        "SCHILY.acl.default",
+        "SCHILY.xattr.system.posix_acl_access",
+    ];
+    let sound = keywords.map(|keyword| {
+        let tar = RawTar::default().pax(&[(keyword, bytes)]);
+        planned_layer(&tar.header(Header::new(b'5', "directory/")).end())
+    });
+    sound.contains(&true)
+}
+
+/// The documents of an OCI layout: its index, or (the first byte says) a manifest or a
+/// configuration, to which all that points at them fits.
+pub fn oci_layout(bytes: &[u8]) -> bool {
+    let Some((which, document)) = bytes.split_first() else {
+        return false;
+    };
+    let layer = RawTar::default().file("file", b"content").end();
+    let config = match which % 3 {
+        2 => document.to_vec(),
+        _ => config_of(&layer).into_bytes(),
+    };
+    let manifest = match which % 3 {
+        1 => document.to_vec(),
+        _ => format!(
+            r#"{{"schemaVersion":2,"config":{},"layers":[{}]}}"#,
+            descriptor("application/vnd.oci.image.config.v1+json", &config),
+            descriptor("application/vnd.oci.image.layer.v1.tar", &layer)
+        )
+        .into_bytes(),
+    };
+    let index = match which % 3 {
+        0 => document.to_vec(),
+        _ => index_of(&manifest).into_bytes(),
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let layout = directory.path().join("layout");
+    fs::create_dir_all(layout.join("blobs/sha256")).unwrap();
+    for blob in [&layer, &config, &manifest] {
+        let name = library::sha256(blob).replace(':', "/");
+        fs::write(layout.join("blobs").join(name), blob).unwrap();
+    }
+    fs::write(
+        layout.join("oci-layout"),
+        r#"{"imageLayoutVersion":"1.0.0"}"#,
+    )
+    .unwrap();
+    fs::write(layout.join("index.json"), index).unwrap();
+    planned("oci", &layout, directory.path())
+}
+
+/// `manifest.json` of a docker archive, or (the first byte says) a configuration.
+pub fn docker_manifest(bytes: &[u8]) -> bool {
+    let Some((which, document)) = bytes.split_first() else {
+        return false;
+    };
+    let layer = RawTar::default().file("file", b"content").end();
+    match which % 2 {
+        0 => planned_archive(document, config_of(&layer).as_bytes(), &layer),
+        _ => planned_archive(MANIFEST, document, &layer),
+    }
+}
+
+/// The `manifest.json` of a docker archive of one layer.
+pub const MANIFEST: &[u8] =
+    br#"[{"Config":"config.json","RepoTags":["a:1"],"Layers":["layer.tar"]}]"#;
+
+/// A whole filesystem image: everything in it is looked at.
+pub fn view(bytes: &[u8]) -> bool {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("image");
+    fs::write(&path, bytes).unwrap();
+    let view = match library::View::open(&path) {
+        Ok(view) => view,
+        Err(error) => return told(Err(error)),
+    };
+    let whole = match view.whole_listing(&mut |_, _| true) {
+        Ok(whole) => whole,
+        Err(error) => return told(Err(error)),
+    };
+    // Whatever it says, looking costs some reads for each block and each name there is.
+    let told_of = (whole.listing.lines().len() + whole.problems.len()) as u64;
+    let bound = 3 * view.blocks() + 8 * told_of + 100;
+    let read = view.blocks_read();
+    assert!(
+        read <= bound,
+        "{read} blocks read, at most {bound} expected"
+    );
+    let mut warnings = library::Warnings::default();
+    let mut nowhere = std::io::sink();
+    let mut sink = library::ArchiveSink::new(&mut nowhere, &mut warnings);
+    let root = view.lookup(b"/", library::Follow::Always);
+    let extracted =
+        root.and_then(|root| library::extract(&view, root, &mut sink, &library::Silent));
+    told(extracted) && whole.problems.is_empty()
+}
+
+/// What a registry wants to be shown (`WWW-Authenticate`).
+pub fn challenge(bytes: &[u8]) -> bool {
+    let found = library::challenges(bytes);
+    // Each takes a scheme's letter and a space at least.
+    assert!(found <= bytes.len() / 2 + 1, "{found} challenges");
+    found > 0
+}
+
+/// docker's `config.json` and podman's `auth.json`, and a name with its password.
+pub fn credentials(bytes: &[u8]) -> bool {
+    let _ = library::Login::parse(bytes);
+    let reference: library::RegistryReference = "docker.io/library/busybox".parse().unwrap();
+    let wrong = library::credentials(bytes, &reference);
+    for line in &wrong {
+        printable(line);
+        assert!(!line.contains(SECRET), "a secret is told: {line}");
+    }
+    wrong.is_empty()
+}
+
+/// Stands where secrets stand in the seeds; nobody is ever told of it.
+pub const SECRET: &str = "hunter2";
+
+/// A configuration of an image of this layer.
+pub fn config_of(layer: &[u8]) -> String {
+    let diff_id = library::sha256(layer);
+    format!(
+        r#"{{"architecture":"amd64","os":"linux","created":"2024-05-01T10:20:30.5Z","config":{{"Env":["PATH=/bin"],"Cmd":null}},"rootfs":{{"type":"layers","diff_ids":["{diff_id}"]}},"history":[{{"created_by":"seed"}}]}}"#
+    )
+}
+
+/// An index that lists this manifest.
+pub fn index_of(manifest: &[u8]) -> String {
+    let manifest = descriptor("application/vnd.oci.image.manifest.v1+json", manifest);
+    format!(r#"{{"schemaVersion":2,"manifests":[{manifest}]}}"#)
+}
+
+pub fn descriptor(media_type: &str, blob: &[u8]) -> String {
+    let (digest, size) = (library::sha256(blob), blob.len());
+    format!(r#"{{"mediaType":"{media_type}","digest":"{digest}","size":{size}}}"#)
+}
+
+/// Plans an image of one layer.
+fn planned_layer(layer: &[u8]) -> bool {
+    planned_archive(MANIFEST, config_of(layer).as_bytes(), layer)
+}
+
+fn planned_archive(manifest: &[u8], config: &[u8], layer: &[u8]) -> bool {
+    let directory = tempfile::tempdir().unwrap();
+    let archive = directory.path().join("image.tar");
+    let tar = RawTar::default()
+        .file("manifest.json", manifest)
+        .file("config.json", config)
+        .file("layer.tar", layer)
+        .end();
+    fs::write(&archive, tar).unwrap();
+    planned("docker-archive", &archive, directory.path())
+}
+
+fn planned(transport: &str, path: &Path, work_dir: &Path) -> bool {
+    let planned = library::plan(&format!("{transport}:{}", path.display()), work_dir);
+    let mut is_whole = true;
+    let read = planned.map(|warnings| {
+        is_whole = warnings.is_empty();
+        warnings.iter().for_each(|line| printable(line));
+    });
+    told(read) && is_whole
+}
+
+/// Whether it went well; if not, it must be the image's fault, and said so.
+fn told(result: Result<()>) -> bool {
+    match result {
+        Ok(()) => true,
+        Err(error @ (Error::BadImage { .. } | Error::Unsupported { .. })) => {
+            printable(&error.to_string());
+            false
+        }
+        Err(other) => panic!("not the image's fault: {other}"),
+    }
+}
+
+fn printable(line: &str) {
+    assert!(
+        !line.is_empty() && !line.chars().any(char::is_control),
+        "{line:?}"
+    );
+}

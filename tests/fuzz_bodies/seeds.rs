@@ -1,0 +1,214 @@
+//! What is sound, and how it is changed.
+
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, symlink};
+
+use super::bodies::{self, SECRET};
+use super::support::mutation::{Random, base, top};
+use super::support::raw_tar::{RawTar, record};
+use super::support::sample::make_image_with;
+
+/// The seeds of a body.
+pub fn of(name: &str) -> Vec<Vec<u8>> {
+    match name {
+        "tar_index" => vec![base(), top()],
+        "pax" => pax(),
+        "acl" => acl(),
+        "oci_layout" => oci_layout(),
+        "docker_manifest" => docker_manifest(),
+        "view" => filesystems(),
+        "challenge" => challenge(),
+        "credentials" => credentials(),
+        _ => panic!("{name} has no seeds"),
+    }
+}
+
+/// Changes an input as it suits its kind.
+pub fn mutate(name: &str, random: &mut Random, bytes: &mut Vec<u8>) {
+    match name {
+        "tar_index" if random.below(3) > 0 => random.mutate_tar(bytes),
+        "view" => {
+            // What is zero is mostly nothing.
+            for _ in 0..=random.below(20) {
+                let start = random.below(bytes.len());
+                let found = bytes[start..].iter().position(|byte| *byte != 0);
+                if let Some(distance) = found {
+                    bytes[start + distance] ^= 1 << random.below(8);
+                }
+            }
+        }
+        "pax" if random.below(3) > 0 => other_letter(random, bytes),
+        // The first byte says which document it is.
+        "oci_layout" | "docker_manifest" => {
+            let mut document = bytes.split_off(1);
+            match random.below(2) {
+                0 => random.mutate(&mut document),
+                _ => other_value(random, &mut document),
+            }
+            bytes.extend(document);
+        }
+        "credentials" if random.below(2) == 0 => other_value(random, bytes),
+        _ => random.mutate(bytes),
+    }
+}
+
+/// Changes letters of pax values, so that lengths stay right.
+fn other_letter(random: &mut Random, records: &mut [u8]) {
+    for _ in 0..=random.below(2) {
+        let at = random.below(records.len());
+        let line = records[..at].rsplit(|byte| *byte == b'\n').next().unwrap();
+        if line.contains(&b'=') && records[at] != b'\n' {
+            records[at] = b"0179.-,/a\0\xff"[random.below(11)];
+        }
+    }
+}
+
+/// Gives one field of a document another value.
+fn other_value(random: &mut Random, document: &mut Vec<u8>) {
+    let values = [
+        "null",
+        "0",
+        "-1",
+        "18446744073709551616",
+        "\"\"",
+        "\"\\u0000\"",
+        "[]",
+        "{}",
+        "[null]",
+        "true",
+    ];
+    let colons = document.iter().enumerate();
+    let colons: Vec<_> = colons
+        .filter(|(_, byte)| **byte == b':')
+        .map(|(at, _)| at)
+        .collect();
+    let start = colons[random.below(colons.len())] + 1;
+    let rest = &document[start..];
+    let end = rest.iter().position(|byte| b",}]".contains(byte));
+    let end = end.map_or(document.len(), |length| start + length);
+    let value = values[random.below(values.len())];
+    document.splice(start..end, value.bytes());
+}
+
+fn pax() -> Vec<Vec<u8>> {
+    let all = |records: &[(&str, &str)]| {
+        let records = records.iter();
+        records
+            .flat_map(|(key, value)| record(key, value))
+            .collect()
+    };
+    vec![
+        all(&[
+            ("path", "usr/bin/a"),
+            ("mtime", "1234567890.123456789"),
+            ("uid", "4294967294"),
+            ("gid", "5"),
+            ("size", "7"),
+        ]),
+        all(&[
+            ("SCHILY.xattr.user.a=b", "value"),
+            ("LIBARCHIVE.xattr.user.c%3Dd", "dmFsdWU"),
+            ("hdrcharset", "BINARY"),
+            ("comment", "none"),
+        ]),
+        all(&[
+            ("GNU.sparse.size", "1004"),
+            ("GNU.sparse.numblocks", "1"),
+            ("GNU.sparse.map", "5,7"),
+        ]),
+    ]
+}
+
+fn acl() -> Vec<Vec<u8>> {
+    let binary = b"\x02\0\0\0\x01\0\x07\0\xff\xff\xff\xff\x02\0\x05\0\xe8\x03\0\0\x04\0\x05\0\xff\xff\xff\xff\x10\0\x07\0\xff\xff\xff\xff\x20\0\x05\0\xff\xff\xff\xff";
+    vec![
+        b"user::rwx,user:lisa:r-x:1000,group::r-x,mask::rwx,other::r--".to_vec(),
+        b"user::rwx\ngroup::r-x\ngroup:12:-w-\nmask::rwx\nother::---\n".to_vec(),
+        binary.to_vec(),
+    ]
+}
+
+fn oci_layout() -> Vec<Vec<u8>> {
+    let layer = RawTar::default().file("file", b"content").end();
+    let config = bodies::config_of(&layer);
+    let manifest = format!(
+        r#"{{"schemaVersion":2,"config":{},"layers":[{}]}}"#,
+        bodies::descriptor(
+            "application/vnd.oci.image.config.v1+json",
+            config.as_bytes()
+        ),
+        bodies::descriptor("application/vnd.oci.image.layer.v1.tar", &layer)
+    );
+    let index = bodies::index_of(manifest.as_bytes());
+    let documents = [index, manifest, config].into_iter().zip(0..);
+    documents
+        .map(|(document, which)| [&[which][..], document.as_bytes()].concat())
+        .collect()
+}
+
+fn docker_manifest() -> Vec<Vec<u8>> {
+    let layer = RawTar::default().file("file", b"content").end();
+    let config = bodies::config_of(&layer);
+    vec![
+        [&[0][..], bodies::MANIFEST].concat(),
+        [&[1][..], config.as_bytes()].concat(),
+    ]
+}
+
+/// Small ones, old and new, as mke2fs makes them of something of everything.
+fn filesystems() -> Vec<Vec<u8>> {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("root");
+    fs::create_dir_all(root.join("a/b")).unwrap();
+    fs::write(root.join("a/file"), b"content").unwrap();
+    fs::write(root.join("a/b/large"), [b'l'; 20_000]).unwrap();
+    fs::hard_link(root.join("a/file"), root.join("a/b/link")).unwrap();
+    symlink("a/file", root.join("short")).unwrap();
+    symlink("a/../".repeat(20) + "a/file", root.join("long")).unwrap();
+    let sparse = File::create(root.join("sparse")).unwrap();
+    for piece in 0..6 {
+        sparse.write_all_at(b"x", (3 << piece) * 4096).unwrap();
+    }
+    for number in 0..40 {
+        fs::write(root.join(format!("a/b/name {number}")), b"").unwrap();
+    }
+    let kinds: [&[&str]; 4] = [
+        &["-t", "ext2"],
+        &["-t", "ext3", "-O", "^has_journal"],
+        &["-t", "ext4", "-O", "^has_journal"],
+        &[
+            "-t",
+            "ext4",
+            "-O",
+            "^has_journal,inline_data,^metadata_csum",
+        ],
+    ];
+    let images = kinds.map(|kind| {
+        let image = directory.path().join("image");
+        let options = [&["-b", "1024", "-N", "96"], kind].concat();
+        make_image_with(&options, &root, &image, "256K");
+        let bytes = fs::read(&image).unwrap();
+        fs::remove_file(image).unwrap();
+        bytes
+    });
+    images.to_vec()
+}
+
+fn challenge() -> Vec<Vec<u8>> {
+    vec![
+        br#"Bearer realm="https://auth.example.org/token",service="registry.example.org",scope="repository:a/b:pull""#.to_vec(),
+        br#"Basic realm="a \"quoted\" one", charset=UTF-8, Bearer realm=x, Negotiate dG9rZW4="#.to_vec(),
+    ]
+}
+
+fn credentials() -> Vec<Vec<u8>> {
+    // base64 of `user:` and the secret.
+    let auth = "dXNlcjpodW50ZXIy";
+    vec![
+        format!(r#"{{"auths":{{"docker.io":{{"auth":"{auth}"}}}},"credHelpers":{{"ghcr.io":"store"}}}}"#),
+        format!(r#"{{"auths":{{"docker.io/library":{{"username":"user","password":"{SECRET}"}},"b":null}},"credsStore":"store"}}"#),
+    ]
+    .into_iter()
+    .map(String::into_bytes)
+    .collect()
+}
