@@ -14,7 +14,7 @@ use crate::partial_file::PartialFile;
 use crate::plan::{Identity, Plan, PlanOptions, Room, SizePolicy};
 use crate::populate::populate;
 use crate::progress::Reporter;
-use crate::source::{self, DaemonOptions, Image, OpenOptions, Reference, RegistryOptions};
+use crate::source::{self, DaemonOptions, Image, OpenOptions, Place, Reference, RegistryOptions};
 use crate::tree::{ContentRef, FlattenOptions, NodeKind, Tree, flatten};
 use crate::units::{BLOCK_SIZE, ByteSize, Timestamp};
 use crate::warnings::Warnings;
@@ -127,13 +127,15 @@ pub fn flattened(
     made_seconds: Option<i64>,
     reporter: &dyn Reporter,
 ) -> Result<Flattened> {
-    let (flattened, verifying) = flattening(image_request, made_seconds, reporter)?;
+    let place = Place::of(&image_request.reference)?;
+    let (flattened, verifying) = flattening(&place, image_request, made_seconds, reporter)?;
     verifying.finish()?;
     Ok(flattened)
 }
 
 /// The same, while the layers are still being verified.
 fn flattening(
+    place: &Place,
     image_request: &ImageRequest,
     made_seconds: Option<i64>,
     reporter: &dyn Reporter,
@@ -157,7 +159,7 @@ fn flattening(
         daemon,
         held_against,
     };
-    let mut image = source::open(&reference, &options, reporter).map_err(named)?;
+    let mut image = source::open(place, &options, reporter).map_err(named)?;
     let options = ReadOptions {
         work_dir,
         limits: limits.clone(),
@@ -200,21 +202,27 @@ pub fn plan(
     filesystem: &FilesystemRequest,
     reporter: &dyn Reporter,
 ) -> Result<Planned> {
-    let (planned, verifying) = planning(image_request, filesystem, reporter)?;
+    // Better told now than after the image has been read.
+    filesystem.size.check()?;
+    let place = Place::of(&image_request.reference)?;
+    let (planned, verifying) = planning(&place, image_request, filesystem, reporter)?;
     verifying.finish()?;
     Ok(planned)
 }
 
 /// The same, while the layers are still being verified.
 fn planning(
+    place: &Place,
     image_request: &ImageRequest,
     filesystem: &FilesystemRequest,
     reporter: &dyn Reporter,
 ) -> Result<(Planned, Verifying)> {
-    // Better told now than after the image has been read.
-    filesystem.size.check()?;
-    let (flattened, verifying) =
-        flattening(image_request, filesystem.identity.made_seconds, reporter)?;
+    let (flattened, verifying) = flattening(
+        place,
+        image_request,
+        filesystem.identity.made_seconds,
+        reporter,
+    )?;
     let Flattened {
         image,
         contents,
@@ -253,18 +261,20 @@ pub fn build(
 ) -> Result<Built> {
     // Better told now than after the image has been read.
     drop(PartialFile::create(&output.path)?);
-    refuse_own_input(&image.reference, &output.path)?;
+    let place = Place::of(&image.reference)?;
+    refuse_own_input(&place, &output.path)?;
     let tools = Tools::find(
         &output.tools,
         output.finish.fsck,
         output.finish.verify,
         reporter,
     )?;
+    filesystem.size.check()?;
     let image = ImageRequest {
         held_against: Some(output.path.clone()),
         ..image.clone()
     };
-    let (planned, verifying) = planning(&image, filesystem, reporter)?;
+    let (planned, verifying) = planning(&place, &image, filesystem, reporter)?;
     let Planned {
         plan,
         tree,
@@ -311,13 +321,13 @@ fn giving_back(tree: &Tree, verifying: &Verifying) -> GivingBack {
 }
 
 /// The output and its sidecar replace what has their names: that must not be what is read.
-fn refuse_own_input(reference: &Reference, output: &Path) -> Result<()> {
+fn refuse_own_input(place: &Place, output: &Path) -> Result<()> {
     let mut sidecar = output.as_os_str().to_owned();
     sidecar.push(".sha256");
     for written in [output, Path::new(&sidecar)] {
-        if source::is_input(reference, written) {
+        if source::is_input(place, written) {
             return Err(crate::Error::unsupported(format!(
-                "{}: expected an output other than the image itself: it is, or belongs to, {reference}",
+                "{}: expected an output other than the image itself: it is, or belongs to, {place}",
                 written.display()
             )));
         }

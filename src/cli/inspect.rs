@@ -17,7 +17,7 @@ use crate::inspect::{Filesystem, is_filesystem};
 use crate::layers::{self, LayerSummary, ReadOptions};
 use crate::pipeline::ImageRequest;
 use crate::progress::Reporter;
-use crate::source::{self, OpenOptions, Surveyed};
+use crate::source::{self, OpenOptions, Place, Surveyed};
 use crate::warnings::Warnings;
 
 /// What is typed.
@@ -88,7 +88,7 @@ fn inspect_image(
         offers,
         is_narrowed,
         chosen,
-    } = source::survey(&request.reference, &open_options, reporter)?;
+    } = source::survey(&Place::of(&request.reference)?, &open_options, reporter)?;
     let image = match chosen {
         Ok(image) => image,
         // Which there are is what was asked.

@@ -7,9 +7,7 @@ use super::args::OutputArguments;
 use super::registry::{self, RegistryArguments};
 use super::text::printable;
 use super::{print, print_json, progress};
-use crate::error::{Error, Result, escape_path};
-use crate::oci::RegistryReference;
-use crate::source::{self, Reference};
+use crate::source::{self, Place};
 
 /// What is typed.
 #[derive(Debug, Args)]
@@ -34,9 +32,10 @@ struct ShownTags {
 /// Lists the tags, one a line.
 pub fn run(arguments: &TagsArguments, output: &OutputArguments) -> anyhow::Result<()> {
     let reporter = progress::reporter(output);
-    let repository = repository(&arguments.repository)?;
+    // By the rule of all bare names: what may be a path is none of a repository.
+    let place = Place::of(&arguments.repository.parse()?)?;
     let options = registry::options(&arguments.registry, None)?;
-    let found = source::tags(&repository, &options, &*reporter)?;
+    let found = source::tags(&place, &options, &*reporter)?;
     drop(reporter);
     if arguments.json {
         return print_json(&ShownTags {
@@ -46,28 +45,4 @@ pub fn run(arguments: &TagsArguments, output: &OutputArguments) -> anyhow::Resul
     }
     let lines = found.tags.iter().map(|tag| format!("{}\n", printable(tag)));
     print(&lines.collect::<String>())
-}
-
-/// The repository that is meant, by the rule of all bare names: what may be a path is none.
-fn repository(text: &str) -> Result<RegistryReference> {
-    let expected = |found: &str| {
-        Error::unsupported(format!(
-            "expected a repository of a registry, docker://[HOST[:PORT]/]NAME, {found}"
-        ))
-    };
-    let reference: Reference = text.parse()?;
-    let shown = reference.to_string();
-    let shown = escape_path(shown.as_bytes());
-    if let Some(repository) = reference
-        .in_registry()
-        .map_err(|error| error.in_image(&reference.to_string()))?
-    {
-        return Ok(repository);
-    }
-    Err(match reference.path() {
-        Some(path) if path.exists() => expected(&format!(
-            "found the file {shown}: layerpress inspect lists the images in it"
-        )),
-        _ => expected(&format!("found {shown}")),
-    })
 }

@@ -8,13 +8,13 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::compression::{Compression, MAGIC_BYTES};
-use super::pinned::{Identity, identity};
 use crate::error::{Error, Result};
 use crate::leftovers;
 use crate::limits::Limits;
 use crate::oci::{Digest, DigestHasher};
 use crate::ownership;
 use crate::page_buffer::PageBuffer;
+use crate::pinned::{Identity, identity};
 use crate::progress::{Meter, Reporter, Unit};
 use crate::region::FileRegion;
 

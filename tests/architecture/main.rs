@@ -35,6 +35,7 @@ const ROOMS: &[Room] = &[
     ("ondisk", &["units"]),
     ("listing", &["error", "units"]),
     ("pax", &["units"]),
+    ("pinned", &[]),
     // What looks at filesystems and stands beside the flow.
     ("compare", &["listing"]),
     ("inspect", &["error", "file_kind", "units", "oci", "ondisk"]),
@@ -48,11 +49,33 @@ const ROOMS: &[Room] = &[
             "error", "units", "progress", "warnings", "listing", "pax", "view",
         ],
     ),
-    // What was fetched before.
+    // What is fetched, and was before.
+    ("blobs", &["error", "progress", "region"]),
     (
         "cache",
         &["error", "units", "leftovers", "command", "oci", "ownership"],
     ),
+    // What those two have in common that use the network.
+    ("network", &[]),
+    (
+        "registry",
+        &[
+            "page_buffer",
+            "ownership",
+            "pinned",
+            "error",
+            "progress",
+            "leftovers",
+            // Credential helpers are programs.
+            "command",
+            "oci",
+            "blobs",
+            // What it gave before.
+            "cache",
+            "network",
+        ],
+    ),
+    ("daemon", &["error", "progress", "oci", "pinned", "network"]),
     // The flow.
     (
         "source",
@@ -66,12 +89,12 @@ const ROOMS: &[Room] = &[
             "leftovers",
             "region",
             "warnings",
-            // Credential helpers are programs.
-            "command",
+            "pinned",
             "oci",
             "pax",
-            // What a registry gave before.
-            "cache",
+            "blobs",
+            "registry",
+            "daemon",
             // How an output in the making is called.
             "partial_file",
             "ownership",

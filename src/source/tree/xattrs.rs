@@ -6,9 +6,9 @@ use std::path::Path;
 use rustix::fs::{fgetxattr, flistxattr, getxattr, listxattr};
 use rustix::io::Errno;
 
-use super::super::pinned::Pinned;
 use crate::error::{Error, Result};
 use crate::pax;
+use crate::pinned::Pinned;
 
 /// A key and a value.
 type Record = (Vec<u8>, Vec<u8>);
