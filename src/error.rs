@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-pub use escape::{escape_line, escape_path, escape_text, is_unprintable};
+pub use escape::{escape_line, escape_path, escape_text, is_unprintable, shown};
 
 /// The result of every step.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -65,6 +65,10 @@ pub enum Error {
         /// The option that helps.
         help: String,
     },
+    /// Given up because nobody waits for it any more: another error, which ended the work, is the one
+    /// that is told.
+    #[error("given up after something else failed")]
+    Cancelled,
     /// What was written is not what was meant: a bug in layerpress.
     #[error(
         "{0} (this is a bug in layerpress: please report it, with this line, the command line, \
@@ -171,6 +175,7 @@ impl Error {
             | Self::Unsupported { what, .. } => what.push_str(more),
             Self::Tool(text) | Self::Mismatch(text) => text.push_str(more),
             Self::TooSmall { help, .. } => help.push_str(more),
+            Self::Cancelled => {}
         }
         self
     }
@@ -233,6 +238,7 @@ impl Error {
                 given: given.clone(),
                 help: help.clone(),
             },
+            Self::Cancelled => Self::Cancelled,
             Self::Mismatch(text) => Self::Mismatch(text.clone()),
         }
     }
@@ -245,7 +251,8 @@ impl Error {
             Self::Unsupported { .. } => 5,
             Self::Tool(_) => 6,
             Self::TooSmall { .. } => 7,
-            Self::Mismatch(_) => 8,
+            // Who gave up has an error of their own.
+            Self::Cancelled | Self::Mismatch(_) => 8,
         }
     }
 }

@@ -3,13 +3,13 @@
 //! ```text
 //!     ┌ vocabulary: error · units · progress · warnings · limits · region · partial_file ┐
 //!     │   leftovers · command · oci · ondisk · listing · page_buffer · host_space        │
-//!     │   ownership · file_kind · spool · compression · tar                              │
+//!     │   ownership · file_kind · pinned · spool · compression · tar                     │
+//!     │ fetching: blobs · cache · network · registry · daemon                            │
 //! source → layers → tree → ext {plan · format · populate · check} → finish
 //!     └───────────── pipeline (knows all steps) ─────────────┘   mount (stands alone)
 //!                                                        cli (knows pipeline, mount)
 //!
 //!     beside the flow: inspect (what a filesystem says of itself) · compare (two listings)
-//!                      cache (fetched blobs, by their digests; source asks it first)
 //!                      view (reads any ext filesystem) → extract (takes a tree out of one)
 //! ```
 //!
@@ -35,6 +35,7 @@ pub mod ondisk;
 pub mod ownership;
 pub mod page_buffer;
 pub mod partial_file;
+pub mod pinned;
 pub mod progress;
 pub mod region;
 pub mod spool;
@@ -45,7 +46,12 @@ pub mod warnings;
 pub mod compare;
 pub mod inspect;
 
+pub mod blobs;
 pub mod cache;
+pub mod daemon;
+#[cfg(feature = "network")]
+mod network;
+pub mod registry;
 
 pub mod source;
 

@@ -2,11 +2,12 @@
 //! in its directory can put something else in its place at any moment.
 
 use std::fs::{File, Metadata};
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
@@ -17,27 +18,27 @@ const READING: OFlags = OFlags::RDONLY
 
 /// Something in a directory, held without having been opened: no device wakes, no FIFO waits.
 #[derive(Debug)]
-pub(super) struct Pinned {
+pub struct Pinned {
     held: File,
     /// What it is.
-    pub(super) metadata: Metadata,
+    pub metadata: Metadata,
 }
 
 /// A file's device and inode number.
-pub(super) type Identity = (u64, u64);
+pub type Identity = (u64, u64);
 
-pub(super) fn identity(metadata: &Metadata) -> Identity {
+pub fn identity(metadata: &Metadata) -> Identity {
     (metadata.dev(), metadata.ino())
 }
 
 impl Pinned {
     /// Holds what is called `name` in `directory`; a symbolic link itself.
-    pub(super) fn at(directory: impl AsFd, name: impl Arg) -> io::Result<Self> {
+    pub fn at(directory: impl AsFd, name: impl Arg) -> io::Result<Self> {
         Self::with(directory, name, OFlags::NOFOLLOW)
     }
 
     /// Holds what `name` leads to, its symbolic links followed.
-    pub(super) fn behind(directory: impl AsFd, name: impl Arg) -> io::Result<Self> {
+    pub fn behind(directory: impl AsFd, name: impl Arg) -> io::Result<Self> {
         Self::with(directory, name, OFlags::empty())
     }
 
@@ -48,17 +49,17 @@ impl Pinned {
         Ok(Self { held, metadata })
     }
 
-    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+    pub fn fd(&self) -> BorrowedFd<'_> {
         self.held.as_fd()
     }
 
     /// Where /proc shows what is held, also where that is a symbolic link.
-    pub(super) fn path_in_proc(&self) -> String {
+    pub fn path_in_proc(&self) -> String {
         format!("/proc/self/fd/{}", self.held.as_raw_fd())
     }
 
     /// Opens a directory for reading.
-    pub(super) fn open_directory(&self) -> io::Result<OwnedFd> {
+    pub fn open_directory(&self) -> io::Result<OwnedFd> {
         let flags = READING | OFlags::DIRECTORY;
         Ok(openat(&self.held, c".", flags, Mode::empty())?)
     }
@@ -83,22 +84,49 @@ impl Pinned {
     }
 
     /// Opens the regular file that was held by [`at`](Self::at).
-    pub(super) fn open_at(&self, directory: impl AsFd, name: impl Arg) -> io::Result<File> {
+    pub fn open_at(&self, directory: impl AsFd, name: impl Arg) -> io::Result<File> {
         self.open(directory, name, OFlags::NOFOLLOW)
     }
 
     /// Opens the regular file that was held by [`behind`](Self::behind).
-    pub(super) fn open_behind(&self, directory: impl AsFd, name: impl Arg) -> io::Result<File> {
+    pub fn open_behind(&self, directory: impl AsFd, name: impl Arg) -> io::Result<File> {
         self.open(directory, name, OFlags::empty())
     }
+}
+
+/// Opens a file for reading, a path that begins in `directory`. Anything else in its place is an error
+/// before it is opened: a FIFO would wait, and a device may do something at once.
+///
+/// # Errors
+/// The operating system's; for what is no regular file one of kind `Other`.
+pub fn open_regular_file_in(directory: impl AsFd, path: &Path) -> io::Result<File> {
+    Pinned::behind(&directory, path)?.open_behind(&directory, path)
+}
+
+/// The first bytes of a regular file, at most so many.
+///
+/// # Errors
+/// As [`open_regular_file_in`].
+pub fn read_regular_file(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular_file_in(CWD, path)?
+        .take(max_bytes)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Whether a path leads nowhere.
+pub fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustix::fs::CWD;
     use std::fs;
-    use std::io::Read;
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
 

@@ -33,10 +33,6 @@ struct State {
 }
 
 #[derive(Debug)]
-#[cfg_attr(
-    not(feature = "network"),
-    allow(dead_code, reason = "nothing arrives without")
-)]
 enum End {
     Verified,
     Failed(Error),
@@ -91,9 +87,7 @@ impl Arrival {
                 return Ok(state);
             }
             if stop() {
-                return Err(Error::unsupported(
-                    "not waited for after something else failed",
-                ));
+                return Err(Error::Cancelled);
             }
             let waited = self.changed.wait_timeout(state, WAIT);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -102,13 +96,9 @@ impl Arrival {
 }
 
 /// The writer's side.
-#[cfg_attr(
-    not(feature = "network"),
-    allow(dead_code, reason = "nothing arrives without")
-)]
 impl Arrival {
     /// A blob of which nothing has come yet.
-    pub(super) fn new(length_bytes: u64) -> Self {
+    pub fn new(length_bytes: u64) -> Self {
         Self {
             length_bytes,
             state: Mutex::new(State {
@@ -123,7 +113,7 @@ impl Arrival {
     }
 
     /// Begins to fill `file`; what had come before is given up.
-    pub(super) fn begin(&self, file: Arc<File>, was_there: bool) {
+    pub fn begin(&self, file: Arc<File>, was_there: bool) {
         let mut state = self.lock();
         if state.file.is_some() {
             state.attempt += 1;
@@ -135,13 +125,13 @@ impl Arrival {
     }
 
     /// So many bytes of the file can be read.
-    pub(super) fn advance_to(&self, arrived_bytes: u64) {
+    pub fn advance_to(&self, arrived_bytes: u64) {
         self.lock().arrived_bytes = arrived_bytes.min(self.length_bytes);
         self.changed.notify_all();
     }
 
     /// All bytes are there, and are the right ones.
-    pub(super) fn verified(&self) {
+    pub fn verified(&self) {
         let mut state = self.lock();
         state.arrived_bytes = self.length_bytes;
         state.end = Some(End::Verified);
@@ -149,7 +139,7 @@ impl Arrival {
     }
 
     /// The blob will not come.
-    pub(super) fn fail(&self, error: Error) {
+    pub fn fail(&self, error: Error) {
         let mut state = self.lock();
         if state.end.is_none() {
             state.end = Some(End::Failed(error));

@@ -1,9 +1,15 @@
-//! A layer's stored bytes, at hand or on their way.
+//! Stored bytes of layers: at hand, or on their way from a registry.
 
+mod arrival;
+
+pub use arrival::Arrival;
+
+use std::fmt::Debug;
 use std::sync::Arc;
 
-use super::arrival::{Arrival, Attempt};
+use self::arrival::Attempt;
 use crate::error::Result;
+use crate::progress::{Meter, Reporter};
 use crate::region::FileRegion;
 
 /// Stored bytes that can be read, now or soon.
@@ -101,4 +107,18 @@ impl OpenBlob {
             Source::Arriving(attempt) => attempt.is_right(stop),
         }
     }
+}
+
+/// The downloads of an image's layers, which nobody has begun. Who reads the layers does.
+pub trait Downloads: Debug + Send + Sync {
+    /// How many threads should work at it.
+    fn threads(&self) -> usize;
+
+    /// Downloads layer after layer, until there is none left, one has failed or it was cancelled;
+    /// for several threads at once. `meters` are told how far each layer is, by its index. What
+    /// goes wrong is told to who reads the layer.
+    fn work(&self, meters: &[Arc<dyn Meter>], reporter: &dyn Reporter);
+
+    /// Makes all threads return soon: nobody reads the layers any more.
+    fn cancel(&self);
 }

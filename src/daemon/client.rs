@@ -18,10 +18,10 @@ use super::host::Host;
 use super::tls;
 use super::transport::{PatientConnector, Probe, UnixConnector};
 use crate::error::{Error, Result, escape_path};
+use crate::network::PatientResolver;
+use crate::network::percent_encoded;
 use crate::oci::{Digest, Platform};
 use crate::progress::Reporter;
-use crate::source::addresses::percent_encoded;
-use crate::source::resolver::PatientResolver;
 
 /// How long a daemon is waited for.
 #[derive(Debug, Clone, Copy)]

@@ -1,16 +1,16 @@
 //! Docker's contexts: names for daemons, which `docker context create`, Docker Desktop, colima and
 //! rootless docker's set-up write below `~/.docker` (docker/cli, "Context store").
 
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::host::Tls;
+use super::tls::Tls;
 use crate::error::{Error, Result, escape_path};
 use crate::oci::DigestHasher;
 use crate::oci::go_json::fields;
-use crate::source::store::open_regular_file;
+use crate::pinned::{is_absent, read_regular_file};
 
 /// No file of docker's configuration is larger.
 const MAX_FILE_BYTES: u64 = 4 << 20;
@@ -145,18 +145,7 @@ fn tls(directory: &Path, verify: bool) -> Option<Tls> {
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    open_regular_file(path)?
-        .take(MAX_FILE_BYTES)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn is_absent(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
+    read_regular_file(path, MAX_FILE_BYTES)
 }
 
 #[cfg(test)]

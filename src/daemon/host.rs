@@ -1,11 +1,12 @@
 //! Where the daemon listens.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::tls::Tls;
 use super::{DaemonOptions, context};
 use crate::error::{Error, Result, escape_path};
+use crate::network::without_secrets;
 use crate::progress::Reporter;
-use crate::source::addresses::without_secrets;
 
 const DOCKER_SOCKET: &str = "/var/run/docker.sock";
 const PODMAN_SOCKET: &str = "/run/podman/podman.sock";
@@ -21,29 +22,6 @@ pub(super) enum Host {
     Unix(PathBuf),
     /// A host and port, and how TLS is spoken where it is.
     Tcp { authority: String, tls: Option<Tls> },
-}
-
-/// How a daemon is known, and known to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Tls {
-    /// Who is trusted to name it; the system's authorities where there is no file.
-    pub(super) ca: Option<PathBuf>,
-    /// What it is shown, and the key.
-    pub(super) certificate: Option<(PathBuf, PathBuf)>,
-    /// Whether its certificate is looked at.
-    pub(super) verify: bool,
-}
-
-impl Tls {
-    /// The files that `DOCKER_CERT_PATH` is to have in it.
-    fn of_directory(directory: &Path) -> Self {
-        let path = |name: &str| directory.join(name);
-        Self {
-            ca: Some(path("ca.pem")),
-            certificate: Some((path("cert.pem"), path("key.pem"))),
-            verify: true,
-        }
-    }
 }
 
 /// Which daemon.

@@ -42,7 +42,7 @@ pub struct DaemonOptions {
 }
 
 /// An image on its way.
-pub(super) struct Saved {
+pub(crate) struct Saved {
     /// The ID that the daemon resolved the name to; what it sends is to be held against it.
     pub id: Digest,
     /// The tar of `docker save`.
@@ -56,7 +56,7 @@ pub(super) struct Saved {
 /// [`Error::Unsupported`] for a name or an address that is none, [`Error::Io`] where the daemon
 /// cannot be reached or has no such image.
 #[cfg(feature = "network")]
-pub(super) fn save(
+pub(crate) fn save(
     name: &str,
     platform: Option<&Platform>,
     options: &DaemonOptions,
@@ -72,7 +72,7 @@ pub(super) fn save(
 
 /// What is built without the network reaches no daemon either.
 #[cfg(not(feature = "network"))]
-pub(super) fn save(
+pub(crate) fn save(
     name: &str,
     _: Option<&Platform>,
     _: &DaemonOptions,

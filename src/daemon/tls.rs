@@ -1,12 +1,34 @@
 //! TLS with a daemon.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
-use super::host::Tls;
 use crate::error::{Error, Result};
+
+/// How a daemon is known, and known to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tls {
+    /// Who is trusted to name it; the system's authorities where there is no file.
+    pub(super) ca: Option<PathBuf>,
+    /// What it is shown, and the key.
+    pub(super) certificate: Option<(PathBuf, PathBuf)>,
+    /// Whether its certificate is looked at.
+    pub(super) verify: bool,
+}
+
+impl Tls {
+    /// The files that `DOCKER_CERT_PATH` is to have in it.
+    pub(super) fn of_directory(directory: &Path) -> Self {
+        let path = |name: &str| directory.join(name);
+        Self {
+            ca: Some(path("ca.pem")),
+            certificate: Some((path("cert.pem"), path("key.pem"))),
+            verify: true,
+        }
+    }
+}
 
 /// Holds the daemon's certificate against its authority's and shows it ours.
 pub(super) fn config(tls: &Tls) -> Result<TlsConfig> {

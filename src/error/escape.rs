@@ -23,6 +23,16 @@ pub fn escape_path(path: &[u8]) -> String {
     text
 }
 
+/// A text that others wrote, made fit for an error's one line: as [`escape_path`], and not without
+/// end.
+pub fn shown(text: &str) -> String {
+    const LONGEST: usize = 300;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", escape_path(&text.as_bytes()[..end])),
+        None => escape_path(text.as_bytes()),
+    }
+}
+
 /// A text made fit for one line: as [`escape_path`], but backslashes are left alone, of which
 /// commands, and texts with escaped names in them, are full.
 pub fn escape_line(text: &str) -> Cow<'_, str> {

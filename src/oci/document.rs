@@ -2,26 +2,15 @@
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::store::Store;
-use crate::error::{Error, Result, escape_path};
-use crate::oci::media_type::{self, Kind, OCI_INDEX, OCI_MANIFEST};
-use crate::oci::{Descriptor, Digest, DigestHasher};
-use crate::region::FileRegion;
+use super::media_type::{self, Kind, OCI_INDEX, OCI_MANIFEST};
+use super::{Descriptor, Digest, DigestHasher};
+use crate::error::{Error, Result, shown};
 
 /// No manifest, index or configuration may be larger; registries stop at the same size.
-pub(super) const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
+pub(crate) const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
 
-/// A document's bytes.
-pub(super) fn read(region: &FileRegion, name: &str) -> Result<Vec<u8>> {
-    check_size(region.length_bytes, name)?;
-    let mut bytes = vec![0; usize::try_from(region.length_bytes).unwrap_or(usize::MAX)];
-    region
-        .read_exact_at(&mut bytes, 0)
-        .map_err(|error| Error::io(format!("cannot read {name}"), error))?;
-    Ok(bytes)
-}
-
-fn check_size(size_bytes: u64, name: &str) -> Result<()> {
+/// Refuses a document that is too large.
+pub(crate) fn check_size(size_bytes: u64, name: &str) -> Result<()> {
     if size_bytes > MAX_DOCUMENT_BYTES {
         return Err(Error::bad_image(format!(
             "{name}: expected at most {MAX_DOCUMENT_BYTES} bytes, found {size_bytes}"
@@ -30,23 +19,9 @@ fn check_size(size_bytes: u64, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// The document that `descriptor` points at, `None` where the blob is absent.
-///
-/// # Errors
-/// [`Error::BadImage`] where size or digest are not what the descriptor says.
-pub(super) fn blob(store: &Store, descriptor: &Descriptor, what: &str) -> Result<Option<Vec<u8>>> {
-    let name = format!("{what} {}", descriptor.digest());
-    let Some(bytes) = store.document(descriptor, &name)? else {
-        return Ok(None);
-    };
-    check_length(bytes.len() as u64, descriptor, &name)?;
-    check_digest(&bytes, descriptor.digest(), &name)?;
-    Ok(Some(bytes))
-}
-
 /// Holds a blob's length against its descriptor. A length of 0 is also what a descriptor says that
 /// has none; the digest speaks for such a blob alone, as it does to containerd.
-pub(super) fn check_length(length_bytes: u64, descriptor: &Descriptor, name: &str) -> Result<()> {
+pub(crate) fn check_length(length_bytes: u64, descriptor: &Descriptor, name: &str) -> Result<()> {
     if descriptor.size() != 0 && length_bytes != descriptor.size() {
         return Err(Error::bad_image(format!(
             "{name}: expected {} bytes, found {length_bytes}",
@@ -57,7 +32,7 @@ pub(super) fn check_length(length_bytes: u64, descriptor: &Descriptor, name: &st
 }
 
 /// Holds bytes against the digest they are named by.
-pub(super) fn check_digest(bytes: &[u8], expected: &Digest, name: &str) -> Result<()> {
+pub(crate) fn check_digest(bytes: &[u8], expected: &Digest, name: &str) -> Result<()> {
     let mut hasher = DigestHasher::like(expected)?;
     hasher.update(bytes);
     let found = hasher.finish();
@@ -70,18 +45,9 @@ pub(super) fn check_digest(bytes: &[u8], expected: &Digest, name: &str) -> Resul
 }
 
 /// Reads JSON. As in Go, bytes of a text that are no UTF-8 become U+FFFD.
-pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8], name: &str) -> Result<T> {
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8], name: &str) -> Result<T> {
     serde_json::from_str(&String::from_utf8_lossy(bytes))
         .map_err(|error| Error::bad_image(format!("{name}: {}", shown(&error.to_string()))))
-}
-
-/// A text from an image, made fit for an error's one line: escaped and not without end.
-pub(super) fn shown(text: &str) -> String {
-    const LONGEST: usize = 300;
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", escape_path(&text.as_bytes()[..end])),
-        None => escape_path(text.as_bytes()),
-    }
 }
 
 /// The fields by which indexes and manifests are told apart.
@@ -98,7 +64,7 @@ struct Outline {
 
 /// What a document is meant to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(crate) enum Form {
     Index,
     Manifest,
 }
@@ -108,7 +74,7 @@ pub(super) enum Form {
 ///
 /// What a document calls itself is held against what it must be, as containerd does it: a manifest
 /// of OCI's type in docker's place, or the reverse, is one all the same.
-pub(super) fn check_form(bytes: &[u8], form: Form, name: &str) -> Result<()> {
+pub(crate) fn check_form(bytes: &[u8], form: Form, name: &str) -> Result<()> {
     let outline: Outline = parse(bytes, name)?;
     if outline.fs_layers.is_some() || outline.schema_version == Some(1) {
         return Err(schema_1(name));
@@ -148,7 +114,7 @@ pub(super) fn check_form(bytes: &[u8], form: Form, name: &str) -> Result<()> {
 }
 
 /// The media type of a document that nobody calls anything: its own word, or else its form.
-pub(super) fn media_type_by_form(bytes: &[u8], name: &str) -> Result<&'static str> {
+pub(crate) fn media_type_by_form(bytes: &[u8], name: &str) -> Result<&'static str> {
     let outline: Outline = parse(bytes, name)?;
     let own = outline.media_type.unwrap_or_default();
     Ok(match media_type::kind(&own) {
@@ -160,7 +126,7 @@ pub(super) fn media_type_by_form(bytes: &[u8], name: &str) -> Result<&'static st
 }
 
 /// The refusal of docker's first manifest format.
-pub(super) fn schema_1(name: &str) -> Error {
+pub(crate) fn schema_1(name: &str) -> Error {
     Error::unsupported(format!(
         "{name}: a docker schema 1 manifest; `skopeo copy` with `--format v2s2` or `--format oci` converts the image"
     ))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::flatten::Flattened;
 use super::plan::Planned;
-use super::reading::{Reading, read};
+use super::reading::{Reading, read_at};
 use super::request::{FilesystemRequest, ImageRequest, OutputRequest};
 use crate::error::Result;
 use crate::finish::{FinishOptions, FinishedFilesystem, MadeFrom, Sidecar, finish};
@@ -17,7 +17,7 @@ use crate::partial_file::PartialFile;
 use crate::ext::plan::Plan;
 use crate::ext::populate::populate;
 use crate::progress::Reporter;
-use crate::source::{self, Image, Reference};
+use crate::source::{self, Image, Place};
 use crate::tree::{ContentRef, NodeKind, Tree};
 use crate::units::{BLOCK_SIZE, ByteSize};
 use crate::warnings::Warnings;
@@ -48,9 +48,10 @@ pub fn build(
     output: &OutputRequest,
     reporter: &dyn Reporter,
 ) -> Result<Built> {
-    let ready = Ready::new(&image.reference, filesystem, output, reporter)?;
+    let place = Place::of(&image.reference)?;
+    let ready = Ready::new(&place, filesystem, output, reporter)?;
     let image = image.clone().with_held_against(output.path.clone());
-    read(&image, reporter)?.press(filesystem, output, &ready, reporter)
+    read_at(place, &image, reporter)?.press(filesystem, output, &ready, reporter)
 }
 
 impl Reading {
@@ -65,7 +66,7 @@ impl Reading {
         output: &OutputRequest,
         reporter: &dyn Reporter,
     ) -> Result<Built> {
-        let ready = Ready::new(&self.reference, filesystem, output, reporter)?;
+        let ready = Ready::new(&self.place, filesystem, output, reporter)?;
         self.press(filesystem, output, &ready, reporter)
     }
 
@@ -121,7 +122,7 @@ struct Ready {
 
 impl Ready {
     fn new(
-        reference: &Reference,
+        place: &Place,
         filesystem: &FilesystemRequest,
         output: &OutputRequest,
         reporter: &dyn Reporter,
@@ -132,7 +133,7 @@ impl Ready {
             .chain(sidecars.iter().map(Sidecar::path))
         {
             drop(PartialFile::create(path)?);
-            refuse_own_input(reference, path)?;
+            refuse_own_input(place, path)?;
         }
         let FinishOptions { fsck, verify, .. } = output.finish;
         let tools = Tools::find(&output.tools, fsck, verify, reporter)?;
@@ -155,10 +156,10 @@ fn giving_back<'a>(tree: &Tree, contents: &'a Contents, verifying: &Verifying) -
 }
 
 /// What is written replaces what has its name: that must not be what is read.
-fn refuse_own_input(reference: &Reference, written: &Path) -> Result<()> {
-    if source::is_input(reference, written) {
+fn refuse_own_input(place: &Place, written: &Path) -> Result<()> {
+    if source::is_input(place, written) {
         return Err(crate::Error::unsupported(format!(
-            "{}: expected an output other than the image itself: it is, or belongs to, {reference}",
+            "{}: expected an output other than the image itself: it is, or belongs to, {place}",
             written.display()
         )));
     }

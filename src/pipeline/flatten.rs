@@ -62,7 +62,7 @@ impl Reading {
             limits: self.limits,
         };
         let tree = flatten(changesets, &options, reporter)
-            .map_err(|error| error.in_image(&self.reference.to_string()));
+            .map_err(|error| error.in_image(&self.place.to_string()));
         let (tree, verifying) = verifying.unless_damaged(tree)?;
         let mut warnings = image.warnings.clone();
         for more in [reading, tree.warnings.clone()] {

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::inspect::Filesystem;
 use crate::layers;
 use crate::progress::Reporter;
-use crate::source::{self, Image, Offer, Surveyed};
+use crate::source::{self, Image, Offer, Place, Surveyed};
 use crate::view::View;
 
 /// What was found.
@@ -95,7 +95,11 @@ fn inspect_image(
         offers,
         is_narrowed,
         chosen,
-    } = source::survey(&request.reference, &request.open_options(), reporter)?;
+    } = source::survey(
+        &Place::of(&request.reference)?,
+        &request.open_options(),
+        reporter,
+    )?;
     let image = match chosen {
         Ok(image) => image,
         // Which there are is what was asked.

@@ -51,7 +51,7 @@ impl Reading {
         filesystem: &FilesystemRequest,
         reporter: &dyn Reporter,
     ) -> Result<(Planned, Verifying)> {
-        let reference = self.reference.clone();
+        let place = self.place.to_string();
         let (mut flattened, verifying) =
             self.flatten(filesystem.identity.made_seconds, reporter)?;
         let options = PlanOptions {
@@ -60,7 +60,7 @@ impl Reading {
             identity: identity(&flattened, &filesystem.identity),
         };
         let plan = Plan::of(&flattened.tree, &options)
-            .map_err(|error| error.in_image(&reference.to_string()));
+            .map_err(|error| error.in_image(&place));
         let (plan, verifying) = verifying.unless_damaged(plan)?;
         flattened.warnings.merge(plan.warnings.clone());
         Ok((Planned { flattened, plan }, verifying))

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::layers::{self, Layers};
 use crate::limits::Limits;
 use crate::progress::Reporter;
-use crate::source::{self, Image, Reference};
+use crate::source::{self, Image, Place};
 
 /// An image and its layers, read once: a clone shares them. As many filesystems as are wanted can
 /// be made of it, one after the other or side by side; the last one gives the work directory's space
@@ -16,7 +16,7 @@ use crate::source::{self, Image, Reference};
 pub struct Reading {
     pub(super) image: Arc<Image>,
     pub(super) layers: Layers,
-    pub(super) reference: Reference,
+    pub(super) place: Place,
     pub(super) limits: Limits,
 }
 
@@ -25,14 +25,22 @@ pub struct Reading {
 /// # Errors
 /// See [`crate::Error`].
 pub fn read(request: &ImageRequest, reporter: &dyn Reporter) -> Result<Reading> {
+    read_at(Place::of(&request.reference)?, request, reporter)
+}
+
+/// The same, from where the image is already known to be.
+pub(super) fn read_at(
+    place: Place,
+    request: &ImageRequest,
+    reporter: &dyn Reporter,
+) -> Result<Reading> {
     let named = |error| request.named(error);
-    let image =
-        source::open(&request.reference, &request.open_options(), reporter).map_err(named)?;
+    let image = source::open(&place, &request.open_options(), reporter).map_err(named)?;
     let layers = layers::read(&image, &request.read_options(), reporter).map_err(named)?;
     Ok(Reading {
         image: Arc::new(image),
         layers,
-        reference: request.reference.clone(),
+        place,
         limits: request.limits.clone(),
     })
 }

@@ -6,16 +6,15 @@ use std::path::Path;
 
 use ureq::http::StatusCode;
 
-use super::client::{Client, Waiting, stopped};
+use super::client::{Client, Waiting};
 use super::http::{Request, Response, broke_off};
-use super::kept::Kept;
+use super::kept::{Kept, Sink};
 use super::refusal;
-use super::sink::Sink;
-use super::trouble::Trouble;
+use super::trouble::{Failure, Trouble};
+use crate::blobs::Arrival;
 use crate::error::{Error, Result};
 use crate::oci::Digest;
 use crate::page_buffer::PageBuffer;
-use crate::source::arrival::Arrival;
 
 const BUFFER_BYTES: usize = 128 << 10;
 
@@ -112,9 +111,10 @@ impl Download<'_> {
             },
             ..Request::default()
         };
-        let mut response = match self.client.ask_afresh(&url, &request, self.waiting)? {
+        let mut response = match self.client.ask_afresh(&url, &request, self.waiting) {
             Ok(response) => response,
-            Err(trouble) => {
+            Err(Failure::Final(error)) => return Err(error.into()),
+            Err(Failure::Passing(trouble)) => {
                 // It may be the part that it fails at.
                 *by_range &= request.from_byte == 0 || !trouble.is_servers_failure();
                 return Ok(Some(trouble));
@@ -142,7 +142,7 @@ impl Download<'_> {
         let mut buffer = PageBuffer::new(BUFFER_BYTES);
         loop {
             if (self.waiting.stop)() {
-                return Err(Ended::Failed(stopped()));
+                return Err(Ended::Failed(Error::Cancelled));
             }
             let read = match response.body.read(&mut buffer) {
                 Ok(read) => read,
@@ -210,7 +210,7 @@ impl Download<'_> {
                 Err(Ended::Failed(Error::bad_image(format!(
                     "blob {}: absent in {}, although the manifest names it",
                     self.digest,
-                    self.client.reference.full_repository()
+                    self.client.server.reference.full_repository()
                 ))))
             }
             _ => Ok(None),
@@ -229,7 +229,7 @@ impl Download<'_> {
             format!(
                 "cannot read the blob {} of {}",
                 self.digest,
-                self.client.reference.full_repository()
+                self.client.server.reference.full_repository()
             ),
             io::Error::other(what.to_owned()),
         )

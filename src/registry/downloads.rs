@@ -8,15 +8,15 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::blob::Download;
-use super::client::{Client, Waiting, stopped};
+use super::client::{Client, Waiting};
 use super::kept::Kept;
+use crate::blobs::Arrival;
+use crate::blobs::Downloads;
 use crate::cache::{BlobLock, Cache};
 use crate::error::{Error, Result};
 use crate::oci::{Descriptor, Digest, DigestHasher};
 use crate::page_buffer::PageBuffer;
 use crate::progress::{Meter, Reporter, Unit};
-use crate::source::arrival::Arrival;
-use crate::source::downloads::Downloads;
 
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -186,7 +186,7 @@ impl<'a> Running<'a> {
         let waiting = self.waiting();
         loop {
             if (waiting.stop)() {
-                return Err(stopped());
+                return Err(Error::Cancelled);
             }
             let Some(cache) = kept.cache() else {
                 return Ok(None);

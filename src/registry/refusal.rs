@@ -5,8 +5,8 @@ use ureq::http::StatusCode;
 
 use super::http::Response;
 use crate::error::Error;
+use crate::error::shown;
 use crate::oci::RegistryReference;
-use crate::source::document::shown;
 
 /// Of a refusal no more is read.
 const MAX_BYTES: u64 = 64 << 10;

@@ -6,18 +6,17 @@ use std::hash::{BuildHasher, RandomState};
 use serde::Deserialize;
 use ureq::http::StatusCode;
 
+use super::Tags;
 use super::client::{Client, Waiting};
-use super::http::{Request, Response, broke_off};
+use super::http::{Request, Response, Url, broke_off};
 use super::link;
+use super::options::RegistryOptions;
 use super::trouble::Trouble;
-use super::url::Url;
+use crate::error::shown;
 use crate::error::{Error, Result};
+use crate::network::without_secrets;
 use crate::oci::RegistryReference;
 use crate::progress::Reporter;
-use crate::source::addresses::without_secrets;
-use crate::source::document;
-use crate::source::registry_options::RegistryOptions;
-use crate::source::tags::Tags;
 
 /// Bytes of one page of the list.
 const MAX_PAGE_BYTES: u64 = 16 << 20;
@@ -50,8 +49,12 @@ struct List {
     numbers: RandomState,
 }
 
-/// Asks for all tags, page after page.
-pub(in crate::source) fn tags(
+/// Asks a registry for all tags of a repository, page after page.
+///
+/// # Errors
+/// [`Error::Io`] where the registry does not give them, [`Error::Unsupported`] for a reference to one
+/// image and in a program without the network.
+pub fn tags(
     reference: &RegistryReference,
     options: &RegistryOptions,
     reporter: &dyn Reporter,
@@ -97,7 +100,7 @@ impl List {
         self.pages += 1;
         self.bytes += bytes.len() as u64;
         let page: Page = serde_json::from_slice(bytes).map_err(|error| {
-            let told = document::shown(&error.to_string());
+            let told = shown(&error.to_string());
             format!("expected a list of tags as JSON, found something else: {told}")
         })?;
         let tags = page.tags.into_iter().flatten().flatten();
@@ -106,7 +109,7 @@ impl List {
                 return Err(format!(
                     "expected tags of at most {MAX_TAG_BYTES} bytes, found one of {}: {}",
                     tag.len(),
-                    document::shown(&tag)
+                    shown(&tag)
                 ));
             }
             self.tags.insert(tag);
@@ -172,7 +175,7 @@ fn next(response: &Response, url: &Url) -> std::result::Result<Option<Url>, Stri
     };
     let next = from.join(&target).and_then(|next| next.on_server_of(url));
     next.map(Some).ok_or_else(|| {
-        let target = document::shown(&without_secrets(&target));
+        let target = shown(&without_secrets(&target));
         format!("the list is said to go on at what is no URL: {target}")
     })
 }

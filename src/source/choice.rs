@@ -2,31 +2,41 @@
 
 use std::collections::HashMap;
 
-use super::document;
 use super::documents::Documents;
-use super::layout;
 use super::parts::Wanted;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
+use crate::oci::document;
 use crate::oci::media_type::{self, Kind};
 use crate::oci::{Descriptor, Platform};
+
+pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
+/// The whole name, where containerd and docker put only the tag into the annotation above.
+pub(super) const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
 /// How a user would choose each of an index' images: by its name, where that is its alone.
 pub(super) fn choices(descriptors: &[Descriptor]) -> Vec<String> {
     let mut bearers: HashMap<&str, &Descriptor> = HashMap::new();
     let mut is_shared: HashMap<&str, bool> = HashMap::new();
     for descriptor in descriptors {
-        if let Some(name) = layout::name(descriptor) {
+        if let Some(name) = name(descriptor) {
             let bearer = bearers.entry(name).or_insert(descriptor);
             *is_shared.entry(name).or_default() |= bearer.digest() != descriptor.digest();
         }
     }
-    let choice = |descriptor: &Descriptor| match layout::name(descriptor) {
-        Some(name) if !is_shared[name] => format!(":{}", document::shown(name)),
+    let choice = |descriptor: &Descriptor| match name(descriptor) {
+        Some(name) if !is_shared[name] => format!(":{}", shown(name)),
         _ => format!("@{}", descriptor.digest()),
     };
     let mut choices: Vec<_> = descriptors.iter().map(choice).collect();
     choices.dedup();
     choices
+}
+
+/// What an entry is called.
+fn name(descriptor: &Descriptor) -> Option<&str> {
+    [CONTAINERD_NAME, REF_NAME]
+        .iter()
+        .find_map(|key| descriptor.annotation(key))
 }
 
 /// An error that names what could have been chosen, where too little was said.
@@ -116,7 +126,7 @@ pub(super) fn by_platform(
         } else {
             best_absent.take(suitability, manifest);
         }
-        let platform = document::shown(&platform.to_string());
+        let platform = shown(&platform.to_string());
         let shown = if is_here {
             platform
         } else {
@@ -171,7 +181,7 @@ fn no_manifest(other: &Descriptor) -> Error {
         Kind::Schema1 => document::schema_1(&name),
         _ => Error::unsupported(format!(
             "{name}: expected an image manifest, found the media type {}",
-            document::shown(other.media_type())
+            shown(other.media_type())
         )),
     }
 }

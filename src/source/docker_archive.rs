@@ -9,14 +9,15 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::Deserialize;
 
 use super::choice::{self, not_there, several};
-use super::document;
 use super::documents::Documents;
+use super::image::Offer;
 use super::layout::{self, Group};
-use super::offer::Offer;
 use super::parts::{Parts, StoredLayer, Wanted, check_layer_type, said};
 use super::reference::Selector;
-use super::stored_blob::StoredBlob;
-use crate::error::{Error, Result};
+use super::store;
+use crate::blobs::StoredBlob;
+use crate::error::{Error, Result, shown};
+use crate::oci::document;
 use crate::oci::go_json::{list, or_default};
 use crate::oci::{Descriptor, Digest, ImageConfig, full_image_name, leading_map};
 use crate::region::FileRegion;
@@ -73,7 +74,7 @@ pub(super) fn find(
                 return layout::find(documents, selector, wanted);
             }
             _ => {
-                let shown = document::shown(name);
+                let shown = shown(name);
                 let problem = format!("no image is named {shown}");
                 return Err(not_there(&problem, &choices(entries)));
             }
@@ -149,7 +150,7 @@ impl<'a> Lists<'a> {
         })?;
         #[derive(Deserialize)]
         struct Entries(#[serde(deserialize_with = "list")] Vec<Entry>);
-        let Entries(entries) = document::parse(&document::read(&region, name)?, name)?;
+        let Entries(entries) = document::parse(&store::read(&region, name)?, name)?;
         let has = |name: &str| documents.store.find(name).map(|found| found.is_some());
         let is_layout = has("index.json")? && has("oci-layout")?;
         let groups = if is_layout {
@@ -291,7 +292,7 @@ impl<'a> Lists<'a> {
 
     fn layers(&self, entry: &Entry, config: &ImageConfig) -> Result<Vec<StoredLayer>> {
         let layer = |(index, name): (usize, &String)| {
-            let shown = format!("layer {}", document::shown(name));
+            let shown = format!("layer {}", shown(name));
             let stored = self
                 .documents
                 .store
@@ -345,7 +346,7 @@ fn choices(entries: &[Entry]) -> Vec<String> {
     let choice = |(index, entry): (usize, &Entry)| {
         let mut tags = entry.repo_tags.iter();
         match tags.find(|tag| bearers[tag.as_str()] == 1) {
-            Some(tag) => format!(":{}", document::shown(tag)),
+            Some(tag) => format!(":{}", shown(tag)),
             None => format!(":@{index}"),
         }
     };
@@ -363,7 +364,7 @@ fn check_name(name: &str, digest: &Digest, warnings: &mut Warnings) -> Result<()
     match named {
         Some(named) if named != *digest && is_blob.is_some() => Err(Error::bad_image(format!(
             "configuration {}: expected the digest {named}, found {digest}",
-            document::shown(name)
+            shown(name)
         ))),
         Some(named) if named != *digest => {
             warnings.count(

@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::rc::Rc;
 
-use super::document::{self, Form};
-use super::store::Store;
-use crate::error::{Error, Result};
+use super::store::{self, Store};
+use crate::error::{Error, Result, shown};
+use crate::oci::document::{self, Form};
 use crate::oci::media_type::{self, LayerKind};
 use crate::oci::{
     Descriptor, Digest, DigestHasher, ImageConfig, ImageIndex, ImageManifest, Platform,
@@ -151,7 +151,7 @@ impl<'a> Documents<'a> {
         // One file may have many spellings.
         let place = (region.offset_bytes, region.length_bytes);
         self.named.get(place, || {
-            let bytes = self.count(document::read(&region, &shown)?);
+            let bytes = self.count(store::read(&region, &shown)?);
             Ok(NamedConfig {
                 digest: sha256(&bytes),
                 platform: platform(&bytes, &shown)?,
@@ -163,7 +163,7 @@ impl<'a> Documents<'a> {
     pub(super) fn whole_named_config(&self, name: &str) -> Result<ImageConfig> {
         let shown = named_config_shown(name);
         match self.store.find(name)? {
-            Some(region) => document::parse(&document::read(&region, &shown)?, &shown),
+            Some(region) => document::parse(&store::read(&region, &shown)?, &shown),
             None => Err(Error::bad_image(format!("{shown}: absent"))),
         }
     }
@@ -190,7 +190,7 @@ impl<'a> Documents<'a> {
     }
 
     fn blob(&self, descriptor: &Descriptor, what: &str) -> Result<Option<Vec<u8>>> {
-        let bytes = document::blob(&self.store, descriptor, what)?;
+        let bytes = self.store.document(descriptor, what)?;
         if let Some(bytes) = &bytes
             && self.store.keeps_documents()
         {
@@ -256,7 +256,7 @@ fn is_image(manifest: &ImageManifest) -> bool {
 }
 
 fn named_config_shown(name: &str) -> String {
-    format!("configuration {}", document::shown(name))
+    format!("configuration {}", shown(name))
 }
 
 /// What a configuration says about the platform alone: whatever else is in it takes no memory.

@@ -1,6 +1,63 @@
-//! What there is to choose from.
+//! An image found, and what there was to choose from.
 
-use crate::oci::{Digest, Platform};
+use crate::blobs::{Downloads, StoredBlob};
+use crate::oci::{ChainId, DiffId, Digest, ImageConfig, Platform};
+use crate::units::Timestamp;
+use crate::warnings::Warnings;
+
+/// An image found and chosen: none of its layers has been read yet.
+#[derive(Debug)]
+pub struct Image {
+    /// The image as the user named it, with its transport.
+    pub reference: String,
+    /// The manifest's digest; archives of older `docker save` and root filesystems have none.
+    pub manifest_digest: Option<Digest>,
+    /// The configuration's digest, which docker calls the image ID; `None` for a root filesystem.
+    pub config_digest: Option<Digest>,
+    /// The image configuration as found (for a root filesystem a minimal one is made up).
+    pub config: ImageConfig,
+    /// What the image runs on, as its configuration says.
+    pub platform: Platform,
+    /// When the image was made, for what has no time of its own.
+    pub created: Option<Timestamp>,
+    /// The layers, base first; as many as the configuration has diff IDs.
+    pub layers: Vec<LayerBlob>,
+    /// What is to be done before the layers can be read; none where they are at hand.
+    pub downloads: Option<Box<dyn Downloads>>,
+    /// What was noticed while choosing.
+    pub warnings: Warnings,
+}
+
+impl Image {
+    /// The name of the stack of layers, the same from whichever source and compression.
+    pub fn chain_id(&self) -> ChainId {
+        let diff_ids: Vec<_> = self
+            .layers
+            .iter()
+            .map(|layer| layer.diff_id.clone())
+            .collect();
+        ChainId::of(&diff_ids)
+    }
+}
+
+/// A layer as it is stored.
+#[derive(Debug, Clone)]
+pub struct LayerBlob {
+    /// What its uncompressed tar must hash to.
+    pub diff_id: DiffId,
+    /// Whether the diff ID was computed of these very bytes a moment ago, so that hashing them again
+    /// would prove nothing.
+    pub is_hashed: bool,
+    /// What its stored bytes must hash to, where a manifest says so.
+    pub digest: Option<Digest>,
+    /// The media type the manifest gives, which may lie about the compression.
+    pub media_type: Option<String>,
+    /// The stored bytes; a length that differs from the manifest's was refused already, or is when
+    /// they arrive.
+    pub stored: StoredBlob,
+    /// Whether `.wh.` names delete (a layer) or are names like any other (a flat root filesystem).
+    pub whiteouts: bool,
+}
 
 /// One image of a layout's index or of an archive's list.
 #[derive(Debug, Clone, PartialEq, Eq)]

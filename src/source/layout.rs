@@ -3,13 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use super::choice::{self, by_platform, choices, not_there, several};
-use super::document;
+use super::choice::{self, CONTAINERD_NAME, REF_NAME, by_platform, choices, not_there, several};
 use super::documents::{self, Documents};
-use super::offer::Offer;
+use super::image::Offer;
 use super::parts::{Parts, Wanted};
 use super::reference::Selector;
-use crate::error::{Error, Result};
+use super::store;
+use crate::error::{Error, Result, shown};
+use crate::oci::document;
 use crate::oci::media_type::{self, Kind};
 use crate::oci::{Descriptor, Digest, full_image_name};
 
@@ -18,10 +19,6 @@ const MAX_INDEX_DEPTH: usize = 8;
 
 /// Images under all names together: no list of more is read by anybody.
 const MAX_LISTED: usize = 100_000;
-
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
-/// The whole name, where containerd and docker put only the tag into the annotation above.
-const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
 /// Finds the image that was asked for.
 pub(super) fn find(
@@ -51,7 +48,6 @@ pub(super) fn find_among(
 
 /// All images that a manifest or index of a registry leads to, as it describes them: the manifests
 /// of other platforms are not read for it.
-#[cfg(feature = "network")]
 pub(super) fn offers_below(documents: &Documents, top: Descriptor) -> Result<Vec<Offer>> {
     let images = images(walk(documents, vec![top])?);
     if let [only] = &images[..] {
@@ -185,9 +181,7 @@ fn top(documents: &Documents) -> Result<Rc<[Descriptor]>> {
 fn read_top(documents: &Documents) -> Result<Vec<Descriptor>> {
     let read = |name: &str| {
         let region = documents.store.find(name)?;
-        region
-            .map(|region| document::read(&region, name))
-            .transpose()
+        region.map(|region| store::read(&region, name)).transpose()
     };
     // There are layouts without this file: BuildKit's, for years.
     if let Some(layout) = read("oci-layout")? {
@@ -215,7 +209,7 @@ fn check_version(layout: &[u8]) -> Result<()> {
     }
     Err(Error::unsupported(format!(
         "oci-layout: expected a version 1 layout, found {}",
-        document::shown(&version)
+        shown(&version)
     )))
 }
 
@@ -335,7 +329,7 @@ fn named(top: &[Descriptor], name: &str) -> Vec<Descriptor> {
 
 fn by_name(top: &[Descriptor], name: &str) -> Result<Vec<Descriptor>> {
     let found = named(top, name);
-    let shown = document::shown(name);
+    let shown = shown(name);
     if found.is_empty() {
         let problem = format!("no image is named {shown}");
         return Err(not_there(&problem, &choices(top)));
@@ -382,11 +376,4 @@ fn all_have_platforms(descriptors: &[Descriptor]) -> bool {
     descriptors
         .iter()
         .all(|descriptor| descriptor.platform().is_some())
-}
-
-/// What an entry is called.
-pub(super) fn name(descriptor: &Descriptor) -> Option<&str> {
-    [CONTAINERD_NAME, REF_NAME]
-        .iter()
-        .find_map(|key| descriptor.annotation(key))
 }

@@ -1,112 +1,36 @@
 //! Where images come from.
 //!
-//! A [`Reference`] names an image, [`open()`] finds it. Archives on disk are read where they are;
+//! A [`Reference`] names an image, a [`Place`] is where that is, [`open()`] finds it there. Archives on disk are read where they are;
 //! what is compressed as a whole, or comes through a pipe or from a daemon, is spooled first into an
 //! unnamed file; what a registry has is downloaded while it is read.
 //! Nothing is taken on trust: documents are held against their digests here, layers by the next
 //! step.
 
-#[cfg(feature = "network")]
-mod addresses;
 mod archive;
-mod arrival;
 mod bare_name;
 mod choice;
-mod daemon;
 mod docker_archive;
-mod document;
 mod documents;
-mod downloads;
+mod image;
 mod layout;
-mod offer;
 mod open;
 mod own_input;
 mod parts;
-mod pinned;
+mod place;
 mod recognise;
 mod reference;
-#[cfg(feature = "network")]
-mod registry;
-mod registry_options;
-#[cfg(feature = "network")]
-mod resolver;
 mod rootfs;
 mod spooler;
 mod store;
-mod stored_blob;
-mod tags;
 mod tree;
 
-pub use arrival::Arrival;
-pub use daemon::DaemonOptions;
-pub use downloads::Downloads;
-pub use offer::Offer;
-pub use open::{OpenOptions, Surveyed, open, open_with_input, survey};
-pub use own_input::is_input;
-pub use reference::Reference;
-#[cfg(feature = "network")]
-#[doc(hidden)]
-pub use registry::{challenges, credentials};
-pub use registry_options::{
-    CacheChoice, CredentialFiles, Credentials, Login, Proxies, RegistryOptions, TlsOptions,
+pub use crate::blobs::{Downloads, OpenBlob, StoredBlob};
+pub use crate::daemon::DaemonOptions;
+pub use crate::registry::{
+    CacheChoice, CredentialFiles, Credentials, Login, Proxies, RegistryOptions, Tags, TlsOptions,
 };
-pub use stored_blob::{OpenBlob, StoredBlob};
-pub use tags::{Tags, tags};
-
-use crate::oci::{ChainId, DiffId, Digest, ImageConfig, Platform};
-use crate::units::Timestamp;
-use crate::warnings::Warnings;
-
-/// An image found and chosen: none of its layers has been read yet.
-#[derive(Debug)]
-pub struct Image {
-    /// The image as the user named it, with its transport.
-    pub reference: String,
-    /// The manifest's digest; archives of older `docker save` and root filesystems have none.
-    pub manifest_digest: Option<Digest>,
-    /// The configuration's digest, which docker calls the image ID; `None` for a root filesystem.
-    pub config_digest: Option<Digest>,
-    /// The image configuration as found (for a root filesystem a minimal one is made up).
-    pub config: ImageConfig,
-    /// What the image runs on, as its configuration says.
-    pub platform: Platform,
-    /// When the image was made, for what has no time of its own.
-    pub created: Option<Timestamp>,
-    /// The layers, base first; as many as the configuration has diff IDs.
-    pub layers: Vec<LayerBlob>,
-    /// What is to be done before the layers can be read; none where they are at hand.
-    pub downloads: Option<Box<dyn Downloads>>,
-    /// What was noticed while choosing.
-    pub warnings: Warnings,
-}
-
-impl Image {
-    /// The name of the stack of layers, the same from whichever source and compression.
-    pub fn chain_id(&self) -> ChainId {
-        let diff_ids: Vec<_> = self
-            .layers
-            .iter()
-            .map(|layer| layer.diff_id.clone())
-            .collect();
-        ChainId::of(&diff_ids)
-    }
-}
-
-/// A layer as it is stored.
-#[derive(Debug, Clone)]
-pub struct LayerBlob {
-    /// What its uncompressed tar must hash to.
-    pub diff_id: DiffId,
-    /// Whether the diff ID was computed of these very bytes a moment ago, so that hashing them again
-    /// would prove nothing.
-    pub is_hashed: bool,
-    /// What its stored bytes must hash to, where a manifest says so.
-    pub digest: Option<Digest>,
-    /// The media type the manifest gives, which may lie about the compression.
-    pub media_type: Option<String>,
-    /// The stored bytes; a length that differs from the manifest's was refused already, or is when
-    /// they arrive.
-    pub stored: StoredBlob,
-    /// Whether `.wh.` names delete (a layer) or are names like any other (a flat root filesystem).
-    pub whiteouts: bool,
-}
+pub use image::{Image, LayerBlob, Offer};
+pub use open::{OpenOptions, Surveyed, open, open_with_input, survey, tags};
+pub use own_input::is_input;
+pub use place::Place;
+pub use reference::Reference;

@@ -1,32 +1,30 @@
 //! From a reference to an image: one line for each way.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Seek};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::CWD;
+
 use super::archive::Archive;
-use super::daemon::{self, DaemonOptions};
 use super::documents::Documents;
-use super::offer::Offer;
+use super::image::{Image, Offer};
 use super::parts::Wanted;
-#[cfg(not(feature = "network"))]
-use super::reference::no_network;
-use super::reference::{Location, Reference, Selector, Transport};
-#[cfg(feature = "network")]
-use super::registry::Registry;
-use super::registry_options::RegistryOptions;
+use super::place::{Location, Place};
+use super::reference::{Reference, Selector, Transport};
 use super::spooler::{Spooled, Spooler};
-use super::store::{Store, open_regular_file};
-use super::{Image, bare_name, docker_archive, layout, recognise, rootfs, tree};
+use super::store::Store;
+use super::{docker_archive, layout, recognise, rootfs, tree};
+use crate::daemon::{self, DaemonOptions};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
-#[cfg(feature = "network")]
-use crate::oci::Descriptor;
-use crate::oci::{Platform, without_login};
+use crate::oci::{Descriptor, Platform, RegistryReference, without_login};
+use crate::pinned::Pinned;
 use crate::progress::{Reporter, Unit};
 use crate::region::FileRegion;
+use crate::registry::{self, Registry, RegistryOptions, Tags};
 use crate::warnings::Warnings;
 
 /// How to open an image.
@@ -48,22 +46,14 @@ pub struct OpenOptions {
     pub held_against: Option<PathBuf>,
 }
 
-/// Finds the image that `reference` names and verifies its documents.
+/// Finds the image that is meant at `place` and verifies its documents.
 ///
 /// # Errors
 /// [`Error::Io`] where something cannot be read or spooled, [`Error::BadImage`] where the image
 /// contradicts itself or is not whole, [`Error::Unsupported`] where it is something else, or one
 /// of several and nothing says which.
-pub fn open(
-    reference: &Reference,
-    options: &OpenOptions,
-    reporter: &dyn Reporter,
-) -> Result<Image> {
-    let input = || {
-        let input = io::stdin().as_fd().try_clone_to_owned();
-        input.map(File::from)
-    };
-    open_from(reference, input, options, reporter)
+pub fn open(place: &Place, options: &OpenOptions, reporter: &dyn Reporter) -> Result<Image> {
+    open_from(place, standard_input, options, reporter)
 }
 
 /// The same, with `input` in place of standard input.
@@ -71,12 +61,12 @@ pub fn open(
 /// # Errors
 /// As [`open`].
 pub fn open_with_input(
-    reference: &Reference,
+    place: &Place,
     input: File,
     options: &OpenOptions,
     reporter: &dyn Reporter,
 ) -> Result<Image> {
-    open_from(reference, || Ok(input), options, reporter)
+    open_from(place, || Ok(input), options, reporter)
 }
 
 /// An image, and what else there is where it was found.
@@ -91,21 +81,16 @@ pub struct Surveyed {
     pub chosen: Result<Image>,
 }
 
-/// Finds the image that `reference` names as [`open`] does, and lists all images beside it.
+/// Finds the image that is meant at `place` as [`open`] does, and lists all images beside it.
 ///
 /// # Errors
 /// As [`open`], where not even a list can be read. That the reference names none of the images is
 /// no error of this function.
-pub fn survey(
-    reference: &Reference,
-    options: &OpenOptions,
-    reporter: &dyn Reporter,
-) -> Result<Surveyed> {
-    let name = reference.to_string();
+pub fn survey(place: &Place, options: &OpenOptions, reporter: &dyn Reporter) -> Result<Surveyed> {
+    let name = place.reference.to_string();
     let opener = Opener::new(&name, options, reporter);
-    let input = || io::stdin().as_fd().try_clone_to_owned().map(File::from);
     let survey = || {
-        let (found, selector) = opener.find(reference, input)?;
+        let (found, selector) = opener.find(place, standard_input)?;
         Ok(Surveyed {
             offers: found.offers()?,
             is_narrowed: selector.is_some() || options.platform.is_some(),
@@ -117,16 +102,29 @@ pub fn survey(
     survey().map_err(|error: Error| error.in_image(&name))
 }
 
+/// Lists the tags of the repository that is at `place`.
+///
+/// # Errors
+/// [`Error::Io`] where the registry does not give them, [`Error::Unsupported`] for what is no
+/// repository and in a program without the network.
+pub fn tags(place: &Place, options: &RegistryOptions, reporter: &dyn Reporter) -> Result<Tags> {
+    registry::tags(place.repository()?, options, reporter)
+}
+
+fn standard_input() -> io::Result<File> {
+    io::stdin().as_fd().try_clone_to_owned().map(File::from)
+}
+
 fn open_from(
-    reference: &Reference,
+    place: &Place,
     input: impl FnOnce() -> io::Result<File>,
     options: &OpenOptions,
     reporter: &dyn Reporter,
 ) -> Result<Image> {
-    let name = reference.to_string();
+    let name = place.reference.to_string();
     let opener = Opener::new(&name, options, reporter);
     let image = opener
-        .find(reference, input)
+        .find(place, input)
         .and_then(|(found, selector)| opener.choose(found, selector.as_ref()));
     image.map_err(|error| error.in_image(&name))
 }
@@ -137,14 +135,12 @@ enum Found<'a> {
     DockerArchive(Documents<'a>),
     Root(Spooled, Warnings),
     /// With its full name.
-    #[cfg(feature = "network")]
     Registry(Documents<'a>, Box<Descriptor>, String),
 }
 
 impl Found<'_> {
     fn offers(&self) -> Result<Vec<Offer>> {
         match self {
-            #[cfg(feature = "network")]
             Self::Registry(documents, top, _) => {
                 layout::offers_below(documents, Descriptor::clone(top))
             }
@@ -180,7 +176,6 @@ impl<'a> Opener<'a> {
 
     fn choose(&self, found: Found<'a>, selector: Option<&Selector>) -> Result<Image> {
         let parts = match found {
-            #[cfg(feature = "network")]
             Found::Registry(documents, top, name) => {
                 let parts = layout::find_among(&documents, vec![*top], &self.wanted)?;
                 let mut image = parts.into_image(&name, &self.wanted)?;
@@ -200,36 +195,28 @@ impl<'a> Opener<'a> {
 
     fn find(
         &self,
-        reference: &Reference,
+        place: &Place,
         input: impl FnOnce() -> io::Result<File>,
     ) -> Result<(Found<'a>, Option<Selector>)> {
-        if let Some(name) = reference.daemon_image() {
-            return self.daemon(&name);
-        }
-        if let Some(found) = self.in_registry(reference)? {
-            return Ok((found, None));
-        }
-        let Location { path, selector } = reference.locate(bare_name::is_there)?;
-        let transport = reference.transport;
-        let found = match path {
-            None => {
-                let file =
+        let selector = place.selector.as_ref();
+        let reference = &place.reference;
+        let found = match &place.location {
+            Location::Daemon(name) => return self.daemon(name),
+            Location::Registry(name) => self.registry(name, reference),
+            Location::StandardInput => {
+                let input =
                     input().map_err(|error| Error::io("cannot read standard input", error))?;
-                self.file(file, "standard input", transport, selector.as_ref())
+                self.file(input, "standard input", reference.transport, selector)
             }
-            Some(path) => self.path(&path, reference, selector.as_ref()),
+            Location::Path(path) => self.path(path, reference, selector),
         };
-        Ok((found?, selector))
+        Ok((found?, place.selector.clone()))
     }
 
-    #[cfg(feature = "network")]
-    fn in_registry(&self, reference: &Reference) -> Result<Option<Found<'a>>> {
-        let Some(name) = reference.in_registry()? else {
-            return Ok(None);
-        };
+    fn registry(&self, name: &RegistryReference, reference: &Reference) -> Result<Found<'a>> {
         let open = || {
             let work_dir = self.options.work_dir.clone();
-            let registry = Registry::open(&name, &self.options.registry, work_dir, self.reporter)?;
+            let registry = Registry::open(name, &self.options.registry, work_dir, self.reporter)?;
             let top = registry.top()?;
             // What a bare name means is not left to be guessed.
             let shown = match reference.transport {
@@ -242,7 +229,7 @@ impl<'a> Opener<'a> {
                 shown,
             ))
         };
-        open().map(Some).map_err(|error| match error {
+        open().map_err(|error| match error {
             // It may have been meant to be a file.
             Error::Io { what, source } if reference.transport.is_none() => Error::io(
                 format!("no such file as {reference}, and as docker://{reference}: {what}"),
@@ -250,14 +237,6 @@ impl<'a> Opener<'a> {
             ),
             error => error,
         })
-    }
-
-    #[cfg(not(feature = "network"))]
-    fn in_registry(&self, reference: &Reference) -> Result<Option<Found<'a>>> {
-        match reference.transport {
-            Some(Transport::Docker) => Err(no_network(&reference.to_string())),
-            _ => Ok(None),
-        }
     }
 
     /// What a daemon sends is what `docker save` writes, and is to be the image that was meant.
@@ -286,26 +265,22 @@ impl<'a> Opener<'a> {
         reference: &Reference,
         selector: Option<&Selector>,
     ) -> Result<Found<'a>> {
-        let metadata = fs::metadata(path).map_err(|error| not_there(path, reference, error))?;
-        if metadata.is_dir() {
+        let pinned =
+            Pinned::behind(CWD, path).map_err(|error| not_there(path, reference, error))?;
+        let name = path.display().to_string();
+        let file_type = pinned.metadata.file_type();
+        let file = if file_type.is_dir() {
             return self.directory(path, reference.transport, selector);
-        }
-        let file_type = metadata.file_type();
-        let file = if file_type.is_fifo() {
+        } else if file_type.is_fifo() {
             // A pipe by name, as a shell's <(command) gives, is waited for as a pipe is.
             File::open(path)
         } else if file_type.is_file() {
-            open_regular_file(path)
+            pinned.open_behind(CWD, path)
         } else {
-            return Err(a_device(&path.display().to_string()));
+            return Err(a_device(&name));
         };
         let file = file.map_err(|error| Error::path("open", path, error))?;
-        self.file(
-            file,
-            &path.display().to_string(),
-            reference.transport,
-            selector,
-        )
+        self.file(file, &name, reference.transport, selector)
     }
 
     fn directory(

@@ -1,40 +1,35 @@
 //! Whether a file that is about to be replaced is one that the image is read from.
 
 use std::collections::HashSet;
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::reference::Reference;
+use super::place::{Location, Place};
+use crate::pinned::{Identity, identity};
 
-/// A file's place on its disk, the same by whichever name.
-type Identity = (u64, u64);
-
-/// Whether `output`, a file that is there, is part of what `reference` names: its file; a layout's
+/// Whether `output`, a file that is there, is part of what is read from `place`: its file; a layout's
 /// documents and blobs, wherever they are linked to; anything inside a directory; the file that is
 /// standard input.
-pub fn is_input(reference: &Reference, output: &Path) -> bool {
+pub fn is_input(place: &Place, output: &Path) -> bool {
     // What is not there cannot be destroyed.
     let Ok(metadata) = fs::metadata(output) else {
         return false;
     };
     let own = identity(&metadata);
-    let Some(input) = reference.path() else {
-        return reference.is_standard_input() && standard_input() == Some(own);
+    let input = match &place.location {
+        Location::StandardInput => return standard_input() == Some(own),
+        Location::Path(path) => path,
+        Location::Registry(_) | Location::Daemon(_) => return false,
     };
-    let Ok(found) = fs::metadata(&input) else {
+    let Ok(found) = fs::metadata(input) else {
         return false;
     };
     if !found.is_dir() {
         return identity(&found) == own;
     }
-    is_inside(output, &input) || layout_files(&input).contains(&own)
-}
-
-fn identity(metadata: &Metadata) -> Identity {
-    (metadata.dev(), metadata.ino())
+    is_inside(output, input) || layout_files(input).contains(&own)
 }
 
 fn standard_input() -> Option<Identity> {
@@ -77,7 +72,6 @@ fn layout_files(directory: &Path) -> HashSet<Identity> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::ffi::OsStr;
     use std::os::unix::fs::symlink;
 
     #[test]
@@ -104,7 +98,7 @@ mod tests {
         symlink(root.join("rootfs"), root.join("alias")).unwrap();
         let is_input = |transport: &str, input: &Path, output: &Path| {
             let text = format!("{transport}{}", input.display());
-            is_input(&Reference::parse(OsStr::new(&text)).unwrap(), output)
+            is_input(&Place::of(&text.parse().unwrap()).unwrap(), output)
         };
         assert!(is_input("", &archive, &archive));
         assert!(is_input("docker-archive:", &archive, &archive));

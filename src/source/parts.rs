@@ -1,11 +1,11 @@
 //! From a manifest and its blobs, or what stands for them, to an [`Image`].
 
-use super::document;
 use super::documents::Documents;
+use super::image::{Image, LayerBlob};
 use super::store::Store;
-use super::stored_blob::StoredBlob;
-use super::{Image, LayerBlob};
-use crate::error::{Error, Result};
+use crate::blobs::StoredBlob;
+use crate::error::{Error, Result, shown};
+use crate::oci::document;
 use crate::oci::media_type::{self, LayerKind};
 use crate::oci::{Descriptor, DiffId, Digest, ImageConfig, NO_DATE, Platform, parse_created};
 use crate::warnings::Warnings;
@@ -50,7 +50,7 @@ impl Parts {
             return Err(Error::unsupported(format!(
                 "manifest {}: an artifact and not a container image: its configuration is of the type {}",
                 descriptor.digest(),
-                document::shown(config_type)
+                shown(config_type)
             )));
         }
         let config_digest = manifest.config.digest().clone();
@@ -84,7 +84,7 @@ impl Parts {
             return Err(Error::bad_image(format!(
                 "configuration {}: expected a rootfs of type layers, found {}",
                 self.config_digest,
-                document::shown(kind)
+                shown(kind)
             )));
         }
         let diff_ids = &config.rootfs.diff_ids;
@@ -152,7 +152,7 @@ fn check_platform(config: &ImageConfig, wanted: &Wanted, warnings: &mut Warnings
     {
         return Ok(());
     }
-    let shown = document::shown(&found.to_string());
+    let shown = shown(&found.to_string());
     if wanted.is_explicit {
         return Err(Error::unsupported(format!(
             "expected an image for {}, found one for {shown} only (--platform {shown} takes it)",
@@ -181,7 +181,7 @@ impl StoredLayer {
                 let url = urls.first().map_or("elsewhere", String::as_str);
                 return Err(Error::unsupported(format!(
                     "{name}: not part of the image but to be had from {}; layerpress fetches nothing that an image points at",
-                    document::shown(url)
+                    shown(url)
                 )));
             }
             return Err(Error::bad_image(format!("{name}: absent")));
@@ -202,7 +202,7 @@ pub(super) fn said(media_type: &str) -> Option<String> {
 
 /// Refuses layers that are no tars.
 pub(super) fn check_layer_type(media_type: &str, name: &str) -> Result<LayerKind> {
-    let shown = document::shown(media_type);
+    let shown = shown(media_type);
     match media_type::layer_kind(media_type) {
         LayerKind::Encrypted => Err(Error::unsupported(format!(
             "{name}: encrypted ({shown}); `skopeo copy --decryption-key` decrypts the image"

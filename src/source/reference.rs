@@ -1,13 +1,10 @@
 //! What a user types to name an image: `containers-transports(5)`, and less.
 
-use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
 use std::str::FromStr;
 
-use super::bare_name;
 use crate::error::{Error, Result};
 use crate::oci::{Digest, RegistryReference, without_login};
 
@@ -24,11 +21,12 @@ use crate::oci::{Digest, RegistryReference, without_login};
 /// NAME[:TAG], HOST/NAME[:TAG][@DIGEST] in a registry, where there is no such file
 /// ```
 /// `-` as PATH is standard input. A name that may be meant as a path is never asked of a registry
-/// without `docker://`, whether or not there is such a file: see the module `bare_name` for the rule.
+/// without `docker://`, whether or not there is such a file: see the module `bare_name` for the rule. What it names is found out by
+/// [`Place::of`](super::Place::of).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
     pub(super) transport: Option<Transport>,
-    details: OsString,
+    pub(super) details: OsString,
 }
 
 /// How an image is stored.
@@ -78,14 +76,6 @@ pub(super) enum Selector {
     Name(String),
 }
 
-/// Where the bytes are, and which image among them.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Location {
-    /// `None` for standard input.
-    pub path: Option<PathBuf>,
-    pub selector: Option<Selector>,
-}
-
 impl Reference {
     /// A reference as typed; the path need not be UTF-8.
     ///
@@ -129,138 +119,6 @@ impl Reference {
             details: text.to_owned(),
         })
     }
-
-    /// The image of a registry that it names; `None` where it names a path or standard input.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] for a name that is none and for a mistyped transport, [`Error::Io`] for
-    /// what may be meant as a path and is not there.
-    pub fn in_registry(&self) -> Result<Option<RegistryReference>> {
-        self.registry_reference(bare_name::is_there)
-    }
-
-    fn registry_reference(
-        &self,
-        exists: impl Fn(&Path) -> bool,
-    ) -> Result<Option<RegistryReference>> {
-        let Some(text) = self.details.to_str() else {
-            return Ok(None);
-        };
-        match self.transport {
-            Some(Transport::Docker) => text.parse().map(Some),
-            Some(_) => Ok(None),
-            None => {
-                let names_path = match self.locate(&exists)?.path {
-                    // Nothing that is there is ever taken for something else.
-                    Some(path) => exists(&path),
-                    None => true,
-                };
-                if names_path {
-                    return Ok(None);
-                }
-                bare_name::check_transport(text)?;
-                let Ok(name) = text.parse() else {
-                    return Ok(None);
-                };
-                bare_name::check(text, &exists)?;
-                Ok(Some(name))
-            }
-        }
-    }
-
-    /// The path that it names, whichever transport; `None` for standard input, for what is not
-    /// there and for what is no file.
-    pub fn path(&self) -> Option<PathBuf> {
-        if let Some(Transport::Docker | Transport::DockerDaemon) = self.transport {
-            return None;
-        }
-        self.locate(bare_name::is_there).ok()?.path
-    }
-
-    /// Whether it is read from standard input.
-    pub(super) fn is_standard_input(&self) -> bool {
-        let is_file = !matches!(
-            self.transport,
-            Some(Transport::Docker | Transport::DockerDaemon)
-        );
-        let location = self.locate(bare_name::is_there);
-        is_file && location.is_ok_and(|location| location.path.is_none())
-    }
-
-    /// What a daemon is asked for; `None` for all that is in files.
-    pub(super) fn daemon_image(&self) -> Option<Cow<'_, str>> {
-        (self.transport == Some(Transport::DockerDaemon)).then(|| self.details.to_string_lossy())
-    }
-
-    /// Splits the path from the selector. Where a path itself has colons, what exists decides: a
-    /// bare path is taken whole if it can be, else the shortest that exists, which is also how
-    /// the transports' own syntax reads.
-    pub(super) fn locate(&self, exists: impl Fn(&Path) -> bool) -> Result<Location> {
-        let whole = PathBuf::from(&self.details);
-        if whole.as_os_str() == "-" {
-            return Ok(Location {
-                path: None,
-                selector: None,
-            });
-        }
-        let takes_selector = self.transport != Some(Transport::RootFs);
-        if !takes_selector || (self.transport.is_none() && exists(&whole)) {
-            return Ok(Location {
-                path: Some(whole),
-                selector: None,
-            });
-        }
-        let bytes = self.details.as_bytes();
-        let mut splits = (0..bytes.len()).filter_map(|at| split(bytes, at));
-        let first_colon = splits.clone().find(|split| split.is_colon);
-        if let Some(found) = splits.find(|split| split.path == "-" || exists(Path::new(split.path)))
-        {
-            return found.location();
-        }
-        match first_colon {
-            Some(split) if self.transport.is_some() && !exists(&whole) => split.location(),
-            _ => Ok(Location {
-                path: Some(whole),
-                selector: None,
-            }),
-        }
-    }
-}
-
-struct Split<'a> {
-    path: &'a OsStr,
-    selector: &'a [u8],
-    is_colon: bool,
-}
-
-/// The path before the byte at `at` and the selector after it, where that byte can part them.
-fn split(bytes: &[u8], at: usize) -> Option<Split<'_>> {
-    let (path, rest) = bytes.split_at(at);
-    let is_colon = rest.first() == Some(&b':');
-    let selector = rest.get(1..)?;
-    let parts = is_colon
-        || (rest.first() == Some(&b'@')
-            && std::str::from_utf8(selector).is_ok_and(|text| text.parse::<Digest>().is_ok()));
-    (parts && !path.is_empty()).then(|| Split {
-        path: OsStr::from_bytes(path),
-        selector: if is_colon { selector } else { rest },
-        is_colon,
-    })
-}
-
-impl Split<'_> {
-    fn location(&self) -> Result<Location> {
-        let path = (self.path != "-").then(|| PathBuf::from(self.path));
-        let selector = OsString::from_vec(self.selector.to_vec())
-            .into_string()
-            .map_err(|text| {
-                Error::unsupported(format!("{text:?}: expected an image name in UTF-8"))
-            })?;
-        Ok(Location {
-            path,
-            selector: Some(selector.parse()?),
-        })
-    }
 }
 
 impl FromStr for Selector {
@@ -294,14 +152,6 @@ impl fmt::Display for Selector {
             Self::Name(name) => f.write_str(name),
         }
     }
-}
-
-/// The refusal of a program that was built without the network.
-#[cfg(not(feature = "network"))]
-pub(super) fn no_network(text: &str) -> Error {
-    Error::unsupported(format!(
-        "{text}: this layerpress was built without the network (cargo feature `network`); `skopeo copy {text} oci:DIRECTORY` brings the image here"
-    ))
 }
 
 fn refuse_other_transports(text: &str) -> Result<()> {
@@ -338,6 +188,3 @@ impl FromStr for Reference {
         Self::parse(OsStr::new(text))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,8 +1,9 @@
 //! A flat root filesystem as an image of one layer.
 
+use super::image::{Image, LayerBlob};
 use super::parts::Wanted;
 use super::spooler::{self, Spooled};
-use super::{Image, LayerBlob, StoredBlob};
+use crate::blobs::StoredBlob;
 use crate::error::Result;
 use crate::oci::{DiffId, ImageConfig, RootFs};
 use crate::progress::Reporter;

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::pinned::{Identity, identity};
+use crate::pinned::{Identity, identity};
 use crate::compression::{Compression, Decompressor, StoredBytes, check_expansion};
 use crate::error::{Error, Result};
 use crate::limits::Limits;

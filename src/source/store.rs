@@ -1,34 +1,26 @@
 //! A set of files that holds images: a directory, an archive or a registry's repository.
 
-use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::CWD;
 
 use super::archive::Archive;
-use super::document;
-#[cfg(feature = "network")]
-use super::downloads::Downloads;
-use super::pinned::Pinned;
-#[cfg(feature = "network")]
-use super::registry::Registry;
-use super::stored_blob::StoredBlob;
+use crate::blobs::{Downloads, StoredBlob};
 use crate::error::{Error, Result};
+use crate::oci::document;
 use crate::oci::{Descriptor, Digest};
+use crate::pinned::{Pinned, open_regular_file_in};
 use crate::region::FileRegion;
+use crate::registry::Registry;
 
 /// Where the files of an image are.
 #[derive(Debug)]
 pub(super) enum Store<'a> {
     Directory(LayoutDirectory),
     Archive(Archive),
-    #[cfg(feature = "network")]
     Registry(Box<Registry<'a>>),
-    #[cfg(not(feature = "network"))]
-    #[allow(dead_code)]
-    Nothing(std::convert::Infallible, std::marker::PhantomData<&'a ()>),
 }
 
 /// A layout's directory, held: should another get its name, nothing of that one is read.
@@ -57,10 +49,7 @@ impl Store<'_> {
         match self {
             Self::Archive(archive) => archive.find(name),
             // A registry has blobs by their digests, and no names.
-            #[cfg(feature = "network")]
             Self::Registry(_) => Ok(None),
-            #[cfg(not(feature = "network"))]
-            Self::Nothing(never, _) => match *never {},
             Self::Directory(directory) => {
                 let file = match open_regular_file_in(&directory.held, Path::new(name)) {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -81,36 +70,38 @@ impl Store<'_> {
     /// Whether a blob is at hand; a registry's are, once they are asked for.
     pub(super) fn has_blob(&self, digest: &Digest) -> Result<bool> {
         match self {
-            #[cfg(feature = "network")]
             Self::Registry(registry) => registry.has_blob(digest),
             _ => Ok(self.blob(digest)?.is_some()),
         }
     }
 
-    /// The bytes of the document that `descriptor` points at, not yet held against it; `None` where
-    /// there is none.
-    pub(super) fn document(&self, descriptor: &Descriptor, name: &str) -> Result<Option<Vec<u8>>> {
-        #[cfg(feature = "network")]
-        if let Self::Registry(registry) = self {
-            return registry.document(descriptor);
-        }
-        match self.blob(descriptor.digest())? {
-            Some(region) => document::read(&region, name).map(Some),
-            None => Ok(None),
-        }
+    /// The document that `descriptor` points at, `None` where the blob is absent.
+    ///
+    /// # Errors
+    /// [`Error::BadImage`] where size or digest are not what the descriptor says.
+    pub(super) fn document(&self, descriptor: &Descriptor, what: &str) -> Result<Option<Vec<u8>>> {
+        let name = format!("{what} {}", descriptor.digest());
+        let bytes = match self {
+            Self::Registry(registry) => registry.document(descriptor)?,
+            _ => {
+                let region = self.blob(descriptor.digest())?;
+                region.map(|region| read(&region, &name)).transpose()?
+            }
+        };
+        let Some(bytes) = bytes else {
+            return Ok(None);
+        };
+        document::check_length(bytes.len() as u64, descriptor, &name)?;
+        document::check_digest(&bytes, descriptor.digest(), &name)?;
+        Ok(Some(bytes))
     }
 
     /// Whether documents stay in memory once they have been read.
     pub(super) fn keeps_documents(&self) -> bool {
-        match self {
-            #[cfg(feature = "network")]
-            Self::Registry(_) => true,
-            _ => false,
-        }
+        matches!(self, Self::Registry(_))
     }
 
     /// What is to be done before the layers given so far can be read; `None` for what is here.
-    #[cfg(feature = "network")]
     pub(super) fn into_downloads(self) -> Option<Box<dyn Downloads>> {
         match self {
             Self::Registry(registry) => Some(registry.into_downloads()),
@@ -126,25 +117,22 @@ impl Store<'_> {
         index: usize,
         may_be_elsewhere: bool,
     ) -> Result<Option<StoredBlob>> {
-        #[cfg(feature = "network")]
         if let Self::Registry(registry) = self {
             if may_be_elsewhere && !registry.has_blob(descriptor.digest())? {
                 return Ok(None);
             }
             return Ok(Some(registry.layer(descriptor, index)));
         }
-        let _ = (index, may_be_elsewhere);
         Ok(self.blob(descriptor.digest())?.map(StoredBlob::AtHand))
     }
 }
 
-/// Opens a file for reading. Anything else in its place is an error before it is opened: a FIFO
-/// would wait, and a device may do something at once.
-pub(super) fn open_regular_file(path: &Path) -> io::Result<File> {
-    open_regular_file_in(CWD, path)
-}
-
-/// The same, a path that begins in `directory`.
-fn open_regular_file_in(directory: impl AsFd, path: &Path) -> io::Result<File> {
-    Pinned::behind(&directory, path)?.open_behind(&directory, path)
+/// A document's bytes.
+pub(super) fn read(region: &FileRegion, name: &str) -> Result<Vec<u8>> {
+    document::check_size(region.length_bytes, name)?;
+    let mut bytes = vec![0; usize::try_from(region.length_bytes).unwrap_or(usize::MAX)];
+    region
+        .read_exact_at(&mut bytes, 0)
+        .map_err(|error| Error::io(format!("cannot read {name}"), error))?;
+    Ok(bytes)
 }

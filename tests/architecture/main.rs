@@ -35,6 +35,7 @@ const ROOMS: &[Room] = &[
     ("partial_file", &["error", "leftovers", "command"]),
     ("oci", &["error", "units"]),
     ("ondisk", &["units"]),
+    ("pinned", &[]),
     ("listing", &["error", "units", "ondisk"]),
     (
         "spool",
@@ -77,11 +78,33 @@ const ROOMS: &[Room] = &[
             "error", "units", "progress", "warnings", "listing", "tar", "view",
         ],
     ),
-    // What was fetched before.
+    // What is fetched, and was before.
+    ("blobs", &["error", "progress", "region"]),
     (
         "cache",
         &["error", "units", "leftovers", "command", "oci", "ownership"],
     ),
+    // What those two have in common that use the network.
+    ("network", &[]),
+    (
+        "registry",
+        &[
+            "page_buffer",
+            "ownership",
+            "pinned",
+            "error",
+            "progress",
+            "spool",
+            // Credential helpers are programs.
+            "command",
+            "oci",
+            "blobs",
+            // What it gave before.
+            "cache",
+            "network",
+        ],
+    ),
+    ("daemon", &["error", "progress", "oci", "pinned", "network"]),
     // The flow.
     (
         "source",
@@ -94,14 +117,14 @@ const ROOMS: &[Room] = &[
             "limits",
             "region",
             "warnings",
-            // Credential helpers are programs.
-            "command",
+            "pinned",
             "oci",
             "spool",
             "compression",
             "tar",
-            // What a registry gave before.
-            "cache",
+            "blobs",
+            "registry",
+            "daemon",
             // How an output in the making is called.
             "partial_file",
             "ownership",

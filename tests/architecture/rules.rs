@@ -151,6 +151,9 @@ const EXCEPTIONS: [(&str, &str); 10] = [
     ("src/oci/platform.rs", "std::env::consts"),
 ];
 
+/// Those who use the network, and what they have in common.
+const NETWORK: [&str; 3] = ["network", "registry", "daemon"];
+
 /// What is forbidden outside of one room, and what everywhere.
 fn deeds(source: &Source, room: &str, tokens: &[Token]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
@@ -163,7 +166,7 @@ fn deeds(source: &Source, room: &str, tokens: &[Token]) -> BTreeSet<String> {
         let is_allowed = match parent.as_str() {
             "process" => room == "command",
             "env" => room == "cli",
-            "net" => room == "source",
+            "net" => NETWORK.contains(&room),
             _ => true,
         };
         if !is_allowed {
@@ -188,7 +191,7 @@ fn deeds(source: &Source, room: &str, tokens: &[Token]) -> BTreeSet<String> {
             "Instant" if room != "cli" && room != "command" => tell(token),
             "SystemTime" if room != "cli" => tell(token),
             // The network, whichever way it is brought in.
-            "ureq" | "rustls" if next(1) == "::" && room != "source" => tell(token),
+            "ureq" | "rustls" if next(1) == "::" && !NETWORK.contains(&room) => tell(token),
             // Those look into the environment for a directory.
             "tempfile" if next(1) == "::" && !matches!(next(2), "tempfile_in" | "{") => {
                 tell(&format!("tempfile::{}", next(2)));

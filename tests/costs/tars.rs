@@ -44,7 +44,7 @@ fn allocated(tar: &[u8]) -> (u64, bool) {
     };
     let _profiler = dhat::Profiler::builder().testing().build();
     let run = || {
-        let image = source::open(&reference, &open, &Silent)?;
+        let image = source::open(&source::Place::of(&reference)?, &open, &Silent)?;
         let layers = layers::read(&image, &read, &Silent)?;
         flatten(layers.changesets, &FlattenOptions::default(), &Silent)
     };

@@ -34,7 +34,7 @@ fn open_beside(root: &Path, output: &Path) -> Result<Image> {
         ..options(Some("linux/amd64"))
     };
     let reference = format!("rootfs:{}", root.display()).parse()?;
-    source::open(&reference, &options, &Silent)
+    source::open(&source::Place::of(&reference)?, &options, &Silent)
 }
 
 /// Whether this process has a file open.

@@ -24,7 +24,7 @@ use std::process::{Command, Output};
 use layerpress::limits::Limits;
 use layerpress::oci::DigestHasher;
 use layerpress::progress::Silent;
-use layerpress::source::{self, DaemonOptions, Image, OpenOptions, RegistryOptions};
+use layerpress::source::{self, DaemonOptions, Image, OpenOptions, Place, RegistryOptions};
 use layerpress::{Error, Result};
 
 fn options(platform: Option<&str>) -> OpenOptions {
@@ -44,13 +44,17 @@ fn open(reference: &str) -> Result<Image> {
 }
 
 fn open_for(reference: &str, platform: Option<&str>) -> Result<Image> {
-    source::open(&reference.parse()?, &options(platform), &Silent)
+    source::open(
+        &Place::of(&reference.parse()?)?,
+        &options(platform),
+        &Silent,
+    )
 }
 
 /// Opens an image that comes through `input`.
 fn open_input(reference: &str, input: File) -> Result<Image> {
     let options = options(Some("linux/amd64"));
-    source::open_with_input(&reference.parse()?, input, &options, &Silent)
+    source::open_with_input(&Place::of(&reference.parse()?)?, input, &options, &Silent)
 }
 
 /// A layer's uncompressed bytes, by what they begin with, after they were held against the

@@ -74,7 +74,7 @@ fn an_archive_of_docker_gives_each_platform_that_its_index_leads_to() {
             }
         }
         let survey = source::survey(
-            &at(&path, "a.tar").parse().unwrap(),
+            &source::Place::of(&at(&path, "a.tar").parse().unwrap()).unwrap(),
             &options(Some("linux/arm64")),
             &Silent,
         )

@@ -1,6 +1,7 @@
 use super::super::context::tests::write;
 use super::*;
 use crate::progress::Silent;
+use std::path::Path;
 
 const HINT: &str = "(--docker-host and DOCKER_HOST name it)";
 

@@ -11,7 +11,7 @@ use std::hash::{Hash, Hasher};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 
-use super::super::pinned::{Identity, identity};
+use crate::pinned::{Identity, identity};
 
 /// Every inode met so far but directories, with the first name of each.
 #[derive(Default)]

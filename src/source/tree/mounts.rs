@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 
 use rustix::fs::{AtFlags, StatxAttributes, StatxFlags, fstatfs, makedev, statx};
 
-use super::super::pinned::Pinned;
+use crate::pinned::Pinned;
 use crate::warnings::Warnings;
 
 /// Filesystems in which the running kernel speaks: what they show is this machine's, and gone with
@@ -174,7 +174,7 @@ fn told(path: &[u8], name: &str) -> Vec<u8> {
 }
 
 fn device(pinned: &Pinned) -> u64 {
-    super::super::pinned::identity(&pinned.metadata).0
+    crate::pinned::identity(&pinned.metadata).0
 }
 
 fn is_kernels(name: &str) -> bool {

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use rustix::fs::CWD;
 
-use super::super::pinned::{Identity, Pinned, identity};
 use crate::partial_file::{directory_of, is_hidden_name};
+use crate::pinned::{Identity, Pinned, identity};
 
 /// Where the output is to be: what is there now is the last build's, and no part of the tree.
 pub(super) struct OwnOutput {

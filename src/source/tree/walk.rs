@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Dir, Mode, OFlags, openat};
 
-use super::super::pinned::{Identity, Pinned, identity};
 use crate::error::{Error, Result};
+use crate::pinned::{Identity, Pinned, identity};
 
 /// Directories held open; those further up are opened again on the way back.
 const MAX_OPEN: usize = 64;

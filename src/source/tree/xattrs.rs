@@ -6,8 +6,8 @@ use std::path::Path;
 use rustix::fs::{fgetxattr, flistxattr, getxattr, listxattr};
 use rustix::io::Errno;
 
-use super::super::pinned::Pinned;
 use crate::error::{Error, Result};
+use crate::pinned::Pinned;
 use crate::tar::write;
 
 /// A key and a value.

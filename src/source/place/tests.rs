@@ -1,19 +1,35 @@
 //! Names as they are typed, and what they mean.
 
+use std::cell::RefCell;
+
 use super::*;
 
 const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-fn locate(text: &str, existing: &[&str]) -> (Option<String>, Option<String>) {
-    let location = text
-        .parse::<Reference>()
-        .unwrap()
-        .locate(|path| existing.iter().any(|existing| Path::new(existing) == path))
-        .unwrap();
-    (
-        location.path.map(|path| path.display().to_string()),
-        location.selector.map(|selector| selector.to_string()),
-    )
+fn place(text: &str, exists: impl Fn(&Path) -> bool) -> Result<Place> {
+    Place::resolve(&text.parse().unwrap(), exists, true)
+}
+
+/// The path, `-` for standard input, and the selector; a name of a registry counts as a path.
+fn locate(text: &str, existing: &[&str]) -> (String, Option<String>) {
+    let place = place(text, |path| {
+        existing.iter().any(|own| Path::new(own) == path)
+    })
+    .unwrap();
+    let path = match place.location {
+        Location::StandardInput => "-".to_owned(),
+        Location::Path(path) => path.display().to_string(),
+        other => format!("{other:?}"),
+    };
+    (path, place.selector.map(|selector| selector.to_string()))
+}
+
+fn in_registry(text: &str, existing: &[&str]) -> Option<String> {
+    let place = place(text, |path| {
+        existing.iter().any(|own| Path::new(own) == path)
+    })
+    .unwrap();
+    place.repository().ok().map(ToString::to_string)
 }
 
 #[test]
@@ -48,32 +64,24 @@ fn paths_are_split_from_names_as_skopeo_does_and_what_exists_settles_doubts() {
         ("d:24", &["d", "d:24"], "d:24", None),
         ("d:24", &["d"], "d", Some("24")),
         (bare_digest, &["d"], "d", Some(digest)),
-        ("alpine:3", &[], "alpine:3", None),
     ] {
-        let path = (path != "-").then(|| path.to_owned());
-        let expected = (path, selector.map(str::to_owned));
+        let expected = (path.to_owned(), selector.map(str::to_owned));
         assert_eq!(locate(text, existing), expected, "{text}");
     }
 }
 
 #[test]
 fn a_name_is_a_registrys_if_it_says_so_or_if_no_such_file_exists() {
-    let registry = |text: &str, existing: &[&str]| {
-        let reference = text.parse::<Reference>().unwrap();
-        let found =
-            reference.registry_reference(|path| existing.iter().any(|own| Path::new(own) == path));
-        found.unwrap().map(|found| found.to_string())
-    };
     let alpine = Some("docker.io/library/alpine:3".to_owned());
     assert_eq!(
-        registry("docker://alpine:3", &["alpine:3", "alpine"]),
+        in_registry("docker://alpine:3", &["alpine:3", "alpine"]),
         alpine
     );
-    assert_eq!(registry("alpine:3", &[]), alpine);
-    assert_eq!(registry("alpine:3", &["alpine:3"]), None);
-    assert_eq!(registry("alpine:3", &["alpine"]), None);
+    assert_eq!(in_registry("alpine:3", &[]), alpine);
+    assert_eq!(in_registry("alpine:3", &["alpine:3"]), None);
+    assert_eq!(in_registry("alpine:3", &["alpine"]), None);
     assert_eq!(
-        registry("docker://out/stack.tar", &[]).as_deref(),
+        in_registry("docker://out/stack.tar", &[]).as_deref(),
         Some("docker.io/out/stack.tar:latest")
     );
     for path in [
@@ -84,7 +92,7 @@ fn a_name_is_a_registrys_if_it_says_so_or_if_no_such_file_exists() {
         "oci:alpine:3",
         "rootfs:alpine",
     ] {
-        assert_eq!(registry(path, &[]), None, "{path}");
+        assert_eq!(in_registry(path, &[]), None, "{path}");
     }
 }
 
@@ -103,14 +111,12 @@ fn a_path_that_is_not_there_is_no_name_of_a_registry() {
         ("docker:b", 5),
         ("https://example.com/b.tar", 5),
     ] {
-        let reference = text.parse::<Reference>().unwrap();
-        let error = reference.registry_reference(|_| false).unwrap_err();
+        let error = place(text, |_| false).unwrap_err();
         assert_eq!(error.exit_code(), code, "{error}");
         let text_of = error.to_string().to_lowercase();
         assert!(text_of.contains("no such file"), "{error}");
         // If it is there, it is that.
-        let exists = |path: &Path| path == Path::new(text);
-        assert_eq!(reference.registry_reference(exists).unwrap(), None);
+        assert_eq!(in_registry(text, &[text]), None);
     }
 }
 
@@ -164,7 +170,7 @@ fn no_password_of_a_url_in_an_image_s_place_is_shown() {
     ] {
         let reference: Reference = name.parse().unwrap();
         assert!(!reference.to_string().contains("secret"), "{reference}");
-        if let Err(error) = reference.registry_reference(|_| false) {
+        if let Err(error) = place(name, |_| false) {
             assert!(!error.to_string().contains("secret"), "{error}");
         }
     }
@@ -186,5 +192,33 @@ fn no_password_of_a_url_in_an_image_s_place_is_shown() {
     ] {
         let reference: Reference = name.parse().unwrap();
         assert_eq!(reference.to_string(), name);
+    }
+}
+
+/// What a name means was asked of the disk by each who used it: between two questions a file could
+/// come or go, and one was held against another than the one that was read.
+#[test]
+fn of_each_path_it_is_asked_once_whether_it_is_there() {
+    let asked = RefCell::new(Vec::new());
+    for (text, questions) in [
+        ("save.tar", 1),
+        ("alpine:3", 2),
+        ("ghcr.io/a/b:1", 3),
+        ("a:b:c/d:e", 4),
+        ("docker-archive:a:b", 2),
+        ("rootfs:a:b", 0),
+        ("oci:-:x", 0),
+        ("docker://alpine:3", 0),
+        ("docker-daemon:alpine:3", 0),
+    ] {
+        asked.borrow_mut().clear();
+        let _ = place(text, |path| {
+            asked.borrow_mut().push(path.to_owned());
+            false
+        });
+        let asked = asked.borrow();
+        assert_eq!(asked.len(), questions, "{text}: {asked:?}");
+        let once: std::collections::HashSet<_> = asked.iter().collect();
+        assert_eq!(once.len(), questions, "{text}: {asked:?}");
     }
 }

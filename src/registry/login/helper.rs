@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::credentials::Secret;
+use super::auth_file::Secret;
 use crate::command::{self, Output, Program};
+use crate::error::shown;
 use crate::progress::Reporter;
-use crate::source::registry_options::Login;
+use crate::registry::options::Login;
 
 /// What a helper may say.
 const MAX_ANSWER_BYTES: u64 = 1 << 20;
@@ -41,7 +42,7 @@ pub(super) fn get(
     if !name.bytes().all(is_name) {
         return Err(format!(
             "expected a credential helper's name, found '{}'",
-            crate::source::document::shown(name)
+            shown(name)
         ));
     }
     let program = format!("docker-credential-{name}");
@@ -86,7 +87,7 @@ fn told(output: &Output) -> Option<String> {
     let all = [&output.stdout[..], &output.stderr[..]].concat();
     let all = String::from_utf8_lossy(&all).to_ascii_lowercase();
     let is_secret = all.contains(['{', '}']) || all.contains("secret\"");
-    (!is_secret && !tail.is_empty()).then(|| crate::source::document::shown(&tail))
+    (!is_secret && !tail.is_empty()).then(|| shown(&tail))
 }
 
 fn is_not_found(told: &str) -> bool {

@@ -1,22 +1,27 @@
 //! What the registry is shown, and how it is come by (distribution's "Token Authentication
 //! Specification" and its OAuth 2 form).
 
+mod auth_file;
+mod challenge;
+mod credentials;
+mod helper;
+
 use serde_json::Value;
 use ureq::http::{StatusCode, header};
 
-use super::auth_file::basic;
-use super::challenge::{self, Challenge};
-use super::client::{Client, Waiting};
-use super::credentials::{self, Found, Secret};
-use super::http::{Request, Response};
+use self::auth_file::{Secret, basic};
+use self::challenge::Challenge;
+use self::credentials::Found;
+use super::http::{Request, Response, Url};
 use super::refusal::{self, Who};
-use super::trouble::Trouble;
-use super::url::Url;
+use super::server::Server;
+use super::trouble::{Attempted, Trouble};
+use crate::error::shown;
 use crate::error::{Error, Result};
+use crate::network::{percent_encoded, without_secrets};
 use crate::oci::go_json::fields;
-use crate::source::addresses::{percent_encoded, without_secrets};
-use crate::source::document::shown;
-use crate::source::registry_options::RegistryOptions;
+use crate::progress::Reporter;
+use crate::registry::options::RegistryOptions;
 
 /// No token is longer.
 const MAX_TOKEN_BYTES: u64 = 1 << 20;
@@ -64,56 +69,67 @@ impl Authentication {
         self.found.as_ref().map_or(&[], |found| &found.troubles)
     }
 
-    fn secret(&mut self, client: &Client, waiting: Waiting<'_>) -> Result<Option<Secret>> {
+    fn secret(&mut self, server: &Server, reporter: &dyn Reporter) -> Result<Option<Secret>> {
         if let Some(found) = &self.found {
             return Ok(found.secret.clone());
         }
-        let options = &client.options;
+        let options = &server.options;
         let found = credentials::find(
             &options.credentials,
-            &client.reference,
+            &server.reference,
             options.timeout,
-            waiting.reporter,
+            reporter,
         )?;
         Ok(self.found.insert(found).secret.clone())
     }
 
+    /// Does what an answer asks for that lets nobody in; `false` where that cannot be or was done
+    /// before.
+    pub(super) fn answer(
+        &mut self,
+        server: &Server,
+        response: &Response,
+        round: Round,
+        reporter: &dyn Reporter,
+    ) -> Attempted<bool> {
+        let is_asked = response.status == StatusCode::UNAUTHORIZED;
+        if is_asked && self.answer_challenges(server, response, round, reporter)? {
+            return Ok(true);
+        }
+        self.answer_base(server, response.status, reporter)
+    }
+
     /// Asks `/v2/` what is to be shown, once, and does it: some registries say it only there, and
     /// elsewhere that there is nothing, or no word of how to log in. `false` where that is no help.
-    pub(super) fn answer_base(
+    fn answer_base(
         &mut self,
-        client: &Client,
+        server: &Server,
         status: StatusCode,
-        waiting: Waiting<'_>,
-    ) -> Result<std::result::Result<bool, Trouble>> {
+        reporter: &dyn Reporter,
+    ) -> Attempted<bool> {
         // Who would ask again as nobody is told the same, unless it was to log in as nobody.
         let is_worth_it = !self.has_asked_base
             && self.authorization.is_none()
-            && (status == StatusCode::UNAUTHORIZED || self.secret(client, waiting)?.is_some());
+            && (status == StatusCode::UNAUTHORIZED || self.secret(server, reporter)?.is_some());
         if !is_worth_it {
-            return Ok(Ok(false));
+            return Ok(false);
         }
-        let response = match client.follow(&client.base, &Request::default(), None)? {
-            Ok(response) => response,
-            Err(trouble) => return Ok(Err(trouble)),
-        };
+        let response = server.follow(&server.base, &Request::default(), None)?;
         self.has_asked_base = true;
-        if response.status != StatusCode::UNAUTHORIZED || !response.url.has_origin_of(&client.base)
-        {
-            return Ok(Ok(false));
+        if response.status != StatusCode::UNAUTHORIZED || !server.gave(&response) {
+            return Ok(false);
         }
-        self.answer(client, &response, Round::First, waiting)
+        self.answer_challenges(server, &response, Round::First, reporter)
     }
 
-    /// Does what a `401 Unauthorized` asks for; `false` where that cannot be or was done before.
-    pub(super) fn answer(
+    fn answer_challenges(
         &mut self,
-        client: &Client,
+        server: &Server,
         response: &Response,
         round: Round,
-        waiting: Waiting<'_>,
-    ) -> Result<std::result::Result<bool, Trouble>> {
-        let secret = self.secret(client, waiting)?;
+        reporter: &dyn Reporter,
+    ) -> Attempted<bool> {
+        let secret = self.secret(server, reporter)?;
         for challenge in challenges(response) {
             let authorization = match (challenge, &secret) {
                 (Challenge::Basic, Some(Secret::Login(login))) => basic(login),
@@ -130,14 +146,12 @@ impl Authentication {
                 ) => {
                     let has_secret = secret.is_some();
                     let asked = TokenRequest {
-                        realm: realm_url(&realm, &response.url, &client.options, has_secret)?,
+                        realm: realm_url(&realm, &response.url, &server.options, has_secret)?,
                         service,
-                        scope: asked_scope(client.reference.repository(), scope, round),
+                        scope: asked_scope(server.reference.repository(), scope, round),
                     };
-                    match asked.send(client, secret.as_ref(), self.troubles())? {
-                        Ok(token) => format!("Bearer {token}"),
-                        Err(trouble) => return Ok(Err(trouble)),
-                    }
+                    let token = asked.send(server, secret.as_ref(), self.troubles())?;
+                    format!("Bearer {token}")
                 }
                 _ => continue,
             };
@@ -146,14 +160,19 @@ impl Authentication {
                 continue;
             }
             self.authorization = Some(authorization);
-            return Ok(Ok(true));
+            return Ok(true);
         }
-        Ok(Ok(false))
+        Ok(false)
     }
 }
 
+/// Whether a registry says what it wants to be shown.
+pub(super) fn is_challenge(response: &Response) -> bool {
+    !challenges(response).is_empty()
+}
+
 /// What a registry wants to be shown.
-pub(super) fn challenges(response: &Response) -> Vec<Challenge> {
+fn challenges(response: &Response) -> Vec<Challenge> {
     let headers = response.headers.get_all(header::WWW_AUTHENTICATE);
     challenge::parse(headers.iter().map(|value| value.as_bytes()))
 }
@@ -227,48 +246,42 @@ struct TokenRequest {
 impl TokenRequest {
     fn send(
         &self,
-        client: &Client,
+        server: &Server,
         secret: Option<&Secret>,
         troubles: &[String],
-    ) -> Result<std::result::Result<String, Trouble>> {
+    ) -> Attempted<String> {
         let (url, request) = self.request(secret)?;
         let authorization = match secret {
             Some(Secret::Login(login)) => Some(basic(login)),
             _ => None,
         };
-        let mut response = match client.follow(&url, &request, authorization)? {
-            Ok(response) => response,
-            Err(trouble) => return Ok(Err(trouble)),
-        };
+        let mut response = server.follow(&url, &request, authorization)?;
         let status = response.status;
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-            return Ok(Err(Trouble::of_response(&mut response)));
+            return Err(Trouble::of_response(&mut response).into());
         }
         if !status.is_success() {
             let who = match secret {
                 Some(_) => Who::Somebody,
                 None => Who::Nobody,
             };
-            return Err(refusal::login_error(
-                &client.reference,
-                &mut response,
-                who,
-                troubles,
-            ));
+            let reference = &server.reference;
+            return Err(refusal::login_error(reference, &mut response, who, troubles).into());
         }
         let bytes = match response.read_at_most(MAX_TOKEN_BYTES) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
-                return Err(self.no_token(&format!("more than {MAX_TOKEN_BYTES} bytes")));
+                let found = format!("more than {MAX_TOKEN_BYTES} bytes");
+                return Err(self.no_token(&found).into());
             }
             Err(error) => {
-                return Ok(Err(Trouble::new(&self.realm, error.to_string(), false)));
+                return Err(Trouble::new(&self.realm, error.to_string(), false).into());
             }
         };
         let is_sendable = |token: &String| token.bytes().all(|byte| byte.is_ascii_graphic());
         match given_token(&bytes).filter(is_sendable) {
-            Some(token) => Ok(Ok(token)),
-            None => Err(self.no_token("something else")),
+            Some(token) => Ok(token),
+            None => Err(self.no_token("something else").into()),
         }
     }
 
@@ -316,7 +329,7 @@ impl TokenRequest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::registry_options::TlsOptions;
+    use crate::registry::options::TlsOptions;
 
     /// A challenge's scope that was empty, a placeholder or another's was asked for in place of the
     /// repository's, and the token was good for nothing.
@@ -403,4 +416,24 @@ mod tests {
         };
         assert!(realm_url("http://auth.test/t", &tls, &options, true).is_ok());
     }
+}
+
+/// How many challenges a `WWW-Authenticate` header has in it: a door for `fuzz/`.
+#[doc(hidden)]
+pub fn challenges(header: &[u8]) -> usize {
+    challenge::parse([header]).len()
+}
+
+/// What is wrong with a file of credentials that is asked who may have an image: a door for `fuzz/`.
+#[doc(hidden)]
+pub fn credentials(file: &[u8], reference: &RegistryReference) -> Vec<String> {
+    let file = match AuthFile::parse(file) {
+        Ok(file) => file,
+        Err(wrong) => return vec![wrong],
+    };
+    let entries = keys(reference)
+        .into_iter()
+        .map(|key| file.entry(&key).err());
+    let helper = file.helper(reference.registry()).err();
+    entries.chain([helper]).flatten().collect()
 }

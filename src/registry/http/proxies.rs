@@ -4,7 +4,7 @@ use core::net::IpAddr;
 
 use super::url::{Url, names_a_server};
 use crate::error::{Error, Result};
-use crate::source::registry_options::Proxies;
+use crate::registry::options::Proxies;
 
 /// The proxies, checked.
 #[derive(Debug)]

@@ -1,38 +1,22 @@
 //! Who to be at a registry, from the files that `docker login` and `podman login` write
 //! (`containers-auth.json(5)`; docker's "Credential stores").
 
-use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
 
-use super::auth_file::{AuthFile, keys};
+use super::auth_file::{AuthFile, Secret, keys};
 use super::helper;
 use crate::error::{Error, Result};
 use crate::oci::RegistryReference;
+use crate::pinned::{is_absent, read_regular_file};
 use crate::progress::Reporter;
-use crate::source::registry_options::{CredentialFiles, Credentials, Login};
+use crate::registry::options::{CredentialFiles, Credentials};
 
 /// No file with credentials is larger.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 
 /// What docker calls its own registry in files and to helpers.
 const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
-
-/// What a registry or its token server is shown.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) enum Secret {
-    Login(Login),
-    /// Exchanged for tokens at the token server (OAuth 2's refresh token).
-    IdentityToken(String),
-    /// A bearer token for the registry itself.
-    RegistryToken(String),
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret")
-    }
-}
 
 /// Who to be, and what stood in the way of knowing it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -160,19 +144,9 @@ impl Search<'_> {
 }
 
 fn read(path: &Path, must_be_there: bool) -> Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    let file = crate::source::store::open_regular_file(path);
-    match file.and_then(|file| file.take(MAX_FILE_BYTES).read_to_end(&mut bytes)) {
-        Ok(_) => Ok(Some(bytes)),
-        Err(error)
-            if !must_be_there
-                && matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-                ) =>
-        {
-            Ok(None)
-        }
+    match read_regular_file(path, MAX_FILE_BYTES) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if !must_be_there && is_absent(&error) => Ok(None),
         Err(error) => Err(Error::io(
             format!(
                 "cannot read credentials in {} (--anonymous does without)",
@@ -188,6 +162,7 @@ mod tests {
     use super::super::auth_file::basic;
     use super::*;
     use crate::progress::Silent;
+    use crate::registry::options::Login;
 
     /// `user:pass:word` as files have it.
     fn entry(user: &str) -> String {

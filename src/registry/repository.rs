@@ -1,22 +1,30 @@
-//! Manifests, indexes and configurations: small, and read at once.
+//! An image's place in a registry. Its manifests, indexes and configurations are small, and read at once.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use ureq::http::StatusCode;
 
-use super::Registry;
-use super::http::{Request, Response, broke_off};
+use super::client::{Client, Waiting};
+use super::downloads::{LayerDownloads, Tally};
+use super::http::{Request, Response, Url, broke_off};
 use super::kept::Kept;
+use super::options::RegistryOptions;
 use super::trouble::Trouble;
-use super::url::Url;
+use crate::blobs::{Downloads, StoredBlob};
 use crate::cache::Cache;
 use crate::error::{Error, Result};
+use crate::oci::document::{self, MAX_DOCUMENT_BYTES};
 use crate::oci::media_type::{
     self, DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, Kind, OCI_INDEX, OCI_MANIFEST,
 };
-use crate::oci::{Descriptor, Digest, DigestHasher};
-use crate::source::document::{self, MAX_DOCUMENT_BYTES};
+use crate::oci::{Descriptor, Digest, DigestHasher, RegistryReference};
+use crate::progress::Reporter;
 
 /// What is understood; a registry may choose by it.
 const ACCEPT: [&str; 4] = [
@@ -31,14 +39,79 @@ const MAX_DOCUMENTS: usize = 500;
 
 const CONTENT_DIGEST: &str = "docker-content-digest";
 
+/// An image's place in a registry, as the set of blobs that it is.
+pub(crate) struct Registry<'a> {
+    client: Arc<Client>,
+    cache: Option<Arc<Kept>>,
+    reporter: &'a dyn Reporter,
+    /// Read already and right.
+    known: RefCell<HashMap<Digest, Vec<u8>>>,
+    layers: RefCell<LayerDownloads>,
+}
+
+impl std::fmt::Debug for Registry<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Registry({})", self.client.server.reference)
+    }
+}
+
+impl<'a> Registry<'a> {
+    /// Gets in touch with the registry; blobs that the cache does not take go to `work_dir`.
+    ///
+    /// # Errors
+    /// For options that cannot be used, and where the registry does not answer.
+    pub(crate) fn open(
+        reference: &RegistryReference,
+        options: &RegistryOptions,
+        work_dir: PathBuf,
+        reporter: &'a dyn Reporter,
+    ) -> Result<Self> {
+        let client = Arc::new(Client::connect(reference, options)?);
+        let cache = Kept::open(&options.cache, reporter)?.map(Arc::new);
+        Ok(Self {
+            layers: RefCell::new(LayerDownloads {
+                client: Arc::clone(&client),
+                cache: cache.clone(),
+                work_dir,
+                threads: options.downloads.get(),
+                jobs: Vec::new(),
+                next: AtomicUsize::new(0),
+                is_cancelled: AtomicBool::new(false),
+                tally: Tally::default(),
+            }),
+            client,
+            cache,
+            reporter,
+            known: RefCell::default(),
+        })
+    }
+
+    /// A layer, to be downloaded when it is read. Layers are asked for base first.
+    pub(crate) fn layer(&self, descriptor: &Descriptor, index: usize) -> StoredBlob {
+        StoredBlob::Arriving(self.layers.borrow_mut().add(descriptor, index))
+    }
+
+    /// What is to be done before the layers asked for so far can be read.
+    pub(crate) fn into_downloads(self) -> Box<dyn Downloads> {
+        Box::new(self.layers.into_inner())
+    }
+
+    fn waiting(&self) -> Waiting<'a> {
+        Waiting {
+            reporter: self.reporter,
+            stop: &|| false,
+        }
+    }
+}
+
 impl Registry<'_> {
     /// The manifest or index that the reference names.
     ///
     /// # Errors
     /// [`Error::Io`] where the registry gives none, [`Error::BadImage`] where it is not what its
     /// digest says.
-    pub(in crate::source) fn top(&self) -> Result<Descriptor> {
-        let reference = &self.client.reference;
+    pub(crate) fn top(&self) -> Result<Descriptor> {
+        let reference = &self.client.server.reference;
         // A digest says it all: what the tag beside it means today is not asked, as by docker.
         match (reference.digest(), reference.tag()) {
             (Some(digest), _) => self.by_digest(digest),
@@ -80,7 +153,7 @@ impl Registry<'_> {
     ///
     /// # Errors
     /// [`Error::Io`] where it cannot be read, [`Error::BadImage`] where it is too large.
-    pub(in crate::source) fn document(&self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>> {
+    pub(crate) fn document(&self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>> {
         let digest = descriptor.digest();
         if let Some(bytes) = self.known.borrow().get(digest) {
             return Ok(Some(bytes.clone()));
@@ -108,7 +181,7 @@ impl Registry<'_> {
     ///
     /// # Errors
     /// [`Error::Io`] where it does not say.
-    pub(in crate::source) fn has_blob(&self, digest: &Digest) -> Result<bool> {
+    pub(crate) fn has_blob(&self, digest: &Digest) -> Result<bool> {
         if self.find(digest)?.is_some() {
             return Ok(true);
         }
@@ -145,7 +218,7 @@ impl Registry<'_> {
                 Some(digest) => format!("no manifest {digest}"),
                 None => format!(
                     "no such tag, or no such repository (layerpress tags docker://{} lists them)",
-                    self.client.reference.full_repository()
+                    self.client.server.reference.full_repository()
                 ),
             };
             Error::io(

@@ -4,16 +4,17 @@ use std::fmt;
 
 use ureq::http::Uri;
 
+use crate::error::Error;
+use crate::network::percent_encoded;
 use crate::oci::is_loopback;
-use crate::source::addresses::percent_encoded;
 
 /// An absolute `http:` or `https:` URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Url(Uri);
+pub(in crate::registry) struct Url(Uri);
 
 impl Url {
     /// An absolute URL; `None` for anything else, and for one with a name and password in it.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(in crate::registry) fn parse(text: &str) -> Option<Self> {
         let uri: Uri = text.parse().ok()?;
         let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
         let authority = uri.authority()?.as_str();
@@ -23,7 +24,7 @@ impl Url {
     }
 
     /// Where a `Location` or `Link` in an answer from this URL leads (RFC 3986, 5.2).
-    pub(super) fn join(&self, location: impl AsRef<[u8]>) -> Option<Self> {
+    pub(in crate::registry) fn join(&self, location: impl AsRef<[u8]>) -> Option<Self> {
         let location = escaped(location.as_ref());
         self.resolved(&location)?.without_dots()
     }
@@ -78,33 +79,33 @@ impl Url {
         ))
     }
 
-    pub(super) fn is_tls(&self) -> bool {
+    pub(in crate::registry) fn is_tls(&self) -> bool {
         self.0.scheme_str() == Some("https")
     }
 
     /// The host as in the URL, an IPv6 address in brackets.
-    pub(super) fn host(&self) -> &str {
+    pub(in crate::registry) fn host(&self) -> &str {
         self.0.host().unwrap_or_default()
     }
 
     /// The port, also where it is the scheme's own.
-    pub(super) fn port(&self) -> u16 {
+    pub(in crate::registry) fn port(&self) -> u16 {
         let usual = if self.is_tls() { 443 } else { 80 };
         self.0.port_u16().unwrap_or(usual)
     }
 
-    pub(super) fn is_loopback(&self) -> bool {
+    pub(in crate::registry) fn is_loopback(&self) -> bool {
         is_loopback(self.host())
     }
 
     /// Whether both are one server's, so that what one may know the other may.
-    pub(super) fn has_origin_of(&self, other: &Self) -> bool {
+    pub(in crate::registry) fn has_origin_of(&self, other: &Self) -> bool {
         let same_host = self.host().eq_ignore_ascii_case(other.host());
         same_host && (self.is_tls(), self.port()) == (other.is_tls(), other.port())
     }
 
     /// With more parameters in its query.
-    pub(super) fn with_query(&self, parameters: &[(&str, &[u8])]) -> Option<Self> {
+    pub(in crate::registry) fn with_query(&self, parameters: &[(&str, &[u8])]) -> Option<Self> {
         let mut text = self.to_string();
         let mut separator = if self.0.query().is_some() { '&' } else { '?' };
         for (name, value) in parameters {
@@ -116,14 +117,29 @@ impl Url {
     }
 
     /// The same path and query on another URL's server.
-    pub(super) fn on_server_of(&self, other: &Self) -> Option<Self> {
+    pub(in crate::registry) fn on_server_of(&self, other: &Self) -> Option<Self> {
         let scheme = other.0.scheme_str()?;
         let path = self.0.path_and_query()?;
         Self::parse(&format!("{scheme}://{}{path}", other.0.authority()?))
     }
 
+    /// The error for what cannot be read from there.
+    pub(in crate::registry) fn unreadable(&self, why: impl Into<String>) -> Error {
+        self.unreadable_as(std::io::ErrorKind::Other, why)
+    }
+
+    /// The same of a kind of its own.
+    pub(in crate::registry) fn unreadable_as(
+        &self,
+        kind: std::io::ErrorKind,
+        why: impl Into<String>,
+    ) -> Error {
+        let source = std::io::Error::new(kind, why.into());
+        Error::io(format!("cannot read {}", self.shown()), source)
+    }
+
     /// For an error: without the query, which may be a secret signature.
-    pub(super) fn shown(&self) -> String {
+    pub(in crate::registry) fn shown(&self) -> String {
         let scheme = self.0.scheme_str().unwrap_or_default();
         let authority = self
             .0

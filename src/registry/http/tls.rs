@@ -10,7 +10,8 @@ use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
 use super::certificates::CertificateFiles;
 use crate::error::{Error, Result};
-use crate::source::registry_options::TlsOptions;
+use crate::pinned::read_regular_file;
+use crate::registry::options::TlsOptions;
 
 /// No PEM file of certificates is larger.
 const MAX_PEM_BYTES: u64 = 16 << 20;
@@ -97,12 +98,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    let file = crate::source::store::open_regular_file(path);
-    file.and_then(|file| file.take(MAX_PEM_BYTES).read_to_end(&mut bytes))
-        .map_err(|error| Error::path("read", path, error))?;
-    Ok(bytes)
+    read_regular_file(path, MAX_PEM_BYTES).map_err(|error| Error::path("read", path, error))
 }
 
 fn no_key(path: &Path) -> Error {

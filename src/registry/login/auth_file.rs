@@ -8,15 +8,31 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
-use super::credentials::Secret;
+use crate::error::shown;
 use crate::oci::RegistryReference;
 use crate::oci::go_json::fields;
-use crate::source::registry_options::Login;
+use crate::registry::options::Login;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
+
+/// What a registry or its token server is shown.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Secret {
+    Login(Login),
+    /// Exchanged for tokens at the token server (OAuth 2's refresh token).
+    IdentityToken(String),
+    /// A bearer token for the registry itself.
+    RegistryToken(String),
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
 
 /// A file's content, taken apart as far as it is needed.
 #[derive(Default)]
@@ -51,7 +67,7 @@ impl AuthFile {
         // A key as it is before one that only means the same.
         entries.sort_by_key(|(own, _)| *own != key);
         for (own, entry) in entries {
-            let place = format!("auths, {}", crate::source::document::shown(own));
+            let place = format!("auths, {}", shown(own));
             let found = match entry {
                 Value::Null => None,
                 Value::Object(entry) => {
@@ -79,7 +95,7 @@ impl AuthFile {
                 .iter()
                 .filter(|(name, _)| normalised(name) == registry);
             if let Some((name, helper)) = own.next() {
-                let place = crate::source::document::shown(name);
+                let place = shown(name);
                 return as_text(helper).map_err(|w| format!("credHelpers, {place}: {w}"));
             }
         }

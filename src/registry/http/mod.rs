@@ -1,19 +1,22 @@
 //! One exchange over HTTP, and what became of it.
 
+mod certificates;
+mod proxies;
+mod tls;
+mod url;
+
+pub(super) use self::url::Url;
+
 use std::io::Read;
 use std::time::Duration;
 
 use ureq::http::{HeaderMap, Method, StatusCode, header};
 use ureq::unversioned::transport::DefaultConnector;
 
-use super::proxies::{ProxyRules, Way};
-use super::tls;
-use super::url::Url;
+use self::proxies::{ProxyRules, Way};
+use super::options::RegistryOptions;
 use crate::error::Result;
-use crate::source::registry_options::RegistryOptions;
-use crate::source::resolver::PatientResolver;
-
-const USER_AGENT: &str = concat!("layerpress/", env!("CARGO_PKG_VERSION"));
+use crate::network::{PatientResolver, USER_AGENT};
 
 /// Time to find and reach a server, each.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::ownership;
-use crate::source::registry_options::TlsOptions;
+use crate::registry::options::TlsOptions;
 
 /// Files with certificates for one registry.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -1,0 +1,60 @@
+//! What there is of registries in a program without the network: nothing but the refusal.
+
+use std::convert::Infallible;
+use std::marker::PhantomData;
+use std::path::PathBuf;
+
+use super::{RegistryOptions, Tags};
+use crate::blobs::{Downloads, StoredBlob};
+use crate::error::{Error, Result};
+use crate::oci::{Descriptor, Digest, RegistryReference};
+use crate::progress::Reporter;
+
+/// There is none.
+#[derive(Debug)]
+pub(crate) struct Registry<'a>(Infallible, PhantomData<&'a ()>);
+
+impl<'a> Registry<'a> {
+    pub(crate) fn open(
+        reference: &RegistryReference,
+        _: &RegistryOptions,
+        _: PathBuf,
+        _: &'a dyn Reporter,
+    ) -> Result<Self> {
+        Err(no_network(reference))
+    }
+
+    pub(crate) fn top(&self) -> Result<Descriptor> {
+        match self.0 {}
+    }
+
+    pub(crate) fn document(&self, _: &Descriptor) -> Result<Option<Vec<u8>>> {
+        match self.0 {}
+    }
+
+    pub(crate) fn has_blob(&self, _: &Digest) -> Result<bool> {
+        match self.0 {}
+    }
+
+    pub(crate) fn layer(&self, _: &Descriptor, _: usize) -> StoredBlob {
+        match self.0 {}
+    }
+
+    pub(crate) fn into_downloads(self) -> Box<dyn Downloads> {
+        match self.0 {}
+    }
+}
+
+/// Refuses to list tags.
+///
+/// # Errors
+/// Always [`Error::Unsupported`].
+pub fn tags(reference: &RegistryReference, _: &RegistryOptions, _: &dyn Reporter) -> Result<Tags> {
+    Err(no_network(reference))
+}
+
+fn no_network(reference: &RegistryReference) -> Error {
+    Error::unsupported(format!(
+        "docker://{reference}: this layerpress was built without the network (cargo feature `network`); `skopeo copy docker://{reference} oci:DIRECTORY` brings the image here"
+    ))
+}

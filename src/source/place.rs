@@ -1,0 +1,203 @@
+//! Where an image is: what a [`Reference`] means on this machine, now.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use super::bare_name;
+use super::reference::{Reference, Selector, Transport};
+use crate::error::{Error, Result, escape_path};
+use crate::oci::{Digest, RegistryReference};
+
+/// Where an image is. It is found out once: the disk, asked again, might give another answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// What was typed.
+    pub(super) reference: Reference,
+    pub(super) location: Location,
+    /// Which image of those that are there; none for a registry's and a daemon's.
+    pub(super) selector: Option<Selector>,
+}
+
+/// What an image is read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Location {
+    StandardInput,
+    /// Whether or not anything is called so.
+    Path(PathBuf),
+    Registry(RegistryReference),
+    /// What the daemon is asked for.
+    Daemon(String),
+}
+
+impl Place {
+    /// Finds out where the image is that `reference` names.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a name that is none and for a mistyped transport, [`Error::Io`] for
+    /// what may be meant as a path and is not there.
+    pub fn of(reference: &Reference) -> Result<Self> {
+        // Without the network a name is a path, there or not.
+        let asks_registries = cfg!(feature = "network");
+        Self::resolve(reference, bare_name::is_there, asks_registries)
+            .map_err(|error| error.in_image(&reference.to_string()))
+    }
+
+    /// The same, where `exists` says what is there; of each path it is asked once at most.
+    fn resolve(
+        reference: &Reference,
+        exists: impl Fn(&Path) -> bool,
+        asks_registries: bool,
+    ) -> Result<Self> {
+        let text = reference.details.to_string_lossy();
+        let mut selector = None;
+        let location = match reference.transport {
+            Some(Transport::DockerDaemon) => Location::Daemon(text.into_owned()),
+            Some(Transport::Docker) => Location::Registry(text.parse()?),
+            _ if text == "-" => Location::StandardInput,
+            transport => {
+                let found = split(&reference.details, transport, &exists)?;
+                let may_be_name = transport.is_none() && !found.is_there && asks_registries;
+                match in_registry(&reference.details, may_be_name, exists)? {
+                    Some(name) => Location::Registry(name),
+                    None => {
+                        selector = found.selector;
+                        match found.path {
+                            path if path.as_os_str() == "-" && selector.is_some() => {
+                                Location::StandardInput
+                            }
+                            path => Location::Path(path),
+                        }
+                    }
+                }
+            }
+        };
+        Ok(Self {
+            reference: reference.clone(),
+            location,
+            selector,
+        })
+    }
+
+    /// The repository of a registry that is meant.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where something else is.
+    pub fn repository(&self) -> Result<&RegistryReference> {
+        let shown = self.reference.to_string();
+        let shown = escape_path(shown.as_bytes());
+        let found = match &self.location {
+            Location::Registry(repository) => return Ok(repository),
+            Location::Path(path) if bare_name::is_there(path) => {
+                format!("the file {shown}: layerpress inspect lists the images in it")
+            }
+            _ => shown,
+        };
+        Err(Error::unsupported(format!(
+            "expected a repository of a registry, docker://[HOST[:PORT]/]NAME, found {found}"
+        )))
+    }
+}
+
+impl fmt::Display for Place {
+    /// What was typed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reference.fmt(f)
+    }
+}
+
+/// What a bare name names, if it is one of a registry.
+fn in_registry(
+    name: &OsStr,
+    may_be_name: bool,
+    exists: impl Fn(&Path) -> bool,
+) -> Result<Option<RegistryReference>> {
+    let Some(text) = name.to_str().filter(|_| may_be_name) else {
+        return Ok(None);
+    };
+    bare_name::check_transport(text)?;
+    let Ok(name) = text.parse() else {
+        return Ok(None);
+    };
+    bare_name::check(text, exists)?;
+    Ok(Some(name))
+}
+
+/// A path and which image there.
+struct Found {
+    path: PathBuf,
+    selector: Option<Selector>,
+    /// Whether anything is called so; standard input always is.
+    is_there: bool,
+}
+
+/// Splits the path from the selector. Where a path itself has colons, what exists decides: a bare
+/// path is taken whole if it can be, else the shortest that exists, which is also how the transports'
+/// own syntax reads.
+fn split(
+    details: &OsStr,
+    transport: Option<Transport>,
+    exists: impl Fn(&Path) -> bool,
+) -> Result<Found> {
+    let whole = |is_there| {
+        Ok(Found {
+            path: PathBuf::from(details),
+            selector: None,
+            is_there,
+        })
+    };
+    let is_bare = transport.is_none();
+    if transport == Some(Transport::RootFs) || (is_bare && exists(Path::new(details))) {
+        return whole(true);
+    }
+    let bytes = details.as_bytes();
+    let mut splits = (0..bytes.len()).filter_map(|at| split_at(bytes, at));
+    let first_colon = splits.clone().find(|split| split.is_colon);
+    if let Some(found) = splits.find(|split| split.path == "-" || exists(Path::new(split.path))) {
+        return found.found(true);
+    }
+    match first_colon {
+        Some(split) if !is_bare && !exists(Path::new(details)) => split.found(false),
+        _ => whole(false),
+    }
+}
+
+struct Split<'a> {
+    path: &'a OsStr,
+    selector: &'a [u8],
+    is_colon: bool,
+}
+
+/// The path before the byte at `at` and the selector after it, where that byte can part them.
+fn split_at(bytes: &[u8], at: usize) -> Option<Split<'_>> {
+    let (path, rest) = bytes.split_at(at);
+    let is_colon = rest.first() == Some(&b':');
+    let selector = rest.get(1..)?;
+    let parts = is_colon
+        || (rest.first() == Some(&b'@')
+            && std::str::from_utf8(selector).is_ok_and(|text| text.parse::<Digest>().is_ok()));
+    (parts && !path.is_empty()).then(|| Split {
+        path: OsStr::from_bytes(path),
+        selector: if is_colon { selector } else { rest },
+        is_colon,
+    })
+}
+
+impl Split<'_> {
+    fn found(&self, is_there: bool) -> Result<Found> {
+        let selector = OsString::from_vec(self.selector.to_vec())
+            .into_string()
+            .map_err(|text| {
+                Error::unsupported(format!("{text:?}: expected an image name in UTF-8"))
+            })?;
+        Ok(Found {
+            path: PathBuf::from(self.path),
+            selector: Some(selector.parse()?),
+            is_there,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
