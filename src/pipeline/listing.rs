@@ -5,10 +5,10 @@ use std::path::Path;
 use super::flatten::flattened;
 use super::request::Subject;
 use crate::error::{Error, Result, escape_path};
+use crate::ext::check;
 use crate::inspect::Filesystem;
 use crate::listing::Listing;
 use crate::progress::{Reporter, Unit};
-use crate::ext::check;
 use crate::view::View;
 
 /// Problems that an error shows.
@@ -73,7 +73,7 @@ pub fn listing(
     let flattened = flattened(request, made_seconds, reporter)?;
     let listing = check::expected_listing(&flattened.tree, &flattened.contents, reporter)?;
     Ok(Listed {
-        name: flattened.image.reference,
+        name: flattened.image.reference.clone(),
         listing,
         warnings: flattened.warnings.lines().collect(),
         unreadable: Vec::new(),

@@ -31,13 +31,13 @@ pub use request::{FilesystemRequest, IdentityRequest, ImageRequest, OutputReques
 pub use tags::tags;
 pub use verify::{Verified, VerifyRequest, verify};
 
-pub use crate::finish::{FinishOptions, FinishedFilesystem};
-pub use crate::inspect::{Filesystem, Journal};
-pub use crate::limits::Limits;
+pub use crate::ext::check::{Finding, Reader, Unread, VerifyReport};
 pub use crate::ext::format::ToolPaths;
 pub use crate::ext::plan::identity::{parse_uuid, uuid_text};
 pub use crate::ext::plan::{JournalSize, Room, SizePolicy};
-pub use crate::ext::check::{Finding, Reader, Unread, VerifyReport};
+pub use crate::finish::{FinishOptions, FinishedFilesystem};
+pub use crate::inspect::{Filesystem, Journal};
+pub use crate::limits::Limits;
 pub use crate::source::{
     CacheChoice, CredentialFiles, Credentials, DaemonOptions, Image, Login, Offer, Proxies,
     Reference, RegistryOptions, Tags, TlsOptions,

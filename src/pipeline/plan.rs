@@ -4,9 +4,9 @@ use super::flatten::Flattened;
 use super::reading::{Reading, read};
 use super::request::{FilesystemRequest, IdentityRequest, ImageRequest};
 use crate::error::Result;
-use crate::layers::Verifying;
 use crate::ext::plan::size::{Sized, choose};
 use crate::ext::plan::{Identity, Plan, PlanOptions, Room, SizePolicy};
+use crate::layers::Verifying;
 use crate::progress::Reporter;
 
 /// An image read, flattened and planned.
@@ -59,8 +59,7 @@ impl Reading {
             room: filesystem.room,
             identity: identity(&flattened, &filesystem.identity),
         };
-        let plan = Plan::of(&flattened.tree, &options)
-            .map_err(|error| error.in_image(&place));
+        let plan = Plan::of(&flattened.tree, &options).map_err(|error| error.in_image(&place));
         let (plan, verifying) = verifying.unless_damaged(plan)?;
         flattened.warnings.merge(plan.warnings.clone());
         Ok((Planned { flattened, plan }, verifying))

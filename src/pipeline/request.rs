@@ -3,12 +3,12 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use crate::ext::format::ToolPaths;
+use crate::ext::plan::{JournalSize, Room, SizePolicy};
 use crate::finish::FinishOptions;
 use crate::layers::ReadOptions;
 use crate::limits::Limits;
-use crate::ext::format::ToolPaths;
 use crate::oci::Platform;
-use crate::ext::plan::{JournalSize, Room, SizePolicy};
 use crate::source::{DaemonOptions, OpenOptions, Reference, RegistryOptions};
 
 /// A setter for each field, by the name of `with_` and the field's.

@@ -9,11 +9,11 @@ use super::listing::{not_proven_equal, unrecovered};
 use super::request::{ImageRequest, setters};
 use crate::command;
 use crate::error::Result;
+use crate::ext::check::{self, VerifyReport};
 use crate::inspect::Filesystem;
 use crate::listing::{Field, Kind};
 use crate::oci::ChainId;
 use crate::progress::Reporter;
-use crate::ext::check::{self, VerifyReport};
 
 /// What is held against what.
 #[derive(Debug, Clone)]

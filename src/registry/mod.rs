@@ -42,6 +42,9 @@ mod tags;
 #[cfg(feature = "network")]
 mod trouble;
 
+#[cfg(feature = "network")]
+#[doc(hidden)]
+pub use login::{challenges_in, wrong_credentials};
 #[cfg(not(feature = "network"))]
 pub(crate) use offline::Registry;
 #[cfg(not(feature = "network"))]
@@ -49,9 +52,6 @@ pub use offline::tags;
 pub use options::{
     CacheChoice, CredentialFiles, Credentials, Login, Proxies, RegistryOptions, TlsOptions,
 };
-#[cfg(feature = "network")]
-#[doc(hidden)]
-pub use login::{challenges, credentials};
 #[cfg(feature = "network")]
 pub(crate) use repository::Registry;
 #[cfg(feature = "network")]

@@ -5,13 +5,13 @@ use std::cell::Cell;
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::pinned::{Identity, identity};
 use crate::compression::{Compression, Decompressor, StoredBytes, check_expansion};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::oci::{Digest, DigestHasher};
 use crate::ownership;
 use crate::page_buffer::PageBuffer;
+use crate::pinned::{Identity, identity};
 use crate::progress::{Meter, Reporter, Unit};
 use crate::region::FileRegion;
 use crate::spool::{self, Spool};

@@ -1,8 +1,8 @@
 //! The growing tree put into its final order.
 
+use super::Recipe;
 use super::frozen::{Directory, Node, NodeId, NodeKind, Tree};
 use super::growing::{Children, GrowingKind, GrowingNode, GrowingTree, Slot};
-use super::Recipe;
 use crate::warnings::Warnings;
 
 const NOT_MET: u32 = u32::MAX;

@@ -12,7 +12,6 @@ use layerpress::ext::format::ToolPaths;
 use layerpress::ext::plan::{JournalSize, Room, SizePolicy};
 use layerpress::finish::FinishOptions;
 use layerpress::pipeline::{self, FilesystemRequest, ImageRequest, OutputRequest};
-use layerpress::ext::plan::SizePolicy;
 use layerpress::progress::Silent;
 use layerpress::source::Reference;
 use serde_json::json;

@@ -114,7 +114,7 @@ pub fn press_with(rootfs: &Rootfs, wanted: Wanted) -> Result<Pressed> {
         ..
     } = built;
     let tars = vec![FileRegion::whole(File::open(&tar).unwrap()).unwrap()];
-    let contents = Contents { tars };
+    let contents = Contents { tars: tars.into() };
     let warnings = warnings.lines().collect();
     Ok(Pressed {
         directory,

@@ -16,9 +16,9 @@ use crate::cli::shown::names::Names;
 use crate::cli::shown::rows::{Format, Row, columns, long};
 use crate::cli::tell::{self, Outcome, Page, printed};
 use crate::error::{Error, Result};
-use crate::listing::Kind;
+use crate::listing::{Kind, join};
 use crate::pipeline::{self, Limits};
-use crate::view::{Follow, Found, Lookups, MAX_DEPTH, Node, View, join};
+use crate::view::{Follow, Found, Lookups, MAX_DEPTH, Node, View};
 
 /// What is typed after `ls`.
 #[derive(Debug, Args)]

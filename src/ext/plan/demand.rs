@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result, escape_path};
 use crate::ext::plan::block_map::{BlockCount, map_blocks, mapped_ranges};
-use crate::ext::plan::directory_entries::{DirectoryEntries, LOST_FOUND};
+use crate::ext::plan::directory_entries::DirectoryEntries;
 use crate::ext::plan::directory_layout::DirectoryLayout;
 use crate::ext::plan::identity::Identity;
 use crate::ext::plan::inode_numbers::InodeNumbers;

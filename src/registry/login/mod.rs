@@ -420,18 +420,18 @@ mod tests {
 
 /// How many challenges a `WWW-Authenticate` header has in it: a door for `fuzz/`.
 #[doc(hidden)]
-pub fn challenges(header: &[u8]) -> usize {
+pub fn challenges_in(header: &[u8]) -> usize {
     challenge::parse([header]).len()
 }
 
 /// What is wrong with a file of credentials that is asked who may have an image: a door for `fuzz/`.
 #[doc(hidden)]
-pub fn credentials(file: &[u8], reference: &RegistryReference) -> Vec<String> {
-    let file = match AuthFile::parse(file) {
+pub fn wrong_credentials(file: &[u8], reference: &crate::oci::RegistryReference) -> Vec<String> {
+    let file = match auth_file::AuthFile::parse(file) {
         Ok(file) => file,
         Err(wrong) => return vec![wrong],
     };
-    let entries = keys(reference)
+    let entries = auth_file::keys(reference)
         .into_iter()
         .map(|key| file.entry(&key).err());
     let helper = file.helper(reference.registry()).err();

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::cli::shown::table::wrapped_columns;
 use crate::cli::shown::text::{counted, date, thousands};
 use crate::error::escape_path;
-use crate::pipeline::{Filesystem, InspectedFilesystem, uuid_text};
+use crate::pipeline::{InspectedFilesystem, uuid_text};
 use crate::units::ByteSize;
 
 /// The names are those of the JSON form. Times are RFC 3339, or `null` for never.
@@ -70,9 +70,7 @@ impl ShownFilesystem {
     /// What is shown of the filesystem in `path`.
     pub fn of(path: &Path, inspected: &InspectedFilesystem) -> Self {
         let filesystem = &inspected.filesystem;
-        let Filesystem {
-            superblock, status, ..
-        } = filesystem;
+        let superblock = &filesystem.superblock;
         let time = |seconds: u64| {
             let seconds = i64::try_from(seconds).ok().filter(|seconds| *seconds != 0);
             seconds.map(date)
@@ -115,14 +113,14 @@ impl ShownFilesystem {
             }),
             state: filesystem.state(),
             damage: inspected.damage.clone(),
-            features: filesystem.features.names(),
-            made: time(status.made_seconds),
-            last_written: time(status.written_seconds),
-            last_mounted: time(status.mounted_seconds),
-            last_mounted_on: escape_path(&status.last_mounted),
-            last_checked: time(status.checked_seconds),
-            mounts_since_check: status.mount_count,
-            truncated: filesystem.file_bytes < filesystem.size_bytes(),
+            features: superblock.features.names(),
+            made: time(superblock.made_seconds),
+            last_written: time(superblock.written_seconds),
+            last_mounted: time(superblock.mounted_seconds),
+            last_mounted_on: escape_path(&superblock.last_mounted),
+            last_checked: time(superblock.checked_seconds),
+            mounts_since_check: superblock.mount_count,
+            truncated: filesystem.file_bytes < superblock.bytes(),
         }
     }
 

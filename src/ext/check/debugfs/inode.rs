@@ -3,10 +3,10 @@
 use super::block_map;
 use super::session::Answer;
 use super::xattr::{self, ShownAttribute};
+use crate::ext::check::mapped::BlockMap;
 use crate::listing::{Attribute, Kind};
 use crate::ondisk::extent::BlockRun;
 use crate::ondisk::inode::{FLAG_ENCRYPT, FLAG_INLINE_DATA};
-use crate::ext::check::mapped::BlockMap;
 use crate::units::{SECTOR_SIZE, Timestamp};
 
 /// What attributes are called that user space sees; the kernel keeps others for itself, as

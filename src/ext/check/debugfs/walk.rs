@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::names::{self, ListedName};
 use super::session::{AnswerLimits, Outcome, Session};
 use crate::error::Result;
+use crate::ext::check::Problem;
 use crate::listing::join;
 use crate::progress::Reporter;
-use crate::ext::check::Problem;
 use crate::units::InodeNumber;
 
 /// What `ls -p` prints of one name at most, generously.
