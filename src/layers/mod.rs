@@ -12,19 +12,33 @@ mod verification;
 mod verifying;
 mod windows;
 
-pub use read::{ReadOptions, read};
+pub use read::read;
 pub use verifying::{GivingBack, Verifying};
 
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::compression::Compression;
 use crate::error::Result;
+use crate::limits::Limits;
 use crate::oci::{DiffId, Digest};
 use crate::region::FileRegion;
 pub use crate::region::{Content, Data, DataExtent};
 use crate::source::LayerBlob;
 pub use crate::tar::{Device, Entry, EntryKind, Xattr};
 use crate::warnings::Warnings;
+
+/// How to read layers.
+#[derive(Debug, Clone)]
+pub struct ReadOptions {
+    /// Where compressed layers are decompressed to, in files without a name.
+    pub work_dir: PathBuf,
+    /// What is refused.
+    pub limits: Limits,
+    /// How many layers are read at the same time at most.
+    pub jobs: NonZeroUsize,
+}
 
 /// The layers of one image, base first; what they say holds once [`Verifying::finish`] has said so.
 /// A clone is the same layers for one more tree.

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -10,23 +9,11 @@ use super::blob::{BlobReader, ReadLayer};
 use super::budget::{Budget, Used, within};
 use super::verifying::Verifying;
 use super::windows::Windows;
-use super::{Contents, Layers, label};
+use super::{Contents, Layers, ReadOptions, label};
 use crate::error::{Error, Result};
-use crate::limits::Limits;
 use crate::progress::{Meter, Reporter, Silent, Unit};
 use crate::source::{Downloads, Image, LayerBlob};
 use crate::warnings::Warnings;
-
-/// How to read layers.
-#[derive(Debug, Clone)]
-pub struct ReadOptions {
-    /// Where compressed layers are decompressed to, in files without a name.
-    pub work_dir: PathBuf,
-    /// What is refused.
-    pub limits: Limits,
-    /// How many layers are read at the same time at most.
-    pub jobs: NonZeroUsize,
-}
 
 /// Reads and indexes every layer of an image, and begins to verify them.
 ///
