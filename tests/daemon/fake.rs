@@ -469,7 +469,7 @@ fn a_signal_ends_the_wait_for_a_daemon_and_nothing_is_left() {
         command.args(["docker-daemon:app:1", "--docker-host", &fake.address()]);
         press.add_directories(&mut command);
         let running = press.start(&mut command);
-        is_asked.recv().unwrap();
+        is_asked.recv_timeout(Duration::from_secs(60)).unwrap();
         let id = rustix::process::Pid::from_child(&running.child);
         rustix::process::kill_process(id, signal).unwrap();
         let ended = running.end_within(Duration::from_secs(90));

@@ -18,12 +18,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use layerpress::oci::DigestHasher;
-use support::run::LAYERPRESS;
+use support::run;
 use table::Table;
 
 /// The options that every input is built with.
@@ -66,11 +66,10 @@ fn row(input: &str, options: &str) -> String {
 
 /// The program with nothing of this machine's environment but where programs are.
 fn layerpress() -> Command {
-    let mut command = Command::new(LAYERPRESS);
+    let mut command = run::layerpress();
     command
         .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap())
-        .stdin(Stdio::null());
+        .env("PATH", std::env::var_os("PATH").unwrap());
     command
 }
 
@@ -83,7 +82,7 @@ fn built(image: &OsStr, options: &str, prepare: impl FnOnce(&mut Command)) -> St
     command.args(options.split_whitespace());
     command.arg("-o").arg(&output).arg(image);
     prepare(&mut command);
-    let ended = command.output().unwrap();
+    let ended = run::output_of(&mut command);
     let said = String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.success(), "{command:?}: {said}");
     sha256(&output)

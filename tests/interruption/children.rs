@@ -11,7 +11,7 @@ use rustix::process::{Signal, kill_process_group};
 
 use super::support::archive::layer_tar;
 use super::support::oracles::{e2fsck_clean, required};
-use super::support::run::{LAYERPRESS, Press, Running};
+use super::support::run::{Ending, LAYERPRESS, Press, Running, output_of, started_by_hand};
 use super::{SIGNALS, build, end_soon, gone, interrupt, pid, running_with, send, until};
 
 static COUNTER: AtomicU32 = AtomicU32::new(0);
@@ -105,12 +105,13 @@ fn a_signal_after_the_output_has_its_name_says_so() {
     command
         .stdout(writer)
         .stderr(fs::File::create(press.root().join("told")).unwrap());
-    let mut child = command.spawn().unwrap();
+    let mut child = Ending::start(&mut command);
     drop(command);
     until("the output", || press.output().exists());
     std::thread::sleep(Duration::from_millis(100));
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(143));
+    let status = child.end_within(Duration::from_secs(20));
+    assert_eq!(status.code(), Some(143));
     drop(reader);
     let told = fs::read_to_string(press.root().join("told")).unwrap();
     assert!(
@@ -126,7 +127,7 @@ fn signals_that_were_ignored_from_the_start_stay_ignored() {
     for (name, signal) in [("HUP", Signal::HUP), ("INT", Signal::INT)] {
         let press = small();
         let (option, waiting) = slow(&press, "mke2fs");
-        let mut command = Command::new("sh");
+        let mut command = started_by_hand("sh");
         command.args([
             "-c",
             &format!("trap '' {name}; exec \"$@\""),
@@ -146,6 +147,21 @@ fn signals_that_were_ignored_from_the_start_stay_ignored() {
         );
         interrupt(&press, running, Signal::TERM, 15);
     }
+}
+
+/// Bug: started in the background or by `nohup`, tests failed, or waited for ever: what they started
+/// ignored the signals that they ignored themselves. Found by running them in the background.
+#[test]
+fn what_these_tests_were_started_to_ignore_is_heeded_by_what_they_start() {
+    let script = "trap '' HUP INT QUIT TERM XFSZ; exec \"$0\" --exact \"$1\"";
+    let mut shell = started_by_hand("sh");
+    shell
+        .args(["-c", script])
+        .arg(std::env::current_exe().unwrap());
+    shell.arg("children::a_pipe_that_never_ends_can_be_interrupted");
+    let output = output_of(&mut shell);
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(told.contains("1 passed"), "{told}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crate::place::{Place, layerpress, place};
 use crate::support::oracles::{run, succeed};
+use crate::support::run::output_of;
 
 /// A process that ends with the test.
 struct Sleeper(Child);
@@ -159,13 +160,11 @@ fn a_mount_namespace_that_keeps_the_device_is_named() {
     let mut elsewhere = Sleeper(command.stdout(Stdio::piped()).spawn().unwrap());
     let mut ready = [0; 6];
     std::io::Read::read_exact(elsewhere.0.stdout.as_mut().unwrap(), &mut ready).unwrap();
-    let output = layerpress([
+    let output = output_of(&mut layerpress([
         "umount".as_ref(),
         "--timeout=1".as_ref(),
         place.at("m").as_os_str(),
-    ])
-    .output()
-    .unwrap();
+    ]));
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{told}");
     let text = format!("stays in use by process {} (sleep)", elsewhere.id());

@@ -1,27 +1,30 @@
 //! `mount --exec`.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::place::{Place, failed, layerpress, place};
+use crate::support::run::{Ending, output_of};
+
+/// What every command here needs at most.
+const SOON: Duration = Duration::from_secs(20);
 
 impl Place {
     fn exec(&self, command: &[&str]) -> Command {
         let point = self.at("m");
         let mut run = layerpress(["mount".as_ref(), self.image.as_os_str(), point.as_os_str()]);
         run.args(["--quiet", "--exec"]).args(command);
+        // Apart from a terminal that the tests may run in, which would send a signal to both.
+        run.process_group(0);
         run
     }
 
     fn code_of(&self, command: &[&str]) -> Option<i32> {
-        let code = self
-            .exec(command)
-            .stderr(Stdio::null())
-            .status()
-            .unwrap()
-            .code();
+        let code = output_of(&mut self.exec(command)).status.code();
         assert_eq!(
             (self.mounts(), self.loop_devices_left()),
             (0, 0),
@@ -35,10 +38,7 @@ impl Place {
 fn the_command_sees_the_mount_and_its_exit_code_is_returned() {
     let Some(place) = place() else { return };
     let file = place.at("m/dir/file");
-    let output = place
-        .exec(&["cat", file.to_str().unwrap()])
-        .output()
-        .unwrap();
+    let output = output_of(&mut place.exec(&["cat", file.to_str().unwrap()]));
     assert_eq!(output.stdout, b"content\n");
     assert!(output.status.success());
     for (command, code) in [
@@ -60,15 +60,11 @@ fn the_command_has_the_input_and_the_environment_of_the_user() {
     let Some(place) = place() else { return };
     let script = "echo \"$LC_ALL $1\"; cat";
     let mut command = place.exec(&["sh", "-c", script, "sh", "--suid"]);
-    let mut child = command
-        .env("LC_ALL", "de_DE.UTF-8")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    use std::io::Write;
-    child.stdin.take().unwrap().write_all(b"typed\n").unwrap();
-    let output = child.wait_with_output().unwrap();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    std::io::Write::write_all(&mut writer, b"typed\n").unwrap();
+    drop(writer);
+    command.env("LC_ALL", "de_DE.UTF-8").stdin(reader);
+    let output = output_of(&mut command);
     assert_eq!(output.stdout, b"de_DE.UTF-8 --suid\ntyped\n");
 }
 
@@ -84,20 +80,19 @@ fn signals_reach_the_command_and_the_mount_is_undone() {
         // One that it does not end by.
         (Signal::TERM, "trap 'touch \"$0\"; exit 0' TERM", 0),
     ] {
-        let script = format!("{trap}; echo ready; while :; do sleep 0.05; done");
+        // Longer than it is waited for, but not for ever.
+        let wait = "for i in $(seq 1200); do sleep 0.05; done";
+        let script = format!("{trap}; echo ready; {wait}; exit 99");
         let mark = place.at("mark");
-        let mut child = place
-            .exec(&["sh", "-c", &script, mark.to_str().unwrap()])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = place.exec(&["sh", "-c", &script, mark.to_str().unwrap()]);
+        let mut child = Ending::start(command.stdout(Stdio::piped()));
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap())
             .read_line(&mut line)
             .unwrap();
         assert_eq!(place.mounts(), 1);
         kill_process(Pid::from_child(&child), signal).unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(code), "{trap}");
+        assert_eq!(child.end_within(SOON).code(), Some(code), "{trap}");
         assert_eq!((place.mounts(), place.loop_devices_left()), (0, 0));
     }
     assert!(place.at("mark").exists());
@@ -110,7 +105,7 @@ fn a_process_that_the_command_leaves_in_the_mount_is_named() {
         "cd {}; sleep 4.5 >/dev/null 2>&1 & exit 0",
         place.at("m").display()
     );
-    let error = failed(3, place.exec(&["sh", "-c", &script]).output().unwrap());
+    let error = failed(3, output_of(&mut place.exec(&["sh", "-c", &script])));
     assert!(error.contains("(sleep), its working directory"), "{error}");
     std::thread::sleep(std::time::Duration::from_secs(2));
     place.umount("m");

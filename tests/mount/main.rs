@@ -17,6 +17,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 
 use place::{layerpress, mount_line, place, sha256};
 use support::oracles::{directory_listing, kernel_listing, succeed};
+use support::run::output_of;
 use support::sample::make_image_with;
 
 use layerpress::listing::compare;
@@ -152,10 +153,8 @@ fn an_image_with_an_odd_name_or_another_name_is_found_again() {
     std::os::unix::fs::symlink("link.img", place.at("symlink.img")).unwrap();
     place.ok(["umount".as_ref(), place.at("symlink.img").as_os_str()]);
     place.ok(["mount".as_ref(), odd.as_os_str(), point.as_os_str()]);
-    let relative = layerpress(["umount", "./m \\040\n"])
-        .current_dir(place.directory())
-        .output()
-        .unwrap();
+    let mut relative = layerpress(["umount", "./m \\040\n"]);
+    let relative = output_of(relative.current_dir(place.directory()));
     assert!(relative.status.success(), "{relative:?}");
     assert_eq!(place.loop_devices_left(), 0);
 }

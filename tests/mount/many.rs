@@ -1,11 +1,14 @@
 //! Many mounts, at once, one after the other, and killed.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Barrier;
 use std::time::Duration;
 
 use crate::place::{layerpress, place, sha256};
+use crate::support::run::{Ending, LAYERPRESS, output_of, started_by_hand};
+
+const LIMIT: Duration = Duration::from_secs(60);
 
 #[test]
 fn two_hundred_mounts_in_a_row_leave_nothing_behind() {
@@ -51,16 +54,14 @@ fn of_eight_that_want_one_directory_one_gets_it() {
         let point = place.at("m");
         let children: Vec<_> = (0..8)
             .map(|_| {
-                layerpress(["mount".as_ref(), place.image.as_os_str(), point.as_os_str()])
-                    .stdout(Stdio::null())
-                    .stderr(Stdio::null())
-                    .spawn()
-                    .unwrap()
+                let mount = ["mount".as_ref(), place.image.as_os_str(), point.as_os_str()];
+                let mut mount = layerpress(mount);
+                Ending::start(mount.stdout(Stdio::null()).stderr(Stdio::null()))
             })
             .collect();
         let codes: Vec<_> = children
             .into_iter()
-            .map(|mut child| child.wait().unwrap().code().unwrap())
+            .map(|mut child| child.end_within(LIMIT).code().unwrap())
             .collect();
         assert_eq!(
             codes.iter().filter(|&&code| code == 0).count(),
@@ -85,15 +86,12 @@ fn a_mount_killed_at_any_moment_leaves_nothing_that_umount_cannot_undo() {
         if step >= 60 && mounted > 0 {
             break;
         }
-        let mut child = layerpress([
+        let mut mount = layerpress([
             "mount".as_ref(),
             place.image.as_os_str(),
             place.at("m").as_os_str(),
-        ])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+        ]);
+        let mut child = Ending::start(mount.stdout(Stdio::null()).stderr(Stdio::null()));
         std::thread::sleep(Duration::from_micros(
             step * 300 + step.saturating_sub(50).pow(2) * 1000,
         ));
@@ -127,21 +125,18 @@ fn a_mount_killed_at_any_moment_leaves_nothing_that_umount_cannot_undo() {
 fn a_mount_interrupted_at_any_moment_leaves_nothing_or_says_what_it_mounted() {
     let Some(place) = place() else { return };
     for step in 0..40_u64 {
-        let mut child = layerpress([
+        let mut mount = layerpress([
             "mount".as_ref(),
             place.image.as_os_str(),
             place.at("m").as_os_str(),
-        ])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+        ]);
+        let mut child = Ending::start(mount.stdout(Stdio::piped()).stderr(Stdio::null()));
         std::thread::sleep(Duration::from_micros(step * 500));
         let pid = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        let status = child.end_within(LIMIT);
         let mut told = String::new();
         std::io::Read::read_to_string(child.stdout.as_mut().unwrap(), &mut told).unwrap();
-        let status = child.wait().unwrap();
         if place.mounts() == 0 {
             assert_eq!(place.loop_devices_left(), 0);
         } else {
@@ -175,10 +170,10 @@ fn an_image_with_a_path_longer_than_linux_tells_is_mounted_and_unmounted() {
         "i=0; while [ $i -lt 17 ]; do mkdir {name}; cd -P {name}; i=$((i+1)); done; cp \"$1\" deep.img
          \"$0\" mount -q deep.img \"$2\" && cat \"$2/dir/file\" && \"$0\" mount --list && \"$0\" umount \"$2\""
     );
-    let mut command = Command::new("bash");
+    let mut command = started_by_hand("bash");
     command.arg0("sh").current_dir(place.directory());
-    command.args(["-c", &script, env!("CARGO_BIN_EXE_layerpress")]);
-    let output = command.args([&place.image, &point]).output().unwrap();
+    command.args(["-c", &script, LAYERPRESS]);
+    let output = output_of(command.args([&place.image, &point]));
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{told}");
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::support::oracles::{is_root, run, skip, succeed};
+use crate::support::run::{self as program, output_of};
 use crate::support::sample::make_image_with;
 
 /// What everything happens in; nothing of it stays mounted.
@@ -44,7 +45,7 @@ pub fn place() -> Option<Place> {
 
 /// The program with its arguments.
 pub fn layerpress<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_layerpress"));
+    let mut command = program::layerpress();
     command.args(arguments);
     command
 }
@@ -60,7 +61,7 @@ impl Place {
 
     /// Runs layerpress, expects it to succeed, and gives its standard output.
     pub fn ok<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> String {
-        let output = layerpress(arguments).output().unwrap();
+        let output = output_of(&mut layerpress(arguments));
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{}: {told}", output.status);
         String::from_utf8(output.stdout).unwrap()
@@ -72,7 +73,7 @@ impl Place {
         code: i32,
         arguments: impl IntoIterator<Item = S>,
     ) -> String {
-        failed(code, layerpress(arguments).output().unwrap())
+        failed(code, output_of(&mut layerpress(arguments)))
     }
 
     pub fn mount(&self, name: &str) {

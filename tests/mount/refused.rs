@@ -9,6 +9,7 @@ use std::process::Command;
 
 use crate::place::{Place, failed, layerpress, mount_line, place, sha256};
 use crate::support::oracles::{Mounted, debugfs_write, program, run, succeed};
+use crate::support::run::{LAYERPRESS, output_of};
 
 impl Place {
     /// The error of mounting `image` on `m/n`, neither of which is there.
@@ -212,14 +213,11 @@ fn only_root_mounts_and_unmounts() {
     let program = place.at("layerpress");
     // By another process: a file that this one has open for writing, or a child just forked from
     // it, cannot be run.
-    succeed(
-        "cp",
-        [Path::new(env!("CARGO_BIN_EXE_layerpress")), &program],
-    );
+    succeed("cp", [Path::new(LAYERPRESS), &program]);
     let as_nobody = |arguments: &[&OsStr]| {
         let mut command = Command::new(&program);
         command.args(arguments).uid(65534).gid(65534);
-        command.output().unwrap()
+        output_of(&mut command)
     };
     fs::set_permissions(&place.image, PermissionsExt::from_mode(0o644)).unwrap();
     let point = place.at("m");
@@ -252,11 +250,9 @@ fn without_loop_devices_it_says_so() {
         "mount -t tmpfs -o nodev none /dev",
     ] {
         let script = format!("{hide} && exec \"$0\" mount \"$1\" \"$2\"");
-        let output = Command::new(&unshare)
-            .args(["-m", "sh", "-c", &script, env!("CARGO_BIN_EXE_layerpress")])
-            .args([&place.image, &place.at("m")])
-            .output()
-            .unwrap();
+        let mut command = Command::new(&unshare);
+        command.args(["-m", "sh", "-c", &script, LAYERPRESS]);
+        let output = output_of(command.args([&place.image, &place.at("m")]));
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(matches!(output.status.code(), Some(3 | 5)), "{error}");
         assert!(error.contains("loop"), "{error}");
@@ -281,11 +277,9 @@ fn where_dev_is_a_plain_directory_the_nodes_are_made() {
         let script = format!(
             "{hide} && \"$0\" mount \"$1\" \"$2\" && cat \"$2/dir/file\" && \"$0\" umount \"$2\""
         );
-        let output = Command::new(&unshare)
-            .args(["-m", "sh", "-c", &script, env!("CARGO_BIN_EXE_layerpress")])
-            .args([&place.image, &place.at("m")])
-            .output()
-            .unwrap();
+        let mut command = Command::new(&unshare);
+        command.args(["-m", "sh", "-c", &script, LAYERPRESS]);
+        let output = output_of(command.args([&place.image, &place.at("m")]));
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{hide}: {error}");
         let told = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -300,16 +294,10 @@ fn without_the_right_to_mount_it_says_so() {
     let Some(setpriv) = program("setpriv") else {
         return;
     };
-    let output = Command::new(setpriv)
-        .args(["--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"])
-        .arg(env!("CARGO_BIN_EXE_layerpress"))
-        .args([
-            "mount".as_ref(),
-            place.image.as_os_str(),
-            place.at("m").as_os_str(),
-        ])
-        .output()
-        .unwrap();
+    let mut command = Command::new(setpriv);
+    command.args(["--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"]);
+    command.args([LAYERPRESS, "mount"]);
+    let output = output_of(command.args([&place.image, &place.at("m")]));
     let error = failed(5, output);
     assert!(error.contains("a container must be given"), "{error}");
     place.is_clean(&place.at("m"));
@@ -356,5 +344,5 @@ fn umount_leaves_alone_what_is_no_image() {
     assert!(error.contains("another mount hides it"), "{error}");
     assert!(run("umount", [place.at("m")]).status.success());
     place.umount("m");
-    assert!(layerpress(["mount"]).output().unwrap().status.code() == Some(2));
+    assert!(output_of(&mut layerpress(["mount"])).status.code() == Some(2));
 }

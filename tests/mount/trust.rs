@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use crate::place::{Place, failed, layerpress, place};
 use crate::support::oracles::{Mounted, program, run, succeed};
+use crate::support::run::{LAYERPRESS, output_of, started_by_hand};
 use rustix::fs::{FallocateFlags, fallocate};
 
 impl Place {
@@ -17,7 +18,7 @@ impl Place {
         if environment.is_empty() {
             command.env_remove("SUDO_UID");
         }
-        command.output().unwrap()
+        output_of(&mut command)
     }
 
     fn is_refused(&self, text: &str) {
@@ -134,11 +135,10 @@ fn nothing_stays_mounted_where_nothing_can_be_told() {
         ("2>/dev/full", "--e2fsck /nonexistent", 6),
     ] {
         let script = format!("exec \"$0\" mount \"$1\" \"$2\" {arguments} {redirection}");
-        let status = Command::new("sh")
-            .args(["-c", &script, env!("CARGO_BIN_EXE_layerpress")])
-            .args([&place.image, &place.at("m")])
-            .status()
-            .unwrap();
+        let mut shell = started_by_hand("sh");
+        shell.args(["-c", &script, LAYERPRESS]);
+        shell.args([&place.image, &place.at("m")]);
+        let status = output_of(&mut shell).status;
         assert_eq!(status.code(), Some(code), "{arguments} {redirection}");
         assert_eq!((place.mounts(), place.loop_devices_left()), (0, 0));
     }
@@ -149,11 +149,9 @@ fn nothing_stays_mounted_where_nothing_can_be_told() {
     ] {
         for redirection in ["2>/dev/full", "2>&-", "2>/dev/full >/dev/full"] {
             let script = format!("exec \"$0\" {command} {redirection}");
-            let status = Command::new("sh")
-                .args(["-c", &script, env!("CARGO_BIN_EXE_layerpress")])
-                .arg(&place.image)
-                .status()
-                .unwrap();
+            let mut shell = started_by_hand("sh");
+            shell.args(["-c", &script, LAYERPRESS]).arg(&place.image);
+            let status = output_of(&mut shell).status;
             assert_eq!(status.code(), Some(code), "{command} {redirection}");
         }
     }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::cache_check::wrong_in;
 use super::support::archive::{Files, TestImage, layer_tar};
-use super::support::run::{Ended, LAYERPRESS, Press};
+use super::support::run::{Ended, Press, layerpress};
 
 /// Directories for a home, a cache, outputs and temporary files.
 #[derive(Debug)]
@@ -25,14 +25,13 @@ impl Puller {
     /// `layerpress WORDS...` with nothing of this process's environment but the path.
     pub fn command(&self, words: &[&str]) -> Command {
         let root = self.press.root();
-        let mut command = Command::new(LAYERPRESS);
+        let mut command = layerpress();
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap())
             .env("HOME", self.home())
             .env("XDG_RUNTIME_DIR", root.join("run"))
             .env("TMPDIR", root.join("tmp"))
-            .stdin(std::process::Stdio::null())
             .args(words);
         command
     }

@@ -15,4 +15,5 @@ pub mod rootfs;
 pub mod run;
 pub mod sample;
 pub mod session;
+pub mod signals;
 pub mod tarball;

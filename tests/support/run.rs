@@ -1,17 +1,114 @@
 //! The program itself, run in directories of its own that are looked through afterwards.
 
 use std::fs::{self, File};
+use std::io::{Read, Seek};
+use std::ops::{Deref, DerefMut};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::archive::TestImage;
+use super::signals;
 
 /// The program.
 pub const LAYERPRESS: &str = env!("CARGO_BIN_EXE_layerpress");
+
+/// What a program that does not say otherwise must need at most.
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// The program, with the default for every signal, reading nothing.
+pub fn layerpress() -> Command {
+    started_by_hand(LAYERPRESS)
+}
+
+/// Any program, such as a shell that starts [`LAYERPRESS`], with the default for every signal.
+pub fn started_by_hand(program: &str) -> Command {
+    signals::default_for_programs();
+    let mut command = Command::new(program);
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Runs a program to its end, which must come within a minute and a half.
+#[track_caller]
+pub fn output_of(command: &mut Command) -> Output {
+    let [mut stdout, mut stderr] = [(); 2].map(|()| tempfile::tempfile().unwrap());
+    command.stdout(stdout.try_clone().unwrap());
+    command.stderr(stderr.try_clone().unwrap());
+    let status = Ending::start(command).end_within(LIMIT);
+    let read = |file: &mut File| {
+        let mut bytes = Vec::new();
+        file.rewind().unwrap();
+        file.read_to_end(&mut bytes).unwrap();
+        bytes
+    };
+    Output {
+        status,
+        stdout: read(&mut stdout),
+        stderr: read(&mut stderr),
+    }
+}
+
+/// A program that ends when its test does: asked to first, so that it can undo what it did.
+#[derive(Debug)]
+pub struct Ending(Child);
+
+impl Ending {
+    pub fn start(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap())
+    }
+
+    /// Waits, and fails the test if that takes too long.
+    #[track_caller]
+    pub fn end_within(&mut self, limit: Duration) -> ExitStatus {
+        let status = self.poll(limit);
+        status.unwrap_or_else(|| panic!("still running after {limit:?}"))
+    }
+
+    fn poll(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return Some(status);
+            }
+            if started.elapsed() > limit {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+impl Deref for Ending {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Ending {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if self.poll(Duration::ZERO).is_some() {
+            return;
+        }
+        let _ = kill_process(Pid::from_child(&self.0), Signal::TERM);
+        if self.poll(Duration::from_secs(10)).is_none() {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+}
 
 /// Directories for an image, an output, spools and other temporary files.
 #[derive(Debug)]
@@ -62,7 +159,7 @@ impl Press {
 
     /// `layerpress COMMAND`, with all temporary files below the root.
     pub fn command(&self, command: &str) -> Command {
-        let mut program = Command::new(LAYERPRESS);
+        let mut program = layerpress();
         self.prepare(&mut program);
         program.arg(command);
         program
@@ -70,7 +167,7 @@ impl Press {
 
     /// The same with at most so much address space.
     pub fn command_within(&self, memory_bytes: u64, command: &str) -> Command {
-        let mut program = Command::new("prlimit");
+        let mut program = started_by_hand("prlimit");
         self.prepare(&mut program);
         program.arg(format!("--as={memory_bytes}"));
         program.args([LAYERPRESS, command]);
@@ -80,8 +177,7 @@ impl Press {
     fn prepare(&self, program: &mut Command) {
         program
             .env("TMPDIR", self.root.path().join("tmp"))
-            .env_remove("SOURCE_DATE_EPOCH")
-            .stdin(Stdio::null());
+            .env_remove("SOURCE_DATE_EPOCH");
     }
 
     /// Adds the image, the output and the work directory to a `build`.
@@ -101,13 +197,9 @@ impl Press {
     /// Starts a program, its output kept in files.
     pub fn start(&self, command: &mut Command) -> Running {
         let file = |name: &str| File::create(self.root.path().join(name)).unwrap();
-        let child = command
-            .stdout(file("stdout"))
-            .stderr(file("stderr"))
-            .spawn()
-            .unwrap();
+        command.stdout(file("stdout")).stderr(file("stderr"));
         Running {
-            child,
+            child: Ending::start(command),
             started: Instant::now(),
             root: self.root.path().to_owned(),
         }
@@ -115,7 +207,7 @@ impl Press {
 
     /// Runs a program to its end, which must come within a minute and a half.
     pub fn run(&self, command: &mut Command) -> Ended {
-        self.start(command).end_within(Duration::from_secs(90))
+        self.start(command).end_within(LIMIT)
     }
 
     /// Everything in the directories but the inputs, by name.
@@ -158,24 +250,18 @@ impl Press {
 /// A program that runs.
 #[derive(Debug)]
 pub struct Running {
-    pub child: Child,
+    pub child: Ending,
     started: Instant,
     root: PathBuf,
 }
 
 impl Running {
     /// Waits, and fails the test if that takes too long.
+    #[track_caller]
     pub fn end_within(mut self, limit: Duration) -> Ended {
-        let started = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                break status;
-            }
-            if started.elapsed() > limit {
-                self.child.kill().unwrap();
-                panic!("still running after {limit:?}: {:?}", self.said("stderr"));
-            }
-            std::thread::sleep(Duration::from_millis(2));
+        let status = self.child.poll(limit);
+        let Some(status) = status else {
+            panic!("still running after {limit:?}: {:?}", self.said("stderr"));
         };
         Ended {
             status,

@@ -4,12 +4,13 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use serde_json::Value;
 
 use super::archive::TestImage;
 use super::oracles;
+use super::run::{self, output_of};
 
 /// What a run gave.
 pub struct Ran {
@@ -46,13 +47,12 @@ pub fn layerpress<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Ra
         status,
         stdout,
         stderr,
-    } = Command::new(env!("CARGO_BIN_EXE_layerpress"))
-        .args(arguments)
-        .args(["--progress", "none"])
-        .env_remove("SOURCE_DATE_EPOCH")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+    } = output_of(
+        run::layerpress()
+            .args(arguments)
+            .args(["--progress", "none"])
+            .env_remove("SOURCE_DATE_EPOCH"),
+    );
     Ran {
         code: status.code().unwrap(),
         stdout: String::from_utf8(stdout).unwrap(),

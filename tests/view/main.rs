@@ -18,7 +18,7 @@ use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use layerpress::ext::check::{read_through_debugfs, read_through_ext4_view};
 use layerpress::extract::{DirectorySink, extract};
@@ -27,6 +27,7 @@ use layerpress::progress::Silent;
 use layerpress::view::{Follow, View};
 use layerpress::warnings::Warnings;
 use support::oracles::{self, Mounted, directory_listing, kernel_listing};
+use support::run::{self, output_of};
 use support::sample::{bytes, make_image_with, sample};
 
 /// The kinds of filesystems, and how mke2fs makes them.
@@ -173,11 +174,7 @@ fn assert_same(what: &str, expected: &Listing, found: &Listing) {
 }
 
 fn layerpress(arguments: &[&OsStr]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_layerpress"))
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
+    output_of(run::layerpress().args(arguments))
 }
 
 fn said(output: &Output) -> String {

@@ -2,14 +2,15 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Seek;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::support::oracles;
+use super::support::run::{self, Ending};
 use super::support::sample::{bytes, make_image_with};
 use super::{layerpress, said};
 
@@ -120,14 +121,11 @@ fn a_signal_takes_away_what_was_extracted_or_names_it() {
             fs::create_dir(&target).unwrap();
             fs::write(target.join("own"), b"").unwrap();
         }
-        let mut command = Command::new(env!("CARGO_BIN_EXE_layerpress"));
-        command
-            .arg("extract")
-            .arg(&image)
-            .arg("--force")
-            .arg("-o")
-            .arg(&target);
-        let child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut command = run::layerpress();
+        command.arg("extract").arg(&image);
+        command.args(["--force", "-o"]).arg(&target);
+        let mut told = tempfile::tempfile().unwrap();
+        let mut child = Ending::start(command.stderr(told.try_clone().unwrap()));
         let started = Instant::now();
         // Its second directory is begun, and most is still to come.
         while !target.join("d1").exists() {
@@ -136,9 +134,11 @@ fn a_signal_takes_away_what_was_extracted_or_names_it() {
         }
         let id = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
         kill_process(id, Signal::TERM).unwrap();
-        let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(143), "{}", said(&output));
-        assert!(said(&output).contains(text), "{}", said(&output));
+        let status = child.end_within(Duration::from_secs(60));
+        told.rewind().unwrap();
+        let told = std::io::read_to_string(told).unwrap();
+        assert_eq!(status.code(), Some(143), "{told}");
+        assert!(told.contains(text), "{told}");
         assert_eq!(target.exists(), is_forced);
     }
 }
