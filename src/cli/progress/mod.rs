@@ -2,17 +2,17 @@
 
 mod bars;
 mod json;
-mod plain;
+mod lines;
 mod ticker;
 
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
 use super::args::{OutputArguments, ProgressForm};
-use super::tell;
 use crate::error::escape_line;
-use crate::progress::{Meter, Reporter, Silent, Unit};
+use crate::progress::{Reporter, Silent, Unit};
 use crate::units::ByteSize;
+use lines::Lines;
 
 /// The listener that the options ask for.
 pub fn reporter(arguments: &OutputArguments) -> Box<dyn Reporter> {
@@ -20,8 +20,8 @@ pub fn reporter(arguments: &OutputArguments) -> Box<dyn Reporter> {
     match arguments.progress {
         _ if arguments.quiet => Box::new(Silent),
         ProgressForm::Auto if stderr().is_terminal() => Box::new(bars::Bars::new(verbose)),
-        ProgressForm::Auto | ProgressForm::Plain => Box::new(plain::Plain { verbose }),
-        ProgressForm::None => Box::new(NotesOnly { verbose }),
+        ProgressForm::Auto | ProgressForm::Plain => Box::new(Lines::new(true, verbose)),
+        ProgressForm::None => Box::new(Lines::new(false, verbose)),
         ProgressForm::Json => Box::new(json::Json { verbose }),
     }
 }
@@ -39,29 +39,4 @@ fn finished_line(name: &str, outcome: &str, unit: Unit, done: u64, time: Duratio
     };
     let name = escape_line(name);
     format!("{name}: {outcome}{amount}, {:.2} s", time.as_secs_f64())
-}
-
-/// Notes and warnings without any progress.
-struct NotesOnly {
-    verbose: bool,
-}
-
-impl Reporter for NotesOnly {
-    fn begin(&self, _: &str, _: Unit, _: Option<u64>) -> Box<dyn Meter> {
-        Box::new(Silent)
-    }
-
-    fn note(&self, text: &str) {
-        tell::remark("note", text);
-    }
-
-    fn warn(&self, text: &str) {
-        tell::remark("warning", text);
-    }
-
-    fn command_line(&self, line: &str) {
-        if self.verbose {
-            tell::line(&format!("+ {line}"));
-        }
-    }
 }

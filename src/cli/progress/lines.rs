@@ -1,19 +1,29 @@
-//! A line for each finished task, for logs.
+//! Lines for logs: notes and warnings and, where it is wanted, one for each finished task.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::{NotesOnly, finished_line};
+use super::finished_line;
 use crate::cli::tell;
-use crate::progress::{Meter, Reporter, Unit};
+use crate::progress::{Meter, Reporter, Silent, Unit};
 
-pub struct Plain {
-    pub verbose: bool,
+pub struct Lines {
+    tasks: bool,
+    verbose: bool,
 }
 
-impl Reporter for Plain {
+impl Lines {
+    pub fn new(tasks: bool, verbose: bool) -> Self {
+        Self { tasks, verbose }
+    }
+}
+
+impl Reporter for Lines {
     fn begin(&self, name: &str, unit: Unit, _: Option<u64>) -> Box<dyn Meter> {
-        Box::new(PlainMeter {
+        if !self.tasks {
+            return Box::new(Silent);
+        }
+        Box::new(LineMeter {
             name: name.to_owned(),
             unit,
             done: AtomicU64::new(0),
@@ -22,35 +32,28 @@ impl Reporter for Plain {
     }
 
     fn note(&self, text: &str) {
-        NotesOnly {
-            verbose: self.verbose,
-        }
-        .note(text);
+        tell::remark("note", text);
     }
 
     fn warn(&self, text: &str) {
-        NotesOnly {
-            verbose: self.verbose,
-        }
-        .warn(text);
+        tell::remark("warning", text);
     }
 
     fn command_line(&self, line: &str) {
-        NotesOnly {
-            verbose: self.verbose,
+        if self.verbose {
+            tell::line(&format!("+ {line}"));
         }
-        .command_line(line);
     }
 }
 
-struct PlainMeter {
+struct LineMeter {
     name: String,
     unit: Unit,
     done: AtomicU64,
     started: Instant,
 }
 
-impl Meter for PlainMeter {
+impl Meter for LineMeter {
     fn add(&self, amount: u64) {
         self.done.fetch_add(amount, Ordering::Relaxed);
     }
