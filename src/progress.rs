@@ -57,3 +57,33 @@ impl Meter for Silent {
     fn add(&self, _: u64) {}
     fn finish(&self, _: &str) {}
 }
+
+/// Says of which image each task and each remark is, where one listener hears of several.
+#[derive(Clone, Copy)]
+pub struct OfImage<'a> {
+    /// What a person calls the image.
+    pub image: &'a str,
+    /// Who hears of it.
+    pub reporter: &'a dyn Reporter,
+}
+
+impl OfImage<'_> {
+    fn named(&self, text: &str) -> String {
+        format!("{}: {text}", self.image)
+    }
+}
+
+impl Reporter for OfImage<'_> {
+    fn begin(&self, name: &str, unit: Unit, total: Option<u64>) -> Box<dyn Meter> {
+        self.reporter.begin(&self.named(name), unit, total)
+    }
+    fn note(&self, text: &str) {
+        self.reporter.note(&self.named(text));
+    }
+    fn warn(&self, text: &str) {
+        self.reporter.warn(&self.named(text));
+    }
+    fn command_line(&self, line: &str) {
+        self.reporter.command_line(line);
+    }
+}

@@ -269,6 +269,50 @@ fn where_the_last_of_several_cannot_be_named_all_is_as_before() {
     }
 }
 
+/// Files that belong together need not be in one directory: each is locked, by all in one order.
+#[test]
+fn files_in_several_directories_get_their_names_together_and_lose_them_in_reverse() {
+    for create in WAYS {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        for name in ["a", "b", "c"] {
+            fs::create_dir(at(name)).unwrap();
+        }
+        let name_all = |content: &str, order: [&str; 3]| {
+            let files = order.map(|name| {
+                let file = create(&at(name)).unwrap();
+                file.file().write_all_at(content.as_bytes());
+                file
+            });
+            persist_together(files.into())
+        };
+        for _ in 0..30 {
+            std::thread::scope(|scope| {
+                for (content, order) in [
+                    ("1", ["a/sum", "b/list", "c/out"]),
+                    ("2", ["b/list", "a/sum", "c/out"]),
+                ] {
+                    scope.spawn(move || name_all(content, order).unwrap());
+                }
+            });
+            let contents = ["a/sum", "b/list", "c/out"].map(|name| fs::read(at(name)).unwrap());
+            assert!(contents.iter().all(|one| one == &contents[0]));
+        }
+        let before = fs::read(at("a/sum")).unwrap();
+        fs::remove_file(at("b/list")).unwrap();
+        fs::remove_file(at("c/out")).unwrap();
+        let files = ["a/sum", "b/list", "c/out"].map(|name| create(&at(name)).unwrap());
+        fs::create_dir(at("c/out")).unwrap();
+        assert!(persist_together(files.into()).is_err());
+        assert_eq!(fs::read(at("a/sum")).unwrap(), before);
+        assert!(names(&at("b")).is_empty());
+        assert_eq!(
+            (names(&at("a")), names(&at("c"))),
+            (vec!["sum".into()], vec!["out".into()])
+        );
+    }
+}
+
 #[test]
 fn a_lock_on_the_directory_that_is_not_given_back_does_not_hold_up_for_ever() {
     let directory = tempfile::tempdir().unwrap();

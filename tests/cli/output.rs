@@ -189,28 +189,68 @@ fn eight_builds_to_one_output_at_once_leave_one_whole_file() {
     }
 }
 
+/// Whether the checksum beside the output is the output's.
+fn belong_together(press: &super::Press) -> bool {
+    let mut check = std::process::Command::new("sha256sum");
+    check.args(["--check", "--status", "--strict", "fs.img.sha256"]);
+    let status = check.current_dir(press.root().join("out")).status();
+    status.unwrap().success()
+}
+
 /// Each of two builds gave its sidecar and its image their names whenever it came to that, so that one's
 /// sidecar stood beside the other's image. Found by 60 rounds of two builds.
 #[test]
 fn of_two_builds_of_one_output_the_checksum_is_that_of_the_image_that_stays() {
     let press = press();
     let other = super::Press::with_layers([super::layer_tar(&[("other", b"other")])]);
+    // Both are let go at the same moment, when all that is left to do is to name what they made.
+    let gate = press.root().join("gate");
+    let here = press.root().join("here");
+    let body = format!(
+        "case $1 in -V) exec e2fsck -V;; esac\necho >>{here}\nexec flock --shared {gate} true",
+        here = here.display(),
+        gate = gate.display(),
+    );
+    let e2fsck = press.script("e2fsck", &body);
     let build = |image: &std::path::Path| {
         let mut build = press.command("build");
-        build.args(["-q", "--no-fsck", "--sha256"]).arg(image);
+        build
+            .args(["-q", "--sha256", "--e2fsck"])
+            .arg(&e2fsck)
+            .arg(image);
         press.add_directories(&mut build);
         build.spawn().unwrap()
     };
-    for _ in 0..15 {
+    for _ in 0..25 {
+        let closed = fs::File::create(&gate).unwrap();
+        closed.lock().unwrap();
+        fs::write(&here, "").unwrap();
         let mut both = [build(&press.image()), build(&other.image())];
+        while fs::metadata(&here).unwrap().len() < 2 {
+            let ended = both.iter_mut().any(|one| one.try_wait().unwrap().is_some());
+            assert!(!ended, "one ended before its time");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        closed.unlock().unwrap();
         for one in &mut both {
             assert!(one.wait().unwrap().success());
         }
-        let out = press.root().join("out");
-        let line = format!("cd {} && sha256sum --check --quiet *.sha256", out.display());
-        succeed("sh", ["-c", &line]);
+        assert!(belong_together(&press));
         assert_eq!(press.left(), ["out/fs.img", "out/fs.img.sha256"]);
     }
+    // One's checksum beside the other's image, as it was.
+    let checksum = fs::read(press.root().join("out/fs.img.sha256")).unwrap();
+    for image in [press.image(), other.image()] {
+        let mut build = press.command("build");
+        build.args(["-q", "--no-fsck"]).arg(image);
+        press.add_directories(&mut build);
+        press.run(&mut build).succeeded();
+        fs::write(press.root().join("out/fs.img.sha256"), &checksum).unwrap();
+        if !belong_together(&press) {
+            return;
+        }
+    }
+    panic!("a checksum was two images'");
 }
 
 #[test]

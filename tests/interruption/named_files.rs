@@ -183,6 +183,34 @@ fn a_hidden_name_that_becomes_a_link_meanwhile_leads_no_program_anywhere() {
     }
 }
 
+/// A signal removed whatever had the hidden name: of two builds with one name, as processes of one
+/// number in two containers have, the other's file.
+#[test]
+fn a_hidden_name_that_became_anothers_file_is_left_by_a_signal() {
+    let press = press();
+    let Some(_mounted) = Mounted::over(&press) else {
+        return;
+    };
+    let waiting = press.root().join("waiting");
+    let real = layerpress::command::find("mke2fs", None).unwrap();
+    let body = format!(
+        "case $1 in -V) exec {} -V;; esac\necho >{}\nexec sleep 600",
+        real.display(),
+        waiting.display()
+    );
+    let mke2fs = press.script("mke2fs", &body);
+    let running = press.start(build(&press).arg("--mke2fs").arg(mke2fs));
+    super::until("mke2fs", || waiting.exists());
+    let left = press.left();
+    assert_eq!(left.len(), 1, "{left:?}");
+    let hidden = press.root().join(&left[0]);
+    fs::remove_file(&hidden).unwrap();
+    fs::write(&hidden, "another's").unwrap();
+    send(&running, Signal::TERM);
+    assert_eq!(end_soon(running).code(), 128 + 15);
+    assert_eq!(fs::read(&hidden).unwrap(), b"another's");
+}
+
 /// What follows a `?` in a name are options to e2fsprogs.
 #[test]
 fn without_unnamed_files_a_question_mark_in_a_name_is_a_letter() {
