@@ -83,7 +83,7 @@ impl<'a> StoredReader<'a> {
 
 /// What nobody sees: a layer below has the error that is reported.
 pub(super) fn stopped() -> Error {
-    Error::unsupported("not read further after another layer failed")
+    Error::Cancelled
 }
 
 pub(super) fn read_failed(error: io::Error) -> Error {
