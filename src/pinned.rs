@@ -27,6 +27,7 @@ pub struct Pinned {
 /// A file's device and inode number.
 pub type Identity = (u64, u64);
 
+/// Which file it is, by whichever name.
 pub fn identity(metadata: &Metadata) -> Identity {
     (metadata.dev(), metadata.ino())
 }
@@ -49,6 +50,7 @@ impl Pinned {
         Ok(Self { held, metadata })
     }
 
+    /// Held, and not to be read from.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.held.as_fd()
     }

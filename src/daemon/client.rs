@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use ureq::config::Config;
-use ureq::http::StatusCode;
+use ureq::http::{Response, StatusCode};
 use ureq::tls::TlsConfig;
 use ureq::unversioned::transport::{Connector, RustlsConnector, TcpConnector};
 use ureq::{Agent, Body};
@@ -18,8 +18,7 @@ use super::host::Host;
 use super::tls;
 use super::transport::{PatientConnector, Probe, UnixConnector};
 use crate::error::{Error, Result, escape_path};
-use crate::network::PatientResolver;
-use crate::network::percent_encoded;
+use crate::network::{PatientResolver, USER_AGENT, percent_encoded};
 use crate::oci::{Digest, Platform};
 use crate::progress::Reporter;
 
@@ -135,51 +134,23 @@ impl Client {
     }
 
     fn connect_within(host: &Host, patience: Patience) -> Result<Self> {
-        let (quick, scheme, authority, name) = match host {
+        let (agents, base, name) = match host {
             Host::Unix(path) => {
-                let connector = UnixConnector(path.clone());
-                let agent =
-                    Agent::with_parts(config(None, patience, true), connector, PatientResolver);
                 // The address is for the headers only.
-                (
-                    agent,
-                    "http",
-                    "127.0.0.1".to_owned(),
-                    path.display().to_string(),
-                )
+                let base = "http://127.0.0.1".to_owned();
+                let connector = || UnixConnector(path.clone());
+                let agents = agents(connector, TlsConfig::default(), &base, patience);
+                (agents, base, path.display().to_string())
             }
             Host::Tcp { authority, tls } => {
-                let tls = tls.as_ref().map(tls::config).transpose()?;
                 let scheme = if tls.is_some() { "https" } else { "http" };
-                let agent = Agent::with_parts(
-                    config(tls, patience, true),
-                    tcp_connector(),
-                    PatientResolver,
-                );
-                (
-                    agent,
-                    scheme,
-                    authority.clone(),
-                    format!("tcp://{authority}"),
-                )
+                let tls = tls.as_ref().map(tls::config).transpose()?;
+                let base = format!("{scheme}://{authority}");
+                let agents = agents(tcp_connector, tls.unwrap_or_default(), &base, patience);
+                (agents, base, format!("tcp://{authority}"))
             }
         };
-        let base = format!("{scheme}://{authority}");
-        let probe = probe(quick.clone(), &base);
-        let waiting = PatientConnector {
-            patience: patience.silence,
-            probe: Arc::clone(&probe),
-        };
-        let resolver = PatientResolver;
-        let tls = quick.config().tls_config().clone();
-        let config = config(Some(tls), patience, false);
-        let patient = match host {
-            Host::Unix(path) => {
-                let connector = UnixConnector(path.clone()).chain(waiting);
-                Agent::with_parts(config, connector, resolver)
-            }
-            Host::Tcp { .. } => Agent::with_parts(config, tcp_connector().chain(waiting), resolver),
-        };
+        let (quick, patient) = agents;
         let mut client = Self {
             quick,
             patient,
@@ -205,11 +176,7 @@ impl Client {
         // By its ID, so that it is one image even where the name stands for all tags of a
         // repository, and the same that was asked about.
         let path = format!("/images/{id}/get{}", asked(ApiVersion::SAVES_PLATFORMS));
-        let response = self.patient.get(format!("{}{path}", self.base)).call();
-        let mut response = response.map_err(|error| self.failed("ask for the image", error))?;
-        if response.status() != StatusCode::OK {
-            return Err(self.refused(response.status(), response.body_mut(), name));
-        }
+        let response = self.get(&self.patient, &path, "ask for the image", name)?;
         Ok(Saved {
             id,
             tar: Box::new(Arriving {
@@ -221,12 +188,8 @@ impl Client {
 
     /// What the daemon takes the name for.
     fn id(&self, name: &str, query: &str) -> Result<Digest> {
-        let url = format!("{}/images/{name}/json{query}", self.base);
-        let response = self.quick.get(url).call();
-        let mut response = response.map_err(|error| self.failed("ask about the image", error))?;
-        if response.status() != StatusCode::OK {
-            return Err(self.refused(response.status(), response.body_mut(), name));
-        }
+        let path = format!("/images/{name}/json{query}");
+        let mut response = self.get(&self.quick, &path, "ask about the image", name)?;
         let unexpected = |found: &dyn fmt::Display| {
             Error::io(
                 format!("cannot understand the docker daemon at {}", self.name),
@@ -244,6 +207,16 @@ impl Client {
         };
         id.parse()
             .map_err(|_| unexpected(&escape_path(id.as_bytes())))
+    }
+
+    /// The answer to a question about the image called `name`.
+    fn get(&self, agent: &Agent, path: &str, what: &str, name: &str) -> Result<Response<Body>> {
+        let asked = agent.get(format!("{}{path}", self.base)).call();
+        let mut response = asked.map_err(|error| self.failed(what, error))?;
+        match response.status() {
+            StatusCode::OK => Ok(response),
+            status => Err(self.refused(status, response.body_mut(), name)),
+        }
     }
 
     fn unreachable(&self, error: ureq::Error) -> Error {
@@ -332,15 +305,33 @@ impl<R: Read> Read for Arriving<R> {
     }
 }
 
+/// The agents for what is answered at once and for what takes as long as it takes.
+fn agents<C: Connector>(
+    connector: impl Fn() -> C,
+    tls: TlsConfig,
+    base: &str,
+    patience: Patience,
+) -> (Agent, Agent) {
+    let quick = config(tls.clone(), patience, true);
+    let quick = Agent::with_parts(quick, connector(), PatientResolver);
+    let waiting = PatientConnector {
+        patience: patience.silence,
+        probe: probe(quick.clone(), base),
+    };
+    let patient = config(tls, patience, false);
+    let patient = Agent::with_parts(patient, connector().chain(waiting), PatientResolver);
+    (quick, patient)
+}
+
 fn tcp_connector() -> impl Connector {
     ().chain(TcpConnector::default())
         .chain(RustlsConnector::default())
 }
 
 /// No redirects, no proxies, and statuses as they are: a daemon is not the web.
-fn config(tls: Option<TlsConfig>, patience: Patience, is_quick: bool) -> Config {
+fn config(tls: TlsConfig, patience: Patience, is_quick: bool) -> Config {
     Agent::config_builder()
-        .user_agent(concat!("layerpress/", env!("CARGO_PKG_VERSION")))
+        .user_agent(USER_AGENT)
         .proxy(None)
         .max_redirects(0)
         .max_redirects_will_error(false)
@@ -348,7 +339,7 @@ fn config(tls: Option<TlsConfig>, patience: Patience, is_quick: bool) -> Config 
         .max_idle_connections(0)
         .timeout_global(is_quick.then_some(patience.answer))
         .timeout_connect(Some(patience.answer))
-        .tls_config(tls.unwrap_or_default())
+        .tls_config(tls)
         .build()
 }
 

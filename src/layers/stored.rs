@@ -53,7 +53,7 @@ impl StoredBytes for StoredReader<'_> {
 
 /// What nobody sees: a layer below has the error that is reported.
 pub(super) fn stopped() -> Error {
-    Error::unsupported("not read further after another layer failed")
+    Error::Cancelled
 }
 
 pub(super) fn read_failed(error: io::Error) -> Error {

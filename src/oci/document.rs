@@ -7,10 +7,10 @@ use super::{Descriptor, Digest, DigestHasher};
 use crate::error::{Error, Result, shown};
 
 /// No manifest, index or configuration may be larger; registries stop at the same size.
-pub(crate) const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
+pub const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
 
 /// Refuses a document that is too large.
-pub(crate) fn check_size(size_bytes: u64, name: &str) -> Result<()> {
+pub fn check_size(size_bytes: u64, name: &str) -> Result<()> {
     if size_bytes > MAX_DOCUMENT_BYTES {
         return Err(Error::bad_image(format!(
             "{name}: expected at most {MAX_DOCUMENT_BYTES} bytes, found {size_bytes}"
@@ -21,7 +21,7 @@ pub(crate) fn check_size(size_bytes: u64, name: &str) -> Result<()> {
 
 /// Holds a blob's length against its descriptor. A length of 0 is also what a descriptor says that
 /// has none; the digest speaks for such a blob alone, as it does to containerd.
-pub(crate) fn check_length(length_bytes: u64, descriptor: &Descriptor, name: &str) -> Result<()> {
+pub fn check_length(length_bytes: u64, descriptor: &Descriptor, name: &str) -> Result<()> {
     if descriptor.size() != 0 && length_bytes != descriptor.size() {
         return Err(Error::bad_image(format!(
             "{name}: expected {} bytes, found {length_bytes}",
@@ -32,7 +32,7 @@ pub(crate) fn check_length(length_bytes: u64, descriptor: &Descriptor, name: &st
 }
 
 /// Holds bytes against the digest they are named by.
-pub(crate) fn check_digest(bytes: &[u8], expected: &Digest, name: &str) -> Result<()> {
+pub fn check_digest(bytes: &[u8], expected: &Digest, name: &str) -> Result<()> {
     let mut hasher = DigestHasher::like(expected)?;
     hasher.update(bytes);
     let found = hasher.finish();
@@ -45,7 +45,7 @@ pub(crate) fn check_digest(bytes: &[u8], expected: &Digest, name: &str) -> Resul
 }
 
 /// Reads JSON. As in Go, bytes of a text that are no UTF-8 become U+FFFD.
-pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8], name: &str) -> Result<T> {
+pub fn parse<T: DeserializeOwned>(bytes: &[u8], name: &str) -> Result<T> {
     serde_json::from_str(&String::from_utf8_lossy(bytes))
         .map_err(|error| Error::bad_image(format!("{name}: {}", shown(&error.to_string()))))
 }
@@ -64,8 +64,10 @@ struct Outline {
 
 /// What a document is meant to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
+pub enum Form {
+    /// A list of manifests and further indexes.
     Index,
+    /// One image, or an artifact.
     Manifest,
 }
 
@@ -74,7 +76,7 @@ pub(crate) enum Form {
 ///
 /// What a document calls itself is held against what it must be, as containerd does it: a manifest
 /// of OCI's type in docker's place, or the reverse, is one all the same.
-pub(crate) fn check_form(bytes: &[u8], form: Form, name: &str) -> Result<()> {
+pub fn check_form(bytes: &[u8], form: Form, name: &str) -> Result<()> {
     let outline: Outline = parse(bytes, name)?;
     if outline.fs_layers.is_some() || outline.schema_version == Some(1) {
         return Err(schema_1(name));
@@ -114,7 +116,7 @@ pub(crate) fn check_form(bytes: &[u8], form: Form, name: &str) -> Result<()> {
 }
 
 /// The media type of a document that nobody calls anything: its own word, or else its form.
-pub(crate) fn media_type_by_form(bytes: &[u8], name: &str) -> Result<&'static str> {
+pub fn media_type_by_form(bytes: &[u8], name: &str) -> Result<&'static str> {
     let outline: Outline = parse(bytes, name)?;
     let own = outline.media_type.unwrap_or_default();
     Ok(match media_type::kind(&own) {
@@ -125,8 +127,22 @@ pub(crate) fn media_type_by_form(bytes: &[u8], name: &str) -> Result<&'static st
     })
 }
 
+/// What a document at the top calls itself, whatever that is; its form, where it does not.
+pub fn own_media_type(bytes: &[u8], name: &str) -> Result<String> {
+    let outline: Outline = parse(bytes, name)?;
+    if outline.fs_layers.is_some() {
+        return Err(schema_1(name));
+    }
+    let by_form = match outline.manifests {
+        Some(_) => OCI_INDEX,
+        None => OCI_MANIFEST,
+    };
+    let own = outline.media_type.filter(|own| !own.is_empty());
+    Ok(own.unwrap_or_else(|| by_form.to_owned()))
+}
+
 /// The refusal of docker's first manifest format.
-pub(crate) fn schema_1(name: &str) -> Error {
+pub fn schema_1(name: &str) -> Error {
     Error::unsupported(format!(
         "{name}: a docker schema 1 manifest; `skopeo copy` with `--format v2s2` or `--format oci` converts the image"
     ))

@@ -7,7 +7,7 @@ mod config;
 mod created;
 mod descriptor;
 mod digest;
-pub(crate) mod document;
+pub mod document;
 pub mod go_json;
 mod image_name;
 pub mod media_type;

@@ -8,8 +8,9 @@ use ureq::http::StatusCode;
 
 use super::client::{Client, Waiting};
 use super::http::{Request, Response, broke_off};
-use super::kept::{Kept, Sink};
+use super::kept::Kept;
 use super::refusal;
+use super::sink::Sink;
 use super::trouble::{Failure, Trouble};
 use crate::blobs::Arrival;
 use crate::error::{Error, Result};
@@ -102,7 +103,7 @@ impl Download<'_> {
         by_range: &mut bool,
     ) -> std::result::Result<Option<Trouble>, Ended> {
         let written = sink.written_bytes();
-        let url = self.client.url(&format!("blobs/{}", self.digest))?;
+        let url = self.client.server.url(&format!("blobs/{}", self.digest))?;
         let request = Request {
             from_byte: if *by_range && written < self.length_bytes {
                 written

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ureq::http::StatusCode;
 
-use super::http::{Request, Response, Url};
+use super::http::{Request, Response, Url, broke_off};
 use super::login::{Authentication, Round, is_challenge};
 use super::options::RegistryOptions;
 use super::refusal;
@@ -64,11 +64,6 @@ impl Client {
         })
     }
 
-    /// The URL of something in the repository, as `manifests/latest`.
-    pub(super) fn url(&self, path: &str) -> Result<Url> {
-        self.server.url(path)
-    }
-
     /// Asks until there is an answer that is none of a passing trouble; any with a status of
     /// success, or 404, is given.
     ///
@@ -89,6 +84,44 @@ impl Client {
                 Err(Failure::Final(error)) => return Err(error),
             };
             failed += 1;
+            self.wait_after(failed, trouble, waiting)?;
+        }
+    }
+
+    /// Asks as [`ask`](Self::ask) does and reads the body, as often as that breaks off; `None` where
+    /// there is nothing. A body of more bytes than `most` is an error that `too_large` makes of a text.
+    ///
+    /// # Errors
+    /// Those of [`ask`](Self::ask).
+    pub(super) fn read(
+        &self,
+        url: &Url,
+        accept: &[&str],
+        most: u64,
+        too_large: impl Fn(String) -> Error,
+        waiting: Waiting<'_>,
+    ) -> Result<Option<(Response, Vec<u8>)>> {
+        let mut failed = 0;
+        loop {
+            let request = Request {
+                accept,
+                ..Request::default()
+            };
+            let mut response = self.ask(url, &request, waiting)?;
+            if response.status != StatusCode::OK {
+                return Ok(None);
+            }
+            let error = match response.read_at_most(most) {
+                Ok(bytes) => return Ok(Some((response, bytes))),
+                Err(error) => error,
+            };
+            if error.kind() == std::io::ErrorKind::FileTooLarge {
+                return Err(too_large(format!(
+                    "expected at most {most} bytes, found more"
+                )));
+            }
+            failed += 1;
+            let trouble = Trouble::new(url, format!("broke off: {}", broke_off(&error)), false);
             self.wait_after(failed, trouble, waiting)?;
         }
     }

@@ -26,27 +26,27 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// The layers of one image and where they come from.
 #[derive(Debug)]
 pub(super) struct LayerDownloads {
-    pub(super) client: Arc<Client>,
-    pub(super) cache: Option<Arc<Kept>>,
-    pub(super) work_dir: PathBuf,
-    pub(super) threads: usize,
-    pub(super) jobs: Vec<Job>,
-    pub(super) next: AtomicUsize,
-    pub(super) is_cancelled: AtomicBool,
-    pub(super) tally: Tally,
+    client: Arc<Client>,
+    cache: Option<Arc<Kept>>,
+    work_dir: PathBuf,
+    threads: usize,
+    jobs: Vec<Job>,
+    next: AtomicUsize,
+    is_cancelled: AtomicBool,
+    tally: Tally,
 }
 
 /// One blob, which may be several layers.
 #[derive(Debug)]
-pub(super) struct Job {
-    pub(super) digest: Digest,
-    pub(super) arrival: Arc<Arrival>,
-    pub(super) layers: Vec<usize>,
+struct Job {
+    digest: Digest,
+    arrival: Arc<Arrival>,
+    layers: Vec<usize>,
 }
 
 /// What all of them come to.
 #[derive(Default)]
-pub(super) struct Tally {
+struct Tally {
     meter: OnceLock<Box<dyn Meter>>,
     downloaded: AtomicUsize,
     was_there: AtomicUsize,
@@ -59,6 +59,25 @@ impl std::fmt::Debug for Tally {
 }
 
 impl LayerDownloads {
+    /// No layer yet; so many `threads` are wanted.
+    pub(super) fn new(
+        client: Arc<Client>,
+        cache: Option<Arc<Kept>>,
+        work_dir: PathBuf,
+        threads: usize,
+    ) -> Self {
+        Self {
+            client,
+            cache,
+            work_dir,
+            threads,
+            jobs: Vec::new(),
+            next: AtomicUsize::new(0),
+            is_cancelled: AtomicBool::new(false),
+            tally: Tally::default(),
+        }
+    }
+
     /// The place of a layer that `descriptor` names, an earlier one's where it is the same blob.
     pub(super) fn add(&mut self, descriptor: &Descriptor, index: usize) -> Arc<Arrival> {
         let same = |job: &&mut Job| {

@@ -1,5 +1,7 @@
 //! Where a list goes on: `Link` (RFC 8288), and what registries and proxies make of it.
 
+use super::http;
+
 /// What is wrong with a header that leads somewhere, nobody knows where.
 pub(super) type Unreadable = &'static str;
 
@@ -93,16 +95,7 @@ fn value_of(text: &str) -> Result<(String, &str), Unreadable> {
         let (value, rest) = text.split_at(end);
         return Ok((value.trim_end().to_owned(), rest));
     };
-    let mut value = String::new();
-    let mut letters = quoted.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '"' => return Ok((value, letters.as_str())),
-            '\\' => value.extend(letters.next()),
-            letter => value.push(letter),
-        }
-    }
-    Err("a \" without another")
+    http::quoted(quoted).ok_or("a \" without another")
 }
 
 #[cfg(test)]

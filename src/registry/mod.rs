@@ -6,7 +6,7 @@
 //! refusal · trouble · server     questions that are led elsewhere, refused, or to be asked again
 //! login            being let in
 //! client           asking until there is an answer
-//! kept · blob · downloads        what is read while it arrives
+//! kept · sink · blob · downloads        what is read while it arrives
 //! repository       an image's documents, read at once
 //! link · tags      the list of tags
 //! offline          all of it in a program without the network
@@ -37,6 +37,8 @@ mod refusal;
 mod repository;
 #[cfg(feature = "network")]
 mod server;
+#[cfg(feature = "network")]
+mod sink;
 #[cfg(feature = "network")]
 mod tags;
 #[cfg(feature = "network")]

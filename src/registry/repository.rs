@@ -6,16 +6,12 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
-
-use ureq::http::StatusCode;
 
 use super::client::{Client, Waiting};
-use super::downloads::{LayerDownloads, Tally};
-use super::http::{Request, Response, Url, broke_off};
+use super::downloads::LayerDownloads;
+use super::http::{Request, Response, Url};
 use super::kept::Kept;
 use super::options::RegistryOptions;
-use super::trouble::Trouble;
 use crate::blobs::{Downloads, StoredBlob};
 use crate::cache::Cache;
 use crate::error::{Error, Result};
@@ -69,16 +65,12 @@ impl<'a> Registry<'a> {
         let client = Arc::new(Client::connect(reference, options)?);
         let cache = Kept::open(&options.cache, reporter)?.map(Arc::new);
         Ok(Self {
-            layers: RefCell::new(LayerDownloads {
-                client: Arc::clone(&client),
-                cache: cache.clone(),
+            layers: RefCell::new(LayerDownloads::new(
+                Arc::clone(&client),
+                cache.clone(),
                 work_dir,
-                threads: options.downloads.get(),
-                jobs: Vec::new(),
-                next: AtomicUsize::new(0),
-                is_cancelled: AtomicBool::new(false),
-                tally: Tally::default(),
-            }),
+                options.downloads.get(),
+            )),
             client,
             cache,
             reporter,
@@ -121,7 +113,7 @@ impl Registry<'_> {
     }
 
     fn by_tag(&self, tag: &str) -> Result<Descriptor> {
-        let url = self.client.url(&format!("manifests/{tag}"))?;
+        let url = self.client.server.url(&format!("manifests/{tag}"))?;
         // What a tag means is for the registry to say, each time; the rest may be here already.
         if self.cache().is_some() {
             // Where it is not told this way, it is told with the manifest.
@@ -142,7 +134,7 @@ impl Registry<'_> {
         if let Some(bytes) = self.cached(digest)? {
             return self.descriptor(digest.clone(), bytes);
         }
-        let url = self.client.url(&format!("manifests/{digest}"))?;
+        let url = self.client.server.url(&format!("manifests/{digest}"))?;
         let (digest, bytes) = self.fetch_verified(&url, Some(digest))?;
         self.keep(&digest, &bytes)?;
         self.descriptor(digest, bytes)
@@ -165,7 +157,7 @@ impl Registry<'_> {
                     Kind::Index | Kind::Manifest => "manifests",
                     _ => "blobs",
                 };
-                let url = self.client.url(&format!("{place}/{digest}"))?;
+                let url = self.client.server.url(&format!("{place}/{digest}"))?;
                 let Some((digest, bytes)) = self.fetch(&url, Some(digest))? else {
                     return Ok(None);
                 };
@@ -185,7 +177,7 @@ impl Registry<'_> {
         if self.find(digest)?.is_some() {
             return Ok(true);
         }
-        let url = self.client.url(&format!("blobs/{digest}"))?;
+        let url = self.client.server.url(&format!("blobs/{digest}"))?;
         if let Some(response) = self.client.ask_head(&url, &[], self.waiting())?
             && response.status.is_success()
         {
@@ -221,42 +213,22 @@ impl Registry<'_> {
                     self.client.server.reference.full_repository()
                 ),
             };
-            Error::io(
-                format!("cannot read {}", url.shown()),
-                std::io::Error::new(std::io::ErrorKind::NotFound, what),
-            )
+            url.unreadable_as(std::io::ErrorKind::NotFound, what)
         })
     }
 
     /// A document and its digest, which is the one expected, or else the one that the registry
     /// names; `None` where there is none.
     fn fetch(&self, url: &Url, expected: Option<&Digest>) -> Result<Option<(Digest, Vec<u8>)>> {
-        let mut failed = 0;
+        let accept: &[&str] = if url_is_manifest(url) { &ACCEPT } else { &[] };
+        let too_large = |why| Error::bad_image(format!("{}: {why}", url.shown()));
         let mut was_wrong = false;
         loop {
-            let request = Request {
-                accept: if url_is_manifest(url) { &ACCEPT } else { &[] },
-                ..Request::default()
-            };
-            let mut response = self.client.ask(url, &request, self.waiting())?;
-            if response.status != StatusCode::OK {
+            let read =
+                self.client
+                    .read(url, accept, MAX_DOCUMENT_BYTES, too_large, self.waiting())?;
+            let Some((response, bytes)) = read else {
                 return Ok(None);
-            }
-            let bytes = match response.read_at_most(MAX_DOCUMENT_BYTES) {
-                Ok(bytes) => bytes,
-                Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
-                    return Err(Error::bad_image(format!(
-                        "{}: expected at most {MAX_DOCUMENT_BYTES} bytes, found more",
-                        url.shown()
-                    )));
-                }
-                Err(error) => {
-                    failed += 1;
-                    let trouble =
-                        Trouble::new(url, format!("broke off: {}", broke_off(&error)), false);
-                    self.client.wait_after(failed, trouble, self.waiting())?;
-                    continue;
-                }
             };
             let expected = expected.cloned().or_else(|| content_digest(&response));
             let mut hasher = match &expected {
@@ -348,24 +320,7 @@ fn content_digest(response: &Response) -> Option<Digest> {
 
 /// What a document is by its own words, and if it has none by its form.
 fn descriptor(digest: Digest, bytes: &[u8]) -> Result<Descriptor> {
-    #[derive(serde::Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Outline {
-        media_type: Option<String>,
-        manifests: Option<serde::de::IgnoredAny>,
-        fs_layers: Option<serde::de::IgnoredAny>,
-    }
-    let name = format!("manifest {digest}");
-    let outline: Outline = document::parse(bytes, &name)?;
-    if outline.fs_layers.is_some() {
-        return Err(document::schema_1(&name));
-    }
-    let media_type = match (outline.media_type.as_deref(), &outline.manifests) {
-        (Some(own), _) if own == DOCKER_MANIFEST_LIST || own == DOCKER_MANIFEST => own.to_owned(),
-        (Some(own), _) if !own.is_empty() => own.to_owned(),
-        (_, Some(_)) => OCI_INDEX.to_owned(),
-        (_, None) => OCI_MANIFEST.to_owned(),
-    };
+    let media_type = document::own_media_type(bytes, &format!("manifest {digest}"))?;
     Ok(Descriptor::new(
         media_type.as_str().into(),
         bytes.len() as u64,

@@ -2,16 +2,15 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::hash::{BuildHasher, RandomState};
+use std::io::ErrorKind;
 
 use serde::Deserialize;
-use ureq::http::StatusCode;
 
 use super::Tags;
 use super::client::{Client, Waiting};
-use super::http::{Request, Response, Url, broke_off};
+use super::http::{Response, Url};
 use super::link;
 use super::options::RegistryOptions;
-use super::trouble::Trouble;
 use crate::error::shown;
 use crate::error::{Error, Result};
 use crate::network::without_secrets;
@@ -71,11 +70,11 @@ pub fn tags(
         stop: &|| false,
     };
     let mut list = List::default();
-    let mut url = client.url("tags/list")?;
+    let mut url = client.server.url("tags/list")?;
     loop {
         let (bytes, next) = page(&client, &url, waiting)?;
         list.asked.insert(list.numbers.hash_one(url.to_string()));
-        list.add(&bytes).map_err(|wrong| failed(&url, &wrong))?;
+        list.add(&bytes).map_err(|wrong| url.unreadable(wrong))?;
         let Some(next) = next else {
             break;
         };
@@ -84,7 +83,7 @@ pub fn tags(
             .asked
             .contains(&list.numbers.hash_one(next.to_string()))
         {
-            return Err(failed(&url, "the list is said to go on where it has been"));
+            return Err(url.unreadable("the list is said to go on where it has been"));
         }
         url = next;
     }
@@ -127,37 +126,13 @@ impl List {
 
 /// A page's bytes, and where the list goes on.
 fn page(client: &Client, url: &Url, waiting: Waiting<'_>) -> Result<(Vec<u8>, Option<Url>)> {
-    let mut broken = 0;
-    loop {
-        let request = Request {
-            accept: &["application/json"],
-            ..Request::default()
-        };
-        let mut response = client.ask(url, &request, waiting)?;
-        if response.status != StatusCode::OK {
-            return Err(Error::io(
-                format!("cannot read {}", url.shown()),
-                std::io::Error::new(std::io::ErrorKind::NotFound, "no such repository"),
-            ));
-        }
-        match response.read_at_most(MAX_PAGE_BYTES) {
-            Ok(bytes) => {
-                let next = next(&response, url).map_err(|wrong| failed(url, &wrong))?;
-                return Ok((bytes, next));
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
-                return Err(failed(
-                    url,
-                    &format!("expected at most {MAX_PAGE_BYTES} bytes, found more"),
-                ));
-            }
-            Err(error) => {
-                broken += 1;
-                let trouble = Trouble::new(url, format!("broke off: {}", broke_off(&error)), false);
-                client.wait_after(broken, trouble, waiting)?;
-            }
-        }
-    }
+    let too_large = |why| url.unreadable(why);
+    let accept = ["application/json"];
+    let page = client.read(url, &accept, MAX_PAGE_BYTES, too_large, waiting)?;
+    let absent = || url.unreadable_as(ErrorKind::NotFound, "no such repository");
+    let (response, bytes) = page.ok_or_else(absent)?;
+    let next = next(&response, url).map_err(|wrong| url.unreadable(wrong))?;
+    Ok((bytes, next))
 }
 
 /// Where the list goes on. Credentials go along, so it does so on the server that was asked, whatever
@@ -178,13 +153,6 @@ fn next(response: &Response, url: &Url) -> std::result::Result<Option<Url>, Stri
         let target = shown(&without_secrets(&target));
         format!("the list is said to go on at what is no URL: {target}")
     })
-}
-
-fn failed(url: &Url, what: &str) -> Error {
-    Error::io(
-        format!("cannot read {}", url.shown()),
-        std::io::Error::other(what.to_owned()),
-    )
 }
 
 #[cfg(test)]

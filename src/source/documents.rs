@@ -81,64 +81,75 @@ impl<'a> Documents<'a> {
 
     /// What an index lists, `None` where its blob is absent.
     pub(super) fn index(&self, descriptor: &Descriptor) -> Result<Option<Rc<[Descriptor]>>> {
-        let read = || {
-            let Some(bytes) = self.blob(descriptor, "index")? else {
-                return Ok(None);
-            };
+        self.remembered(&self.indexes, descriptor, "index", |bytes, name| {
             if !self.store.keeps_documents() {
-                self.keep(&bytes)?;
+                self.keep(bytes)?;
             }
-            let name = format!("index {}", descriptor.digest());
-            index(&bytes, &name).map(|listed| Some(Read::of(&bytes, listed.into())))
-        };
-        let index = self.indexes.get(descriptor.digest().clone(), read)?;
-        held(index, descriptor, "index")
+            index(bytes, name).map(Rc::from)
+        })
     }
 
     /// What a manifest is, `None` where its blob is absent.
     pub(super) fn manifest(&self, descriptor: &Descriptor) -> Result<Option<Manifest>> {
-        let read = || {
-            let Some(bytes) = self.blob(descriptor, "manifest")? else {
-                return Ok(None);
-            };
-            let name = format!("manifest {}", descriptor.digest());
-            let manifest = manifest(&bytes, &name)?;
-            let is_image = is_image(&manifest);
-            let config = manifest.config;
-            Ok(Some(Read::of(&bytes, Manifest { config, is_image })))
-        };
-        let manifest = self.manifests.get(descriptor.digest().clone(), read)?;
-        held(manifest, descriptor, "manifest")
+        self.remembered(&self.manifests, descriptor, "manifest", |bytes, name| {
+            let manifest = manifest(bytes, name)?;
+            Ok(Manifest {
+                is_image: is_image(&manifest),
+                config: manifest.config,
+            })
+        })
     }
 
     /// The platform that the configuration at `descriptor` names, `None` where its blob is absent.
     pub(super) fn platform(&self, descriptor: &Descriptor) -> Result<Option<Platform>> {
-        let read = || {
-            let Some(bytes) = self.blob(descriptor, "configuration")? else {
-                return Ok(None);
-            };
-            let name = format!("configuration {}", descriptor.digest());
-            let platform = platform(&bytes, &name)?;
-            Ok(Some(Read::of(&bytes, platform)))
-        };
-        let platform = self.platforms.get(descriptor.digest().clone(), read)?;
-        held(platform, descriptor, "configuration")
+        self.remembered(&self.platforms, descriptor, "configuration", platform)
     }
 
     /// The whole manifest.
     pub(super) fn whole_manifest(&self, descriptor: &Descriptor) -> Result<Option<ImageManifest>> {
-        let name = format!("manifest {}", descriptor.digest());
-        let bytes = self.blob(descriptor, "manifest")?;
-        bytes.map(|bytes| manifest(&bytes, &name)).transpose()
+        self.parsed_as(descriptor, "manifest", manifest)
     }
 
     /// The whole configuration.
     pub(super) fn whole_config(&self, descriptor: &Descriptor) -> Result<Option<ImageConfig>> {
-        let name = format!("configuration {}", descriptor.digest());
-        let bytes = self.blob(descriptor, "configuration")?;
-        bytes
-            .map(|bytes| document::parse(&bytes, &name))
-            .transpose()
+        self.parsed_as(descriptor, "configuration", document::parse)
+    }
+
+    /// What a document says, found out once, if it is as long as this pointer has it: others may have
+    /// had it right.
+    fn remembered<T: Clone>(
+        &self,
+        known: &Memo<Digest, Option<Read<T>>>,
+        descriptor: &Descriptor,
+        what: &str,
+        parse: impl FnOnce(&[u8], &str) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let read = known.get(descriptor.digest().clone(), || {
+            self.parsed_as(descriptor, what, |bytes, name| {
+                Ok(Read {
+                    length_bytes: bytes.len() as u64,
+                    says: parse(bytes, name)?,
+                })
+            })
+        })?;
+        let Some(read) = read else {
+            return Ok(None);
+        };
+        let name = format!("{what} {}", descriptor.digest());
+        document::check_length(read.length_bytes, descriptor, &name)?;
+        Ok(Some(read.says))
+    }
+
+    fn parsed_as<T>(
+        &self,
+        descriptor: &Descriptor,
+        what: &str,
+        parse: impl FnOnce(&[u8], &str) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let Some(bytes) = self.blob(descriptor, what)? else {
+            return Ok(None);
+        };
+        parse(&bytes, &format!("{what} {}", descriptor.digest())).map(Some)
     }
 
     /// What the configuration in the file called `name` is.
@@ -174,11 +185,8 @@ impl<'a> Documents<'a> {
             return Ok(descriptor);
         }
         let media_type = self.types.get(descriptor.digest().clone(), || {
-            let name = format!("manifest {}", descriptor.digest());
-            let bytes = self.blob(&descriptor, "manifest")?;
-            bytes.map_or(Ok(media_type::OCI_MANIFEST), |bytes| {
-                document::media_type_by_form(&bytes, &name)
-            })
+            let found = self.parsed_as(&descriptor, "manifest", document::media_type_by_form)?;
+            Ok(found.unwrap_or(media_type::OCI_MANIFEST))
         })?;
         Ok(descriptor.of_type(media_type))
     }
@@ -214,25 +222,6 @@ impl<'a> Documents<'a> {
         }
         Ok(())
     }
-}
-
-impl<T> Read<T> {
-    fn of(bytes: &[u8], says: T) -> Self {
-        Self {
-            length_bytes: bytes.len() as u64,
-            says,
-        }
-    }
-}
-
-/// What a document says, if it is as long as this pointer has it: others may have had it right.
-fn held<T>(read: Option<Read<T>>, descriptor: &Descriptor, what: &str) -> Result<Option<T>> {
-    let Some(read) = read else {
-        return Ok(None);
-    };
-    let name = format!("{what} {}", descriptor.digest());
-    document::check_length(read.length_bytes, descriptor, &name)?;
-    Ok(Some(read.says))
 }
 
 /// What an index lists.

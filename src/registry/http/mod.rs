@@ -174,6 +174,20 @@ impl Response {
     }
 }
 
+/// A header's quoted text after its first quote, and what follows it; `None` where it has no end.
+pub(super) fn quoted(text: &str) -> Option<(String, &str)> {
+    let mut value = String::new();
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' => return Some((value, letters.as_str())),
+            '\\' => value.extend(letters.next()),
+            letter => value.push(letter),
+        }
+    }
+    None
+}
+
 /// Why a body came to an end before its end.
 pub(super) fn broke_off(error: &std::io::Error) -> String {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref());

@@ -1,6 +1,8 @@
 //! What a registry wants to be shown: `WWW-Authenticate` (RFC 9110, 11.6.1; distribution's
 //! "Token Authentication Specification").
 
+use crate::registry::http::quoted;
+
 /// One of the ways in that a server offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Challenge {
@@ -136,20 +138,6 @@ impl<'a> Text<'a> {
     fn skip(&mut self, letters: &str) {
         self.0 = self.0.trim_start_matches(|letter| letters.contains(letter));
     }
-}
-
-/// A quoted text after its first quote, and what follows it; `None` where it has no end.
-fn quoted(text: &str) -> Option<(String, &str)> {
-    let mut value = String::new();
-    let mut letters = text.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '"' => return Some((value, letters.as_str())),
-            '\\' => value.extend(letters.next()),
-            letter => value.push(letter),
-        }
-    }
-    None
 }
 
 #[cfg(test)]
