@@ -4,7 +4,7 @@
 //!     ┌ vocabulary: error · units · progress · warnings · limits · region · partial_file ┐
 //!     │   leftovers · command · oci · ondisk · listing · pax · page_buffer · host_space  │
 //!     │   ownership · file_kind                                                          │
-//! source → layers → tree → ext {plan · format · populate · check} → finish
+//! source → layers → tree → filesystem: ext {profile · plan · format · populate · check} → finish
 //!     └───────────── pipeline (knows all steps) ─────────────┘   mount (stands alone)
 //!                                                        cli (knows pipeline, mount)
 //!
@@ -50,6 +50,8 @@ pub mod source;
 pub mod layers;
 
 pub mod tree;
+
+pub mod filesystem;
 
 pub mod ext;
 

@@ -4,9 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
-use crate::ext::format::{ToolPaths, Tools, format};
-use crate::ext::plan::{Identity, Plan, PlanOptions, Room, SizePolicy};
-use crate::ext::populate::populate;
+use crate::ext::{Ext, Identity, Plan, PlanOptions, Profile, Room, SizePolicy, ToolPaths, Tools};
+use crate::filesystem::Filesystem;
 use crate::finish::{FinishOptions, FinishedFilesystem, MadeFrom, finish};
 use crate::host_space;
 use crate::layers::{self, Contents, GivingBack, Layers, ReadOptions, Verifying};
@@ -18,6 +17,9 @@ use crate::source::{self, DaemonOptions, Image, OpenOptions, Reference, Registry
 use crate::tree::{ContentRef, FlattenOptions, NodeKind, Tree, flatten};
 use crate::units::{BLOCK_SIZE, ByteSize, Timestamp};
 use crate::warnings::Warnings;
+
+/// The kind of filesystem that is made: the only one that is offered.
+const PROFILE: Profile = Profile::EXT3;
 
 /// Everything about how to read an image.
 #[derive(Debug, Clone)]
@@ -212,7 +214,7 @@ fn planning(
     reporter: &dyn Reporter,
 ) -> Result<(Planned, Verifying)> {
     // Better told now than after the image has been read.
-    filesystem.size.check()?;
+    filesystem.size.check(&PROFILE)?;
     let (flattened, verifying) =
         flattening(image_request, filesystem.identity.made_seconds, reporter)?;
     let Flattened {
@@ -223,11 +225,12 @@ fn planning(
         mut warnings,
     } = flattened;
     let options = PlanOptions {
+        profile: PROFILE,
         size: filesystem.size,
         room: filesystem.room,
         identity: identity(&image, made, &filesystem.identity),
     };
-    let plan = Plan::of(&tree, &options)
+    let plan = Ext::plan(&tree, &options)
         .map_err(|error| error.in_image(&image_request.reference.to_string()));
     let (plan, verifying) = verifying.unless_damaged(plan)?;
     warnings.merge(plan.warnings.clone());
@@ -274,7 +277,6 @@ pub fn build(
     if let Some(note) = &plan.sized.note {
         reporter.note(note);
     }
-    let empty = format(plan, &tools, &output.path, reporter)?;
     // To verify the result, the contents are read again.
     let mut giving_back = (!output.finish.verify).then(|| giving_back(tree, &verifying));
     let mut taken = |file: &ContentRef| {
@@ -284,8 +286,16 @@ pub fn build(
     };
     let needed = ByteSize(plan.demand.blocks() * BLOCK_SIZE);
     let explained = |error| host_space::explained(error, &output.path, Some(needed));
-    let populated =
-        populate(empty, plan, tree, contents, &mut taken, reporter).map_err(explained)?;
+    let populated = Ext::write(
+        plan,
+        tree,
+        contents,
+        &tools,
+        &output.path,
+        &mut taken,
+        reporter,
+    )
+    .map_err(explained)?;
     let made_from = MadeFrom {
         plan,
         tree,
@@ -293,7 +303,7 @@ pub fn build(
         verifying,
     };
     let filesystem =
-        finish(populated, made_from, &tools, output.finish, reporter).map_err(explained)?;
+        finish::<Ext>(populated, made_from, &tools, output.finish, reporter).map_err(explained)?;
     Ok(Built {
         planned,
         filesystem,

@@ -6,8 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::ext::plan::SizePolicy;
-use crate::ext::plan::identity::parse_uuid;
+use crate::ext::{JournalSize, SizePolicy, parse_uuid};
 use crate::limits::Limits;
 use crate::oci::Platform;
 
@@ -259,7 +258,7 @@ pub struct FilesystemArguments {
     pub free_inodes: u32,
     /// The journal's size: auto for what mke2fs chooses, or whole MiB as in 16M
     #[arg(long, value_name = "SIZE", default_value = "auto", value_parser = super::options::parse_journal)]
-    pub journal: crate::ext::plan::JournalSize,
+    pub journal: JournalSize,
     /// The filesystem's UUID [default: made from the image's chain ID]
     #[arg(long, value_parser = parse_uuid, value_name = "UUID")]
     pub uuid: Option<Uuid>,

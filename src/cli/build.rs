@@ -10,7 +10,7 @@ use super::table::{counted, thousands, two_columns};
 use super::text::printable;
 use super::{options, print, print_json, progress};
 use crate::error::Error;
-use crate::ext::plan::identity::uuid_text;
+use crate::ext::uuid_text;
 use crate::pipeline::{self, Built};
 use crate::units::{BLOCK_SIZE, ByteSize};
 
@@ -71,7 +71,7 @@ struct Summary {
     output: String,
     output_bytes: u64,
     output_host_bytes: u64,
-    filesystem_type: &'static str,
+    filesystem_type: String,
     filesystem_bytes: u64,
     free_bytes: u64,
     reserved_bytes: u64,
@@ -112,11 +112,11 @@ impl Summary {
             output: built.filesystem.path.display().to_string(),
             output_bytes: built.filesystem.file_bytes,
             output_host_bytes: built.filesystem.host_bytes,
-            filesystem_type: "ext3",
+            filesystem_type: plan.profile.kind.to_string(),
             filesystem_bytes: geometry.size_bytes(),
             free_bytes: plan.free_blocks_after() * BLOCK_SIZE,
             reserved_bytes: blocks(geometry.reserved_blocks),
-            inodes: geometry.inodes_per_group * geometry.groups,
+            inodes: geometry.inodes(),
             free_inodes: plan.free_inodes_after(),
             journal_bytes: blocks(geometry.journal_blocks),
             uuid: uuid_text(plan.identity.uuid),
@@ -152,7 +152,7 @@ impl Summary {
                 ),
             ),
             (
-                self.filesystem_type,
+                &self.filesystem_type,
                 format!(
                     "{}, {} free, journal {}\n{} of {} inodes free",
                     ByteSize(self.filesystem_bytes),

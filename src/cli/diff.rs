@@ -15,7 +15,8 @@ use super::args::{LimitArguments, OutputArguments, ReadingArguments};
 use super::{options, print, print_json, progress, view};
 use crate::compare::{changes, leave_out_lost_found};
 use crate::error::{Error, escape_path};
-use crate::ext::check;
+use crate::ext::{Ext, leave_out_note};
+use crate::filesystem::{Filesystem, expected_listing};
 use crate::inspect;
 use crate::listing::{Field, Listing};
 use crate::pipeline;
@@ -212,7 +213,7 @@ fn read_filesystem(
         })?;
     meter.add(unreported);
     meter.finish("read");
-    check::leave_out_note(&mut whole.listing);
+    leave_out_note(&mut whole.listing);
     let name = path.display().to_string();
     let unreadable = whole.problems.iter().map(|problem| {
         let why = problem.error.to_string();
@@ -247,7 +248,12 @@ fn read_image(
     )?;
     request.held_against = Some(other.into());
     let flattened = pipeline::flattened(&request, arguments.source_date_epoch, reporter)?;
-    let listing = check::expected_listing(&flattened.tree, &flattened.contents, reporter)?;
+    let listing = expected_listing(
+        Ext::normalise,
+        &flattened.tree,
+        &flattened.contents,
+        reporter,
+    )?;
     Ok(Side {
         name: flattened.image.reference.clone(),
         listing,

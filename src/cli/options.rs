@@ -11,8 +11,7 @@ use super::args::{
 use super::registry;
 use crate::command;
 use crate::error::{Error, Result};
-use crate::ext::format::ToolPaths;
-use crate::ext::plan::{JournalSize, Room};
+use crate::ext::{JournalSize, Room, ToolPaths};
 use crate::finish::FinishOptions;
 use crate::limits::Limits;
 use crate::pipeline::{FilesystemRequest, IdentityRequest, ImageRequest, OutputRequest};
@@ -142,11 +141,13 @@ pub fn parse_journal(text: &str) -> Result<JournalSize, String> {
     }
     let ByteSize(bytes) = text.parse()?;
     match u32::try_from(bytes >> 20) {
-        Ok(mebibytes @ 4..=40_000) if bytes.is_multiple_of(1 << 20) => {
-            Ok(JournalSize::Mebibytes(mebibytes))
+        Ok(size) if JournalSize::MEBIBYTES.contains(&size) && bytes.is_multiple_of(1 << 20) => {
+            Ok(JournalSize::Mebibytes(size))
         }
         _ => Err(format!(
-            "'{text}' is not auto nor whole MiB from 4M to 40000M"
+            "'{text}' is not auto nor whole MiB from {}M to {}M",
+            JournalSize::MEBIBYTES.start(),
+            JournalSize::MEBIBYTES.end()
         )),
     }
 }

@@ -11,7 +11,7 @@ use super::args::{LimitArguments, OutputArguments, ReadingArguments, ReferenceAr
 use super::diff::IgnoredField;
 use super::text::counted;
 use super::{differences, options, print, print_json, progress, view};
-use crate::ext::check::{self, Finding, Reader, Unread, VerifyReport};
+use crate::ext::{self, Finding, Reader, Unread, VerifyReport};
 use crate::inspect::Filesystem;
 use crate::listing::{Difference, Field, Kind};
 use crate::oci::ChainId;
@@ -67,7 +67,7 @@ pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> anyhow::Res
     image.held_against = Some(arguments.filesystem.clone());
     let flattened = pipeline::flattened(&image, arguments.source_date_epoch, &*reporter)?;
     let Flattened { tree, contents, .. } = &flattened;
-    let mut report = check::verify(&arguments.filesystem, tree, contents, &debugfs, &*reporter)?;
+    let mut report = ext::verify(&arguments.filesystem, tree, contents, &debugfs, &*reporter)?;
     leave_out(&mut report, &arguments.ignore);
     for warning in flattened.warnings.lines() {
         reporter.warn(&warning);

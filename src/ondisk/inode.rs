@@ -173,19 +173,9 @@ pub fn encode_device(major: u32, minor: u32) -> [u8; I_BLOCK_BYTES] {
     bytes
 }
 
-/// Fifteen block pointers as they stand in `i_block`; 0 is a hole.
-pub fn encode_block_pointers(pointers: [u32; 15]) -> [u8; I_BLOCK_BYTES] {
-    let mut bytes = [0; I_BLOCK_BYTES];
-    for (index, pointer) in pointers.into_iter().enumerate() {
-        put_u32(&mut bytes, 4 * index, pointer);
-    }
-    bytes
-}
-
-/// The block pointers and the size of an inode that mke2fs made.
-pub fn decode_block_pointers(bytes: &[u8]) -> ([u32; 15], u32) {
-    let pointers = std::array::from_fn(|index| get_u32(bytes, I_BLOCK + 4 * index));
-    (pointers, get_u32(bytes, I_SIZE_LO))
+/// `i_block` of an encoded inode.
+pub fn decode_i_block(bytes: &[u8; INODE_BYTES]) -> [u8; I_BLOCK_BYTES] {
+    std::array::from_fn(|index| bytes[I_BLOCK + index])
 }
 
 /// `i_size` of an encoded inode, both halves of it.
@@ -238,6 +228,7 @@ mod tests {
         assert_eq!(get_u32(&bytes, 0x1c), 0x0c0d_0e0f);
         assert_eq!(get_u32(&bytes, 0x20), 0x1000);
         assert_eq!((bytes[0x28], bytes[0x63]), (1, 60));
+        assert_eq!(decode_i_block(&bytes), inode().i_block);
         assert_eq!(get_u32(&bytes, 0x64), 0);
         assert_eq!(get_u32(&bytes, 0x68), 0x2122_2324);
         assert_eq!(get_u32(&bytes, 0x6c), 0x1122_3344);

@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn entries_come_back_as_they_went_and_unused_ones_do_not() {
-        let mut block = DirectoryBlock::first(InodeNumber(2), InodeNumber(3));
+        let mut block = DirectoryBlock::first(4096, InodeNumber(2), InodeNumber(3));
         block.push(DirectoryEntry {
             inode: InodeNumber(12),
             file_type: 1,
@@ -80,14 +80,14 @@ mod tests {
             .collect();
         assert_eq!(found, [(2, 2, &b"."[..]), (3, 2, b".."), (12, 1, b"hello")]);
         assert_eq!(
-            decode_entries(&DirectoryBlock::empty().bytes()[..]),
+            decode_entries(&DirectoryBlock::empty(4096).bytes()[..]),
             Ok(vec![])
         );
     }
 
     #[test]
     fn entries_that_leave_their_block_or_stand_still_are_refused() {
-        let whole = *DirectoryBlock::first(InodeNumber(2), InodeNumber(2)).bytes();
+        let whole = *DirectoryBlock::first(4096, InodeNumber(2), InodeNumber(2)).bytes();
         for (offset, bytes) in [
             (4, [0, 0]),
             (4, [13, 0]),

@@ -14,12 +14,6 @@ pub const MAGIC: u16 = 0xef53;
 
 /// `s_feature_compat`: there is a journal in inode `s_journal_inum`.
 pub const COMPAT_HAS_JOURNAL: u32 = 0x4;
-/// `s_feature_compat` of what we format: has_journal, ext_attr, resize_inode, dir_index.
-pub const COMPAT_EXT3: u32 = 0x3c;
-/// `s_feature_incompat` of what we format: filetype.
-pub const INCOMPAT_EXT3: u32 = 0x2;
-/// `s_feature_ro_compat` of what we format: sparse_super, large_file.
-pub const RO_COMPAT_EXT3: u32 = 0x3;
 
 /// `s_flags`: directory hashes take a name's bytes as signed.
 pub const FLAGS_SIGNED_HASH: u32 = 0x1;

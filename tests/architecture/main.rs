@@ -99,6 +99,19 @@ const ROOMS: &[Room] = &[
         &["error", "units", "progress", "limits", "warnings", "layers"],
     ),
     (
+        "filesystem",
+        &[
+            "page_buffer",
+            "error",
+            "progress",
+            "region",
+            "partial_file",
+            "listing",
+            "layers",
+            "tree",
+        ],
+    ),
+    (
         "ext",
         &[
             "page_buffer",
@@ -116,6 +129,7 @@ const ROOMS: &[Room] = &[
             "view",
             "layers",
             "tree",
+            "filesystem",
         ],
     ),
     (
@@ -124,12 +138,11 @@ const ROOMS: &[Room] = &[
             "page_buffer",
             "error",
             "progress",
-            "command",
             "partial_file",
             "oci",
             "layers",
             "tree",
-            "ext",
+            "filesystem",
         ],
     ),
     // Beside the flow.
@@ -152,6 +165,7 @@ const ROOMS: &[Room] = &[
             "source",
             "layers",
             "tree",
+            "filesystem",
             "ext",
             "finish",
         ],
@@ -178,6 +192,7 @@ const ROOMS: &[Room] = &[
             "cache",
             "source",
             "layers",
+            "filesystem",
             "ext",
             "finish",
             "mount",

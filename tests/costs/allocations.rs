@@ -2,8 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use layerpress::ext::format::ToolPaths;
-use layerpress::ext::plan::{JournalSize, Room, SizePolicy};
+use layerpress::ext::{JournalSize, Room, SizePolicy, ToolPaths};
 use layerpress::finish::FinishOptions;
 use layerpress::limits::Limits;
 use layerpress::pipeline::{self, FilesystemRequest, IdentityRequest, ImageRequest, OutputRequest};

@@ -8,8 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use layerpress::Error;
-use layerpress::ext::format::ToolPaths;
-use layerpress::ext::plan::{JournalSize, Room, SizePolicy};
+use layerpress::ext::{JournalSize, Room, SizePolicy, ToolPaths};
 use layerpress::finish::FinishOptions;
 use layerpress::limits::Limits;
 use layerpress::pipeline::{self, FilesystemRequest, IdentityRequest, ImageRequest, OutputRequest};

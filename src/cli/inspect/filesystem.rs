@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::cli::table::thousands;
 use crate::cli::text::{counted, date, wrapped_columns};
 use crate::error::{Error, Result, escape_path};
-use crate::ext::plan::identity::uuid_text;
+use crate::ext::uuid_text;
 use crate::inspect::Filesystem;
 use crate::ondisk::status::{STATE_CLEAN, STATE_ERRORS};
 use crate::units::ByteSize;

@@ -14,7 +14,6 @@
 //! an image of its length can hold.
 
 mod debugfs;
-mod expected;
 mod ext4_view;
 pub mod fsck;
 mod mapped;
@@ -27,14 +26,13 @@ use std::io::{Seek, SeekFrom};
 use std::path::Path;
 
 pub use debugfs::{DebugfsView, InodeRecord, read_through_debugfs};
-pub use expected::expected_listing;
 pub use ext4_view::read_through_ext4_view;
 pub use mapped::{BlockMap, BlockRun, MappedReader};
 pub use verify::{Finding, Reader, Unread, VerifyReport, verify};
 
 use crate::error::{Error, Result, escape_path};
-use crate::ext::plan::directory_entries::LOST_FOUND;
 use crate::listing::Listing;
+use crate::ondisk::directory_entry::LOST_FOUND;
 use crate::ondisk::xattr::CHAIN_ID_XATTR;
 
 /// Takes the note that a build leaves in `lost+found` out of a listing: it tells of the image, and is

@@ -5,18 +5,18 @@ use std::fmt;
 use std::path::Path;
 
 use super::views::{Views, read_views};
-use super::{Problem, View, expected_listing, join};
+use super::{Problem, View, join};
 use crate::error::{Error, Result, escape_path};
+use crate::ext::plan::normalise::normalised;
+use crate::filesystem::expected_listing;
 use crate::layers::Contents;
 use crate::listing::{Body, Difference, Field, Kind, Line, Links, Listing, Owner, compare};
+use crate::ondisk::directory_entry::LOST_FOUND;
 use crate::progress::Reporter;
 use crate::tree::Tree;
 
 /// How many differences an error shows.
 const SHOWN_DIFFERENCES: usize = 10;
-
-/// Where mke2fs puts a directory of its own.
-const LOST_FOUND: &[u8] = b"lost+found";
 
 /// Who reads an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -160,7 +160,7 @@ pub fn verify(
     let max_names = names.saturating_mul(2).saturating_add(1000);
     std::thread::scope(|scope| {
         // Hashing the layers and reading the image know nothing of each other.
-        let list = || expected_listing(tree, contents, reporter);
+        let list = || expected_listing(normalised, tree, contents, reporter);
         let expected = std::thread::Builder::new().spawn_scoped(scope, list);
         let views = read_views(image, debugfs, max_names, reporter);
         let expected = match expected {

@@ -1,12 +1,10 @@
 //! What stands in a directory on disk: the tree's children, and in the root also `lost+found`.
 
 use crate::ext::plan::inode_numbers::InodeNumbers;
+use crate::ondisk::directory_entry::LOST_FOUND;
 use crate::ondisk::inode::FileType;
 use crate::tree::{NodeId, NodeKind, Tree};
 use crate::units::InodeNumber;
-
-/// The directory that mke2fs makes and e2fsck wants.
-pub const LOST_FOUND: &[u8] = b"lost+found";
 
 /// A directory's names, ascending by their bytes.
 #[derive(Debug)]

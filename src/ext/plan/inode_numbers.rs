@@ -1,7 +1,7 @@
 //! Which inode each node gets: dense, in the tree's own order.
 
 use crate::error::{Error, Result};
-use crate::ext::plan::directory_entries::LOST_FOUND;
+use crate::ondisk::directory_entry::LOST_FOUND;
 use crate::tree::{NodeId, NodeKind, Tree};
 use crate::units::InodeNumber;
 

@@ -8,7 +8,7 @@ use super::groups::Groups;
 use crate::ext::plan::Plan;
 use crate::host_space;
 use crate::ondisk::indirect::{POINTERS_PER_BLOCK, decode_pointers};
-use crate::ondisk::inode::{self, IN_INODE_XATTR_OFFSET, INODE_BYTES, decode_block_pointers};
+use crate::ondisk::inode::{self, IN_INODE_XATTR_OFFSET, INODE_BYTES, decode_i_block};
 use crate::ondisk::xattr::{chain_id_xattr, encode_in_inode};
 use crate::units::{BLOCK_SIZE, BlockNumber, InodeNumber, Timestamp};
 
@@ -27,7 +27,7 @@ pub struct PreallocatedBlocks {
 /// The file's.
 pub fn preallocated_blocks(file: &File, groups: &Groups<'_>) -> io::Result<PreallocatedBlocks> {
     let direct = |number| {
-        let (pointers, _) = read_pointers(file, groups, number)?;
+        let pointers = read_pointers(file, groups, number)?;
         let used = pointers[..12].iter().filter(|&&block| block != 0);
         io::Result::Ok(used.map(|&block| BlockNumber(block)).collect())
     };
@@ -87,7 +87,7 @@ const END_BLOCKS: u64 = 16;
 /// # Errors
 /// The file's read errors.
 pub fn punch(file: &File, groups: &Groups<'_>) -> io::Result<()> {
-    let (pointers, _) = read_pointers(file, groups, InodeNumber::JOURNAL)?;
+    let pointers = read_pointers(file, groups, InodeNumber::JOURNAL)?;
     let mut blocks = pointers[..12].to_vec();
     for (level, &block) in (1..).zip(&pointers[12..]) {
         append_mapped(file, level, block, &mut blocks)?;
@@ -132,12 +132,8 @@ fn append_mapped(file: &File, level: u32, block: u32, blocks: &mut Vec<u32>) -> 
     Ok(())
 }
 
-fn read_pointers(
-    file: &File,
-    groups: &Groups<'_>,
-    number: InodeNumber,
-) -> io::Result<([u32; 15], u32)> {
+fn read_pointers(file: &File, groups: &Groups<'_>, number: InodeNumber) -> io::Result<Vec<u32>> {
     let mut bytes = [0; INODE_BYTES];
     file.read_exact_at(&mut bytes, groups.inode_offset_bytes(number))?;
-    Ok(decode_block_pointers(&bytes))
+    Ok(decode_pointers(&decode_i_block(&bytes)).collect())
 }
