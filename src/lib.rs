@@ -5,7 +5,7 @@
 //!     │   leftovers · command · oci · ondisk · listing · page_buffer · host_space        │
 //!     │   ownership · file_kind · pinned · spool · compression · tar                     │
 //!     │ fetching: blobs · cache · network · registry · daemon                            │
-//! source → layers → tree → ext {plan · format · populate · check} → finish
+//! source → layers → tree → filesystem: ext {profile · plan · format · populate · check} → finish
 //!     └───────────── pipeline (knows all steps) ─────────────┘   mount (stands alone)
 //!                                                        cli (knows pipeline, mount)
 //!
@@ -58,6 +58,8 @@ pub mod source;
 pub mod layers;
 
 pub mod tree;
+
+pub mod filesystem;
 
 pub mod ext;
 

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use assert_cmd::Command;
-use layerpress::ext::plan::SizePolicy;
+use layerpress::ext::SizePolicy;
 use layerpress::listing::compare;
 use layerpress::units::ByteSize;
 use rustix::fs::XattrFlags;
@@ -235,7 +235,7 @@ fn the_result_lives() {
     let full = (0..254).map(|index| file(format!("leaf/{index:08}"), bytes(index)));
     let rootfs = Rootfs::of(items.chain(deep).chain(full));
     let wanted = Wanted {
-        room: layerpress::ext::plan::Room {
+        room: layerpress::ext::Room {
             free_inodes: 20_000,
             ..Wanted::default().room
         },

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use layerpress::ext::plan::geometry::default_inodes;
-use layerpress::ext::plan::{FormatRequest, Geometry, JournalSize};
+use layerpress::ext::plan::{FormatRequest, Geometry};
+use layerpress::ext::{JournalSize, Profile};
 use layerpress::ondisk::superblock::{SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET_BYTES, Superblock};
 
 /// Runs mke2fs for a request; `None` where it refuses.
@@ -35,7 +36,7 @@ fn mke2fs(directory: &Path, request: FormatRequest) -> Option<Superblock> {
 }
 
 fn assert_predicted(directory: &Path, request: FormatRequest) {
-    let predicted = Geometry::of(request);
+    let predicted = Geometry::of(&Profile::EXT3, request);
     let made = mke2fs(directory, request);
     let (Some(predicted), Some(made)) = (&predicted, &made) else {
         assert!(

@@ -7,7 +7,7 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use layerpress::ext::plan::{JournalSize, Room, SizePolicy};
+use layerpress::ext::{JournalSize, Room, SizePolicy};
 use layerpress::ondisk::inode::{EARLIEST_SECOND, LATEST_SECOND};
 use layerpress::units::ByteSize;
 use proptest::prelude::*;

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use layerpress::Error;
-use layerpress::ext::plan::{Plan, SizePolicy};
+use layerpress::ext::{Plan, SizePolicy};
 use layerpress::layers::Contents;
 use layerpress::tree::Tree;
 use layerpress::units::{BLOCK_SIZE, ByteSize};

@@ -1,6 +1,80 @@
 //! A tree becomes an ext filesystem: decided, formatted, filled and checked.
+//!
+//! ```text
+//! profile → plan → format → populate     check
+//! └────────────── Ext, for those outside ─────┘
+//! ```
+//!
+//! What stands here is for those outside; which kind is made, and what the kinds differ in, is a
+//! value, [`Profile`].
 
 pub mod check;
 pub mod format;
 pub mod plan;
 pub mod populate;
+pub mod profile;
+
+use std::path::Path;
+
+use crate::error::Result;
+use crate::filesystem::{Filesystem, PopulatedFilesystem};
+use crate::layers::Contents;
+use crate::listing::{ContentDigest, Line};
+use crate::progress::Reporter;
+use crate::tree::{ContentRef, Node, Tree};
+
+pub use check::{Finding, Reader, Unread, VerifyReport, leave_out_note, verify};
+pub use format::{ToolPaths, Tools};
+pub use plan::identity::{parse_uuid, uuid_text};
+pub use plan::{BlocksByUse, Identity, Plan, PlanOptions, Room, SizePolicy};
+pub use profile::{JournalSize, Profile};
+
+/// The family of ext filesystems.
+#[derive(Debug)]
+pub enum Ext {}
+
+impl Filesystem for Ext {
+    type Options = PlanOptions;
+    type Plan = Plan;
+    type Tools = Tools;
+
+    fn plan(tree: &Tree, options: &PlanOptions) -> Result<Plan> {
+        Plan::of(tree, options)
+    }
+
+    fn write(
+        plan: &Plan,
+        tree: &Tree,
+        contents: &Contents,
+        tools: &Tools,
+        output: &Path,
+        taken: &mut dyn FnMut(&ContentRef),
+        reporter: &dyn Reporter,
+    ) -> Result<PopulatedFilesystem> {
+        let empty = format::format(plan, tools, output, reporter)?;
+        populate::populate(empty, plan, tree, contents, taken, reporter)
+    }
+
+    fn judge(plan: &Plan, tools: &Tools, image: &Path, reporter: &dyn Reporter) -> Result<()> {
+        let e2fsck = tools.e2fsck(plan.identity.superblock_seconds())?;
+        check::fsck::check(e2fsck.args(["-f", "-n"]).arg(image), reporter)
+    }
+
+    fn verify(
+        tools: &Tools,
+        image: &Path,
+        tree: &Tree,
+        contents: &Contents,
+        reporter: &dyn Reporter,
+    ) -> Result<()> {
+        let report = verify(image, tree, contents, tools.debugfs()?, reporter)?;
+        for unread in &report.unread {
+            reporter.note(&unread.to_string());
+        }
+        report.into_result()
+    }
+
+    fn normalise(path: &[u8], node: &Node, digest: Option<ContentDigest>) -> Line {
+        plan::normalise::normalised(path, node, digest)
+    }
+}

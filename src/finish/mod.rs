@@ -4,16 +4,11 @@ mod digest;
 mod sidecar;
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
 pub use sidecar::Sidecar;
 
-use crate::command::Program;
 use crate::error::{Error, Result};
-use crate::ext::check::{self, fsck};
-use crate::ext::format::Tools;
-use crate::ext::plan::Plan;
-use crate::ext::populate::PopulatedFilesystem;
+use crate::filesystem::{Filesystem, PopulatedFilesystem};
 use crate::layers::{Contents, Verifying};
 use crate::oci::Digest;
 use crate::partial_file::persist_together;
@@ -47,7 +42,7 @@ impl Default for FinishOptions {
 
 /// What the filesystem is held against.
 #[derive(Debug)]
-pub struct MadeFrom<'a> {
+pub struct MadeFrom<'a, Plan> {
     /// What was planned.
     pub plan: &'a Plan,
     /// What is in it.
@@ -77,13 +72,16 @@ pub struct FinishedFilesystem {
 /// [`Error::BadImage`] when the layers turn out not to be the image's, [`Error::Mismatch`] when
 /// e2fsck or the read-back finds anything, [`Error::Io`] and [`Error::Tool`] when they cannot run
 /// or the output cannot be named. Nothing is left then.
-pub fn finish(
+pub fn finish<F>(
     populated: PopulatedFilesystem,
-    made_from: MadeFrom<'_>,
-    tools: &Tools,
+    made_from: MadeFrom<'_, F::Plan>,
+    tools: &F::Tools,
     options: FinishOptions,
     reporter: &dyn Reporter,
-) -> Result<FinishedFilesystem> {
+) -> Result<FinishedFilesystem>
+where
+    F: Filesystem<Plan: Sync, Tools: Sync>,
+{
     let MadeFrom {
         plan,
         tree,
@@ -93,25 +91,21 @@ pub fn finish(
     let partial = populated.partial;
     let path = partial.path_for_programs()?;
     let output = partial.output().to_owned();
-    let e2fsck = options
-        .fsck
-        .then(|| tools.e2fsck(plan.identity.superblock_seconds()))
-        .flatten()
-        .map(|program: Program| program.args(["-f", "-n"]).arg(&path));
-    let e2fsck = Mutex::new(e2fsck);
+    let unreadable = |error| Error::path("read", &output, error);
+    let file_bytes = partial.file().metadata().map_err(unreadable)?.len();
     // None needs another, and all only read.
     let (checked, verified, sha256) = std::thread::scope(|scope| {
-        let check = || {
-            let e2fsck = e2fsck.lock().unwrap_or_else(PoisonError::into_inner).take();
-            e2fsck.map_or(Ok(()), |e2fsck| fsck::check(e2fsck, reporter))
+        let check = || match options.fsck {
+            true => F::judge(plan, tools, &path, reporter),
+            false => Ok(()),
         };
         // Where there is no thread, one after the other.
         let checking = std::thread::Builder::new().spawn_scoped(scope, check);
         let verified = verifying.finish();
         let sha256 = match &verified {
             Ok(()) if options.sha256 => {
-                let sha256 = digest::sha256(partial.file(), plan.sized.file_bytes, reporter);
-                Some(sha256.map_err(|error| Error::path("read", &output, error)))
+                let sha256 = digest::sha256(partial.file(), file_bytes, reporter);
+                Some(sha256.map_err(unreadable))
             }
             _ => None,
         };
@@ -127,23 +121,13 @@ pub fn finish(
     checked?;
     let sha256 = sha256?;
     if options.verify {
-        let debugfs = tools
-            .debugfs()
-            .ok_or_else(|| Error::Tool("debugfs was not looked for before verifying".to_owned()))?;
-        let report = check::verify(&path, tree, contents, debugfs, reporter)?;
-        for unread in &report.unread {
-            reporter.note(&unread.to_string());
-        }
-        report.into_result()?;
+        F::verify(tools, &path, tree, contents, reporter)?;
     }
-    let metadata = partial
-        .file()
-        .metadata()
-        .map_err(|error| Error::path("read", &output, error))?;
+    let metadata = partial.file().metadata().map_err(unreadable)?;
     let finished = FinishedFilesystem {
         path: output,
         sha256,
-        file_bytes: metadata.len(),
+        file_bytes,
         host_bytes: std::os::unix::fs::MetadataExt::blocks(&metadata) * 512,
     };
     let sidecars = options.sidecars(&finished.path);

@@ -35,25 +35,28 @@ pub const fn entry_bytes(name_len: usize) -> usize {
 #[derive(Debug)]
 pub struct DirectoryBlock {
     bytes: Box<[u8; BLOCK]>,
+    /// Where the last entry ends: at the block's end, or where its tail starts.
+    end: usize,
     used: usize,
     last: usize,
 }
 
 impl DirectoryBlock {
-    /// A block without entries; as it stands it is one unused entry over the whole block.
-    pub fn empty() -> Self {
+    /// A block without entries; as it stands it is one unused entry over all of its `names_bytes`.
+    pub fn empty(names_bytes: usize) -> Self {
         let mut bytes = Box::new([0; BLOCK]);
-        put_u16(&mut bytes[..], 4, BLOCK_SIZE as u16);
+        put_u16(&mut bytes[..], 4, names_bytes as u16);
         Self {
             bytes,
+            end: names_bytes,
             used: 0,
             last: 0,
         }
     }
 
     /// A directory's first block, with `.` and `..`.
-    pub fn first(own: InodeNumber, parent: InodeNumber) -> Self {
-        let mut block = Self::empty();
+    pub fn first(names_bytes: usize, own: InodeNumber, parent: InodeNumber) -> Self {
+        let mut block = Self::empty(names_bytes);
         for (inode, name) in [(own, &b"."[..]), (parent, b"..")] {
             block.push(DirectoryEntry {
                 inode,
@@ -64,12 +67,7 @@ impl DirectoryBlock {
         block
     }
 
-    /// Whether an entry with a name of this length still has room.
-    pub fn has_room_for(&self, name_len: usize) -> bool {
-        self.used + entry_bytes(name_len) <= BLOCK
-    }
-
-    /// Appends an entry; the caller has asked [`Self::has_room_for`].
+    /// Appends an entry, which must have room: see [`entry_bytes`].
     pub fn push(&mut self, entry: DirectoryEntry<'_>) {
         let start = self.used;
         if start > 0 {
@@ -80,8 +78,8 @@ impl DirectoryBlock {
             );
         }
         put_u32(&mut self.bytes[..], start, entry.inode.0);
-        // The last entry reaches to the block's end.
-        put_u16(&mut self.bytes[..], start + 4, (BLOCK - start) as u16);
+        // The last entry reaches to the end.
+        put_u16(&mut self.bytes[..], start + 4, (self.end - start) as u16);
         self.bytes[start + 6] = entry.name.len() as u8;
         self.bytes[start + 7] = entry.file_type;
         self.bytes[start + 8..start + 8 + entry.name.len()].copy_from_slice(entry.name);
@@ -144,7 +142,7 @@ mod tests {
 
     #[test]
     fn entries_follow_each_other_and_the_last_reaches_the_end() {
-        let mut block = DirectoryBlock::first(InodeNumber(2), InodeNumber(2));
+        let mut block = DirectoryBlock::first(4096, InodeNumber(2), InodeNumber(2));
         block.push(DirectoryEntry {
             inode: InodeNumber(12),
             file_type: 1,
@@ -161,25 +159,29 @@ mod tests {
     }
 
     #[test]
-    fn a_block_takes_entries_to_its_last_byte() {
-        let mut block = DirectoryBlock::empty();
-        assert_eq!(get_u16(block.bytes(), 4), 4096);
-        for index in 0..16 {
-            let name = [b'a' + index; 248];
-            assert!(block.has_room_for(name.len()));
-            block.push(DirectoryEntry {
-                inode: InodeNumber(12),
-                file_type: 1,
-                name: &name,
-            });
+    fn a_block_takes_entries_to_its_last_byte_and_leaves_its_tail_alone() {
+        for names_bytes in [4096, 4084] {
+            let mut block = DirectoryBlock::empty(names_bytes);
+            assert_eq!(usize::from(get_u16(block.bytes(), 4)), names_bytes);
+            for index in 0..16 {
+                let name = [b'a' + index; 248];
+                let room = (names_bytes - block.used - 8).min(name.len());
+                block.push(DirectoryEntry {
+                    inode: InodeNumber(12),
+                    file_type: 1,
+                    name: &name[..room],
+                });
+            }
+            assert_eq!(block.used, names_bytes);
+            let last = usize::from(get_u16(block.bytes(), block.last + 4));
+            assert_eq!(block.last + last, names_bytes);
+            assert!(block.bytes()[names_bytes..].iter().all(|&byte| byte == 0));
         }
-        assert_eq!(block.used, 4096);
-        assert!(!block.has_room_for(1));
     }
 
     #[test]
     fn entries_come_back_as_they_went_and_unused_ones_do_not() {
-        let mut block = DirectoryBlock::first(InodeNumber(2), InodeNumber(3));
+        let mut block = DirectoryBlock::first(4096, InodeNumber(2), InodeNumber(3));
         block.push(DirectoryEntry {
             inode: InodeNumber(12),
             file_type: 1,
@@ -192,14 +194,14 @@ mod tests {
             .collect();
         assert_eq!(found, [(2, 2, &b"."[..]), (3, 2, b".."), (12, 1, b"hello")]);
         assert_eq!(
-            decode_entries(&DirectoryBlock::empty().bytes()[..]),
+            decode_entries(&DirectoryBlock::empty(4096).bytes()[..]),
             Ok(vec![])
         );
     }
 
     #[test]
     fn entries_that_leave_their_block_or_stand_still_are_refused() {
-        let whole = *DirectoryBlock::first(InodeNumber(2), InodeNumber(2)).bytes();
+        let whole = *DirectoryBlock::first(4096, InodeNumber(2), InodeNumber(2)).bytes();
         for (offset, bytes) in [
             (4, [0, 0]),
             (4, [13, 0]),

@@ -4,12 +4,6 @@ use super::hash::HASH_VERSION_HALF_MD4;
 use super::{put_u16, put_u32};
 use crate::units::{BLOCK_SIZE, InodeNumber};
 
-/// Entries that the index's root block holds.
-pub const ROOT_LIMIT: usize = 508;
-
-/// Entries that an interior block holds.
-pub const NODE_LIMIT: usize = 511;
-
 const BLOCK: usize = BLOCK_SIZE as usize;
 const ROOT_ENTRIES: usize = 32;
 const NODE_ENTRIES: usize = 8;
@@ -25,12 +19,13 @@ pub struct IndexEntry {
 
 /// The index's root, which is the directory's first block and holds `.` and `..`.
 ///
-/// `levels` is the number of interior levels below it: 0 or 1. There are 1 to [`ROOT_LIMIT`]
-/// entries; the first one's hash is not stored.
+/// `levels` is the number of interior levels below it: 0 or 1. There are 1 to `limit` entries; the
+/// first one's hash is not stored.
 pub fn encode_root(
     own: InodeNumber,
     parent: InodeNumber,
     levels: u8,
+    limit: usize,
     entries: &[IndexEntry],
 ) -> [u8; BLOCK] {
     let mut bytes = [0; BLOCK];
@@ -44,16 +39,16 @@ pub fn encode_root(
     bytes[28] = HASH_VERSION_HALF_MD4;
     bytes[29] = 8;
     bytes[30] = levels;
-    encode_entries(&mut bytes, ROOT_ENTRIES, ROOT_LIMIT, entries);
+    encode_entries(&mut bytes, ROOT_ENTRIES, limit, entries);
     bytes
 }
 
-/// An interior block of the index: 1 to [`NODE_LIMIT`] entries; the first one's hash is not stored.
-pub fn encode_node(entries: &[IndexEntry]) -> [u8; BLOCK] {
+/// An interior block of the index: 1 to `limit` entries; the first one's hash is not stored.
+pub fn encode_node(limit: usize, entries: &[IndexEntry]) -> [u8; BLOCK] {
     let mut bytes = [0; BLOCK];
     // An unused directory entry over the whole block.
     put_u16(&mut bytes, 4, BLOCK_SIZE as u16);
-    encode_entries(&mut bytes, NODE_ENTRIES, NODE_LIMIT, entries);
+    encode_entries(&mut bytes, NODE_ENTRIES, limit, entries);
     bytes
 }
 
@@ -73,13 +68,13 @@ mod tests {
 
     #[test]
     fn root_and_node_are_full_at_their_limits() {
-        let entries: Vec<_> = (0..NODE_LIMIT as u32)
+        let entries: Vec<_> = (0..511)
             .map(|index| IndexEntry {
                 hash: index * 2,
                 block: index + 1,
             })
             .collect();
-        let root = encode_root(InodeNumber(13), InodeNumber(2), 1, &entries[..ROOT_LIMIT]);
+        let root = encode_root(InodeNumber(13), InodeNumber(2), 1, 508, &entries[..508]);
         assert_eq!(
             (get_u32(&root, 0), get_u16(&root, 4), get_u32(&root, 12)),
             (13, 12, 2)
@@ -91,7 +86,7 @@ mod tests {
             (508, 508, 1)
         );
         assert_eq!((get_u32(&root, 4088), get_u32(&root, 4092)), (1014, 508));
-        let node = encode_node(&entries);
+        let node = encode_node(511, &entries);
         assert_eq!(
             (get_u32(&node, 0), get_u16(&node, 4), get_u16(&node, 6)),
             (0, 4096, 0)

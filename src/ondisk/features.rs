@@ -197,22 +197,21 @@ impl Features {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ondisk::superblock::{COMPAT_EXT3, INCOMPAT_EXT3, RO_COMPAT_EXT3};
 
     const EXT3: Features = Features {
-        compat: COMPAT_EXT3,
-        incompat: INCOMPAT_EXT3,
-        ro_compat: RO_COMPAT_EXT3,
+        compat: 0x3c,
+        incompat: 0x2,
+        ro_compat: 0x3,
     };
 
     #[test]
     fn features_make_the_type() {
         let without_journal = Features {
-            compat: COMPAT_EXT3 & !4,
+            compat: EXT3.compat & !4,
             ..EXT3
         };
         let with_extents = Features {
-            incompat: INCOMPAT_EXT3 | 0x40,
+            incompat: EXT3.incompat | 0x40,
             ..without_journal
         };
         let journal = Features {
@@ -220,7 +219,7 @@ mod tests {
             ..EXT3
         };
         let unclean = Features {
-            incompat: INCOMPAT_EXT3 | INCOMPAT_RECOVER,
+            incompat: EXT3.incompat | INCOMPAT_RECOVER,
             ..EXT3
         };
         let types = [EXT3, without_journal, with_extents, journal, unclean];

@@ -6,9 +6,6 @@ use crate::units::BlockNumber;
 /// Bytes of a descriptor without the `64bit` feature.
 pub const GROUP_DESCRIPTOR_BYTES: usize = 32;
 
-/// Descriptors in a 4 KiB block.
-pub const DESCRIPTORS_PER_BLOCK: u32 = 128;
-
 const BG_BLOCK_BITMAP_LO: usize = 0x00;
 const BG_INODE_BITMAP_LO: usize = 0x04;
 const BG_INODE_TABLE_LO: usize = 0x08;

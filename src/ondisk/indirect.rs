@@ -9,12 +9,6 @@ pub const POINTERS_PER_BLOCK: u64 = BLOCK_SIZE / 4;
 /// Pointers to data in the inode itself.
 pub const DIRECT_POINTERS: u64 = 12;
 
-/// File blocks that a map can address: direct, single, double and triple indirect.
-pub const MAX_FILE_BLOCKS: u64 = DIRECT_POINTERS
-    + POINTERS_PER_BLOCK
-    + POINTERS_PER_BLOCK * POINTERS_PER_BLOCK
-    + POINTERS_PER_BLOCK * POINTERS_PER_BLOCK * POINTERS_PER_BLOCK;
-
 /// The longest file the kernel reads on ext3 with 4 KiB blocks, in bytes: a full file's sectors,
 /// data and indirect blocks, must fit `i_blocks`' 32 bits (`ext4_max_bitmap_size`).
 pub const MAX_FILE_BYTES: u64 = {
@@ -30,16 +24,26 @@ pub const MAX_FILE_BYTES: u64 = {
     (blocks - indirect) * BLOCK_SIZE
 };
 
-/// An indirect block's pointers.
-pub fn encode_pointers(pointers: &[u32; POINTERS_PER_BLOCK as usize]) -> Vec<u8> {
-    let mut bytes = vec![0; BLOCK_SIZE as usize];
-    for (index, pointer) in pointers.iter().enumerate() {
-        put_u32(&mut bytes, 4 * index, *pointer);
-    }
-    bytes
+/// The indirect blocks of a file without holes.
+pub fn indirect_blocks(file_blocks: u64) -> u64 {
+    let single = file_blocks.saturating_sub(DIRECT_POINTERS);
+    let double = single.saturating_sub(POINTERS_PER_BLOCK);
+    let triple = double.saturating_sub(POINTERS_PER_BLOCK * POINTERS_PER_BLOCK);
+    let below = |blocks: u64, levels: u32| blocks.div_ceil(POINTERS_PER_BLOCK.pow(levels));
+    below(single.min(POINTERS_PER_BLOCK), 1)
+        + below(double - triple, 1)
+        + below(double - triple, 2)
+        + below(triple, 1)
+        + below(triple, 2)
+        + below(triple, 3)
 }
 
-/// The pointers of an encoded indirect block.
+/// Sets one of the pointers in an indirect block or in `i_block`; 0 is a hole.
+pub fn put_pointer(bytes: &mut [u8], index: usize, block: u32) {
+    put_u32(bytes, 4 * index, block);
+}
+
+/// The pointers in an indirect block or in `i_block`.
 pub fn decode_pointers(bytes: &[u8]) -> impl Iterator<Item = u32> + '_ {
     (0..bytes.len() / 4).map(|index| get_u32(bytes, 4 * index))
 }
@@ -50,16 +54,33 @@ mod tests {
 
     #[test]
     fn pointers_come_back_as_they_went() {
-        let pointers = std::array::from_fn(|index| (index as u32).wrapping_mul(0x0101_0101));
-        let bytes = encode_pointers(&pointers);
-        assert_eq!(bytes.len(), 4096);
+        let pointer = |index: usize| (index as u32).wrapping_mul(0x0101_0101);
+        let mut bytes = [0; BLOCK_SIZE as usize];
+        (0..1024).for_each(|index| put_pointer(&mut bytes, index, pointer(index)));
         assert_eq!(bytes[4..8], [1, 1, 1, 1]);
-        assert!(decode_pointers(&bytes).eq(pointers));
+        assert!(decode_pointers(&bytes).eq((0..1024).map(pointer)));
     }
 
     #[test]
     fn the_longest_file_is_a_little_under_two_tebibytes() {
         assert_eq!(MAX_FILE_BYTES, 2_196_873_666_560);
-        assert_eq!(MAX_FILE_BLOCKS, 1_074_791_436);
+    }
+
+    #[test]
+    fn indirect_blocks_step_at_the_edges_of_the_levels() {
+        for (blocks, indirect) in [
+            (0, 0),
+            (12, 0),
+            (13, 1),
+            (1036, 1),
+            (1037, 3),
+            (2060, 3),
+            (2061, 4),
+            (1_049_612, 1026),
+            (1_049_613, 1029),
+            (1_050_637, 1030),
+        ] {
+            assert_eq!(indirect_blocks(blocks), indirect, "{blocks}");
+        }
     }
 }

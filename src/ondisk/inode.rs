@@ -215,15 +215,6 @@ pub fn encode_device(major: u32, minor: u32) -> [u8; I_BLOCK_BYTES] {
     bytes
 }
 
-/// Fifteen block pointers as they stand in `i_block`; 0 is a hole.
-pub fn encode_block_pointers(pointers: [u32; 15]) -> [u8; I_BLOCK_BYTES] {
-    let mut bytes = [0; I_BLOCK_BYTES];
-    for (index, pointer) in pointers.into_iter().enumerate() {
-        put_u32(&mut bytes, 4 * index, pointer);
-    }
-    bytes
-}
-
 /// An inode as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredInode {
@@ -364,6 +355,7 @@ mod tests {
         assert_eq!(get_u32(&bytes, 0x1c), 0x0c0d_0e0f);
         assert_eq!(get_u32(&bytes, 0x20), 0x1000);
         assert_eq!((bytes[0x28], bytes[0x63]), (1, 60));
+        assert_eq!(StoredInode::decode(&bytes).i_block, inode().i_block);
         assert_eq!(get_u32(&bytes, 0x64), 0);
         assert_eq!(get_u32(&bytes, 0x68), 0x2122_2324);
         assert_eq!(get_u32(&bytes, 0x6c), 0x1122_3344);

@@ -13,13 +13,6 @@ pub const SUPERBLOCK_OFFSET_BYTES: u64 = 1024;
 /// `s_magic`.
 pub const MAGIC: u16 = 0xef53;
 
-/// `s_feature_compat` of what we format: has_journal, ext_attr, resize_inode, dir_index.
-pub const COMPAT_EXT3: u32 = 0x3c;
-/// `s_feature_incompat` of what we format: filetype.
-pub const INCOMPAT_EXT3: u32 = 0x2;
-/// `s_feature_ro_compat` of what we format: sparse_super, large_file.
-pub const RO_COMPAT_EXT3: u32 = 0x3;
-
 /// `s_log_block_size` of 64 KiB, the largest block.
 pub const MAX_LOG_BLOCK_SIZE: u32 = 6;
 

@@ -4,13 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::flatten::Flattened;
-use super::plan::Planned;
+use super::plan::{PROFILE, Planned};
 use super::reading::{Reading, read_at};
 use super::request::{FilesystemRequest, ImageRequest, OutputRequest};
 use crate::error::Result;
-use crate::ext::format::{Tools, format};
-use crate::ext::plan::Plan;
-use crate::ext::populate::populate;
+use crate::ext::{Ext, Plan, Tools};
+use crate::filesystem::Filesystem;
 use crate::finish::{FinishOptions, FinishedFilesystem, MadeFrom, Sidecar, finish};
 use crate::host_space;
 use crate::layers::{Contents, GivingBack, Verifying};
@@ -82,7 +81,6 @@ impl Reading {
         if let Some(note) = &plan.sized.note {
             reporter.note(note);
         }
-        let empty = format(&plan, &ready.tools, &output.path, reporter)?;
         // To verify the result, the contents are read again.
         let mut giving_back =
             (!output.finish.verify).then(|| giving_back(tree, contents, &verifying));
@@ -93,15 +91,23 @@ impl Reading {
         };
         let needed = ByteSize(plan.demand.blocks() * BLOCK_SIZE);
         let explained = |error| host_space::explained(error, &output.path, Some(needed));
-        let populated =
-            populate(empty, &plan, tree, contents, &mut taken, reporter).map_err(explained)?;
+        let populated = Ext::write(
+            &plan,
+            tree,
+            contents,
+            &ready.tools,
+            &output.path,
+            &mut taken,
+            reporter,
+        )
+        .map_err(explained)?;
         let made_from = MadeFrom {
             plan: &plan,
             tree,
             contents,
             verifying,
         };
-        let filesystem = finish(populated, made_from, &ready.tools, output.finish, reporter)
+        let filesystem = finish::<Ext>(populated, made_from, &ready.tools, output.finish, reporter)
             .map_err(explained)?;
         drop(giving_back);
         Ok(Built {
@@ -137,7 +143,7 @@ impl Ready {
         }
         let FinishOptions { fsck, verify, .. } = output.finish;
         let tools = Tools::find(&output.tools, fsck, verify, reporter)?;
-        filesystem.size.check()?;
+        filesystem.size.check(&PROFILE)?;
         Ok(Self {
             tools,
             _making: leftovers::begin(&output.path),

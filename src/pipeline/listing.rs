@@ -5,7 +5,8 @@ use std::path::Path;
 use super::flatten::flattened;
 use super::request::Subject;
 use crate::error::{Error, Result, escape_path};
-use crate::ext::check;
+use crate::ext::{Ext, leave_out_note};
+use crate::filesystem::{Filesystem as _, expected_listing};
 use crate::inspect::Filesystem;
 use crate::listing::Listing;
 use crate::progress::{Reporter, Unit};
@@ -71,7 +72,12 @@ pub fn listing(
         Subject::Image(request) => request,
     };
     let flattened = flattened(request, made_seconds, reporter)?;
-    let listing = check::expected_listing(&flattened.tree, &flattened.contents, reporter)?;
+    let listing = expected_listing(
+        Ext::normalise,
+        &flattened.tree,
+        &flattened.contents,
+        reporter,
+    )?;
     Ok(Listed {
         name: flattened.image.reference.clone(),
         listing,
@@ -97,7 +103,7 @@ fn of_filesystem(path: &Path, max_names: u64, reporter: &dyn Reporter) -> Result
     })?;
     meter.add(unreported);
     meter.finish("read");
-    check::leave_out_note(&mut whole.listing);
+    leave_out_note(&mut whole.listing);
     let name = path.display().to_string();
     let unreadable = whole.problems.iter().map(|problem| {
         let why = problem.error.to_string();

@@ -31,10 +31,10 @@ pub use request::{FilesystemRequest, IdentityRequest, ImageRequest, OutputReques
 pub use tags::tags;
 pub use verify::{Verified, VerifyRequest, verify};
 
-pub use crate::ext::check::{Finding, Reader, Unread, VerifyReport};
-pub use crate::ext::format::ToolPaths;
-pub use crate::ext::plan::identity::{parse_uuid, uuid_text};
-pub use crate::ext::plan::{JournalSize, Room, SizePolicy};
+pub use crate::ext::{
+    BlocksByUse, Finding, JournalSize, Reader, Room, SizePolicy, ToolPaths, Unread, VerifyReport,
+    parse_uuid, uuid_text,
+};
 pub use crate::finish::{FinishOptions, FinishedFilesystem};
 pub use crate::inspect::{Filesystem, Journal};
 pub use crate::limits::Limits;

@@ -4,8 +4,8 @@ use super::flatten::Flattened;
 use super::reading::{Reading, read};
 use super::request::{FilesystemRequest, IdentityRequest, ImageRequest};
 use crate::error::Result;
-use crate::ext::plan::size::{Sized, choose};
-use crate::ext::plan::{Identity, Plan, PlanOptions, Room, SizePolicy};
+use crate::ext::{Ext, Identity, Plan, PlanOptions, Profile};
+use crate::filesystem::Filesystem;
 use crate::layers::Verifying;
 use crate::progress::Reporter;
 
@@ -18,15 +18,8 @@ pub struct Planned {
     pub plan: Plan,
 }
 
-impl Planned {
-    /// The size that another policy would choose for the same tree.
-    ///
-    /// # Errors
-    /// [`crate::Error::TooSmall`], [`crate::Error::Unsupported`] where it finds none.
-    pub fn sized_by(&self, policy: SizePolicy, room: Room) -> Result<Sized> {
-        choose(policy, &self.plan.demand, room)
-    }
-}
+/// The kind of filesystem that is made: the only one that is offered.
+pub(super) const PROFILE: Profile = Profile::EXT3;
 
 /// Reads an image and plans its filesystem, without writing anything but spools.
 ///
@@ -38,7 +31,7 @@ pub fn plan(
     reporter: &dyn Reporter,
 ) -> Result<Planned> {
     // Better told now than after the image has been read.
-    filesystem.size.check()?;
+    filesystem.size.check(&PROFILE)?;
     let (planned, verifying) = read(image, reporter)?.plan(filesystem, reporter)?;
     verifying.finish()?;
     Ok(planned)
@@ -55,11 +48,12 @@ impl Reading {
         let (mut flattened, verifying) =
             self.flatten(filesystem.identity.made_seconds, reporter)?;
         let options = PlanOptions {
+            profile: PROFILE,
             size: filesystem.size,
             room: filesystem.room,
             identity: identity(&flattened, &filesystem.identity),
         };
-        let plan = Plan::of(&flattened.tree, &options).map_err(|error| error.in_image(&place));
+        let plan = Ext::plan(&flattened.tree, &options).map_err(|error| error.in_image(&place));
         let (plan, verifying) = verifying.unless_damaged(plan)?;
         flattened.warnings.merge(plan.warnings.clone());
         Ok((Planned { flattened, plan }, verifying))

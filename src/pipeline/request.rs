@@ -3,8 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use crate::ext::format::ToolPaths;
-use crate::ext::plan::{JournalSize, Room, SizePolicy};
+use crate::ext::{JournalSize, Room, SizePolicy, ToolPaths};
 use crate::finish::FinishOptions;
 use crate::layers::ReadOptions;
 use crate::limits::Limits;

@@ -9,7 +9,7 @@ use super::listing::{not_proven_equal, unrecovered};
 use super::request::{ImageRequest, setters};
 use crate::command;
 use crate::error::Result;
-use crate::ext::check::{self, VerifyReport};
+use crate::ext::{self, VerifyReport};
 use crate::inspect::Filesystem;
 use crate::listing::{Field, Kind};
 use crate::oci::ChainId;
@@ -104,7 +104,7 @@ pub fn verify(request: &VerifyRequest, reporter: &dyn Reporter) -> Result<Verifi
     let image = request.image.clone().with_held_against(path.clone());
     let flattened = flattened(&image, request.made_seconds, reporter)?;
     let (tree, contents) = (&flattened.tree, &flattened.contents);
-    let mut report = check::verify(path, tree, contents, &debugfs, reporter)?;
+    let mut report = ext::verify(path, tree, contents, &debugfs, reporter)?;
     leave_out(&mut report, &request.ignored);
     let needs_recovery = read.needs_recovery();
     let warning = needs_recovery.then(|| unrecovered(path, "compared"));

@@ -155,6 +155,19 @@ const ROOMS: &[Room] = &[
         ],
     ),
     (
+        "filesystem",
+        &[
+            "page_buffer",
+            "error",
+            "progress",
+            "region",
+            "partial_file",
+            "listing",
+            "layers",
+            "tree",
+        ],
+    ),
+    (
         "ext",
         &[
             "page_buffer",
@@ -172,6 +185,7 @@ const ROOMS: &[Room] = &[
             "view",
             "layers",
             "tree",
+            "filesystem",
         ],
     ),
     (
@@ -180,12 +194,11 @@ const ROOMS: &[Room] = &[
             "page_buffer",
             "error",
             "progress",
-            "command",
             "partial_file",
             "oci",
             "layers",
             "tree",
-            "ext",
+            "filesystem",
         ],
     ),
     // Beside the flow.
@@ -222,6 +235,7 @@ const ROOMS: &[Room] = &[
             "source",
             "layers",
             "tree",
+            "filesystem",
             "ext",
             "finish",
         ],

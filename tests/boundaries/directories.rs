@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 
+use layerpress::ext::Profile;
 use layerpress::ext::plan::directory_layout::{DirectoryLayout, IndexedLayout};
 use layerpress::ondisk::hash::half_md4;
 
@@ -50,7 +51,7 @@ fn is_indexed(pressed: &Pressed, path: &str) -> bool {
 
 fn layout_of(names: &[Vec<u8>]) -> IndexedLayout {
     let names: Vec<_> = names.iter().map(Vec::as_slice).collect();
-    match DirectoryLayout::of(&names, seed(), true).unwrap() {
+    match DirectoryLayout::of(&Profile::EXT3, &names, seed(), true).unwrap() {
         DirectoryLayout::Indexed(layout) => layout,
         DirectoryLayout::Linear(_) => panic!("expected an index"),
     }

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{FileExt, MetadataExt};
 
-use layerpress::ext::plan::SizePolicy;
+use layerpress::ext::SizePolicy;
 use layerpress::ondisk::indirect::MAX_FILE_BYTES;
 use layerpress::units::{BLOCK_SIZE, ByteSize};
 use rustix::fs::SeekFrom;

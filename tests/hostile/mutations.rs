@@ -8,8 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use layerpress::Error;
-use layerpress::ext::format::ToolPaths;
-use layerpress::ext::plan::{JournalSize, Room, SizePolicy};
+use layerpress::ext::SizePolicy;
 use layerpress::finish::FinishOptions;
 use layerpress::pipeline::{self, FilesystemRequest, ImageRequest, OutputRequest};
 use layerpress::progress::Silent;

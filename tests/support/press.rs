@@ -6,10 +6,11 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use layerpress::Result;
-use layerpress::ext::check::verify;
-use layerpress::ext::format::{ToolPaths, Tools, format};
-use layerpress::ext::plan::{Identity, JournalSize, Plan, PlanOptions, Room, SizePolicy};
-use layerpress::ext::populate::populate;
+use layerpress::ext::{
+    Ext, Identity, JournalSize, Plan, PlanOptions, Profile, Room, SizePolicy, ToolPaths, Tools,
+    verify,
+};
+use layerpress::filesystem::Filesystem;
 use layerpress::finish::FinishOptions;
 use layerpress::layers::{Changeset, Contents, LayerSummary};
 use layerpress::listing::compare;
@@ -166,18 +167,19 @@ pub fn plan(tree: &Tree, wanted: Wanted) -> Result<Plan> {
         ..Identity::of_recipe(&tree.recipe, made)
     };
     let options = PlanOptions {
+        profile: Profile::EXT3,
         size: wanted.size,
         room: wanted.room,
         identity,
     };
-    Plan::of(tree, &options)
+    Ext::plan(tree, &options)
 }
 
 /// Formats and populates as planned, without proof.
 pub fn write(tree: &Tree, contents: &Contents, plan: &Plan, image: &Path) -> Result<()> {
     let tools = Tools::find(&tool_paths(), false, false, &Silent)?;
-    let empty = format(plan, &tools, image, &Silent)?;
-    let populated = populate(empty, plan, tree, contents, &mut |_| {}, &Silent)?;
+    let taken = &mut |_: &_| {};
+    let populated = Ext::write(plan, tree, contents, &tools, image, taken, &Silent)?;
     populated.partial.persist()
 }
 

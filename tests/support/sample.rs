@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use layerpress::ext::check::{VerifyReport, verify};
+use layerpress::ext::{VerifyReport, verify};
 use layerpress::layers::Contents;
 use layerpress::progress::Silent;
 use layerpress::tree::{Node, NodeId, Tree};

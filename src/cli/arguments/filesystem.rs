@@ -101,11 +101,13 @@ pub fn parse_journal(text: &str) -> Result<JournalSize, String> {
     }
     let ByteSize(bytes) = text.parse()?;
     match u32::try_from(bytes >> 20) {
-        Ok(mebibytes @ 4..=40_000) if bytes.is_multiple_of(1 << 20) => {
-            Ok(JournalSize::Mebibytes(mebibytes))
+        Ok(size) if JournalSize::MEBIBYTES.contains(&size) && bytes.is_multiple_of(1 << 20) => {
+            Ok(JournalSize::Mebibytes(size))
         }
         _ => Err(format!(
-            "'{text}' is not auto nor whole MiB from 4M to 40000M"
+            "'{text}' is not auto nor whole MiB from {}M to {}M",
+            JournalSize::MEBIBYTES.start(),
+            JournalSize::MEBIBYTES.end()
         )),
     }
 }

@@ -11,7 +11,9 @@ use crate::cli::shown::table::two_columns;
 use crate::cli::shown::text::{counted, printable, thousands, wrapped};
 use crate::cli::tell::{print, print_json};
 use crate::error::Result;
-use crate::pipeline::{self, FilesystemRequest, Flattened, Planned, SizePolicy, uuid_text};
+use crate::pipeline::{
+    self, BlocksByUse, FilesystemRequest, Flattened, Planned, SizePolicy, uuid_text,
+};
 use crate::units::{BLOCK_SIZE, ByteSize};
 
 /// What is typed.
@@ -71,24 +73,6 @@ struct ShownPlan {
     warnings: Vec<String>,
 }
 
-/// Blocks by use; together they are the whole filesystem.
-#[derive(Debug, Serialize)]
-struct BlocksByUse {
-    data: u64,
-    indirect: u64,
-    directory: u64,
-    symlink: u64,
-    xattr: u64,
-    inode_tables: u32,
-    bitmaps: u32,
-    superblocks_and_descriptors: u32,
-    reserved_for_growing: u32,
-    journal: u32,
-    system: u64,
-    free: u64,
-    of_them_reserved_for_root: u32,
-}
-
 #[derive(Debug, Serialize)]
 struct Inodes {
     total: u32,
@@ -110,7 +94,7 @@ impl ShownPlan {
         let Flattened { image, tree, .. } = flattened;
         let policy = asked.size;
         let sized = &plan.sized;
-        let total_inodes = sized.geometry.inodes_per_group * sized.geometry.groups;
+        let total_inodes = sized.geometry.inodes();
         let mut policies = vec![SizePolicy::default(), SizePolicy::Fit];
         policies.push(SizePolicy::FitPlus(ByteSize(64 << 20)));
         if !policies.contains(&policy) {
@@ -130,7 +114,7 @@ impl ShownPlan {
             size_note: sized.note.clone(),
             filesystem_blocks: sized.geometry.blocks,
             block_bytes: BLOCK_SIZE,
-            blocks: blocks_by_use(planned),
+            blocks: plan.blocks_by_use(),
             inodes: Inodes {
                 total: total_inodes,
                 used: total_inodes - plan.free_inodes_after(),
@@ -138,7 +122,7 @@ impl ShownPlan {
             },
             sizes: policies
                 .into_iter()
-                .map(|policy| by_policy(planned, policy, asked))
+                .map(|policy| by_policy(planned, policy))
                 .collect(),
             warnings: flattened.warnings.lines().collect(),
         }
@@ -180,20 +164,14 @@ impl ShownPlan {
             by_use("  directories", blocks.directory),
             by_use("  symlinks", blocks.symlink),
             by_use("  xattrs", blocks.xattr),
-            by_use("  inode tables", u64::from(blocks.inode_tables)),
-            by_use("  bitmaps", u64::from(blocks.bitmaps)),
-            by_use(
-                "  descriptors",
-                u64::from(blocks.superblocks_and_descriptors),
-            ),
-            by_use("  room to grow", u64::from(blocks.reserved_for_growing)),
-            by_use("  journal", u64::from(blocks.journal)),
+            by_use("  inode tables", blocks.inode_tables),
+            by_use("  bitmaps", blocks.bitmaps),
+            by_use("  descriptors", blocks.superblocks_and_descriptors),
+            by_use("  room to grow", blocks.reserved_for_growing),
+            by_use("  journal", blocks.journal),
             by_use("  the system's own", blocks.system),
             by_use("  free", blocks.free),
-            by_use(
-                "    for root only",
-                u64::from(blocks.of_them_reserved_for_root),
-            ),
+            by_use("    for root only", blocks.of_them_reserved_for_root),
             (
                 "inodes",
                 format!(
@@ -223,38 +201,13 @@ impl ShownPlan {
     }
 }
 
-fn blocks_by_use(planned: &Planned) -> BlocksByUse {
+fn by_policy(planned: &Planned, policy: SizePolicy) -> SizeByPolicy {
     let plan = &planned.plan;
-    let (demand, geometry) = (&plan.demand, &plan.sized.geometry);
-    // Root directory, lost+found and the resize inode's one; what the tree's own directories
-    // reuse of them is counted with those.
-    let system = 6 - demand.preallocated_blocks;
-    BlocksByUse {
-        data: demand.data_blocks,
-        indirect: demand.indirect_blocks,
-        directory: demand.directory_blocks,
-        symlink: demand.symlink_blocks,
-        xattr: demand.xattr_blocks,
-        inode_tables: geometry.inode_table_blocks,
-        bitmaps: geometry.bitmap_blocks,
-        superblocks_and_descriptors: geometry.descriptor_blocks,
-        reserved_for_growing: geometry.reserved_descriptor_blocks,
-        journal: geometry.journal_blocks + geometry.journal_indirect_blocks,
-        system,
-        free: plan.free_blocks_after(),
-        of_them_reserved_for_root: geometry.reserved_blocks,
-    }
-}
-
-fn by_policy(planned: &Planned, policy: SizePolicy, asked: &FilesystemRequest) -> SizeByPolicy {
-    let demand = &planned.plan.demand;
-    match planned.sized_by(policy, asked.room) {
+    match plan.sized_by(policy) {
         Ok(sized) => SizeByPolicy {
             policy: policy.to_string(),
             bytes: Some(sized.file_bytes),
-            free_bytes: Some(
-                (u64::from(sized.geometry.free_blocks) - demand.blocks()) * BLOCK_SIZE,
-            ),
+            free_bytes: Some(sized.free_blocks_after(&plan.demand) * BLOCK_SIZE),
             note: sized.note,
         },
         Err(error) => SizeByPolicy {

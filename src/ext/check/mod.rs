@@ -14,7 +14,6 @@
 //! an image of its length can hold.
 
 mod debugfs;
-mod expected;
 mod ext4_view;
 pub mod fsck;
 mod mapped;
@@ -27,7 +26,6 @@ use std::io::{Seek, SeekFrom};
 use std::path::Path;
 
 pub use debugfs::{DebugfsView, InodeRecord, read_through_debugfs};
-pub use expected::expected_listing;
 pub use ext4_view::read_through_ext4_view;
 pub use mapped::{BlockMap, MappedReader};
 pub use verify::{Finding, Reader, Unread, VerifyReport, verify};

@@ -5,12 +5,15 @@ use std::fmt;
 use std::path::Path;
 
 use super::views::{Views, read_views};
-use super::{LOST_FOUND, Problem, View, expected_listing};
+use super::{Problem, View};
 use crate::error::{Error, Result, escape_path};
+use crate::ext::plan::normalise::normalised;
+use crate::filesystem::expected_listing;
 use crate::layers::Contents;
 use crate::listing::{Body, Difference, Field, Kind, Line, Links, Listing, Owner, compare, join};
 use crate::progress::Reporter;
 use crate::tree::Tree;
+use crate::units::LOST_FOUND;
 
 /// How many differences an error shows.
 const SHOWN_DIFFERENCES: usize = 10;
@@ -157,7 +160,7 @@ pub fn verify(
     let max_names = names.saturating_mul(2).saturating_add(1000);
     std::thread::scope(|scope| {
         // Hashing the layers and reading the image know nothing of each other.
-        let list = || expected_listing(tree, contents, reporter);
+        let list = || expected_listing(normalised, tree, contents, reporter);
         let expected = std::thread::Builder::new().spawn_scoped(scope, list);
         let views = read_views(image, debugfs, max_names, reporter);
         let expected = match expected {

@@ -8,34 +8,38 @@ use std::path::Path;
 
 use rustix::fs::{MemfdFlags, memfd_create};
 
+use super::tools::Tools;
 use crate::command::path_of_open_file;
 use crate::error::{Error, Result};
-use crate::ext::format::Tools;
+use crate::ext::plan::Plan;
 use crate::ext::plan::identity::uuid_text;
-use crate::ext::plan::{JournalSize, Plan};
-use crate::ondisk::superblock::{
-    COMPAT_EXT3, INCOMPAT_EXT3, MAGIC, RO_COMPAT_EXT3, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET_BYTES,
-    Superblock,
-};
+use crate::ext::profile::{JournalSize, Profile};
+use crate::ondisk::superblock::{MAGIC, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET_BYTES, Superblock};
 use crate::partial_file::PartialFile;
 use crate::progress::Reporter;
+use crate::units::InodeNumber;
 
-/// What `-t ext3 -T default` means, whatever the machine's own /etc/mke2fs.conf says.
-const CONFIGURATION: &str = "\
+/// What `-t KIND -T default` means, whatever the machine's own /etc/mke2fs.conf says.
+fn configuration(profile: &Profile) -> String {
+    format!(
+        "\
 [defaults]
-base_features = sparse_super,large_file,filetype,resize_inode,dir_index,ext_attr
+base_features = {}
 default_mntopts = acl,user_xattr
 enable_periodic_fsck = 0
 blocksize = 4096
 inode_size = 256
 inode_ratio = 16384
 [fs_types]
-ext3 = {
-features = has_journal
+{} = {{
+}}
+default = {{
+}}
+",
+        profile.features.names().join(","),
+        profile.kind
+    )
 }
-default = {
-}
-";
 
 /// A formatted filesystem that is exactly what the plan says, with nothing in it yet.
 #[derive(Debug)]
@@ -62,13 +66,14 @@ pub fn format(
         .file()
         .set_len(plan.sized.file_bytes)
         .map_err(|error| Error::path("make room for", output, error))?;
-    let configuration = configuration_file()?;
+    let configuration = configuration_file(&plan.profile)?;
     let identity = &plan.identity;
     let request = &plan.sized.request;
+    let kind = plan.profile.kind.to_string();
     let mut mke2fs = tools
         .mke2fs(identity.mke2fs_seconds())
         .env("MKE2FS_CONFIG", Some(&path_of_open_file(&configuration)?))
-        .args(["-q", "-F", "-t", "ext3", "-T", "default", "-m", "1"])
+        .args(["-q", "-F", "-t", &kind, "-T", "default", "-m", "1"])
         .args(["-N", &request.inodes.to_string()])
         .args(["-U", &uuid_text(identity.uuid)])
         .args([
@@ -100,10 +105,10 @@ pub fn format(
     })
 }
 
-fn configuration_file() -> Result<File> {
+fn configuration_file(profile: &Profile) -> Result<File> {
     let make = || {
         let mut file = File::from(memfd_create("mke2fs.conf", MemfdFlags::CLOEXEC)?);
-        file.write_all(CONFIGURATION.as_bytes())?;
+        file.write_all(configuration(profile).as_bytes())?;
         Ok(file)
     };
     make().map_err(|error| Error::io("cannot keep mke2fs' configuration in memory", error))
@@ -112,6 +117,7 @@ fn configuration_file() -> Result<File> {
 /// Everything that the plan or the populate step counts on.
 fn hold_against_plan(superblock: &Superblock, plan: &Plan) -> Result<()> {
     let geometry = &plan.sized.geometry;
+    let features = &plan.profile.features;
     let expected = [
         ("s_magic", u64::from(MAGIC), u64::from(superblock.magic)),
         ("s_rev_level", 1, u64::from(superblock.revision)),
@@ -126,17 +132,17 @@ fn hold_against_plan(superblock: &Superblock, plan: &Plan) -> Result<()> {
         ("s_first_ino", 11, u64::from(superblock.first_inode)),
         (
             "s_feature_compat",
-            u64::from(COMPAT_EXT3),
+            u64::from(features.compat),
             u64::from(superblock.features.compat),
         ),
         (
             "s_feature_incompat",
-            u64::from(INCOMPAT_EXT3),
+            u64::from(features.incompat),
             u64::from(superblock.features.incompat),
         ),
         (
             "s_feature_ro_compat",
-            u64::from(RO_COMPAT_EXT3),
+            u64::from(features.ro_compat),
             u64::from(superblock.features.ro_compat),
         ),
         (
@@ -149,7 +155,11 @@ fn hold_against_plan(superblock: &Superblock, plan: &Plan) -> Result<()> {
             0,
             u64::from(superblock.check_interval_seconds),
         ),
-        ("s_journal_inum", 8, u64::from(superblock.journal_inode)),
+        (
+            "s_journal_inum",
+            u64::from(InodeNumber::JOURNAL.0),
+            u64::from(superblock.journal_inode),
+        ),
         (
             "s_mkfs_time",
             u64::from(plan.identity.mke2fs_seconds()),

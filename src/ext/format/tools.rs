@@ -91,18 +91,29 @@ impl Tools {
         stopped(&self.tune2fs, seconds.into())
     }
 
-    /// e2fsck, if it was asked for; with the clock stopped, so that a filesystem from the future
-    /// of this machine is not called damaged.
-    pub fn e2fsck(&self, seconds: u64) -> Option<Program> {
-        let path = self.e2fsck.as_deref()?;
+    /// e2fsck, which was asked for; with the clock stopped, so that a filesystem from the future of
+    /// this machine is not called damaged.
+    ///
+    /// # Errors
+    /// [`Error::Tool`] when it was not.
+    pub fn e2fsck(&self, seconds: u64) -> Result<Program> {
+        let path = asked_for("e2fsck", &self.e2fsck)?;
         let seconds_text = seconds.to_string();
-        Some(stopped(path, seconds).env("E2FSCK_TIME", Some(OsStr::new(&seconds_text))))
+        Ok(stopped(path, seconds).env("E2FSCK_TIME", Some(OsStr::new(&seconds_text))))
     }
 
-    /// Where debugfs is, if it was asked for.
-    pub fn debugfs(&self) -> Option<&Path> {
-        self.debugfs.as_deref()
+    /// Where debugfs is, which was asked for.
+    ///
+    /// # Errors
+    /// [`Error::Tool`] when it was not.
+    pub fn debugfs(&self) -> Result<&Path> {
+        asked_for("debugfs", &self.debugfs)
     }
+}
+
+fn asked_for<'a>(name: &str, path: &'a Option<PathBuf>) -> Result<&'a Path> {
+    path.as_deref()
+        .ok_or_else(|| Error::Tool(format!("{name} was not looked for before it was needed")))
 }
 
 /// A program that knows one time only and waits for no disk: whether the output is to be synced is

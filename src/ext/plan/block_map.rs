@@ -1,4 +1,4 @@
-//! Mapping a file's blocks: which indirect blocks it needs, and in which order all of them lie.
+//! Mapping a file's blocks: which blocks of map it needs, and in which order all of them lie.
 //!
 //! The same walk counts (while planning) and writes (while populating). Blocks are asked for in
 //! the order a reader meets them: an indirect block stands just before the blocks it maps.
@@ -6,8 +6,10 @@
 use std::ops::Range;
 
 use crate::error::Result;
+use crate::ext::profile::BlockMap;
 use crate::layers::{Content, Data};
-use crate::ondisk::indirect::{DIRECT_POINTERS, POINTERS_PER_BLOCK};
+use crate::ondisk::indirect::{DIRECT_POINTERS, POINTERS_PER_BLOCK, put_pointer};
+use crate::ondisk::inode::I_BLOCK_BYTES;
 use crate::units::{BLOCK_SIZE, BlockNumber};
 
 /// Takes what the walk meets.
@@ -24,44 +26,52 @@ pub trait BlockSink {
     /// When the content cannot be copied.
     fn data(&mut self, file_block: u64, first: BlockNumber, count: u32) -> Result<()>;
 
-    /// `block` is an indirect block with these pointers.
+    /// `block` is a block of the map with these bytes.
     ///
     /// # Errors
     /// When it cannot be written.
-    fn indirect(&mut self, block: BlockNumber, pointers: &Pointers) -> Result<()>;
+    fn map(&mut self, block: BlockNumber, bytes: &[u8; BLOCK]) -> Result<()>;
 }
 
-/// An indirect block's pointers; 0 is a hole.
-pub type Pointers = [u32; POINTERS_PER_BLOCK as usize];
+const BLOCK: usize = BLOCK_SIZE as usize;
 
-/// Maps the file blocks in `ranges` (ascending, apart from each other, below
-/// [`crate::ondisk::indirect::MAX_FILE_BLOCKS`]) and gives the inode's fifteen pointers. What is
-/// in no range is a hole.
+/// Maps the file blocks in `ranges` (ascending, apart from each other, no longer than the profile's
+/// longest file) and gives `i_block`. What is in no range is a hole.
 ///
 /// # Errors
 /// Those of the sink.
-pub fn map_blocks(ranges: &[Range<u64>], sink: &mut impl BlockSink) -> Result<[u32; 15]> {
-    let mut walk = Walk { ranges, sink };
-    let mut pointers = [0; 15];
-    let (direct, indirect) = pointers.split_at_mut(DIRECT_POINTERS as usize);
-    for (file_block, first, count) in walk.allocate_leaves(0, direct)? {
-        walk.sink.data(file_block, first, count)?;
+pub fn map_blocks(
+    map: BlockMap,
+    ranges: &[Range<u64>],
+    sink: &mut impl BlockSink,
+) -> Result<[u8; I_BLOCK_BYTES]> {
+    match map {
+        BlockMap::Indirect => Indirect { ranges, sink }.i_block(),
     }
-    let mut base = DIRECT_POINTERS;
-    for (level, pointer) in (1..).zip(indirect) {
-        *pointer = walk.indirect(level, base)?;
-        base += POINTERS_PER_BLOCK.pow(level);
-    }
-    Ok(pointers)
 }
 
-struct Walk<'a, S> {
+/// The walk that makes indirect blocks.
+struct Indirect<'a, S> {
     /// What is left to map.
     ranges: &'a [Range<u64>],
     sink: &'a mut S,
 }
 
-impl<S: BlockSink> Walk<'_, S> {
+impl<S: BlockSink> Indirect<'_, S> {
+    fn i_block(&mut self) -> Result<[u8; I_BLOCK_BYTES]> {
+        let mut i_block = [0; I_BLOCK_BYTES];
+        for (file_block, first, count) in self.allocate_leaves(0, DIRECT_POINTERS, &mut i_block)? {
+            self.sink.data(file_block, first, count)?;
+        }
+        let mut base = DIRECT_POINTERS;
+        for level in 1..=3 {
+            let index = DIRECT_POINTERS as usize + level as usize - 1;
+            put_pointer(&mut i_block, index, self.indirect(level, base)?);
+            base += POINTERS_PER_BLOCK.pow(level);
+        }
+        Ok(i_block)
+    }
+
     /// The block that maps `POINTERS_PER_BLOCK^level` file blocks from `base`; 0 for a hole.
     fn indirect(&mut self, level: u32, base: u64) -> Result<u32> {
         let span = POINTERS_PER_BLOCK.pow(level);
@@ -72,30 +82,32 @@ impl<S: BlockSink> Walk<'_, S> {
             return Ok(0);
         }
         let (block, _) = self.sink.allocate(1)?;
-        let mut pointers = [0; POINTERS_PER_BLOCK as usize];
+        let mut pointers = [0; BLOCK];
         if level == 1 {
-            let runs = self.allocate_leaves(base, &mut pointers)?;
-            self.sink.indirect(block, &pointers)?;
+            let runs = self.allocate_leaves(base, POINTERS_PER_BLOCK, &mut pointers)?;
+            self.sink.map(block, &pointers)?;
             for (file_block, first, count) in runs {
                 self.sink.data(file_block, first, count)?;
             }
         } else {
             let below = span / POINTERS_PER_BLOCK;
-            for (slot, pointer) in (0..).zip(&mut pointers) {
-                *pointer = self.indirect(level - 1, base + slot * below)?;
+            for slot in 0..POINTERS_PER_BLOCK {
+                let pointer = self.indirect(level - 1, base + slot * below)?;
+                put_pointer(&mut pointers, slot as usize, pointer);
             }
-            self.sink.indirect(block, &pointers)?;
+            self.sink.map(block, &pointers)?;
         }
         Ok(block.0)
     }
 
-    /// Blocks for the mapped file blocks from `base` on, as many as there are slots.
+    /// Blocks for the mapped ones of the `slots` file blocks from `base` on, with pointers to them.
     fn allocate_leaves(
         &mut self,
         base: u64,
-        slots: &mut [u32],
+        slots: u64,
+        pointers: &mut [u8],
     ) -> Result<Vec<(u64, BlockNumber, u32)>> {
-        let end = base + slots.len() as u64;
+        let end = base + slots;
         let mut runs = Vec::new();
         let mut from = base;
         while let Some(start) = self.next_mapped(from).filter(|&start| start < end) {
@@ -105,9 +117,8 @@ impl<S: BlockSink> Walk<'_, S> {
                 // At most as many as there are slots: fits 32 bits.
                 let (first, count) = self.sink.allocate((stop - from) as u32)?;
                 let slot = (from - base) as usize;
-                for (pointer, block) in slots[slot..slot + count as usize].iter_mut().zip(first.0..)
-                {
-                    *pointer = block;
+                for (index, block) in (slot..slot + count as usize).zip(first.0..) {
+                    put_pointer(pointers, index, block);
                 }
                 runs.push((from, first, count));
                 from += u64::from(count);
@@ -154,8 +165,8 @@ pub fn mapped_ranges(content: &Content) -> Vec<Range<u64>> {
 pub struct BlockCount {
     /// Blocks of data.
     pub data: u64,
-    /// Indirect blocks.
-    pub indirect: u64,
+    /// Blocks of the map.
+    pub map: u64,
 }
 
 impl BlockSink for BlockCount {
@@ -169,8 +180,8 @@ impl BlockSink for BlockCount {
         Ok(())
     }
 
-    fn indirect(&mut self, _: BlockNumber, _: &Pointers) -> Result<()> {
-        self.indirect += 1;
+    fn map(&mut self, _: BlockNumber, _: &[u8; BLOCK]) -> Result<()> {
+        self.map += 1;
         Ok(())
     }
 }

@@ -1,8 +1,8 @@
 #![allow(clippy::single_range_in_vec_init)] // a file of one range is what is meant
 
 use super::*;
-use crate::ext::plan::geometry::indirect_blocks;
 use crate::layers::DataExtent;
+use crate::ondisk::indirect::{decode_pointers, indirect_blocks};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -33,11 +33,18 @@ impl BlockSink for Recorder {
         Ok(())
     }
 
-    fn indirect(&mut self, block: BlockNumber, pointers: &Pointers) -> Result<()> {
-        self.pointers.insert(block.0, pointers.to_vec());
+    fn map(&mut self, block: BlockNumber, bytes: &[u8; BLOCK]) -> Result<()> {
+        self.pointers
+            .insert(block.0, decode_pointers(bytes).collect());
         self.order.push(block.0);
         Ok(())
     }
+}
+
+/// The fifteen pointers of a file so mapped.
+fn mapped(ranges: &[Range<u64>], sink: &mut impl BlockSink) -> Result<Vec<u32>> {
+    let i_block = map_blocks(BlockMap::Indirect, ranges, sink)?;
+    Ok(decode_pointers(&i_block).collect())
 }
 
 impl Recorder {
@@ -50,7 +57,7 @@ impl Recorder {
     }
 
     /// Looks a file block up as a reader does.
-    fn look_up(&self, inode: &[u32; 15], file_block: u64) -> u32 {
+    fn look_up(&self, inode: &[u32], file_block: u64) -> u32 {
         if file_block < 12 {
             return inode[file_block as usize];
         }
@@ -79,7 +86,7 @@ impl Recorder {
 fn a_file_without_holes_is_contiguous_with_each_map_before_its_data() {
     for blocks in [1_u64, 12, 13, 1036, 1037, 2061, 5000] {
         let mut recorder = Recorder::new(u32::MAX);
-        let inode = map_blocks(&[0..blocks], &mut recorder).unwrap();
+        let inode = mapped(&[0..blocks], &mut recorder).unwrap();
         let total = blocks + indirect_blocks(blocks);
         assert_eq!(u64::from(recorder.next - 100), total, "{blocks}");
         // Only the double indirect block is written after what it maps.
@@ -105,9 +112,9 @@ fn counting_and_the_closed_formula_agree_up_to_the_triple_level() {
         let mut count = BlockCount::default();
         let ranges = [0..blocks];
         let ranges = if blocks == 0 { &[][..] } else { &ranges[..] };
-        map_blocks(ranges, &mut count).unwrap();
+        mapped(ranges, &mut count).unwrap();
         assert_eq!(
-            (count.data, count.indirect),
+            (count.data, count.map),
             (blocks, indirect_blocks(blocks)),
             "{blocks}"
         );
@@ -118,7 +125,7 @@ fn counting_and_the_closed_formula_agree_up_to_the_triple_level() {
 fn a_hole_over_a_whole_indirect_block_has_none() {
     let mut recorder = Recorder::new(u32::MAX);
     let far = 12 + 1024 + 1024 * 1024 + 5;
-    let inode = map_blocks(&[0..1, far..far + 1], &mut recorder).unwrap();
+    let inode = mapped(&[0..1, far..far + 1], &mut recorder).unwrap();
     assert_eq!(inode[1..14], [0; 13]);
     assert_eq!(recorder.pointers.len(), 3);
     assert_eq!(recorder.look_up(&inode, far), recorder.data[&far]);
@@ -139,16 +146,16 @@ proptest! {
             start += length;
         }
         let mut recorder = Recorder::new(longest);
-        let inode = map_blocks(&ranges, &mut recorder).unwrap();
+        let inode = mapped(&ranges, &mut recorder).unwrap();
         for file_block in 0..start + 2 {
-            let mapped = ranges.iter().any(|range| range.contains(&file_block));
-            prop_assert_eq!(recorder.data.contains_key(&file_block), mapped);
+            let is_mapped = ranges.iter().any(|range| range.contains(&file_block));
+            prop_assert_eq!(recorder.data.contains_key(&file_block), is_mapped);
             let expected = recorder.data.get(&file_block).copied().unwrap_or(0);
             prop_assert_eq!(recorder.look_up(&inode, file_block), expected);
         }
         let mut count = BlockCount::default();
-        map_blocks(&ranges, &mut count).unwrap();
-        prop_assert_eq!(count.data + count.indirect, u64::from(recorder.next - 100));
+        mapped(&ranges, &mut count).unwrap();
+        prop_assert_eq!(count.data + count.map, u64::from(recorder.next - 100));
     }
 }
 

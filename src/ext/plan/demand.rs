@@ -4,27 +4,20 @@ use crate::error::{Error, Result, escape_path};
 use crate::ext::plan::block_map::{BlockCount, map_blocks, mapped_ranges};
 use crate::ext::plan::directory_entries::DirectoryEntries;
 use crate::ext::plan::directory_layout::DirectoryLayout;
+use crate::ext::plan::geometry::{LOST_FOUND_BLOCKS, ROOT_BLOCKS};
 use crate::ext::plan::identity::Identity;
 use crate::ext::plan::inode_numbers::InodeNumbers;
+use crate::ext::plan::normalise::clamped;
 use crate::ext::plan::xattr_placement::{XattrBlockCollector, XattrBlocks, XattrPlacement};
+use crate::ext::profile::Profile;
 use crate::ondisk::directory_entry::NAME_MAX;
-use crate::ondisk::indirect::MAX_FILE_BYTES;
-use crate::ondisk::inode::{EARLIEST_SECOND, I_BLOCK_BYTES, LATEST_SECOND};
+use crate::ondisk::inode::I_BLOCK_BYTES;
 use crate::tree::{Node, NodeId, NodeKind, Tree};
 use crate::units::{BLOCK_SIZE, LOST_FOUND, Timestamp};
 use crate::warnings::Warnings;
 
-/// Names that one inode may have, and 2 more than the subdirectories a directory may have: in the
-/// root one of them is `lost+found`.
-pub const LINKS_MAX: u32 = 65_000;
-
 /// The longest symlink target: one block with a NUL.
-pub const SYMLINK_MAX: usize = BLOCK_SIZE as usize - 1;
-
-/// Blocks that mke2fs gives the root directory and `lost+found`.
-pub const ROOT_BLOCKS: u32 = 1;
-/// See [`ROOT_BLOCKS`].
-pub const LOST_FOUND_BLOCKS: u32 = 4;
+const SYMLINK_MAX: usize = BLOCK_SIZE as usize - 1;
 
 const TIME_CLAMPED: &str = "time clamped to what inodes hold and e2fsck believes (1901-12-13T20:45:52 to 2310-04-04T16:10:39)";
 const NO_OWNER: &str =
@@ -40,8 +33,8 @@ pub struct Demand {
     pub directory_blocks: u64,
     /// Of them, those that mke2fs has made already.
     pub preallocated_blocks: u64,
-    /// Indirect blocks of files and directories.
-    pub indirect_blocks: u64,
+    /// Blocks that map files and directories.
+    pub map_blocks: u64,
     /// Blocks of symlinks too long for the inode.
     pub symlink_blocks: u64,
     /// Blocks of extended attributes.
@@ -59,7 +52,7 @@ impl Demand {
     /// Blocks to be taken from the free ones.
     pub fn blocks(&self) -> u64 {
         self.data_blocks + self.directory_blocks - self.preallocated_blocks
-            + self.indirect_blocks
+            + self.map_blocks
             + self.symlink_blocks
             + self.xattr_blocks
     }
@@ -68,8 +61,9 @@ impl Demand {
 /// Measures a tree.
 ///
 /// # Errors
-/// What ext3 cannot hold, with the path and the number; a malformed POSIX ACL.
+/// What the profile cannot hold, with the path and the number; a malformed POSIX ACL.
 pub fn measure(
+    profile: &Profile,
     tree: &Tree,
     numbers: &InodeNumbers,
     identity: &Identity,
@@ -80,7 +74,7 @@ pub fn measure(
         data_blocks: 0,
         directory_blocks: 0,
         preallocated_blocks: u64::from(ROOT_BLOCKS),
-        indirect_blocks: 0,
+        map_blocks: 0,
         symlink_blocks: 0,
         xattr_blocks: 0,
         inodes: numbers.new_inodes(),
@@ -102,7 +96,7 @@ pub fn measure(
         if [node.attributes.uid, node.attributes.gid].contains(&u32::MAX) {
             warnings.count_with(NO_OWNER, || path_of(tree, id));
         }
-        measure_node(tree, id, node, numbers, hash_seed, &mut demand).map_err(named)?;
+        measure_node(profile, tree, id, numbers, hash_seed, &mut demand).map_err(named)?;
     }
     count_own_times(numbers, identity, warnings);
     let xattrs = xattrs.finish();
@@ -146,39 +140,41 @@ fn count_own_times(numbers: &InodeNumbers, identity: &Identity, warnings: &mut W
 }
 
 fn measure_node(
+    profile: &Profile,
     tree: &Tree,
     id: NodeId,
-    node: &Node,
     numbers: &InodeNumbers,
     hash_seed: [u32; 4],
     demand: &mut Demand,
 ) -> Result<()> {
+    let node = tree.node(id);
     let added_lost_found = id == NodeId::ROOT && numbers.lost_found().is_none();
     let links = node.link_count + u32::from(added_lost_found);
-    if links > LINKS_MAX {
-        return Err(too_many_links(node, links, added_lost_found));
+    if links > profile.links_max {
+        return Err(too_many_links(profile, node, links, added_lost_found));
     }
     match &node.kind {
         NodeKind::Regular(content) => {
             let content = &content.content;
-            if content.size_bytes > MAX_FILE_BYTES {
+            if content.size_bytes > profile.file_bytes_max {
                 return Err(Error::unsupported(format!(
-                    "expected a file of at most {MAX_FILE_BYTES} bytes, found {}: ext3 maps no more",
-                    content.size_bytes
+                    "expected a file of at most {} bytes, found {}: {} maps no more",
+                    profile.file_bytes_max, content.size_bytes, profile.kind
                 )));
             }
             let mut count = BlockCount::default();
-            map_blocks(&mapped_ranges(content), &mut count)?;
+            map_blocks(profile.block_map, &mapped_ranges(content), &mut count)?;
             demand.data_blocks += count.data;
-            demand.indirect_blocks += count.indirect;
+            demand.map_blocks += count.map;
             demand.content_bytes += content.size_bytes;
         }
         NodeKind::Directory(_) => {
-            let blocks = directory_layout(tree, id, numbers, hash_seed)?.1;
+            let blocks = directory_layout(profile, tree, id, numbers, hash_seed)?.1;
             demand.directory_blocks += u64::from(blocks);
             let mut count = BlockCount::default();
-            map_blocks(std::slice::from_ref(&(0..u64::from(blocks))), &mut count)?;
-            demand.indirect_blocks += count.indirect;
+            let range = 0..u64::from(blocks);
+            map_blocks(profile.block_map, std::slice::from_ref(&range), &mut count)?;
+            demand.map_blocks += count.map;
         }
         NodeKind::Symlink(target) => {
             if target.is_empty() || target.contains(&0) || target.len() > SYMLINK_MAX {
@@ -203,13 +199,16 @@ fn measure_node(
     Ok(())
 }
 
-fn too_many_links(node: &Node, links: u32, added_lost_found: bool) -> Error {
+fn too_many_links(profile: &Profile, node: &Node, links: u32, added_lost_found: bool) -> Error {
+    let Profile {
+        kind, links_max, ..
+    } = profile;
     // A directory's own two, and in the root the one of the directory that e2fsck needs.
     let own = 2 + u32::from(added_lost_found);
     Error::unsupported(match &node.kind {
         NodeKind::Directory(_) => format!(
-            "expected at most {} directories in a directory{}, found {}: ext3 counts {LINKS_MAX} links to it, two of them its own",
-            LINKS_MAX - own,
+            "expected at most {} directories in a directory{}, found {}: {kind} counts {links_max} links to it, two of them its own",
+            links_max - own,
             if added_lost_found {
                 ", here the root, beside /lost+found"
             } else {
@@ -218,7 +217,7 @@ fn too_many_links(node: &Node, links: u32, added_lost_found: bool) -> Error {
             links - own,
         ),
         _ => format!(
-            "expected at most {LINKS_MAX} links to an inode, found {links}: ext3 counts no further"
+            "expected at most {links_max} links to an inode, found {links}: {kind} counts no further"
         ),
     })
 }
@@ -229,6 +228,7 @@ fn too_many_links(node: &Node, links: u32, added_lost_found: bool) -> Error {
 /// # Errors
 /// A name that is too long, more names than an index can hold.
 pub fn directory_layout(
+    profile: &Profile,
     tree: &Tree,
     id: NodeId,
     numbers: &InodeNumbers,
@@ -242,24 +242,13 @@ pub fn directory_layout(
         )));
     }
     let is_lost_found = numbers.lost_found() == Some(id);
-    let layout = DirectoryLayout::of(&entries.names, hash_seed, !is_lost_found)?;
+    let layout = DirectoryLayout::of(profile, &entries.names, hash_seed, !is_lost_found)?;
     let blocks = if is_lost_found {
         layout.blocks().max(LOST_FOUND_BLOCKS)
     } else {
         layout.blocks()
     };
     Ok((layout, blocks))
-}
-
-/// A time within what an inode holds, and e2fsck believes.
-pub fn clamped(time: Timestamp) -> Timestamp {
-    if time.seconds < EARLIEST_SECOND {
-        Timestamp::from_seconds(EARLIEST_SECOND)
-    } else if time.seconds > LATEST_SECOND {
-        Timestamp::from_seconds(LATEST_SECOND)
-    } else {
-        time
-    }
 }
 
 /// A path that leads to a node; slow, for messages.

@@ -3,10 +3,10 @@
 //! The same packing counts (while planning) and is written out (while populating).
 
 use crate::error::{Error, Result};
+use crate::ext::profile::{DirectoryForm, Profile};
 use crate::ondisk::directory_entry::{DOT_ENTRIES_BYTES, entry_bytes};
-use crate::ondisk::directory_index::{IndexEntry, NODE_LIMIT, ROOT_LIMIT};
+use crate::ondisk::directory_index::IndexEntry;
 use crate::ondisk::hash::half_md4;
-use crate::units::BLOCK_SIZE;
 
 /// Where each name of a directory goes. Names are told by their position in the list given.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,6 +24,7 @@ pub struct IndexedLayout {
     pub order: Vec<u32>,
     /// For each leaf, where its names end in `order` and what the index calls it.
     pub leaves: Vec<Leaf>,
+    form: DirectoryForm,
 }
 
 /// A block of names in an indexed directory.
@@ -41,13 +42,19 @@ impl DirectoryLayout {
     ///
     /// # Errors
     /// [`Error::Unsupported`] for more names than an index of two levels can hold.
-    pub fn of(names: &[&[u8]], hash_seed: [u32; 4], indexed: bool) -> Result<Self> {
+    pub fn of(
+        profile: &Profile,
+        names: &[&[u8]],
+        hash_seed: [u32; 4],
+        indexed: bool,
+    ) -> Result<Self> {
+        let names_bytes = profile.directory.names_bytes();
         let mut ends = Vec::new();
         let mut used = DOT_ENTRIES_BYTES;
         for (index, name) in (0..).zip(names) {
-            if used + entry_bytes(name.len()) > BLOCK_SIZE as usize {
+            if used + entry_bytes(name.len()) > names_bytes {
                 if indexed {
-                    return IndexedLayout::of(names, hash_seed).map(Self::Indexed);
+                    return IndexedLayout::of(profile, names, hash_seed).map(Self::Indexed);
                 }
                 ends.push(index);
                 used = 0;
@@ -58,7 +65,7 @@ impl DirectoryLayout {
         Ok(Self::Linear(ends))
     }
 
-    /// Blocks of the directory, indirect blocks aside.
+    /// Blocks of the directory, those of its map aside.
     pub fn blocks(&self) -> u32 {
         match self {
             Self::Linear(ends) => ends.len() as u32,
@@ -68,7 +75,9 @@ impl DirectoryLayout {
 }
 
 impl IndexedLayout {
-    fn of(names: &[&[u8]], hash_seed: [u32; 4]) -> Result<Self> {
+    fn of(profile: &Profile, names: &[&[u8]], hash_seed: [u32; 4]) -> Result<Self> {
+        let form = profile.directory;
+        let names_bytes = form.names_bytes();
         let mut hashed: Vec<_> = (0..)
             .zip(names)
             .map(|(index, name): (u32, _)| (half_md4(name, hash_seed), index))
@@ -83,12 +92,12 @@ impl IndexedLayout {
         for run in hashed.chunk_by(|one, other| one.0.major == other.0.major) {
             let run_hash = run[0].0.major;
             let run_bytes: usize = run.iter().map(bytes).sum();
-            if used > 0 && used + run_bytes > BLOCK_SIZE as usize {
+            if used > 0 && used + run_bytes > names_bytes {
                 leaves.push(Leaf { end, hash });
                 (used, hash) = (0, run_hash);
             }
             for name in run {
-                if used + bytes(name) > BLOCK_SIZE as usize {
+                if used + bytes(name) > names_bytes {
                     leaves.push(Leaf { end, hash });
                     (used, hash) = (0, run_hash | 1);
                 }
@@ -97,23 +106,28 @@ impl IndexedLayout {
             }
         }
         leaves.push(Leaf { end, hash });
-        if leaves.len() > ROOT_LIMIT * NODE_LIMIT {
+        if leaves.len() > form.leaves_max() {
             return Err(Error::unsupported(format!(
-                "expected at most {} blocks of names in a directory, found {}: an ext3 directory index has two levels",
-                ROOT_LIMIT * NODE_LIMIT,
-                leaves.len()
+                "expected at most {} blocks of names in a directory, found {}: a directory index of {} has two levels",
+                form.leaves_max(),
+                leaves.len(),
+                profile.kind
             )));
         }
         let order = hashed.into_iter().map(|(_, index)| index).collect();
-        Ok(Self { order, leaves })
+        Ok(Self {
+            order,
+            leaves,
+            form,
+        })
     }
 
     /// Interior blocks between the root and the leaves.
     pub fn nodes(&self) -> u32 {
-        if self.leaves.len() <= ROOT_LIMIT {
+        if self.leaves.len() <= self.form.root_entries_max {
             0
         } else {
-            self.leaves.len().div_ceil(NODE_LIMIT) as u32
+            self.leaves.len().div_ceil(self.form.node_entries_max) as u32
         }
     }
 
@@ -130,7 +144,8 @@ impl IndexedLayout {
         if self.nodes() == 0 {
             return (leaves, Vec::new());
         }
-        let nodes: Vec<_> = leaves.chunks(NODE_LIMIT).map(<[_]>::to_vec).collect();
+        let nodes = leaves.chunks(self.form.node_entries_max);
+        let nodes: Vec<_> = nodes.map(<[_]>::to_vec).collect();
         let root = (1..)
             .zip(&nodes)
             .map(|(block, node)| IndexEntry {
@@ -148,7 +163,7 @@ mod tests {
 
     fn layout(names: &[Vec<u8>]) -> DirectoryLayout {
         let names: Vec<_> = names.iter().map(Vec::as_slice).collect();
-        DirectoryLayout::of(&names, [1, 2, 3, 4], true).unwrap()
+        DirectoryLayout::of(&Profile::EXT3, &names, [1, 2, 3, 4], true).unwrap()
     }
 
     fn numbered(count: usize, length: usize) -> Vec<Vec<u8>> {
@@ -171,10 +186,34 @@ mod tests {
     }
 
     #[test]
+    fn names_leave_room_for_a_tail_where_the_profile_has_one() {
+        let with_tail = Profile {
+            directory: DirectoryForm {
+                tail_bytes: 12,
+                ..Profile::EXT3.directory
+            },
+            ..Profile::EXT3
+        };
+        // 4060 bytes after the dots: 253 entries of 16 bytes and 12 bytes left, in which one of
+        // four letters fits and one of five does not.
+        let mut names = numbered(253, 8);
+        names.push(b"four".to_vec());
+        let blocks = |names: &[Vec<u8>]| {
+            let names: Vec<_> = names.iter().map(Vec::as_slice).collect();
+            let layout = DirectoryLayout::of(&with_tail, &names, [1, 2, 3, 4], true);
+            layout.unwrap().blocks()
+        };
+        assert_eq!(blocks(&names), 1);
+        names[253].push(b'5');
+        assert!(blocks(&names) > 1);
+        assert_eq!(layout(&names).blocks(), 1);
+    }
+
+    #[test]
     fn a_directory_kept_linear_goes_on_in_further_blocks() {
         let names = numbered(600, 8);
         let names: Vec<_> = names.iter().map(Vec::as_slice).collect();
-        let layout = DirectoryLayout::of(&names, [0; 4], false).unwrap();
+        let layout = DirectoryLayout::of(&Profile::EXT3, &names, [0; 4], false).unwrap();
         assert_eq!(layout, DirectoryLayout::Linear(vec![254, 510, 600]));
     }
 

@@ -1,19 +1,16 @@
 //! What mke2fs will make of a size: groups, tables, journal, and what is left.
 //!
-//! A model of libext2fs' `ext2fs_initialize` and of mke2fs' journal rule for `-t ext3 -T default`:
-//! 4 KiB blocks, 256-byte inodes, `sparse_super`, `resize_inode`. The format step holds every
-//! prediction against the superblock that mke2fs really wrote.
+//! A model of libext2fs' `ext2fs_initialize` for `-T default`: 4 KiB blocks, 256-byte inodes,
+//! `sparse_super`, `resize_inode`. The format step holds every prediction against the superblock
+//! that mke2fs really wrote.
 
-use crate::ondisk::group_descriptor::DESCRIPTORS_PER_BLOCK;
-use crate::ondisk::indirect::{DIRECT_POINTERS, POINTERS_PER_BLOCK};
+use crate::ext::profile::{JournalSize, Profile};
+use crate::ondisk::indirect::POINTERS_PER_BLOCK;
 use crate::ondisk::superblock::has_superblock;
 use crate::units::{BLOCK_SIZE, GroupNumber};
 
 /// Blocks in a group, unless the number of inodes asks for smaller groups.
 pub const BLOCKS_PER_GROUP: u32 = 32_768;
-
-/// The smallest filesystem in blocks that gets a journal from mke2fs by itself: 8 MiB.
-pub const MIN_BLOCKS: u32 = 2048;
 
 /// Inodes 1 to 11: what the filesystem needs for itself, with `lost+found`.
 pub const SYSTEM_INODES: u32 = 11;
@@ -22,21 +19,15 @@ const INODES_PER_BLOCK: u32 = 16;
 const INODES_PER_GROUP_MAX: u32 = 32_768;
 const BYTES_PER_INODE: u64 = 16_384;
 
-/// One for the root directory, four for `lost+found`, one for the resize inode.
-const SYSTEM_BLOCKS: u64 = 6;
+/// Blocks that mke2fs gives the root directory.
+pub const ROOT_BLOCKS: u32 = 1;
+/// Blocks that mke2fs gives `lost+found`.
+pub const LOST_FOUND_BLOCKS: u32 = 4;
+/// Those, and one for the resize inode.
+pub const SYSTEM_BLOCKS: u64 = (ROOT_BLOCKS + LOST_FOUND_BLOCKS + 1) as u64;
 
 /// mke2fs drops a last group that leaves fewer usable blocks than this.
 const LAST_GROUP_MIN_BLOCKS: u64 = 50;
-
-/// How large the journal is to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum JournalSize {
-    /// What mke2fs chooses for the size of the filesystem.
-    #[default]
-    Auto,
-    /// So many MiB, as `mke2fs -J size=` takes it: 4 to 40,000.
-    Mebibytes(u32),
-}
 
 /// A formatted, still empty filesystem.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +52,8 @@ pub struct Geometry {
     pub reserved_descriptor_blocks_per_copy: u32,
     /// Blocks of the journal itself.
     pub journal_blocks: u32,
-    /// Indirect blocks that map the journal.
-    pub journal_indirect_blocks: u32,
+    /// Blocks that map the journal.
+    pub journal_map_blocks: u32,
     /// Blocks that only root may take (`s_r_blocks_count`).
     pub reserved_blocks: u32,
     /// Free blocks after formatting.
@@ -88,52 +79,24 @@ pub fn default_inodes(blocks: u32) -> u32 {
     (u64::from(blocks) * BLOCK_SIZE / BYTES_PER_INODE) as u32
 }
 
-/// The journal that mke2fs chooses for this many blocks (`ext2fs_default_journal_size`).
-pub fn default_journal_blocks(blocks: u32) -> u32 {
-    match blocks {
-        ..2048 => 0,
-        2048..32_768 => 1024,
-        32_768..262_144 => 4096,
-        262_144..524_288 => 8192,
-        524_288..4_194_304 => 16_384,
-        4_194_304..8_388_608 => 32_768,
-        8_388_608..16_777_216 => 65_536,
-        16_777_216..33_554_432 => 131_072,
-        _ => 262_144,
-    }
-}
-
-/// The indirect blocks of a file without holes.
-pub fn indirect_blocks(file_blocks: u64) -> u64 {
-    let single = file_blocks.saturating_sub(DIRECT_POINTERS);
-    let double = single.saturating_sub(POINTERS_PER_BLOCK);
-    let triple = double.saturating_sub(POINTERS_PER_BLOCK * POINTERS_PER_BLOCK);
-    let below = |blocks: u64, levels: u32| blocks.div_ceil(POINTERS_PER_BLOCK.pow(levels));
-    below(single.min(POINTERS_PER_BLOCK), 1)
-        + below(double - triple, 1)
-        + below(double - triple, 2)
-        + below(triple, 1)
-        + below(triple, 2)
-        + below(triple, 3)
-}
-
 /// Group sizes as `ext2fs_initialize` settles them.
 struct Groups {
     blocks: u64,
     count: u32,
     blocks_per_group: u32,
     inodes_per_group: u32,
+    descriptor_blocks: u32,
     reserved_descriptor_blocks: u32,
     reserved_blocks: u32,
 }
 
 impl Geometry {
     /// What mke2fs makes of the request; `None` where it refuses.
-    pub fn of(request: FormatRequest) -> Option<Self> {
-        let groups = settle_groups(request)?;
+    pub fn of(profile: &Profile, request: FormatRequest) -> Option<Self> {
+        let groups = settle_groups(request, profile.descriptors_per_block())?;
         let count = u64::from(groups.count);
         let copies = superblock_copies(groups.count);
-        let per_copy = 1 + u64::from(groups.count.div_ceil(DESCRIPTORS_PER_BLOCK));
+        let per_copy = 1 + u64::from(groups.descriptor_blocks);
         let inode_table_blocks = count * u64::from(groups.inodes_per_group / INODES_PER_BLOCK);
         let bitmap_blocks = count * 2;
         let descriptor_blocks = copies * per_copy;
@@ -146,22 +109,12 @@ impl Geometry {
                 + SYSTEM_BLOCKS,
         )?;
         let blocks = u32::try_from(groups.blocks).ok()?;
-        let journal_blocks = match request.journal {
-            JournalSize::Auto => default_journal_blocks(blocks),
-            JournalSize::Mebibytes(size) => {
-                let journal_blocks = size.checked_mul(256)?;
-                let allowed = 1024..=10_240_000;
-                if !allowed.contains(&journal_blocks)
-                    || u64::from(journal_blocks) > before_journal / 2
-                {
-                    return None;
-                }
-                journal_blocks
-            }
-        };
-        let journal_indirect_blocks = indirect_blocks(u64::from(journal_blocks));
-        let free_blocks =
-            before_journal.checked_sub(u64::from(journal_blocks) + journal_indirect_blocks)?;
+        let journal = profile.journal(request.journal, blocks)?;
+        if before_journal < journal.free_blocks_min {
+            return None;
+        }
+        let free_blocks = before_journal
+            .checked_sub(u64::from(journal.blocks) + u64::from(journal.map_blocks))?;
         Some(Self {
             blocks,
             groups: groups.count,
@@ -172,12 +125,17 @@ impl Geometry {
             descriptor_blocks: descriptor_blocks as u32,
             reserved_descriptor_blocks: reserved_descriptor_blocks as u32,
             reserved_descriptor_blocks_per_copy: groups.reserved_descriptor_blocks,
-            journal_blocks,
-            journal_indirect_blocks: journal_indirect_blocks as u32,
+            journal_blocks: journal.blocks,
+            journal_map_blocks: journal.map_blocks,
             reserved_blocks: groups.reserved_blocks,
             free_blocks: free_blocks as u32,
             free_inodes: (groups.inodes_per_group * groups.count).checked_sub(SYSTEM_INODES)?,
         })
+    }
+
+    /// All inodes.
+    pub fn inodes(&self) -> u32 {
+        self.inodes_per_group * self.groups
     }
 
     /// Whether the filesystem is as large as asked for, nothing dropped at its end.
@@ -193,7 +151,7 @@ impl Geometry {
 
 /// The retry loop of `ext2fs_initialize`: groups shrink until their inode bitmaps can hold the
 /// inodes, and a last group with too little room is dropped.
-fn settle_groups(request: FormatRequest) -> Option<Groups> {
+fn settle_groups(request: FormatRequest, descriptors_per_block: u32) -> Option<Groups> {
     let asked = u64::from(request.blocks);
     let reserve_asked = asked / 100;
     let mut reserved_blocks = reserve_asked;
@@ -232,9 +190,14 @@ fn settle_groups(request: FormatRequest) -> Option<Groups> {
         let table_blocks = wanted_per_group.div_ceil(INODES_PER_BLOCK);
         let inodes_per_group = table_blocks * INODES_PER_BLOCK;
         inodes_per_group.checked_mul(count)?;
-        let descriptor_blocks = count.div_ceil(DESCRIPTORS_PER_BLOCK);
-        let reserved_descriptor_blocks =
-            reserved_descriptor_blocks(blocks, blocks_per_group, descriptor_blocks);
+        let descriptor_blocks = count.div_ceil(descriptors_per_block);
+        // Room for the descriptors of a filesystem 1024 times as large, within 32-bit block numbers.
+        let largest = (blocks * 1024).min(u64::from(u32::MAX));
+        let largest_groups = largest.div_ceil(u64::from(blocks_per_group));
+        let reserved_descriptor_blocks = (largest_groups.div_ceil(descriptors_per_block.into())
+            as u32)
+            .saturating_sub(descriptor_blocks)
+            .min(POINTERS_PER_BLOCK as u32);
         let with_superblock =
             3 + u64::from(table_blocks + descriptor_blocks + reserved_descriptor_blocks);
         if with_superblock > u64::from(blocks_per_group) {
@@ -260,20 +223,11 @@ fn settle_groups(request: FormatRequest) -> Option<Groups> {
             count,
             blocks_per_group,
             inodes_per_group,
+            descriptor_blocks,
             reserved_descriptor_blocks,
             reserved_blocks: reserved_blocks as u32,
         });
     }
-}
-
-/// Room for the descriptors of a filesystem 1024 times as large, within 32-bit block numbers.
-fn reserved_descriptor_blocks(blocks: u64, blocks_per_group: u32, descriptor_blocks: u32) -> u32 {
-    let largest = (blocks * 1024).min(u64::from(u32::MAX));
-    let groups = largest.div_ceil(u64::from(blocks_per_group));
-    let wanted = groups.div_ceil(u64::from(DESCRIPTORS_PER_BLOCK)) as u32;
-    wanted
-        .saturating_sub(descriptor_blocks)
-        .min(POINTERS_PER_BLOCK as u32)
 }
 
 /// How many of the groups hold a superblock: 0, 1 and the powers of 3, 5 and 7.
@@ -289,24 +243,6 @@ fn superblock_copies(groups: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn indirect_blocks_step_at_the_edges_of_the_levels() {
-        for (blocks, indirect) in [
-            (0, 0),
-            (12, 0),
-            (13, 1),
-            (1036, 1),
-            (1037, 3),
-            (2060, 3),
-            (2061, 4),
-            (1_049_612, 1026),
-            (1_049_613, 1029),
-            (1_050_637, 1030),
-        ] {
-            assert_eq!(indirect_blocks(blocks), indirect, "{blocks}");
-        }
-    }
 
     #[test]
     fn superblock_copies_are_those_of_the_groups_that_hold_one() {

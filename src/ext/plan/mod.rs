@@ -1,4 +1,13 @@
 //! Every number before any byte: sizes, blocks, inodes.
+//!
+//! ```text
+//! normalise          what of a node can be kept → xattr_placement   where its attributes go
+//! inode_numbers      which inode is whose       → directory_entries which names lead to it
+//! block_map          how a file is mapped         directory_layout  how names go into blocks
+//!      └ demand: what the tree needs              geometry: what mke2fs makes of a size
+//!              └──────────── size: the size in which it fits ────────────┘
+//! identity           what tells one filesystem from another
+//! ```
 
 pub mod block_map;
 pub mod demand;
@@ -7,15 +16,19 @@ pub mod directory_layout;
 pub mod geometry;
 pub mod identity;
 pub mod inode_numbers;
+pub mod normalise;
 pub mod size;
 pub mod xattr_placement;
 
+use serde::Serialize;
+
 use crate::error::{Error, Result};
+use crate::ext::profile::Profile;
 use crate::tree::Tree;
 use crate::warnings::Warnings;
 
 pub use demand::Demand;
-pub use geometry::{FormatRequest, Geometry, JournalSize};
+pub use geometry::{FormatRequest, Geometry};
 pub use identity::Identity;
 pub use inode_numbers::InodeNumbers;
 pub use size::{Room, SizePolicy, Sized};
@@ -24,6 +37,8 @@ pub use xattr_placement::XattrBlocks;
 /// What the user wants of the filesystem, apart from its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanOptions {
+    /// The kind.
+    pub profile: Profile,
     /// The size.
     pub size: SizePolicy,
     /// Inodes to stay free, and the journal.
@@ -35,6 +50,8 @@ pub struct PlanOptions {
 /// All decisions about a filesystem; nothing after this decides.
 #[derive(Debug)]
 pub struct Plan {
+    /// The kind.
+    pub profile: Profile,
     /// What tells this filesystem from others.
     pub identity: Identity,
     /// What the tree needs.
@@ -47,13 +64,46 @@ pub struct Plan {
     pub xattr_blocks: XattrBlocks,
     /// What ext cannot keep of the tree.
     pub warnings: Warnings,
+    room: Room,
+}
+
+/// All blocks of a planned filesystem by what they are for. The names are those of the JSON form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BlocksByUse {
+    /// Files' content.
+    pub data: u64,
+    /// Maps of files and directories.
+    pub indirect: u64,
+    /// Directories.
+    pub directory: u64,
+    /// Long targets of symlinks.
+    pub symlink: u64,
+    /// Extended attributes.
+    pub xattr: u64,
+    /// Inode tables.
+    pub inode_tables: u64,
+    /// Bitmaps of blocks and inodes.
+    pub bitmaps: u64,
+    /// Superblocks and group descriptors, all copies together.
+    pub superblocks_and_descriptors: u64,
+    /// Kept behind the descriptors for growing.
+    pub reserved_for_growing: u64,
+    /// The journal with its map.
+    pub journal: u64,
+    /// Of the root directory, `lost+found` and the resize inode those that mke2fs makes and the
+    /// tree's own directories do not reuse.
+    pub system: u64,
+    /// Free once the tree is in.
+    pub free: u64,
+    /// Of them those that only root may take.
+    pub of_them_reserved_for_root: u64,
 }
 
 impl Plan {
     /// Plans a filesystem for a tree.
     ///
     /// # Errors
-    /// [`crate::Error::Unsupported`] for what ext3 cannot hold and a hash seed of zeros,
+    /// [`crate::Error::Unsupported`] for what the profile cannot hold and a hash seed of zeros,
     /// [`crate::Error::TooSmall`] for an exact size that cannot hold the tree.
     pub fn of(tree: &Tree, options: &PlanOptions) -> Result<Self> {
         if options.identity.hash_seed == [0; 16] {
@@ -61,24 +111,60 @@ impl Plan {
                 "expected a hash seed that is not all zeros: mke2fs takes that for none and makes one by chance (--hash-seed)",
             ));
         }
+        let PlanOptions {
+            profile,
+            size,
+            room,
+            identity,
+        } = options;
         let numbers = InodeNumbers::of_tree(tree)?;
         let mut warnings = Warnings::default();
         let (demand, xattr_blocks) =
-            demand::measure(tree, &numbers, &options.identity, &mut warnings)?;
-        let sized = size::choose(options.size, &demand, options.room)?;
+            demand::measure(profile, tree, &numbers, identity, &mut warnings)?;
+        let sized = size::choose(profile, *size, &demand, *room)?;
         Ok(Self {
-            identity: options.identity.clone(),
+            profile: *profile,
+            identity: identity.clone(),
             demand,
             sized,
             numbers,
             xattr_blocks,
             warnings,
+            room: *room,
         })
+    }
+
+    /// What the same tree would take by another size policy.
+    ///
+    /// # Errors
+    /// See [`size::choose`].
+    pub fn sized_by(&self, policy: SizePolicy) -> Result<Sized> {
+        size::choose(&self.profile, policy, &self.demand, self.room)
+    }
+
+    /// Where the filesystem's blocks go.
+    pub fn blocks_by_use(&self) -> BlocksByUse {
+        let (demand, geometry) = (&self.demand, &self.sized.geometry);
+        BlocksByUse {
+            data: demand.data_blocks,
+            indirect: demand.map_blocks,
+            directory: demand.directory_blocks,
+            symlink: demand.symlink_blocks,
+            xattr: demand.xattr_blocks,
+            inode_tables: geometry.inode_table_blocks.into(),
+            bitmaps: geometry.bitmap_blocks.into(),
+            superblocks_and_descriptors: geometry.descriptor_blocks.into(),
+            reserved_for_growing: geometry.reserved_descriptor_blocks.into(),
+            journal: u64::from(geometry.journal_blocks) + u64::from(geometry.journal_map_blocks),
+            system: geometry::SYSTEM_BLOCKS - demand.preallocated_blocks,
+            free: self.free_blocks_after(),
+            of_them_reserved_for_root: geometry.reserved_blocks.into(),
+        }
     }
 
     /// Free blocks once the tree is in.
     pub fn free_blocks_after(&self) -> u64 {
-        u64::from(self.sized.geometry.free_blocks) - self.demand.blocks()
+        self.sized.free_blocks_after(&self.demand)
     }
 
     /// Free inodes once the tree is in.

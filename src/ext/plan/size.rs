@@ -5,10 +5,8 @@ use std::str::FromStr;
 
 use crate::error::{Error, Result};
 use crate::ext::plan::demand::Demand;
-use crate::ext::plan::geometry::{
-    FormatRequest, Geometry, JournalSize, MIN_BLOCKS, SYSTEM_INODES, default_inodes,
-    default_journal_blocks, indirect_blocks,
-};
+use crate::ext::plan::geometry::{FormatRequest, Geometry, SYSTEM_INODES, default_inodes};
+use crate::ext::profile::{JournalSize, Profile};
 use crate::units::{BLOCK_SIZE, ByteSize};
 
 /// How large the filesystem is to be.
@@ -34,25 +32,27 @@ impl Default for SizePolicy {
 }
 
 impl SizePolicy {
-    /// Refuses what no tree fits into and no ext3 can be, before anything is read.
+    /// Refuses what no tree fits into and no filesystem of the profile can be, before anything is
+    /// read.
     ///
     /// # Errors
     /// [`Error::TooSmall`], [`Error::Unsupported`].
-    pub fn check(self) -> Result<()> {
+    pub fn check(self, profile: &Profile) -> Result<()> {
         let (Self::Exact(ByteSize(bytes)) | Self::FitPlus(ByteSize(bytes))) = self else {
             return Ok(());
         };
         if bytes > BYTES_MAX {
-            return Err(too_large(&format!("--size {self}, {bytes} bytes")));
+            return Err(too_large(profile, &format!("--size {self}, {bytes} bytes")));
         }
-        let smallest_bytes = u64::from(MIN_BLOCKS) * BLOCK_SIZE;
+        let smallest_bytes = u64::from(profile.min_blocks) * BLOCK_SIZE;
         if matches!(self, Self::Exact(_)) && bytes < smallest_bytes {
             return Err(Error::TooSmall {
                 what: format!("a filesystem of {self}"),
                 needed: format!("{smallest_bytes} bytes or more"),
                 given: format!("{bytes} bytes"),
                 help: format!(
-                    "{BELOW_MIN}; --size fit takes the smallest that holds the image, and sizes have suffixes as in 100M"
+                    "{}; --size fit takes the smallest that holds the image, and sizes have suffixes as in 100M",
+                    below_min(profile)
                 ),
             });
         }
@@ -115,38 +115,48 @@ pub struct Sized {
     pub note: Option<String>,
 }
 
+impl Sized {
+    /// Free blocks once what it was found for is in.
+    pub fn free_blocks_after(&self, demand: &Demand) -> u64 {
+        u64::from(self.geometry.free_blocks) - demand.blocks()
+    }
+}
+
 /// Finds the size by a policy.
 ///
 /// # Errors
 /// [`Error::TooSmall`] where an exact size cannot hold the tree, [`Error::Unsupported`] where no
-/// size of ext3 can.
-pub fn choose(policy: SizePolicy, demand: &Demand, room: Room) -> Result<Sized> {
+/// size can.
+pub fn choose(profile: &Profile, policy: SizePolicy, demand: &Demand, room: Room) -> Result<Sized> {
     let needed_inodes = u64::from(demand.inodes) + u64::from(room.free_inodes);
     if needed_inodes > INODES_MAX {
         return Err(Error::unsupported(format!(
             "expected at most {INODES_MAX} inodes to be needed, found {needed_inodes}: the image's and those of --free-inodes"
         )));
     }
-    let search = Search { demand, room };
+    let search = Search {
+        profile,
+        demand,
+        room,
+    };
     match policy {
-        SizePolicy::Fit => search.smallest(MIN_BLOCKS, 0),
-        SizePolicy::FitPlus(free) => search.smallest(MIN_BLOCKS, free.0.div_ceil(BLOCK_SIZE)),
+        SizePolicy::Fit => search.smallest(0, 0),
+        SizePolicy::FitPlus(free) => search.smallest(0, free.0.div_ceil(BLOCK_SIZE)),
         SizePolicy::Percent(percent) => search.percent(percent),
         SizePolicy::Exact(size) => search.exact(size),
     }
 }
 
-/// The largest ext3 with blocks of 4 KiB: their numbers have 32 bits.
+/// The largest filesystem with blocks of 4 KiB: their numbers have 32 bits.
 const BYTES_MAX: u64 = u32::MAX as u64 * BLOCK_SIZE;
 
-const BELOW_MIN: &str = "below 8 MiB mke2fs leaves the journal out";
-
-/// Inodes that a tree and the wish for free ones may need; no size is looked for beyond. ext3
+/// Inodes that a tree and the wish for free ones may need; no size is looked for beyond. ext
 /// counts them in 32 bits, and every size that might do would be tried. A large filesystem has
 /// more of itself.
 const INODES_MAX: u64 = 1 << 28;
 
 struct Search<'a> {
+    profile: &'a Profile,
     demand: &'a Demand,
     room: Room,
 }
@@ -167,10 +177,10 @@ impl Search<'_> {
 
     /// What mke2fs makes of so many blocks, if the tree fits and `free` blocks stay for everyone.
     fn fitting(&self, blocks: u32, free: u64) -> Option<Geometry> {
-        if blocks < MIN_BLOCKS {
+        if blocks < self.profile.min_blocks {
             return None;
         }
-        let geometry = Geometry::of(self.request(blocks))?;
+        let geometry = Geometry::of(self.profile, self.request(blocks))?;
         let left = u64::from(geometry.free_blocks).checked_sub(self.demand.blocks())?;
         // Free blocks are everybody's only beyond root's reserve; without a wish for free ones
         // the reserve does not matter.
@@ -183,7 +193,7 @@ impl Search<'_> {
     /// where the tree could fit at the very best.
     fn smallest(&self, from: u32, free: u64) -> Result<Sized> {
         let wanted = self.demand.blocks().saturating_add(free);
-        let mut blocks = from.max(MIN_BLOCKS);
+        let mut blocks = from.max(self.profile.min_blocks);
         loop {
             if !self.could_hold(blocks, wanted) {
                 blocks = self.next_that_could_hold(blocks, wanted)?;
@@ -198,7 +208,7 @@ impl Search<'_> {
                     note: None,
                 });
             }
-            blocks = blocks.checked_add(1).ok_or_else(needs_too_much)?;
+            blocks = blocks.checked_add(1).ok_or_else(|| self.needs_too_much())?;
         }
     }
 
@@ -206,9 +216,8 @@ impl Search<'_> {
     /// as can be. Within one journal size it turns from false to true once: what is taken off
     /// never grows by more than one block for each block more.
     fn could_hold(&self, blocks: u32, wanted: u64) -> bool {
-        let journal_blocks = match self.room.journal {
-            JournalSize::Auto => u64::from(default_journal_blocks(blocks)),
-            JournalSize::Mebibytes(size) => u64::from(size) * 256,
+        let Some(journal) = self.profile.journal(self.room.journal, blocks) else {
+            return false;
         };
         let blocks = u64::from(blocks);
         // Two bitmaps for each group of 32768 blocks; inode tables of one block for 64 blocks by
@@ -216,20 +225,16 @@ impl Search<'_> {
         let by_default = (blocks * (512 + 2) / 32_768).saturating_sub(1);
         let needed_inodes = u64::from(self.demand.inodes) + u64::from(self.room.free_inodes);
         let by_need = blocks * 2 / 32_768 + needed_inodes / 16;
-        let at_least = journal_blocks + indirect_blocks(journal_blocks) + by_default.max(by_need);
-        // mke2fs refuses a chosen journal of more than half of what is free.
-        let for_journal = match self.room.journal {
-            JournalSize::Auto => 0,
-            JournalSize::Mebibytes(_) => 2 * journal_blocks,
-        };
-        blocks >= wanted.saturating_add(at_least).max(for_journal)
+        let journal_blocks = u64::from(journal.blocks) + u64::from(journal.map_blocks);
+        let at_least = journal_blocks + by_default.max(by_need);
+        blocks >= wanted.saturating_add(at_least).max(journal.free_blocks_min)
     }
 
     /// The next number of blocks after which [`Self::could_hold`] is true: within a range of one
     /// journal size it turns from false to true once.
     fn next_that_could_hold(&self, from: u32, wanted: u64) -> Result<u32> {
         let mut low = from;
-        for last in journal_size_ends() {
+        for last in self.profile.journal_step_ends() {
             if last < low {
                 continue;
             }
@@ -245,17 +250,21 @@ impl Search<'_> {
                 }
                 return Ok(high);
             }
-            low = last.checked_add(1).ok_or_else(needs_too_much)?;
+            low = last.checked_add(1).ok_or_else(|| self.needs_too_much())?;
         }
-        Err(needs_too_much())
+        Err(self.needs_too_much())
     }
 
     fn percent(&self, percent: u32) -> Result<Sized> {
         const MEBIBYTE: u64 = 1 << 20;
         let usage_mebibytes = self.demand.disk_usage_bytes.div_ceil(MEBIBYTE);
         let rule_bytes = usage_mebibytes * u64::from(percent) / 100 * MEBIBYTE;
-        let rule = u32::try_from(rule_bytes / BLOCK_SIZE)
-            .map_err(|_| too_large(&format!("{percent} % of {usage_mebibytes} MiB")))?;
+        let rule = u32::try_from(rule_bytes / BLOCK_SIZE).map_err(|_| {
+            too_large(
+                self.profile,
+                &format!("{percent} % of {usage_mebibytes} MiB"),
+            )
+        })?;
         if let Some(sized) = self.holding(rule) {
             return Ok(sized);
         }
@@ -291,7 +300,7 @@ impl Search<'_> {
 
     fn exact(&self, size: ByteSize) -> Result<Sized> {
         let blocks = u32::try_from(size.0.div_ceil(BLOCK_SIZE))
-            .map_err(|_| too_large(&format!("{} bytes", size.0)))?;
+            .map_err(|_| too_large(self.profile, &format!("{} bytes", size.0)))?;
         if let Some(mut sized) = self.holding(blocks) {
             if sized.file_bytes != size.0 {
                 let rounded = format!(
@@ -305,8 +314,8 @@ impl Search<'_> {
             }
             return Ok(sized);
         }
-        let needed = self.smallest(blocks.max(MIN_BLOCKS), 0)?;
-        let smallest = self.smallest(MIN_BLOCKS, 0)?;
+        let needed = self.smallest(blocks, 0)?;
+        let smallest = self.smallest(0, 0)?;
         let mut help = format!(
             "{}; --size fit takes the smallest that holds it",
             self.why_not(blocks)
@@ -327,11 +336,11 @@ impl Search<'_> {
 
     /// What a size lacks, in words.
     fn why_not(&self, blocks: u32) -> String {
-        if blocks < MIN_BLOCKS {
-            return BELOW_MIN.to_owned();
+        if blocks < self.profile.min_blocks {
+            return below_min(self.profile);
         }
         let needed = self.demand.blocks();
-        let Some(geometry) = Geometry::of(self.request(blocks)) else {
+        let Some(geometry) = Geometry::of(self.profile, self.request(blocks)) else {
             return format!(
                 "mke2fs makes no filesystem of {blocks} blocks with the inodes and the journal needed"
             );
@@ -343,22 +352,22 @@ impl Search<'_> {
             ByteSize(u64::from(geometry.inode_table_blocks) * BLOCK_SIZE),
         )
     }
+    fn needs_too_much(&self) -> Error {
+        let found = "an image, or an image with the free space that was asked for, that needs more";
+        too_large(self.profile, found)
+    }
 }
 
-fn needs_too_much() -> Error {
-    too_large("an image, or an image with the free space that was asked for, that needs more")
+fn below_min(profile: &Profile) -> String {
+    let smallest = ByteSize(u64::from(profile.min_blocks) * BLOCK_SIZE);
+    format!("below {smallest} mke2fs leaves the journal out")
 }
 
-fn too_large(found: &str) -> Error {
+fn too_large(profile: &Profile, found: &str) -> Error {
     Error::unsupported(format!(
-        "expected a filesystem of at most {BYTES_MAX} bytes (16 TiB less one block), found {found}: ext3 blocks of 4 KiB have 32-bit numbers"
+        "expected a filesystem of at most {BYTES_MAX} bytes (16 TiB less one block), found {found}: {} blocks of 4 KiB have 32-bit numbers",
+        profile.kind
     ))
-}
-
-/// The last number of blocks for each journal that mke2fs chooses.
-fn journal_size_ends() -> impl Iterator<Item = u32> {
-    let steps = [15, 18, 19, 22, 23, 24, 25].map(|power| (1 << power) - 1);
-    steps.into_iter().chain([u32::MAX])
 }
 
 #[cfg(test)]

@@ -1,17 +1,19 @@
 //! Which extended attributes go into the inode and which into a block, and who shares a block.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
+use crate::ext::plan::normalise::{is_acl, kept};
 use crate::layers::Xattr;
 use crate::ondisk::posix_acl;
 use crate::ondisk::xattr::{
-    BLOCK_CAPACITY, CHAIN_ID_XATTR, ENTRY_HEADER_BYTES, IN_INODE_CAPACITY, NAME_MAX, SHARERS_MAX,
-    StoredXattr, chain_id_xattr, encode_block, split_name,
+    BLOCK_CAPACITY, CHAIN_ID_XATTR, ENTRY_HEADER_BYTES, IN_INODE_CAPACITY, SHARERS_MAX,
+    StoredXattr, chain_id_xattr, encode_block,
 };
-use crate::tree::{Node, NodeId, NodeKind};
+use crate::tree::{Node, NodeId};
 
 /// A node's attributes, sorted out. Both lists are in the kernel's order.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -24,19 +26,10 @@ pub struct XattrPlacement<'a> {
     pub told: Vec<&'static str>,
 }
 
-const UNKNOWN_NAMESPACE: &str =
-    "extended attribute dropped: ext keeps user., trusted., security. and POSIX ACLs only";
-const NAME_TOO_LONG: &str =
-    "extended attribute dropped: Linux knows no names of more than 255 bytes, prefix included";
 const CAPABILITY_UNREADABLE: &str =
     "security.capability kept, but of a form that Linux does not hand out";
 const NO_ROOM_FOR_CHAIN_ID: &str =
     "chain ID not left: the attributes of the image's own /lost+found leave no room for it";
-const USER_ON_SPECIAL: &str =
-    "user. attribute dropped: Linux allows it on regular files and directories only";
-const ACL_ON_SYMLINK: &str = "POSIX ACL dropped: a symbolic link has none";
-const DEFAULT_ACL: &str = "default POSIX ACL dropped: only a directory has one";
-
 impl<'a> XattrPlacement<'a> {
     /// Sorts out a node's attributes, each into the inode while it fits there.
     ///
@@ -70,8 +63,12 @@ impl<'a> XattrPlacement<'a> {
             if *xattr.name == *b"security.capability" && !is_readable_capability(&xattr.value) {
                 placement.told.push(CAPABILITY_UNREADABLE);
             }
-            match store(xattr, &node.kind)? {
-                Ok(xattr) => stored.push(xattr),
+            match kept(&xattr.name, &node.kind) {
+                Ok((name_index, name)) => stored.push(StoredXattr {
+                    name_index,
+                    name,
+                    value: stored_value(name_index, &xattr.value)?,
+                }),
                 Err(reason) => placement.told.push(reason),
             }
         }
@@ -89,7 +86,7 @@ impl<'a> XattrPlacement<'a> {
         }
         if in_block_bytes > BLOCK_CAPACITY {
             return Err(Error::unsupported(format!(
-                "expected extended attributes of at most {BLOCK_CAPACITY} bytes beside those in the inode, found {in_block_bytes}: ext3 has one block for them, in which each takes {ENTRY_HEADER_BYTES} bytes, its name and its value, both rounded up to fours"
+                "expected extended attributes of at most {BLOCK_CAPACITY} bytes beside those in the inode, found {in_block_bytes}: ext has one block for them, in which each takes {ENTRY_HEADER_BYTES} bytes, its name and its value, both rounded up to fours"
             )));
         }
         if let Some(note) = note {
@@ -104,24 +101,14 @@ fn by_kernels_order(one: &StoredXattr<'_>, other: &StoredXattr<'_>) -> std::cmp:
     one.sort_key().cmp(&other.sort_key())
 }
 
-/// An attribute in ext's form, or why ext cannot keep it.
-fn store<'a>(xattr: &'a Xattr, kind: &NodeKind) -> Result<Result<StoredXattr<'a>, &'static str>> {
-    let (name_index, name) = match kept(&xattr.name, kind) {
-        Ok(name) => name,
-        Err(reason) => return Ok(Err(reason)),
-    };
-    let value = if is_acl(name_index) {
-        posix_acl::to_on_disk(&xattr.value)
-            .map_err(Error::bad_image)?
-            .into()
+/// A value in ext's form.
+fn stored_value(name_index: u8, value: &[u8]) -> Result<Cow<'_, [u8]>> {
+    if is_acl(name_index) {
+        let acl = posix_acl::to_on_disk(value).map_err(Error::bad_image)?;
+        Ok(acl.into())
     } else {
-        xattr.value[..].into()
-    };
-    Ok(Ok(StoredXattr {
-        name_index,
-        name,
-        value,
-    }))
+        Ok(value.into())
+    }
 }
 
 /// Whether `getxattr` gives such a capability: it knows the second and the third version, the latter
@@ -132,31 +119,6 @@ fn is_readable_capability(value: &[u8]) -> bool {
         (Some(3), 24) => value[20..] != [0xff; 4],
         _ => false,
     }
-}
-
-fn is_acl(name_index: u8) -> bool {
-    matches!(name_index, 2 | 3)
-}
-
-/// The number of the name's namespace and the rest of the name, where ext keeps an attribute of
-/// this name on this type of node.
-///
-/// # Errors
-/// Why it is not kept: a sentence for a counted warning.
-pub fn kept<'a>(name: &'a [u8], kind: &NodeKind) -> Result<(u8, &'a [u8]), &'static str> {
-    let (name_index, rest) = split_name(name).ok_or(UNKNOWN_NAMESPACE)?;
-    if name.len() > NAME_MAX {
-        return Err(NAME_TOO_LONG);
-    }
-    let refusal = match kind {
-        NodeKind::Symlink(_) if is_acl(name_index) => Some(ACL_ON_SYMLINK),
-        NodeKind::Directory(_) => None,
-        _ if name_index == 3 => Some(DEFAULT_ACL),
-        NodeKind::Regular(_) => None,
-        _ if name_index == 1 => Some(USER_ON_SPECIAL),
-        _ => None,
-    };
-    refusal.map_or(Ok((name_index, rest)), Err)
 }
 
 /// The attribute blocks of a whole filesystem, equal ones shared.
@@ -206,7 +168,10 @@ impl XattrBlockCollector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tree::{Attributes, Directory};
+    use crate::ext::plan::normalise::{
+        ACL_ON_SYMLINK, DEFAULT_ACL, NAME_TOO_LONG, UNKNOWN_NAMESPACE, USER_ON_SPECIAL,
+    };
+    use crate::tree::{Attributes, Directory, NodeKind};
     use crate::units::Timestamp;
 
     fn node(kind: NodeKind, xattrs: &[(&[u8], Vec<u8>)]) -> Node {

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::ext::plan::InodeNumbers;
 use crate::ext::plan::directory_entries::DirectoryEntries;
 use crate::ext::plan::directory_layout::{DirectoryLayout, IndexedLayout};
+use crate::ext::profile::DirectoryForm;
 use crate::ondisk::directory_entry::{DirectoryBlock, DirectoryEntry};
 use crate::ondisk::directory_index::{IndexEntry, encode_node, encode_root};
 use crate::tree::Tree;
@@ -12,6 +13,7 @@ use crate::units::{BLOCK_SIZE, InodeNumber};
 
 /// Encodes a directory block by block.
 pub struct DirectorySource<'a> {
+    form: DirectoryForm,
     tree: &'a Tree,
     numbers: &'a InodeNumbers,
     entries: &'a DirectoryEntries<'a>,
@@ -25,6 +27,7 @@ pub struct DirectorySource<'a> {
 impl<'a> DirectorySource<'a> {
     /// A directory with its own and its parent's inode.
     pub fn new(
+        form: DirectoryForm,
         tree: &'a Tree,
         numbers: &'a InodeNumbers,
         entries: &'a DirectoryEntries<'a>,
@@ -37,6 +40,7 @@ impl<'a> DirectorySource<'a> {
             DirectoryLayout::Indexed(layout) => layout.index(),
         };
         Self {
+            form,
             tree,
             numbers,
             entries,
@@ -58,9 +62,9 @@ impl<'a> DirectorySource<'a> {
 
     fn linear(&self, ends: &[u32], index: usize) -> DirectoryBlock {
         let mut block = if index == 0 {
-            DirectoryBlock::first(self.own, self.parent)
+            DirectoryBlock::first(self.form.names_bytes(), self.own, self.parent)
         } else {
-            DirectoryBlock::empty()
+            DirectoryBlock::empty(self.form.names_bytes())
         };
         // Behind the last names come the spare blocks of `lost+found`.
         if let Some(&end) = ends.get(index) {
@@ -71,7 +75,7 @@ impl<'a> DirectorySource<'a> {
     }
 
     fn leaf(&self, layout: &IndexedLayout, index: usize) -> DirectoryBlock {
-        let mut block = DirectoryBlock::empty();
+        let mut block = DirectoryBlock::empty(self.form.names_bytes());
         let start = if index == 0 {
             0
         } else {
@@ -95,9 +99,14 @@ impl BlockSource for DirectorySource<'_> {
                 DirectoryLayout::Indexed(layout) => {
                     if block == 0 {
                         let levels = u8::from(!nodes.is_empty());
-                        bytes.copy_from_slice(&encode_root(self.own, self.parent, levels, root));
+                        let limit = self.form.root_entries_max;
+                        let root = encode_root(self.own, self.parent, levels, limit, root);
+                        bytes.copy_from_slice(&root);
                     } else if block <= nodes.len() {
-                        bytes.copy_from_slice(&encode_node(&nodes[block - 1]));
+                        bytes.copy_from_slice(&encode_node(
+                            self.form.node_entries_max,
+                            &nodes[block - 1],
+                        ));
                     } else {
                         let leaf = self.leaf(layout, block - 1 - nodes.len());
                         bytes.copy_from_slice(leaf.bytes());

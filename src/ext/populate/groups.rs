@@ -1,23 +1,23 @@
 //! Block groups while they fill: descriptors, bitmaps, and the next free block.
 
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
 use crate::error::{Error, Result};
+use crate::ext::profile::Profile;
 use crate::ondisk::bitmap;
-use crate::ondisk::group_descriptor::{
-    DESCRIPTORS_PER_BLOCK, GROUP_DESCRIPTOR_BYTES, GroupDescriptor,
-};
+use crate::ondisk::group_descriptor::GroupDescriptor;
 use crate::ondisk::inode::INODE_BYTES;
 use crate::ondisk::superblock::{SUPERBLOCK_BYTES, Superblock, has_superblock, make_backup};
+use crate::partial_file::PartialFile;
 use crate::units::{BLOCK_SIZE, BlockNumber, GroupNumber, InodeNumber};
 
 const BLOCK: usize = BLOCK_SIZE as usize;
 
 /// All groups of a filesystem. Blocks are handed out from the front to the back, never twice.
 pub struct Groups<'a> {
-    file: &'a File,
+    partial: &'a PartialFile,
+    descriptor_bytes: usize,
     blocks_count: u32,
     blocks_per_group: u32,
     inodes_per_group: u32,
@@ -39,33 +39,41 @@ impl<'a> Groups<'a> {
     /// Reads the descriptors of an empty filesystem.
     ///
     /// # Errors
-    /// The file's; [`Error::Mismatch`] inside when a bitmap contradicts its descriptor.
-    pub fn read(file: &'a File, superblock: &Superblock) -> io::Result<Result<Self>> {
+    /// [`Error::Io`]; [`Error::Mismatch`] when a bitmap contradicts its descriptor.
+    pub fn read(
+        partial: &'a PartialFile,
+        profile: &Profile,
+        superblock: &Superblock,
+    ) -> Result<Self> {
         // Held against the plan, which counts so far only.
-        let blocks_count = u32::try_from(superblock.blocks_count).map_err(io::Error::other)?;
+        let blocks_count = u32::try_from(superblock.blocks_count).unwrap_or(u32::MAX);
         let count = blocks_count.div_ceil(superblock.blocks_per_group);
-        let table_blocks = count.div_ceil(DESCRIPTORS_PER_BLOCK);
-        let mut table = vec![0; table_blocks as usize * BLOCK];
-        file.read_exact_at(&mut table, BLOCK_SIZE)?;
-        let descriptors = table
-            .chunks_exact(GROUP_DESCRIPTOR_BYTES)
-            .take(count as usize)
-            .map(GroupDescriptor::decode)
-            .collect();
+        let table_blocks = count.div_ceil(profile.descriptors_per_block());
         let mut groups = Self {
-            file,
+            partial,
+            descriptor_bytes: profile.descriptor_bytes,
             blocks_count,
             blocks_per_group: superblock.blocks_per_group,
             inodes_per_group: superblock.inodes_per_group,
-            table,
-            descriptors,
+            table: vec![0; table_blocks as usize * BLOCK],
+            descriptors: Vec::new(),
             open: OpenGroup {
                 group: 0,
                 bitmap: Box::new([0; BLOCK]),
                 cursor: 0,
             },
         };
-        Ok(groups.open_group(0)?.map(|()| groups))
+        partial
+            .file()
+            .read_exact_at(&mut groups.table, BLOCK_SIZE)
+            .map_err(|error| groups.failed(error))?;
+        let table = groups.table.chunks_exact(profile.descriptor_bytes);
+        groups.descriptors = table
+            .take(count as usize)
+            .map(GroupDescriptor::decode)
+            .collect();
+        groups.open_group(0)?;
+        Ok(groups)
     }
 
     /// The next free blocks: at least one, at most `wanted`, side by side.
@@ -73,7 +81,6 @@ impl<'a> Groups<'a> {
     /// # Errors
     /// [`Error::Mismatch`] when there is none, which the plan rules out; [`Error::Io`].
     pub fn allocate(&mut self, wanted: u32) -> Result<(BlockNumber, u32)> {
-        let failed = |error| Error::io("cannot write a block bitmap", error);
         loop {
             let bits = self.blocks_in(self.open.group);
             let open = &mut self.open;
@@ -84,14 +91,14 @@ impl<'a> Groups<'a> {
                 let first = open.group as u32 * self.blocks_per_group + run.start;
                 return Ok((BlockNumber(first), run.end - run.start));
             }
-            self.close_group().map_err(failed)?;
+            self.close_group()?;
             let next = self.open.group + 1;
             if next == self.descriptors.len() {
                 return Err(Error::Mismatch(
                     "expected a free block, found none".to_owned(),
                 ));
             }
-            self.open_group(next).map_err(failed)??;
+            self.open_group(next)?;
         }
     }
 
@@ -114,8 +121,8 @@ impl<'a> Groups<'a> {
     /// inodes that are left, counted from the bitmaps.
     ///
     /// # Errors
-    /// The file's.
-    pub fn finish(&mut self, first_unused: InodeNumber) -> io::Result<(u64, u64)> {
+    /// [`Error::Io`].
+    pub fn finish(&mut self, first_unused: InodeNumber) -> Result<(u64, u64)> {
         self.close_group()?;
         let used = first_unused.0 - 1;
         for group in 0..self.descriptors.len() {
@@ -126,9 +133,10 @@ impl<'a> Groups<'a> {
             }
             let mut bytes = [0; BLOCK];
             let offset_bytes = self.descriptors[group].inode_bitmap.offset_bytes();
-            self.file.read_exact_at(&mut bytes, offset_bytes)?;
+            let read = self.partial.file().read_exact_at(&mut bytes, offset_bytes);
+            read.map_err(|error| self.failed(error))?;
             bitmap::set_range(&mut bytes, 0..used_here);
-            self.file.write_all_at(&bytes, offset_bytes)?;
+            self.write_at(&bytes, offset_bytes)?;
             let free = bitmap::count_clear(&bytes, self.inodes_per_group);
             self.descriptors[group].free_inodes_count = free as u16;
         }
@@ -146,23 +154,23 @@ impl<'a> Groups<'a> {
     /// Writes the descriptor table, and the superblock and the table into every backup.
     ///
     /// # Errors
-    /// The file's.
+    /// [`Error::Io`].
     pub fn write_descriptors_and_backups(
         &mut self,
         superblock: &[u8; SUPERBLOCK_BYTES],
-    ) -> io::Result<()> {
-        let encoded = self.table.chunks_exact_mut(GROUP_DESCRIPTOR_BYTES);
+    ) -> Result<()> {
+        let encoded = self.table.chunks_exact_mut(self.descriptor_bytes);
         for (bytes, descriptor) in encoded.zip(&self.descriptors) {
             descriptor.encode_counts_and_flags(bytes);
         }
-        self.file.write_all_at(&self.table, BLOCK_SIZE)?;
+        self.write_at(&self.table, BLOCK_SIZE)?;
         for group in 1..self.descriptors.len() as u32 {
             if has_superblock(GroupNumber(group)) {
                 let start = BlockNumber(group * self.blocks_per_group).offset_bytes();
                 let mut backup = *superblock;
                 make_backup(&mut backup, GroupNumber(group));
-                self.file.write_all_at(&backup, start)?;
-                self.file.write_all_at(&self.table, start + BLOCK_SIZE)?;
+                self.write_at(&backup, start)?;
+                self.write_at(&self.table, start + BLOCK_SIZE)?;
             }
         }
         Ok(())
@@ -173,35 +181,42 @@ impl<'a> Groups<'a> {
         (self.blocks_count - before).min(self.blocks_per_group)
     }
 
-    fn open_group(&mut self, group: usize) -> io::Result<Result<()>> {
-        let descriptor = &self.descriptors[group];
-        self.file.read_exact_at(
-            &mut self.open.bitmap[..],
-            descriptor.block_bitmap.offset_bytes(),
-        )?;
+    fn open_group(&mut self, group: usize) -> Result<()> {
+        let descriptor = self.descriptors[group];
+        let offset_bytes = descriptor.block_bitmap.offset_bytes();
+        self.partial
+            .file()
+            .read_exact_at(&mut self.open.bitmap[..], offset_bytes)
+            .map_err(|error| self.failed(error))?;
         self.open.group = group;
         self.open.cursor = 0;
         let free = bitmap::count_clear(&self.open.bitmap[..], self.blocks_in(group));
-        Ok(if free == u32::from(descriptor.free_blocks_count) {
-            Ok(())
-        } else {
-            Err(Error::Mismatch(format!(
+        if free != u32::from(descriptor.free_blocks_count) {
+            return Err(Error::Mismatch(format!(
                 "mke2fs' block group {group}: expected {} free blocks in the bitmap, found {free}",
                 descriptor.free_blocks_count
-            )))
-        })
+            )));
+        }
+        Ok(())
     }
 
     /// Writes the open group's bitmap; the group takes no more.
-    fn close_group(&mut self) -> io::Result<()> {
+    fn close_group(&mut self) -> Result<()> {
         let group = self.open.group;
         let free = bitmap::count_clear(&self.open.bitmap[..], self.blocks_in(group));
         let descriptor = &mut self.descriptors[group];
         // At most 32,768 blocks in a group.
         descriptor.free_blocks_count = free as u16;
-        self.file.write_all_at(
-            &self.open.bitmap[..],
-            descriptor.block_bitmap.offset_bytes(),
-        )
+        let offset_bytes = descriptor.block_bitmap.offset_bytes();
+        self.write_at(&self.open.bitmap[..], offset_bytes)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset_bytes: u64) -> Result<()> {
+        let written = self.partial.file().write_all_at(bytes, offset_bytes);
+        written.map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: io::Error) -> Error {
+        Error::path("write", self.partial.output(), error)
     }
 }

@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use super::block_writer::BlockWriter;
-use super::bytes_source::BytesSource;
 use super::content_source::ContentSource;
 use super::directory_source::DirectorySource;
 use super::groups::Groups;
 use super::system_inodes::PreallocatedBlocks;
-use super::writing_sink::{Mapped, WritingSink, copy_buffer, write_failed};
+use super::writing_sink::{BlockSource, Mapped, WritingSink, copy_buffer, write_failed};
 use crate::error::{Error, Result};
 use crate::ext::plan::Plan;
 use crate::ext::plan::block_map::{map_blocks, mapped_ranges};
-use crate::ext::plan::demand::{clamped, directory_layout, placement};
+use crate::ext::plan::demand::{directory_layout, placement};
 use crate::ext::plan::directory_entries::{DirectoryEntries, file_type};
 use crate::ext::plan::directory_layout::DirectoryLayout;
+use crate::ext::plan::normalise::clamped;
 use crate::ext::plan::xattr_placement::XattrPlacement;
 use crate::layers::Contents;
 use crate::ondisk::inode::{FLAG_INDEX, I_BLOCK_BYTES, INODE_BYTES, Inode, encode_device};
@@ -126,7 +126,9 @@ impl<'a> NodeWriter<'a> {
         groups: &mut Groups<'_>,
         blocks: &mut BlockWriter<'_>,
     ) -> Result<Mapped> {
-        let numbers = &self.plan.numbers;
+        let Plan {
+            profile, numbers, ..
+        } = self.plan;
         match &node.kind {
             NodeKind::Regular(content) => {
                 let tar = &self.contents.tars[content.layer as usize];
@@ -137,19 +139,27 @@ impl<'a> NodeWriter<'a> {
                 let ranges = mapped_ranges(&content.content);
                 let mut sink =
                     WritingSink::new(&mut source, Vec::new(), groups, blocks, &mut self.buffer);
-                let pointers = map_blocks(&ranges, &mut sink)?;
-                sink.mapped(pointers, content.content.size_bytes)
+                let i_block = map_blocks(profile.block_map, &ranges, &mut sink)?;
+                sink.mapped(i_block, content.content.size_bytes)
             }
             NodeKind::Directory(_) => {
                 let seed = self.plan.identity.hash_seed_words();
-                let (layout, length_blocks) = directory_layout(self.tree, id, numbers, seed)?;
+                let (layout, length_blocks) =
+                    directory_layout(profile, self.tree, id, numbers, seed)?;
                 let entries = DirectoryEntries::of(self.tree, id);
                 let own = numbers.of(id);
                 let parent = parent.ok_or_else(|| {
                     Error::Mismatch("expected a directory after its parent".to_owned())
                 })?;
-                let mut source =
-                    DirectorySource::new(self.tree, numbers, &entries, &layout, own, parent);
+                let mut source = DirectorySource::new(
+                    profile.directory,
+                    self.tree,
+                    numbers,
+                    &entries,
+                    &layout,
+                    own,
+                    parent,
+                );
                 let preallocated = match own {
                     InodeNumber::ROOT => std::mem::take(&mut self.preallocated.root),
                     InodeNumber::LOST_FOUND => std::mem::take(&mut self.preallocated.lost_found),
@@ -158,8 +168,9 @@ impl<'a> NodeWriter<'a> {
                 let mut sink =
                     WritingSink::new(&mut source, preallocated, groups, blocks, &mut self.buffer);
                 let range = 0..u64::from(length_blocks);
-                let pointers = map_blocks(std::slice::from_ref(&range), &mut sink)?;
-                let mapped = sink.mapped(pointers, range.end * BLOCK_SIZE)?;
+                let ranges = std::slice::from_ref(&range);
+                let i_block = map_blocks(profile.block_map, ranges, &mut sink)?;
+                let mapped = sink.mapped(i_block, range.end * BLOCK_SIZE)?;
                 let indexed = matches!(layout, DirectoryLayout::Indexed(_));
                 Ok(Mapped {
                     flags: if indexed { FLAG_INDEX } else { 0 },
@@ -167,11 +178,12 @@ impl<'a> NodeWriter<'a> {
                 })
             }
             NodeKind::Symlink(target) if target.len() >= I_BLOCK_BYTES => {
-                let mut source = BytesSource(target);
+                let mut source = TargetSource(target);
                 let mut sink =
                     WritingSink::new(&mut source, Vec::new(), groups, blocks, &mut self.buffer);
-                let pointers = map_blocks(std::slice::from_ref(&(0..1)), &mut sink)?;
-                sink.mapped(pointers, target.len() as u64)
+                let ranges = std::slice::from_ref(&(0..1));
+                let i_block = map_blocks(profile.block_map, ranges, &mut sink)?;
+                sink.mapped(i_block, target.len() as u64)
             }
             NodeKind::Symlink(target) => {
                 let mut i_block = [0; I_BLOCK_BYTES];
@@ -227,5 +239,16 @@ impl<'a> NodeWriter<'a> {
             }
         };
         Ok(Some(block))
+    }
+}
+
+/// A symlink's target that is too long for the inode, and fits into one block.
+struct TargetSource<'a>(&'a [u8]);
+
+impl BlockSource for TargetSource<'_> {
+    fn read(&mut self, _: u64, buffer: &mut [u8]) -> Result<()> {
+        buffer.fill(0);
+        buffer[..self.0.len()].copy_from_slice(self.0);
+        Ok(())
     }
 }

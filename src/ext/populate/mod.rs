@@ -4,7 +4,6 @@
 //! inodes are those of the plan. On failure the file is thrown away, so there is no undo.
 
 mod block_writer;
-mod bytes_source;
 mod content_source;
 mod directory_source;
 mod groups;
@@ -19,26 +18,18 @@ use crate::error::{Error, Result};
 use crate::ext::format::EmptyFilesystem;
 use crate::ext::plan::Plan;
 use crate::ext::plan::demand::path_of;
+use crate::filesystem::PopulatedFilesystem;
 use crate::layers::Contents;
 use crate::ondisk::superblock::{
     SUPERBLOCK_OFFSET_BYTES, Superblock, set_free_counts, set_signed_hash, set_times,
 };
-use crate::partial_file::PartialFile;
 use crate::progress::{Reporter, Unit};
 use crate::tree::{ContentRef, NodeId, NodeKind, Tree};
 use crate::units::InodeNumber;
 
-pub use crate::ondisk::xattr::CHAIN_ID_XATTR;
 use block_writer::BlockWriter;
 use groups::Groups;
 use inodes::NodeWriter;
-
-/// A filesystem with the tree in it, not yet proven.
-#[derive(Debug)]
-pub struct PopulatedFilesystem {
-    /// The file it is in.
-    pub partial: PartialFile,
-}
 
 /// Fills an empty filesystem with a tree. `taken` is called for each file whose content has been
 /// read, which this does once.
@@ -69,7 +60,7 @@ pub fn populate(
         Some(content_blocks * crate::units::BLOCK_SIZE),
     );
     let written = |error| Error::path("write", partial.output(), error);
-    let mut groups = Groups::read(partial.file(), &decoded).map_err(written)??;
+    let mut groups = Groups::read(&partial, &plan.profile, &decoded)?;
     let mut blocks = BlockWriter::new(partial.file(), &*meter);
     let mut inodes = BlockWriter::new(partial.file(), &*meter);
     let preallocated =
@@ -93,7 +84,7 @@ pub fn populate(
     blocks.finish().map_err(written)?;
     inodes.finish().map_err(written)?;
     let first_unused = InodeNumber::FIRST_FREE.0 + plan.demand.inodes;
-    let (free_blocks, free_inodes) = groups.finish(InodeNumber(first_unused)).map_err(written)?;
+    let (free_blocks, free_inodes) = groups.finish(InodeNumber(first_unused))?;
     let planned = (
         plan.free_blocks_after(),
         u64::from(plan.free_inodes_after()),
@@ -109,9 +100,7 @@ pub fn populate(
     if plan.identity.superblock_seconds() != u64::from(plan.identity.mke2fs_seconds()) {
         set_times(&mut superblock, plan.identity.superblock_seconds());
     }
-    groups
-        .write_descriptors_and_backups(&superblock)
-        .map_err(written)?;
+    groups.write_descriptors_and_backups(&superblock)?;
     if let (None, Some(chain_id)) = (plan.numbers.lost_found(), &plan.identity.chain_id) {
         system_inodes::record_chain_id(partial.file(), &groups, chain_id).map_err(written)?;
     }

@@ -3,9 +3,8 @@
 use super::block_writer::BlockWriter;
 use super::groups::Groups;
 use crate::error::{Error, Result};
-use crate::ext::plan::block_map::{BlockSink, Pointers};
-use crate::ondisk::indirect::encode_pointers;
-use crate::ondisk::inode::{I_BLOCK_BYTES, encode_block_pointers};
+use crate::ext::plan::block_map::BlockSink;
+use crate::ondisk::inode::I_BLOCK_BYTES;
 use crate::page_buffer::PageBuffer;
 use crate::units::{BLOCK_SIZE, BlockNumber};
 
@@ -24,11 +23,11 @@ pub trait BlockSource {
 /// What mapping a node's content gave.
 #[derive(Default)]
 pub struct Mapped {
-    /// Block pointers, or what else stands there; zeros if `None`.
+    /// The map, or what else stands there; zeros if `None`.
     pub i_block: Option<[u8; I_BLOCK_BYTES]>,
     /// `i_size`.
     pub size_bytes: u64,
-    /// Data and indirect blocks.
+    /// Blocks of data and of the map.
     pub blocks: u64,
     /// `i_flags`.
     pub flags: u32,
@@ -78,14 +77,14 @@ impl<'s, 'g, 'b> WritingSink<'s, 'g, 'b> {
     ///
     /// # Errors
     /// [`Error::Mismatch`] when a preallocated block was left over.
-    pub fn mapped(&self, pointers: [u32; 15], size_bytes: u64) -> Result<Mapped> {
+    pub fn mapped(&self, i_block: [u8; I_BLOCK_BYTES], size_bytes: u64) -> Result<Mapped> {
         if self.preallocated.len() > 0 {
             return Err(Error::Mismatch(
                 "expected to use all blocks of a directory that mke2fs made".to_owned(),
             ));
         }
         Ok(Mapped {
-            i_block: Some(encode_block_pointers(pointers)),
+            i_block: Some(i_block),
             size_bytes,
             blocks: self.used_blocks,
             flags: 0,
@@ -119,9 +118,9 @@ impl BlockSink for WritingSink<'_, '_, '_> {
         Ok(())
     }
 
-    fn indirect(&mut self, block: BlockNumber, pointers: &Pointers) -> Result<()> {
+    fn map(&mut self, block: BlockNumber, bytes: &[u8; BLOCK_SIZE as usize]) -> Result<()> {
         self.blocks
-            .write(block.offset_bytes(), &encode_pointers(pointers))
+            .write(block.offset_bytes(), bytes)
             .map_err(write_failed)
     }
 }

@@ -1,28 +1,89 @@
-//! The listing that an image of a tree must show.
+//! Where a tree becomes a filesystem: what is asked of a kind of filesystem, and what an image of a
+//! tree must show in it.
+
+use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::ext::plan::demand::clamped;
-use crate::ext::plan::xattr_placement::kept;
-use crate::layers::{Content, Contents, Data, Device};
-use crate::listing::{Attribute, Body, ContentDigest, ContentHasher, Kind, Line, Listing, Owner};
+use crate::layers::{Content, Contents, Data};
+use crate::listing::{ContentDigest, ContentHasher, Line, Listing};
 use crate::page_buffer::PageBuffer;
+use crate::partial_file::PartialFile;
 use crate::progress::{Reporter, Unit};
 use crate::region::FileRegion;
 use crate::tree::{ContentRef, Node, NodeKind, Tree};
 
-/// Bytes read at once while hashing.
-const BUFFER_BYTES: usize = 256 << 10;
+/// A family of filesystems that trees can be pressed into. [`crate::ext::Ext`] is one; one that is
+/// no ext stands beside it, with a wing of its own.
+pub trait Filesystem {
+    /// What can be wanted of one, apart from its content.
+    type Options;
+    /// All decisions about one; nothing after it decides.
+    type Plan;
+    /// The programs that make and judge one.
+    type Tools;
 
-/// The listing of `tree`, every regular file's content read from the layers and hashed once.
-///
-/// A directory's size is unknown, being the filesystem's own affair. A time that the plan has moved
-/// is expected where it was moved to, an attribute that the plan has dropped is not expected: both
-/// with a warning.
+    /// Decides everything, before any byte.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for what it cannot hold, [`Error::TooSmall`] for a size that cannot.
+    fn plan(tree: &Tree, options: &Self::Options) -> Result<Self::Plan>;
+
+    /// Makes what was planned, beside `output`. `taken` is called for each file whose content has
+    /// been read, which this does once.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when a layer cannot be read or the filesystem not be written (a full disk),
+    /// [`Error::Tool`] when a program fails, [`Error::Mismatch`] when the plan turns out wrong.
+    fn write(
+        plan: &Self::Plan,
+        tree: &Tree,
+        contents: &Contents,
+        tools: &Self::Tools,
+        output: &Path,
+        taken: &mut dyn FnMut(&ContentRef),
+        reporter: &dyn Reporter,
+    ) -> Result<PopulatedFilesystem>;
+
+    /// Lets the kind's own program judge whether an image is sound.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] with what it found, [`Error::Tool`] when it could not run.
+    fn judge(
+        plan: &Self::Plan,
+        tools: &Self::Tools,
+        image: &Path,
+        reporter: &dyn Reporter,
+    ) -> Result<()>;
+
+    /// Reads an image back and holds it against the tree it was made of.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] with the first differences; [`Error::Io`] and [`Error::Tool`] when it
+    /// cannot be read.
+    fn verify(
+        tools: &Self::Tools,
+        image: &Path,
+        tree: &Tree,
+        contents: &Contents,
+        reporter: &dyn Reporter,
+    ) -> Result<()>;
+
+    /// A node as a line of a listing, as far as the filesystem can keep it; `digest` is that of a
+    /// regular file's content.
+    fn normalise(path: &[u8], node: &Node, digest: Option<ContentDigest>) -> Line;
+}
+
+/// What a filesystem can keep of a node: see [`Filesystem::normalise`].
+type Normalise = fn(&[u8], &Node, Option<ContentDigest>) -> Line;
+
+/// The listing that an image of `tree` must show where it keeps what `normalise` says, every regular
+/// file's content read from the layers and hashed once.
 ///
 /// # Errors
 /// [`Error::Io`] when a layer cannot be read, [`Error::Mismatch`] when a file's data does not lie
 /// within its layer.
 pub fn expected_listing(
+    normalise: Normalise,
     tree: &Tree,
     contents: &Contents,
     reporter: &dyn Reporter,
@@ -30,59 +91,22 @@ pub fn expected_listing(
     let digests = digests(tree, contents, reporter)?;
     let mut names = Vec::with_capacity(tree.nodes().len());
     tree.for_each_path(|path, id, node| {
-        let line = line(path, node, digests[id.index()]);
+        let line = normalise(path, node, digests[id.index()]);
         names.push((line, Some(u64::from(id.0))));
         Ok::<_, Error>(())
     })?;
-    let mut listing = Listing::new(names);
-    super::leave_out_note(&mut listing);
-    Ok(listing)
+    Ok(Listing::new(names))
 }
 
-fn line(path: &[u8], node: &Node, digest: Option<ContentDigest>) -> Line {
-    let attributes = &node.attributes;
-    let device = |device: &Device| Body::Device {
-        major: device.major,
-        minor: device.minor,
-    };
-    let (kind, size_bytes, body) = match &node.kind {
-        NodeKind::Regular(file) => (
-            Kind::Regular,
-            Some(file.content.size_bytes),
-            digest.map_or(Body::Unknown, Body::Content),
-        ),
-        NodeKind::Directory(_) => (Kind::Directory, None, Body::Nothing),
-        NodeKind::Symlink(target) => (
-            Kind::Symlink,
-            Some(target.len() as u64),
-            Body::Target(target.clone()),
-        ),
-        NodeKind::CharacterDevice(numbers) => (Kind::CharacterDevice, None, device(numbers)),
-        NodeKind::BlockDevice(numbers) => (Kind::BlockDevice, None, device(numbers)),
-        NodeKind::Fifo => (Kind::Fifo, None, Body::Nothing),
-    };
-    let mut xattrs: Box<[_]> = attributes
-        .xattrs
-        .iter()
-        .filter(|xattr| kept(&xattr.name, &node.kind).is_ok())
-        .map(|xattr| Attribute::new(&xattr.name, &xattr.value))
-        .collect();
-    xattrs.sort();
-    Line {
-        kind: Some(kind),
-        mode: Some(attributes.mode),
-        owner: Some(Owner {
-            uid: attributes.uid,
-            gid: attributes.gid,
-        }),
-        mtime: Some(clamped(attributes.mtime)),
-        link_count: Some(node.link_count),
-        size_bytes,
-        xattrs: Some(xattrs),
-        body,
-        ..Line::unknown(path)
-    }
+/// A filesystem with the tree in it, not yet proven.
+#[derive(Debug)]
+pub struct PopulatedFilesystem {
+    /// The file it is in.
+    pub partial: PartialFile,
 }
+
+/// Bytes read at once while hashing.
+const BUFFER_BYTES: usize = 256 << 10;
 
 fn digests(
     tree: &Tree,

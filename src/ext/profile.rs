@@ -1,0 +1,225 @@
+//! What the kinds of ext differ in, as values that plan, format and populate take.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use crate::ondisk::features::Features;
+use crate::ondisk::group_descriptor::GROUP_DESCRIPTOR_BYTES;
+use crate::ondisk::indirect::{MAX_FILE_BYTES, indirect_blocks};
+use crate::units::BLOCK_SIZE;
+
+/// A kind of ext that layerpress makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// With a journal and block maps.
+    Ext3,
+}
+
+/// As `mke2fs -t` and `mount -t` take it, and as texts call it.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ext3 => "ext3",
+        })
+    }
+}
+
+/// How an inode tells where its file's blocks are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BlockMap {
+    /// Pointers to blocks, and to indirect blocks full of pointers.
+    Indirect,
+}
+
+/// A kind of ext as values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Profile {
+    /// What it is called.
+    pub kind: Kind,
+    /// What mke2fs is told to make, and what its superblock must say then.
+    pub features: Features,
+    /// The fewest blocks of a filesystem.
+    pub min_blocks: u32,
+    /// The journal by size, ascending: from so many blocks of the filesystem on, mke2fs makes one of
+    /// so many (`ext2fs_default_journal_size`). Below the first there is none.
+    pub journal_steps: &'static [(u32, u32)],
+    /// How files are mapped.
+    pub block_map: BlockMap,
+    /// Names that one inode may have, and 2 more than the subdirectories a directory may have: in
+    /// the root one of them is `lost+found`.
+    pub links_max: u32,
+    /// The longest file in bytes.
+    pub file_bytes_max: u64,
+    /// Bytes of a group descriptor.
+    pub descriptor_bytes: usize,
+    /// How directories' blocks are filled.
+    pub directory: DirectoryForm,
+}
+
+/// How much goes into a directory's blocks, which end with a checksum where the kind has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DirectoryForm {
+    /// Bytes at the end of a block of names that no name goes into.
+    pub tail_bytes: usize,
+    /// Entries of an index's root block.
+    pub root_entries_max: usize,
+    /// Entries of an interior block of an index.
+    pub node_entries_max: usize,
+}
+
+impl DirectoryForm {
+    /// Bytes of a block that names fill.
+    pub const fn names_bytes(&self) -> usize {
+        BLOCK_SIZE as usize - self.tail_bytes
+    }
+
+    /// Blocks of names that an index of two levels reaches.
+    pub const fn leaves_max(&self) -> usize {
+        self.root_entries_max * self.node_entries_max
+    }
+}
+
+const JOURNAL_STEPS: &[(u32, u32)] = &[
+    (1 << 11, 1 << 10),
+    (1 << 15, 1 << 12),
+    (1 << 18, 1 << 13),
+    (1 << 19, 1 << 14),
+    (1 << 22, 1 << 15),
+    (1 << 23, 1 << 16),
+    (1 << 24, 1 << 17),
+    (1 << 25, 1 << 18),
+];
+
+impl Profile {
+    /// ext3 as `mke2fs -t ext3 -T default` makes it: has_journal, ext_attr, resize_inode, dir_index;
+    /// filetype; sparse_super, large_file.
+    pub const EXT3: Self = Self {
+        kind: Kind::Ext3,
+        features: Features {
+            compat: 0x3c,
+            incompat: 0x2,
+            ro_compat: 0x3,
+        },
+        // One that gets a journal by itself: 8 MiB.
+        min_blocks: JOURNAL_STEPS[0].0,
+        journal_steps: JOURNAL_STEPS,
+        block_map: BlockMap::Indirect,
+        links_max: 65_000,
+        file_bytes_max: MAX_FILE_BYTES,
+        descriptor_bytes: GROUP_DESCRIPTOR_BYTES,
+        directory: DirectoryForm {
+            tail_bytes: 0,
+            root_entries_max: 508,
+            node_entries_max: 511,
+        },
+    };
+
+    /// Descriptors of groups in a block.
+    pub fn descriptors_per_block(&self) -> u32 {
+        (BLOCK_SIZE as usize / self.descriptor_bytes) as u32
+    }
+
+    /// The journal of a filesystem of so many blocks; `None` where mke2fs takes no such size.
+    pub fn journal(&self, size: JournalSize, filesystem_blocks: u32) -> Option<Journal> {
+        let blocks = match size {
+            JournalSize::Auto => {
+                let reached = |(from, _): &&(u32, u32)| *from <= filesystem_blocks;
+                let step = self.journal_steps.iter().take_while(reached).last();
+                step.map_or(0, |(_, blocks)| *blocks)
+            }
+            JournalSize::Mebibytes(size) if JournalSize::MEBIBYTES.contains(&size) => size << 8,
+            JournalSize::Mebibytes(_) => return None,
+        };
+        Some(Journal {
+            blocks,
+            map_blocks: match self.block_map {
+                BlockMap::Indirect => indirect_blocks(blocks.into()) as u32,
+            },
+            free_blocks_min: match size {
+                JournalSize::Auto => 0,
+                JournalSize::Mebibytes(_) => 2 * u64::from(blocks),
+            },
+        })
+    }
+
+    /// The last number of blocks for each journal that mke2fs chooses.
+    pub fn journal_step_ends(&self) -> impl Iterator<Item = u32> {
+        let beyond_the_first = self.journal_steps.iter().skip(1);
+        let ends = beyond_the_first.map(|(from, _)| from - 1);
+        ends.chain([u32::MAX])
+    }
+}
+
+/// How large the journal is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum JournalSize {
+    /// What mke2fs chooses for the size of the filesystem.
+    #[default]
+    Auto,
+    /// So many MiB, as `mke2fs -J size=` takes it: [`Self::MEBIBYTES`].
+    Mebibytes(u32),
+}
+
+impl JournalSize {
+    /// The sizes that can be chosen, in MiB.
+    pub const MEBIBYTES: RangeInclusive<u32> = 4..=40_000;
+}
+
+/// A journal with what it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Journal {
+    /// Its blocks.
+    pub blocks: u32,
+    /// Blocks that map it.
+    pub map_blocks: u32,
+    /// Blocks to be free before it is made: mke2fs refuses a chosen one of more than half of them.
+    pub free_blocks_min: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ext3_has_the_features_that_mke2fs_gives_it() {
+        let names = Profile::EXT3.features.names().join(" ");
+        assert_eq!(
+            names,
+            "has_journal ext_attr resize_inode dir_index filetype sparse_super large_file"
+        );
+        assert_eq!(Profile::EXT3.features.filesystem_type().name(), "ext3");
+        assert_eq!(Profile::EXT3.kind.to_string(), "ext3");
+    }
+
+    #[test]
+    fn journals_change_in_size_right_after_their_ends_and_nowhere_else() {
+        let blocks = |filesystem| {
+            let journal = Profile::EXT3.journal(JournalSize::Auto, filesystem);
+            journal.unwrap().blocks
+        };
+        assert_eq!((blocks(2047), blocks(2048)), (0, 1024));
+        let ends: Vec<_> = Profile::EXT3.journal_step_ends().collect();
+        let changes: Vec<_> = (12..32)
+            .map(|power| (1 << power) - 1)
+            .filter(|&end| blocks(end) != blocks(end + 1))
+            .chain([u32::MAX])
+            .collect();
+        assert_eq!(ends, changes);
+        assert_eq!(blocks(u32::MAX), 262_144);
+    }
+
+    #[test]
+    fn a_journal_of_a_chosen_size_is_mapped_and_needs_twice_its_room() {
+        let chosen = |size| Profile::EXT3.journal(JournalSize::Mebibytes(size), 65_536);
+        assert_eq!(
+            chosen(16),
+            Some(Journal {
+                blocks: 4096,
+                map_blocks: 5,
+                free_blocks_min: 8192
+            })
+        );
+        assert_eq!((chosen(3), chosen(40_001)), (None, None));
+        assert_eq!(chosen(40_000).unwrap().blocks, 10_240_000);
+    }
+}
