@@ -1,5 +1,34 @@
 //! layerpress presses a container image's layers into one mountable ext filesystem image.
 //!
+//! [`build()`] is the whole job. It needs no root, daemon or loop device, only mke2fs, tune2fs and
+//! e2fsck (of e2fsprogs, 1.46 or newer):
+//!
+//! ```
+#![doc = include_str!("../examples/build.rs")]
+//! ```
+//!
+//! # To begin with
+//!
+//! - A [`Reference`] names an image as skopeo does (`docker-archive:`, `oci:`, `docker://`,
+//!   `rootfs:`, …) or is a path. An [`ImageRequest`] says how it is read, a [`FilesystemRequest`]
+//!   what is made of it, an [`OutputRequest`] where and how well proven.
+//! - [`plan()`] gives every number of the filesystem and writes nothing; [`listing()`],
+//!   [`compare()`], [`inspect()`] and [`verify()`] look at images and at filesystems alike.
+//! - [`open()`] gives a [`View`] of any ext2, ext3 or ext4 filesystem, [`extract()`] takes a tree
+//!   out of one.
+//! - An [`Error`] is of the kind of who must act, and one line. A [`Reporter`] is told how far
+//!   things are, of what was noticed, and of warnings; [`Silent`] is one that does not care.
+//! - What else a request has in it is in [`pipeline`].
+//!
+//! Everything is done when a function returns; those that read images start threads meanwhile.
+//! Nothing is printed, and neither environment nor clock is read: time, search path and credentials
+//! are options. Names that are not shown here are no promise and may change with any version.
+//!
+//! Feature `network` (on by default) is needed for registries and daemons, `cli` (on by default) for
+//! the program alone: a library user wants `default-features = false`.
+//!
+//! # The house
+//!
 //! ```text
 //!     ┌ vocabulary: error · units · progress · warnings · limits · region · partial_file ┐
 //!     │   leftovers · command · oci · ondisk · listing · page_buffer · host_space        │
@@ -22,58 +51,100 @@
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[doc(hidden)]
 pub mod command;
+#[doc(hidden)]
 pub mod compression;
+#[doc(hidden)]
 pub mod error;
+#[doc(hidden)]
 pub mod file_kind;
+#[doc(hidden)]
 pub mod host_space;
+#[doc(hidden)]
 pub mod leftovers;
+#[doc(hidden)]
 pub mod limits;
+#[doc(hidden)]
 pub mod listing;
+#[doc(hidden)]
 pub mod oci;
+#[doc(hidden)]
 pub mod ondisk;
+#[doc(hidden)]
 pub mod ownership;
+#[doc(hidden)]
 pub mod page_buffer;
+#[doc(hidden)]
 pub mod partial_file;
+#[doc(hidden)]
 pub mod pinned;
+#[doc(hidden)]
 pub mod progress;
+#[doc(hidden)]
 pub mod region;
+#[doc(hidden)]
 pub mod spool;
+#[doc(hidden)]
 pub mod tar;
+#[doc(hidden)]
 pub mod units;
+#[doc(hidden)]
 pub mod warnings;
 
+#[doc(hidden)]
 pub mod compare;
+#[doc(hidden)]
 pub mod inspect;
 
+#[doc(hidden)]
 pub mod blobs;
+#[doc(hidden)]
 pub mod cache;
+#[doc(hidden)]
 pub mod daemon;
 #[cfg(feature = "network")]
 mod network;
+#[doc(hidden)]
 pub mod registry;
 
+#[doc(hidden)]
 pub mod source;
 
+#[doc(hidden)]
 pub mod layers;
 
+#[doc(hidden)]
 pub mod tree;
 
+#[doc(hidden)]
 pub mod filesystem;
-
+#[doc(hidden)]
 pub mod ext;
 
+#[doc(hidden)]
 pub mod finish;
 
+#[doc(hidden)]
 pub mod mount;
 
 pub mod pipeline;
 
+#[doc(hidden)]
 pub mod view;
 
+#[doc(hidden)]
 pub mod extract;
 
 #[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod cli;
 
 pub use error::{Error, Result};
+pub use pipeline::{
+    CompareRequest, ExtractRequest, FilesystemRequest, ImageRequest, OutputRequest, Reference,
+    Subject, Target, VerifyRequest, build, compare, extract, inspect, is_filesystem, listing, open,
+    plan, verify,
+};
+pub use progress::{Reporter, Silent};
+pub use view::View;

@@ -13,9 +13,7 @@ use std::time::{Duration, Instant};
 
 use layerpress::finish::FinishOptions;
 use layerpress::leftovers;
-use layerpress::mkfs::ToolPaths;
-use layerpress::pipeline::{self, Built, FilesystemRequest, IdentityRequest, OutputRequest};
-use layerpress::plan::{JournalSize, Room, SizePolicy};
+use layerpress::pipeline::{self, Built, FilesystemRequest, OutputRequest, SizePolicy, ToolPaths};
 use layerpress::progress::{Meter, OfImage, Reporter, Silent, Unit};
 use layerpress::units::ByteSize;
 use support::archive::{Compression, TestImage, layer_tar};
@@ -57,30 +55,23 @@ fn press(compression: Option<Compression>) -> (Press, String) {
 }
 
 fn filesystem(size: SizePolicy) -> FilesystemRequest {
-    FilesystemRequest {
-        size,
-        room: Room {
-            free_inodes: 0,
-            journal: JournalSize::Auto,
-        },
-        identity: IdentityRequest::default(),
-    }
+    FilesystemRequest::default().with_size(size)
 }
 
 fn output(path: PathBuf) -> OutputRequest {
-    OutputRequest {
-        path,
-        tools: ToolPaths {
-            search_path: std::env::var_os("PATH"),
-            ..ToolPaths::default()
-        },
-        finish: FinishOptions {
-            fsck: true,
-            verify: true,
-            sha256: true,
-            sync: false,
-        },
-    }
+    let tools = ToolPaths {
+        search_path: std::env::var_os("PATH"),
+        ..ToolPaths::default()
+    };
+    let finish = FinishOptions {
+        fsck: true,
+        verify: true,
+        sha256: true,
+        sync: false,
+    };
+    OutputRequest::new(path)
+        .with_tools(tools)
+        .with_finish(finish)
 }
 
 fn sizes() -> [(&'static str, SizePolicy); 3] {

@@ -19,44 +19,25 @@ use raw_tar::{Header, RawTar};
 
 /// All that is used of the library, in one place.
 mod library {
-    use std::num::NonZeroUsize;
     use std::path::Path;
 
     pub use layerpress::extract::{ArchiveSink, extract};
-    use layerpress::limits::Limits;
     use layerpress::oci::DigestHasher;
     pub use layerpress::oci::RegistryReference;
-    use layerpress::pipeline::{self, FilesystemRequest, IdentityRequest, ImageRequest};
-    use layerpress::plan::{JournalSize, Room, SizePolicy};
-    pub use layerpress::progress::Silent;
-    pub use layerpress::source::Login;
-    use layerpress::source::{DaemonOptions, Reference, RegistryOptions};
+    pub use layerpress::pipeline::Login;
+    use layerpress::pipeline::SizePolicy;
     pub use layerpress::source::{challenges, credentials};
-    pub use layerpress::view::{Follow, View};
+    pub use layerpress::view::Follow;
     pub use layerpress::warnings::Warnings;
+    use layerpress::{FilesystemRequest, ImageRequest};
+    pub use layerpress::{Silent, View};
 
     /// Reads an image, flattens and plans it; what was warned of.
     pub fn plan(reference: &str, work_dir: &Path) -> layerpress::Result<Vec<String>> {
-        let image = ImageRequest {
-            reference: reference.parse::<Reference>()?,
-            platform: None,
-            work_dir: work_dir.to_owned(),
-            jobs: NonZeroUsize::MIN,
-            limits: Limits::default(),
-            registry: RegistryOptions::default(),
-            daemon: DaemonOptions::default(),
-            held_against: None,
-        };
-        let filesystem = FilesystemRequest {
-            size: SizePolicy::Fit,
-            room: Room {
-                free_inodes: 0,
-                journal: JournalSize::Auto,
-            },
-            identity: IdentityRequest::default(),
-        };
-        let planned = pipeline::plan(&image, &filesystem, &Silent)?;
-        Ok(planned.warnings.lines().collect())
+        let image = ImageRequest::new(reference.parse()?, work_dir);
+        let filesystem = FilesystemRequest::default().with_size(SizePolicy::Fit);
+        let planned = layerpress::plan(&image, &filesystem, &Silent)?;
+        Ok(planned.flattened.warnings.lines().collect())
     }
 
     pub fn sha256(bytes: &[u8]) -> String {
@@ -174,7 +155,7 @@ pub fn view(bytes: &[u8]) -> bool {
         Ok(view) => view,
         Err(error) => return told(Err(error)),
     };
-    let whole = match view.whole_listing(&mut |_, _| true) {
+    let whole = match view.listing_of_at_most(u64::MAX, &mut |_, _| true) {
         Ok(whole) => whole,
         Err(error) => return told(Err(error)),
     };
