@@ -4,14 +4,13 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use super::arguments::exit_codes::EXIT_CODES;
-use super::arguments::output::OutputArguments;
 use super::commands::{
     build, cache, cat, completions, diff, extract, inspect, ls, man, mount, plan, stat, tags,
     umount, verify,
 };
 use super::signals;
 use super::tell::{self, Voice};
+use crate::cli::arguments::{EXIT_CODES, OutputArguments};
 use crate::error::{Error, Result};
 
 /// Press a container image's layers into one mountable ext filesystem image: no root, no daemon,

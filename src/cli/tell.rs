@@ -9,7 +9,7 @@ use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write, stderr, stdout};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::arguments::output::{OutputArguments, ProgressForm};
+use crate::cli::arguments::{OutputArguments, ProgressForm};
 use crate::error::{Error, Result, escape_line, escape_text, is_unprintable};
 
 /// Letters of a line that are shown: a path alone may have a million.

@@ -6,9 +6,10 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::arguments::filesystem::{FilesystemArguments, ToolArguments};
-use crate::cli::arguments::image::{LimitArguments, ReadingArguments, ReferenceArgument};
-use crate::cli::arguments::output::OutputArguments;
+use crate::cli::arguments::{
+    FilesystemArguments, LimitArguments, OutputArguments, ReadingArguments, ReferenceArgument,
+    ToolArguments,
+};
 use crate::cli::progress;
 use crate::cli::shown::table::two_columns;
 use crate::cli::shown::text::{counted, printable, thousands};

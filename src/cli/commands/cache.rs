@@ -7,8 +7,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::cache::{Cache, CachedBlob, Contents, PruneOptions, Pruned};
-use crate::cli::arguments::cache::CacheDirectory;
-use crate::cli::arguments::output::OutputArguments;
+use crate::cli::arguments::{CacheDirectory, OutputArguments};
 use crate::cli::progress;
 use crate::cli::shown::table::columns;
 use crate::cli::shown::text::{counted, date, short};

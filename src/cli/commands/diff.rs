@@ -6,9 +6,9 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-use crate::cli::arguments::comparison::ComparisonArguments;
-use crate::cli::arguments::image::{LimitArguments, ReadingArguments};
-use crate::cli::arguments::output::OutputArguments;
+use crate::cli::arguments::{
+    ComparisonArguments, LimitArguments, OutputArguments, ReadingArguments,
+};
 use crate::cli::progress;
 use crate::cli::tell::{print, print_json};
 use crate::error::Result;

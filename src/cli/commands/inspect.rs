@@ -8,8 +8,7 @@ use std::path::Path;
 
 use clap::Args;
 
-use crate::cli::arguments::image::{LimitArguments, ReadingArguments};
-use crate::cli::arguments::output::OutputArguments;
+use crate::cli::arguments::{LimitArguments, OutputArguments, ReadingArguments};
 use crate::cli::progress;
 use crate::cli::tell::{print, print_json};
 use crate::error::Result;

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::arguments::exit_codes::EXIT_CODES;
-use crate::cli::arguments::output::OutputArguments;
+use crate::cli::arguments::{EXIT_CODES, OutputArguments};
 use crate::cli::shown::table::columns;
 use crate::cli::tell::{Voice, print, print_json};
 use crate::cli::{hold, progress};

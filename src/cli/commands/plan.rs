@@ -3,9 +3,9 @@
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::arguments::filesystem::FilesystemArguments;
-use crate::cli::arguments::image::{LimitArguments, ReadingArguments, ReferenceArgument};
-use crate::cli::arguments::output::OutputArguments;
+use crate::cli::arguments::{
+    FilesystemArguments, LimitArguments, OutputArguments, ReadingArguments, ReferenceArgument,
+};
 use crate::cli::progress;
 use crate::cli::shown::table::two_columns;
 use crate::cli::shown::text::{counted, printable, thousands, wrapped};

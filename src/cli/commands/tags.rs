@@ -3,8 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::arguments::output::OutputArguments;
-use crate::cli::arguments::registry::RegistryArguments;
+use crate::cli::arguments::{OutputArguments, RegistryArguments};
 use crate::cli::progress;
 use crate::cli::shown::text::printable;
 use crate::cli::tell::{print, print_json};

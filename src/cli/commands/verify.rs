@@ -7,9 +7,9 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::cli::arguments::comparison::ComparisonArguments;
-use crate::cli::arguments::image::{LimitArguments, ReadingArguments, ReferenceArgument};
-use crate::cli::arguments::output::OutputArguments;
+use crate::cli::arguments::{
+    ComparisonArguments, LimitArguments, OutputArguments, ReadingArguments, ReferenceArgument,
+};
 use crate::cli::progress;
 use crate::cli::shown::differences;
 use crate::cli::shown::text::counted;
