@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use layerpress::Result;
 use layerpress::finish::FinishOptions;
-use layerpress::layers::{Changeset, Contents, LayerSummary};
+use layerpress::layers::{Changeset, Contents, Entry, LayerSummary};
 use layerpress::listing::compare;
 use layerpress::mkfs::{ToolPaths, Tools, format};
 use layerpress::oci::{ChainId, DiffId};
@@ -135,6 +135,13 @@ pub fn press(rootfs: &Rootfs) -> Pressed {
 pub fn tree_of(rootfs: &Rootfs) -> Result<(Tree, Contents)> {
     let tar = tempfile::tempfile().unwrap();
     let entries = rootfs.entries(&tar);
+    let tree = tree_of_entries(entries)?;
+    let tars = vec![FileRegion::whole(tar).unwrap()];
+    Ok((tree, Contents { tars }))
+}
+
+/// The tree of a layer with these entries, of which no name is a whiteout.
+pub fn tree_of_entries(entries: Vec<Entry>) -> Result<Tree> {
     let diff_id = DiffId(format!("sha256:{:064}", 0).parse().unwrap());
     let changeset = Changeset {
         layer: LayerSummary {
@@ -152,9 +159,7 @@ pub fn tree_of(rootfs: &Rootfs) -> Result<(Tree, Contents)> {
         default_time: Timestamp::from_seconds(1_700_000_000),
         ..FlattenOptions::default()
     };
-    let tree = flatten(vec![changeset], &options, &Silent)?;
-    let tars = vec![FileRegion::whole(tar).unwrap()];
-    Ok((tree, Contents { tars }))
+    flatten(vec![changeset], &options, &Silent)
 }
 
 /// Plans a tree's filesystem.

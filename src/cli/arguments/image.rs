@@ -47,6 +47,8 @@ pub struct ReadingArguments {
     pub jobs: Option<NonZeroUsize>,
     #[command(flatten)]
     pub registry: RegistryArguments,
+    #[command(flatten)]
+    pub limits: LimitArguments,
 }
 
 impl ReadingArguments {
@@ -54,8 +56,8 @@ impl ReadingArguments {
     ///
     /// # Errors
     /// For a reference that is none.
-    pub fn image(&self, name: &OsStr, limits: &LimitArguments) -> Result<ImageRequest> {
-        self.image_beside(name, limits, std::env::temp_dir)
+    pub fn image(&self, name: &OsStr) -> Result<ImageRequest> {
+        self.image_beside(name, std::env::temp_dir)
     }
 
     /// The same with spools elsewhere, unless typed otherwise.
@@ -65,7 +67,6 @@ impl ReadingArguments {
     pub fn image_beside(
         &self,
         name: &OsStr,
-        limits: &LimitArguments,
         work_dir: impl FnOnce() -> PathBuf,
     ) -> Result<ImageRequest> {
         let is_piped = name == "-" || name.as_bytes().ends_with(b":-");
@@ -79,7 +80,7 @@ impl ReadingArguments {
         Ok(ImageRequest {
             platform: self.platform.clone(),
             jobs: self.jobs.unwrap_or(request.jobs),
-            limits: Limits::from(limits),
+            limits: Limits::from(&self.limits),
             registry: self.registry.options(self.jobs)?,
             daemon: daemon(self),
             ..request
@@ -90,12 +91,12 @@ impl ReadingArguments {
     ///
     /// # Errors
     /// As [`Self::image`].
-    pub fn subject(&self, name: &OsStr, limits: &LimitArguments) -> Result<Subject> {
+    pub fn subject(&self, name: &OsStr) -> Result<Subject> {
         let path = Path::new(name);
         if is_filesystem(path) {
             return Ok(Subject::Filesystem(path.to_owned()));
         }
-        self.image(name, limits).map(Box::new).map(Subject::Image)
+        self.image(name).map(Box::new).map(Subject::Image)
     }
 }
 

@@ -11,6 +11,6 @@ mod registry;
 pub use cache::CacheDirectory;
 pub use comparison::ComparisonArguments;
 pub use filesystem::{FilesystemArguments, ToolArguments};
-pub use image::{LimitArguments, ReadingArguments, ReferenceArgument};
+pub use image::{ReadingArguments, ReferenceArgument};
 pub use output::{EXIT_CODES, OutputArguments, ProgressForm};
 pub use registry::RegistryArguments;

@@ -7,13 +7,12 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::arguments::{
-    FilesystemArguments, LimitArguments, OutputArguments, ReadingArguments, ReferenceArgument,
-    ToolArguments,
+    FilesystemArguments, OutputArguments, ReadingArguments, ReferenceArgument, ToolArguments,
 };
 use crate::cli::progress;
 use crate::cli::shown::table::two_columns;
 use crate::cli::shown::text::{counted, printable, thousands};
-use crate::cli::tell::{print, print_json};
+use crate::cli::tell::print_as;
 use crate::error::{Error, Result};
 use crate::pipeline::{self, Built, FinishOptions, OutputRequest, uuid_text};
 use crate::units::{BLOCK_SIZE, ByteSize};
@@ -43,13 +42,11 @@ pub struct BuildArguments {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
-    pub reading: ReadingArguments,
-    #[command(flatten)]
     pub filesystem: FilesystemArguments,
     #[command(flatten)]
     pub tools: ToolArguments,
     #[command(flatten)]
-    pub limits: LimitArguments,
+    pub reading: ReadingArguments,
 }
 
 /// Builds and tells what was built.
@@ -57,12 +54,11 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
     let started = Instant::now();
     refuse_standard_output(&arguments.output)?;
     let reporter = progress::reporter(output);
-    let image =
-        arguments
-            .reading
-            .image_beside(&arguments.reference.image, &arguments.limits, || {
-                directory_of(&arguments.output)
-            })?;
+    let image = arguments
+        .reading
+        .image_beside(&arguments.reference.image, || {
+            directory_of(&arguments.output)
+        })?;
     let request = OutputRequest {
         tools: arguments.tools.paths(),
         finish: FinishOptions {
@@ -85,13 +81,10 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
     let summary = Summary::of(&built, started.elapsed().as_secs_f64());
     // The next lines belong to standard output alone.
     drop(reporter);
-    if arguments.json {
-        print_json(&summary)
-    } else if output.quiet {
-        Ok(())
-    } else {
-        print(&summary.table())
+    if output.quiet && !arguments.json {
+        return Ok(());
     }
+    print_as(arguments.json, &summary, || summary.table())
 }
 
 /// The directory that a file to be made is in.
