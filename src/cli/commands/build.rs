@@ -54,11 +54,10 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
     let started = Instant::now();
     refuse_standard_output(&arguments.output)?;
     let reporter = progress::reporter(output);
-    let image = arguments
-        .reading
-        .image_beside(&arguments.reference.image, || {
-            directory_of(&arguments.output)
-        })?;
+    let name = &arguments.reference.image;
+    let beside = || directory_of(&arguments.output);
+    let image = arguments.reading.image_beside(name, beside)?;
+    let filesystem = arguments.filesystem.request();
     let request = OutputRequest {
         tools: arguments.tools.paths(),
         finish: FinishOptions {
@@ -69,12 +68,7 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
         },
         ..OutputRequest::new(&arguments.output)
     };
-    let built = pipeline::build(
-        &image,
-        &arguments.filesystem.request(),
-        &request,
-        &*reporter,
-    )?;
+    let built = pipeline::build(&image, &filesystem, &request, &*reporter)?;
     for warning in built.warnings.lines() {
         reporter.warn(&warning);
     }

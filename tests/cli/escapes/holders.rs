@@ -65,6 +65,7 @@ fn no_name_of_a_mount_or_of_its_holders_acts_on_the_terminal() {
         if line[1] == "--timeout=0" {
             assert_eq!(ended.code(), 3, "{ended:?}");
             assert!(ended.stderr.contains("process "), "{}", ended.stderr);
+            assert!(super::is_told(&ended), "{ended:?}");
         }
     }
     drop(held);
@@ -115,6 +116,7 @@ fn no_name_that_cannot_be_written_acts_on_the_terminal() {
             let ended = press.run(line.arg(&tree));
             expect_clean(&format!("extract {path} {progress}"), &ended);
             assert_ne!(ended.code(), 0, "{path}: {ended:?}");
+            assert!(path == "/hard" || super::is_told(&ended), "{ended:?}");
         }
     }
     let inside = tree.join(poison()).join("full").join("x");

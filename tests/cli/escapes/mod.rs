@@ -64,6 +64,12 @@ fn the_check_finds_each_letter_and_a_forged_line() {
     assert_eq!(fault("error: \\x1b\n  error: forged\nä 中 😀\n"), None);
 }
 
+/// Whether something of poison was told, made harmless.
+fn is_told(ended: &Ended) -> bool {
+    let told = |text: &str| text.contains("\\x") || text.contains("\\u");
+    told(&ended.stdout) || told(&ended.stderr)
+}
+
 /// Every string and every name of a value in turn in poison's place.
 fn poisoned(value: &Value) -> Vec<Value> {
     match value {

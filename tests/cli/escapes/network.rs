@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use super::{LETTERS, expect_clean, poison, poisoned};
+use super::{LETTERS, expect_clean, is_told, poison, poisoned};
 use crate::support::archive::{TestImage, layer_tar};
 use crate::support::fake_daemon::{FakeDaemon, send};
 use crate::support::run::Press;
@@ -61,8 +61,9 @@ fn header_poison() -> String {
     LETTERS.chars().filter(kept).collect()
 }
 
-/// Runs everything that asks a registry.
-fn ask(press: &Press, server: &Server, what: &str) {
+/// Runs everything that asks a registry; in how many answers something of poison was told.
+fn ask(press: &Press, server: &Server, what: &str) -> usize {
+    let mut told = 0;
     let image = format!("docker://127.0.0.1:{}/a:1", server.port);
     let repository = format!("docker://127.0.0.1:{}/a", server.port);
     for (command, name) in [
@@ -77,10 +78,12 @@ fn ask(press: &Press, server: &Server, what: &str) {
             .args(["--no-cache", "--retry=0", "--timeout=5"]);
         let ended = press.run(alone(press, &mut line).arg(name));
         expect_clean(&format!("{what}: {command}"), &ended);
+        told += usize::from(is_told(&ended));
         if command == "tags --json" && ended.code() == 0 {
             crate::json(&ended.stdout);
         }
     }
+    told
 }
 
 /// Without anybody's credentials.
@@ -99,15 +102,16 @@ fn alone<'a>(press: &Press, command: &'a mut Command) -> &'a mut Command {
 #[test]
 fn no_answer_of_a_registry_acts_on_the_terminal() {
     let (press, server, poison) = (Press::new(), Server::start(), poison());
+    let mut told = 0;
     let errors = json!({ "errors": [{ "code": "X", "message": "no", "detail": { "a": "b" } }] });
     for status in ["400", "401", "403", "404", "429", "500"] {
         for body in poisoned(&errors) {
             server.answers(status, &[], body.to_string().as_bytes());
-            ask(&press, &server, &format!("{status} {body}"));
+            told += ask(&press, &server, &format!("{status} {body}"));
         }
         let reason = format!("{status} {}", header_poison());
         server.answers(&reason, &[("Content-Type", "text/html")], poison.as_bytes());
-        ask(&press, &server, &reason);
+        told += ask(&press, &server, &reason);
     }
     let own = format!("http://127.0.0.1:{}", server.port);
     let header = header_poison();
@@ -128,7 +132,7 @@ fn no_answer_of_a_registry_acts_on_the_terminal() {
                 &[("WWW-Authenticate", &challenge)],
                 body.as_bytes(),
             );
-            ask(&press, &server, &challenge);
+            told += ask(&press, &server, &challenge);
         }
     }
     for place in [
@@ -137,8 +141,9 @@ fn no_answer_of_a_registry_acts_on_the_terminal() {
         format!("{header}://x/"),
     ] {
         server.answers("307 There", &[("Location", &place), ("Link", &place)], b"");
-        ask(&press, &server, &place);
+        told += ask(&press, &server, &place);
     }
+    assert!(told > 50, "{told}");
 }
 
 #[test]
@@ -151,6 +156,7 @@ fn no_document_of_a_registry_acts_on_the_terminal() {
     let manifest: Value = serde_json::from_slice(manifest).unwrap();
     let tags = json!({ "name": "a", "tags": ["1", "2"] });
     let header = header_poison();
+    let mut told = 0;
     for document in [&index, &manifest, &tags].into_iter().flat_map(poisoned) {
         let types = [document["mediaType"].as_str(), Some(&*header)];
         for kind in types
@@ -161,10 +167,11 @@ fn no_document_of_a_registry_acts_on_the_terminal() {
             let headers = [("Content-Type", kind), ("Docker-Content-Digest", &*header)];
             for headers in [&headers[..1], &headers[..]] {
                 server.answers("200 OK", headers, document.to_string().as_bytes());
-                ask(&press, &server, &document.to_string());
+                told += ask(&press, &server, &document.to_string());
             }
         }
     }
+    assert!(told > 10, "{told}");
 }
 
 #[test]
@@ -175,6 +182,7 @@ fn no_word_of_a_credential_helper_acts_on_the_terminal() {
     let host = format!("127.0.0.1:{}", server.port);
     let config = press.root().join(".docker/config.json");
     let quoted = poison.replace('\'', "");
+    let mut told = 0;
     for (number, said) in [
         format!("printf '%s' '{quoted}' >&2; exit 3"),
         format!("printf '%s' '{quoted}'; exit 1"),
@@ -208,13 +216,15 @@ fn no_word_of_a_credential_helper_acts_on_the_terminal() {
             let ended = press.run(alone(&press, &mut line));
             expect_clean(&format!("{said}: {command}"), &ended);
             assert_ne!(ended.code(), 0);
+            told += usize::from(is_told(&ended));
         }
     }
+    assert!(told > 3, "{told}");
     // Their name, and what else is in the file.
     let whole = json!({ "credsStore": "x", "auths": { &host: { "auth": "YTpi" } } });
     for config_text in poisoned(&whole) {
         std::fs::write(&config, config_text.to_string()).unwrap();
-        ask(&press, &server, &config_text.to_string());
+        let _ = ask(&press, &server, &config_text.to_string());
     }
 }
 
@@ -229,6 +239,7 @@ fn no_answer_of_a_daemon_acts_on_the_terminal() {
         .iter()
         .flat_map(|image| ["200 OK", "404 No", "500 No"].map(|status| (status, image.to_string())))
         .collect();
+    let mut told = 0;
     answers.push(("500 No", poison()));
     answers.push(("200 OK", poison()));
     for (status, body) in answers {
@@ -245,6 +256,8 @@ fn no_answer_of_a_daemon_acts_on_the_terminal() {
             let ended = press.run(line.env("DOCKER_HOST", daemon.address()));
             expect_clean(&format!("{status} {body}: {command}"), &ended);
             assert_ne!(ended.code(), 0);
+            told += usize::from(is_told(&ended));
         }
     }
+    assert!(told > 5, "{told}");
 }
