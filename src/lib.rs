@@ -118,9 +118,9 @@ pub mod layers;
 pub mod tree;
 
 #[doc(hidden)]
-pub mod filesystem;
-#[doc(hidden)]
 pub mod ext;
+#[doc(hidden)]
+pub mod filesystem;
 
 #[doc(hidden)]
 pub mod finish;

@@ -2,16 +2,16 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 
-use super::arguments::exit_codes::EXIT_CODES;
-use super::arguments::output::OutputArguments;
 use super::commands::{
     build, cache, cat, completions, diff, extract, inspect, ls, man, mount, plan, stat, tags,
     umount, verify,
 };
 use super::signals;
 use super::tell::{self, Voice};
+use crate::cli::arguments::{EXIT_CODES, OutputArguments};
 use crate::error::{Error, Result};
 
 /// Press a container image's layers into one mountable ext filesystem image: no root, no daemon,
@@ -71,30 +71,36 @@ enum Command {
 /// Parses the command line, runs what it says and gives the exit code.
 pub fn run() -> ExitCode {
     ExitCode::from(match Arguments::try_parse() {
-        Ok(arguments) => ended(arguments),
+        Ok(arguments) => {
+            let voice = Voice::of(&arguments.output);
+            ended(&arguments, voice).unwrap_or_else(|error| failed(voice, &error))
+        }
         Err(answer) => answered(&answer),
     })
 }
 
-fn ended(arguments: Arguments) -> u8 {
-    let voice = Voice::of(&arguments.output);
-    let ended = signals::handle(voice)
-        .map_err(|error| Error::io("cannot handle signals", error))
-        .and_then(|()| arguments.command.run(&arguments.output));
-    ended.unwrap_or_else(|error| failed(voice, &error))
+/// Errors of all kinds meet here; those of the library say which exit code is theirs.
+fn ended(arguments: &Arguments, voice: Voice) -> anyhow::Result<u8> {
+    signals::handle(voice).context("cannot handle signals")?;
+    Ok(arguments.command.run(&arguments.output)?)
 }
 
 /// Help that was asked for and found no room is a failure.
 fn answered(answer: &clap::Error) -> u8 {
     match tell::answer(answer) {
         Ok(()) => u8::try_from(answer.exit_code()).unwrap_or(2),
-        Err(error) => failed(Voice::Words, &error),
+        Err(error) => failed(Voice::Words, &error.into()),
     }
 }
 
-fn failed(voice: Voice, error: &Error) -> u8 {
-    voice.error(&error.to_string(), error.exit_code().into());
-    error.exit_code()
+fn failed(voice: Voice, error: &anyhow::Error) -> u8 {
+    let (text, code) = match error.downcast_ref::<Error>() {
+        // Its text has its source in it.
+        Some(error) => (error.to_string(), error.exit_code()),
+        None => (format!("{error:#}"), 3),
+    };
+    voice.error(&text, code.into());
+    code
 }
 
 impl Command {

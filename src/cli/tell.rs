@@ -9,7 +9,7 @@ use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write, stderr, stdout};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::arguments::output::{OutputArguments, ProgressForm};
+use crate::cli::arguments::{OutputArguments, ProgressForm};
 use crate::error::{Error, Result, escape_line, escape_text, is_unprintable};
 
 /// Letters of a line that are shown: a path alone may have a million.
@@ -58,11 +58,18 @@ pub fn print(text: &str) -> Result<()> {
     printed(|page| page.text(text))
 }
 
-/// Prints a value as JSON.
+/// Prints a value as JSON where that is wanted, or else as `text` for people.
 ///
 /// # Errors
 /// As [`print`].
-pub fn print_json(value: &impl Serialize) -> Result<()> {
+pub fn print_as(
+    is_json: bool,
+    value: &impl Serialize,
+    text: impl FnOnce() -> String,
+) -> Result<()> {
+    if !is_json {
+        return print(&text());
+    }
     let text = serde_json::to_string_pretty(value).map_err(no_json)?;
     printed(|page| page.put(json_text(&text).as_bytes(), b"\n"))
 }

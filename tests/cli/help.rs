@@ -57,11 +57,12 @@ fn options_stand_under_the_headings_they_belong_to() {
     };
     for (heading, option, next) in [
         ("Arguments:", "  <IMAGE>", "Options:"),
-        ("Options:", "-o, --output <FILE>", "Image:"),
-        ("Options:", "--sha256", "Image:"),
-        ("Image:", "--platform", "Filesystem:"),
+        ("Options:", "-o, --output <FILE>", "Filesystem:"),
+        ("Options:", "--sha256", "Filesystem:"),
         ("Filesystem:", "--size", "Programs of e2fsprogs"),
-        ("Programs of e2fsprogs", "--mke2fs", "Limits"),
+        ("Programs of e2fsprogs", "--mke2fs", "Image:"),
+        ("Image:", "--platform", "Registries:"),
+        ("Registries:", "--creds", "Limits"),
         ("Limits", "--max-entries", "Exit codes:"),
     ] {
         let places = [at(heading), at(option), at(next)];

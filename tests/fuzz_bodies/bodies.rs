@@ -26,7 +26,7 @@ mod library {
     pub use layerpress::oci::RegistryReference;
     pub use layerpress::pipeline::Login;
     use layerpress::pipeline::SizePolicy;
-    pub use layerpress::source::{challenges, credentials};
+    pub use layerpress::registry::{challenges_in as challenges, wrong_credentials as credentials};
     pub use layerpress::view::Follow;
     pub use layerpress::warnings::Warnings;
     use layerpress::{FilesystemRequest, ImageRequest};

@@ -8,7 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use layerpress::layers::{Content, Contents, Data, DataExtent, Device, Xattr};
+use layerpress::layers::{Content, Contents, Data, DataExtent, Device, Entry, EntryKind, Xattr};
 use layerpress::listing::Kind;
 use layerpress::region::FileRegion;
 use layerpress::tree::{Attributes, ContentRef, Directory, Node, NodeId, NodeKind, Tree};
@@ -16,6 +16,7 @@ use layerpress::units::Timestamp;
 use rustix::fs::SeekFrom;
 
 use super::oracles;
+use super::press::tree_of_entries;
 
 /// The nodes of `directory` in canonical order, with their contents appended to one file that
 /// stands for a layer's tar. Times are cut to whole seconds, as `mke2fs -d` cuts them.
@@ -46,9 +47,48 @@ pub fn id_of(nodes: &[Node], path: &str) -> NodeId {
     })
 }
 
-/// The tree of `nodes`, which are in order.
+/// The tree of `nodes`.
 pub fn tree_of(nodes: Vec<Node>) -> Tree {
-    Tree::from_nodes(nodes).unwrap()
+    let mut entries = Vec::new();
+    let mut first_names = HashMap::new();
+    let mut open = vec![(NodeId::ROOT, Vec::from(b"."))];
+    while let Some((id, path)) = open.pop() {
+        let node = &nodes[id.index()];
+        if let NodeKind::Directory(directory) = &node.kind {
+            let children = directory.children.iter().rev();
+            open.extend(children.map(|(name, child)| (*child, [&path, &name[..]].join(&b'/'))));
+        }
+        let kind = match first_names.insert(id, path.clone()) {
+            Some(first) => {
+                first_names.insert(id, first.clone());
+                EntryKind::HardLink(first.into())
+            }
+            None => entry_kind(&node.kind),
+        };
+        let attributes = node.attributes.clone();
+        entries.push(Entry {
+            path: path.into(),
+            kind,
+            mode: attributes.mode,
+            uid: attributes.uid,
+            gid: attributes.gid,
+            mtime: attributes.mtime,
+            xattrs: attributes.xattrs,
+            header_offset: 0,
+        });
+    }
+    tree_of_entries(entries).unwrap()
+}
+
+fn entry_kind(kind: &NodeKind) -> EntryKind {
+    match kind.clone() {
+        NodeKind::Regular(file) => EntryKind::Regular(file.content),
+        NodeKind::Directory(_) => EntryKind::Directory,
+        NodeKind::Symlink(target) => EntryKind::Symlink(target),
+        NodeKind::CharacterDevice(device) => EntryKind::CharacterDevice(device),
+        NodeKind::BlockDevice(device) => EntryKind::BlockDevice(device),
+        NodeKind::Fifo => EntryKind::Fifo,
+    }
 }
 
 struct DirectoryReader {

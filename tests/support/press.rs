@@ -12,7 +12,7 @@ use layerpress::ext::{
 };
 use layerpress::filesystem::Filesystem;
 use layerpress::finish::FinishOptions;
-use layerpress::layers::{Changeset, Contents, LayerSummary};
+use layerpress::layers::{Changeset, Contents, Entry, LayerSummary};
 use layerpress::listing::compare;
 use layerpress::oci::DiffId;
 use layerpress::pipeline::{self, Built, FilesystemRequest, ImageRequest, OutputRequest};
@@ -136,6 +136,13 @@ pub fn press(rootfs: &Rootfs) -> Pressed {
 pub fn tree_of(rootfs: &Rootfs) -> Result<(Tree, Contents)> {
     let tar = tempfile::tempfile().unwrap();
     let entries = rootfs.entries(&tar);
+    let tree = tree_of_entries(entries)?;
+    let tars = [FileRegion::whole(tar).unwrap()].into();
+    Ok((tree, Contents { tars }))
+}
+
+/// The tree of a layer with these entries, of which no name is a whiteout.
+pub fn tree_of_entries(entries: Vec<Entry>) -> Result<Tree> {
     let diff_id = DiffId(format!("sha256:{:064}", 0).parse().unwrap());
     let changeset = Changeset {
         layer: LayerSummary {
@@ -153,9 +160,7 @@ pub fn tree_of(rootfs: &Rootfs) -> Result<(Tree, Contents)> {
         default_time: Timestamp::from_seconds(1_700_000_000),
         ..FlattenOptions::default()
     };
-    let tree = flatten(vec![changeset], &options, &Silent)?;
-    let tars = [FileRegion::whole(tar).unwrap()].into();
-    Ok((tree, Contents { tars }))
+    flatten(vec![changeset], &options, &Silent)
 }
 
 /// Plans a tree's filesystem.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use clap::{Args, ValueEnum};
 
+use super::image::SourceDateArgument;
 use crate::listing::Field;
 
 /// What is compared.
@@ -12,15 +13,8 @@ pub struct ComparisonArguments {
     /// Do not compare these, separated by commas
     #[arg(long, value_enum, value_delimiter = ',', value_name = "FIELDS")]
     ignore: Vec<IgnoredField>,
-    /// As it was given to build: the time of directories which no layer of a container image
-    /// describes, in seconds since 1970 [default: when the image was created]
-    #[arg(
-        long,
-        env = "SOURCE_DATE_EPOCH",
-        value_name = "SECONDS",
-        allow_negative_numbers = true
-    )]
-    pub source_date_epoch: Option<i64>,
+    #[command(flatten)]
+    pub made: SourceDateArgument,
 }
 
 impl ComparisonArguments {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::image::SourceDateArgument;
 use crate::pipeline::{
     FilesystemRequest, IdentityRequest, JournalSize, Room, SizePolicy, ToolPaths, parse_uuid,
 };
@@ -31,15 +32,8 @@ pub struct FilesystemArguments {
     /// The filesystem's label, at most 16 bytes
     #[arg(long, default_value = "", hide_default_value = true, value_parser = parse_label)]
     pub label: String,
-    /// Seconds since 1970: the filesystem's time, and that of directories which no layer
-    /// describes [default: when the image was created]
-    #[arg(
-        long,
-        env = "SOURCE_DATE_EPOCH",
-        value_name = "SECONDS",
-        allow_negative_numbers = true
-    )]
-    pub source_date_epoch: Option<i64>,
+    #[command(flatten)]
+    pub made: SourceDateArgument,
 }
 
 /// The bytes of a UUID.
@@ -58,7 +52,7 @@ impl FilesystemArguments {
                 uuid: self.uuid,
                 hash_seed: self.hash_seed,
                 label: self.label.clone(),
-                made_seconds: self.source_date_epoch,
+                made_seconds: self.made.source_date_epoch,
             },
         }
     }

@@ -22,6 +22,20 @@ pub struct ReferenceArgument {
     pub image: OsString,
 }
 
+/// The time of what has none of its own.
+#[derive(Debug, Args)]
+pub struct SourceDateArgument {
+    /// Seconds since 1970: the time of a filesystem that is made, and of directories which no layer
+    /// of an image describes [default: when the image was created]
+    #[arg(
+        long,
+        env = "SOURCE_DATE_EPOCH",
+        value_name = "SECONDS",
+        allow_negative_numbers = true
+    )]
+    pub source_date_epoch: Option<i64>,
+}
+
 /// How images are read.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Image")]
@@ -47,6 +61,8 @@ pub struct ReadingArguments {
     pub jobs: Option<NonZeroUsize>,
     #[command(flatten)]
     pub registry: RegistryArguments,
+    #[command(flatten)]
+    pub limits: LimitArguments,
 }
 
 impl ReadingArguments {
@@ -54,8 +70,8 @@ impl ReadingArguments {
     ///
     /// # Errors
     /// For a reference that is none.
-    pub fn image(&self, name: &OsStr, limits: &LimitArguments) -> Result<ImageRequest> {
-        self.image_beside(name, limits, std::env::temp_dir)
+    pub fn image(&self, name: &OsStr) -> Result<ImageRequest> {
+        self.image_beside(name, std::env::temp_dir)
     }
 
     /// The same with spools elsewhere, unless typed otherwise.
@@ -65,7 +81,6 @@ impl ReadingArguments {
     pub fn image_beside(
         &self,
         name: &OsStr,
-        limits: &LimitArguments,
         work_dir: impl FnOnce() -> PathBuf,
     ) -> Result<ImageRequest> {
         let is_piped = name == "-" || name.as_bytes().ends_with(b":-");
@@ -79,7 +94,7 @@ impl ReadingArguments {
         Ok(ImageRequest {
             platform: self.platform.clone(),
             jobs: self.jobs.unwrap_or(request.jobs),
-            limits: Limits::from(limits),
+            limits: Limits::from(&self.limits),
             registry: self.registry.options(self.jobs)?,
             daemon: daemon(self),
             ..request
@@ -90,12 +105,12 @@ impl ReadingArguments {
     ///
     /// # Errors
     /// As [`Self::image`].
-    pub fn subject(&self, name: &OsStr, limits: &LimitArguments) -> Result<Subject> {
+    pub fn subject(&self, name: &OsStr) -> Result<Subject> {
         let path = Path::new(name);
         if is_filesystem(path) {
             return Ok(Subject::Filesystem(path.to_owned()));
         }
-        self.image(name, limits).map(Box::new).map(Subject::Image)
+        self.image(name).map(Box::new).map(Subject::Image)
     }
 }
 

@@ -1,10 +1,16 @@
 //! What is typed and what is meant by it: the groups of arguments that commands share.
 
-pub mod cache;
-pub mod comparison;
+mod cache;
+mod comparison;
 mod environment;
-pub mod exit_codes;
-pub mod filesystem;
-pub mod image;
-pub mod output;
-pub mod registry;
+mod filesystem;
+mod image;
+mod output;
+mod registry;
+
+pub use cache::CacheDirectory;
+pub use comparison::ComparisonArguments;
+pub use filesystem::{FilesystemArguments, ToolArguments};
+pub use image::{ReadingArguments, ReferenceArgument};
+pub use output::{EXIT_CODES, OutputArguments, ProgressForm};
+pub use registry::RegistryArguments;

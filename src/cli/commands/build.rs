@@ -6,13 +6,13 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::arguments::filesystem::{FilesystemArguments, ToolArguments};
-use crate::cli::arguments::image::{LimitArguments, ReadingArguments, ReferenceArgument};
-use crate::cli::arguments::output::OutputArguments;
+use crate::cli::arguments::{
+    FilesystemArguments, OutputArguments, ReadingArguments, ReferenceArgument, ToolArguments,
+};
 use crate::cli::progress;
 use crate::cli::shown::table::two_columns;
 use crate::cli::shown::text::{counted, printable, thousands};
-use crate::cli::tell::{print, print_json};
+use crate::cli::tell::print_as;
 use crate::error::{Error, Result};
 use crate::pipeline::{self, Built, FinishOptions, OutputRequest, uuid_text};
 use crate::units::{BLOCK_SIZE, ByteSize};
@@ -42,13 +42,11 @@ pub struct BuildArguments {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
-    pub reading: ReadingArguments,
-    #[command(flatten)]
     pub filesystem: FilesystemArguments,
     #[command(flatten)]
     pub tools: ToolArguments,
     #[command(flatten)]
-    pub limits: LimitArguments,
+    pub reading: ReadingArguments,
 }
 
 /// Builds and tells what was built.
@@ -56,12 +54,10 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
     let started = Instant::now();
     refuse_standard_output(&arguments.output)?;
     let reporter = progress::reporter(output);
-    let image =
-        arguments
-            .reading
-            .image_beside(&arguments.reference.image, &arguments.limits, || {
-                directory_of(&arguments.output)
-            })?;
+    let name = &arguments.reference.image;
+    let beside = || directory_of(&arguments.output);
+    let image = arguments.reading.image_beside(name, beside)?;
+    let filesystem = arguments.filesystem.request();
     let request = OutputRequest {
         tools: arguments.tools.paths(),
         finish: FinishOptions {
@@ -72,25 +68,17 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
         },
         ..OutputRequest::new(&arguments.output)
     };
-    let built = pipeline::build(
-        &image,
-        &arguments.filesystem.request(),
-        &request,
-        &*reporter,
-    )?;
+    let built = pipeline::build(&image, &filesystem, &request, &*reporter)?;
     for warning in built.warnings.lines() {
         reporter.warn(&warning);
     }
     let summary = Summary::of(&built, started.elapsed().as_secs_f64());
     // The next lines belong to standard output alone.
     drop(reporter);
-    if arguments.json {
-        print_json(&summary)
-    } else if output.quiet {
-        Ok(())
-    } else {
-        print(&summary.table())
+    if output.quiet && !arguments.json {
+        return Ok(());
     }
+    print_as(arguments.json, &summary, || summary.table())
 }
 
 /// The directory that a file to be made is in.

@@ -7,12 +7,11 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::cache::{Cache, CachedBlob, Contents, PruneOptions, Pruned};
-use crate::cli::arguments::cache::CacheDirectory;
-use crate::cli::arguments::output::OutputArguments;
+use crate::cli::arguments::{CacheDirectory, OutputArguments};
 use crate::cli::progress;
 use crate::cli::shown::table::columns;
 use crate::cli::shown::text::{counted, date, short};
-use crate::cli::tell::{print, print_json};
+use crate::cli::tell::print_as;
 use crate::error::{Result, escape_path};
 use crate::progress::Reporter;
 use crate::units::{ByteSize, Timestamp};
@@ -71,11 +70,7 @@ pub fn run(arguments: &CacheArguments, output: &OutputArguments) -> Result<()> {
             warn_of_foreign(&contents, &*reporter);
             drop(reporter);
             let shown = ShownContents::of(&path, contents);
-            if arguments.json {
-                print_json(&shown)
-            } else {
-                print(&shown.table(arguments.no_trunc))
-            }
+            print_as(arguments.json, &shown, || shown.table(arguments.no_trunc))
         }
         CacheCommand::Prune(arguments) => {
             let options = PruneOptions {
@@ -87,13 +82,10 @@ pub fn run(arguments: &CacheArguments, output: &OutputArguments) -> Result<()> {
             warn_of_foreign(&pruned.left, &*reporter);
             drop(reporter);
             let shown = ShownPrune::of(&path, pruned);
-            if arguments.json {
-                print_json(&shown)
-            } else if output.quiet {
-                Ok(())
-            } else {
-                print(&shown.text())
+            if output.quiet && !arguments.json {
+                return Ok(());
             }
+            print_as(arguments.json, &shown, || shown.text())
         }
     }
 }

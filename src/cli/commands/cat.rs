@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::arguments::output::OutputArguments;
+use crate::cli::arguments::OutputArguments;
 use crate::cli::progress;
 use crate::cli::tell::{Outcome, cannot_write, content};
 use crate::error::Result;

@@ -6,11 +6,9 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-use crate::cli::arguments::comparison::ComparisonArguments;
-use crate::cli::arguments::image::{LimitArguments, ReadingArguments};
-use crate::cli::arguments::output::OutputArguments;
+use crate::cli::arguments::{ComparisonArguments, OutputArguments, ReadingArguments};
 use crate::cli::progress;
-use crate::cli::tell::{print, print_json};
+use crate::cli::tell::print_as;
 use crate::error::Result;
 use crate::pipeline::{self, CompareRequest, Subject};
 
@@ -39,8 +37,6 @@ pub struct DiffArguments {
     pub json: bool,
     #[command(flatten)]
     pub reading: ReadingArguments,
-    #[command(flatten)]
-    pub limits: LimitArguments,
 }
 
 /// Compares and tells the changes; whether both are equal.
@@ -49,7 +45,7 @@ pub fn run(arguments: &DiffArguments, output: &OutputArguments) -> Result<bool> 
     let (before, after) = (&arguments.before, &arguments.after);
     // Should one lie in a directory that is read, it is no part of the other.
     let subject = |name: &OsString, other: &OsString| {
-        let mut subject = arguments.reading.subject(name, &arguments.limits)?;
+        let mut subject = arguments.reading.subject(name)?;
         if let Subject::Image(request) = &mut subject {
             request.held_against = Some(other.into());
         }
@@ -57,8 +53,8 @@ pub fn run(arguments: &DiffArguments, output: &OutputArguments) -> Result<bool> 
     };
     let request = CompareRequest {
         ignored: arguments.comparison.ignored(),
-        made_seconds: arguments.comparison.source_date_epoch,
-        max_names: arguments.limits.max_entries,
+        made_seconds: arguments.comparison.made.source_date_epoch,
+        max_names: arguments.reading.limits.max_entries,
         ..CompareRequest::new(subject(before, after)?, subject(after, before)?)
     };
     let comparison = pipeline::compare(&request, &*reporter)?;
@@ -72,11 +68,7 @@ pub fn run(arguments: &DiffArguments, output: &OutputArguments) -> Result<bool> 
         comparison: &comparison,
         depth: arguments.stat.then_some(arguments.depth),
     };
-    if arguments.json {
-        print_json(&shown.json())?;
-    } else {
-        print(&shown.text())?;
-    }
+    print_as(arguments.json, &shown.json(), || shown.text())?;
     // What differs is told before what could not be read.
     comparison.is_equal()
 }

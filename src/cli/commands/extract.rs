@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::cli::arguments::output::OutputArguments;
+use crate::cli::arguments::OutputArguments;
 use crate::cli::tell::{self, Voice};
 use crate::cli::{hold, progress};
 use crate::error::{Error, Result, escape_path};

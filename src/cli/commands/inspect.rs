@@ -8,10 +8,9 @@ use std::path::Path;
 
 use clap::Args;
 
-use crate::cli::arguments::image::{LimitArguments, ReadingArguments};
-use crate::cli::arguments::output::OutputArguments;
+use crate::cli::arguments::{OutputArguments, ReadingArguments};
 use crate::cli::progress;
-use crate::cli::tell::{print, print_json};
+use crate::cli::tell::print_as;
 use crate::error::Result;
 use crate::pipeline::{self, Inspected};
 
@@ -32,25 +31,17 @@ pub struct InspectArguments {
     pub json: bool,
     #[command(flatten)]
     pub reading: ReadingArguments,
-    #[command(flatten)]
-    pub limits: LimitArguments,
 }
 
 /// Tells what it is.
 pub fn run(arguments: &InspectArguments, output: &OutputArguments) -> Result<()> {
-    let subject = arguments
-        .reading
-        .subject(&arguments.name, &arguments.limits)?;
+    let subject = arguments.reading.subject(&arguments.name)?;
     let reporter = progress::reporter(output);
     let shown = match pipeline::inspect(&subject, arguments.layers, &*reporter)? {
         Inspected::Filesystem(inspected) => {
             let path = Path::new(&arguments.name);
             let shown = filesystem::ShownFilesystem::of(path, &inspected);
-            return if arguments.json {
-                print_json(&shown)
-            } else {
-                print(&shown.text())
-            };
+            return print_as(arguments.json, &shown, || shown.text());
         }
         Inspected::Image(inspected) => image::ShownImage::of(&inspected),
         Inspected::Several {
@@ -66,9 +57,5 @@ pub fn run(arguments: &InspectArguments, output: &OutputArguments) -> Result<()>
         reporter.warn(warning);
     }
     drop(reporter);
-    if arguments.json {
-        print_json(&shown)
-    } else {
-        print(&shown.text(arguments.no_trunc))
-    }
+    print_as(arguments.json, &shown, || shown.text(arguments.no_trunc))
 }

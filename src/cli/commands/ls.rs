@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use clap::{ArgAction, Args};
 
-use crate::cli::arguments::output::OutputArguments;
+use crate::cli::arguments::OutputArguments;
 use crate::cli::progress;
 use crate::cli::shown::attributes::ShownNode;
 use crate::cli::shown::names::Names;

@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::arguments::exit_codes::EXIT_CODES;
-use crate::cli::arguments::output::OutputArguments;
+use crate::cli::arguments::{EXIT_CODES, OutputArguments};
 use crate::cli::shown::table::columns;
-use crate::cli::tell::{Voice, print, print_json};
+use crate::cli::tell::{Voice, print_as};
 use crate::cli::{hold, progress};
 use crate::command::Attached;
 use crate::error::{Result, escape_path};
@@ -114,10 +113,8 @@ pub fn run(arguments: &MountArguments, output: &OutputArguments) -> Result<u8> {
     }
     drop(reporter);
     let shown = ShownMount::of(&mounted);
-    let told = if arguments.json {
-        print_json(&shown)
-    } else if !output.quiet {
-        print(&shown.line(image_path, directory))
+    let told = if arguments.json || !output.quiet {
+        print_as(arguments.json, &shown, || shown.line(image_path, directory))
     } else {
         Ok(())
     };
@@ -240,27 +237,28 @@ impl ShownMount {
 
 fn list(json: bool) -> Result<()> {
     let mounts: Vec<_> = mounted_images()?.iter().map(ShownMount::of).collect();
-    if json {
-        return print_json(&mounts);
-    }
+    print_as(json, &mounts, || table(&mounts))
+}
+
+fn table(mounts: &[ShownMount]) -> String {
     if mounts.is_empty() {
-        return Ok(());
+        return String::new();
     }
-    let rows = mounts.into_iter().map(|mount| {
+    let rows = mounts.iter().map(|mount| {
         let allows = mount.what_it_allows();
         let image = if mount.image_deleted {
             format!("{} (deleted)", mount.image)
         } else {
-            mount.image
+            mount.image.clone()
         };
         [
-            mount.device,
-            mount.filesystem_type,
+            mount.device.clone(),
+            mount.filesystem_type.clone(),
             allows,
-            mount.mount_point,
+            mount.mount_point.clone(),
             image,
         ]
     });
     let header = ["DEVICE", "TYPE", "OPTIONS", "MOUNTED ON", "IMAGE"].map(str::to_owned);
-    print(&columns(std::iter::once(header).chain(rows).collect()))
+    columns(std::iter::once(header).chain(rows).collect())
 }

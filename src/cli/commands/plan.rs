@@ -3,13 +3,13 @@
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::arguments::filesystem::FilesystemArguments;
-use crate::cli::arguments::image::{LimitArguments, ReadingArguments, ReferenceArgument};
-use crate::cli::arguments::output::OutputArguments;
+use crate::cli::arguments::{
+    FilesystemArguments, OutputArguments, ReadingArguments, ReferenceArgument,
+};
 use crate::cli::progress;
 use crate::cli::shown::table::two_columns;
 use crate::cli::shown::text::{counted, printable, thousands, wrapped};
-use crate::cli::tell::{print, print_json};
+use crate::cli::tell::print_as;
 use crate::error::Result;
 use crate::pipeline::{
     self, BlocksByUse, FilesystemRequest, Flattened, Planned, SizePolicy, uuid_text,
@@ -25,18 +25,16 @@ pub struct PlanArguments {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
-    pub reading: ReadingArguments,
-    #[command(flatten)]
     pub filesystem: FilesystemArguments,
     #[command(flatten)]
-    pub limits: LimitArguments,
+    pub reading: ReadingArguments,
 }
 
 /// Plans and tells the plan.
 pub fn run(arguments: &PlanArguments, output: &OutputArguments) -> Result<()> {
     let reporter = progress::reporter(output);
     let name = &arguments.reference.image;
-    let image = arguments.reading.image(name, &arguments.limits)?;
+    let image = arguments.reading.image(name)?;
     let filesystem = arguments.filesystem.request();
     let planned = pipeline::plan(&image, &filesystem, &*reporter)?;
     for warning in planned.flattened.warnings.lines() {
@@ -44,11 +42,7 @@ pub fn run(arguments: &PlanArguments, output: &OutputArguments) -> Result<()> {
     }
     drop(reporter);
     let shown = ShownPlan::of(&planned, &filesystem);
-    if arguments.json {
-        print_json(&shown)
-    } else {
-        print(&shown.table())
-    }
+    print_as(arguments.json, &shown, || shown.table())
 }
 
 /// A plan in numbers. The names are those of the JSON form.

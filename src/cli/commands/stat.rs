@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::arguments::output::OutputArguments;
+use crate::cli::arguments::OutputArguments;
 use crate::cli::progress;
 use crate::cli::shown::attributes::{ShownNode, flags_text, full_text, mode_text, xattr_text};
 use crate::cli::shown::names::Names;

@@ -3,11 +3,10 @@
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::arguments::output::OutputArguments;
-use crate::cli::arguments::registry::RegistryArguments;
+use crate::cli::arguments::{OutputArguments, RegistryArguments};
 use crate::cli::progress;
 use crate::cli::shown::text::printable;
-use crate::cli::tell::{print, print_json};
+use crate::cli::tell::print_as;
 use crate::error::Result;
 use crate::pipeline;
 
@@ -37,12 +36,10 @@ pub fn run(arguments: &TagsArguments, output: &OutputArguments) -> Result<()> {
     let options = arguments.registry.options(None)?;
     let found = pipeline::tags(&arguments.repository, &options, &*reporter)?;
     drop(reporter);
-    if arguments.json {
-        return print_json(&ShownTags {
-            repository: found.repository,
-            tags: found.tags,
-        });
-    }
-    let lines = found.tags.iter().map(|tag| format!("{}\n", printable(tag)));
-    print(&lines.collect::<String>())
+    let shown = ShownTags {
+        repository: found.repository,
+        tags: found.tags,
+    };
+    let lines = || shown.tags.iter().map(|tag| format!("{}\n", printable(tag)));
+    print_as(arguments.json, &shown, || lines().collect())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::arguments::output::OutputArguments;
+use crate::cli::arguments::OutputArguments;
 use crate::cli::tell::print;
 use crate::cli::{hold, progress};
 use crate::error::{Result, escape_path};

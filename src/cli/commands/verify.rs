@@ -7,13 +7,13 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::cli::arguments::comparison::ComparisonArguments;
-use crate::cli::arguments::image::{LimitArguments, ReadingArguments, ReferenceArgument};
-use crate::cli::arguments::output::OutputArguments;
+use crate::cli::arguments::{
+    ComparisonArguments, OutputArguments, ReadingArguments, ReferenceArgument,
+};
 use crate::cli::progress;
 use crate::cli::shown::differences;
 use crate::cli::shown::text::counted;
-use crate::cli::tell::{print, print_json};
+use crate::cli::tell::print_as;
 use crate::error::Result;
 use crate::listing::Difference;
 use crate::pipeline::{self, Finding, Reader, Unread, Verified, VerifyRequest};
@@ -36,18 +36,16 @@ pub struct VerifyArguments {
     pub json: bool,
     #[command(flatten)]
     pub reading: ReadingArguments,
-    #[command(flatten)]
-    pub limits: LimitArguments,
 }
 
 /// Compares and tells the differences; whether there are none.
 pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> Result<bool> {
     let reporter = progress::reporter(output);
     let name = &arguments.reference.image;
-    let image = arguments.reading.image(name, &arguments.limits)?;
+    let image = arguments.reading.image(name)?;
     let request = VerifyRequest {
         ignored: arguments.comparison.ignored(),
-        made_seconds: arguments.comparison.source_date_epoch,
+        made_seconds: arguments.comparison.made.source_date_epoch,
         debugfs: arguments.debugfs.clone(),
         search_path: std::env::var_os("PATH"),
         ..VerifyRequest::new(&arguments.filesystem, image)
@@ -71,10 +69,8 @@ pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> Result<bool
     }
     drop(reporter);
     let outcome = Outcome::of(&verified);
-    if arguments.json {
-        print_json(&outcome)?;
-    } else if !(verified.report.findings.is_empty() && output.quiet) {
-        print(&outcome.text(&verified))?;
+    if arguments.json || !(verified.report.findings.is_empty() && output.quiet) {
+        print_as(arguments.json, &outcome, || outcome.text(&verified))?;
     }
     verified.is_equal()
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::finished_line;
+use super::plain::{Plain, finished_line};
 use super::ticker::Ticker;
 use crate::cli::tell;
 use crate::error::escape_line;
@@ -23,15 +23,16 @@ const COMING: &str =
 
 pub struct Bars {
     bars: MultiProgress,
-    verbose: bool,
+    lines: Plain,
     ticker: Ticker,
 }
 
 impl Bars {
-    pub fn new(verbose: bool) -> Self {
+    /// With `lines` between the bars.
+    pub fn new(lines: Plain) -> Self {
         Self {
             bars: MultiProgress::new(),
-            verbose,
+            lines,
             ticker: Ticker::default(),
         }
     }
@@ -63,17 +64,15 @@ impl Reporter for Bars {
     }
 
     fn note(&self, text: &str) {
-        self.bars.suspend(|| tell::remark("note", text));
+        self.bars.suspend(|| self.lines.note(text));
     }
 
     fn warn(&self, text: &str) {
-        self.bars.suspend(|| tell::remark("warning", text));
+        self.bars.suspend(|| self.lines.warn(text));
     }
 
     fn command_line(&self, line: &str) {
-        if self.verbose {
-            self.bars.suspend(|| tell::line(&format!("+ {line}")));
-        }
+        self.bars.suspend(|| self.lines.command_line(line));
     }
 }
 

@@ -5,62 +5,24 @@ mod json;
 mod plain;
 mod ticker;
 
-use std::time::Duration;
-
-use crate::cli::arguments::output::{OutputArguments, ProgressForm};
+use crate::cli::arguments::{OutputArguments, ProgressForm};
 use crate::cli::tell;
-use crate::error::escape_line;
-use crate::progress::{Meter, Reporter, Silent, Unit};
-use crate::units::ByteSize;
+use crate::progress::{Reporter, Silent};
 
 /// The listener that the options ask for.
 pub fn reporter(arguments: &OutputArguments) -> Box<dyn Reporter> {
     let verbose = arguments.verbose;
+    let plain = |with_tasks| plain::Plain {
+        verbose,
+        with_tasks,
+    };
     match arguments.progress {
         _ if arguments.quiet => Box::new(Silent),
-        ProgressForm::Auto if tell::has_terminal_for_errors() => Box::new(bars::Bars::new(verbose)),
-        ProgressForm::Auto | ProgressForm::Plain => Box::new(plain::Plain { verbose }),
-        ProgressForm::None => Box::new(NotesOnly { verbose }),
+        ProgressForm::Auto if tell::has_terminal_for_errors() => {
+            Box::new(bars::Bars::new(plain(false)))
+        }
+        ProgressForm::Auto | ProgressForm::Plain => Box::new(plain(true)),
+        ProgressForm::None => Box::new(plain(false)),
         ProgressForm::Json => Box::new(json::Json { verbose }),
-    }
-}
-
-/// The line that stays of a finished task: `NAME: verified, 12.3 MiB, 0.52 s`.
-fn finished_line(name: &str, outcome: &str, unit: Unit, done: u64, time: Duration) -> String {
-    let amount = match unit {
-        Unit::Bytes if done > 0 => format!(", {}", ByteSize(done)),
-        Unit::TransferredBytes if done > 0 => {
-            let rate = (done as f64 / time.as_secs_f64().max(0.001)) as u64;
-            format!(", {}, {}/s", ByteSize(done), ByteSize(rate))
-        }
-        // The outcome says what was counted.
-        Unit::Bytes | Unit::TransferredBytes | Unit::Items => String::new(),
-    };
-    let name = escape_line(name);
-    format!("{name}: {outcome}{amount}, {:.2} s", time.as_secs_f64())
-}
-
-/// Notes and warnings without any progress.
-struct NotesOnly {
-    verbose: bool,
-}
-
-impl Reporter for NotesOnly {
-    fn begin(&self, _: &str, _: Unit, _: Option<u64>) -> Box<dyn Meter> {
-        Box::new(Silent)
-    }
-
-    fn note(&self, text: &str) {
-        tell::remark("note", text);
-    }
-
-    fn warn(&self, text: &str) {
-        tell::remark("warning", text);
-    }
-
-    fn command_line(&self, line: &str) {
-        if self.verbose {
-            tell::line(&format!("+ {line}"));
-        }
     }
 }

@@ -1,18 +1,24 @@
-//! A line for each finished task, for logs.
+//! Notes and warnings, and a line for each finished task where those are wanted, for logs.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::{NotesOnly, finished_line};
 use crate::cli::tell;
-use crate::progress::{Meter, Reporter, Unit};
+use crate::error::escape_line;
+use crate::progress::{Meter, Reporter, Silent, Unit};
+use crate::units::ByteSize;
 
 pub struct Plain {
     pub verbose: bool,
+    /// Whether tasks are told, too.
+    pub with_tasks: bool,
 }
 
 impl Reporter for Plain {
     fn begin(&self, name: &str, unit: Unit, _: Option<u64>) -> Box<dyn Meter> {
+        if !self.with_tasks {
+            return Box::new(Silent);
+        }
         Box::new(PlainMeter {
             name: name.to_owned(),
             unit,
@@ -22,24 +28,17 @@ impl Reporter for Plain {
     }
 
     fn note(&self, text: &str) {
-        NotesOnly {
-            verbose: self.verbose,
-        }
-        .note(text);
+        tell::remark("note", text);
     }
 
     fn warn(&self, text: &str) {
-        NotesOnly {
-            verbose: self.verbose,
-        }
-        .warn(text);
+        tell::remark("warning", text);
     }
 
     fn command_line(&self, line: &str) {
-        NotesOnly {
-            verbose: self.verbose,
+        if self.verbose {
+            tell::line(&format!("+ {line}"));
         }
-        .command_line(line);
     }
 }
 
@@ -60,4 +59,19 @@ impl Meter for PlainMeter {
         let time = self.started.elapsed();
         tell::line(&finished_line(&self.name, outcome, self.unit, done, time));
     }
+}
+
+/// The line that stays of a finished task: `NAME: verified, 12.3 MiB, 0.52 s`.
+pub fn finished_line(name: &str, outcome: &str, unit: Unit, done: u64, time: Duration) -> String {
+    let amount = match unit {
+        Unit::Bytes if done > 0 => format!(", {}", ByteSize(done)),
+        Unit::TransferredBytes if done > 0 => {
+            let rate = (done as f64 / time.as_secs_f64().max(0.001)) as u64;
+            format!(", {}, {}/s", ByteSize(done), ByteSize(rate))
+        }
+        // The outcome says what was counted.
+        Unit::Bytes | Unit::TransferredBytes | Unit::Items => String::new(),
+    };
+    let name = escape_line(name);
+    format!("{name}: {outcome}{amount}, {:.2} s", time.as_secs_f64())
 }
