@@ -13,6 +13,7 @@ use support::changeset::{
     Case, DEFAULT_TIME, Expected, Item, ItemKind, Layer, Listing, changesets,
     containerd::Containerd, corpus, docker::Docker, umoci,
 };
+use support::oracles::{is_root_with, skip};
 
 fn options() -> FlattenOptions {
     FlattenOptions {
@@ -113,23 +114,6 @@ fn now() -> i64 {
     now.unwrap().as_secs() as i64
 }
 
-fn is_root_with(programs: &[&str]) -> bool {
-    if !rustix::process::geteuid().is_root() {
-        println!("skipped: unpacking owners and devices needs root");
-        return false;
-    }
-    for program in programs {
-        let found = std::process::Command::new(program)
-            .arg("--version")
-            .output();
-        if found.is_err() {
-            println!("skipped: {program} is not installed");
-            return false;
-        }
-    }
-    true
-}
-
 #[test]
 fn umoci_shows_the_same_or_the_case_says_why_not() {
     if is_root_with(&["umoci"]) {
@@ -144,7 +128,7 @@ fn docker_shows_the_same_or_the_case_says_why_not() {
     }
     match Docker::start() {
         Ok(docker) => judge("docker", |layers, work| docker.unpack(layers, work)),
-        Err(reason) => println!("skipped: {reason}"),
+        Err(reason) => skip(&reason),
     }
 }
 
@@ -155,7 +139,7 @@ fn containerd_shows_the_same_or_the_case_says_why_not() {
     }
     match Containerd::start() {
         Ok(containerd) => judge("containerd", |layers, work| containerd.unpack(layers, work)),
-        Err(reason) => println!("skipped: {reason}"),
+        Err(reason) => skip(&reason),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Real layers, damaged at random: whatever the bytes, no panic, no hang, no memory beyond the
 //! input's size, and never a layer whose digests do not match.
 
+#[path = "support/oracles.rs"]
+mod oracles;
 #[allow(dead_code)]
 #[path = "layers/support.rs"]
 mod support;
@@ -14,7 +16,8 @@ use layerpress::error::Error;
 use layerpress::layers::{Data, EntryKind};
 use proptest::prelude::*;
 
-use support::{Verified, blob, digest, installed, listing, read_blobs, run};
+use oracles::installed;
+use support::{Verified, blob, digest, listing, read_blobs, run};
 
 /// Every format that is read, from a small tree with every kind of extension header in it.
 static TARS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {

@@ -6,9 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::support::changeset::daemon::Daemon;
-use super::support::oracles::succeed;
+use super::support::oracles::{is_root_with, succeed};
 use super::support::run::Press;
-use super::{address, build, built_of, can_run, image, take_output};
+use super::{address, build, built_of, image, take_output};
 
 fn start(options: &[String]) -> Result<Daemon, String> {
     Daemon::start("dockerd", "docker", |command, work| {
@@ -59,7 +59,7 @@ fn load(daemon: &Daemon, press: &Press, names: &[&str]) {
 
 #[test]
 fn an_image_of_dockerd_becomes_the_same_filesystem_as_its_archive() {
-    if !can_run(&["dockerd", "docker"]) {
+    if !is_root_with(&["dockerd", "docker"]) {
         return;
     }
     let daemon = start(&[]).unwrap();
@@ -137,7 +137,7 @@ fn an_image_of_dockerd_becomes_the_same_filesystem_as_its_archive() {
 
 #[test]
 fn dockerd_is_also_reached_over_tcp() {
-    if !can_run(&["dockerd", "docker"]) {
+    if !is_root_with(&["dockerd", "docker"]) {
         return;
     }
     // Without TLS it warns and waits unless told that it is meant.
@@ -162,7 +162,7 @@ fn dockerd_is_also_reached_over_tcp() {
 
 #[test]
 fn dockerd_is_reached_over_tls_with_certificates_on_both_sides_and_not_without() {
-    if !can_run(&["dockerd", "docker", "openssl"]) {
+    if !is_root_with(&["dockerd", "docker", "openssl"]) {
         return;
     }
     let certificates = tempfile::tempdir().unwrap();

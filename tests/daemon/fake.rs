@@ -14,6 +14,7 @@ use rustix::process::Signal;
 use super::support::archive::{TestImage, layer_tar};
 use super::support::changeset::daemon::Daemon;
 use super::support::fake_daemon::{FakeDaemon, pass_on, send};
+use super::support::oracles::is_root_with;
 use super::support::run::Press;
 use super::{address, build, image};
 
@@ -127,7 +128,7 @@ fn a_stream_that_breaks_off_is_an_error_wherever_it_does() {
 
 #[test]
 fn a_real_daemon_that_is_cut_off_is_an_error_and_whole_it_is_not() {
-    if !super::can_run(&["podman"]) {
+    if !is_root_with(&["podman"]) {
         return;
     }
     let real = super::podman::start();

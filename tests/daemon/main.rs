@@ -51,18 +51,3 @@ fn take_output(press: &Press) -> Vec<u8> {
 fn address(socket: &Path) -> String {
     format!("unix://{}", socket.display())
 }
-
-/// Whether the programs are there and root runs them; says so where a test cannot run.
-fn can_run(programs: &[&str]) -> bool {
-    if !rustix::process::geteuid().is_root() {
-        support::oracles::skip("daemons need root");
-        return false;
-    }
-    let absent = programs
-        .iter()
-        .find(|program| support::oracles::program(program).is_none());
-    if let Some(program) = absent {
-        support::oracles::skip(&format!("{program} is not installed"));
-    }
-    absent.is_none()
-}

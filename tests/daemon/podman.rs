@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::support::changeset::daemon::Daemon;
+use super::support::oracles::is_root_with;
 use super::support::run::Press;
-use super::{address, build, built_of, can_run, image, take_output};
+use super::{address, build, built_of, image, take_output};
 
 pub fn start() -> Daemon {
     let started = Daemon::start("podman", "podman", |command, work| {
@@ -28,7 +29,7 @@ pub fn load(daemon: &Daemon, archive: &Path) {
 
 #[test]
 fn an_image_of_podman_becomes_the_same_filesystem_as_its_archive() {
-    if !can_run(&["podman"]) {
+    if !is_root_with(&["podman"]) {
         return;
     }
     let daemon = start();
@@ -59,7 +60,7 @@ fn an_image_of_podman_becomes_the_same_filesystem_as_its_archive() {
 
 #[test]
 fn an_image_in_oci_form_is_the_same_image_through_podman() {
-    if !can_run(&["podman"]) {
+    if !is_root_with(&["podman"]) {
         return;
     }
     let daemon = start();

@@ -1,5 +1,7 @@
 //! Layers: real archives, real compressors, damaged and hostile ones.
 
+#[path = "../support/oracles.rs"]
+mod oracles;
 mod real_archives;
 mod streams;
 mod support;

@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{
-    assert_same, installed, is_root, list, listing, listing_on_disk, read_tar, run,
-};
+use crate::oracles::{installed, is_root, skip};
+use crate::support::{assert_same, list, listing, listing_on_disk, read_tar, run};
 
 /// What of a tree is lost in a format.
 #[derive(Clone, Copy)]
@@ -242,8 +241,7 @@ fn a_file_capability_is_read_as_the_kernel_stores_it() {
         return;
     }
     if !is_root() {
-        eprintln!("skipped: only root can give a file a capability");
-        return;
+        return skip("only root can give a file a capability");
     }
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("ping");

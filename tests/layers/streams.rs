@@ -13,9 +13,9 @@ use layerpress::progress::{Meter, Reporter, Silent, Unit};
 use layerpress::region::FileRegion;
 use layerpress::source::{LayerBlob, StoredBlob};
 
+use crate::oracles::{installed, is_root, skip};
 use crate::support::{
-    Verified, blob, content, digest, image, installed, is_root, listing, options, read, read_blobs,
-    run,
+    Verified, blob, content, digest, image, listing, options, read, read_blobs, run,
 };
 
 /// A tar with one file of `size` bytes of `fill` for each of `names`.
@@ -397,8 +397,7 @@ fn a_work_directory_that_is_absent_or_full_is_named_with_its_option() {
     );
 
     if !is_root() {
-        eprintln!("skipped: only root can mount a small filesystem to fill");
-        return;
+        return skip("only root can mount a small filesystem to fill");
     }
     let directory = tempfile::tempdir().unwrap();
     let mounted = Command::new("mount")
@@ -406,8 +405,7 @@ fn a_work_directory_that_is_absent_or_full_is_named_with_its_option() {
         .arg(directory.path())
         .status();
     if !mounted.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: mounting is not allowed here");
-        return;
+        return skip("mounting is not allowed here");
     }
     let error = spool_into(directory.path());
     run(Command::new("umount").arg(directory.path()));

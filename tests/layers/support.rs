@@ -222,21 +222,6 @@ pub fn run(command: &mut Command) -> Output {
     output
 }
 
-/// Whether all `programs` are installed; says so where one is not.
-pub fn installed(programs: &[&str]) -> bool {
-    programs.iter().all(|program| {
-        let found = Command::new(program).arg("--version").output().is_ok();
-        if !found {
-            eprintln!("skipped: {program} is not installed");
-        }
-        found
-    })
-}
-
-pub fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
 /// Compares two listings line by line.
 #[track_caller]
 pub fn assert_same(ours: &[String], theirs: &[String], what: &str) {

@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::support::archive::{TestImage, layer_tar};
-use super::{assert_layers, assert_says, at, directory, have, is_root, open, open_input, refused};
+use super::support::oracles::is_root_with;
+use super::{assert_layers, assert_says, at, directory, open, open_input, refused};
 
 /// A daemon of our own under a temporary directory, ended with the test whatever happens.
 struct Dockerd {
@@ -101,7 +102,7 @@ fn image() -> TestImage {
 
 #[test]
 fn docker_save_and_docker_export_of_a_real_daemon_are_read() {
-    if !have(&["dockerd", "docker", "containerd"]) || !is_root() {
+    if !is_root_with(&["dockerd", "docker", "containerd"]) {
         return;
     }
     let (_guard, path) = directory();
@@ -160,7 +161,7 @@ fn docker_save_and_docker_export_of_a_real_daemon_are_read() {
 
 #[test]
 fn containerds_export_with_its_manifest_json_gives_the_manifest_digest_too() {
-    if !have(&["dockerd", "docker", "containerd", "ctr"]) || !is_root() {
+    if !is_root_with(&["dockerd", "docker", "containerd", "ctr"]) {
         return;
     }
     let (_guard, path) = directory();

@@ -7,6 +7,7 @@ use layerpress::oci::media_type;
 use serde_json::json;
 
 use super::support::archive::{self, Compression, Files, TestImage, layer_tar};
+use super::support::oracles::installed;
 use super::{assert_layers, assert_says, at, directory, open, open_for, open_input, refused};
 
 fn image() -> TestImage {
@@ -270,7 +271,7 @@ fn an_image_of_no_layers_is_an_image() {
 #[test]
 fn what_is_no_image_is_called_what_it_is() {
     let (_guard, path) = directory();
-    if super::have(&["mke2fs"]) {
+    if installed(&["mke2fs"]) {
         let image = at(&path, "ext.img");
         File::create(&image)
             .and_then(|file| file.set_len(1 << 20))

@@ -142,32 +142,6 @@ fn run(program: &str, arguments: &[&str]) -> Output {
     output
 }
 
-/// Whether the programs are there; says so where the test cannot run.
-fn have(programs: &[&str]) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there = |program: &&&str| {
-        std::env::split_paths(&path)
-            .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
-            .any(|directory| directory.join(program).is_file())
-    };
-    let absent: Vec<_> = programs
-        .iter()
-        .filter(|program| !is_there(program))
-        .collect();
-    if !absent.is_empty() {
-        println!("skipped: {absent:?} not installed");
-    }
-    absent.is_empty()
-}
-
-fn is_root() -> bool {
-    let is_root = rustix::process::geteuid().is_root();
-    if !is_root {
-        println!("skipped: not root");
-    }
-    is_root
-}
-
 fn at(directory: &Path, name: &str) -> String {
     directory.join(name).display().to_string()
 }

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use super::support::archive::{TestImage, layer_tar};
-use super::{assert_layers, assert_says, at, directory, have, is_root, layer_bytes, open, run};
+use super::support::oracles::{installed, is_root_with};
+use super::{assert_layers, assert_says, at, directory, layer_bytes, open, run};
 
 /// Layers made by the tar of this machine.
 fn image(path: &Path) -> TestImage {
@@ -22,7 +23,7 @@ fn image(path: &Path) -> TestImage {
 
 #[test]
 fn skopeos_copies_are_the_same_image_in_every_transport_and_compression() {
-    if !have(&["skopeo"]) {
+    if !installed(&["skopeo"]) {
         return;
     }
     let (_guard, path) = directory();
@@ -81,7 +82,7 @@ fn skopeos_copies_are_the_same_image_in_every_transport_and_compression() {
 
 #[test]
 fn the_digests_reported_are_the_ones_skopeo_reports() {
-    if !have(&["skopeo"]) {
+    if !installed(&["skopeo"]) {
         return;
     }
     let (_guard, path) = directory();
@@ -101,7 +102,7 @@ fn the_digests_reported_are_the_ones_skopeo_reports() {
 
 #[test]
 fn umocis_layouts_are_read_from_the_empty_image_on() {
-    if !have(&["umoci"]) || !is_root() {
+    if !is_root_with(&["umoci"]) {
         return;
     }
     let (_guard, path) = directory();
@@ -136,7 +137,7 @@ fn umocis_layouts_are_read_from_the_empty_image_on() {
 
 #[test]
 fn buildahs_images_are_read_in_both_formats() {
-    if !have(&["buildah"]) || !is_root() {
+    if !is_root_with(&["buildah"]) {
         return;
     }
     let (_guard, path) = directory();

@@ -21,18 +21,40 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Says why a test does not run here.
+/// Says why a test, or a part of it, does not run here; fails it where none may be left out, as
+/// `LAYERPRESS_REQUIRE=all` demands. Every test that leaves something out comes by here.
+#[track_caller]
 pub fn skip(reason: &str) {
-    eprintln!("skipped: {reason}");
+    match std::env::var("LAYERPRESS_REQUIRE").as_deref() {
+        Err(_) | Ok("") => eprintln!("skipped: {reason}"),
+        Ok("all") => panic!("LAYERPRESS_REQUIRE=all: to be skipped: {reason}"),
+        Ok(other) => panic!("LAYERPRESS_REQUIRE: expected all, found {other}"),
+    }
 }
 
 /// A program of PATH or the sbin directories; `None`, after saying so, where it is absent.
+#[track_caller]
 pub fn program(name: &str) -> Option<PathBuf> {
     let found = command::find(name, std::env::var_os("PATH").as_deref());
     if found.is_err() {
         skip(&format!("{name} is not installed"));
     }
     found.ok()
+}
+
+/// Whether root runs the tests and all of these programs are there; says so where not.
+#[track_caller]
+pub fn is_root_with(programs: &[&str]) -> bool {
+    if !is_root() {
+        skip("not root");
+    }
+    is_root() && installed(programs)
+}
+
+/// Whether all of these programs are there; says so where one is not.
+#[track_caller]
+pub fn installed(programs: &[&str]) -> bool {
+    programs.iter().all(|name| program(name).is_some())
 }
 
 /// A program that a test cannot do without.
