@@ -47,7 +47,8 @@
 //! is held by `tests/architecture`.
 //!
 //! Layers are indexed first and verified beside everything that follows: [`layers::Verifying`] goes
-//! along with what was read, and `finish` gives the output its name only after it.
+//! along with what was read, and `finish` gives the output its name only after it. They are read once
+//! for as many filesystems as are made of them: [`pipeline::Reading`].
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
