@@ -1,8 +1,8 @@
 //! Directory blocks: kernel documentation, "Linear (Classic) Directories". Nodes of a hash index
 //! look like blocks without entries.
 
-use super::{get_u16, get_u32, put_u16, put_u32};
-use crate::units::{BLOCK_SIZE, InodeNumber};
+use super::{BLOCK, get_u16, get_u32, put_u16, put_u32, within_block};
+use crate::units::InodeNumber;
 
 /// Bytes of `.` and `..` at the start of a directory's first block.
 pub const DOT_ENTRIES_BYTES: usize = 24;
@@ -11,7 +11,6 @@ pub const DOT_ENTRIES_BYTES: usize = 24;
 pub const NAME_MAX: usize = 255;
 
 const HEADER_BYTES: usize = 8;
-const BLOCK: usize = BLOCK_SIZE as usize;
 const FILE_TYPE_DIRECTORY: u8 = 2;
 
 /// A name in a directory.
@@ -43,7 +42,7 @@ impl DirectoryBlock {
     /// A block without entries; as it stands it is one unused entry over the whole block.
     pub fn empty() -> Self {
         let mut bytes = Box::new([0; BLOCK]);
-        put_u16(&mut bytes[..], 4, BLOCK_SIZE as u16);
+        put_u16(&mut bytes[..], 4, within_block(BLOCK));
         Self {
             bytes,
             used: 0,
@@ -64,25 +63,20 @@ impl DirectoryBlock {
         block
     }
 
-    /// Whether an entry with a name of this length still has room.
-    pub fn has_room_for(&self, name_len: usize) -> bool {
-        self.used + entry_bytes(name_len) <= BLOCK
-    }
-
-    /// Appends an entry; the caller has asked [`Self::has_room_for`].
+    /// Appends an entry, for which the block has room: [`entry_bytes`] tells how much it takes.
     pub fn push(&mut self, entry: DirectoryEntry<'_>) {
         let start = self.used;
         if start > 0 {
             put_u16(
                 &mut self.bytes[..],
                 self.last + 4,
-                (start - self.last) as u16,
+                within_block(start - self.last),
             );
         }
         put_u32(&mut self.bytes[..], start, entry.inode.0);
         // The last entry reaches to the block's end.
-        put_u16(&mut self.bytes[..], start + 4, (BLOCK - start) as u16);
-        self.bytes[start + 6] = entry.name.len() as u8;
+        put_u16(&mut self.bytes[..], start + 4, within_block(BLOCK - start));
+        self.bytes[start + 6] = within_block(entry.name.len());
         self.bytes[start + 7] = entry.file_type;
         self.bytes[start + 8..start + 8 + entry.name.len()].copy_from_slice(entry.name);
         self.last = start;
@@ -166,7 +160,6 @@ mod tests {
         assert_eq!(get_u16(block.bytes(), 4), 4096);
         for index in 0..16 {
             let name = [b'a' + index; 248];
-            assert!(block.has_room_for(name.len()));
             block.push(DirectoryEntry {
                 inode: InodeNumber(12),
                 file_type: 1,
@@ -174,7 +167,6 @@ mod tests {
             });
         }
         assert_eq!(block.used, 4096);
-        assert!(!block.has_room_for(1));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Block maps: kernel documentation, "Direct/Indirect Block Addressing".
 
-use super::{get_u32, put_u32};
+use super::{BLOCK, get_u32, put_u32};
 use crate::units::BLOCK_SIZE;
 
 /// Pointers in an indirect block.
@@ -8,12 +8,6 @@ pub const POINTERS_PER_BLOCK: u64 = BLOCK_SIZE / 4;
 
 /// Pointers to data in the inode itself.
 pub const DIRECT_POINTERS: u64 = 12;
-
-/// File blocks that a map can address: direct, single, double and triple indirect.
-pub const MAX_FILE_BLOCKS: u64 = DIRECT_POINTERS
-    + POINTERS_PER_BLOCK
-    + POINTERS_PER_BLOCK * POINTERS_PER_BLOCK
-    + POINTERS_PER_BLOCK * POINTERS_PER_BLOCK * POINTERS_PER_BLOCK;
 
 /// The longest file the kernel reads on ext3 with 4 KiB blocks, in bytes: a full file's sectors,
 /// data and indirect blocks, must fit `i_blocks`' 32 bits (`ext4_max_bitmap_size`).
@@ -31,8 +25,8 @@ pub const MAX_FILE_BYTES: u64 = {
 };
 
 /// An indirect block's pointers.
-pub fn encode_pointers(pointers: &[u32; POINTERS_PER_BLOCK as usize]) -> Vec<u8> {
-    let mut bytes = vec![0; BLOCK_SIZE as usize];
+pub fn encode_pointers(pointers: &[u32; BLOCK / 4]) -> Vec<u8> {
+    let mut bytes = vec![0; BLOCK];
     for (index, pointer) in pointers.iter().enumerate() {
         put_u32(&mut bytes, 4 * index, *pointer);
     }
@@ -60,6 +54,5 @@ mod tests {
     #[test]
     fn the_longest_file_is_a_little_under_two_tebibytes() {
         assert_eq!(MAX_FILE_BYTES, 2_196_873_666_560);
-        assert_eq!(MAX_FILE_BLOCKS, 1_074_791_436);
     }
 }

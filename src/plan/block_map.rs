@@ -35,7 +35,7 @@ pub trait BlockSink {
 pub type Pointers = [u32; POINTERS_PER_BLOCK as usize];
 
 /// Maps the file blocks in `ranges` (ascending, apart from each other, below
-/// [`crate::ondisk::indirect::MAX_FILE_BLOCKS`]) and gives the inode's fifteen pointers. What is
+/// [`crate::ondisk::indirect::MAX_FILE_BYTES`]) and gives the inode's fifteen pointers. What is
 /// in no range is a hole.
 ///
 /// # Errors
