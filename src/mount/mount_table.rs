@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
+use crate::units::parse_device;
 
 const MOUNTINFO: &str = "/proc/self/mountinfo";
 
@@ -116,7 +117,7 @@ fn parse(line: &[u8]) -> Option<MountEntry> {
     let mut next = || fields.next();
     let number = |field: &[u8]| std::str::from_utf8(field).ok()?.parse::<u64>().ok();
     let (id, parent_id) = (number(next()?)?, number(next()?)?);
-    let (major, minor) = std::str::from_utf8(next()?).ok()?.split_once(':')?;
+    let device_number = parse_device(std::str::from_utf8(next()?).ok()?)?;
     let (root, mount_point) = (unescape(next()?), unescape(next()?));
     let mut options = vec![];
     add_options(&mut options, next()?);
@@ -128,7 +129,7 @@ fn parse(line: &[u8]) -> Option<MountEntry> {
     Some(MountEntry {
         id,
         parent_id,
-        device_number: (major.parse().ok()?, minor.parse().ok()?),
+        device_number,
         root,
         mount_point,
         options,

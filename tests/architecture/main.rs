@@ -183,6 +183,7 @@ const ROOMS: &[Room] = &[
         &[
             "error",
             "file_kind",
+            "units",
             "progress",
             "command",
             "ondisk",
