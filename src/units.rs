@@ -96,6 +96,12 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// A device's major and minor number, as the kernel and debugfs write them: `8:1`.
+pub fn parse_device(text: &str) -> Option<(u32, u32)> {
+    let (major, minor) = text.trim_end().split_once(':')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
 /// A size in bytes, shown and typed the way `ls -h`, `truncate` and `dd` do: powers of 1024.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ByteSize(pub u64);
@@ -158,6 +164,15 @@ mod tests {
             (3 << 40, "3 TiB"),
         ] {
             assert_eq!(ByteSize(bytes).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn devices_are_two_numbers_with_a_colon() {
+        assert_eq!(parse_device("8:1"), Some((8, 1)));
+        assert_eq!(parse_device("259:1048575\n"), Some((259, 1_048_575)));
+        for wrong in ["", "8", "8:", ":1", "8:1:2", "8: 1", "-1:0"] {
+            assert_eq!(parse_device(wrong), None, "{wrong}");
         }
     }
 

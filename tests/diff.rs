@@ -249,3 +249,19 @@ fn what_cannot_be_read_is_never_called_equal() {
     assert!(ran.stderr.contains("/etc: unreadable: "), "{}", ran.stderr);
     diff(&pressed.image(), &pressed.path("absent"), &[]).ended_with(3);
 }
+
+// A `--debugfs` that was none made it exit code 6, though its own reader had taken debugfs' place.
+#[test]
+fn two_filesystems_are_compared_without_any_program() {
+    let pressed = Pressed::new();
+    let image = pressed.image();
+    let changed = pressed.changed(&["sif /etc/plain mode 0100600"]);
+    let without = ["--debugfs", "/nonexistent/debugfs", "-v"];
+    for (other, code) in [(&image, 0), (&changed, 1)] {
+        let ran = diff(&image, other, &without).ended_with(code);
+        assert!(!ran.stderr.contains("+ "), "{}", ran.stderr);
+    }
+    // Programs that are run are told.
+    let verified = layerpress(["verify", &image, &pressed.reference(), "-v"]).ended_with(0);
+    assert!(verified.stderr.contains("debugfs"), "{}", verified.stderr);
+}

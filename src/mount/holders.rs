@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::mount_table::{MountEntry, backing_file, mount_id, mounts};
 use crate::error::escape_path;
+use crate::units::parse_device;
 
 /// Something that keeps a mount from being unmounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,8 +121,7 @@ fn lies_in(loop_device: &str, mount_point: &Path) -> bool {
     let numbers = fs::read_to_string(format!("/sys/block/{loop_device}/dev")).ok();
     numbers
         .as_deref()
-        .and_then(|numbers| numbers.trim_end().split_once(':'))
-        .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)))
+        .and_then(parse_device)
         .and_then(backing_file)
         .is_some_and(|(file, _)| file.starts_with(mount_point))
 }

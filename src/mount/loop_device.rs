@@ -17,6 +17,7 @@ use rustix::io::Errno;
 use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, Setter, ioctl};
 
 use crate::error::{Error, Result};
+use crate::units::parse_device;
 
 /// Documentation/admin-guide/devices.txt of the kernel.
 const LOOP_MAJOR: u32 = 7;
@@ -115,8 +116,7 @@ const CONTROL_NODE: Node = Node {
 fn numbers_of(number: u32) -> (u32, u32) {
     let told = std::fs::read_to_string(format!("/sys/block/loop{number}/dev")).ok();
     told.as_deref()
-        .and_then(|text| text.trim_end().split_once(':'))
-        .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)))
+        .and_then(parse_device)
         .unwrap_or((LOOP_MAJOR, number))
 }
 

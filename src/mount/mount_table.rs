@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
+use crate::units::parse_device;
 
 const MOUNTINFO: &str = "/proc/self/mountinfo";
 
@@ -126,7 +127,7 @@ fn parse(line: &[u8]) -> Option<MountEntry> {
     let mut next = || fields.next();
     let number = |field: &[u8]| std::str::from_utf8(field).ok()?.parse::<u64>().ok();
     let (id, parent_id) = (number(next()?)?, number(next()?)?);
-    let (major, minor) = std::str::from_utf8(next()?).ok()?.split_once(':')?;
+    let device_number = parse_device(std::str::from_utf8(next()?).ok()?)?;
     let (root, mount_point) = (unescape(next()?), unescape(next()?));
     let mut options = vec![];
     add_options(&mut options, next()?);
@@ -138,7 +139,7 @@ fn parse(line: &[u8]) -> Option<MountEntry> {
     Some(MountEntry {
         id,
         parent_id,
-        device_number: (major.parse().ok()?, minor.parse().ok()?),
+        device_number,
         root,
         mount_point,
         options,

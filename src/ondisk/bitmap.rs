@@ -50,10 +50,8 @@ pub fn count_clear(bytes: &[u8], bits: u32) -> u32 {
         .iter()
         .map(|byte| byte.count_zeros())
         .sum();
-    let rest = (bits / 8 * 8..bits)
-        .filter(|&bit| !is_set(bytes, bit))
-        .count();
-    whole + rest as u32
+    let rest = (bits / 8 * 8..bits).map(|bit| u32::from(!is_set(bytes, bit)));
+    whole + rest.sum::<u32>()
 }
 
 #[cfg(test)]

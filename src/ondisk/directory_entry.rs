@@ -1,8 +1,8 @@
 //! Directory blocks: kernel documentation, "Linear (Classic) Directories". Nodes of a hash index
 //! look like blocks without entries.
 
-use super::{get_u16, get_u32, put_u16, put_u32};
-use crate::units::{BLOCK_SIZE, InodeNumber};
+use super::{BLOCK, get_u16, get_u32, put_u16, put_u32, within_block};
+use crate::units::InodeNumber;
 
 /// Bytes of `.` and `..` at the start of a directory's first block.
 pub const DOT_ENTRIES_BYTES: usize = 24;
@@ -11,7 +11,6 @@ pub const DOT_ENTRIES_BYTES: usize = 24;
 pub const NAME_MAX: usize = 255;
 
 const HEADER_BYTES: usize = 8;
-const BLOCK: usize = BLOCK_SIZE as usize;
 const FILE_TYPE_DIRECTORY: u8 = 2;
 
 /// A name in a directory.
@@ -45,7 +44,7 @@ impl DirectoryBlock {
     /// A block without entries; as it stands it is one unused entry over all of its `names_bytes`.
     pub fn empty(names_bytes: usize) -> Self {
         let mut bytes = Box::new([0; BLOCK]);
-        put_u16(&mut bytes[..], 4, names_bytes as u16);
+        put_u16(&mut bytes[..], 4, within_block(names_bytes));
         Self {
             bytes,
             end: names_bytes,
@@ -74,13 +73,13 @@ impl DirectoryBlock {
             put_u16(
                 &mut self.bytes[..],
                 self.last + 4,
-                (start - self.last) as u16,
+                within_block(start - self.last),
             );
         }
         put_u32(&mut self.bytes[..], start, entry.inode.0);
         // The last entry reaches to the end.
-        put_u16(&mut self.bytes[..], start + 4, (self.end - start) as u16);
-        self.bytes[start + 6] = entry.name.len() as u8;
+        put_u16(&mut self.bytes[..], start + 4, within_block(self.end - start));
+        self.bytes[start + 6] = within_block(entry.name.len());
         self.bytes[start + 7] = entry.file_type;
         self.bytes[start + 8..start + 8 + entry.name.len()].copy_from_slice(entry.name);
         self.last = start;

@@ -1,10 +1,9 @@
 //! The hash index of a directory: kernel documentation, "Hash Tree Directories".
 
 use super::hash::HASH_VERSION_HALF_MD4;
-use super::{put_u16, put_u32};
-use crate::units::{BLOCK_SIZE, InodeNumber};
+use super::{BLOCK, put_u16, put_u32, within_block};
+use crate::units::InodeNumber;
 
-const BLOCK: usize = BLOCK_SIZE as usize;
 const ROOT_ENTRIES: usize = 32;
 const NODE_ENTRIES: usize = 8;
 
@@ -34,7 +33,7 @@ pub fn encode_root(
     bytes[6..9].copy_from_slice(&[1, 2, b'.']);
     put_u32(&mut bytes, 12, parent.0);
     // `..` claims the rest of the block, so that readers without the index skip it.
-    put_u16(&mut bytes, 16, BLOCK_SIZE as u16 - 12);
+    put_u16(&mut bytes, 16, within_block(BLOCK - 12));
     bytes[18..22].copy_from_slice(&[2, 2, b'.', b'.']);
     bytes[28] = HASH_VERSION_HALF_MD4;
     bytes[29] = 8;
@@ -47,7 +46,7 @@ pub fn encode_root(
 pub fn encode_node(limit: usize, entries: &[IndexEntry]) -> [u8; BLOCK] {
     let mut bytes = [0; BLOCK];
     // An unused directory entry over the whole block.
-    put_u16(&mut bytes, 4, BLOCK_SIZE as u16);
+    put_u16(&mut bytes, 4, within_block(BLOCK));
     encode_entries(&mut bytes, NODE_ENTRIES, limit, entries);
     bytes
 }
@@ -57,8 +56,8 @@ fn encode_entries(bytes: &mut [u8; BLOCK], start: usize, limit: usize, entries: 
         put_u32(bytes, start + 8 * index, entry.hash);
         put_u32(bytes, start + 8 * index + 4, entry.block);
     }
-    put_u16(bytes, start, limit as u16);
-    put_u16(bytes, start + 2, entries.len() as u16);
+    put_u16(bytes, start, within_block(limit));
+    put_u16(bytes, start + 2, within_block(entries.len()));
 }
 
 #[cfg(test)]

@@ -39,9 +39,8 @@ pub fn half_md4(name: &[u8], seed: [u32; 4]) -> NameHash {
 
 /// Up to 32 bytes as eight big-endian-like words, padded with the length of all that is left.
 fn pack(rest: &[u8]) -> [u32; 8] {
-    let length = (rest.len() as u32) & 0xff;
-    let padding = length | length << 8 | length << 16 | length << 24;
-    let mut words = [padding; 8];
+    let [length, ..] = rest.len().to_le_bytes();
+    let mut words = [u32::from_le_bytes([length; 4]); 8];
     for (word, piece) in words.iter_mut().zip(rest[..rest.len().min(32)].chunks(4)) {
         for &byte in piece {
             // Sign extension borrows from the byte before it: the format demands it.

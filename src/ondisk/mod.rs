@@ -4,6 +4,16 @@
 //! here. Source: kernel documentation, `filesystems/ext4` ("High Level Design", "Global
 //! Structures", "Dynamic Structures").
 
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap,
+        clippy::cast_lossless
+    )
+)]
+
 pub mod bitmap;
 pub mod directory_entry;
 pub mod directory_index;
@@ -16,6 +26,21 @@ pub mod inode;
 pub mod posix_acl;
 pub mod superblock;
 pub mod xattr;
+
+use crate::units::BLOCK_SIZE;
+
+/// Bytes of the blocks that are written.
+const BLOCK: usize = 4096;
+const _: () = assert!(BLOCK as u64 == BLOCK_SIZE);
+
+/// A length or an offset within a block that is written. Those of names, which have 8 bits, are 255
+/// at most, and all others 4096.
+#[allow(clippy::expect_used)]
+fn within_block<T: TryFrom<usize>>(number: usize) -> T {
+    T::try_from(number)
+        .ok()
+        .expect("what is written was planned to fit into its block")
+}
 
 fn get_u16(bytes: &[u8], offset: usize) -> u16 {
     u16::from_le_bytes([bytes[offset], bytes[offset + 1]])

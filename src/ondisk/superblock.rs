@@ -305,7 +305,7 @@ mod tests {
     #[test]
     fn every_field_is_read_at_the_offset_the_kernel_documents() {
         let wide = |low, high| u64::from(at32(high)) << 32 | u64::from(at32(low));
-        let time = |low, high: u64| high % 251 << 32 | u64::from(at32(low));
+        let time = |low, high: u64| (high % 251) << 32 | u64::from(at32(low));
         let expected = Superblock {
             inodes_count: at32(0),
             blocks_count: wide(4, 0x150),

@@ -2,8 +2,7 @@
 //! are found in any ext filesystem: kernel documentation, "Extended Attributes".
 
 use super::inode::{IN_INODE_XATTR_OFFSET, INODE_BYTES};
-use super::{get_u16, get_u32, put_u16, put_u32};
-use crate::units::BLOCK_SIZE;
+use super::{BLOCK, get_u16, get_u32, put_u16, put_u32, within_block};
 
 /// The attribute of mke2fs' `lost+found` that tells which image a filesystem was made from: the
 /// 32 bytes of its chain ID, a SHA-256 (OCI image-spec, config.md, "Layer ChainID").
@@ -19,7 +18,6 @@ const MAGIC: u32 = 0xea02_0000;
 /// Inodes that may share a block (`EXT4_XATTR_REFCOUNT_MAX`).
 pub const SHARERS_MAX: u32 = 1024;
 
-const BLOCK: usize = BLOCK_SIZE as usize;
 const BLOCK_HEADER_BYTES: usize = 32;
 /// Bytes that each attribute takes beside its name and its value.
 pub const ENTRY_HEADER_BYTES: usize = 16;
@@ -145,7 +143,7 @@ fn encode_entries(bytes: &mut [u8], start: usize, xattrs: &[StoredXattr<'_>], ha
     let mut value_offset = bytes.len();
     for xattr in xattrs {
         value_offset -= xattr.value.len().next_multiple_of(4);
-        bytes[entry] = xattr.name.len() as u8;
+        bytes[entry] = within_block(xattr.name.len());
         bytes[entry + 1] = xattr.name_index;
         // An empty value is nowhere.
         let offset = if xattr.value.is_empty() {
@@ -153,8 +151,8 @@ fn encode_entries(bytes: &mut [u8], start: usize, xattrs: &[StoredXattr<'_>], ha
         } else {
             value_offset
         };
-        put_u16(bytes, entry + 2, offset as u16);
-        put_u32(bytes, entry + 8, xattr.value.len() as u32);
+        put_u16(bytes, entry + 2, within_block(offset));
+        put_u32(bytes, entry + 8, within_block(xattr.value.len()));
         put_u32(bytes, entry + 12, if hashed { xattr.hash() } else { 0 });
         bytes[entry + 16..entry + 16 + xattr.name.len()].copy_from_slice(xattr.name);
         bytes[value_offset..value_offset + xattr.value.len()].copy_from_slice(&xattr.value);

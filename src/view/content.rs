@@ -62,13 +62,13 @@ impl View {
         } else {
             self.image.cluster_sectors()
         };
+        let length = usize::try_from(size_bytes).unwrap_or(usize::MAX);
         let is_fast = !node.has_inline_data()
             && !node.has_extents()
-            && size_bytes < node.stored.i_block.len() as u64
+            && length < node.stored.i_block.len()
             && node.sectors() <= xattr_sectors;
         if is_fast && node.stored.flags & FLAG_ENCRYPT == 0 {
-            // Less than 60 bytes.
-            return Ok(node.stored.i_block[..size_bytes as usize].to_vec());
+            return Ok(node.stored.i_block[..length].to_vec());
         }
         let mut target = Vec::new();
         let mut reader = self.reader(node)?;
@@ -107,7 +107,7 @@ impl View {
                 )));
             }
             // Not more than there are.
-            bytes.truncate(size_bytes as usize);
+            bytes.truncate(usize::try_from(size_bytes).unwrap_or(usize::MAX));
             Source::Inline(bytes)
         } else {
             Source::Mapped(Extents {

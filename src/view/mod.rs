@@ -12,6 +12,16 @@
 //! is an error that names where. The journal is not replayed: an image that was not cleanly
 //! unmounted is shown as it stands ([`View::needs_recovery`]).
 
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap,
+        clippy::cast_lossless
+    )
+)]
+
 mod block_map;
 mod content;
 mod directory;

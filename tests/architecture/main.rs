@@ -207,6 +207,7 @@ const ROOMS: &[Room] = &[
         &[
             "error",
             "file_kind",
+            "units",
             "progress",
             "command",
             "ondisk",

@@ -6,6 +6,7 @@ use std::os::fd::BorrowedFd;
 use rustix::fs::{AtFlags, StatxAttributes, StatxFlags, fstatfs, makedev, statx};
 
 use crate::pinned::Pinned;
+use crate::units::parse_device;
 use crate::warnings::Warnings;
 
 /// Filesystems in which the running kernel speaks: what they show is this machine's, and gone with
@@ -77,10 +78,8 @@ impl Types {
             let line = String::from_utf8_lossy(line);
             let mut fields = line.split(' ');
             let mount = fields.next().and_then(|number| number.parse().ok());
-            let device = fields.nth(1).and_then(|device| {
-                let (major, minor) = device.split_once(':')?;
-                Some(makedev(major.parse().ok()?, minor.parse().ok()?))
-            });
+            let device = fields.nth(1).and_then(parse_device);
+            let device = device.map(|(major, minor)| makedev(major, minor));
             // Optional fields end with a dash.
             let filesystem = fields.skip_while(|field| *field != "-").nth(1);
             if let (Some(mount), Some(device), Some(filesystem)) = (mount, device, filesystem) {

@@ -7,7 +7,7 @@ use crate::ext::check::mapped::BlockMap;
 use crate::listing::{Attribute, Kind};
 use crate::ondisk::extent::BlockRun;
 use crate::ondisk::inode::{FLAG_ENCRYPT, FLAG_INLINE_DATA};
-use crate::units::{SECTOR_SIZE, Timestamp};
+use crate::units::{SECTOR_SIZE, Timestamp, parse_device};
 
 /// What attributes are called that user space sees; the kernel keeps others for itself, as
 /// `system.data` with the content of an inode that holds it.
@@ -203,8 +203,7 @@ impl Draft {
         } else if text.starts_with("TOTAL: ") {
             self.total_blocks = Some(word("TOTAL:")?.parse().ok()?);
         } else if let Some(numbers) = text.split("Device major/minor number: ").nth(1) {
-            let (major, minor) = numbers.split_whitespace().next()?.split_once(':')?;
-            self.device = Some((major.parse().ok()?, minor.parse().ok()?));
+            self.device = Some(parse_device(numbers.split_whitespace().next()?)?);
         } else {
             for (name, time) in [
                 ("mtime: 0x", &mut self.mtime),
