@@ -13,7 +13,6 @@ use super::http::{Request, Response, Url};
 use super::kept::Kept;
 use super::options::RegistryOptions;
 use crate::blobs::{Downloads, StoredBlob};
-use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::oci::document::{self, MAX_DOCUMENT_BYTES};
 use crate::oci::media_type::{
@@ -38,7 +37,7 @@ const CONTENT_DIGEST: &str = "docker-content-digest";
 /// An image's place in a registry, as the set of blobs that it is.
 pub(crate) struct Registry<'a> {
     client: Arc<Client>,
-    cache: Option<Arc<Kept>>,
+    kept: Arc<Kept>,
     reporter: &'a dyn Reporter,
     /// Read already and right.
     known: RefCell<HashMap<Digest, Vec<u8>>>,
@@ -57,16 +56,16 @@ impl<'a> Registry<'a> {
         reporter: &'a dyn Reporter,
     ) -> Result<Self> {
         let client = Arc::new(Client::connect(reference, options)?);
-        let cache = Kept::open(&options.cache, reporter)?.map(Arc::new);
+        let kept = Arc::new(Kept::open(&options.cache, reporter)?);
         Ok(Self {
             layers: RefCell::new(LayerDownloads::new(
                 Arc::clone(&client),
-                cache.clone(),
+                Arc::clone(&kept),
                 work_dir,
                 options.downloads.get(),
             )),
             client,
-            cache,
+            kept,
             reporter,
             known: RefCell::default(),
         })
@@ -121,7 +120,7 @@ impl<'a> Registry<'a> {
     fn by_tag(&self, tag: &str) -> Result<(Digest, Vec<u8>)> {
         let url = self.client.server.url(&format!("manifests/{tag}"))?;
         // What a tag means is for the registry to say, each time; the rest may be here already.
-        if self.cache().is_some() {
+        if self.kept.cache().is_some() {
             // Where it is not told this way, it is told with the manifest.
             let response = self.client.ask_head(&url, &ACCEPT, self.waiting())?;
             if let Some(response) = response
@@ -247,28 +246,23 @@ impl<'a> Registry<'a> {
         let is_right = |bytes: &Vec<u8>| document::check_digest(bytes, digest, "").is_ok();
         let bytes = read(file).ok().filter(is_right);
         if bytes.is_none()
-            && let Some((kept, cache)) = self.cache()
+            && let Some(cache) = self.kept.cache()
         {
-            kept.outcome(cache.discard(digest), self.reporter)?;
+            self.kept.outcome(cache.discard(digest), self.reporter)?;
         }
         Ok(bytes)
     }
 
-    fn cache(&self) -> Option<(&Kept, &Cache)> {
-        let kept = self.cache.as_deref()?;
-        Some((kept, kept.cache()?))
-    }
-
     fn find(&self, digest: &Digest) -> Result<Option<File>> {
-        let Some((kept, cache)) = self.cache() else {
+        let Some(cache) = self.kept.cache() else {
             return Ok(None);
         };
-        let found = kept.outcome(cache.find(digest), self.reporter)?;
+        let found = self.kept.outcome(cache.find(digest), self.reporter)?;
         Ok(found.flatten())
     }
 
     fn keep(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
-        let Some((kept, cache)) = self.cache() else {
+        let Some(cache) = self.kept.cache() else {
             return Ok(());
         };
         let keep = || {
@@ -282,7 +276,7 @@ impl<'a> Registry<'a> {
             })?;
             cache.insert(partial)
         };
-        kept.outcome(keep(), self.reporter).map(drop)
+        self.kept.outcome(keep(), self.reporter).map(drop)
     }
 }
 
