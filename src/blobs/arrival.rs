@@ -57,18 +57,17 @@ impl Arrival {
     /// The present attempt, as soon as it has a file.
     ///
     /// # Errors
-    /// Why there is none; `stop`.
-    pub(super) fn attempt(self: &Arc<Self>, stop: &dyn Fn() -> bool) -> Result<Attempt> {
+    /// Why there is none; [`Error::Cancelled`] once `stop` says so.
+    pub(super) fn attempt(self: &Arc<Self>, stop: &dyn Fn() -> bool) -> Result<OpenBlob> {
         let state = self.wait(stop, |state| state.file.is_some())?;
         let file = state.file.as_ref().map(Arc::clone).ok_or_else(no_file)?;
-        Ok(Attempt {
-            number: state.attempt,
+        Ok(OpenBlob {
             region: FileRegion {
                 file,
                 offset_bytes: 0,
                 length_bytes: self.length_bytes,
             },
-            arrival: Arc::clone(self),
+            arriving: Some((Arc::clone(self), state.attempt)),
         })
     }
 
@@ -152,43 +151,64 @@ fn no_file() -> Error {
     Error::Mismatch("a blob arrived without a file".to_owned())
 }
 
-/// One attempt to get a blob: a file that grows, until it is found to be right or wrong.
+/// Stored bytes being read. Those that arrive are one attempt to get them: a file that grows, until it
+/// is found to be right or wrong.
 #[derive(Debug)]
-pub(super) struct Attempt {
-    arrival: Arc<Arrival>,
-    number: usize,
+pub struct OpenBlob {
     region: FileRegion,
+    /// By what they arrive, and in which attempt.
+    arriving: Option<(Arc<Arrival>, usize)>,
 }
 
-impl Attempt {
-    /// The whole blob; what has not arrived cannot be read.
-    pub(super) fn region(&self) -> &FileRegion {
+impl OpenBlob {
+    pub(super) fn at_hand(region: FileRegion) -> Self {
+        Self {
+            region,
+            arriving: None,
+        }
+    }
+
+    /// All bytes; those that have not [arrived](Self::wait_for) must not be read.
+    pub fn region(&self) -> &FileRegion {
         &self.region
+    }
+
+    /// Whether the bytes are held against their digest as they come.
+    pub fn is_verified_on_the_way(&self) -> bool {
+        self.arriving.is_some()
     }
 
     /// Waits until at least so many bytes are there, and says how many are.
     ///
     /// # Errors
-    /// Why they will not come; `stop`.
-    pub(super) fn wait_for(&self, bytes: u64, stop: &dyn Fn() -> bool) -> Result<u64> {
-        let state = self.arrival.wait(stop, |state| {
-            state.attempt != self.number || state.arrived_bytes >= bytes
+    /// Why they will not come; [`Error::Cancelled`] once `stop` says so.
+    pub fn wait_for(&self, bytes: u64, stop: &dyn Fn() -> bool) -> Result<u64> {
+        let Some((arrival, attempt)) = &self.arriving else {
+            return Ok(self.region.length_bytes);
+        };
+        let state = arrival.wait(stop, |state| {
+            state.attempt != *attempt || state.arrived_bytes >= bytes
         })?;
-        if state.attempt != self.number {
+        if state.attempt != *attempt {
             return Err(Error::bad_image("the bytes that had arrived were wrong"));
         }
         Ok(state.arrived_bytes)
     }
 
-    /// Waits for the verdict: whether these are the right bytes. If not, another attempt has begun.
+    /// Waits until it is known whether these bytes are the right ones. If not, what was read of
+    /// them is void, and they are to be [opened](super::StoredBlob::open) again. Bytes at hand are
+    /// always taken for the right ones here.
     ///
     /// # Errors
-    /// Why there will be no right ones; `stop`.
-    pub(super) fn is_right(&self, stop: &dyn Fn() -> bool) -> Result<bool> {
-        let state = self.arrival.wait(stop, |state| {
-            state.attempt != self.number || state.end.is_some()
+    /// Why there will be no right ones; [`Error::Cancelled`] once `stop` says so.
+    pub fn is_right(&self, stop: &dyn Fn() -> bool) -> Result<bool> {
+        let Some((arrival, attempt)) = &self.arriving else {
+            return Ok(true);
+        };
+        let state = arrival.wait(stop, |state| {
+            state.attempt != *attempt || state.end.is_some()
         })?;
-        Ok(state.attempt == self.number)
+        Ok(state.attempt == *attempt)
     }
 }
 
@@ -207,7 +227,7 @@ mod tests {
         false
     }
 
-    fn read(attempt: &Attempt, from: u64) -> Result<Vec<u8>> {
+    fn read(attempt: &OpenBlob, from: u64) -> Result<Vec<u8>> {
         let available = attempt.wait_for(from + 1, &never)?;
         let mut bytes = vec![0; (available - from) as usize];
         attempt.region().read_exact_at(&mut bytes, from).unwrap();

@@ -2,12 +2,11 @@
 
 mod arrival;
 
-pub use arrival::Arrival;
+pub use arrival::{Arrival, OpenBlob};
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use self::arrival::Attempt;
 use crate::error::Result;
 use crate::progress::{Meter, Reporter};
 use crate::region::FileRegion;
@@ -44,10 +43,10 @@ impl StoredBlob {
     /// # Errors
     /// Why they will not come.
     pub fn open(&self, stop: &dyn Fn() -> bool) -> Result<OpenBlob> {
-        Ok(OpenBlob(match self {
-            Self::AtHand(region) => Source::AtHand(region.clone()),
-            Self::Arriving(arrival) => Source::Arriving(arrival.attempt(stop)?),
-        }))
+        match self {
+            Self::AtHand(region) => Ok(OpenBlob::at_hand(region.clone())),
+            Self::Arriving(arrival) => arrival.attempt(stop),
+        }
     }
 
     /// How they came, for the line of progress that stays.
@@ -56,55 +55,6 @@ impl StoredBlob {
             Self::AtHand(_) => "verified",
             Self::Arriving(arrival) if arrival.was_there() => "already there, verified",
             Self::Arriving(_) => "downloaded, verified",
-        }
-    }
-}
-
-/// Stored bytes being read.
-#[derive(Debug)]
-pub struct OpenBlob(Source);
-
-#[derive(Debug)]
-enum Source {
-    AtHand(FileRegion),
-    Arriving(Attempt),
-}
-
-impl OpenBlob {
-    /// All bytes; those that have not [arrived](Self::wait_for) must not be read.
-    pub fn region(&self) -> &FileRegion {
-        match &self.0 {
-            Source::AtHand(region) => region,
-            Source::Arriving(attempt) => attempt.region(),
-        }
-    }
-
-    /// Whether the bytes are held against their digest as they come.
-    pub fn is_verified_on_the_way(&self) -> bool {
-        matches!(self.0, Source::Arriving(_))
-    }
-
-    /// Waits until at least so many bytes are there, and says how many are.
-    ///
-    /// # Errors
-    /// Why they will not come.
-    pub fn wait_for(&self, bytes: u64, stop: &dyn Fn() -> bool) -> Result<u64> {
-        match &self.0 {
-            Source::AtHand(region) => Ok(region.length_bytes),
-            Source::Arriving(attempt) => attempt.wait_for(bytes, stop),
-        }
-    }
-
-    /// Waits until it is known whether these bytes are the right ones. If not, what was read of
-    /// them is void, and they are to be [opened](StoredBlob::open) again. Bytes at hand are always
-    /// taken for the right ones here.
-    ///
-    /// # Errors
-    /// Why there will be no right ones.
-    pub fn is_right(&self, stop: &dyn Fn() -> bool) -> Result<bool> {
-        match &self.0 {
-            Source::AtHand(_) => Ok(true),
-            Source::Arriving(attempt) => attempt.is_right(stop),
         }
     }
 }

@@ -21,9 +21,7 @@ fn blob(number: u32) -> Vec<u8> {
 }
 
 fn digest_of(bytes: &[u8]) -> Digest {
-    let mut hasher = DigestHasher::sha256();
-    hasher.update(bytes);
-    hasher.finish()
+    DigestHasher::sha256().of(bytes)
 }
 
 fn is_right(file: &mut fs::File, digest: &Digest) -> bool {

@@ -8,9 +8,7 @@ use crate::error::Error;
 use crate::oci::DigestHasher;
 
 fn digest_of(bytes: &[u8]) -> Digest {
-    let mut hasher = DigestHasher::sha256();
-    hasher.update(bytes);
-    hasher.finish()
+    DigestHasher::sha256().of(bytes)
 }
 
 struct Fixture {

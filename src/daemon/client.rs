@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io::{self, Read};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -316,7 +315,11 @@ fn agents<C: Connector>(
     let quick = Agent::with_parts(quick, connector(), PatientResolver);
     let waiting = PatientConnector {
         patience: patience.silence,
-        probe: probe(quick.clone(), base),
+        probe: Probe {
+            agent: quick.clone(),
+            base: base.to_owned(),
+            ask: |agent, base| ping(agent, base).map(drop),
+        },
     };
     let patient = config(tls, patience, false);
     let patient = Agent::with_parts(patient, connector().chain(waiting), PatientResolver);
@@ -344,11 +347,6 @@ fn config(tls: TlsConfig, patience: Patience, is_quick: bool) -> Config {
 }
 
 /// Asks the daemon for a sign of life.
-fn probe(agent: Agent, base: &str) -> Probe {
-    let base = base.to_owned();
-    Arc::new(move || ping(&agent, &base).map(drop))
-}
-
 fn ping(agent: &Agent, base: &str) -> std::result::Result<ApiVersion, ureq::Error> {
     let response = agent.get(format!("{base}/_ping")).call()?;
     match response.status() {

@@ -69,9 +69,7 @@ pub(super) fn find(name: &str, origin: &str, directory: Option<&Path>) -> Result
             "docker context {shown}: there is no home directory to look for it {hint}"
         )));
     };
-    let mut hasher = DigestHasher::sha256();
-    hasher.update(name.as_bytes());
-    let id = hasher.finish().digest().to_owned();
+    let id = id(name);
     let path = directory.join("contexts/meta").join(&id).join("meta.json");
     let bytes = read(&path).map_err(|error| {
         let what = if is_absent(&error) {
@@ -126,6 +124,12 @@ pub(super) fn find(name: &str, origin: &str, directory: Option<&Path>) -> Result
     })
 }
 
+/// What a context's directories are called.
+fn id(name: &str) -> String {
+    let digest = DigestHasher::sha256().of(name.as_bytes());
+    digest.digest().to_owned()
+}
+
 /// A field's value as Go reads it: in whatever case its name is, null for none.
 fn value<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     fields(object, name).find(|value| !value.is_null())
@@ -156,9 +160,7 @@ pub(super) mod tests {
 
     /// Writes a context as docker does; its directory of certificates.
     pub(in super::super) fn write(directory: &Path, name: &str, meta: &str) -> PathBuf {
-        let mut hasher = DigestHasher::sha256();
-        hasher.update(name.as_bytes());
-        let id = hasher.finish().digest().to_owned();
+        let id = id(name);
         let meta_directory = directory.join("contexts/meta").join(&id);
         fs::create_dir_all(&meta_directory).unwrap();
         fs::write(meta_directory.join("meta.json"), meta).unwrap();

@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
 use crate::error::{Error, Result};
+use crate::pinned::read_regular_file;
+
+/// No PEM file of certificates is larger.
+const MAX_PEM_BYTES: u64 = 16 << 20;
 
 /// How a daemon is known, and known to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +36,10 @@ impl Tls {
 
 /// Holds the daemon's certificate against its authority's and shows it ours.
 pub(super) fn config(tls: &Tls) -> Result<TlsConfig> {
-    let read = |path: &Path| std::fs::read(path).map_err(|error| Error::path("read", path, error));
+    let read = |path: &Path| {
+        let read = read_regular_file(path, MAX_PEM_BYTES);
+        read.map_err(|error| Error::path("read", path, error))
+    };
     let wrong = |path: &Path, error: ureq::Error| Error::path("use", path, io::Error::other(error));
     let certificates = |path: &Path| {
         let bytes = read(path)?;

@@ -1,16 +1,14 @@
 //! HTTP over a socket of this machine, and waiting for a daemon that is busy.
 
-use std::fmt;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use ureq::Error;
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
+use ureq::{Agent, Error};
 
 /// Connects to a socket, whatever host the address names.
 #[derive(Debug)]
@@ -82,9 +80,15 @@ fn timed_out(error: io::Error, timeout: NextTimeout) -> Error {
 }
 
 /// Asks whether the daemon is alive.
-pub(super) type Probe = Arc<dyn Fn() -> Result<(), Error> + Send + Sync>;
+#[derive(Debug, Clone)]
+pub(super) struct Probe {
+    pub agent: Agent,
+    pub base: String,
+    pub ask: fn(&Agent, &str) -> Result<(), Error>,
+}
 
 /// Makes transports that wait as long as it takes.
+#[derive(Debug)]
 pub(super) struct PatientConnector {
     /// How long nothing may come before the daemon is asked.
     pub patience: Duration,
@@ -102,7 +106,7 @@ impl<T: Transport> Connector<T> for PatientConnector {
         Ok(chained.map(|inner| PatientTransport {
             inner,
             patience: self.patience,
-            probe: Arc::clone(&self.probe),
+            probe: self.probe.clone(),
         }))
     }
 }
@@ -110,6 +114,7 @@ impl<T: Transport> Connector<T> for PatientConnector {
 /// A transport on which nothing may come for long: a daemon writes all of an image to its own disk
 /// before it sends the first byte of it. No time-out tells that from a daemon that hangs, so that
 /// the daemon is asked, through another connection, each time that nothing came for a while.
+#[derive(Debug)]
 pub(super) struct PatientTransport<T> {
     inner: T,
     patience: Duration,
@@ -133,7 +138,8 @@ impl<T: Transport> Transport for PatientTransport<T> {
         loop {
             match self.inner.await_input(timeout) {
                 Err(error) if is_timeout(&error) => {
-                    (self.probe)().map_err(|error| self.given_up(&error))?;
+                    let Probe { agent, base, ask } = &self.probe;
+                    ask(agent, base).map_err(|error| self.given_up(&error))?;
                 }
                 other => return other,
             }
@@ -167,19 +173,5 @@ fn is_timeout(error: &Error) -> bool {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
         ),
         _ => false,
-    }
-}
-
-impl fmt::Debug for PatientConnector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PatientConnector")
-    }
-}
-
-impl<T: fmt::Debug> fmt::Debug for PatientTransport<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("PatientTransport")
-            .field(&self.inner)
-            .finish()
     }
 }

@@ -57,6 +57,12 @@ impl DigestHasher {
         }
     }
 
+    /// The digest of these bytes behind all that were taken in.
+    pub fn of(mut self, bytes: &[u8]) -> Digest {
+        self.update(bytes);
+        self.finish()
+    }
+
     /// The digest of all bytes taken in.
     pub fn finish(self) -> Digest {
         let text = match self.0 {
@@ -87,11 +93,7 @@ pub struct ChainId(pub Digest);
 impl ChainId {
     /// The chain ID of layers, base first; for no layers at all the digest of nothing.
     pub fn of(diff_ids: &[DiffId]) -> Self {
-        let digest = |text: &str| {
-            let mut hasher = DigestHasher::sha256();
-            hasher.update(text.as_bytes());
-            hasher.finish()
-        };
+        let digest = |text: &str| DigestHasher::sha256().of(text.as_bytes());
         let mut layers = diff_ids.iter();
         let base = layers
             .next()

@@ -33,9 +33,7 @@ pub fn check_length(length_bytes: u64, descriptor: &Descriptor, name: &str) -> R
 
 /// Holds bytes against the digest they are named by.
 pub fn check_digest(bytes: &[u8], expected: &Digest, name: &str) -> Result<()> {
-    let mut hasher = DigestHasher::like(expected)?;
-    hasher.update(bytes);
-    let found = hasher.finish();
+    let found = DigestHasher::like(expected)?.of(bytes);
     if found != *expected {
         return Err(Error::bad_image(format!(
             "{name}: expected the digest {expected}, found {found}"

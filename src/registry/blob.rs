@@ -26,7 +26,7 @@ const GOOD_BYTES: u64 = 1 << 20;
 /// A blob to be downloaded.
 pub(super) struct Download<'a> {
     pub(super) client: &'a Client,
-    pub(super) kept: Option<&'a Kept>,
+    pub(super) kept: &'a Kept,
     pub(super) work_dir: &'a Path,
     pub(super) digest: &'a Digest,
     pub(super) length_bytes: u64,
@@ -60,7 +60,7 @@ impl Download<'_> {
     /// [`Error::BadImage`] where the registry twice gave something else than what the digest or the
     /// size says, [`Error::Io`] where it gives nothing.
     pub(super) fn run(&self) -> Result<()> {
-        let keeps = || self.kept.is_some_and(|kept| kept.cache().is_some());
+        let keeps = || self.kept.cache().is_some();
         let did_keep = keeps();
         match self.attempt() {
             Ok(()) => Ok(()),

@@ -200,12 +200,8 @@ impl Client {
         let is_registrys = self.server.gave(response);
         let authentication = self.authentication();
         let who = is_registrys.then(|| authentication.who());
-        refusal::error(
-            &self.server.reference,
-            response,
-            who,
-            authentication.troubles(),
-        )
+        let (what, reference) = (response.url.cannot_read(), &self.server.reference);
+        refusal::error(what, reference, response, who, authentication.troubles())
     }
 
     /// Waits after a trouble, if it may pass.

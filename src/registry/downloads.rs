@@ -27,7 +27,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct LayerDownloads {
     client: Arc<Client>,
-    cache: Option<Arc<Kept>>,
+    kept: Arc<Kept>,
     work_dir: PathBuf,
     threads: usize,
     jobs: Vec<Job>,
@@ -62,13 +62,13 @@ impl LayerDownloads {
     /// No layer yet; so many `threads` are wanted.
     pub(super) fn new(
         client: Arc<Client>,
-        cache: Option<Arc<Kept>>,
+        kept: Arc<Kept>,
         work_dir: PathBuf,
         threads: usize,
     ) -> Self {
         Self {
             client,
-            cache,
+            kept,
             work_dir,
             threads,
             jobs: Vec::new(),
@@ -185,22 +185,20 @@ struct Running<'a> {
 
 impl<'a> Running<'a> {
     fn run(&self) -> Result<()> {
-        let Some(kept) = self.all.cache.as_deref() else {
-            return self.download();
-        };
-        if self.is_in_cache(kept)? {
+        if self.is_in_cache()? {
             return Ok(());
         }
-        let _lock = self.lock(kept)?;
+        let _lock = self.lock()?;
         // Another process may have downloaded it meanwhile.
-        if self.is_in_cache(kept)? {
+        if self.is_in_cache()? {
             return Ok(());
         }
         self.download()
     }
 
-    /// Waits for the lock on the blob; none where the cache is given up.
-    fn lock(&self, kept: &Kept) -> Result<Option<BlobLock>> {
+    /// Waits for the lock on the blob; none where there is no cache.
+    fn lock(&self) -> Result<Option<BlobLock>> {
+        let kept = &self.all.kept;
         let mut is_told = false;
         let waiting = self.waiting();
         loop {
@@ -231,15 +229,13 @@ impl<'a> Running<'a> {
     }
 
     /// Gives the blob out of the cache, held against its digest while it is read.
-    fn is_in_cache(&self, kept: &Kept) -> Result<bool> {
+    fn is_in_cache(&self) -> Result<bool> {
+        let kept = &self.all.kept;
         let Some(cache) = kept.cache() else {
             return Ok(false);
         };
-        let found = self.find_in(cache);
-        if self.all.is_cancelled() {
-            return found;
-        }
-        Ok(kept.outcome(found, self.reporter)?.unwrap_or(false))
+        let found = kept.outcome(self.find_in(cache), self.reporter)?;
+        Ok(found.unwrap_or(false))
     }
 
     fn find_in(&self, cache: &Cache) -> Result<bool> {
@@ -255,9 +251,7 @@ impl<'a> Running<'a> {
         };
         let length = file.metadata().map_err(failed)?.len();
         self.status("already there");
-        if length == self.job.arrival.length_bytes()
-            && self.verify(Arc::new(file)).map_err(failed)?
-        {
+        if length == self.job.arrival.length_bytes() && self.verify(Arc::new(file), failed)? {
             self.job.arrival.verified();
             return Ok(true);
         }
@@ -270,7 +264,7 @@ impl<'a> Running<'a> {
     }
 
     /// Passes a file on as it is read and hashed.
-    fn verify(&self, file: Arc<File>) -> std::io::Result<bool> {
+    fn verify(&self, file: Arc<File>, failed: impl Fn(std::io::Error) -> Error) -> Result<bool> {
         let arrival = &self.job.arrival;
         let Ok(mut hasher) = DigestHasher::like(&self.job.digest) else {
             return Ok(false);
@@ -280,14 +274,12 @@ impl<'a> Running<'a> {
         let mut passed = 0;
         loop {
             if self.all.is_cancelled() {
-                return Err(std::io::Error::other(
-                    "not read further after something else failed",
-                ));
+                return Err(Error::Cancelled);
             }
             let read = match (&*file).read(&mut buffer) {
                 Ok(0) => break,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                read => read?,
+                read => read.map_err(&failed)?,
             };
             hasher.update(&buffer[..read]);
             passed += read as u64;
@@ -310,7 +302,7 @@ impl<'a> Running<'a> {
         };
         let download = Download {
             client: &self.all.client,
-            kept: self.all.cache.as_deref(),
+            kept: &self.all.kept,
             work_dir: &self.all.work_dir,
             digest: &self.job.digest,
             length_bytes: self.job.arrival.length_bytes(),
@@ -341,8 +333,7 @@ impl LayerDownloads {
     /// What is to be downloaded in all.
     fn total(&self, reporter: &dyn Reporter) -> Box<dyn Meter> {
         let is_absent = |job: &&Job| {
-            let cache = self.cache.as_ref().and_then(|kept| kept.cache());
-            let cached = cache.map(|cache| cache.find(&job.digest));
+            let cached = self.kept.cache().map(|cache| cache.find(&job.digest));
             !matches!(cached, Some(Ok(Some(_))))
         };
         let absent = self.jobs.iter().filter(is_absent);

@@ -7,39 +7,32 @@ use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::progress::Reporter;
 
-/// An open cache. Trouble in one that was named is an error; the usual one is given up with a warning,
-/// and the build goes on without.
+/// An open cache, if there is to be one. Trouble in one that was named is an error; the usual one is
+/// given up with a warning, and the build goes on without.
 #[derive(Debug)]
 pub(super) struct Kept {
-    cache: Cache,
+    cache: Option<Cache>,
     is_named: bool,
     is_given_up: AtomicBool,
 }
 
 impl Kept {
-    pub(super) fn open(choice: &CacheChoice, reporter: &dyn Reporter) -> Result<Option<Self>> {
-        let (path, is_named) = match choice {
-            CacheChoice::None => return Ok(None),
-            CacheChoice::Given(path) => (path, true),
-            CacheChoice::Usual(path) => (path, false),
+    pub(super) fn open(choice: &CacheChoice, reporter: &dyn Reporter) -> Result<Self> {
+        let mut kept = Self {
+            cache: None,
+            is_named: matches!(choice, CacheChoice::Given(_)),
+            is_given_up: AtomicBool::new(false),
         };
-        match Cache::open(path) {
-            Ok(cache) => Ok(Some(Self {
-                cache,
-                is_named,
-                is_given_up: AtomicBool::new(false),
-            })),
-            Err(error) if is_named => Err(error),
-            Err(error) => {
-                warn(&error, reporter);
-                Ok(None)
-            }
+        if let CacheChoice::Given(path) | CacheChoice::Usual(path) = choice {
+            kept.cache = kept.outcome(Cache::open(path), reporter)?;
         }
+        Ok(kept)
     }
 
-    /// The cache, unless it was given up.
+    /// The cache, unless there is none or it was given up.
     pub(super) fn cache(&self) -> Option<&Cache> {
-        (!self.is_given_up.load(Ordering::Relaxed)).then_some(&self.cache)
+        let is_given_up = self.is_given_up.load(Ordering::Relaxed);
+        self.cache.as_ref().filter(|_| !is_given_up)
     }
 
     /// What came of something that was done with the cache; `None` where that was given up.
@@ -53,18 +46,14 @@ impl Kept {
     ) -> Result<Option<T>> {
         match outcome {
             Ok(value) => Ok(Some(value)),
-            Err(error @ Error::BadImage { .. }) => Err(error),
+            Err(error @ (Error::BadImage { .. } | Error::Cancelled)) => Err(error),
             Err(error) if self.is_named => Err(error),
             Err(error) => {
                 if !self.is_given_up.swap(true, Ordering::Relaxed) {
-                    warn(&error, reporter);
+                    reporter.warn(&format!("nothing is kept for the next time: {error}"));
                 }
                 Ok(None)
             }
         }
     }
-}
-
-fn warn(error: &Error, reporter: &dyn Reporter) {
-    reporter.warn(&format!("nothing is kept for the next time: {error}"));
 }

@@ -11,7 +11,6 @@ use crate::oci::{Descriptor, Digest, RegistryReference};
 use crate::progress::Reporter;
 
 /// There is none.
-#[derive(Debug)]
 pub(crate) struct Registry<'a>(Infallible, PhantomData<&'a ()>);
 
 impl<'a> Registry<'a> {

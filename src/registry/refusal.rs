@@ -60,34 +60,9 @@ fn reason(response: &mut Response) -> Option<String> {
         .or(body.message)
 }
 
-/// The error for an answer that is final; `who` had asked, where it is the registry's own, and
-/// `troubles` stood in the way of knowing more of them.
+/// The error for an answer that is final, as `what` was tried; `who` had asked, where it is the
+/// registry's own or its token server's, and `troubles` stood in the way of knowing more of them.
 pub(super) fn error(
-    reference: &RegistryReference,
-    response: &mut Response,
-    who: Option<Who>,
-    troubles: &[String],
-) -> Error {
-    let what = format!("cannot read {}", response.url.shown());
-    error_about(what, reference, response, who, troubles)
-}
-
-/// The same for an answer of its token server.
-pub(super) fn login_error(
-    reference: &RegistryReference,
-    response: &mut Response,
-    who: Who,
-    troubles: &[String],
-) -> Error {
-    let registry = reference.registry();
-    let what = format!(
-        "cannot log in at {registry} through {}",
-        response.url.shown()
-    );
-    error_about(what, reference, response, Some(who), troubles)
-}
-
-fn error_about(
     what: String,
     reference: &RegistryReference,
     response: &mut Response,

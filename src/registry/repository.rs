@@ -13,7 +13,6 @@ use super::http::{Request, Response, Url};
 use super::kept::Kept;
 use super::options::RegistryOptions;
 use crate::blobs::{Downloads, StoredBlob};
-use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::oci::document::{self, MAX_DOCUMENT_BYTES};
 use crate::oci::media_type::{
@@ -38,17 +37,11 @@ const CONTENT_DIGEST: &str = "docker-content-digest";
 /// An image's place in a registry, as the set of blobs that it is.
 pub(crate) struct Registry<'a> {
     client: Arc<Client>,
-    cache: Option<Arc<Kept>>,
+    kept: Arc<Kept>,
     reporter: &'a dyn Reporter,
     /// Read already and right.
     known: RefCell<HashMap<Digest, Vec<u8>>>,
     layers: RefCell<LayerDownloads>,
-}
-
-impl std::fmt::Debug for Registry<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Registry({})", self.client.server.reference)
-    }
 }
 
 impl<'a> Registry<'a> {
@@ -63,16 +56,16 @@ impl<'a> Registry<'a> {
         reporter: &'a dyn Reporter,
     ) -> Result<Self> {
         let client = Arc::new(Client::connect(reference, options)?);
-        let cache = Kept::open(&options.cache, reporter)?.map(Arc::new);
+        let kept = Arc::new(Kept::open(&options.cache, reporter)?);
         Ok(Self {
             layers: RefCell::new(LayerDownloads::new(
                 Arc::clone(&client),
-                cache.clone(),
+                Arc::clone(&kept),
                 work_dir,
                 options.downloads.get(),
             )),
             client,
-            cache,
+            kept,
             reporter,
             known: RefCell::default(),
         })
@@ -94,9 +87,7 @@ impl<'a> Registry<'a> {
             stop: &|| false,
         }
     }
-}
 
-impl Registry<'_> {
     /// The manifest or index that the reference names.
     ///
     /// # Errors
@@ -104,40 +95,56 @@ impl Registry<'_> {
     /// digest says.
     pub(crate) fn top(&self) -> Result<Descriptor> {
         let reference = &self.client.server.reference;
-        // A digest says it all: what the tag beside it means today is not asked, as by docker.
-        match (reference.digest(), reference.tag()) {
-            (Some(digest), _) => self.by_digest(digest),
-            (None, Some(tag)) => self.by_tag(tag),
-            (None, None) => Err(Error::Mismatch("a reference to nothing".to_owned())),
-        }
+        let (digest, bytes) = match (reference.digest(), reference.tag()) {
+            // A digest says it all: what the tag beside it means today is not asked, as by docker.
+            (Some(digest), _) => {
+                let url = self.client.server.url(&format!("manifests/{digest}"))?;
+                let absent = || not_found(&url, format!("no manifest {digest}"));
+                let bytes = self.by_digest(digest, &url)?.ok_or_else(absent)?;
+                (digest.clone(), bytes)
+            }
+            (None, Some(tag)) => self.by_tag(tag)?,
+            (None, None) => return Err(Error::Mismatch("a reference to nothing".to_owned())),
+        };
+        self.remember(&digest, &bytes)?;
+        // What it is by its own words, and if it has none by its form.
+        let media_type = document::own_media_type(&bytes, &format!("manifest {digest}"))?;
+        let length_bytes = bytes.len() as u64;
+        Ok(Descriptor::new(
+            media_type.as_str().into(),
+            length_bytes,
+            digest,
+        ))
     }
 
-    fn by_tag(&self, tag: &str) -> Result<Descriptor> {
+    fn by_tag(&self, tag: &str) -> Result<(Digest, Vec<u8>)> {
         let url = self.client.server.url(&format!("manifests/{tag}"))?;
         // What a tag means is for the registry to say, each time; the rest may be here already.
-        if self.cache().is_some() {
+        if self.kept.cache().is_some() {
             // Where it is not told this way, it is told with the manifest.
             let response = self.client.ask_head(&url, &ACCEPT, self.waiting())?;
             if let Some(response) = response
                 && let Some(digest) = content_digest(&response)
                 && let Some(bytes) = self.cached(&digest)?
             {
-                return self.descriptor(digest, bytes);
+                return Ok((digest, bytes));
             }
         }
-        let (digest, bytes) = self.fetch_verified(&url, None)?;
-        self.keep(&digest, &bytes)?;
-        self.descriptor(digest, bytes)
+        self.fetch(&url, None)?.ok_or_else(|| {
+            let repository = self.client.server.reference.full_repository();
+            let what = format!(
+                "no such tag, or no such repository (layerpress tags docker://{repository} lists them)"
+            );
+            not_found(&url, what)
+        })
     }
 
-    fn by_digest(&self, digest: &Digest) -> Result<Descriptor> {
+    /// A document out of the cache or from `url`.
+    fn by_digest(&self, digest: &Digest, url: &Url) -> Result<Option<Vec<u8>>> {
         if let Some(bytes) = self.cached(digest)? {
-            return self.descriptor(digest.clone(), bytes);
+            return Ok(Some(bytes));
         }
-        let url = self.client.server.url(&format!("manifests/{digest}"))?;
-        let (digest, bytes) = self.fetch_verified(&url, Some(digest))?;
-        self.keep(&digest, &bytes)?;
-        self.descriptor(digest, bytes)
+        Ok(self.fetch(url, Some(digest))?.map(|(_, bytes)| bytes))
     }
 
     /// The document that `descriptor` points at, `None` where the registry has none. Its size and
@@ -150,20 +157,13 @@ impl Registry<'_> {
         if let Some(bytes) = self.known.borrow().get(digest) {
             return Ok(Some(bytes.clone()));
         }
-        let bytes = match self.cached(digest)? {
-            Some(bytes) => bytes,
-            None => {
-                let place = match media_type::kind(descriptor.media_type()) {
-                    Kind::Index | Kind::Manifest => "manifests",
-                    _ => "blobs",
-                };
-                let url = self.client.server.url(&format!("{place}/{digest}"))?;
-                let Some((digest, bytes)) = self.fetch(&url, Some(digest))? else {
-                    return Ok(None);
-                };
-                self.keep(&digest, &bytes)?;
-                bytes
-            }
+        let place = match media_type::kind(descriptor.media_type()) {
+            Kind::Index | Kind::Manifest => "manifests",
+            _ => "blobs",
+        };
+        let url = self.client.server.url(&format!("{place}/{digest}"))?;
+        let Some(bytes) = self.by_digest(digest, &url)? else {
+            return Ok(None);
         };
         self.remember(digest, &bytes)?;
         Ok(Some(bytes))
@@ -178,19 +178,12 @@ impl Registry<'_> {
             return Ok(true);
         }
         let url = self.client.server.url(&format!("blobs/{digest}"))?;
-        if let Some(response) = self.client.ask_head(&url, &[], self.waiting())?
-            && response.status.is_success()
-        {
+        if (self.client.ask_head(&url, &[], self.waiting())?).is_some() {
             return Ok(true);
         }
         // HEAD may be refused where GET is not; of the answer no more than its head is read.
         let asked = self.client.ask(&url, &Request::default(), self.waiting());
         Ok(asked?.status.is_success())
-    }
-
-    fn descriptor(&self, digest: Digest, bytes: Vec<u8>) -> Result<Descriptor> {
-        self.remember(&digest, &bytes)?;
-        descriptor(digest, &bytes)
     }
 
     fn remember(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
@@ -204,21 +197,8 @@ impl Registry<'_> {
         Ok(())
     }
 
-    fn fetch_verified(&self, url: &Url, expected: Option<&Digest>) -> Result<(Digest, Vec<u8>)> {
-        self.fetch(url, expected)?.ok_or_else(|| {
-            let what = match expected {
-                Some(digest) => format!("no manifest {digest}"),
-                None => format!(
-                    "no such tag, or no such repository (layerpress tags docker://{} lists them)",
-                    self.client.server.reference.full_repository()
-                ),
-            };
-            url.unreadable_as(std::io::ErrorKind::NotFound, what)
-        })
-    }
-
     /// A document and its digest, which is the one expected, or else the one that the registry
-    /// names; `None` where there is none.
+    /// names; `None` where there is none. The cache has it then.
     fn fetch(&self, url: &Url, expected: Option<&Digest>) -> Result<Option<(Digest, Vec<u8>)>> {
         let accept: &[&str] = if url_is_manifest(url) { &ACCEPT } else { &[] };
         let too_large = |why| Error::bad_image(format!("{}: {why}", url.shown()));
@@ -231,12 +211,11 @@ impl Registry<'_> {
                 return Ok(None);
             };
             let expected = expected.cloned().or_else(|| content_digest(&response));
-            let mut hasher = match &expected {
+            let hasher = match &expected {
                 Some(expected) => DigestHasher::like(expected)?,
                 None => DigestHasher::sha256(),
             };
-            hasher.update(&bytes);
-            let found = hasher.finish();
+            let found = hasher.of(&bytes);
             match expected {
                 Some(expected) if expected != found => {
                     let error = Error::bad_image(format!(
@@ -251,7 +230,10 @@ impl Registry<'_> {
                     self.reporter
                         .note(&format!("{error}; reading it once more"));
                 }
-                _ => return Ok(Some((found, bytes))),
+                _ => {
+                    self.keep(&found, &bytes)?;
+                    return Ok(Some((found, bytes)));
+                }
             }
         }
     }
@@ -264,28 +246,23 @@ impl Registry<'_> {
         let is_right = |bytes: &Vec<u8>| document::check_digest(bytes, digest, "").is_ok();
         let bytes = read(file).ok().filter(is_right);
         if bytes.is_none()
-            && let Some((kept, cache)) = self.cache()
+            && let Some(cache) = self.kept.cache()
         {
-            kept.outcome(cache.discard(digest), self.reporter)?;
+            self.kept.outcome(cache.discard(digest), self.reporter)?;
         }
         Ok(bytes)
     }
 
-    fn cache(&self) -> Option<(&Kept, &Cache)> {
-        let kept = self.cache.as_deref()?;
-        Some((kept, kept.cache()?))
-    }
-
     fn find(&self, digest: &Digest) -> Result<Option<File>> {
-        let Some((kept, cache)) = self.cache() else {
+        let Some(cache) = self.kept.cache() else {
             return Ok(None);
         };
-        let found = kept.outcome(cache.find(digest), self.reporter)?;
+        let found = self.kept.outcome(cache.find(digest), self.reporter)?;
         Ok(found.flatten())
     }
 
     fn keep(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
-        let Some((kept, cache)) = self.cache() else {
+        let Some(cache) = self.kept.cache() else {
             return Ok(());
         };
         let keep = || {
@@ -299,7 +276,7 @@ impl Registry<'_> {
             })?;
             cache.insert(partial)
         };
-        kept.outcome(keep(), self.reporter).map(drop)
+        self.kept.outcome(keep(), self.reporter).map(drop)
     }
 }
 
@@ -318,12 +295,6 @@ fn content_digest(response: &Response) -> Option<Digest> {
     DigestHasher::like(&digest).is_ok().then_some(digest)
 }
 
-/// What a document is by its own words, and if it has none by its form.
-fn descriptor(digest: Digest, bytes: &[u8]) -> Result<Descriptor> {
-    let media_type = document::own_media_type(bytes, &format!("manifest {digest}"))?;
-    Ok(Descriptor::new(
-        media_type.as_str().into(),
-        bytes.len() as u64,
-        digest,
-    ))
+fn not_found(url: &Url, what: impl Into<String>) -> Error {
+    url.unreadable_as(std::io::ErrorKind::NotFound, what)
 }

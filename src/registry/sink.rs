@@ -31,13 +31,12 @@ impl<'a> Sink<'a> {
     /// # Errors
     /// [`Error::Io`] where there can be no file.
     pub(super) fn new(
-        kept: Option<&'a Kept>,
+        kept: &'a Kept,
         work_dir: &'a Path,
         digest: &'a Digest,
         reporter: &'a dyn Reporter,
     ) -> Result<Self> {
-        if let Some(kept) = kept
-            && let Some(cache) = kept.cache()
+        if let Some(cache) = kept.cache()
             && let Some(partial) = kept.outcome(cache.partial(digest), reporter)?
         {
             return Ok(Self::Cached {

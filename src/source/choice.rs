@@ -110,8 +110,8 @@ pub(super) fn by_platform(
         ([], [other, ..]) => return Err(no_manifest(other)),
         _ => {}
     }
-    let mut best = Best::default();
-    let mut best_absent = Best::default();
+    let mut suitable = Vec::new();
+    let mut suitable_absent = Vec::new();
     let mut here = Vec::new();
     let mut offered = Vec::new();
     for manifest in manifests {
@@ -120,11 +120,12 @@ pub(super) fn by_platform(
             continue;
         };
         let suitability = wanted.platform.suitability(&platform);
+        let suitability = suitability.map(|suitability| (suitability, manifest));
         if is_here {
             here.push(manifest);
-            best.take(suitability, manifest);
+            suitable.extend(suitability);
         } else {
-            best_absent.take(suitability, manifest);
+            suitable_absent.extend(suitability);
         }
         let platform = shown(&platform.to_string());
         let shown = if is_here {
@@ -140,7 +141,7 @@ pub(super) fn by_platform(
         [only] if !wanted.is_explicit => Some(*only),
         _ => None,
     };
-    let chosen = best.manifest().or(only_here).or(best_absent.manifest());
+    let chosen = best(&suitable).or(only_here).or(best(&suitable_absent));
     chosen.cloned().ok_or_else(|| {
         if offered.len() > MAX_OFFERED {
             offered[MAX_OFFERED] = "others".to_owned();
@@ -156,23 +157,11 @@ pub(super) fn by_platform(
 /// Platforms told in an error.
 const MAX_OFFERED: usize = 40;
 
-/// The most suitable manifest so far.
-#[derive(Default)]
-struct Best<'a>(Option<(u32, &'a Descriptor)>);
-
-impl<'a> Best<'a> {
-    /// Of equals the one listed before, as everywhere.
-    fn take(&mut self, suitability: Option<u32>, manifest: &'a Descriptor) {
-        if let Some(own) = suitability
-            && self.0.is_none_or(|(other, _)| own > other)
-        {
-            self.0 = Some((own, manifest));
-        }
-    }
-
-    fn manifest(&self) -> Option<&'a Descriptor> {
-        self.0.map(|(_, manifest)| manifest)
-    }
+/// The most suitable manifest; of equals the one listed before, as everywhere.
+fn best<'a>(suitable: &[(u32, &'a Descriptor)]) -> Option<&'a Descriptor> {
+    let all = suitable.iter().copied();
+    all.reduce(|one, other| if other.0 > one.0 { other } else { one })
+        .map(|(_, manifest)| manifest)
 }
 
 fn no_manifest(other: &Descriptor) -> Error {

@@ -164,7 +164,7 @@ impl<'a> Documents<'a> {
         self.named.get(place, || {
             let bytes = self.count(store::read(&region, &shown)?);
             Ok(NamedConfig {
-                digest: sha256(&bytes),
+                digest: DigestHasher::sha256().of(&bytes),
                 platform: platform(&bytes, &shown)?,
             })
         })
@@ -268,12 +268,6 @@ fn platform(bytes: &[u8], name: &str) -> Result<Platform> {
         ..ImageConfig::default()
     };
     Ok(config.platform())
-}
-
-fn sha256(bytes: &[u8]) -> Digest {
-    let mut hasher = DigestHasher::sha256();
-    hasher.update(bytes);
-    hasher.finish()
 }
 
 /// Results by what they were made from; failures, too, are found out once.

@@ -53,7 +53,13 @@ pub struct OpenOptions {
 /// contradicts itself or is not whole, [`Error::Unsupported`] where it is something else, or one
 /// of several and nothing says which.
 pub fn open(place: &Place, options: &OpenOptions, reporter: &dyn Reporter) -> Result<Image> {
-    open_from(place, standard_input, options, reporter)
+    found(
+        place,
+        standard_input,
+        options,
+        reporter,
+        |opener, found, selector| opener.choose(found, selector),
+    )
 }
 
 /// The same, with `input` in place of standard input.
@@ -66,7 +72,13 @@ pub fn open_with_input(
     options: &OpenOptions,
     reporter: &dyn Reporter,
 ) -> Result<Image> {
-    open_from(place, || Ok(input), options, reporter)
+    found(
+        place,
+        || Ok(input),
+        options,
+        reporter,
+        |opener, found, selector| opener.choose(found, selector),
+    )
 }
 
 /// An image, and what else there is where it was found.
@@ -87,19 +99,13 @@ pub struct Surveyed {
 /// As [`open`], where not even a list can be read. That the reference names none of the images is
 /// no error of this function.
 pub fn survey(place: &Place, options: &OpenOptions, reporter: &dyn Reporter) -> Result<Surveyed> {
-    let name = place.reference.to_string();
-    let opener = Opener::new(&name, options, reporter);
-    let survey = || {
-        let (found, selector) = opener.find(place, standard_input)?;
-        Ok(Surveyed {
-            offers: found.offers()?,
-            is_narrowed: selector.is_some() || options.platform.is_some(),
-            chosen: opener
-                .choose(found, selector.as_ref())
-                .map_err(|error: Error| error.in_image(&name)),
-        })
-    };
-    survey().map_err(|error: Error| error.in_image(&name))
+    found(
+        place,
+        standard_input,
+        options,
+        reporter,
+        |opener, found, selector| opener.survey(found, selector),
+    )
 }
 
 /// Lists the tags of the repository that is at `place`.
@@ -115,18 +121,20 @@ fn standard_input() -> io::Result<File> {
     io::stdin().as_fd().try_clone_to_owned().map(File::from)
 }
 
-fn open_from(
+/// Makes of what is found at a place what `make` makes of it.
+fn found<T>(
     place: &Place,
     input: impl FnOnce() -> io::Result<File>,
     options: &OpenOptions,
     reporter: &dyn Reporter,
-) -> Result<Image> {
-    let name = place.reference.to_string();
+    make: impl for<'a> FnOnce(&Opener<'a>, Found<'a>, Option<&Selector>) -> Result<T>,
+) -> Result<T> {
+    let name = place.to_string();
     let opener = Opener::new(&name, options, reporter);
-    let image = opener
-        .find(place, input)
-        .and_then(|(found, selector)| opener.choose(found, selector.as_ref()));
-    image.map_err(|error| error.in_image(&name))
+    let found = opener.find(place, input);
+    found
+        .and_then(|(found, selector)| make(&opener, found, selector.as_ref()))
+        .map_err(|error| error.in_image(&name))
 }
 
 /// Where images were found.
@@ -172,6 +180,16 @@ impl<'a> Opener<'a> {
             options,
             reporter,
         }
+    }
+
+    fn survey(&self, found: Found<'a>, selector: Option<&Selector>) -> Result<Surveyed> {
+        Ok(Surveyed {
+            offers: found.offers()?,
+            is_narrowed: selector.is_some() || self.options.platform.is_some(),
+            chosen: self
+                .choose(found, selector)
+                .map_err(|error| error.in_image(self.name)),
+        })
     }
 
     fn choose(&self, found: Found<'a>, selector: Option<&Selector>) -> Result<Image> {

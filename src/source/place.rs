@@ -1,8 +1,8 @@
 //! Where an image is: what a [`Reference`] means on this machine, now.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fmt;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::bare_name;
@@ -57,19 +57,13 @@ impl Place {
             Some(Transport::Docker) => Location::Registry(text.parse()?),
             _ if text == "-" => Location::StandardInput,
             transport => {
-                let found = split(&reference.details, transport, &exists)?;
-                let may_be_name = transport.is_none() && !found.is_there && asks_registries;
+                let (found, is_there) = split(&reference.details, transport, &exists);
+                let may_be_name = transport.is_none() && !is_there && asks_registries;
+                selector = found.selector()?;
                 match in_registry(&reference.details, may_be_name, exists)? {
                     Some(name) => Location::Registry(name),
-                    None => {
-                        selector = found.selector;
-                        match found.path {
-                            path if path.as_os_str() == "-" && selector.is_some() => {
-                                Location::StandardInput
-                            }
-                            path => Location::Path(path),
-                        }
-                    }
+                    None if found.path == "-" => Location::StandardInput,
+                    None => Location::Path(found.path.into()),
                 }
             }
         };
@@ -124,78 +118,64 @@ fn in_registry(
     Ok(Some(name))
 }
 
-/// A path and which image there.
-struct Found {
-    path: PathBuf,
-    selector: Option<Selector>,
-    /// Whether anything is called so; standard input always is.
-    is_there: bool,
-}
-
 /// Splits the path from the selector. Where a path itself has colons, what exists decides: a bare
 /// path is taken whole if it can be, else the shortest that exists, which is also how the transports'
-/// own syntax reads.
+/// own syntax reads. Told with it is whether anything is called so; standard input always is.
 fn split(
     details: &OsStr,
     transport: Option<Transport>,
     exists: impl Fn(&Path) -> bool,
-) -> Result<Found> {
-    let whole = |is_there| {
-        Ok(Found {
-            path: PathBuf::from(details),
-            selector: None,
-            is_there,
-        })
+) -> (Split<'_>, bool) {
+    let whole = Split {
+        path: details,
+        selector: None,
     };
     let is_bare = transport.is_none();
     if transport == Some(Transport::RootFs) || (is_bare && exists(Path::new(details))) {
-        return whole(true);
+        return (whole, true);
     }
     let bytes = details.as_bytes();
     let mut splits = (0..bytes.len()).filter_map(|at| split_at(bytes, at));
-    let first_colon = splits.clone().find(|split| split.is_colon);
+    let is_at_colon = |split: &Split<'_>| bytes.get(split.path.len()) == Some(&b':');
+    let first_colon = splits.clone().find(is_at_colon);
     if let Some(found) = splits.find(|split| split.path == "-" || exists(Path::new(split.path))) {
-        return found.found(true);
+        return (found, true);
     }
     match first_colon {
-        Some(split) if !is_bare && !exists(Path::new(details)) => split.found(false),
-        _ => whole(false),
+        Some(split) if !is_bare && !exists(Path::new(details)) => (split, false),
+        _ => (whole, false),
     }
 }
 
 struct Split<'a> {
     path: &'a OsStr,
-    selector: &'a [u8],
-    is_colon: bool,
+    selector: Option<&'a OsStr>,
 }
 
 /// The path before the byte at `at` and the selector after it, where that byte can part them.
 fn split_at(bytes: &[u8], at: usize) -> Option<Split<'_>> {
     let (path, rest) = bytes.split_at(at);
-    let is_colon = rest.first() == Some(&b':');
-    let selector = rest.get(1..)?;
-    let parts = is_colon
-        || (rest.first() == Some(&b'@')
-            && std::str::from_utf8(selector).is_ok_and(|text| text.parse::<Digest>().is_ok()));
-    (parts && !path.is_empty()).then(|| Split {
+    let after = rest.get(1..)?;
+    let is_digest = || std::str::from_utf8(after).is_ok_and(|text| text.parse::<Digest>().is_ok());
+    let selector = match rest[0] {
+        b':' => after,
+        b'@' if is_digest() => rest,
+        _ => return None,
+    };
+    (!path.is_empty()).then(|| Split {
         path: OsStr::from_bytes(path),
-        selector: if is_colon { selector } else { rest },
-        is_colon,
+        selector: Some(OsStr::from_bytes(selector)),
     })
 }
 
 impl Split<'_> {
-    fn found(&self, is_there: bool) -> Result<Found> {
-        let selector = OsString::from_vec(self.selector.to_vec())
-            .into_string()
-            .map_err(|text| {
-                Error::unsupported(format!("{text:?}: expected an image name in UTF-8"))
-            })?;
-        Ok(Found {
-            path: PathBuf::from(self.path),
-            selector: Some(selector.parse()?),
-            is_there,
-        })
+    fn selector(&self) -> Result<Option<Selector>> {
+        let Some(selector) = self.selector else {
+            return Ok(None);
+        };
+        let no_text =
+            || Error::unsupported(format!("{selector:?}: expected an image name in UTF-8"));
+        selector.to_str().ok_or_else(no_text)?.parse().map(Some)
     }
 }
 

@@ -16,7 +16,6 @@ use crate::region::FileRegion;
 use crate::registry::Registry;
 
 /// Where the files of an image are.
-#[derive(Debug)]
 pub(super) enum Store<'a> {
     Directory(LayoutDirectory),
     Archive(Archive),
@@ -24,7 +23,6 @@ pub(super) enum Store<'a> {
 }
 
 /// A layout's directory, held: should another get its name, nothing of that one is read.
-#[derive(Debug)]
 pub(super) struct LayoutDirectory {
     held: OwnedFd,
     path: PathBuf,

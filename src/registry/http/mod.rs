@@ -132,16 +132,14 @@ impl Http {
             builder = builder.header(header::RANGE, format!("bytes={}-", request.from_byte));
         }
         let response = match &request.form {
-            Some(form) => builder
-                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(form.clone())
-                .map_err(ureq::Error::from)
-                .and_then(|request| agent.run(request)),
-            None => builder
-                .body(())
-                .map_err(ureq::Error::from)
-                .and_then(|request| agent.run(request)),
+            Some(form) => {
+                let form_type = "application/x-www-form-urlencoded";
+                let builder = builder.header(header::CONTENT_TYPE, form_type);
+                builder.body(form.clone()).map(|asked| agent.run(asked))
+            }
+            None => builder.body(()).map(|asked| agent.run(asked)),
         };
+        let response = response.map_err(ureq::Error::from).flatten();
         let (parts, body) = response.map_err(unanswered)?.into_parts();
         Ok(Response {
             url: url.clone(),

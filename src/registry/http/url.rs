@@ -135,7 +135,11 @@ impl Url {
         why: impl Into<String>,
     ) -> Error {
         let source = std::io::Error::new(kind, why.into());
-        Error::io(format!("cannot read {}", self.shown()), source)
+        Error::io(self.cannot_read(), source)
+    }
+
+    pub(in crate::registry) fn cannot_read(&self) -> String {
+        format!("cannot read {}", self.shown())
     }
 
     /// For an error: without the query, which may be a secret signature.

@@ -266,7 +266,10 @@ impl TokenRequest {
                 None => Who::Nobody,
             };
             let reference = &server.reference;
-            return Err(refusal::login_error(reference, &mut response, who, troubles).into());
+            let (registry, through) = (reference.registry(), response.url.shown());
+            let what = format!("cannot log in at {registry} through {through}");
+            let error = refusal::error(what, reference, &mut response, Some(who), troubles);
+            return Err(error.into());
         }
         let bytes = match response.read_at_most(MAX_TOKEN_BYTES) {
             Ok(bytes) => bytes,

@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// Puts a blob into a layout and gives its descriptor.
 fn put(root: &Path, media_type: &str, text: &str) -> String {
-    let digest = sha256(text.as_bytes());
+    let digest = DigestHasher::sha256().of(text.as_bytes());
     let blobs = root.join("blobs/sha256");
     std::fs::create_dir_all(&blobs).unwrap();
     std::fs::write(blobs.join(digest.digest()), text).unwrap();
