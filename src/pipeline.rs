@@ -279,7 +279,7 @@ pub fn build(
     let mut giving_back = (!output.finish.verify).then(|| giving_back(tree, &verifying));
     let mut taken = |file: &ContentRef| {
         if let Some(giving_back) = &mut giving_back {
-            giving_back.taken(file.layer as usize, &file.content);
+            giving_back.taken(file.origin, &file.content);
         }
     };
     let needed = ByteSize(plan.demand.blocks() * BLOCK_SIZE);
@@ -304,7 +304,7 @@ fn giving_back(tree: &Tree, verifying: &Verifying) -> GivingBack {
     let mut giving_back = verifying.giving_back();
     for (_, node) in tree.nodes() {
         if let NodeKind::Regular(file) = &node.kind {
-            giving_back.want(file.layer as usize, &file.content);
+            giving_back.want(file.origin, &file.content);
         }
     }
     giving_back

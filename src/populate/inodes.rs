@@ -129,7 +129,7 @@ impl<'a> NodeWriter<'a> {
         let numbers = &self.plan.numbers;
         match &node.kind {
             NodeKind::Regular(content) => {
-                let tar = &self.contents.tars[content.layer as usize];
+                let tar = self.contents.of(content.origin)?;
                 let mut source = ContentSource {
                     tar,
                     content: &content.content,

@@ -10,7 +10,7 @@ use super::path::{CleanPath, split};
 use super::walk::Absent;
 use super::whiteout::WhiteoutName;
 use crate::error::{Error, Result};
-use crate::layers::{Changeset, Entry, EntryKind, Xattr};
+use crate::layers::{Changeset, Entry, EntryKind, Origin, Xattr};
 use crate::warnings::Warnings;
 
 /// The tree so far and what is needed to go on.
@@ -142,7 +142,7 @@ impl<'a> Flattening<'a> {
             }
             EntryKind::Directory => return self.apply_directory(directory, name, attributes),
             EntryKind::Regular(content) => NodeKind::Regular(ContentRef {
-                layer: self.layer,
+                origin: Origin::Layer(self.layer),
                 content,
             }),
             EntryKind::Symlink(target) => {

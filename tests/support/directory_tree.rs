@@ -8,7 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use layerpress::layers::{Content, Contents, Data, DataExtent, Device, Xattr};
+use layerpress::layers::{Content, Contents, Data, DataExtent, Device, Origin, Xattr};
 use layerpress::listing::Kind;
 use layerpress::region::FileRegion;
 use layerpress::tree::{Attributes, ContentRef, Directory, Node, NodeId, NodeKind, Tree};
@@ -99,7 +99,7 @@ impl DirectoryReader {
         };
         let kind = match Kind::from_st_mode(metadata.mode()).unwrap() {
             Kind::Regular => NodeKind::Regular(ContentRef {
-                layer: 0,
+                origin: Origin::Layer(0),
                 content: self.append(at),
             }),
             Kind::Symlink => {
