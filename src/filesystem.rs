@@ -151,16 +151,13 @@ fn data_bytes(content: &Content) -> u64 {
 
 fn digest(file: &ContentRef, contents: &Contents, buffer: &mut [u8]) -> Result<ContentDigest> {
     let content = &file.content;
-    let tar = contents
-        .tars
-        .get(file.layer as usize)
-        .ok_or_else(|| Error::Mismatch(format!("there is no layer {}", file.layer)))?;
+    let tar = contents.of(file.origin)?;
     let mut hasher = ContentHasher::default();
     let mut take = |file_offset: u64, tar_offset: u64, length: u64| {
         let region = tar.part(tar_offset, length).ok_or_else(|| {
             Error::Mismatch(format!(
-                "layer {}: {length} bytes at byte {tar_offset} do not lie within its tar",
-                file.layer
+                "{}: {length} bytes at byte {tar_offset} do not lie within it",
+                file.origin
             ))
         })?;
         take_in(&mut hasher, file_offset, &region, buffer)

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use super::ahead::ReadAhead;
+use super::ahead::{ReadAhead, Tee};
 use super::budget::Budget;
 use super::layer_progress::LayerProgress;
-use super::own_copy::own_copy;
-use super::stored::{StoredReader, stopped};
-use super::tee::Tee;
+use super::stored::{StoredReader, own_copy, stopped};
 use super::verification::{Expected, Verification};
 use super::verifying::{Check, Verifying, Which};
 use super::windows::Windows;

@@ -1,13 +1,19 @@
 //! Blobs become layers: decompressed, indexed, and verified beside what follows.
+//!
+//! ```text
+//! read        all layers side by side, within one budget and so many zstd windows
+//! blob        one of them: from its stored bytes to its entries and its tar
+//! stored      the stored bytes, as they come; a copy of those that others may write
+//! ahead       the decompressed tar, counted and spooled
+//! verifying   its digests, computed behind all that (verification), as its progress tells
+//! ```
 
 mod ahead;
 mod blob;
 mod budget;
 mod layer_progress;
-mod own_copy;
 mod read;
 mod stored;
-mod tee;
 mod verification;
 mod verifying;
 mod windows;
@@ -20,7 +26,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::compression::Compression;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::oci::{DiffId, Digest};
 use crate::region::FileRegion;
@@ -96,8 +102,15 @@ pub fn unread_tar_bytes(layer: &LayerBlob) -> Result<Option<u64>> {
     Ok(is_plain.then_some(stored.length_bytes))
 }
 
-/// Random access to the uncompressed tar of every layer. Each clone is another reader, and only the
-/// last one that is left [gives back](GivingBack) what it has read.
+/// Whose bytes a file's content is a region of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A layer's uncompressed tar; 0 is the base layer.
+    Layer(u32),
+}
+
+/// Random access to whatever files' contents are regions of. Each clone is another reader, and only
+/// the last one that is left [gives back](GivingBack) what it has read.
 #[derive(Debug, Clone)]
 pub struct Contents {
     /// By layer index: a region of an uncompressed archive, or a spool.
@@ -108,6 +121,23 @@ impl Contents {
     /// Whether nobody else reads them, nor can begin to.
     fn has_one_reader(&self) -> bool {
         Arc::strong_count(&self.tars) == 1
+    }
+
+    /// The bytes of an origin.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] where there are none.
+    pub fn of(&self, origin: Origin) -> Result<&FileRegion> {
+        let Origin::Layer(layer) = origin;
+        let found = usize::try_from(layer).ok().and_then(|at| self.tars.get(at));
+        found.ok_or_else(|| Error::Mismatch(format!("there is no {origin}")))
+    }
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self::Layer(layer) = self;
+        write!(formatter, "layer {layer}")
     }
 }
 

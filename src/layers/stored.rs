@@ -1,12 +1,15 @@
-//! A compressed layer's stored bytes: read once, counted, and stopped when nobody waits any more.
+//! A layer's stored bytes: read once, counted, and stopped when nobody waits any more.
 
 use std::io;
 use std::sync::Arc;
 
+use super::ReadOptions;
 use super::layer_progress::LayerProgress;
 use crate::compression::StoredBytes;
 use crate::error::{Error, Result};
-use crate::source::OpenBlob;
+use crate::ownership;
+use crate::source::{OpenBlob, StoredBlob};
+use crate::spool;
 
 /// Reads a blob to its end, as fast as it is there.
 pub(super) struct StoredReader<'a> {
@@ -58,4 +61,38 @@ pub(super) fn stopped() -> Error {
 
 pub(super) fn read_failed(error: io::Error) -> Error {
     Error::io("cannot read the layer's stored bytes", error)
+}
+
+/// A copy in the work directory of an uncompressed layer; `None` where nobody else may write it.
+///
+/// It is hashed by one reading and copied into the filesystem by another. What is changed in between
+/// would get in unverified, so that both read a copy that nobody else can reach. A compressed layer
+/// needs none: its tar is in a spool, and hashed from there.
+///
+/// # Errors
+/// [`Error::Io`] where it cannot be read or written, [`Error::BadImage`] where no layer may be so long.
+pub(super) fn own_copy(
+    stored: &OpenBlob,
+    options: &ReadOptions,
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<OpenBlob>> {
+    let region = stored.region();
+    if ownership::others_of(&region.file)
+        .map_err(read_failed)?
+        .is_none()
+    {
+        return Ok(None);
+    }
+    let most = options.limits.max_layer_bytes;
+    if region.length_bytes > most {
+        return Err(Error::bad_image(format!(
+            "expected at most {most} uncompressed bytes in a layer, found {} (--max-layer-bytes raises the limit)",
+            region.length_bytes
+        )));
+    }
+    let copy = spool::copy(region, &options.work_dir, "a layer", |_| match stop() {
+        true => Err(stopped()),
+        false => Ok(()),
+    })?;
+    StoredBlob::AtHand(copy).open(stop).map(Some)
 }

@@ -1,6 +1,6 @@
 //! Block maps: kernel documentation, "Direct/Indirect Block Addressing".
 
-use super::{BLOCK, get_u32, put_u32};
+use super::{get_u32, put_u32};
 use crate::units::BLOCK_SIZE;
 
 /// Pointers in an indirect block.

@@ -86,7 +86,7 @@ impl Reading {
             (!output.finish.verify).then(|| giving_back(tree, contents, &verifying));
         let mut taken = |file: &ContentRef| {
             if let Some(giving_back) = &mut giving_back {
-                giving_back.taken(file.layer as usize, &file.content);
+                giving_back.taken(file.origin, &file.content);
             }
         };
         let needed = ByteSize(plan.demand.blocks() * BLOCK_SIZE);
@@ -155,7 +155,7 @@ fn giving_back<'a>(tree: &Tree, contents: &'a Contents, verifying: &Verifying) -
     let mut giving_back = verifying.giving_back(contents);
     for (_, node) in tree.nodes() {
         if let NodeKind::Regular(file) = &node.kind {
-            giving_back.want(file.layer as usize, &file.content);
+            giving_back.want(file.origin, &file.content);
         }
     }
     giving_back

@@ -141,9 +141,8 @@ impl<'a> Header<'a> {
     /// type too) is left out.
     pub(super) fn mode(&self) -> Result<u16> {
         let mode = self.number(MODE, "mode")?;
-        // Masked to 12 bits.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        Ok((mode & 0o7777) as u16)
+        // Of 12 bits: fits.
+        Ok(u16::try_from(mode & 0o7777).unwrap_or_default())
     }
 
     pub(super) fn uid(&self) -> Result<u32> {

@@ -76,7 +76,9 @@ impl<'a, R: TarBytes> Reader<'a, R> {
     pub fn next_entry(&mut self) -> Result<Option<Entry>> {
         while !self.is_at_end {
             let offset = self.blocks.position();
-            let found = self.record(offset);
+            let mut block = [0; BLOCK];
+            let got = self.blocks.fill(&mut block)?;
+            let found = self.record(&block, got, offset);
             if let Some(entry) = found.map_err(|error| error.at_byte(offset))? {
                 return Ok(Some(entry));
             }
@@ -97,11 +99,10 @@ impl<'a, R: TarBytes> Reader<'a, R> {
         Ok(self.warnings)
     }
 
-    /// Reads one header and what belongs to it; an entry where it stands for one.
-    fn record(&mut self, offset: u64) -> Result<Option<Entry>> {
-        let mut block = [0; BLOCK];
-        let got = self.blocks.fill(&mut block)?;
-        if got == 0 || (got == BLOCK && block == [0; BLOCK]) {
+    /// Takes a header, of which `got` bytes are there, and reads what belongs to it; an entry where it
+    /// stands for one.
+    fn record(&mut self, block: &[u8; BLOCK], got: usize, offset: u64) -> Result<Option<Entry>> {
+        if got == 0 || (got == BLOCK && *block == [0; BLOCK]) {
             if !self.pending.is_empty() {
                 return Err(Error::bad_image(
                     "expected an entry after an extension header, found the end of the tar",
@@ -117,7 +118,7 @@ impl<'a, R: TarBytes> Reader<'a, R> {
             let missing = (BLOCK - got) as u64;
             return Err(self.blocks.truncated("a header", missing));
         }
-        self.member(&Header::parse(&block)?, offset)
+        self.member(&Header::parse(block)?, offset)
     }
 
     fn member(&mut self, header: &Header<'_>, offset: u64) -> Result<Option<Entry>> {

@@ -10,7 +10,7 @@ use super::path::{CleanPath, split};
 use super::walk::Absent;
 use super::whiteout::WhiteoutName;
 use crate::error::{Error, Result};
-use crate::layers::{Changeset, Entry, EntryKind, Xattr};
+use crate::layers::{Changeset, Entry, EntryKind, Origin, Xattr};
 
 impl Flattening<'_> {
     /// Applies the next layer: its whiteouts to what is below it, then its entries.
@@ -119,7 +119,7 @@ impl Flattening<'_> {
             }
             EntryKind::Directory => return self.apply_directory(directory, name, attributes),
             EntryKind::Regular(content) => NodeKind::Regular(ContentRef {
-                layer: self.layer,
+                origin: Origin::Layer(self.layer),
                 content,
             }),
             EntryKind::Symlink(target) => {

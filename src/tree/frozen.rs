@@ -1,7 +1,7 @@
 //! The finished tree, in the order everything after it works in.
 
 use super::recipe::Recipe;
-use crate::layers::{Content, Device, Xattr};
+use crate::layers::{Content, Device, Origin, Xattr};
 use crate::units::Timestamp;
 use crate::warnings::Warnings;
 
@@ -86,9 +86,9 @@ pub struct Directory {
 /// Where a regular file's bytes are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContentRef {
-    /// The layer whose tar holds them; 0 is the base layer.
-    pub layer: u32,
-    /// Where in that tar.
+    /// Whose they are.
+    pub origin: Origin,
+    /// Where in that.
     pub content: Content,
 }
 

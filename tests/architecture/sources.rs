@@ -17,8 +17,8 @@ pub struct Source {
 }
 
 impl Source {
-    /// The modules that the file stands in, from the crate's root: `["layers", "tar"]` for
-    /// `src/view/mod.rs`.
+    /// The modules that the file stands in, from the crate's root: `["source", "tree"]` for
+    /// `src/source/tree/mod.rs`.
     pub fn module(&self) -> Vec<&str> {
         let path = self.path.trim_end_matches(".rs");
         path.split('/')

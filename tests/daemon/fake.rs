@@ -122,7 +122,8 @@ fn a_stream_that_breaks_off_is_an_error_wherever_it_does() {
         let _ = stream.write_all(&bytes[..whole / 2]);
     });
     let press = Press::new();
-    build(&press, &fake.address(), "app:1").failed(4, &["docker-daemon:app:1", "truncated"]);
+    build(&press, &fake.address(), "app:1")
+        .failed(4, &["docker-daemon:app:1", "the tar ends at byte"]);
     assert!(press.left().is_empty());
 }
 

@@ -273,7 +273,7 @@ fn every_limit_names_its_flag() {
     refused(
         plain(),
         limits(|limits| limits.max_entries = 3),
-        "--max-entries",
+        "b: at byte 300544: expected at most 3 entries over all layers, found more (--max-entries",
     );
     refused(
         plain(),

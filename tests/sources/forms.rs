@@ -290,7 +290,7 @@ fn what_is_no_image_is_called_what_it_is() {
         (at(&path, "empty"), "an empty file"),
         (at(&path, "script"), "a script"),
         (at(&path, "zeros"), "nothing but zeros at its start"),
-        (at(&path, "root.tar.xz"), "compressed by xz"),
+        (at(&path, "root.tar.xz"), "xz compression"),
         ("/dev/zero".to_owned(), "a terminal, a device"),
         (
             format!("docker-archive:{}", at(&path, "script")),

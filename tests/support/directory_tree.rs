@@ -139,7 +139,7 @@ impl DirectoryReader {
         };
         let kind = match Kind::from_st_mode(metadata.mode()).unwrap() {
             Kind::Regular => NodeKind::Regular(ContentRef {
-                layer: 0,
+                origin: Origin::Layer(0),
                 content: self.append(at),
             }),
             Kind::Symlink => {

@@ -131,7 +131,7 @@ impl<'a> NodeWriter<'a> {
         } = self.plan;
         match &node.kind {
             NodeKind::Regular(content) => {
-                let tar = &self.contents.tars[content.layer as usize];
+                let tar = self.contents.of(content.origin)?;
                 let mut source = ContentSource {
                     tar,
                     content: &content.content,

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 
 use super::board::Board;
 use crate::host_space;
-use crate::layers::Contents;
+use crate::layers::{Contents, Origin};
 use crate::region::{Content, Data};
 
 /// Given back in one piece.
@@ -73,8 +73,9 @@ impl<'a> GivingBack<'a> {
 
     /// A file of a layer will be read, once more for each time this is called. Chunks for which it
     /// never is are kept.
-    pub fn want(&mut self, layer: usize, content: &Content) {
-        let Some(Some(spool)) = self.spools.get_mut(layer) else {
+    pub fn want(&mut self, origin: Origin, content: &Content) {
+        let Origin::Layer(layer) = origin;
+        let Some(Some(spool)) = self.spools.get_mut(layer as usize) else {
             return;
         };
         for range in ranges(content) {
@@ -88,8 +89,9 @@ impl<'a> GivingBack<'a> {
     }
 
     /// A file has been read that was wanted.
-    pub fn taken(&mut self, layer: usize, content: &Content) {
-        let Some(Some(spool)) = self.spools.get_mut(layer) else {
+    pub fn taken(&mut self, origin: Origin, content: &Content) {
+        let Origin::Layer(layer) = origin;
+        let Some(Some(spool)) = self.spools.get_mut(layer as usize) else {
             return;
         };
         for range in ranges(content) {

@@ -9,7 +9,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use layerpress::error::escape_path;
-use layerpress::layers::{Data, Device};
+use layerpress::layers::{Data, Device, Origin};
 use layerpress::tree::{Node, NodeKind, Tree};
 use layerpress::units::Timestamp;
 
@@ -164,7 +164,8 @@ fn tree_item(path: &[u8], node: &Node, contents: &[Vec<u8>]) -> Item {
             };
             let start = offset_bytes as usize;
             let end = start + reference.content.size_bytes as usize;
-            ItemKind::File(contents[reference.layer as usize][start..end].to_vec())
+            let Origin::Layer(layer) = reference.origin;
+            ItemKind::File(contents[layer as usize][start..end].to_vec())
         }
         NodeKind::Directory(_) => ItemKind::Directory,
         NodeKind::Symlink(target) => ItemKind::Symlink(target.to_vec()),
