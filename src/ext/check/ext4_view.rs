@@ -7,7 +7,7 @@ use std::path::Path;
 
 use ext4_view::{DirEntry, Ext4, Ext4Error, FileType, Metadata};
 
-use super::{Problem, View, length_of};
+use super::seen::{Problem, View, length_of};
 use crate::error::{Error, Result};
 use crate::listing::{Body, ContentDigest, ContentHasher, Kind, Line, Listing, Owner, join};
 use crate::page_buffer::PageBuffer;

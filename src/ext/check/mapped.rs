@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use super::seen::length_of;
 use crate::error::{Error, Result};
 use crate::listing::{ContentDigest, ContentHasher};
 use crate::ondisk::extent::BlockRun;
@@ -40,7 +41,7 @@ impl MappedReader {
             )));
         }
         let file = File::open(image).map_err(|error| Error::path("open", image, error))?;
-        let length = super::length_of(&file, image)?;
+        let length = length_of(&file, image)?;
         Ok(Self {
             image: file,
             block_size,

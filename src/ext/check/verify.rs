@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
+use super::seen::{Problem, View};
 use super::views::{Views, read_views};
-use super::{Problem, View};
 use crate::error::{Error, Result, escape_path};
 use crate::ext::plan::normalise::normalised;
 use crate::filesystem::expected_listing;

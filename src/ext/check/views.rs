@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::{InodeRecord, Problem, View, read_through_debugfs, read_through_ext4_view};
+use super::debugfs::{InodeRecord, read_through_debugfs};
+use super::ext4_view::read_through_ext4_view;
+use super::seen::{Problem, View, leave_out_note, length_of};
 use crate::error::{Error, Result};
 use crate::listing::{Body, Line, Listing};
 use crate::progress::{Meter, Reporter, Unit};
@@ -69,7 +71,7 @@ fn read_own(image: &Path, max_names: u64, meter: &dyn Meter) -> View {
     };
     match read {
         Ok(mut whole) => {
-            super::leave_out_note(&mut whole.listing);
+            leave_out_note(&mut whole.listing);
             View {
                 listing: whole.listing,
                 problems: whole
@@ -143,13 +145,13 @@ fn read_others(
             line.body = digest.clone();
         }
     }
-    super::leave_out_note(&mut debugfs.listing);
+    leave_out_note(&mut debugfs.listing);
     Ok((debugfs, ext4_view))
 }
 
 fn image_bytes(image: &Path) -> Result<u64> {
     let file = std::fs::File::open(image).map_err(|error| Error::path("open", image, error))?;
-    super::length_of(&file, image)
+    length_of(&file, image)
 }
 
 /// Whether ext4-view can know a file's content: it gives what is in unwritten blocks where the

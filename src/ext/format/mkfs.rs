@@ -116,89 +116,74 @@ fn configuration_file(profile: &Profile) -> Result<File> {
 
 /// Everything that the plan or the populate step counts on.
 fn hold_against_plan(superblock: &Superblock, plan: &Plan) -> Result<()> {
-    let geometry = &plan.sized.geometry;
-    let features = &plan.profile.features;
-    let expected = [
-        ("s_magic", u64::from(MAGIC), u64::from(superblock.magic)),
-        ("s_rev_level", 1, u64::from(superblock.revision)),
-        ("s_state", 1, u64::from(superblock.state)),
-        ("s_log_block_size", 2, u64::from(superblock.log_block_size)),
-        (
-            "s_first_data_block",
-            0,
-            u64::from(superblock.first_data_block),
-        ),
-        ("s_inode_size", 256, u64::from(superblock.inode_size_bytes)),
-        ("s_first_ino", 11, u64::from(superblock.first_inode)),
+    let (identity, features) = (&plan.identity, &plan.profile.features);
+    let (found, planned) = (superblock, &plan.sized.geometry);
+    let reserved_gdt_blocks = planned.reserved_descriptor_blocks_per_copy;
+    let expected: [(&str, u64, u64); 21] = [
+        ("s_magic", MAGIC.into(), found.magic.into()),
+        ("s_rev_level", 1, found.revision.into()),
+        ("s_state", 1, found.state.into()),
+        ("s_log_block_size", 2, found.log_block_size.into()),
+        ("s_first_data_block", 0, found.first_data_block.into()),
+        ("s_inode_size", 256, found.inode_size_bytes.into()),
+        ("s_first_ino", 11, found.first_inode.into()),
         (
             "s_feature_compat",
-            u64::from(features.compat),
-            u64::from(superblock.features.compat),
+            features.compat.into(),
+            found.features.compat.into(),
         ),
         (
             "s_feature_incompat",
-            u64::from(features.incompat),
-            u64::from(superblock.features.incompat),
+            features.incompat.into(),
+            found.features.incompat.into(),
         ),
         (
             "s_feature_ro_compat",
-            u64::from(features.ro_compat),
-            u64::from(superblock.features.ro_compat),
+            features.ro_compat.into(),
+            found.features.ro_compat.into(),
         ),
-        (
-            "s_def_hash_version",
-            1,
-            u64::from(superblock.default_hash_version),
-        ),
-        (
-            "s_checkinterval",
-            0,
-            u64::from(superblock.check_interval_seconds),
-        ),
+        ("s_def_hash_version", 1, found.default_hash_version.into()),
+        ("s_checkinterval", 0, found.check_interval_seconds.into()),
         (
             "s_journal_inum",
-            u64::from(InodeNumber::JOURNAL.0),
-            u64::from(superblock.journal_inode),
+            InodeNumber::JOURNAL.0.into(),
+            found.journal_inode.into(),
         ),
         (
             "s_mkfs_time",
-            u64::from(plan.identity.mke2fs_seconds()),
-            superblock.made_seconds,
+            identity.mke2fs_seconds().into(),
+            found.made_seconds,
         ),
-        (
-            "s_blocks_count",
-            u64::from(geometry.blocks),
-            superblock.blocks_count,
-        ),
+        ("s_blocks_count", planned.blocks.into(), found.blocks_count),
         (
             "s_blocks_per_group",
-            u64::from(geometry.blocks_per_group),
-            u64::from(superblock.blocks_per_group),
+            planned.blocks_per_group.into(),
+            found.blocks_per_group.into(),
         ),
         (
             "s_inodes_per_group",
-            u64::from(geometry.inodes_per_group),
-            u64::from(superblock.inodes_per_group),
+            planned.inodes_per_group.into(),
+            found.inodes_per_group.into(),
         ),
         (
             "s_reserved_gdt_blocks",
-            u64::from(geometry.reserved_descriptor_blocks_per_copy),
-            u64::from(superblock.reserved_gdt_blocks),
+            reserved_gdt_blocks.into(),
+            found.reserved_gdt_blocks.into(),
         ),
         (
             "s_r_blocks_count",
-            u64::from(geometry.reserved_blocks),
-            superblock.reserved_blocks_count,
+            planned.reserved_blocks.into(),
+            found.reserved_blocks_count,
         ),
         (
             "s_free_blocks_count",
-            u64::from(geometry.free_blocks),
-            superblock.free_blocks_count,
+            planned.free_blocks.into(),
+            found.free_blocks_count,
         ),
         (
             "s_free_inodes_count",
-            u64::from(geometry.free_inodes),
-            u64::from(superblock.free_inodes_count),
+            planned.free_inodes.into(),
+            found.free_inodes_count.into(),
         ),
     ];
     for (field, planned, found) in expected {

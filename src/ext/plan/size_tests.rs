@@ -15,6 +15,10 @@ fn demand(blocks: u64, inodes: u32) -> Demand {
     }
 }
 
+fn choose(policy: SizePolicy, demand: &Demand, room: Room) -> Result<Sized> {
+    super::choose(&Profile::EXT3, policy, demand, room)
+}
+
 const ROOM: Room = Room {
     free_inodes: 0,
     journal: JournalSize::Auto,
@@ -27,7 +31,7 @@ proptest! {
     #[test]
     fn fit_is_the_first_size_that_fits(blocks in 0_u64..60_000, inodes in 0_u32..70_000) {
         let demand = demand(blocks, inodes);
-        let found = choose(&Profile::EXT3, SizePolicy::Fit, &demand, ROOM).unwrap();
+        let found = choose(SizePolicy::Fit, &demand, ROOM).unwrap();
         let search = Search { profile: &Profile::EXT3, demand: &demand, room: ROOM };
         let first = (Profile::EXT3.min_blocks..)
             .find(|&size| {
@@ -43,7 +47,7 @@ proptest! {
     ) {
         let demand = demand(blocks, 100);
         let room = Room { free_inodes, ..ROOM };
-        let sized = choose(&Profile::EXT3, SizePolicy::FitPlus(ByteSize(free)), &demand, room).unwrap();
+        let sized = choose(SizePolicy::FitPlus(ByteSize(free)), &demand, room).unwrap();
         let geometry = &sized.geometry;
         let left = u64::from(geometry.free_blocks) - blocks;
         prop_assert!(free == 0 || left - u64::from(geometry.reserved_blocks) >= free.div_ceil(4096));
@@ -55,13 +59,13 @@ proptest! {
         blocks in 0_u64..400_000, inodes in 0_u32..100_000, percent in 1_u32..300,
     ) {
         let demand = demand(blocks, inodes);
-        let sized = choose(&Profile::EXT3, SizePolicy::Percent(percent), &demand, ROOM).unwrap();
+        let sized = choose(SizePolicy::Percent(percent), &demand, ROOM).unwrap();
         let rule = scripts_mebibytes(demand.disk_usage_bytes, percent) << 20;
         prop_assert!(sized.file_bytes >= rule);
         prop_assert!(u64::from(sized.geometry.free_blocks) >= blocks);
         prop_assert!(sized.geometry.free_inodes >= inodes);
         // Raised only where the rule's own size does not hold it, and told then.
-        let exactly = choose(&Profile::EXT3, SizePolicy::Exact(ByteSize(rule)), &demand, ROOM);
+        let exactly = choose(SizePolicy::Exact(ByteSize(rule)), &demand, ROOM);
         prop_assert_eq!(exactly.is_err(), sized.file_bytes > rule);
         match exactly {
             Ok(exactly) => prop_assert_eq!(exactly, sized),
@@ -90,7 +94,7 @@ fn the_rule_rounds_usage_up_and_the_product_down_as_the_shell_does() {
         // The last MiB is just begun: one block beside the directory's.
         let demand = demand((usage_mebibytes - 1) * 256, 1000);
         assert_eq!(demand.disk_usage_bytes.div_ceil(1 << 20), usage_mebibytes);
-        let sized = choose(&Profile::EXT3, SizePolicy::Percent(percent), &demand, ROOM).unwrap();
+        let sized = choose(SizePolicy::Percent(percent), &demand, ROOM).unwrap();
         assert_eq!(sized.file_bytes, mebibytes << 20, "{usage_mebibytes}");
     }
 }
@@ -99,14 +103,14 @@ fn the_rule_rounds_usage_up_and_the_product_down_as_the_shell_does() {
 fn the_rule_keeps_its_length_where_mke2fs_drops_the_tail_and_the_tree_fits() {
     // 121 MiB times 107 % are 129, and one MiB makes no group.
     let demand = demand(121 * 256 - 1, 10);
-    let percent = |percent| choose(&Profile::EXT3, SizePolicy::Percent(percent), &demand, ROOM);
+    let percent = |percent| choose(SizePolicy::Percent(percent), &demand, ROOM);
     let raised = percent(107).unwrap();
     assert!(raised.note.unwrap().contains("size raised from 129 MiB"));
     let small = super::Demand {
         data_blocks: 1000,
         ..demand
     };
-    let sized = choose(&Profile::EXT3, SizePolicy::Percent(107), &small, ROOM).unwrap();
+    let sized = choose(SizePolicy::Percent(107), &small, ROOM).unwrap();
     assert_eq!(
         (sized.file_bytes, sized.geometry.blocks),
         (129 << 20, 32_768)
@@ -129,7 +133,7 @@ fn an_exact_size_is_rounded_up_to_whole_blocks_and_told() {
         (64 << 20, 64 << 20),
     ] {
         let exact = SizePolicy::Exact(ByteSize(given));
-        let sized = choose(&Profile::EXT3, exact, &demand(100, 10), ROOM).unwrap();
+        let sized = choose(exact, &demand(100, 10), ROOM).unwrap();
         assert_eq!(sized.file_bytes, made);
         let told = sized
             .note
@@ -176,7 +180,7 @@ fn sizes_no_filesystem_can_have_are_known_before_anything_is_read() {
     }
     // Known only with the tree: the largest size and no room in it, or more free space than that.
     let free = SizePolicy::FitPlus(ByteSize(17_592_186_040_320));
-    let error = choose(&Profile::EXT3, free, &demand(100, 10), ROOM).unwrap_err();
+    let error = choose(free, &demand(100, 10), ROOM).unwrap_err();
     assert!(
         error.to_string().contains("at most 17592186040320 bytes"),
         "{error}"
@@ -189,24 +193,17 @@ fn the_inode_limit_is_on_what_is_needed_and_a_large_filesystem_has_more() {
         free_inodes,
         ..ROOM
     };
-    let error = choose(
-        &Profile::EXT3,
-        SizePolicy::Fit,
-        &demand(1, 10),
-        room(1 << 28),
-    )
-    .unwrap_err();
+    let error = choose(SizePolicy::Fit, &demand(1, 10), room(1 << 28)).unwrap_err();
     let words = "at most 268435456 inodes to be needed, found 268435466";
     assert!(error.to_string().contains(words), "{error}");
     let terabytes = SizePolicy::Exact(ByteSize(15 << 40));
-    let sized = choose(&Profile::EXT3, terabytes, &demand(1, 10), ROOM).unwrap();
+    let sized = choose(terabytes, &demand(1, 10), ROOM).unwrap();
     assert!(sized.geometry.free_inodes > 1 << 28);
 }
 
 #[test]
 fn an_exact_size_below_need_names_both_numbers() {
     let error = choose(
-        &Profile::EXT3,
         SizePolicy::Exact(ByteSize(64 << 20)),
         &demand(20_000, 10),
         ROOM,
@@ -222,7 +219,6 @@ fn an_exact_size_below_need_names_both_numbers() {
 fn an_exact_size_in_a_journal_step_says_that_a_smaller_one_would_do() {
     // 28,138 blocks are free at 128 MiB, 31,213 one block below.
     let error = choose(
-        &Profile::EXT3,
         SizePolicy::Exact(ByteSize(128 << 20)),
         &demand(30_000, 10),
         ROOM,
@@ -234,13 +230,12 @@ fn an_exact_size_in_a_journal_step_says_that_a_smaller_one_would_do() {
         "{text}"
     );
     let smaller = SizePolicy::Exact(ByteSize((128 << 20) - 4096));
-    assert!(choose(&Profile::EXT3, smaller, &demand(30_000, 10), ROOM).is_ok());
+    assert!(choose(smaller, &demand(30_000, 10), ROOM).is_ok());
 }
 
 #[test]
 fn a_dropped_tail_is_told_and_an_exact_file_keeps_its_length() {
     let sized = choose(
-        &Profile::EXT3,
         SizePolicy::Exact(ByteSize(129 << 20)),
         &demand(100, 10),
         ROOM,

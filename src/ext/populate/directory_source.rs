@@ -2,10 +2,9 @@
 
 use super::writing_sink::BlockSource;
 use crate::error::Result;
-use crate::ext::plan::InodeNumbers;
+use crate::ext::plan::Plan;
 use crate::ext::plan::directory_entries::DirectoryEntries;
 use crate::ext::plan::directory_layout::{DirectoryLayout, IndexedLayout};
-use crate::ext::profile::DirectoryForm;
 use crate::ondisk::directory_entry::{DirectoryBlock, DirectoryEntry};
 use crate::ondisk::directory_index::{IndexEntry, encode_node, encode_root};
 use crate::tree::Tree;
@@ -13,9 +12,8 @@ use crate::units::{BLOCK_SIZE, InodeNumber};
 
 /// Encodes a directory block by block.
 pub struct DirectorySource<'a> {
-    form: DirectoryForm,
+    plan: &'a Plan,
     tree: &'a Tree,
-    numbers: &'a InodeNumbers,
     entries: &'a DirectoryEntries<'a>,
     layout: &'a DirectoryLayout,
     own: InodeNumber,
@@ -27,9 +25,8 @@ pub struct DirectorySource<'a> {
 impl<'a> DirectorySource<'a> {
     /// A directory with its own and its parent's inode.
     pub fn new(
-        form: DirectoryForm,
+        plan: &'a Plan,
         tree: &'a Tree,
-        numbers: &'a InodeNumbers,
         entries: &'a DirectoryEntries<'a>,
         layout: &'a DirectoryLayout,
         own: InodeNumber,
@@ -40,9 +37,8 @@ impl<'a> DirectorySource<'a> {
             DirectoryLayout::Indexed(layout) => layout.index(),
         };
         Self {
-            form,
+            plan,
             tree,
-            numbers,
             entries,
             layout,
             own,
@@ -52,7 +48,7 @@ impl<'a> DirectorySource<'a> {
     }
 
     fn push(&self, block: &mut DirectoryBlock, position: usize) {
-        let (inode, file_type) = self.entries.target(position, self.tree, self.numbers);
+        let (inode, file_type) = self.entries.target(position, self.tree, &self.plan.numbers);
         block.push(DirectoryEntry {
             inode,
             file_type,
@@ -62,9 +58,13 @@ impl<'a> DirectorySource<'a> {
 
     fn linear(&self, ends: &[u32], index: usize) -> DirectoryBlock {
         let mut block = if index == 0 {
-            DirectoryBlock::first(self.form.names_bytes(), self.own, self.parent)
+            DirectoryBlock::first(
+                self.plan.profile.directory.names_bytes(),
+                self.own,
+                self.parent,
+            )
         } else {
-            DirectoryBlock::empty(self.form.names_bytes())
+            DirectoryBlock::empty(self.plan.profile.directory.names_bytes())
         };
         // Behind the last names come the spare blocks of `lost+found`.
         if let Some(&end) = ends.get(index) {
@@ -75,7 +75,7 @@ impl<'a> DirectorySource<'a> {
     }
 
     fn leaf(&self, layout: &IndexedLayout, index: usize) -> DirectoryBlock {
-        let mut block = DirectoryBlock::empty(self.form.names_bytes());
+        let mut block = DirectoryBlock::empty(self.plan.profile.directory.names_bytes());
         let start = if index == 0 {
             0
         } else {
@@ -99,12 +99,12 @@ impl BlockSource for DirectorySource<'_> {
                 DirectoryLayout::Indexed(layout) => {
                     if block == 0 {
                         let levels = u8::from(!nodes.is_empty());
-                        let limit = self.form.root_entries_max;
+                        let limit = self.plan.profile.directory.root_entries_max;
                         let root = encode_root(self.own, self.parent, levels, limit, root);
                         bytes.copy_from_slice(&root);
                     } else if block <= nodes.len() {
                         bytes.copy_from_slice(&encode_node(
-                            self.form.node_entries_max,
+                            self.plan.profile.directory.node_entries_max,
                             &nodes[block - 1],
                         ));
                     } else {

@@ -11,7 +11,7 @@ use super::system_inodes::PreallocatedBlocks;
 use super::writing_sink::{BlockSource, Mapped, WritingSink, copy_buffer, write_failed};
 use crate::error::{Error, Result};
 use crate::ext::plan::Plan;
-use crate::ext::plan::block_map::{map_blocks, mapped_ranges};
+use crate::ext::plan::block_map::mapped_ranges;
 use crate::ext::plan::demand::{directory_layout, placement};
 use crate::ext::plan::directory_entries::{DirectoryEntries, file_type};
 use crate::ext::plan::directory_layout::DirectoryLayout;
@@ -126,40 +126,26 @@ impl<'a> NodeWriter<'a> {
         groups: &mut Groups<'_>,
         blocks: &mut BlockWriter<'_>,
     ) -> Result<Mapped> {
-        let Plan {
-            profile, numbers, ..
-        } = self.plan;
+        let (plan, tree) = (self.plan, self.tree);
         match &node.kind {
-            NodeKind::Regular(content) => {
-                let tar = self.contents.of(content.origin)?;
-                let mut source = ContentSource {
-                    tar,
-                    content: &content.content,
-                };
-                let ranges = mapped_ranges(&content.content);
+            NodeKind::Regular(file) => {
+                let content = &file.content;
+                let tar = self.contents.of(file.origin)?;
+                let mut source = ContentSource { tar, content };
                 let mut sink =
                     WritingSink::new(&mut source, Vec::new(), groups, blocks, &mut self.buffer);
-                let i_block = map_blocks(profile.block_map, &ranges, &mut sink)?;
-                sink.mapped(i_block, content.content.size_bytes)
+                sink.map_all(plan, &mapped_ranges(content), content.size_bytes)
             }
             NodeKind::Directory(_) => {
-                let seed = self.plan.identity.hash_seed_words();
+                let seed = plan.identity.hash_seed_words();
                 let (layout, length_blocks) =
-                    directory_layout(profile, self.tree, id, numbers, seed)?;
-                let entries = DirectoryEntries::of(self.tree, id);
-                let own = numbers.of(id);
+                    directory_layout(&plan.profile, tree, id, &plan.numbers, seed)?;
+                let entries = DirectoryEntries::of(tree, id);
+                let own = plan.numbers.of(id);
                 let parent = parent.ok_or_else(|| {
                     Error::Mismatch("expected a directory after its parent".to_owned())
                 })?;
-                let mut source = DirectorySource::new(
-                    profile.directory,
-                    self.tree,
-                    numbers,
-                    &entries,
-                    &layout,
-                    own,
-                    parent,
-                );
+                let mut source = DirectorySource::new(plan, tree, &entries, &layout, own, parent);
                 let preallocated = match own {
                     InodeNumber::ROOT => std::mem::take(&mut self.preallocated.root),
                     InodeNumber::LOST_FOUND => std::mem::take(&mut self.preallocated.lost_found),
@@ -168,9 +154,8 @@ impl<'a> NodeWriter<'a> {
                 let mut sink =
                     WritingSink::new(&mut source, preallocated, groups, blocks, &mut self.buffer);
                 let range = 0..u64::from(length_blocks);
-                let ranges = std::slice::from_ref(&range);
-                let i_block = map_blocks(profile.block_map, ranges, &mut sink)?;
-                let mapped = sink.mapped(i_block, range.end * BLOCK_SIZE)?;
+                let size_bytes = range.end * BLOCK_SIZE;
+                let mapped = sink.map_all(plan, std::slice::from_ref(&range), size_bytes)?;
                 let indexed = matches!(layout, DirectoryLayout::Indexed(_));
                 Ok(Mapped {
                     flags: if indexed { FLAG_INDEX } else { 0 },
@@ -181,9 +166,7 @@ impl<'a> NodeWriter<'a> {
                 let mut source = TargetSource(target);
                 let mut sink =
                     WritingSink::new(&mut source, Vec::new(), groups, blocks, &mut self.buffer);
-                let ranges = std::slice::from_ref(&(0..1));
-                let i_block = map_blocks(profile.block_map, ranges, &mut sink)?;
-                sink.mapped(i_block, target.len() as u64)
+                sink.map_all(plan, std::slice::from_ref(&(0..1)), target.len() as u64)
             }
             NodeKind::Symlink(target) => {
                 let mut i_block = [0; I_BLOCK_BYTES];

@@ -1,9 +1,12 @@
 //! The block map's writing side: allocates, copies and writes what it asks for.
 
+use std::ops::Range;
+
 use super::block_writer::BlockWriter;
 use super::groups::Groups;
 use crate::error::{Error, Result};
-use crate::ext::plan::block_map::BlockSink;
+use crate::ext::plan::Plan;
+use crate::ext::plan::block_map::{BlockSink, map_blocks};
 use crate::ondisk::inode::I_BLOCK_BYTES;
 use crate::page_buffer::PageBuffer;
 use crate::units::{BLOCK_SIZE, BlockNumber};
@@ -73,11 +76,17 @@ impl<'s, 'g, 'b> WritingSink<'s, 'g, 'b> {
         }
     }
 
-    /// What the inode says of its content, once it is mapped.
+    /// Maps and writes all of `ranges`; gives what the inode says of it.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] when a preallocated block was left over.
-    pub fn mapped(&self, i_block: [u8; I_BLOCK_BYTES], size_bytes: u64) -> Result<Mapped> {
+    /// [`Error::Io`]; [`Error::Mismatch`] when a preallocated block was left over.
+    pub fn map_all(
+        &mut self,
+        plan: &Plan,
+        ranges: &[Range<u64>],
+        size_bytes: u64,
+    ) -> Result<Mapped> {
+        let i_block = map_blocks(plan.profile.block_map, ranges, self)?;
         if self.preallocated.len() > 0 {
             return Err(Error::Mismatch(
                 "expected to use all blocks of a directory that mke2fs made".to_owned(),

@@ -16,7 +16,7 @@ pub use inode::InodeRecord;
 
 use self::session::{AnswerLimits, Outcome, Session};
 use super::mapped::MappedReader;
-use super::{Problem, View};
+use super::seen::{Problem, View, length_of};
 use crate::command;
 use crate::error::{Error, Result, escape_path};
 use crate::listing::{Attribute, Body, Kind, Line, Listing, Owner};
@@ -78,7 +78,7 @@ pub fn read_through_debugfs(
         problems: walked.problems,
         image: image.to_owned(),
         block_size: block_size(&session, reporter)?,
-        image_bytes: super::length_of(&file, image)?,
+        image_bytes: length_of(&file, image)?,
     };
     view.names.sort();
     view.read_inodes(&session, reporter)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::names::{self, ListedName};
 use super::session::{AnswerLimits, Outcome, Session};
 use crate::error::Result;
-use crate::ext::check::Problem;
+use crate::ext::check::seen::Problem;
 use crate::listing::join;
 use crate::progress::Reporter;
 use crate::units::InodeNumber;
