@@ -8,7 +8,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use layerpress::layers::{Content, Contents, Data, DataExtent, Device, Entry, EntryKind, Xattr};
+use layerpress::layers::{
+    Content, Contents, Data, DataExtent, Device, Entry, EntryKind, Origin, Xattr,
+};
 use layerpress::listing::Kind;
 use layerpress::region::FileRegion;
 use layerpress::tree::{Attributes, ContentRef, Directory, Node, NodeId, NodeKind, Tree};

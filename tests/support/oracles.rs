@@ -16,20 +16,14 @@ use layerpress::listing::{
 use layerpress::units::Timestamp;
 use rustix::fs::SeekFrom;
 
+#[path = "skip.rs"]
+mod skip;
+
+pub use skip::skip;
+
 /// Whether the tests run as root, with the rights to mount.
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
-}
-
-/// Says why a test, or a part of it, does not run here; fails it where none may be left out, as
-/// `LAYERPRESS_REQUIRE=all` demands. Every test that leaves something out comes by here.
-#[track_caller]
-pub fn skip(reason: &str) {
-    match std::env::var("LAYERPRESS_REQUIRE").as_deref() {
-        Err(_) | Ok("") => eprintln!("skipped: {reason}"),
-        Ok("all") => panic!("LAYERPRESS_REQUIRE=all: to be skipped: {reason}"),
-        Ok(other) => panic!("LAYERPRESS_REQUIRE: expected all, found {other}"),
-    }
 }
 
 /// A program of PATH or the sbin directories; `None`, after saying so, where it is absent.
