@@ -3,7 +3,7 @@
 use super::*;
 use crate::layers::layer_progress::LayerProgress;
 use crate::layers::verification::{Expected, Verification};
-use crate::layers::{Content, Data};
+use crate::layers::{Content, Data, Origin};
 use crate::oci::{DiffId, Digest, DigestHasher};
 use crate::progress::{Meter, Silent};
 use crate::region::FileRegion;
@@ -173,14 +173,14 @@ fn a_spools_space_is_given_back_where_all_has_been_taken_and_hashed() {
     let mut giving_back = spooled.verifying.giving_back();
     let [first, second] = &spooled.halves;
     // Of a layer that has no spool nothing is counted.
-    giving_back.want(0, first);
-    giving_back.want(1, first);
-    giving_back.want(1, second);
+    giving_back.want(Origin::Layer(0), first);
+    giving_back.want(Origin::Layer(1), first);
+    giving_back.want(Origin::Layer(1), second);
     while !spooled.verifying.board.is_hashed(0, 20 << 20) {
         std::thread::yield_now();
     }
-    giving_back.taken(0, first);
-    giving_back.taken(1, first);
+    giving_back.taken(Origin::Layer(0), first);
+    giving_back.taken(Origin::Layer(1), first);
     drop(giving_back);
     assert_eq!(spooled.host_bytes(), all / 2);
     let mut rest = vec![0; 10 << 20];
@@ -198,10 +198,10 @@ fn what_is_wanted_twice_is_kept_until_it_has_been_taken_twice() {
     }
     for (times, left) in [(1, all), (2, all / 2)] {
         let mut giving_back = spooled.verifying.giving_back();
-        giving_back.want(1, &spooled.halves[0]);
-        giving_back.want(1, &spooled.halves[0]);
+        giving_back.want(Origin::Layer(1), &spooled.halves[0]);
+        giving_back.want(Origin::Layer(1), &spooled.halves[0]);
         for _ in 0..times {
-            giving_back.taken(1, &spooled.halves[0]);
+            giving_back.taken(Origin::Layer(1), &spooled.halves[0]);
         }
         drop(giving_back);
         assert_eq!(spooled.host_bytes(), left);
@@ -216,8 +216,8 @@ fn nothing_is_given_back_before_it_has_been_hashed() {
     let all = spooled.host_bytes();
     let mut giving_back = spooled.verifying.giving_back();
     for half in &spooled.halves {
-        giving_back.want(1, half);
-        giving_back.taken(1, half);
+        giving_back.want(Origin::Layer(1), half);
+        giving_back.taken(Origin::Layer(1), half);
     }
     drop(giving_back);
     assert_eq!(spooled.host_bytes(), all);
