@@ -1,4 +1,9 @@
 //! Work grows with the tar, not with its square. Counted: records looked at.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss
+)]
 
 use proptest::prelude::*;
 
