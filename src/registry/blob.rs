@@ -118,7 +118,7 @@ impl Download<'_> {
             Err(Failure::Passing(trouble)) => {
                 // It may be the part that it fails at.
                 *by_range &= request.from_byte == 0 || !trouble.is_servers_failure();
-                return Ok(Some(trouble));
+                return Ok(Some(*trouble));
             }
         };
         let lost = |what: String| Trouble::new(&url, what, false);

@@ -80,7 +80,7 @@ impl Client {
             let trouble = match self.ask_afresh(url, request, waiting) {
                 Ok(response) if is_given(response.status) => return Ok(response),
                 Ok(mut response) => return Err(self.refused(&mut response)),
-                Err(Failure::Passing(trouble)) => trouble,
+                Err(Failure::Passing(trouble)) => *trouble,
                 Err(Failure::Final(error)) => return Err(error),
             };
             failed += 1;
@@ -174,7 +174,7 @@ impl Client {
                 Ok(_) => return Ok(None),
                 Err(Failure::Passing(trouble)) if trouble.is_of_too_many() => {
                     failed += 1;
-                    self.wait_after(failed, trouble, waiting)?;
+                    self.wait_after(failed, *trouble, waiting)?;
                 }
                 Err(Failure::Passing(_)) => return Ok(None),
                 Err(Failure::Final(error)) => return Err(error),

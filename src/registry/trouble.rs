@@ -77,7 +77,7 @@ impl Trouble {
 #[derive(Debug)]
 pub(super) enum Failure {
     /// The next may come to something.
-    Passing(Trouble),
+    Passing(Box<Trouble>),
     /// Every other would end so, too.
     Final(Error),
 }
@@ -87,7 +87,7 @@ pub(super) type Attempted<T> = Result<T, Failure>;
 
 impl From<Trouble> for Failure {
     fn from(trouble: Trouble) -> Self {
-        Self::Passing(trouble)
+        Self::Passing(Box::new(trouble))
     }
 }
 

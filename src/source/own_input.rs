@@ -119,4 +119,22 @@ mod tests {
         assert!(!is_input("rootfs:", &root.join("rootfs"), &other));
         assert!(!is_input("docker://", Path::new("host.example/x"), &other));
     }
+
+    /// The disk was asked anew by each who wanted to know: a file that came in between had one thing
+    /// opened and another held against the output.
+    #[test]
+    fn what_was_meant_stays_so_whatever_comes_and_goes_meanwhile() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::write(at("a:b.tar"), "").unwrap();
+        let reference = format!("docker-archive:{}:c", at("a:b.tar").display());
+        let place = || Place::of(&reference.parse().unwrap()).unwrap();
+        let before = place();
+        fs::write(at("a"), "").unwrap();
+        assert!(is_input(&before, &at("a:b.tar")) && !is_input(&before, &at("a")));
+        let after = place();
+        assert!(is_input(&after, &at("a")) && !is_input(&after, &at("a:b.tar")));
+        fs::remove_file(at("a:b.tar")).unwrap();
+        assert_eq!(before.location, Location::Path(at("a:b.tar")));
+    }
 }
