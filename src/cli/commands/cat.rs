@@ -10,7 +10,7 @@ use clap::Args;
 use crate::cli::arguments::OutputArguments;
 use crate::cli::progress;
 use crate::cli::tell::{Outcome, cannot_write, content};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::pipeline;
 use crate::view::{Follow, Lookups, View};
 
@@ -32,30 +32,41 @@ pub fn run(arguments: &CatArguments, output: &OutputArguments) -> Result<()> {
     let mut lookups = view.lookups();
     for path in &arguments.paths {
         match copy(&view, &mut lookups, path.as_bytes()) {
-            Ok(read) => outcome.take(read),
+            Ok(()) => {}
+            Err(Stopped::Unread(error)) => outcome.take(Err(error)),
             // Whoever read it has seen enough.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            Err(Stopped::Unwritten(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+                return Ok(());
+            }
             // The next one would fare no better.
-            Err(error) => return Err(cannot_write(error)),
+            Err(Stopped::Unwritten(error)) => return Err(cannot_write(error)),
         }
     }
     outcome.finish()
 }
 
-/// Copies one file: how reading it went, or that it cannot be written.
-fn copy(view: &View, lookups: &mut Lookups<'_>, path: &[u8]) -> io::Result<Result<()>> {
+/// Why a file is not on standard output.
+enum Stopped {
+    /// It cannot be read; the next one may be.
+    Unread(Error),
+    /// Nothing can be written.
+    Unwritten(io::Error),
+}
+
+impl From<io::Error> for Stopped {
+    fn from(error: io::Error) -> Self {
+        Self::Unwritten(error)
+    }
+}
+
+/// Copies one file.
+fn copy(view: &View, lookups: &mut Lookups<'_>, path: &[u8]) -> Result<(), Stopped> {
     let mut stdout = content();
-    let opened = lookups.find(path, Follow::Always).and_then(|found| {
-        let reader = view.content(&found.node);
-        Ok((
-            reader.map_err(|error| error.in_entry(&found.path))?,
-            found.path,
-        ))
-    });
-    let (mut reader, path) = match opened {
-        Ok(opened) => opened,
-        Err(error) => return Ok(Err(error)),
-    };
+    let found = lookups
+        .find(path, Follow::Always)
+        .map_err(Stopped::Unread)?;
+    let unread = |error: Error| Stopped::Unread(error.in_entry(&found.path));
+    let mut reader = view.content(&found.node).map_err(unread)?;
     let size_bytes = reader.size_bytes();
     let mut position = 0;
     loop {
@@ -68,13 +79,13 @@ fn copy(view: &View, lookups: &mut Lookups<'_>, path: &[u8]) -> io::Result<Resul
             Ok(None) => break,
             Err(error) => {
                 stdout.flush()?;
-                return Ok(Err(error.in_entry(&path)));
+                return Err(unread(error));
             }
         }
     }
     zeros(&mut stdout, size_bytes - position)?;
     stdout.flush()?;
-    Ok(Ok(()))
+    Ok(())
 }
 
 fn zeros(output: &mut impl Write, mut left: u64) -> io::Result<()> {

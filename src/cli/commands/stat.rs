@@ -56,31 +56,28 @@ pub fn run(arguments: &StatArguments, output: &OutputArguments) -> Result<()> {
     let names = other_names(&view, &found)?;
     for one in &found {
         let names = names.get(&one.node.number).map(|names| &names[..]);
-        let (target, xattrs) = match read(&view, one) {
+        let node = &one.node;
+        let read = || {
+            let is_link = node.kind == Kind::Symlink;
+            let target = is_link.then(|| view.target(node)).transpose()?;
+            Ok((target, view.xattrs(node)?))
+        };
+        let (target, xattrs) = match read() {
             Ok(read) => read,
             Err(error) => {
-                outcome.take(Err(error.in_entry(&one.path)));
+                outcome.take(Err(Error::in_entry(error, &one.path)));
                 continue;
             }
         };
         let target = target.as_deref();
         if arguments.json {
-            let shown = ShownNode::new(&one.path, &one.node, target, &xattrs, names);
+            let shown = ShownNode::new(&one.path, node, target, &xattrs, names);
             printed(|page| page.json_line(&shown))?;
         } else {
             print(&text(&view, one, target, &xattrs, names))?;
         }
     }
     outcome.finish()
-}
-
-/// Where a link leads, and the attributes.
-fn read(view: &View, found: &Found) -> Result<(Option<Vec<u8>>, Box<[Attribute]>)> {
-    let target = match found.node.kind {
-        Kind::Symlink => Some(view.target(&found.node)?),
-        _ => None,
-    };
-    Ok((target, view.xattrs(&found.node)?))
 }
 
 /// All names of those inodes that have several.
