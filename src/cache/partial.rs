@@ -62,9 +62,13 @@ impl HiddenName {
             let count = COUNTER.fetch_add(1, Ordering::Relaxed);
             let name = format!("{}-{count}", std::process::id());
             let path = directory.path().join(&name);
-            let _registration = leftovers::register_file(&path);
-            match create(&name) {
-                Ok(made) => {
+            // Registered once it is ours: another's of that name is not removed.
+            let made = leftovers::make(|| {
+                let (made, path) = (create(&name)?, path.clone());
+                Ok((made, move || drop(std::fs::remove_file(path))))
+            });
+            match made {
+                Ok((made, _registration)) => {
                     let hidden = Self {
                         name,
                         path,
