@@ -55,10 +55,8 @@
 pub mod command;
 #[doc(hidden)]
 pub mod error;
-#[doc(hidden)]
-pub mod file_kind;
-#[doc(hidden)]
-pub mod host_space;
+mod file_kind;
+mod host_space;
 #[doc(hidden)]
 pub mod leftovers;
 #[doc(hidden)]
@@ -69,14 +67,10 @@ pub mod listing;
 pub mod oci;
 #[doc(hidden)]
 pub mod ondisk;
-#[doc(hidden)]
-pub mod ownership;
-#[doc(hidden)]
-pub mod page_buffer;
-#[doc(hidden)]
-pub mod partial_file;
-#[doc(hidden)]
-pub mod pax;
+mod ownership;
+mod page_buffer;
+mod partial_file;
+mod pax;
 #[doc(hidden)]
 pub mod progress;
 #[doc(hidden)]
@@ -88,8 +82,7 @@ pub mod warnings;
 
 #[doc(hidden)]
 pub mod compare;
-#[doc(hidden)]
-pub mod inspect;
+mod inspect;
 
 #[doc(hidden)]
 pub mod cache;
