@@ -58,10 +58,8 @@ pub mod command;
 pub mod compression;
 #[doc(hidden)]
 pub mod error;
-#[doc(hidden)]
-pub mod file_kind;
-#[doc(hidden)]
-pub mod host_space;
+mod file_kind;
+mod host_space;
 #[doc(hidden)]
 pub mod leftovers;
 #[doc(hidden)]
@@ -72,12 +70,9 @@ pub mod listing;
 pub mod oci;
 #[doc(hidden)]
 pub mod ondisk;
-#[doc(hidden)]
-pub mod ownership;
-#[doc(hidden)]
-pub mod page_buffer;
-#[doc(hidden)]
-pub mod partial_file;
+mod ownership;
+mod page_buffer;
+mod partial_file;
 #[doc(hidden)]
 pub mod pinned;
 #[doc(hidden)]
@@ -95,8 +90,7 @@ pub mod warnings;
 
 #[doc(hidden)]
 pub mod compare;
-#[doc(hidden)]
-pub mod inspect;
+mod inspect;
 
 #[doc(hidden)]
 pub mod blobs;

@@ -17,7 +17,7 @@ use std::io::Write;
 use layerpress::error::Error;
 use layerpress::limits::Limits;
 use layerpress::progress::Silent;
-use layerpress::source::{self, DaemonOptions, OpenOptions, RegistryOptions};
+use layerpress::source::{self, DaemonOptions, OpenOptions, Place, RegistryOptions};
 
 use layers_support::{blob, image, listing, options, read};
 use raw_tar::RawTar;
@@ -48,7 +48,8 @@ fn as_archive(stored: &[u8], limits: &Limits) -> Judged {
         daemon: DaemonOptions::default(),
     };
     let reference = format!("rootfs:{}", path.display()).parse().unwrap();
-    let opened = source::open(&reference, &open, &Silent);
+    let place = Place::of(&reference).unwrap();
+    let opened = source::open(&place, &open, &Silent);
     let layers = opened.and_then(|image| read(&image, &options(limits.clone(), 2), &Silent));
     judged(layers.map(|layers| listing(&layers)))
 }

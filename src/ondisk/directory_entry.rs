@@ -78,7 +78,11 @@ impl DirectoryBlock {
         }
         put_u32(&mut self.bytes[..], start, entry.inode.0);
         // The last entry reaches to the end.
-        put_u16(&mut self.bytes[..], start + 4, within_block(self.end - start));
+        put_u16(
+            &mut self.bytes[..],
+            start + 4,
+            within_block(self.end - start),
+        );
         self.bytes[start + 6] = within_block(entry.name.len());
         self.bytes[start + 7] = entry.file_type;
         self.bytes[start + 8..start + 8 + entry.name.len()].copy_from_slice(entry.name);

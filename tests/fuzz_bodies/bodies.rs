@@ -8,6 +8,8 @@
 // A fuzz target uses one of them.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+// A fuzz target has no other.
+#[allow(clippy::duplicate_mod)]
 #[path = "../support/raw_tar.rs"]
 mod raw_tar;
 
