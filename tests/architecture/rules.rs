@@ -37,6 +37,9 @@ pub fn violations(rooms: &[Room], sources: &[Source]) -> BTreeSet<String> {
             ));
             continue;
         };
+        for inside in insides(&tokens, &module, sources) {
+            found.insert(format!("{}: {room} reaches into {inside}", source.path));
+        }
         for used in uses(&tokens, &module) {
             if used == room {
                 continue;
@@ -86,6 +89,27 @@ fn uses(tokens: &[Token], module: &[&str]) -> BTreeSet<String> {
     paths
         .filter_map(|path| path.into_iter().next())
         .map(room_of)
+        .collect()
+}
+
+/// Wings, which show outside what stands in their own module and no more.
+const WINGS: [&str; 1] = ["ext"];
+
+/// The modules of other wings that a file names.
+fn insides(tokens: &[Token], module: &[&str], sources: &[Source]) -> BTreeSet<String> {
+    let reaches = |path: &paths::Path| {
+        let [wing, inner, ..] = path.as_slice() else {
+            return None;
+        };
+        let is_module = |source: &Source| source.module().starts_with(&[wing, inner]);
+        let is_inside = WINGS.contains(&wing.as_str())
+            && module.first() != Some(&wing.as_str())
+            && sources.iter().any(is_module);
+        is_inside.then(|| format!("{wing}::{inner}"))
+    };
+    paths::of(tokens, module)
+        .iter()
+        .filter_map(reaches)
         .collect()
 }
 

@@ -242,6 +242,36 @@ fn modules_that_use_each_other_are_found_however_it_is_written() {
 }
 
 #[test]
+fn what_stands_inside_a_wing_is_for_itself_only() {
+    let rooms: &[Room] = &[("ext", &[]), ("finish", &["ext"])];
+    let found = |text: &str| {
+        let sources = [
+            source("src/ext/mod.rs", "pub mod plan; pub use plan::Plan;"),
+            source(
+                "src/ext/plan/mod.rs",
+                "pub struct Plan; use super::plan::Other;",
+            ),
+            source("src/finish.rs", text),
+        ];
+        violations(rooms, &sources)
+    };
+    for text in [
+        "use crate::ext::plan::Plan;",
+        "use super::ext::{Plan, plan};",
+    ] {
+        let found = found(text);
+        assert!(
+            found.len() == 1
+                && found
+                    .iter()
+                    .any(|line| line.contains("reaches into ext::plan")),
+            "{text}: {found:?}"
+        );
+    }
+    assert!(found("use crate::ext::Plan;").is_empty());
+}
+
+#[test]
 fn a_stair_of_modules_is_none() {
     let found = circles_of(&[
         (
