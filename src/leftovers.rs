@@ -7,8 +7,8 @@
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
@@ -20,7 +20,7 @@ static OUTPUTS: Mutex<Outputs> = Mutex::new(Outputs {
     named: Vec::new(),
 });
 
-/// Tells leftovers apart, and outputs.
+/// Tells leftovers apart.
 static COUNTER: AtomicU64 = AtomicU64::new(0);
 
 /// How something ends that is left over.
@@ -100,7 +100,7 @@ impl Drop for Registration {
 /// This process's outputs.
 #[derive(Debug, Default)]
 pub struct Outputs {
-    making: Vec<(u64, PathBuf)>,
+    making: Vec<Arc<Making>>,
     /// Those that have got their names, in that order.
     pub named: Vec<PathBuf>,
 }
@@ -112,21 +112,34 @@ impl Outputs {
     }
 }
 
-/// An output being made, until it has its name or is given up.
+/// An output without its name.
 #[derive(Debug)]
-pub struct Making(u64);
-
-/// Begins an output that [`commit`] will name.
-pub fn begin(output: &Path) -> Making {
-    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-    lock(&OUTPUTS).making.push((number, output.to_owned()));
-    Making(number)
+struct Making {
+    output: PathBuf,
+    is_named: AtomicBool,
 }
 
-impl Drop for Making {
+/// Keeps an output among those that are being made, until it has its name or this is dropped.
+#[derive(Debug)]
+pub struct Begun(Arc<Making>);
+
+/// Begins an output that [`commit`] will name.
+pub fn begin(output: &Path) -> Begun {
+    let making = Arc::new(Making {
+        output: output.to_owned(),
+        is_named: AtomicBool::new(false),
+    });
+    lock(&OUTPUTS).making.push(Arc::clone(&making));
+    Begun(making)
+}
+
+impl Drop for Begun {
     fn drop(&mut self) {
-        let is_other = |(number, _): &(u64, PathBuf)| *number != self.0;
-        lock(&OUTPUTS).making.retain(is_other);
+        // A clean-up keeps the list for good, and who has only to end by then must not wait for it.
+        if !self.0.is_named.load(Ordering::Acquire) {
+            let is_other = |making: &Arc<Making>| !Arc::ptr_eq(making, &self.0);
+            lock(&OUTPUTS).making.retain(is_other);
+        }
     }
 }
 
@@ -138,9 +151,9 @@ impl Drop for Making {
 pub fn commit<T, E>(output: &Path, name: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     let mut outputs = lock(&OUTPUTS);
     let named = name()?;
-    let own = |(_, path): &(u64, PathBuf)| path == output;
-    if let Some(index) = outputs.making.iter().position(own) {
-        outputs.making.swap_remove(index);
+    if let Some(index) = outputs.making.iter().position(|made| made.output == output) {
+        let made = outputs.making.swap_remove(index);
+        made.is_named.store(true, Ordering::Release);
     }
     outputs.named.push(output.to_owned());
     Ok(named)

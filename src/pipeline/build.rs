@@ -13,7 +13,7 @@ use crate::filesystem::Filesystem;
 use crate::finish::{FinishOptions, FinishedFilesystem, MadeFrom, Sidecar, finish};
 use crate::host_space;
 use crate::layers::{Contents, GivingBack, Verifying};
-use crate::leftovers::{self, Making};
+use crate::leftovers::{self, Begun};
 use crate::partial_file::PartialFile;
 use crate::progress::Reporter;
 use crate::source::{self, Image, Place};
@@ -123,7 +123,7 @@ impl Reading {
 /// An output that can be written as far as can be told before the image has been read.
 struct Ready {
     tools: Tools,
-    _making: Making,
+    _begun: Begun,
 }
 
 impl Ready {
@@ -146,7 +146,7 @@ impl Ready {
         filesystem.size.check(&PROFILE)?;
         Ok(Self {
             tools,
-            _making: leftovers::begin(&output.path),
+            _begun: leftovers::begin(&output.path),
         })
     }
 }
