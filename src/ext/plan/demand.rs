@@ -25,7 +25,7 @@ const NO_OWNER: &str =
 const SUPERBLOCK_TIME: &str = "time of the filesystem clamped to what its superblock holds (1970-01-01T00:00:01 to 2310-04-04T16:10:39)";
 
 /// A tree's needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Demand {
     /// Blocks of regular files' data.
     pub data_blocks: u64,
@@ -71,15 +71,9 @@ pub fn measure(
 ) -> Result<(Demand, XattrBlocks)> {
     let hash_seed = identity.hash_seed_words();
     let mut demand = Demand {
-        data_blocks: 0,
-        directory_blocks: 0,
         preallocated_blocks: u64::from(ROOT_BLOCKS),
-        map_blocks: 0,
-        symlink_blocks: 0,
-        xattr_blocks: 0,
         inodes: numbers.new_inodes(),
-        content_bytes: 0,
-        disk_usage_bytes: 0,
+        ..Demand::default()
     };
     let mut xattrs = XattrBlockCollector::default();
     for (id, node) in tree.nodes() {

@@ -65,6 +65,14 @@ impl DirectoryLayout {
         Ok(Self::Linear(ends))
     }
 
+    /// The index, see [`IndexedLayout::index`]; empty where there is none.
+    pub fn index(&self) -> (Vec<IndexEntry>, Vec<Vec<IndexEntry>>) {
+        match self {
+            Self::Linear(_) => Default::default(),
+            Self::Indexed(layout) => layout.index(),
+        }
+    }
+
     /// Blocks of the directory, those of its map aside.
     pub fn blocks(&self) -> u32 {
         match self {

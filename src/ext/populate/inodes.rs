@@ -145,7 +145,15 @@ impl<'a> NodeWriter<'a> {
                 let parent = parent.ok_or_else(|| {
                     Error::Mismatch("expected a directory after its parent".to_owned())
                 })?;
-                let mut source = DirectorySource::new(plan, tree, &entries, &layout, own, parent);
+                let mut source = DirectorySource {
+                    plan,
+                    tree,
+                    entries: &entries,
+                    layout: &layout,
+                    own,
+                    parent,
+                    index: layout.index(),
+                };
                 let preallocated = match own {
                     InodeNumber::ROOT => std::mem::take(&mut self.preallocated.root),
                     InodeNumber::LOST_FOUND => std::mem::take(&mut self.preallocated.lost_found),

@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use super::board::Board;
 use crate::host_space;
 use crate::layers::{Contents, Origin};
-use crate::region::{Content, Data};
+use crate::region::{Content, DataExtent};
 
 /// Given back in one piece.
 const CHUNK_BYTES: u64 = 2 << 20;
@@ -138,17 +138,8 @@ fn give_back(board: &Board, chunks: &Receiver<Chunk>) {
 
 /// Where a file's data is in its layer's tar.
 fn ranges(content: &Content) -> impl Iterator<Item = Range<u64>> {
-    let (whole, extents) = match &content.data {
-        Data::Contiguous { offset_bytes } => {
-            let whole = *offset_bytes..*offset_bytes + content.size_bytes;
-            (Some(whole), &[][..])
-        }
-        Data::Sparse(extents) => (None, &extents[..]),
-    };
-    let pieces = extents
-        .iter()
-        .map(|extent| extent.offset_bytes..extent.offset_bytes + extent.length_bytes);
-    whole.into_iter().chain(pieces)
+    let range = |extent: DataExtent| extent.offset_bytes..extent.offset_bytes + extent.length_bytes;
+    content.extents().map(range)
 }
 
 /// The chunks that a range lies in, and how many of its bytes are in each.

@@ -135,16 +135,13 @@ fn echo(command: &[u8]) -> Vec<u8> {
 /// What follows the echo of `command`, which starts a line.
 fn after_echo<'a>(output: &'a [u8], command: &[u8]) -> Option<&'a [u8]> {
     let echo = echo(command);
-    if let Some(after) = output.strip_prefix(&echo[..]) {
-        return Some(after);
-    }
     let mut rest = output;
     loop {
-        let line_end = rest.iter().position(|byte| *byte == b'\n')?;
-        rest = &rest[line_end + 1..];
         if let Some(after) = rest.strip_prefix(&echo[..]) {
             return Some(after);
         }
+        let line_end = rest.iter().position(|byte| *byte == b'\n')?;
+        rest = &rest[line_end + 1..];
     }
 }
 
@@ -173,10 +170,7 @@ impl<'a> Answer<'a> {
         if self.stop.as_ref().is_some_and(is_end) {
             return None;
         }
-        let end = self.rest.iter().position(|byte| *byte == b'\n')?;
-        let line = &self.rest[..end];
-        self.rest = &self.rest[end + 1..];
-        Some(line)
+        self.take_until(b'\n')
     }
 
     /// Takes `bytes` if they come next.
@@ -213,9 +207,15 @@ mod tests {
     use crate::progress::Silent;
     use std::os::unix::fs::PermissionsExt;
 
-    /// A program in debugfs's place that echoes commands, crashes over some and floods over others.
-    fn stand_in(directory: &Path) -> std::path::PathBuf {
-        let path = directory.join("debugfs");
+    /// Asks a program in debugfs's place, which echoes commands, crashes over some and floods over
+    /// others.
+    fn ask<T>(
+        commands: &[Vec<u8>],
+        limits: AnswerLimits,
+        parse: impl FnMut(usize, &mut Answer<'_>) -> T,
+    ) -> Outcomes<T> {
+        let directory = tempfile::tempdir().unwrap();
+        let debugfs = &directory.path().join("debugfs");
         let script = r#"#!/bin/sh
 echo version >&2
 while read -r line; do
@@ -228,9 +228,11 @@ while read -r line; do
     esac
 done
 "#;
-        std::fs::write(&path, script).unwrap();
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
-        path
+        std::fs::write(debugfs, script).unwrap();
+        std::fs::set_permissions(debugfs, PermissionsExt::from_mode(0o755)).unwrap();
+        let image = Path::new("image");
+        let session = Session { debugfs, image };
+        session.ask(commands, limits, &Silent, parse).unwrap()
     }
 
     const LIMITS: AnswerLimits = AnswerLimits {
@@ -260,40 +262,25 @@ done
     // came to. Found by looking for what else is shared.
     #[test]
     fn when_all_runs_have_printed_enough_the_rest_is_lost_without_a_run() {
-        let directory = tempfile::tempdir().unwrap();
-        let debugfs = stand_in(directory.path());
-        let session = Session {
-            debugfs: &debugfs,
-            image: Path::new("image"),
-        };
         let commands = vec![b"flood".to_vec(); 1000];
         let limits = AnswerLimits {
             total_bytes: 300_000,
             ..LIMITS
         };
         let mut asked = 0;
-        let outcomes = session.ask(&commands, limits, &Silent, |_, _| asked += 1);
-        let lost = outcomes.unwrap().by_command;
+        let lost = ask(&commands, limits, |_, _| asked += 1).by_command;
         assert!(lost.iter().all(|outcome| matches!(outcome, Outcome::Lost)));
         assert_eq!((lost.len(), asked <= 4), (1000, true), "{asked}");
     }
 
     #[test]
     fn a_command_that_ends_debugfs_is_lost_and_the_others_are_answered() {
-        let directory = tempfile::tempdir().unwrap();
-        let debugfs = stand_in(directory.path());
-        let session = Session {
-            debugfs: &debugfs,
-            image: Path::new("image"),
-        };
         let commands = ["a", "crash", "b", "flood", "bad", "crash"];
         let commands = commands.map(|command| command.as_bytes().to_vec());
-        let outcomes = session
-            .ask(&commands, LIMITS, &Silent, |_, answer| {
-                let line = answer.line().unwrap_or(b"nothing");
-                String::from_utf8(line.to_vec()).unwrap_or_default()
-            })
-            .unwrap();
+        let outcomes = ask(&commands, LIMITS, |_, answer| {
+            let line = answer.line().unwrap_or(b"nothing");
+            String::from_utf8(line.to_vec()).unwrap_or_default()
+        });
         let shown: Vec<_> = outcomes
             .by_command
             .iter()
