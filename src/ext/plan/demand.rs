@@ -2,11 +2,10 @@
 
 use crate::error::{Error, Result, escape_path};
 use crate::ext::plan::block_map::{BlockCount, map_blocks, mapped_ranges};
-use crate::ext::plan::directory_entries::DirectoryEntries;
 use crate::ext::plan::directory_layout::DirectoryLayout;
 use crate::ext::plan::geometry::{LOST_FOUND_BLOCKS, ROOT_BLOCKS};
 use crate::ext::plan::identity::Identity;
-use crate::ext::plan::inode_numbers::InodeNumbers;
+use crate::ext::plan::inode_numbers::{DirectoryEntries, InodeNumbers};
 use crate::ext::plan::normalise::clamped;
 use crate::ext::plan::xattr_placement::{XattrBlockCollector, XattrBlocks, XattrPlacement};
 use crate::ext::profile::Profile;

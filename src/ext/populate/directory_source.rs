@@ -3,8 +3,8 @@
 use super::writing_sink::BlockSource;
 use crate::error::Result;
 use crate::ext::plan::Plan;
-use crate::ext::plan::directory_entries::DirectoryEntries;
 use crate::ext::plan::directory_layout::{DirectoryLayout, IndexedLayout};
+use crate::ext::plan::inode_numbers::DirectoryEntries;
 use crate::ondisk::directory_entry::{DirectoryBlock, DirectoryEntry};
 use crate::ondisk::directory_index::{IndexEntry, encode_node, encode_root};
 use crate::tree::Tree;

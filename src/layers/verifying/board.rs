@@ -4,8 +4,7 @@ use std::fs::File;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
-use crate::layers::layer_progress::LayerProgress;
-use crate::layers::stored::read_failed;
+use crate::layers::stored::{LayerProgress, read_failed};
 use crate::layers::verification::Verification;
 use crate::page_buffer::PageBuffer;
 use crate::region::FileRegion;
