@@ -274,14 +274,14 @@ mod tests {
     use super::*;
     use crate::progress::Silent;
 
+    fn sh(script: &str) -> Program {
+        Program::new(Path::new("/bin/sh")).args(["-c", script])
+    }
+
     #[test]
     fn both_pipes_are_drained_however_much_comes() {
         let script = "head -c 300000 /dev/zero; head -c 300000 /dev/zero >&2; exit 3";
-        let output = Program::new(Path::new("/bin/sh"))
-            .args(["-c", script])
-            .input(vec![b'x'; 300_000])
-            .run(&Silent)
-            .unwrap();
+        let output = sh(script).input(vec![b'x'; 300_000]).run(&Silent).unwrap();
         assert_eq!(output.status.code(), Some(3));
         assert_eq!(
             (output.stdout.len(), output.stderr.len()),
@@ -292,8 +292,7 @@ mod tests {
     #[test]
     fn a_program_reads_what_it_is_given_and_then_the_end() {
         for length in [0, 1, 4096, 4097, 300_000] {
-            let output = Program::new(Path::new("/bin/sh"))
-                .args(["-c", "exec cat"])
+            let output = sh("exec cat")
                 .input(vec![b'x'; length])
                 .run_to_success(&Silent)
                 .unwrap();
@@ -307,11 +306,8 @@ mod tests {
         let script = "import os\ntry: os.fsync(99); print('synced')\nexcept OSError as e: print(e)";
         let python = find("python3", std::env::var_os("PATH").as_deref()).unwrap();
         let said = |program: Program| {
-            let output = program
-                .args(["-c", script])
-                .run_to_success(&Silent)
-                .unwrap();
-            String::from_utf8(output.stdout).unwrap()
+            let output = program.args(["-c", script]).run_to_success(&Silent);
+            String::from_utf8(output.unwrap().stdout).unwrap()
         };
         assert!(said(Program::new(&python)).contains("Bad file descriptor"));
         if cfg!(target_arch = "x86_64") {
@@ -324,21 +320,12 @@ mod tests {
     /// trying what the README says.
     #[test]
     fn no_program_can_gain_privileges_and_this_one_keeps_its_own() {
-        let status = |program: Program| {
-            let script = "while read -r line; do echo \"$line\"; done </proc/self/status";
-            let output = program.args(["-c", script]).run_to_success(&Silent);
-            String::from_utf8(output.unwrap().stdout).unwrap()
-        };
+        let script = "while read -r line; do echo \"$line\"; done </proc/self/status";
         let own = || std::fs::read_to_string("/proc/thread-self/status").unwrap();
         let before = own().contains("NoNewPrivs:\t1");
-        for is_unsynced in [false, true] {
-            let program = Program::new(Path::new("/bin/sh"));
-            let program = if is_unsynced {
-                program.unsynced()
-            } else {
-                program
-            };
-            let said = status(program);
+        for program in [sh(script), sh(script).unsynced()] {
+            let said = program.run_to_success(&Silent).unwrap().stdout;
+            let said = String::from_utf8(said).unwrap();
             let value = said
                 .lines()
                 .find_map(|line| line.strip_prefix("NoNewPrivs:"));
@@ -350,8 +337,7 @@ mod tests {
     #[test]
     fn a_program_that_never_stops_writing_ends_at_its_limit() {
         for stream in ["1", "2"] {
-            let output = Program::new(Path::new("/bin/sh"))
-                .args(["-c", &format!("exec cat /dev/zero >&{stream}")])
+            let output = sh(&format!("exec cat /dev/zero >&{stream}"))
                 .output_limit(100_000)
                 .run(&Silent)
                 .unwrap();
@@ -362,33 +348,20 @@ mod tests {
 
     #[test]
     fn a_failure_shows_the_command_line_and_what_the_program_said() {
-        let error = Program::new(Path::new("/bin/sh"))
-            .args(["-c", "echo it broke >&2; exit 1"])
-            .run_to_success(&Silent)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("/bin/sh -c 'echo it broke >&2; exit 1' failed"),
-            "{error}"
-        );
+        let failed = sh("echo it broke >&2; exit 1").run_to_success(&Silent);
+        let error = failed.unwrap_err().to_string();
+        let words = "/bin/sh -c 'echo it broke >&2; exit 1' failed";
+        assert!(error.contains(words), "{error}");
         assert!(error.ends_with("\nit broke"), "{error}");
     }
 
     #[test]
     fn only_an_absent_program_asks_whether_e2fsprogs_is_installed() {
-        let run = |path: &str| {
-            Program::new(Path::new(path))
-                .run(&Silent)
-                .unwrap_err()
-                .to_string()
-        };
-        assert!(run("/nowhere/mke2fs").contains("is e2fsprogs installed?"));
-        assert!(!run("/etc/passwd").contains("e2fsprogs"));
-        assert!(
-            find("no-such-program", None)
-                .unwrap_err()
-                .to_string()
-                .contains("e2fsprogs")
-        );
+        let run = |path: &str| Program::new(Path::new(path)).run(&Silent);
+        let said = |error: Error| error.to_string();
+        let absent = said(run("/nowhere/mke2fs").unwrap_err());
+        assert!(absent.contains("is e2fsprogs installed?"));
+        assert!(!said(run("/etc/passwd").unwrap_err()).contains("e2fsprogs"));
+        assert!(said(find("no-such-program", None).unwrap_err()).contains("e2fsprogs"));
     }
 }

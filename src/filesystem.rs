@@ -4,12 +4,11 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::layers::{Content, Contents, Data};
+use crate::layers::{Content, Contents};
 use crate::listing::{ContentDigest, ContentHasher, Line, Listing};
 use crate::page_buffer::PageBuffer;
 use crate::partial_file::PartialFile;
 use crate::progress::{Reporter, Unit};
-use crate::region::FileRegion;
 use crate::tree::{ContentRef, Node, NodeKind, Tree};
 
 /// A family of filesystems that trees can be pressed into. [`crate::ext::Ext`] is one; one that is
@@ -143,58 +142,26 @@ fn digests(
 }
 
 fn data_bytes(content: &Content) -> u64 {
-    match &content.data {
-        Data::Contiguous { .. } => content.size_bytes,
-        Data::Sparse(extents) => extents.iter().map(|extent| extent.length_bytes).sum(),
-    }
+    content.extents().map(|extent| extent.length_bytes).sum()
 }
 
 fn digest(file: &ContentRef, contents: &Contents, buffer: &mut [u8]) -> Result<ContentDigest> {
-    let content = &file.content;
     let tar = contents.of(file.origin)?;
     let mut hasher = ContentHasher::default();
-    let mut take = |file_offset: u64, tar_offset: u64, length: u64| {
-        let region = tar.part(tar_offset, length).ok_or_else(|| {
+    for extent in file.content.extents() {
+        let (start, length) = (extent.offset_bytes, extent.length_bytes);
+        let region = tar.part(start, length).ok_or_else(|| {
             Error::Mismatch(format!(
-                "{}: {length} bytes at byte {tar_offset} do not lie within it",
+                "{}: {length} bytes at byte {start} do not lie within it",
                 file.origin
             ))
         })?;
-        take_in(&mut hasher, file_offset, &region, buffer)
-    };
-    match &content.data {
-        Data::Contiguous { offset_bytes } => take(0, *offset_bytes, content.size_bytes)?,
-        Data::Sparse(extents) => {
-            for extent in extents {
-                take(
-                    extent.file_offset_bytes,
-                    extent.offset_bytes,
-                    extent.length_bytes,
-                )?;
-            }
-        }
+        region.for_each_piece(buffer, |done, piece| {
+            let piece = piece.map_err(|error| Error::io("cannot read a layer's tar", error))?;
+            let at = extent.file_offset_bytes.saturating_add(done);
+            let taken = hasher.data(at, piece);
+            taken.map_err(|error| Error::Mismatch(format!("a sparse file's extents: {error}")))
+        })?;
     }
-    Ok(hasher.finish(content.size_bytes))
-}
-
-fn take_in(
-    hasher: &mut ContentHasher,
-    file_offset: u64,
-    region: &FileRegion,
-    buffer: &mut [u8],
-) -> Result<()> {
-    let mut done = 0;
-    while done < region.length_bytes {
-        let left = region.length_bytes - done;
-        let length = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
-        let piece = &mut buffer[..length];
-        region
-            .read_exact_at(piece, done)
-            .map_err(|error| Error::io("cannot read a layer's tar", error))?;
-        hasher
-            .data(file_offset.saturating_add(done), piece)
-            .map_err(|error| Error::Mismatch(format!("a sparse file's extents: {error}")))?;
-        done += length as u64;
-    }
-    Ok(())
+    Ok(hasher.finish(file.content.size_bytes))
 }

@@ -23,11 +23,8 @@ static OUTPUTS: Mutex<Outputs> = Mutex::new(Outputs {
 /// Tells leftovers apart.
 static COUNTER: AtomicU64 = AtomicU64::new(0);
 
-/// How something ends that is left over.
-struct Leftover {
-    number: u64,
-    end: Box<dyn FnOnce() + Send>,
-}
+/// Its number, and how it ends.
+type Leftover = (u64, Box<dyn FnOnce() + Send>);
 
 /// Keeps a leftover registered; dropping it takes it off the list and touches nothing else.
 #[derive(Debug)]
@@ -44,8 +41,7 @@ pub fn make<T, E, End: FnOnce() + Send + 'static>(
     let mut leftovers = lock(&LEFTOVERS);
     let (made, end) = make()?;
     let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-    let end = Box::new(end);
-    leftovers.push(Leftover { number, end });
+    leftovers.push((number, Box::new(end)));
     Ok((made, Registration(number)))
 }
 
@@ -90,10 +86,7 @@ pub fn start_child<T, E>(
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        let mut leftovers = lock(&LEFTOVERS);
-        if let Some(index) = leftovers.iter().position(|other| other.number == self.0) {
-            leftovers.swap_remove(index);
-        }
+        lock(&LEFTOVERS).retain(|(number, _)| *number != self.0);
     }
 }
 
@@ -165,9 +158,9 @@ pub fn commit<T, E>(output: &Path, name: impl FnOnce() -> Result<T, E>) -> Resul
 pub fn clean_up() -> Outputs {
     let mut outputs = lock(&OUTPUTS);
     let mut leftovers = lock(&LEFTOVERS);
-    for leftover in leftovers.drain(..) {
+    for (_, end) in leftovers.drain(..) {
         // Best effort: there is nobody left to tell.
-        (leftover.end)();
+        end();
     }
     let found = std::mem::take(&mut *outputs);
     std::mem::forget((outputs, leftovers));

@@ -11,7 +11,6 @@
 
 mod directory;
 mod hidden_name;
-mod orphans;
 #[cfg(test)]
 mod tests;
 mod together;
@@ -63,11 +62,8 @@ impl PartialFile {
                 return Self::create_hidden(output);
             }
             Err(error) => {
-                return Err(Error::path(
-                    "create a file in",
-                    &directory.path,
-                    error.into(),
-                ));
+                let path = &directory.path;
+                return Err(Error::path("create a file in", path, error.into()));
             }
         };
         // Without a name it is reached through /proc alone.
@@ -76,35 +72,40 @@ impl PartialFile {
         }
         // For the moment in which it has a hidden name.
         let is_locked = file.try_lock().is_ok();
-        Ok(Self {
-            file,
-            output: output.to_owned(),
+        Ok(Self::of(
+            output,
             directory,
             last_name,
-            hidden: None,
-        }
-        .after_orphans(is_locked))
+            (file, None),
+            is_locked,
+        ))
     }
 
     fn create_hidden(output: &Path) -> Result<Self> {
         let (directory, last_name) = place_of(output)?;
         let (file, hidden, is_locked) = HiddenName::create(&directory, &last_name)?;
-        Ok(Self {
+        let made = (file, Some(hidden));
+        Ok(Self::of(output, directory, last_name, made, is_locked))
+    }
+
+    fn of(
+        output: &Path,
+        directory: Arc<Directory>,
+        last_name: OsString,
+        (file, hidden): (Arc<File>, Option<HiddenName>),
+        has_locks: bool,
+    ) -> Self {
+        // Where locks are not to be had, nobody can tell what is in use.
+        if has_locks {
+            hidden_name::remove_orphans(&directory, &last_name, &file);
+        }
+        Self {
             file,
             output: output.to_owned(),
             directory,
             last_name,
-            hidden: Some(hidden),
+            hidden,
         }
-        .after_orphans(is_locked))
-    }
-
-    /// Where locks are not to be had, nobody can tell what is in use.
-    fn after_orphans(self, has_locks: bool) -> Self {
-        if has_locks {
-            orphans::remove(&self.directory, &self.last_name, &self.file);
-        }
-        self
     }
 
     /// The open file.

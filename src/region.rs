@@ -56,6 +56,28 @@ impl FileRegion {
             .read_exact_at(buffer, self.offset_bytes + offset_bytes)
     }
 
+    /// Reads all of it through `buffer`; `take` gets each piece, as far as it could be read, with its
+    /// offset within the region.
+    ///
+    /// # Errors
+    /// Those of `take`.
+    pub fn for_each_piece<E>(
+        &self,
+        buffer: &mut [u8],
+        mut take: impl FnMut(u64, io::Result<&[u8]>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut done = 0;
+        while done < self.length_bytes {
+            // At most the buffer's length.
+            let length = (self.length_bytes - done).min(buffer.len() as u64) as usize;
+            let piece = &mut buffer[..length];
+            let read = self.read_exact_at(piece, done);
+            take(done, read.map(|()| &*piece))?;
+            done += length as u64;
+        }
+        Ok(())
+    }
+
     /// A reader over the region from its start.
     pub fn reader(&self) -> RegionReader {
         RegionReader {
@@ -72,6 +94,24 @@ pub struct Content {
     pub size_bytes: u64,
     /// Where in the source its data is.
     pub data: Data,
+}
+
+impl Content {
+    /// Its data in pieces, ascending, none of them empty: what is no sparse file is one piece.
+    pub fn extents(&self) -> impl Iterator<Item = DataExtent> {
+        let (whole, pieces) = match &self.data {
+            Data::Contiguous { offset_bytes } => {
+                let whole = DataExtent {
+                    file_offset_bytes: 0,
+                    length_bytes: self.size_bytes,
+                    offset_bytes: *offset_bytes,
+                };
+                (Some(whole).filter(|_| self.size_bytes > 0), &[][..])
+            }
+            Data::Sparse(pieces) => (None, &pieces[..]),
+        };
+        whole.into_iter().chain(pieces.iter().copied())
+    }
 }
 
 /// A file's data: all of it in one place, or in pieces with holes between.

@@ -35,6 +35,7 @@ pub(super) fn confined<T: Send>(
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
+
 #[cfg(any(
     target_arch = "x86_64",
     target_arch = "aarch64",

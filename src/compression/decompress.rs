@@ -125,7 +125,11 @@ mod tests {
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        let mut encoder = flate2::GzBuilder::new()
+            .filename("layer.tar")
+            .comment("a comment")
+            .extra(vec![1; 20])
+            .write(Vec::new(), flate2::Compression::best());
         encoder.write_all(bytes).unwrap();
         encoder.finish().unwrap()
     }
@@ -161,10 +165,22 @@ mod tests {
             };
             for length in 10..whole.len() {
                 refused(&whole[..length]);
+                refused(&[&whole[..], &whole[..length]].concat());
             }
             for garbage in [&b"garbage"[..], b"x", b"\0\0\0\x01", &whole[..7]] {
                 refused(&[&whole[..], garbage].concat());
             }
+        }
+        let whole = gzip(&[7; 9000]);
+        let again = [&[0; 3][..], &whole].concat();
+        for garbage in [&b"\x1f"[..], b"\x1f\x8b", b"\0\x1f\x8b\x08", &again] {
+            assert!(decompress(&[&whole[..], garbage].concat()).is_err());
+        }
+        for from_end in 1..=8 {
+            let mut changed = whole.clone();
+            let at = changed.len() - from_end;
+            changed[at] ^= 1;
+            assert!(decompress(&changed).is_err(), "{from_end}");
         }
     }
 

@@ -116,14 +116,12 @@ fn header(entry: &Entry<'_>, kind: write::Kind) -> Result<write::Entry> {
     }
     Ok(write::Entry {
         path: write::name(entry.path, kind == write::Kind::Directory),
-        link: Vec::new(),
         kind,
         mode: entry.node.mode().into(),
         uid: entry.node.uid(),
         gid: entry.node.gid(),
         mtime: entry.node.mtime(),
-        size_bytes: 0,
-        device: (0, 0),
         records,
+        ..write::Entry::default()
     })
 }

@@ -1,8 +1,9 @@
 //! The populated filesystem is proven, hashed and given its name.
 
-mod digest;
 mod sidecar;
 
+use std::fs::File;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
 
 pub use sidecar::Sidecar;
@@ -10,9 +11,10 @@ pub use sidecar::Sidecar;
 use crate::error::{Error, Result};
 use crate::filesystem::{Filesystem, PopulatedFilesystem};
 use crate::layers::{Contents, Verifying};
-use crate::oci::Digest;
+use crate::oci::{Digest, DigestHasher};
+use crate::page_buffer::PageBuffer;
 use crate::partial_file::persist_together;
-use crate::progress::Reporter;
+use crate::progress::{Reporter, Unit};
 use crate::tree::Tree;
 
 /// How much proof is wanted.
@@ -104,8 +106,7 @@ where
         let verified = verifying.finish();
         let sha256 = match &verified {
             Ok(()) if options.sha256 => {
-                let sha256 = digest::sha256(partial.file(), file_bytes, reporter);
-                Some(sha256.map_err(unreadable))
+                Some(sha256_of(partial.file(), file_bytes, reporter).map_err(unreadable))
             }
             _ => None,
         };
@@ -128,7 +129,7 @@ where
         path: output,
         sha256,
         file_bytes,
-        host_bytes: std::os::unix::fs::MetadataExt::blocks(&metadata) * 512,
+        host_bytes: metadata.blocks() * 512,
     };
     let sidecars = options.sidecars(&finished.path);
     let prepared = sidecars.iter().map(|sidecar| sidecar.prepare(&finished));
@@ -144,4 +145,29 @@ where
     persist_together(files)?;
     sidecar::note_earlier(&finished.path, &sidecars, reporter);
     Ok(finished)
+}
+
+/// Bytes read at once while hashing.
+const HASHED_BYTES: usize = 256 << 10;
+
+/// Hashes a file from its start to its end.
+///
+/// # Errors
+/// The file's read errors.
+fn sha256_of(file: &File, length_bytes: u64, reporter: &dyn Reporter) -> std::io::Result<Digest> {
+    let meter = reporter.begin("sha256", Unit::Bytes, Some(length_bytes));
+    let mut hasher = DigestHasher::sha256();
+    let mut buffer = PageBuffer::new(HASHED_BYTES);
+    let mut done = 0;
+    loop {
+        let read = file.read_at(&mut buffer, done)?;
+        if read == 0 {
+            break;
+        }
+        hasher.update(&buffer[..read]);
+        meter.add(read as u64);
+        done += read as u64;
+    }
+    meter.finish("computed");
+    Ok(hasher.finish())
 }

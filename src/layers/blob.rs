@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use super::ahead::{ReadAhead, Tee};
 use super::budget::Budget;
-use super::layer_progress::LayerProgress;
-use super::stored::{StoredReader, own_copy, stopped};
+use super::stored::{LayerProgress, StoredReader, own_copy};
 use super::verification::{Expected, Verification};
 use super::verifying::{Check, Verifying, Which};
 use super::windows::Windows;
@@ -40,7 +39,7 @@ struct Charged<'a> {
 impl Passage for Charged<'_> {
     fn reach(&self, bytes: u64) -> Result<()> {
         if (self.stop)() {
-            return Err(stopped());
+            return Err(Error::Cancelled);
         }
         self.blob.wait_for(bytes, self.stop).map(drop)
     }

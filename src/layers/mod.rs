@@ -3,15 +3,14 @@
 //! ```text
 //! read        all layers side by side, within one budget and so many zstd windows
 //! blob        one of them: from its stored bytes to its entries and its tar
-//! stored      the stored bytes, as they come; a copy of those that others may write
+//! stored      the stored bytes, as they come and are counted; a copy of those that others may write
 //! ahead       the decompressed tar, counted and spooled
-//! verifying   its digests, computed behind all that (verification), as its progress tells
+//! verifying   its digests, computed behind all that (verification)
 //! ```
 
 mod ahead;
 mod blob;
 mod budget;
-mod layer_progress;
 mod read;
 mod stored;
 mod verification;

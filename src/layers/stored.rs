@@ -2,14 +2,47 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::ReadOptions;
-use super::layer_progress::LayerProgress;
 use crate::compression::StoredBytes;
 use crate::error::{Error, Result};
 use crate::ownership;
+use crate::progress::Meter;
 use crate::source::{OpenBlob, StoredBlob};
 use crate::spool;
+
+/// A layer's line of progress: done when the layer has been read and the last of its checks is.
+pub(super) struct LayerProgress {
+    meter: Arc<dyn Meter>,
+    stored: StoredBlob,
+    unfinished: AtomicUsize,
+}
+
+impl LayerProgress {
+    /// Progress of a layer with so many checks, which is still to be read.
+    pub(super) fn new(meter: &Arc<dyn Meter>, stored: &StoredBlob, checks: usize) -> Arc<Self> {
+        Arc::new(Self {
+            meter: Arc::clone(meter),
+            stored: stored.clone(),
+            unfinished: AtomicUsize::new(checks + 1),
+        })
+    }
+
+    /// So many bytes more are done; who brings bytes here counts them himself.
+    pub(super) fn add(&self, bytes: u64) {
+        if self.stored.at_hand().is_some() {
+            self.meter.add(bytes);
+        }
+    }
+
+    /// The layer has been read, or one of its checks is done.
+    pub(super) fn one_less(&self) {
+        if self.unfinished.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.meter.finish(self.stored.outcome());
+        }
+    }
+}
 
 /// Reads a blob to its end, as fast as it is there.
 pub(super) struct StoredReader<'a> {
@@ -37,7 +70,7 @@ impl<'a> StoredReader<'a> {
 impl StoredBytes for StoredReader<'_> {
     fn next(&mut self, buffer: &mut [u8]) -> Result<usize> {
         if (self.stop)() {
-            return Err(stopped());
+            return Err(Error::Cancelled);
         }
         let region = self.blob.region();
         if self.position == region.length_bytes {
@@ -52,11 +85,6 @@ impl StoredBytes for StoredReader<'_> {
         self.position += want as u64;
         Ok(want)
     }
-}
-
-/// What nobody sees: a layer below has the error that is reported.
-pub(super) fn stopped() -> Error {
-    Error::Cancelled
 }
 
 pub(super) fn read_failed(error: io::Error) -> Error {
@@ -91,7 +119,7 @@ pub(super) fn own_copy(
         )));
     }
     let copy = spool::copy(region, &options.work_dir, "a layer", |_| match stop() {
-        true => Err(stopped()),
+        true => Err(Error::Cancelled),
         false => Ok(()),
     })?;
     StoredBlob::AtHand(copy).open(stop).map(Some)

@@ -54,6 +54,12 @@ impl Directory {
         fstat(&self.fd).ok().as_ref().map(identity)
     }
 
+    /// Opens it once more, to be read or locked.
+    pub fn readable(&self) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        openat(&self.fd, ".", flags, Mode::empty())
+    }
+
     /// Opens a file in it for reading: a link is not followed, a FIFO not waited for.
     pub fn open_file(&self, name: &OsStr) -> Result<File, Errno> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -70,8 +76,7 @@ impl Directory {
     /// Keeps other processes of this program from naming anything in it until the lock is dropped;
     /// `None` where locks are not to be had.
     pub fn lock(&self) -> Option<File> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let file = File::from(openat(&self.fd, ".", flags, Mode::empty()).ok()?);
+        let file = File::from(self.readable().ok()?);
         for _ in 0..ATTEMPTS {
             match file.try_lock() {
                 Ok(()) => return Some(file),

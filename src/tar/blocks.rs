@@ -51,55 +51,57 @@ impl<R: TarBytes> Blocks<R> {
         self.position
     }
 
-    /// What is at hand, after reading on where nothing was; empty at the end only.
-    fn available(&mut self) -> Result<&[u8]> {
+    /// The next bytes, `most` at most; none at the end only.
+    fn take(&mut self, most: u64) -> Result<&[u8]> {
         if self.start == self.end {
-            self.start = 0;
-            self.end = 0;
-            self.end = self.reader.next(&mut self.buffer)?;
+            (self.start, self.end) = (0, self.reader.next(&mut self.buffer)?);
         }
-        Ok(&self.buffer[self.start..self.end])
-    }
-
-    fn consume(&mut self, bytes: usize) {
-        self.start += bytes;
-        self.position += bytes as u64;
+        let available = &self.buffer[self.start..self.end];
+        let length =
+            usize::try_from(most).map_or(available.len(), |most| most.min(available.len()));
+        self.start += length;
+        self.position += length as u64;
+        Ok(&available[..length])
     }
 
     /// Fills as much of `target` as there is left; gives how much that was.
     pub(super) fn fill(&mut self, target: &mut [u8]) -> Result<usize> {
         let mut filled = 0;
         while filled < target.len() {
-            let available = self.available()?;
-            if available.is_empty() {
+            let rest = &mut target[filled..];
+            let piece = self.take(rest.len() as u64)?;
+            if piece.is_empty() {
                 break;
             }
-            let take = available.len().min(target.len() - filled);
-            target[filled..filled + take].copy_from_slice(&available[..take]);
-            filled += take;
-            self.consume(take);
+            rest[..piece.len()].copy_from_slice(piece);
+            filled += piece.len();
         }
         Ok(filled)
+    }
+
+    /// The next block, which must be there.
+    pub(super) fn block(&mut self, what: &str) -> Result<[u8; BLOCK]> {
+        let mut block = [0; BLOCK];
+        match self.fill(&mut block)? {
+            BLOCK => Ok(block),
+            got => Err(self.truncated(what, (BLOCK - got) as u64)),
+        }
     }
 
     /// The next `length` bytes and the padding after them. The caller has held `length` against a
     /// limit; what is not there is not allocated for.
     pub(super) fn payload(&mut self, length: u64, what: &str) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        let mut left = length;
-        while left > 0 {
-            let available = self.available()?;
-            if available.is_empty() {
-                return Err(self.truncated(what, left));
+        let mut missing = length;
+        while missing > 0 {
+            let piece = self.take(missing)?;
+            if piece.is_empty() {
+                return Err(self.truncated(what, missing));
             }
-            let take =
-                usize::try_from(left).map_or(available.len(), |left| left.min(available.len()));
-            bytes.extend_from_slice(&available[..take]);
-            left -= take as u64;
-            self.consume(take);
+            bytes.extend_from_slice(piece);
+            missing -= piece.len() as u64;
         }
-        let padding = padding(length);
-        let missing = self.skip(padding)?;
+        missing = self.skip(padding(length))?;
         if missing > 0 {
             return Err(self.truncated(what, missing));
         }
@@ -118,13 +120,11 @@ impl<R: TarBytes> Blocks<R> {
                     break;
                 }
             }
-            let available = self.available()?.len();
-            if available == 0 {
+            let passed = self.take(left)?.len();
+            if passed == 0 {
                 break;
             }
-            let take = usize::try_from(left).map_or(available, |left| left.min(available));
-            left -= take as u64;
-            self.consume(take);
+            left -= passed as u64;
         }
         Ok(left)
     }
@@ -133,13 +133,11 @@ impl<R: TarBytes> Blocks<R> {
     pub(super) fn drain(&mut self) -> Result<bool> {
         let mut zero = true;
         loop {
-            let available = self.available()?;
-            if available.is_empty() {
+            let piece = self.take(u64::MAX)?;
+            if piece.is_empty() {
                 return Ok(zero);
             }
-            zero = zero && available.iter().all(|byte| *byte == 0);
-            let length = available.len();
-            self.consume(length);
+            zero = zero && piece.iter().all(|byte| *byte == 0);
         }
     }
 

@@ -56,14 +56,8 @@ pub(super) fn entry<R: TarBytes>(
             path: Box::default(),
             kind,
             mode,
-            uid: match extended.number_32("uid")? {
-                Some(uid) => uid,
-                None => header.uid()?,
-            },
-            gid: match extended.number_32("gid")? {
-                Some(gid) => gid,
-                None => header.gid()?,
-            },
+            uid: extended.number_32("uid", || header.uid())?,
+            gid: extended.number_32("gid", || header.gid())?,
             mtime: mtime(header, extended)?,
             xattrs,
             header_offset,
@@ -109,14 +103,8 @@ fn kind<R: TarBytes>(
 ) -> Result<(EntryKind, u64)> {
     let device = || -> Result<Device> {
         Ok(Device {
-            major: match extended.number_32("SCHILY.devmajor")? {
-                Some(major) => major,
-                None => header.device_major()?,
-            },
-            minor: match extended.number_32("SCHILY.devminor")? {
-                Some(minor) => minor,
-                None => header.device_minor()?,
-            },
+            major: extended.number_32("SCHILY.devmajor", || header.device_major())?,
+            minor: extended.number_32("SCHILY.devminor", || header.device_minor())?,
         })
     };
     let target = || -> Result<Box<[u8]>> {
@@ -160,10 +148,8 @@ fn kind<R: TarBytes>(
 }
 
 fn stored_size(header: &Header<'_>, extended: &Extended<'_>) -> Result<u64> {
-    match extended.number("size", i64::MAX.cast_unsigned())? {
-        Some(size) => Ok(size),
-        None => header.size(),
-    }
+    let size = extended.number("size", i64::MAX.cast_unsigned())?;
+    size.map_or_else(|| header.size(), Ok)
 }
 
 fn regular<R: TarBytes>(

@@ -1,7 +1,7 @@
 //! The tar format: from bytes to entries, for layers and archives alike, and from entries to bytes.
 //!
 //! ```text
-//! blocks (in_place) → header · pax · sparse · xattrs (number · encoding · acl) → member → reader
+//! blocks (in_place) → header · pax · sparse · xattrs (number · acl) → member → reader
 //! write stands alone
 //! ```
 
@@ -14,7 +14,6 @@
 
 mod acl;
 mod blocks;
-mod encoding;
 mod entry;
 mod header;
 mod in_place;

@@ -161,10 +161,16 @@ impl<'a> Extended<'a> {
         }
     }
 
-    /// As [`Self::number`], for the 32 bits that owners and device numbers have.
-    pub(super) fn number_32(&self, keyword: &str) -> Result<Option<u32>> {
+    /// As [`Self::number`], for the 32 bits that owners and device numbers have; where nothing is
+    /// said, what the tar header says.
+    pub(super) fn number_32(
+        &self,
+        keyword: &str,
+        header: impl FnOnce() -> Result<u32>,
+    ) -> Result<u32> {
         let number = self.number(keyword, u32::MAX.into())?;
-        Ok(number.and_then(|number| u32::try_from(number).ok()))
+        let number = number.and_then(|number| u32::try_from(number).ok());
+        number.map_or_else(header, Ok)
     }
 
     /// Whether anything is said about a sparse file.
@@ -329,9 +335,10 @@ mod tests {
         let none = Records::default();
         let of = |value: &str| {
             let records = Records::parse(&testing::record("uid", value)).unwrap();
-            extended(&records, &none).number_32("uid")
+            extended(&records, &none).number_32("uid", || Ok(7))
         };
-        assert_eq!(of("4294967295").unwrap(), Some(u32::MAX));
+        assert_eq!(of("4294967295").unwrap(), u32::MAX);
+        assert_eq!(of("").unwrap(), 7);
         for value in ["4294967296", "-1", "1.0", "ten"] {
             assert!(of(value).is_err(), "{value}");
         }

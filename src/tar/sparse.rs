@@ -37,13 +37,7 @@ impl Sparse {
         let mut continues = header.sparse_map_continues();
         let mut map_bytes = 0;
         while continues {
-            map_bytes += BLOCK as u64;
-            check_map_bytes(map_bytes, limits)?;
-            let mut block = [0; BLOCK];
-            let got = blocks.fill(&mut block)?;
-            if got < BLOCK {
-                return Err(blocks.truncated("a sparse map", (BLOCK - got) as u64));
-            }
+            let block = map_block(&mut map_bytes, blocks, limits)?;
             let end = OLD_EXTENTS_PER_BLOCK * OLD_EXTENT;
             push_old(&mut map, &block[..end])?;
             continues = block[end] != 0;
@@ -192,13 +186,7 @@ fn read_map<R: TarBytes>(
     let mut line: Vec<u8> = Vec::new();
     let mut map_bytes = 0;
     loop {
-        map_bytes += BLOCK as u64;
-        check_map_bytes(map_bytes, limits)?;
-        let mut block = [0; BLOCK];
-        let got = blocks.fill(&mut block)?;
-        if got < BLOCK {
-            return Err(blocks.truncated("a sparse map", (BLOCK - got) as u64));
-        }
+        let block = map_block(&mut map_bytes, blocks, limits)?;
         *stored_bytes = stored_bytes.checked_sub(BLOCK as u64).ok_or_else(|| {
             Error::bad_image("expected a sparse map before the data, found it longer than both")
         })?;
@@ -230,14 +218,20 @@ fn pairs(numbers: &[u64]) -> Map {
         .collect()
 }
 
-fn check_map_bytes(map_bytes: u64, limits: &Limits) -> Result<()> {
-    if map_bytes > limits.max_header_bytes {
+/// The next block of a map that has `map_bytes` so far.
+fn map_block<R: TarBytes>(
+    map_bytes: &mut u64,
+    blocks: &mut Blocks<R>,
+    limits: &Limits,
+) -> Result<[u8; BLOCK]> {
+    *map_bytes += BLOCK as u64;
+    if *map_bytes > limits.max_header_bytes {
         return Err(Error::bad_image(format!(
             "expected a sparse map of at most {} bytes, found a longer one (--max-header-bytes raises the limit)",
             limits.max_header_bytes
         )));
     }
-    Ok(())
+    blocks.block("a sparse map")
 }
 
 #[cfg(test)]

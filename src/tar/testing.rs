@@ -1,15 +1,11 @@
 //! Tars put together byte by byte, for what no archiver would write.
 
 use super::header::BLOCK;
+use super::write::pax_record;
 
 /// A pax record with its length.
 pub(super) fn record(keyword: &str, value: impl AsRef<[u8]>) -> Vec<u8> {
-    let value = value.as_ref();
-    let without_length = keyword.len() + value.len() + 3;
-    let length = (without_length..)
-        .find(|length| without_length + length.to_string().len() == *length)
-        .unwrap();
-    [format!("{length} {keyword}=").as_bytes(), value, b"\n"].concat()
+    pax_record(keyword.as_bytes(), value.as_ref())
 }
 
 /// Pax records in a row.

@@ -4,7 +4,7 @@
 use crate::units::Timestamp;
 
 /// One entry's attributes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Entry {
     /// The name; a directory's ends in a slash.
     pub path: Vec<u8>,
@@ -29,9 +29,10 @@ pub struct Entry {
 }
 
 /// The type, as the letter it is written by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Kind {
     /// A regular file.
+    #[default]
     Regular = b'0' as isize,
     /// Another name of an entry before it.
     HardLink = b'1' as isize,
@@ -45,6 +46,8 @@ pub enum Kind {
     Directory = b'5' as isize,
     /// A FIFO.
     Fifo = b'6' as isize,
+    /// Records about the entry that follows.
+    Records = b'x' as isize,
 }
 
 /// A stretch of data in a sparse file: offset and length in bytes.
@@ -175,34 +178,17 @@ impl Entry {
         if records.is_empty() {
             return header.to_vec();
         }
-        let mut blocks = extension_header(records.len()).to_vec();
+        // Their size has no record to go to, but no attributes are eight GiB long.
+        let extension = Self {
+            path: b"PaxHeaders/entry".to_vec(),
+            kind: Kind::Records,
+            mode: 0o644,
+            size_bytes: records.len() as u64,
+            ..Self::default()
+        };
         let padding = padding(records.len() as u64);
-        blocks.extend(records);
-        blocks.extend(padding);
-        blocks.extend(header);
-        blocks
+        [&extension.encode(), &records, padding, &header].concat()
     }
-}
-
-/// The header of the records before an entry. Their size has no record to go to, but no attributes
-/// are eight GiB long.
-fn extension_header(length: usize) -> [u8; 512] {
-    let mut header = [0; 512];
-    let mut field = |at: usize, bytes: &[u8]| {
-        header[at..at + bytes.len()].copy_from_slice(bytes);
-    };
-    field(0, b"PaxHeaders/entry");
-    field(100, b"0000644");
-    field(108, b"0000000");
-    field(116, b"0000000");
-    field(124, &octal(length as u64, 11).unwrap_or_default());
-    field(136, b"00000000000");
-    field(156, b"x");
-    field(257, b"ustar\x0000");
-    field(329, b"0000000");
-    field(337, b"0000000");
-    seal(&mut header);
-    header
 }
 
 /// What of a name fits into its field, and whether that is all of it.
@@ -226,7 +212,7 @@ fn seal(header: &mut [u8; 512]) {
 }
 
 /// `LENGTH KEY=VALUE\n`, where the length counts its own digits.
-fn pax_record(key: &[u8], value: &[u8]) -> Vec<u8> {
+pub(super) fn pax_record(key: &[u8], value: &[u8]) -> Vec<u8> {
     let rest = key.len() + value.len() + 3;
     let mut length = rest + 1;
     while rest + length.to_string().len() != length {

@@ -2,13 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+
 use super::acl::Acl;
-use super::encoding::{base64, percent};
 use super::entry::Xattr;
 use super::pax::Extended;
 use crate::error::{Error, Result, escape_path};
 use crate::limits::Limits;
+use crate::units::parse_hex;
 use crate::warnings::Warnings;
+
+/// Base64 (RFC 4648), with or without the `=` at its end: libarchive leaves it out.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 const ACCESS: &str = "system.posix_acl_access";
 
@@ -29,7 +41,7 @@ pub(super) fn collect(
     let mut libarchives = BTreeSet::new();
     for (name, value) in extended.with_prefix("LIBARCHIVE.xattr.") {
         libarchives.insert(name);
-        let value = base64(value).ok_or_else(|| {
+        let value = BASE64.decode(value).map_err(|_| {
             Error::bad_image(format!(
                 "expected base64 as value of extended attribute '{}', found something else",
                 escape_path(name)
@@ -110,6 +122,29 @@ fn has_binary_form(
     found.contains_key(name.as_bytes()) || raw.any(|(raw, _)| raw == name.as_bytes())
 }
 
+/// Turns those `%XX` back for which `accept` holds; what else there is stays as it stands.
+fn percent(text: &[u8], accept: impl Fn(u8) -> bool) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        let decoded = (*first == b'%')
+            .then(|| parse_hex(after.get(..2)?)?.pop())
+            .flatten()
+            .filter(|byte| accept(*byte));
+        match decoded {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::pax::Records;
@@ -144,6 +179,33 @@ mod tests {
         let (found, warnings) = collect_with(records, &Limits::default());
         assert_eq!(warnings, Warnings::default());
         found.unwrap()
+    }
+
+    #[test]
+    fn base64_is_decoded_with_and_without_its_padding() {
+        for (text, bytes) in [
+            (&b""[..], &b""[..]),
+            (b"Zg==", b"f"),
+            (b"Zg", b"f"),
+            (b"Zm8=", b"fo"),
+            (b"Zm8", b"fo"),
+            (b"Zm9v", b"foo"),
+            (b"AAECAwQF/+8=", b"\0\x01\x02\x03\x04\x05\xff\xef"),
+        ] {
+            assert_eq!(BASE64.decode(text).as_deref(), Ok(bytes), "{text:?}");
+        }
+        for text in [&b"Z"[..], b"Zm9vY", b"Zm9v====", b"Z=9v", b"Zm 9", b"Zm-_"] {
+            assert!(BASE64.decode(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn only_whole_and_accepted_escapes_are_turned_back() {
+        assert_eq!(
+            percent(b"a%3Db%25%3d%20%", |byte| byte != b' '),
+            b"a=b%=%20%"
+        );
+        assert_eq!(percent(b"%zz%+1%4", |_| true), b"%zz%+1%4");
     }
 
     #[test]

@@ -1,10 +1,9 @@
 //! The flattened image: what the filesystem will show.
 //!
 //! [`flatten`] applies changesets oldest first, each one's whiteouts before its own entries
-//! (`changeset`, `whiteout`, `hard_link`). A
-//! name is resolved by its text first (`path`), then through the tree's symbolic links (`walk`);
-//! the tree grows in an arena (`growing`), where a hard link is one more name of a node, and is
-//! put into its final order at the end (`freeze`).
+//! (`changeset`, `whiteout`, `hard_link`). A name is resolved by its text first (`path`), then
+//! through the tree's symbolic links (`walk`); the tree grows in an arena (`growing`), where a hard
+//! link is one more name of a node, and is put into its final order at the end (`freeze`).
 
 mod changeset;
 mod flattening;

@@ -160,7 +160,6 @@ const ROOMS: &[Room] = &[
             "page_buffer",
             "error",
             "progress",
-            "region",
             "partial_file",
             "listing",
             "layers",

@@ -45,8 +45,8 @@ pub fn read_through_ext4_view(
         max_names,
         buffer: PageBuffer::new(BUFFER_BYTES),
     };
-    let loaded = check_superblock(&file, length)
-        .and_then(|()| guarded(|| Ext4::load(Box::new(file)).map_err(|error| error.to_string())));
+    let loaded =
+        check_superblock(&file, length).and_then(|()| guarded(|| Ext4::load(Box::new(file))));
     match loaded {
         Ok(filesystem) => walk.run(&filesystem, wants_content),
         Err(why) => return Ok(View::blind(why)),
@@ -92,10 +92,11 @@ fn check_superblock(image: &File, length: u64) -> Result<(), String> {
 }
 
 /// Runs what calls into ext4-view; a panic there becomes an error like any other.
-fn guarded<T>(call: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+fn guarded<T>(call: impl FnOnce() -> Result<T, Ext4Error>) -> Result<T, String> {
     // What a panic leaves half done is a cache of blocks read from the image, nothing of ours.
-    catch_unwind(AssertUnwindSafe(call))
-        .unwrap_or_else(|_| Err("ext4-view panicked on it".to_owned()))
+    let called = catch_unwind(AssertUnwindSafe(call));
+    let called = called.map_err(|_| "ext4-view panicked on it".to_owned())?;
+    called.map_err(|error| error.to_string())
 }
 
 struct Walk {
@@ -110,11 +111,7 @@ struct Walk {
 
 impl Walk {
     fn run(&mut self, filesystem: &Ext4, wants_content: &mut dyn FnMut(&[u8], u64) -> bool) {
-        let root = guarded(|| {
-            let metadata = filesystem.symlink_metadata("/");
-            metadata.map_err(|error| error.to_string())
-        });
-        match root {
+        match guarded(|| filesystem.symlink_metadata("/")) {
             Ok(metadata) => self.names.push(line(&[], &metadata)),
             Err(why) => {
                 self.names.push(Line::unknown(&[]));
@@ -123,10 +120,7 @@ impl Walk {
         }
         self.open.push(Vec::new());
         while let Some(directory) = self.open.pop() {
-            let listed = guarded(|| {
-                self.list(filesystem, &directory, wants_content)
-                    .map_err(|error| error.to_string())
-            });
+            let listed = guarded(|| self.list(filesystem, &directory, wants_content));
             if let Err(why) = listed {
                 self.unlisted(&directory, why);
             }

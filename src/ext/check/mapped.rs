@@ -1,14 +1,15 @@
 //! A file's content read straight from the image, by a block map that another reader gave.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::seen::length_of;
 use crate::error::{Error, Result};
 use crate::listing::{ContentDigest, ContentHasher};
 use crate::ondisk::extent::BlockRun;
 use crate::page_buffer::PageBuffer;
+use crate::region::FileRegion;
 
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -20,7 +21,7 @@ pub type BlockMap = Box<[BlockRun]>;
 /// more of them than the image has: a sound filesystem gives each block to one file at most.
 #[derive(Debug)]
 pub struct MappedReader {
-    image: File,
+    image: Arc<File>,
     block_size: u64,
     image_blocks: u64,
     blocks_left: u64,
@@ -43,7 +44,7 @@ impl MappedReader {
         let file = File::open(image).map_err(|error| Error::path("open", image, error))?;
         let length = length_of(&file, image)?;
         Ok(Self {
-            image: file,
+            image: Arc::new(file),
             block_size,
             image_blocks: length.div_ceil(block_size),
             blocks_left: length.div_ceil(block_size),
@@ -121,30 +122,18 @@ impl MappedReader {
                 .checked_sub(run.count)
                 .ok_or("its blocks belong to other files as well")?;
             // Both ends lie within the image, and so within 64 bits.
-            let disk_start = run.disk_block * self.block_size;
-            let length = (run.count * self.block_size).min(size_bytes - start);
-            self.read_run(start, disk_start, length, &mut take)?;
-        }
-        Ok(())
-    }
-
-    fn read_run(
-        &mut self,
-        file_start: u64,
-        disk_start: u64,
-        length: u64,
-        take: &mut impl FnMut(u64, &[u8]) -> Result<(), String>,
-    ) -> Result<(), String> {
-        let mut done = 0;
-        while done < length {
-            let left = usize::try_from(length - done).unwrap_or(usize::MAX);
-            let piece = self.buffer.len().min(left);
-            let piece = &mut self.buffer[..piece];
-            self.image
-                .read_exact_at(piece, disk_start + done)
-                .map_err(|error| format!("byte {} of the image: {error}", disk_start + done))?;
-            take(file_start + done, piece)?;
-            done += piece.len() as u64;
+            let region = FileRegion {
+                file: Arc::clone(&self.image),
+                offset_bytes: run.disk_block * self.block_size,
+                length_bytes: (run.count * self.block_size).min(size_bytes - start),
+            };
+            region.for_each_piece(&mut self.buffer, |done, piece| {
+                let byte = region.offset_bytes + done;
+                take(
+                    start + done,
+                    piece.map_err(|error| format!("byte {byte} of the image: {error}"))?,
+                )
+            })?;
         }
         Ok(())
     }

@@ -55,3 +55,18 @@ pub(super) fn length_of(mut image: &File, path: &Path) -> Result<u64> {
         .seek(SeekFrom::End(0))
         .map_err(|error| Error::path("read the length of", path, error))
 }
+
+/// Runs `one` on a thread of its own beside `other`; where there is no thread, after it.
+pub(super) fn beside<A: Send, B>(one: impl Fn() -> A + Sync, other: impl FnOnce() -> B) -> (A, B) {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().spawn_scoped(scope, &one);
+        let other = other();
+        let one = match thread {
+            Ok(thread) => thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(_) => one(),
+        };
+        (one, other)
+    })
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
-use super::seen::{Problem, View};
+use super::seen::{Problem, View, beside};
 use super::views::{Views, read_views};
 use crate::error::{Error, Result, escape_path};
 use crate::ext::plan::normalise::normalised;
@@ -158,23 +158,15 @@ pub fn verify(
     })?;
     // A few names more than expected are differences; many times more are a loop.
     let max_names = names.saturating_mul(2).saturating_add(1000);
-    std::thread::scope(|scope| {
-        // Hashing the layers and reading the image know nothing of each other.
-        let list = || expected_listing(normalised, tree, contents, reporter);
-        let expected = std::thread::Builder::new().spawn_scoped(scope, list);
-        let views = read_views(image, debugfs, max_names, reporter);
-        let expected = match expected {
-            Ok(expected) => expected
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            // There is no thread: one after the other.
-            Err(_) => list(),
-        };
-        let (mut expected, views) = (expected?, views?);
-        expect_lost_found(&mut expected);
-        expect_uncounted_links(&mut expected, &views.own.listing);
-        Ok(report(&expected, &views))
-    })
+    // Hashing the layers and reading the image know nothing of each other.
+    let (expected, views) = beside(
+        || expected_listing(normalised, tree, contents, reporter),
+        || read_views(image, debugfs, max_names, reporter),
+    );
+    let (mut expected, views) = (expected?, views?);
+    expect_lost_found(&mut expected);
+    expect_uncounted_links(&mut expected, &views.own.listing);
+    Ok(report(&expected, &views))
 }
 
 /// Adds mke2fs's `lost+found` to a listing that has none.

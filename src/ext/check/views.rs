@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::debugfs::{InodeRecord, read_through_debugfs};
 use super::ext4_view::read_through_ext4_view;
-use super::seen::{Problem, View, leave_out_note, length_of};
+use super::seen::{Problem, View, beside, leave_out_note, length_of};
 use crate::error::{Error, Result};
 use crate::listing::{Body, Line, Listing};
 use crate::progress::{Meter, Reporter, Unit};
@@ -34,14 +34,10 @@ pub(super) fn read_views(
     reporter: &dyn Reporter,
 ) -> Result<Views> {
     let meter = reporter.begin("read the filesystem back", Unit::Bytes, None);
-    let (own, others) = std::thread::scope(|scope| {
-        let own = scope.spawn(|| read_own(image, max_names, &*meter));
-        let others = read_others(image, debugfs, max_names, reporter);
-        let own = own
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        (own, others)
-    });
+    let (own, others) = beside(
+        || read_own(image, max_names, &*meter),
+        || read_others(image, debugfs, max_names, reporter),
+    );
     let (debugfs, ext4_view) = others?;
     meter.finish("read");
     Ok(Views {

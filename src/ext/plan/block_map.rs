@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use crate::error::Result;
 use crate::ext::profile::BlockMap;
-use crate::layers::{Content, Data};
+use crate::layers::Content;
 use crate::ondisk::indirect::{DIRECT_POINTERS, POINTERS_PER_BLOCK, put_pointer};
 use crate::ondisk::inode::I_BLOCK_BYTES;
 use crate::units::{BLOCK_SIZE, BlockNumber};
@@ -141,23 +141,16 @@ impl<S: BlockSink> Indirect<'_, S> {
 
 /// The file blocks that hold a regular file's data.
 pub fn mapped_ranges(content: &Content) -> Vec<Range<u64>> {
-    let blocks_of = |start: u64, end: u64| start / BLOCK_SIZE..end.div_ceil(BLOCK_SIZE);
-    match &content.data {
-        Data::Contiguous { .. } if content.size_bytes == 0 => Vec::new(),
-        Data::Contiguous { .. } => vec![blocks_of(0, content.size_bytes)],
-        Data::Sparse(extents) => {
-            let mut ranges: Vec<Range<u64>> = Vec::new();
-            for extent in extents {
-                let start = extent.file_offset_bytes;
-                let next = blocks_of(start, start + extent.length_bytes);
-                match ranges.last_mut() {
-                    Some(last) if next.start <= last.end => last.end = last.end.max(next.end),
-                    _ => ranges.push(next),
-                }
-            }
-            ranges
+    let mut ranges: Vec<Range<u64>> = Vec::new();
+    for extent in content.extents() {
+        let start = extent.file_offset_bytes;
+        let next = start / BLOCK_SIZE..(start + extent.length_bytes).div_ceil(BLOCK_SIZE);
+        match ranges.last_mut() {
+            Some(last) if next.start <= last.end => last.end = last.end.max(next.end),
+            _ => ranges.push(next),
         }
     }
+    ranges
 }
 
 /// A sink that only counts.

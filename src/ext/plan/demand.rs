@@ -2,11 +2,10 @@
 
 use crate::error::{Error, Result, escape_path};
 use crate::ext::plan::block_map::{BlockCount, map_blocks, mapped_ranges};
-use crate::ext::plan::directory_entries::DirectoryEntries;
 use crate::ext::plan::directory_layout::DirectoryLayout;
 use crate::ext::plan::geometry::{LOST_FOUND_BLOCKS, ROOT_BLOCKS};
 use crate::ext::plan::identity::Identity;
-use crate::ext::plan::inode_numbers::InodeNumbers;
+use crate::ext::plan::inode_numbers::{DirectoryEntries, InodeNumbers};
 use crate::ext::plan::normalise::clamped;
 use crate::ext::plan::xattr_placement::{XattrBlockCollector, XattrBlocks, XattrPlacement};
 use crate::ext::profile::Profile;
@@ -25,7 +24,7 @@ const NO_OWNER: &str =
 const SUPERBLOCK_TIME: &str = "time of the filesystem clamped to what its superblock holds (1970-01-01T00:00:01 to 2310-04-04T16:10:39)";
 
 /// A tree's needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Demand {
     /// Blocks of regular files' data.
     pub data_blocks: u64,
@@ -71,15 +70,9 @@ pub fn measure(
 ) -> Result<(Demand, XattrBlocks)> {
     let hash_seed = identity.hash_seed_words();
     let mut demand = Demand {
-        data_blocks: 0,
-        directory_blocks: 0,
         preallocated_blocks: u64::from(ROOT_BLOCKS),
-        map_blocks: 0,
-        symlink_blocks: 0,
-        xattr_blocks: 0,
         inodes: numbers.new_inodes(),
-        content_bytes: 0,
-        disk_usage_bytes: 0,
+        ..Demand::default()
     };
     let mut xattrs = XattrBlockCollector::default();
     for (id, node) in tree.nodes() {

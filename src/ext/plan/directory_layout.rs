@@ -65,6 +65,14 @@ impl DirectoryLayout {
         Ok(Self::Linear(ends))
     }
 
+    /// The index, see [`IndexedLayout::index`]; empty where there is none.
+    pub fn index(&self) -> (Vec<IndexEntry>, Vec<Vec<IndexEntry>>) {
+        match self {
+            Self::Linear(_) => Default::default(),
+            Self::Indexed(layout) => layout.index(),
+        }
+    }
+
     /// Blocks of the directory, those of its map aside.
     pub fn blocks(&self) -> u32 {
         match self {
@@ -161,9 +169,13 @@ impl IndexedLayout {
 mod tests {
     use super::*;
 
-    fn layout(names: &[Vec<u8>]) -> DirectoryLayout {
+    fn layout_of(profile: &Profile, names: &[Vec<u8>], indexed: bool) -> DirectoryLayout {
         let names: Vec<_> = names.iter().map(Vec::as_slice).collect();
-        DirectoryLayout::of(&Profile::EXT3, &names, [1, 2, 3, 4], true).unwrap()
+        DirectoryLayout::of(profile, &names, [1, 2, 3, 4], indexed).unwrap()
+    }
+
+    fn layout(names: &[Vec<u8>]) -> DirectoryLayout {
+        layout_of(&Profile::EXT3, names, true)
     }
 
     fn numbered(count: usize, length: usize) -> Vec<Vec<u8>> {
@@ -198,22 +210,15 @@ mod tests {
         // four letters fits and one of five does not.
         let mut names = numbered(253, 8);
         names.push(b"four".to_vec());
-        let blocks = |names: &[Vec<u8>]| {
-            let names: Vec<_> = names.iter().map(Vec::as_slice).collect();
-            let layout = DirectoryLayout::of(&with_tail, &names, [1, 2, 3, 4], true);
-            layout.unwrap().blocks()
-        };
-        assert_eq!(blocks(&names), 1);
+        assert_eq!(layout_of(&with_tail, &names, true).blocks(), 1);
         names[253].push(b'5');
-        assert!(blocks(&names) > 1);
+        assert!(layout_of(&with_tail, &names, true).blocks() > 1);
         assert_eq!(layout(&names).blocks(), 1);
     }
 
     #[test]
     fn a_directory_kept_linear_goes_on_in_further_blocks() {
-        let names = numbered(600, 8);
-        let names: Vec<_> = names.iter().map(Vec::as_slice).collect();
-        let layout = DirectoryLayout::of(&Profile::EXT3, &names, [0; 4], false).unwrap();
+        let layout = layout_of(&Profile::EXT3, &numbered(600, 8), false);
         assert_eq!(layout, DirectoryLayout::Linear(vec![254, 510, 600]));
     }
 

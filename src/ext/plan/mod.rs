@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! normalise          what of a node can be kept → xattr_placement   where its attributes go
-//! inode_numbers      which inode is whose       → directory_entries which names lead to it
+//! inode_numbers      which inode is whose, and which names lead to it
 //! block_map          how a file is mapped         directory_layout  how names go into blocks
 //!      └ demand: what the tree needs              geometry: what mke2fs makes of a size
 //!              └──────────── size: the size in which it fits ────────────┘
@@ -11,7 +11,6 @@
 
 pub mod block_map;
 pub mod demand;
-pub mod directory_entries;
 pub mod directory_layout;
 pub mod geometry;
 pub mod identity;

@@ -352,6 +352,7 @@ impl Search<'_> {
             ByteSize(u64::from(geometry.inode_table_blocks) * BLOCK_SIZE),
         )
     }
+
     fn needs_too_much(&self) -> Error {
         let found = "an image, or an image with the free space that was asked for, that needs more";
         too_large(self.profile, found)

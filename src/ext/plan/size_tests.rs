@@ -6,17 +6,20 @@ fn demand(blocks: u64, inodes: u32) -> Demand {
         data_blocks: blocks,
         directory_blocks: 1,
         preallocated_blocks: 1,
-        map_blocks: 0,
-        symlink_blocks: 0,
-        xattr_blocks: 0,
         inodes,
-        content_bytes: blocks * BLOCK_SIZE,
         disk_usage_bytes: (blocks + 1) * BLOCK_SIZE,
+        ..Demand::default()
     }
 }
 
 fn choose(policy: SizePolicy, demand: &Demand, room: Room) -> Result<Sized> {
     super::choose(&Profile::EXT3, policy, demand, room)
+}
+
+/// Exactly so many bytes for a tree of so many blocks and few inodes.
+fn exact(bytes: u64, blocks: u64) -> Result<Sized> {
+    let policy = SizePolicy::Exact(ByteSize(bytes));
+    choose(policy, &demand(blocks, 10), ROOM)
 }
 
 const ROOM: Room = Room {
@@ -106,21 +109,15 @@ fn the_rule_keeps_its_length_where_mke2fs_drops_the_tail_and_the_tree_fits() {
     let percent = |percent| choose(SizePolicy::Percent(percent), &demand, ROOM);
     let raised = percent(107).unwrap();
     assert!(raised.note.unwrap().contains("size raised from 129 MiB"));
-    let small = super::Demand {
+    let small = Demand {
         data_blocks: 1000,
         ..demand
     };
     let sized = choose(SizePolicy::Percent(107), &small, ROOM).unwrap();
-    assert_eq!(
-        (sized.file_bytes, sized.geometry.blocks),
-        (129 << 20, 32_768)
-    );
-    assert!(
-        sized
-            .note
-            .unwrap()
-            .contains("the last 1 MiB of 129 MiB stay unused")
-    );
+    let sizes = (sized.file_bytes, sized.geometry.blocks);
+    assert_eq!(sizes, (129 << 20, 32_768));
+    let note = sized.note.unwrap();
+    assert!(note.contains("the last 1 MiB of 129 MiB stay unused"));
 }
 
 /// Bug: `--size 9000001` made a file with half a sector at its end, which a loop device cuts off.
@@ -132,8 +129,7 @@ fn an_exact_size_is_rounded_up_to_whole_blocks_and_told() {
         ((64 << 20) - 1, 64 << 20),
         (64 << 20, 64 << 20),
     ] {
-        let exact = SizePolicy::Exact(ByteSize(given));
-        let sized = choose(exact, &demand(100, 10), ROOM).unwrap();
+        let sized = exact(given, 100).unwrap();
         assert_eq!(sized.file_bytes, made);
         let told = sized
             .note
@@ -144,6 +140,7 @@ fn an_exact_size_is_rounded_up_to_whole_blocks_and_told() {
 
 #[test]
 fn sizes_no_filesystem_can_have_are_known_before_anything_is_read() {
+    let check = |text: &str| text.parse::<SizePolicy>().unwrap().check(&Profile::EXT3);
     for (text, words) in [
         ("100", "needed 8388608 bytes or more, given 100 bytes"),
         ("8388607", "given 8388607 bytes"),
@@ -154,12 +151,7 @@ fn sizes_no_filesystem_can_have_are_known_before_anything_is_read() {
         ("17592186040321", "found --size"),
         ("+16T", "found --size +16 TiB, 17592186044416 bytes"),
     ] {
-        let error = text
-            .parse::<SizePolicy>()
-            .unwrap()
-            .check(&Profile::EXT3)
-            .unwrap_err();
-        let error = error.to_string();
+        let error = check(text).unwrap_err().to_string();
         assert!(error.contains(words), "{text}: {error}");
     }
     for text in [
@@ -170,21 +162,13 @@ fn sizes_no_filesystem_can_have_are_known_before_anything_is_read() {
         "1%",
         "fit",
     ] {
-        assert!(
-            text.parse::<SizePolicy>()
-                .unwrap()
-                .check(&Profile::EXT3)
-                .is_ok(),
-            "{text}"
-        );
+        assert!(check(text).is_ok(), "{text}");
     }
     // Known only with the tree: the largest size and no room in it, or more free space than that.
     let free = SizePolicy::FitPlus(ByteSize(17_592_186_040_320));
     let error = choose(free, &demand(100, 10), ROOM).unwrap_err();
-    assert!(
-        error.to_string().contains("at most 17592186040320 bytes"),
-        "{error}"
-    );
+    let words = "at most 17592186040320 bytes";
+    assert!(error.to_string().contains(words), "{error}");
 }
 
 #[test]
@@ -203,12 +187,7 @@ fn the_inode_limit_is_on_what_is_needed_and_a_large_filesystem_has_more() {
 
 #[test]
 fn an_exact_size_below_need_names_both_numbers() {
-    let error = choose(
-        SizePolicy::Exact(ByteSize(64 << 20)),
-        &demand(20_000, 10),
-        ROOM,
-    )
-    .unwrap_err();
+    let error = exact(64 << 20, 20_000).unwrap_err();
     let text = error.to_string();
     assert!(matches!(error, Error::TooSmall { .. }), "{text}");
     assert!(text.contains("given 67108864 bytes"), "{text}");
@@ -218,33 +197,17 @@ fn an_exact_size_below_need_names_both_numbers() {
 #[test]
 fn an_exact_size_in_a_journal_step_says_that_a_smaller_one_would_do() {
     // 28,138 blocks are free at 128 MiB, 31,213 one block below.
-    let error = choose(
-        SizePolicy::Exact(ByteSize(128 << 20)),
-        &demand(30_000, 10),
-        ROOM,
-    )
-    .unwrap_err();
-    let text = error.to_string();
-    assert!(
-        text.contains("a larger filesystem has a larger journal"),
-        "{text}"
-    );
-    let smaller = SizePolicy::Exact(ByteSize((128 << 20) - 4096));
-    assert!(choose(smaller, &demand(30_000, 10), ROOM).is_ok());
+    let text = exact(128 << 20, 30_000).unwrap_err().to_string();
+    let words = "a larger filesystem has a larger journal";
+    assert!(text.contains(words), "{text}");
+    assert!(exact((128 << 20) - 4096, 30_000).is_ok());
 }
 
 #[test]
 fn a_dropped_tail_is_told_and_an_exact_file_keeps_its_length() {
-    let sized = choose(
-        SizePolicy::Exact(ByteSize(129 << 20)),
-        &demand(100, 10),
-        ROOM,
-    )
-    .unwrap();
-    assert_eq!(
-        (sized.file_bytes, sized.geometry.blocks),
-        (129 << 20, 32_768)
-    );
+    let sized = exact(129 << 20, 100).unwrap();
+    let sizes = (sized.file_bytes, sized.geometry.blocks);
+    assert_eq!(sizes, (129 << 20, 32_768));
     assert!(sized.note.unwrap().contains("1 MiB"));
 }
 

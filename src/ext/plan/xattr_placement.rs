@@ -30,6 +30,7 @@ const CAPABILITY_UNREADABLE: &str =
     "security.capability kept, but of a form that Linux does not hand out";
 const NO_ROOM_FOR_CHAIN_ID: &str =
     "chain ID not left: the attributes of the image's own /lost+found leave no room for it";
+
 impl<'a> XattrPlacement<'a> {
     /// Sorts out a node's attributes, each into the inode while it fits there.
     ///

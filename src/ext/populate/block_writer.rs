@@ -80,7 +80,7 @@ impl<'a> BlockWriter<'a> {
     /// The file's.
     pub fn write_blocks(&mut self, offset_bytes: u64, bytes: &[u8]) -> io::Result<()> {
         let mut offset_bytes = offset_bytes;
-        for run in bytes.chunk_by_blocks(is_zero) {
+        for run in runs(bytes) {
             if !is_zero(&run[..BLOCK.min(run.len())]) {
                 self.write(offset_bytes, run)?;
             }
@@ -122,22 +122,18 @@ fn is_zero(block: &[u8]) -> bool {
     block.chunks(256).all(is_zero)
 }
 
-trait BlockRuns {
-    /// Splits into runs of blocks for which `class` gives the same answer.
-    fn chunk_by_blocks(&self, class: impl Fn(&[u8]) -> bool) -> impl Iterator<Item = &[u8]>;
-}
-
-impl BlockRuns for [u8] {
-    fn chunk_by_blocks(&self, class: impl Fn(&[u8]) -> bool) -> impl Iterator<Item = &[u8]> {
-        let mut rest = self;
-        std::iter::from_fn(move || {
-            let first = class(rest.chunks(BLOCK).next()?);
-            let same = rest.chunks(BLOCK).take_while(|block| class(block) == first);
-            let (run, after) = rest.split_at(same.map(<[u8]>::len).sum());
-            rest = after;
-            Some(run)
-        })
-    }
+/// Splits into runs of blocks, in turns of zeros and of others.
+fn runs(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let first = is_zero(rest.chunks(BLOCK).next()?);
+        let same = rest
+            .chunks(BLOCK)
+            .take_while(|block| is_zero(block) == first);
+        let (run, after) = rest.split_at(same.map(<[u8]>::len).sum());
+        rest = after;
+        Some(run)
+    })
 }
 
 #[cfg(test)]

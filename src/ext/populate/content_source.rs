@@ -2,7 +2,7 @@
 
 use super::writing_sink::BlockSource;
 use crate::error::{Error, Result};
-use crate::layers::{Content, Data};
+use crate::layers::{Content, Data, DataExtent};
 use crate::region::FileRegion;
 use crate::units::BLOCK_SIZE;
 
@@ -25,18 +25,12 @@ impl BlockSource for ContentSource<'_> {
             }
             Data::Sparse(extents) => {
                 buffer.fill(0);
-                let extent_end =
-                    |index: usize| extents[index].file_offset_bytes + extents[index].length_bytes;
-                let first = extents.partition_point(|extent| {
-                    extent.file_offset_bytes + extent.length_bytes <= start
-                });
-                for index in first..extents.len() {
-                    let extent = &extents[index];
-                    if extent.file_offset_bytes >= end {
-                        break;
-                    }
+                let end_of = |extent: &DataExtent| extent.file_offset_bytes + extent.length_bytes;
+                let first = extents.partition_point(|extent| end_of(extent) <= start);
+                let starts_before = |extent: &&DataExtent| extent.file_offset_bytes < end;
+                for extent in extents[first..].iter().take_while(starts_before) {
                     let from = extent.file_offset_bytes.max(start);
-                    let until = extent_end(index).min(end);
+                    let until = end_of(extent).min(end);
                     let stored = extent.offset_bytes + (from - extent.file_offset_bytes);
                     self.overlay(buffer, from - start, until - from, stored)?;
                 }
@@ -67,7 +61,6 @@ impl ContentSource<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::DataExtent;
     use std::io::Write;
 
     fn tar() -> FileRegion {

@@ -1,6 +1,5 @@
 //! Block groups while they fill: descriptors, bitmaps, and the next free block.
 
-use std::io;
 use std::os::unix::fs::FileExt;
 
 use crate::error::{Error, Result};
@@ -63,10 +62,7 @@ impl<'a> Groups<'a> {
                 cursor: 0,
             },
         };
-        partial
-            .file()
-            .read_exact_at(&mut groups.table, BLOCK_SIZE)
-            .map_err(|error| groups.failed(error))?;
+        read_at(partial, &mut groups.table, BLOCK_SIZE)?;
         let table = groups.table.chunks_exact(profile.descriptor_bytes);
         groups.descriptors = table
             .take(count as usize)
@@ -133,8 +129,7 @@ impl<'a> Groups<'a> {
             }
             let mut bytes = [0; BLOCK];
             let offset_bytes = self.descriptors[group].inode_bitmap.offset_bytes();
-            let read = self.partial.file().read_exact_at(&mut bytes, offset_bytes);
-            read.map_err(|error| self.failed(error))?;
+            read_at(self.partial, &mut bytes, offset_bytes)?;
             bitmap::set_range(&mut bytes, 0..used_here);
             self.write_at(&bytes, offset_bytes)?;
             let free = bitmap::count_clear(&bytes, self.inodes_per_group);
@@ -184,10 +179,7 @@ impl<'a> Groups<'a> {
     fn open_group(&mut self, group: usize) -> Result<()> {
         let descriptor = self.descriptors[group];
         let offset_bytes = descriptor.block_bitmap.offset_bytes();
-        self.partial
-            .file()
-            .read_exact_at(&mut self.open.bitmap[..], offset_bytes)
-            .map_err(|error| self.failed(error))?;
+        read_at(self.partial, &mut self.open.bitmap[..], offset_bytes)?;
         self.open.group = group;
         self.open.cursor = 0;
         let free = bitmap::count_clear(&self.open.bitmap[..], self.blocks_in(group));
@@ -213,10 +205,12 @@ impl<'a> Groups<'a> {
 
     fn write_at(&self, bytes: &[u8], offset_bytes: u64) -> Result<()> {
         let written = self.partial.file().write_all_at(bytes, offset_bytes);
-        written.map_err(|error| self.failed(error))
+        written.map_err(|error| Error::path("write", self.partial.output(), error))
     }
+}
 
-    fn failed(&self, error: io::Error) -> Error {
-        Error::path("write", self.partial.output(), error)
-    }
+/// Errors are of the file that is being written.
+fn read_at(partial: &PartialFile, buffer: &mut [u8], offset_bytes: u64) -> Result<()> {
+    let read = partial.file().read_exact_at(buffer, offset_bytes);
+    read.map_err(|error| Error::path("write", partial.output(), error))
 }

@@ -13,8 +13,8 @@ use crate::error::{Error, Result};
 use crate::ext::plan::Plan;
 use crate::ext::plan::block_map::mapped_ranges;
 use crate::ext::plan::demand::{directory_layout, placement};
-use crate::ext::plan::directory_entries::{DirectoryEntries, file_type};
 use crate::ext::plan::directory_layout::DirectoryLayout;
+use crate::ext::plan::inode_numbers::{DirectoryEntries, file_type};
 use crate::ext::plan::normalise::clamped;
 use crate::ext::plan::xattr_placement::XattrPlacement;
 use crate::layers::Contents;
@@ -145,7 +145,15 @@ impl<'a> NodeWriter<'a> {
                 let parent = parent.ok_or_else(|| {
                     Error::Mismatch("expected a directory after its parent".to_owned())
                 })?;
-                let mut source = DirectorySource::new(plan, tree, &entries, &layout, own, parent);
+                let mut source = DirectorySource {
+                    plan,
+                    tree,
+                    entries: &entries,
+                    layout: &layout,
+                    own,
+                    parent,
+                    index: layout.index(),
+                };
                 let preallocated = match own {
                     InodeNumber::ROOT => std::mem::take(&mut self.preallocated.root),
                     InodeNumber::LOST_FOUND => std::mem::take(&mut self.preallocated.lost_found),

@@ -1,12 +1,10 @@
 //! Who hashes what: the threads' common list.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
-use crate::layers::layer_progress::LayerProgress;
-use crate::layers::stored::read_failed;
+use crate::layers::stored::{LayerProgress, read_failed};
 use crate::layers::verification::Verification;
 use crate::page_buffer::PageBuffer;
 use crate::region::FileRegion;
@@ -40,6 +38,12 @@ pub(in crate::layers) struct Check {
     pub(in crate::layers) is_counted: bool,
 }
 
+impl std::fmt::Debug for Check {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.bytes.fmt(formatter)
+    }
+}
+
 /// Checks, and how far each is.
 #[derive(Debug, Default)]
 pub(super) struct Board {
@@ -65,22 +69,9 @@ struct Slot {
     /// The file, where it is a spool.
     spool: Option<Arc<File>>,
     /// Absent while a thread has it and when it is done.
-    work: Option<Box<Work>>,
+    work: Option<Box<Check>>,
     outcome: Option<Result<()>>,
     is_given_up: bool,
-}
-
-struct Work {
-    bytes: FileRegion,
-    verification: Verification,
-    progress: Arc<LayerProgress>,
-    is_counted: bool,
-}
-
-impl std::fmt::Debug for Work {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.bytes.fmt(formatter)
-    }
 }
 
 impl Slot {
@@ -203,28 +194,15 @@ impl Board {
     }
 
     fn push(&self, check: Check, available: u64, spool: Option<Arc<File>>) -> usize {
-        let Check {
-            layer,
-            which,
-            bytes,
-            verification,
-            progress,
-            is_counted,
-        } = check;
         let mut state = self.lock();
         state.slots.push(Slot {
-            layer,
-            which,
+            layer: check.layer,
+            which: check.which,
             available,
             is_whole: spool.is_none(),
             position: 0,
             spool,
-            work: Some(Box::new(Work {
-                bytes,
-                verification,
-                progress,
-                is_counted,
-            })),
+            work: Some(Box::new(check)),
             outcome: None,
             is_given_up: false,
         });
@@ -282,20 +260,17 @@ impl Board {
     }
 }
 
-impl Work {
+impl Check {
     fn hash(&mut self, start: u64, length: u64, buffer: &mut [u8]) -> Result<()> {
-        let mut done = 0;
-        while done < length {
-            let want = (length - done).min(buffer.len() as u64);
-            // At most the buffer's length.
-            let target = &mut buffer[..want as usize];
-            self.bytes
-                .file
-                .read_exact_at(target, self.bytes.offset_bytes + start + done)
-                .map_err(read_failed)?;
-            self.verification.update(target);
-            done += want;
-        }
+        let slice = FileRegion {
+            offset_bytes: self.bytes.offset_bytes + start,
+            length_bytes: length,
+            ..self.bytes.clone()
+        };
+        slice.for_each_piece(buffer, |_, piece| {
+            self.verification.update(piece.map_err(read_failed)?);
+            Ok(())
+        })?;
         if self.is_counted {
             self.progress.add(length);
         }

@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use super::board::Board;
 use crate::host_space;
 use crate::layers::{Contents, Origin};
-use crate::region::{Content, Data};
+use crate::region::Content;
 
 /// Given back in one piece.
 const CHUNK_BYTES: u64 = 2 << 20;
@@ -78,13 +78,11 @@ impl<'a> GivingBack<'a> {
         let Some(Some(spool)) = self.spools.get_mut(layer as usize) else {
             return;
         };
-        for range in ranges(content) {
-            for (chunk, bytes) in chunks(range) {
-                if chunk >= spool.wanted_bytes.len() {
-                    spool.wanted_bytes.resize(chunk + 1, 0);
-                }
-                spool.wanted_bytes[chunk] += bytes;
+        for (chunk, bytes) in chunks_of(content) {
+            if chunk >= spool.wanted_bytes.len() {
+                spool.wanted_bytes.resize(chunk + 1, 0);
             }
+            spool.wanted_bytes[chunk] += bytes;
         }
     }
 
@@ -94,21 +92,19 @@ impl<'a> GivingBack<'a> {
         let Some(Some(spool)) = self.spools.get_mut(layer as usize) else {
             return;
         };
-        for range in ranges(content) {
-            for (chunk, bytes) in chunks(range) {
-                let wanted = &mut spool.wanted_bytes[chunk];
-                *wanted -= bytes;
-                if *wanted == 0
-                    && self.contents.has_one_reader()
-                    && let Some(to_thread) = &self.to_thread
-                {
-                    // It is gone only where there can be no thread.
-                    let _ = to_thread.send(Chunk {
-                        file: Arc::clone(&spool.file),
-                        check: spool.check,
-                        start_bytes: chunk as u64 * CHUNK_BYTES,
-                    });
-                }
+        for (chunk, bytes) in chunks_of(content) {
+            let wanted = &mut spool.wanted_bytes[chunk];
+            *wanted -= bytes;
+            if *wanted == 0
+                && self.contents.has_one_reader()
+                && let Some(to_thread) = &self.to_thread
+            {
+                // It is gone only where there can be no thread.
+                let _ = to_thread.send(Chunk {
+                    file: Arc::clone(&spool.file),
+                    check: spool.check,
+                    start_bytes: chunk as u64 * CHUNK_BYTES,
+                });
             }
         }
     }
@@ -136,19 +132,10 @@ fn give_back(board: &Board, chunks: &Receiver<Chunk>) {
     }
 }
 
-/// Where a file's data is in its layer's tar.
-fn ranges(content: &Content) -> impl Iterator<Item = Range<u64>> {
-    let (whole, extents) = match &content.data {
-        Data::Contiguous { offset_bytes } => {
-            let whole = *offset_bytes..*offset_bytes + content.size_bytes;
-            (Some(whole), &[][..])
-        }
-        Data::Sparse(extents) => (None, &extents[..]),
-    };
-    let pieces = extents
-        .iter()
-        .map(|extent| extent.offset_bytes..extent.offset_bytes + extent.length_bytes);
-    whole.into_iter().chain(pieces)
+/// The chunks that a file's data lies in, piece by piece, and how many of its bytes are in each.
+fn chunks_of(content: &Content) -> impl Iterator<Item = (usize, u64)> {
+    let pieces = content.extents();
+    pieces.flat_map(|piece| chunks(piece.offset_bytes..piece.offset_bytes + piece.length_bytes))
 }
 
 /// The chunks that a range lies in, and how many of its bytes are in each.

@@ -1,7 +1,7 @@
 //! Verification of bytes that are whole, growing, wrong and given up.
 
 use super::*;
-use crate::layers::layer_progress::LayerProgress;
+use crate::layers::stored::LayerProgress;
 use crate::layers::verification::{Expected, Verification};
 use crate::layers::{Content, Data, Origin};
 use crate::oci::{DiffId, Digest, DigestHasher};

@@ -99,10 +99,11 @@ fn warned(tar: &[u8]) -> (Vec<Entry>, String) {
     (index.entries, lines[0].clone())
 }
 
+/// What is said of a tar, which must have these words in it.
 #[track_caller]
-fn refused(tar: &[u8], expected: &str) -> Error {
-    let error = index(tar).unwrap_err();
-    assert!(error.to_string().contains(expected), "{error}");
+fn refused(tar: Tar, expected: &str) -> String {
+    let error = index(&tar.end()).unwrap_err().to_string();
+    assert!(error.contains(expected), "{error}");
     error
 }
 

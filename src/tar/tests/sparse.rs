@@ -51,12 +51,10 @@ fn old_gnu_maps_go_on_in_as_many_blocks_as_they_need() {
         ..Limits::default()
     };
     let error = index_within(&with_next, &limits).unwrap_err().to_string();
-    assert!(
-        error.contains("a sparse map of at most 512 bytes"),
-        "{error}"
-    );
+    let words = "a sparse map of at most 512 bytes";
+    assert!(error.contains(words), "{error}");
     let posix = Block::new(b'S', "sparse");
-    refused(&Tar::default().block(posix).end(), "outside the GNU format");
+    refused(Tar::default().block(posix), "outside the GNU format");
 }
 
 #[test]
@@ -100,67 +98,37 @@ fn pax_sparse_files_have_their_real_names_and_sizes() {
 
 #[test]
 fn pax_sparse_headers_that_contradict_themselves_are_refused() {
-    let sparse = |keywords: &[(&str, &[u8])], data: &[u8]| {
-        Tar::default().pax(keywords).file("a", data).end()
-    };
-    let one_zero = |map: &[u8]| {
-        let keywords: [(&str, &[u8]); 3] = [
-            ("GNU.sparse.major", b"1"),
-            ("GNU.sparse.minor", b"0"),
-            ("GNU.sparse.realsize", b"10"),
-        ];
-        sparse(&keywords, map)
-    };
-    refused(
-        &sparse(
-            &[("GNU.sparse.major", b"2"), ("GNU.sparse.minor", b"0")],
-            b"",
-        ),
-        "GNU sparse format 2.0",
-    );
-    refused(
-        &sparse(&[("GNU.sparse.name", b"x")], b""),
-        "a sparse file's size",
-    );
-    refused(
-        &sparse(&[("GNU.sparse.map", b"0,1")], b"x"),
-        "a sparse file's size",
-    );
-    refused(
-        &sparse(
-            &[
-                ("GNU.sparse.map", b"0,1"),
-                ("GNU.sparse.size", b"1"),
-                ("GNU.sparse.numblocks", b"2"),
-            ],
+    const ONE_ZERO: &str = "major=1 minor=0 realsize=10";
+    let no_number = [b"1\nx\n", &[0; 508][..]].concat();
+    let too_large = [b"9223372036854775808\n1\n", &[b'\n'; 508][..]].concat();
+    for (sparse, data, expected) in [
+        ("major=2 minor=0", &b""[..], "GNU sparse format 2.0"),
+        ("name=x", b"", "a sparse file's size"),
+        ("map=0,1", b"x", "a sparse file's size"),
+        ("map=0,1 size=1 numblocks=2", b"x", "expected 2 extents"),
+        (
+            "map=0,2 size=9",
             b"x",
+            "1 bytes of data, found one for more",
         ),
-        "expected 2 extents",
-    );
-    refused(
-        &sparse(
-            &[("GNU.sparse.map", b"0,2"), ("GNU.sparse.size", b"9")],
-            b"x",
-        ),
-        "1 bytes of data, found one for more",
-    );
-    refused(
-        &sparse(&[("GNU.sparse.size", b"9")], b"x"),
-        "1 bytes of data, found one for 0",
-    );
-    refused(&one_zero(b""), "found it longer than both");
-    refused(&one_zero(&[b'1'; 512]), "found it longer than both");
-    refused(
-        &one_zero(&[b"1\nx\n", &[0; 508][..]].concat()),
-        "a decimal number in a sparse map",
-    );
-    refused(
-        &one_zero(&[b"9223372036854775808\n1\n", &[b'\n'; 508][..]].concat()),
-        "a decimal number in a sparse map",
-    );
+        ("size=9", b"x", "1 bytes of data, found one for 0"),
+        (ONE_ZERO, b"", "found it longer than both"),
+        (ONE_ZERO, &[b'1'; 512], "found it longer than both"),
+        (ONE_ZERO, &no_number, "a decimal number in a sparse map"),
+        (ONE_ZERO, &too_large, "a decimal number in a sparse map"),
+    ] {
+        let records = sparse.split(' ').map(|record| {
+            let (keyword, value) = record.split_once('=').unwrap();
+            super::record(&format!("GNU.sparse.{keyword}"), value)
+        });
+        let tar = Tar::default().member(
+            Block::new(b'x', "x"),
+            &records.flatten().collect::<Vec<_>>(),
+        );
+        refused(tar.file("a", data), expected);
+    }
     let directory = Tar::default()
         .pax(&[("GNU.sparse.name", b"x")])
-        .block(Block::new(b'5', "a"))
-        .end();
-    refused(&directory, "expected a regular file after a sparse file's");
+        .block(Block::new(b'5', "a"));
+    refused(directory, "expected a regular file after a sparse file's");
 }

@@ -5,7 +5,6 @@ use super::session::Answer;
 use super::xattr::{self, ShownAttribute};
 use crate::ext::check::mapped::BlockMap;
 use crate::listing::{Attribute, Kind};
-use crate::ondisk::extent::BlockRun;
 use crate::ondisk::inode::{FLAG_ENCRYPT, FLAG_INLINE_DATA};
 use crate::units::{SECTOR_SIZE, Timestamp, parse_device};
 
@@ -14,7 +13,7 @@ use crate::units::{SECTOR_SIZE, Timestamp, parse_device};
 const SHOWN_PREFIXES: [&[u8]; 4] = [b"user.", b"trusted.", b"security.", b"system.posix_acl_"];
 
 /// Everything debugfs shows of an inode.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct InodeRecord {
     /// The type; `None` for one that is none.
     pub kind: Option<Kind>,
@@ -98,15 +97,13 @@ pub(super) fn parse(answer: &mut Answer<'_>) -> Result<Stat, String> {
     let mut section = Section::Fields;
     loop {
         if answer.take(b"Fast link dest: \"") {
-            draft.fast_target = Some(fast_target(answer, draft.size_bytes)?);
+            draft.record.fast_target = Some(fast_target(answer, draft.record.size_bytes)?);
             continue;
         }
         let Some(line) = answer.line() else { break };
         match line {
             b"Extended attributes:" => section = Section::Attributes,
-            b"BLOCKS:" | b"EXTENTS:" => {
-                section = Section::Blocks;
-            }
+            b"BLOCKS:" | b"EXTENTS:" => section = Section::Blocks,
             _ if section == Section::Attributes && line.starts_with(b"  ") => {
                 let attribute = xattr::parse(&line[2..]);
                 draft
@@ -115,8 +112,8 @@ pub(super) fn parse(answer: &mut Answer<'_>) -> Result<Stat, String> {
             }
             _ if section == Section::Blocks && line.starts_with(b"(") => {
                 let map = block_map::parse(line).ok_or_else(|| unexpected(line))?;
-                draft.mapped_blocks = map.blocks();
-                draft.blocks = map.runs;
+                draft.record.mapped_blocks = map.blocks();
+                draft.record.blocks = map.runs.into();
             }
             _ => {
                 if section == Section::Attributes {
@@ -140,9 +137,9 @@ fn unexpected(line: &[u8]) -> String {
     format!("debugfs says {}", String::from_utf8_lossy(line))
 }
 
-fn fast_target(answer: &mut Answer<'_>, size_bytes: Option<u64>) -> Result<Box<[u8]>, String> {
+fn fast_target(answer: &mut Answer<'_>, size_bytes: u64) -> Result<Box<[u8]>, String> {
     let wrong = || "its target is not as long as its size says".to_owned();
-    let size = size_bytes.and_then(|size| usize::try_from(size).ok());
+    let size = usize::try_from(size_bytes).ok();
     let target = size.and_then(|size| answer.take_length(size));
     let target = target.ok_or_else(wrong)?;
     if !answer.take(b"\"\n") {
@@ -151,27 +148,23 @@ fn fast_target(answer: &mut Answer<'_>, size_bytes: Option<u64>) -> Result<Box<[
     Ok(target.into())
 }
 
+/// The lines that every inode has, and what they tell.
+const LINES: [(&str, &str); 6] = [
+    ("Inode: ", "type"),
+    ("User: ", "user"),
+    ("Links: ", "link count"),
+    ("mtime: 0x", "mtime"),
+    ("atime: 0x", "atime"),
+    ("ctime: 0x", "ctime"),
+];
+
 /// What was found so far.
 #[derive(Default)]
 struct Draft {
-    kind_text: Option<Vec<u8>>,
-    mode: Option<u16>,
-    flags: Option<u32>,
-    uid: Option<u32>,
-    gid: Option<u32>,
-    size_bytes: Option<u64>,
-    link_count: Option<u32>,
-    sectors: Option<u64>,
-    file_acl: Option<u64>,
-    mtime: Option<Timestamp>,
-    atime: Option<Timestamp>,
-    ctime: Option<Timestamp>,
-    crtime: Option<Timestamp>,
-    device: Option<(u32, u32)>,
-    fast_target: Option<Box<[u8]>>,
+    record: InodeRecord,
+    /// Which of [`LINES`] were there.
+    met: [bool; LINES.len()],
     xattrs: Vec<ShownAttribute>,
-    blocks: Vec<BlockRun>,
-    mapped_blocks: u64,
     total_blocks: Option<u64>,
 }
 
@@ -185,58 +178,58 @@ impl Draft {
             let after = &text[text.find(name)? + name.len()..];
             after.split_whitespace().next()
         };
+        if let Some(line) = LINES.iter().position(|(start, _)| text.starts_with(start)) {
+            self.met[line] = true;
+        }
+        let record = &mut self.record;
         if text.starts_with("Inode: ") {
             let kind = text.split("Type: ").nth(1)?.split("Mode:").next()?;
-            self.kind_text = Some(kind.trim().as_bytes().to_vec());
-            self.mode = Some(u16::from_str_radix(word("Mode:")?, 8).ok()? & 0o7777);
-            let flags = word("Flags: 0x")?;
-            self.flags = Some(u32::from_str_radix(flags, 16).ok()?);
+            record.kind = match kind.trim() {
+                "regular" => Some(Kind::Regular),
+                "directory" => Some(Kind::Directory),
+                "symlink" => Some(Kind::Symlink),
+                "character special" => Some(Kind::CharacterDevice),
+                "block special" => Some(Kind::BlockDevice),
+                "FIFO" => Some(Kind::Fifo),
+                "socket" => Some(Kind::Socket),
+                _ => None,
+            };
+            record.mode = u16::from_str_radix(word("Mode:")?, 8).ok()? & 0o7777;
+            record.flags = u32::from_str_radix(word("Flags: 0x")?, 16).ok()?;
         } else if text.starts_with("User: ") {
-            self.uid = Some(id(word("User:")?)?);
-            self.gid = Some(id(word("Group:")?)?);
-            self.size_bytes = Some(word("Size:")?.parse().ok()?);
+            record.uid = id(word("User:")?)?;
+            record.gid = id(word("Group:")?)?;
+            record.size_bytes = word("Size:")?.parse().ok()?;
         } else if text.starts_with("File ACL: ") {
-            self.file_acl = Some(word("File ACL:")?.parse().ok()?);
+            record.has_xattr_block = word("File ACL:")?.parse::<u64>().ok()? != 0;
         } else if text.starts_with("Links: ") {
-            self.link_count = Some(word("Links:")?.parse().ok()?);
-            self.sectors = Some(word("Blockcount:")?.parse().ok()?);
+            record.link_count = word("Links:")?.parse().ok()?;
+            record.sectors = word("Blockcount:")?.parse().ok()?;
         } else if text.starts_with("TOTAL: ") {
             self.total_blocks = Some(word("TOTAL:")?.parse().ok()?);
         } else if let Some(numbers) = text.split("Device major/minor number: ").nth(1) {
-            self.device = Some(parse_device(numbers.split_whitespace().next()?)?);
-        } else {
-            for (name, time) in [
-                ("mtime: 0x", &mut self.mtime),
-                ("atime: 0x", &mut self.atime),
-                ("ctime: 0x", &mut self.ctime),
-                ("crtime: 0x", &mut self.crtime),
-            ] {
-                if text.starts_with(name) {
-                    *time = Some(self::time(word(name)?)?);
-                }
-            }
+            record.device = Some(parse_device(numbers.split_whitespace().next()?)?);
+        } else if text.starts_with("mtime: 0x") {
+            record.mtime = time(word("mtime: 0x")?)?;
+        } else if text.starts_with("atime: 0x") {
+            record.atime = time(word("atime: 0x")?)?;
+        } else if text.starts_with("ctime: 0x") {
+            record.ctime = time(word("ctime: 0x")?)?;
+        } else if text.starts_with("crtime: 0x") {
+            record.crtime = Some(time(word("crtime: 0x")?)?);
         }
         Some(())
     }
 
     fn finish(self) -> Result<Stat, String> {
-        let lacking = |what: &str| format!("debugfs does not show its {what}");
-        let kind_text = self
-            .kind_text
-            .ok_or_else(|| "debugfs cannot read its inode".to_owned())?;
-        let kind = match &kind_text[..] {
-            b"regular" => Some(Kind::Regular),
-            b"directory" => Some(Kind::Directory),
-            b"symlink" => Some(Kind::Symlink),
-            b"character special" => Some(Kind::CharacterDevice),
-            b"block special" => Some(Kind::BlockDevice),
-            b"FIFO" => Some(Kind::Fifo),
-            b"socket" => Some(Kind::Socket),
-            _ => None,
-        };
-        let has_xattr_block = self.file_acl.is_some_and(|block| block != 0);
+        match self.met.iter().position(|met| !met) {
+            None => {}
+            Some(0) => return Err("debugfs cannot read its inode".to_owned()),
+            Some(line) => return Err(format!("debugfs does not show its {}", LINES[line].1)),
+        }
+        let mut record = self.record;
         // There is no empty block of attributes: it is one that debugfs cannot read.
-        let has_all_xattrs = !has_xattr_block || !self.xattrs.is_empty();
+        let has_all_xattrs = !record.has_xattr_block || !self.xattrs.is_empty();
         let mut long_xattrs = Vec::new();
         let mut xattrs = Vec::new();
         for ShownAttribute { name, value } in self.xattrs {
@@ -249,27 +242,9 @@ impl Draft {
             }
         }
         xattrs.sort();
-        let record = InodeRecord {
-            kind,
-            mode: self.mode.ok_or_else(|| lacking("mode"))?,
-            flags: self.flags.ok_or_else(|| lacking("flags"))?,
-            uid: self.uid.ok_or_else(|| lacking("user"))?,
-            gid: self.gid.ok_or_else(|| lacking("group"))?,
-            size_bytes: self.size_bytes.ok_or_else(|| lacking("size"))?,
-            link_count: self.link_count.ok_or_else(|| lacking("link count"))?,
-            sectors: self.sectors.ok_or_else(|| lacking("block count"))?,
-            has_xattr_block,
-            mtime: self.mtime.ok_or_else(|| lacking("mtime"))?,
-            atime: self.atime.ok_or_else(|| lacking("atime"))?,
-            ctime: self.ctime.ok_or_else(|| lacking("ctime"))?,
-            crtime: self.crtime,
-            device: self.device,
-            fast_target: self.fast_target,
-            xattrs: has_all_xattrs.then(|| xattrs.into()),
-            blocks: self.blocks.into(),
-            // Which extent trees lack.
-            mapped_blocks: self.total_blocks.unwrap_or(self.mapped_blocks),
-        };
+        record.xattrs = has_all_xattrs.then(|| xattrs.into());
+        // Which extent trees lack.
+        record.mapped_blocks = self.total_blocks.unwrap_or(record.mapped_blocks);
         Ok(Stat {
             record,
             long_xattrs,

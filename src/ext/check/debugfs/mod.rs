@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 pub use inode::InodeRecord;
 
-use self::session::{AnswerLimits, Outcome, Session};
+use self::session::{AnswerLimits, LOST, Session};
 use super::mapped::MappedReader;
 use super::seen::{Problem, View, length_of};
 use crate::command;
@@ -92,7 +92,7 @@ fn block_size(session: &Session<'_>, reporter: &dyn Reporter) -> Result<u64> {
         run_bytes: INODES_LIMIT_BYTES,
         total_bytes: INODES_LIMIT_BYTES,
     };
-    let outcomes = session.ask(&[command], limits, reporter, |_, answer| {
+    let answers = session.ask(&[command], limits, reporter, |answer| {
         let mut size = 0;
         // The label and the last mount point stand before it and may hold anything.
         while let Some(line) = answer.line() {
@@ -102,10 +102,7 @@ fn block_size(session: &Session<'_>, reporter: &dyn Reporter) -> Result<u64> {
         }
         size
     })?;
-    Ok(match outcomes.by_command.first() {
-        Some(Outcome::Answer(size)) => *size,
-        _ => 0,
-    })
+    Ok(answers.by_command.into_iter().flatten().next().unwrap_or(0))
 }
 
 impl DebugfsView {
@@ -135,7 +132,7 @@ impl DebugfsView {
             .collect();
         let mut blocks_left = self.image_bytes / self.least_block_size();
         let limits = self.inode_limits(commands.len(), BYTES_PER_BLOCK);
-        let stats = session.ask(&commands, limits, reporter, |_, answer| {
+        let stats = session.ask(&commands, limits, reporter, |answer| {
             let mut stat = inode::parse(answer);
             if let Ok(stat) = &mut stat {
                 stat.record.keep_map_within(&mut blocks_left);
@@ -143,18 +140,14 @@ impl DebugfsView {
             stat
         })?;
         let mut long_xattrs = Vec::new();
-        for (inode, outcome) in numbers.into_iter().zip(stats.by_command) {
-            match outcome {
-                Outcome::Answer(Ok(stat)) => {
+        for (inode, stat) in numbers.into_iter().zip(stats.by_command) {
+            match stat.unwrap_or_else(|| Err(LOST.to_owned())) {
+                Ok(stat) => {
                     long_xattrs.extend(stat.long_xattrs.into_iter().map(|name| (inode, name)));
                     self.inodes.insert(inode, stat.record);
                 }
-                Outcome::Answer(Err(why)) => {
+                Err(why) => {
                     self.unreadable.insert(inode, why);
-                }
-                Outcome::Lost => {
-                    let why = "debugfs crashes over it or prints without end";
-                    self.unreadable.insert(inode, why.to_owned());
                 }
             }
         }
@@ -199,15 +192,12 @@ impl DebugfsView {
         }
         // A byte is three letters, and a list of values may be several inodes' own.
         let limits = self.inode_limits(commands.len(), 4 * self.least_block_size());
-        let values = session.ask(&commands, limits, reporter, |_, answer| {
+        let values = session.ask(&commands, limits, reporter, |answer| {
             answer.line().and_then(xattr::parse)
         })?;
-        for ((inode, name), outcome) in asked.into_iter().zip(values.by_command) {
-            let Outcome::Answer(Some(shown)) = outcome else {
-                self.lose_xattrs(inode, name);
-                continue;
-            };
-            let Some(value) = shown.value.filter(|_| shown.name == *name) else {
+        for ((inode, name), shown) in asked.into_iter().zip(values.by_command) {
+            let shown = shown.flatten().filter(|shown| shown.name == *name);
+            let Some(value) = shown.and_then(|shown| shown.value) else {
                 self.lose_xattrs(inode, name);
                 continue;
             };

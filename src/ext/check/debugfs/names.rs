@@ -29,12 +29,8 @@ pub(super) fn parse(answer: &mut Answer<'_>) -> (Vec<ListedName>, Result<(), Str
             _ => names.push(entry),
         }
     }
-    let outcome = if has_dot {
-        Ok(())
-    } else {
-        Err("debugfs cannot list it".to_owned())
-    };
-    (names, outcome)
+    let outcome = has_dot.then_some(()).ok_or("debugfs cannot list it");
+    (names, outcome.map_err(str::to_owned))
 }
 
 fn entry(answer: &mut Answer<'_>) -> Option<ListedName> {

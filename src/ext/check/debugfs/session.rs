@@ -27,20 +27,14 @@ pub(super) struct AnswerLimits {
     pub total_bytes: u64,
 }
 
-/// What came of one command.
-#[derive(Debug)]
-pub(super) enum Outcome<T> {
-    /// The answer, as parsed.
-    Answer(T),
-    /// debugfs crashed over it or printed without end.
-    Lost,
-}
+/// Why there is no answer to a command.
+pub(super) const LOST: &str = "debugfs crashes over it or prints without end";
 
-/// All outcomes of a batch, and what debugfs complained of, which names no command.
+/// All answers to a batch, and what debugfs complained of, which names no command.
 #[derive(Debug)]
-pub(super) struct Outcomes<T> {
-    /// One for each command.
-    pub by_command: Vec<Outcome<T>>,
+pub(super) struct Answers<T> {
+    /// One for each command, as parsed; `None` where it was [`LOST`].
+    pub by_command: Vec<Option<T>>,
     /// Standard error without the version line.
     pub complaints: String,
 }
@@ -57,14 +51,14 @@ impl Session<'_> {
         commands: &[Vec<u8>],
         limits: AnswerLimits,
         reporter: &dyn Reporter,
-        mut parse: impl FnMut(usize, &mut Answer<'_>) -> T,
-    ) -> Result<Outcomes<T>> {
+        mut parse: impl FnMut(&mut Answer<'_>) -> T,
+    ) -> Result<Answers<T>> {
         let mut by_command = Vec::with_capacity(commands.len());
         let mut complaints = String::new();
         let mut bytes_left = limits.total_bytes;
         while by_command.len() < commands.len() {
             if bytes_left == 0 {
-                by_command.resize_with(commands.len(), || Outcome::Lost);
+                by_command.resize_with(commands.len(), || None);
                 break;
             }
             let first = by_command.len();
@@ -106,7 +100,7 @@ impl Session<'_> {
                     rest: after,
                     stop: next.map(|next| echo(next)),
                 };
-                let parsed = parse(first + index, &mut answer);
+                let parsed = parse(&mut answer);
                 rest = answer.rest;
                 let is_whole = match next {
                     Some(next) => after_echo(rest, next).is_some(),
@@ -115,13 +109,13 @@ impl Session<'_> {
                 if !is_whole {
                     break;
                 }
-                by_command.push(Outcome::Answer(parsed));
+                by_command.push(Some(parsed));
             }
             if by_command.len() < first + batch.len() {
-                by_command.push(Outcome::Lost);
+                by_command.push(None);
             }
         }
-        Ok(Outcomes {
+        Ok(Answers {
             by_command,
             complaints,
         })
@@ -135,16 +129,13 @@ fn echo(command: &[u8]) -> Vec<u8> {
 /// What follows the echo of `command`, which starts a line.
 fn after_echo<'a>(output: &'a [u8], command: &[u8]) -> Option<&'a [u8]> {
     let echo = echo(command);
-    if let Some(after) = output.strip_prefix(&echo[..]) {
-        return Some(after);
-    }
     let mut rest = output;
     loop {
-        let line_end = rest.iter().position(|byte| *byte == b'\n')?;
-        rest = &rest[line_end + 1..];
         if let Some(after) = rest.strip_prefix(&echo[..]) {
             return Some(after);
         }
+        let line_end = rest.iter().position(|byte| *byte == b'\n')?;
+        rest = &rest[line_end + 1..];
     }
 }
 
@@ -173,10 +164,7 @@ impl<'a> Answer<'a> {
         if self.stop.as_ref().is_some_and(is_end) {
             return None;
         }
-        let end = self.rest.iter().position(|byte| *byte == b'\n')?;
-        let line = &self.rest[..end];
-        self.rest = &self.rest[end + 1..];
-        Some(line)
+        self.take_until(b'\n')
     }
 
     /// Takes `bytes` if they come next.
@@ -213,9 +201,15 @@ mod tests {
     use crate::progress::Silent;
     use std::os::unix::fs::PermissionsExt;
 
-    /// A program in debugfs's place that echoes commands, crashes over some and floods over others.
-    fn stand_in(directory: &Path) -> std::path::PathBuf {
-        let path = directory.join("debugfs");
+    /// Asks a program in debugfs's place, which echoes commands, crashes over some and floods over
+    /// others.
+    fn ask<T>(
+        commands: &[Vec<u8>],
+        limits: AnswerLimits,
+        parse: impl FnMut(&mut Answer<'_>) -> T,
+    ) -> Answers<T> {
+        let directory = tempfile::tempdir().unwrap();
+        let debugfs = &directory.path().join("debugfs");
         let script = r#"#!/bin/sh
 echo version >&2
 while read -r line; do
@@ -228,9 +222,11 @@ while read -r line; do
     esac
 done
 "#;
-        std::fs::write(&path, script).unwrap();
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
-        path
+        std::fs::write(debugfs, script).unwrap();
+        std::fs::set_permissions(debugfs, PermissionsExt::from_mode(0o755)).unwrap();
+        let image = Path::new("image");
+        let session = Session { debugfs, image };
+        session.ask(commands, limits, &Silent, parse).unwrap()
     }
 
     const LIMITS: AnswerLimits = AnswerLimits {
@@ -249,7 +245,7 @@ done
         };
         let commands = [b"a".to_vec(), b"b".to_vec()];
         for program in ["/bin/true", "/bin/false", "/bin/echo"] {
-            let asked = session(program).ask(&commands, LIMITS, &Silent, |_, _| ());
+            let asked = session(program).ask(&commands, LIMITS, &Silent, |_| ());
             let error = asked.unwrap_err();
             assert!(matches!(error, Error::Tool(_)), "{error}");
             assert!(error.to_string().contains("answered nothing"), "{error}");
@@ -260,59 +256,39 @@ done
     // came to. Found by looking for what else is shared.
     #[test]
     fn when_all_runs_have_printed_enough_the_rest_is_lost_without_a_run() {
-        let directory = tempfile::tempdir().unwrap();
-        let debugfs = stand_in(directory.path());
-        let session = Session {
-            debugfs: &debugfs,
-            image: Path::new("image"),
-        };
         let commands = vec![b"flood".to_vec(); 1000];
         let limits = AnswerLimits {
             total_bytes: 300_000,
             ..LIMITS
         };
         let mut asked = 0;
-        let outcomes = session.ask(&commands, limits, &Silent, |_, _| asked += 1);
-        let lost = outcomes.unwrap().by_command;
-        assert!(lost.iter().all(|outcome| matches!(outcome, Outcome::Lost)));
+        let lost = ask(&commands, limits, |_| asked += 1).by_command;
+        assert!(lost.iter().all(Option::is_none));
         assert_eq!((lost.len(), asked <= 4), (1000, true), "{asked}");
     }
 
     #[test]
     fn a_command_that_ends_debugfs_is_lost_and_the_others_are_answered() {
-        let directory = tempfile::tempdir().unwrap();
-        let debugfs = stand_in(directory.path());
-        let session = Session {
-            debugfs: &debugfs,
-            image: Path::new("image"),
-        };
         let commands = ["a", "crash", "b", "flood", "bad", "crash"];
         let commands = commands.map(|command| command.as_bytes().to_vec());
-        let outcomes = session
-            .ask(&commands, LIMITS, &Silent, |_, answer| {
-                let line = answer.line().unwrap_or(b"nothing");
-                String::from_utf8(line.to_vec()).unwrap_or_default()
-            })
-            .unwrap();
-        let shown: Vec<_> = outcomes
+        let answers = ask(&commands, LIMITS, |answer| {
+            let line = answer.line().unwrap_or(b"nothing");
+            String::from_utf8(line.to_vec()).unwrap_or_default()
+        });
+        let shown: Vec<_> = answers
             .by_command
             .iter()
-            .map(|outcome| match outcome {
-                Outcome::Answer(answer) => answer,
-                Outcome::Lost => "lost",
-            })
+            .map(|answer| answer.as_deref().unwrap_or("lost"))
             .collect();
-        assert_eq!(
-            shown,
-            [
-                "answer to a",
-                "lost",
-                "answer to b",
-                "lost",
-                "nothing",
-                "lost"
-            ]
-        );
-        assert_eq!(outcomes.complaints, "it is bad\n");
+        let expected = [
+            "answer to a",
+            "lost",
+            "answer to b",
+            "lost",
+            "nothing",
+            "lost",
+        ];
+        assert_eq!(shown, expected);
+        assert_eq!(answers.complaints, "it is bad\n");
     }
 }

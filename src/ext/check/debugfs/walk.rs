@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::names::{self, ListedName};
-use super::session::{AnswerLimits, Outcome, Session};
+use super::session::{AnswerLimits, LOST, Session};
 use crate::error::Result;
 use crate::ext::check::seen::Problem;
 use crate::listing::join;
@@ -44,8 +44,8 @@ pub(super) fn walk(
         let inodes: Vec<_> = level.iter().map(|(_, inode)| *inode).collect();
         let listed = list(session, &inodes, max_names, reporter)?;
         let mut below = Vec::new();
-        for ((directory, _), listing) in level.into_iter().zip(listed) {
-            for entry in listing.names {
+        for ((directory, _), (names, outcome)) in level.into_iter().zip(listed) {
+            for entry in names {
                 let path: Box<[u8]> = join(&directory, &entry.name).into();
                 let inode = InodeNumber(entry.inode);
                 if entry.is_directory {
@@ -58,7 +58,7 @@ pub(super) fn walk(
                 }
                 walked.names.push((path, inode));
             }
-            if let Err(why) = listing.outcome {
+            if let Err(why) = outcome {
                 walked.leave_unlisted(directory, why);
             }
         }
@@ -72,10 +72,8 @@ pub(super) fn walk(
     Ok(walked)
 }
 
-struct Listed {
-    names: Vec<ListedName>,
-    outcome: Result<(), String>,
-}
+/// What names there are, and whether those are all.
+type Listed = (Vec<ListedName>, Result<(), String>);
 
 /// Lists directories. Where debugfs complains, which directory it means cannot be told: the batch is
 /// halved until the complaint has one directory to belong to.
@@ -97,28 +95,17 @@ fn list(
         // As many names again, should directories share their blocks.
         total_bytes: limit_bytes.saturating_add(commands.len() as u64 * BYTES_PER_NAME),
     };
-    let outcomes = session.ask(&commands, limits, reporter, |_, answer| {
-        names::parse(answer)
-    })?;
-    if !outcomes.complaints.is_empty() && directories.len() > 1 {
+    let answers = session.ask(&commands, limits, reporter, names::parse)?;
+    if !answers.complaints.is_empty() && directories.len() > 1 {
         let (first, second) = directories.split_at(directories.len() / 2);
         let mut listed = list(session, first, max_names, reporter)?;
         listed.extend(list(session, second, max_names, reporter)?);
         return Ok(listed);
     }
-    let complaint = outcomes.complaints.lines().next().map(str::to_owned);
-    let listed = outcomes
-        .by_command
-        .into_iter()
-        .map(|outcome| match outcome {
-            Outcome::Answer((names, outcome)) => Listed {
-                names,
-                outcome: complaint.clone().map_or(outcome, Err),
-            },
-            Outcome::Lost => Listed {
-                names: Vec::new(),
-                outcome: Err("debugfs crashes over it or prints without end".to_owned()),
-            },
-        });
+    let complaint = answers.complaints.lines().next().map(str::to_owned);
+    let listed = answers.by_command.into_iter().map(|answer| match answer {
+        Some((names, outcome)) => (names, complaint.clone().map_or(outcome, Err)),
+        None => (Vec::new(), Err(LOST.to_owned())),
+    });
     Ok(listed.collect())
 }
