@@ -65,9 +65,9 @@ impl Filesystem {
     pub fn read(path: &Path) -> Result<Self> {
         let image = Image::open(path)?;
         Ok(Self {
-            superblock: image.superblock().clone(),
-            block_bytes: image.block_bytes(),
-            file_bytes: image.file_bytes(),
+            superblock: image.superblock.clone(),
+            block_bytes: image.block_bytes,
+            file_bytes: image.file_bytes,
             host_bytes: image.host_bytes()?,
             journal: journal(&image),
             chain_id: chain_id(&image),
@@ -90,7 +90,7 @@ impl Filesystem {
 }
 
 fn journal(image: &Image) -> Option<Journal> {
-    let superblock = image.superblock();
+    let superblock = &image.superblock;
     let number = superblock.journal_inode;
     (superblock.features.has_journal() && number != 0).then(|| Journal {
         size_bytes: image

@@ -111,17 +111,17 @@ pub(super) fn owner(node: &Node) -> Result<(Option<Uid>, Option<Gid>), Errno> {
         return Err(Errno::INVAL);
     }
     Ok((
-        Some(Uid::from_raw(node.uid())),
-        Some(Gid::from_raw(node.gid())),
+        Some(Uid::from_raw(node.stored.uid)),
+        Some(Gid::from_raw(node.stored.gid)),
     ))
 }
 
 fn has_last_number(node: &Node) -> bool {
-    node.uid() == u32::MAX || node.gid() == u32::MAX
+    node.stored.uid == u32::MAX || node.stored.gid == u32::MAX
 }
 
 fn times(node: &Node) -> Timestamps {
-    let mtime = node.mtime();
+    let mtime = node.stored.mtime;
     Timestamps {
         last_access: Timespec {
             tv_sec: 0,

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use super::attributes::{self, failed, mode_after, owner, path_of, set_time, set_xattrs};
 use super::undo::{self, DIRECTORY};
-use super::{Data, Entry, Sink};
+use super::{Data, Entry, Sink, split};
 use crate::error::{Error, Result};
 use crate::listing::Kind;
 use crate::view::View;
@@ -218,7 +218,7 @@ impl<'a> DirectorySink<'a> {
             file.write_all_at(piece, offset_bytes)
                 .map_err(&cannot_write)?;
         }
-        file.set_len(entry.node.size_bytes())
+        file.set_len(entry.node.stored.size_bytes)
             .map_err(&cannot_write)?;
         attributes::set(&file.into(), entry, self.warnings)
     }
@@ -249,18 +249,27 @@ impl<'a> DirectorySink<'a> {
             FileType::from_raw_mode(found.st_mode) == file_type
                 && (node.device().is_none() || found.st_rdev == device)
         };
+        self.set_unopened(entry, wanted)
+    }
+
+    /// Sets the attributes of what was just made and cannot be opened.
+    fn set_unopened(&mut self, entry: &Entry<'_>, wanted: impl Fn(&Stat) -> bool) -> Result<()> {
         let file = self.made(entry, wanted)?;
         let flags = AtFlags::EMPTY_PATH;
-        let owned =
-            owner(node).and_then(|(uid, gid)| rustix::fs::chownat(&file, c"", uid, gid, flags));
+        let owned = owner(entry.node)
+            .and_then(|(uid, gid)| rustix::fs::chownat(&file, c"", uid, gid, flags));
         let mode = mode_after(owned, entry, self.warnings)?;
+        // What /proc leads to is the link itself, where it is one.
         let through = path_of(&file);
         set_xattrs(entry, self.warnings, |attribute| {
             let flags = XattrFlags::empty();
             rustix::fs::setxattr(&*through, &*attribute.name, &attribute.value, flags)
         })?;
-        rustix::fs::chmod(&*through, Mode::from_raw_mode(mode.into()))
-            .map_err(|error| failed("set the mode of", entry.path)(error.into()))?;
+        // A link has no mode of its own.
+        if entry.node.kind != Kind::Symlink {
+            rustix::fs::chmod(&*through, Mode::from_raw_mode(mode.into()))
+                .map_err(|error| failed("set the mode of", entry.path)(error.into()))?;
+        }
         set_time(&file, entry)
     }
 
@@ -282,23 +291,12 @@ impl<'a> DirectorySink<'a> {
     }
 
     fn symlink(&mut self, entry: &Entry<'_>, target: &[u8]) -> Result<()> {
-        let node = entry.node;
         let (parent, name) = self.parent(entry.path)?;
         rustix::fs::symlinkat(target, parent, name)
             .map_err(|error| failed("make", entry.path)(error.into()))?;
-        let is_link = |found: &Stat| FileType::from_raw_mode(found.st_mode).is_symlink();
-        let file = self.made(entry, is_link)?;
-        let flags = AtFlags::EMPTY_PATH;
-        let owned =
-            owner(node).and_then(|(uid, gid)| rustix::fs::chownat(&file, c"", uid, gid, flags));
-        mode_after(owned, entry, self.warnings)?;
-        let through = path_of(&file);
-        set_xattrs(entry, self.warnings, |attribute| {
-            let flags = XattrFlags::empty();
-            // What /proc leads to is the link itself.
-            rustix::fs::setxattr(&*through, &*attribute.name, &attribute.value, flags)
-        })?;
-        set_time(&file, entry)
+        self.set_unopened(entry, |found| {
+            FileType::from_raw_mode(found.st_mode).is_symlink()
+        })
     }
 }
 
@@ -335,13 +333,7 @@ impl Sink for DirectorySink<'_> {
         self.clear(entry.path)?;
         match entry.node.kind {
             Kind::Regular => self.regular(entry, view, data),
-            Kind::Symlink => {
-                let target = view.target(entry.node)?;
-                if target.contains(&0) {
-                    return Err(Error::bad_image("a symbolic link's target with a NUL byte"));
-                }
-                self.symlink(entry, &target)
-            }
+            Kind::Symlink => self.symlink(entry, &view.target(entry.node)?),
             _ => self.special(entry),
         }
     }
@@ -369,12 +361,5 @@ impl Sink for DirectorySink<'_> {
             }
             linked => linked.map_err(|error| failed("link", entry.path)(error.into())),
         }
-    }
-}
-
-fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    match path.iter().rposition(|&byte| byte == b'/') {
-        Some(slash) => (&path[..slash], &path[slash + 1..]),
-        None => (&[], path),
     }
 }

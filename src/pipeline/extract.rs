@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::listing::open;
 use super::request::setters;
 use crate::error::{Error, Result, escape_path};
-use crate::extract::{self, ArchiveSink, DirectorySink, extract_until, stored_bytes};
+use crate::extract::{self, ArchiveSink, DirectorySink, stored_bytes};
 use crate::host_space;
 use crate::partial_file::PartialFile;
 use crate::progress::{Meter, Reporter, Unit};
@@ -120,7 +120,8 @@ pub fn extract(
             if let Ok(image) = std::fs::metadata(image) {
                 sink = sink.sparing(&image);
             }
-            if let Err(error) = extract_until(&view, found, &mut sink, &*meter, is_cancelled) {
+            let taken = extract::extract(&view, found, &mut sink, &*meter, is_cancelled);
+            if let Err(error) = taken {
                 drop(meter);
                 let is_undone = sink.undo();
                 return match is_cancelled() {
@@ -146,7 +147,7 @@ fn archive(
     meter: &dyn Meter,
 ) -> Result<()> {
     let mut sink = ArchiveSink::new(output, warnings);
-    extract::extract(view, found, &mut sink, meter)?;
+    extract::extract(view, found, &mut sink, meter, &|| false)?;
     sink.finish()
 }
 

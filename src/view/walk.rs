@@ -123,7 +123,7 @@ impl Walk<'_> {
                 node.number
             )));
         }
-        let blocks = node.size_bytes().div_ceil(self.view.image.block_bytes);
+        let blocks = node.stored.size_bytes.div_ceil(self.view.image.block_bytes);
         if blocks > self.blocks_left {
             return Err(self
                 .view

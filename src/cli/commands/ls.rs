@@ -253,7 +253,7 @@ impl Lister<'_> {
             // What inodes claim can be more than there are numbers for.
             let sectors = names
                 .iter()
-                .fold(0_u64, |sum, named| sum.saturating_add(named.node.sectors()));
+                .fold(0_u64, |sum, named| sum.saturating_add(named.node.sectors));
             self.page
                 .text(&format!("total {}\n", sectors.div_ceil(2)))?;
         }
@@ -330,9 +330,9 @@ impl Lister<'_> {
 
     fn write_names(&mut self, directory: &[u8], mut names: Vec<Named>) -> io::Result<()> {
         if self.choice.by_time {
-            names.sort_by_key(|named| std::cmp::Reverse(named.node.mtime()));
+            names.sort_by_key(|named| std::cmp::Reverse(named.node.stored.mtime));
         } else if self.choice.by_size {
-            names.sort_by_key(|named| std::cmp::Reverse(named.node.size_bytes()));
+            names.sort_by_key(|named| std::cmp::Reverse(named.node.stored.size_bytes));
         }
         if self.choice.reverse {
             names.reverse();

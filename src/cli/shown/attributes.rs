@@ -53,7 +53,7 @@ fn rfc3339(time: Timestamp) -> String {
 
 /// The flags as `lsattr` names them, and the number.
 pub fn flags_text(node: &Node) -> String {
-    let (flags, letters) = (node.flags(), node.flag_letters());
+    let (flags, letters) = (node.stored.flags, node.flag_letters());
     if letters.is_empty() {
         format!("{flags:#x}")
     } else {
@@ -127,20 +127,20 @@ impl ShownNode {
             inode: node.number.0,
             r#type: node.kind.to_string(),
             mode: format!("{:04o}", node.mode()),
-            links: node.links_count(),
-            uid: node.uid(),
-            gid: node.gid(),
-            size_bytes: node.size_bytes(),
-            blocks: node.sectors(),
+            links: node.stored.links_count,
+            uid: node.stored.uid,
+            gid: node.stored.gid,
+            size_bytes: node.stored.size_bytes,
+            blocks: node.sectors,
             device: node
                 .device()
                 .map(|(major, minor)| ShownDevice { major, minor }),
             target: target.map(escape_path),
-            modified: rfc3339(node.mtime()),
-            accessed: rfc3339(node.atime()),
-            changed: rfc3339(node.ctime()),
-            born: node.crtime().map(rfc3339),
-            flags: node.flags(),
+            modified: rfc3339(node.stored.mtime),
+            accessed: rfc3339(node.stored.atime),
+            changed: rfc3339(node.stored.ctime),
+            born: node.stored.crtime.map(rfc3339),
+            flags: node.stored.flags,
             xattrs: xattrs
                 .iter()
                 .map(|attribute| ShownXattr {
