@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use directories::{Counts, by_directory};
 pub use lost_found::leave_out_lost_found;
 
-use crate::listing::{Difference, Field, Kind, Line, Links, Listing, compare};
+use crate::listing::{Difference, Field, Kind, Line, Links, Listing, compare, smallest_names};
 
 /// What became of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,7 +45,7 @@ pub struct Change {
 pub fn changes(before: &Listing, after: &Listing, ignored: &BTreeSet<Field>) -> Vec<Change> {
     let is_told = |field: &Field| *field != Field::LinkCount && !ignored.contains(field);
     let links_count = !ignored.contains(&Field::Links);
-    let (before_bytes, after_bytes) = (Bytes::of(before, after), Bytes::of(after, before));
+    let (owners_before, owners_after) = (owners(before, after), owners(after, before));
     let mut changes = Vec::new();
     for mut difference in compare(before, after) {
         difference.fields.retain(is_told);
@@ -55,14 +55,14 @@ pub fn changes(before: &Listing, after: &Listing, ignored: &BTreeSet<Field>) -> 
             _ if difference.fields.is_empty() => continue,
             _ => Fate::Changed,
         };
-        let bytes = |line: &Option<Line>, bytes: &Bytes<'_>| {
-            line.as_ref()
-                .map_or(0, |line| bytes.of_line(line, links_count))
+        let bytes = |line: &Option<Line>, owners| {
+            let line = line.as_ref();
+            line.map_or(0, |line| bytes_of(line, owners, links_count))
         };
         changes.push(Change {
             fate,
-            bytes_before: bytes(&difference.expected, &before_bytes),
-            bytes_after: bytes(&difference.found, &after_bytes),
+            bytes_before: bytes(&difference.expected, &owners_before),
+            bytes_after: bytes(&difference.found, &owners_after),
             difference,
         });
     }
@@ -71,34 +71,22 @@ pub fn changes(before: &Listing, after: &Listing, ignored: &BTreeSet<Field>) -> 
 
 /// Which name of each hard-link group stands for its content: the smallest that the other listing
 /// has as well. Then a name that comes or goes while others stay moves no bytes.
-struct Bytes<'a> {
-    owners: BTreeMap<&'a [u8], &'a [u8]>,
+fn owners<'a>(listing: &'a Listing, other: &Listing) -> BTreeMap<&'a [u8], &'a [u8]> {
+    let lines = listing.lines().iter();
+    smallest_names(lines.filter(|line| other.find(&line.path).is_some()))
 }
 
-impl<'a> Bytes<'a> {
-    fn of(listing: &'a Listing, other: &Listing) -> Self {
-        let mut owners = BTreeMap::new();
-        for line in listing.lines() {
-            if let Links::Group(group) = &line.links
-                && other.find(&line.path).is_some()
-            {
-                owners.entry(&**group).or_insert(&*line.path);
-            }
+/// The bytes that a line stands for, where it has any.
+fn bytes_of(line: &Line, owners: &BTreeMap<&[u8], &[u8]>, links_count: bool) -> u64 {
+    let is_owner = match &line.links {
+        Links::Group(group) if links_count => {
+            let owner = owners.get(&**group).copied();
+            owner.unwrap_or(group) == &*line.path
         }
-        Self { owners }
-    }
-
-    fn of_line(&self, line: &Line, links_count: bool) -> u64 {
-        let is_owner = match &line.links {
-            Links::Group(group) if links_count => {
-                let owner = self.owners.get(&**group).copied();
-                owner.unwrap_or(group) == &*line.path
-            }
-            _ => true,
-        };
-        let size = line.size_bytes.filter(|_| line.kind == Some(Kind::Regular));
-        size.filter(|_| is_owner).unwrap_or(0)
-    }
+        _ => true,
+    };
+    let size = line.size_bytes.filter(|_| line.kind == Some(Kind::Regular));
+    size.filter(|_| is_owner).unwrap_or(0)
 }
 
 #[cfg(test)]

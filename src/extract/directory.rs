@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Dev, FileType, Mode, OFlags, Stat, XattrFlags};
@@ -17,6 +17,7 @@ use super::undo::{self, DIRECTORY};
 use super::{Data, Entry, Sink, split};
 use crate::error::{Error, Result};
 use crate::listing::Kind;
+use crate::pinned::Identity;
 use crate::view::View;
 use crate::warnings::Warnings;
 
@@ -30,8 +31,8 @@ pub struct DirectorySink<'a> {
     /// The target and the directories down to where the walk is; `None` is to be opened again.
     open: Vec<Option<OwnedFd>>,
     replaces: bool,
-    /// Device and inode of what is not replaced, wherever it lies.
-    spared: Option<(u64, u64)>,
+    /// What is not replaced, wherever it lies: what is read must not become one of its own contents.
+    pub spared: Option<Identity>,
     /// What is to be taken away where it cannot be made whole.
     made: Made,
     warnings: &'a mut Warnings,
@@ -84,13 +85,6 @@ impl<'a> DirectorySink<'a> {
             made,
             warnings,
         })
-    }
-
-    /// Refuses to replace this file: what is read must not become one of its own contents.
-    #[must_use]
-    pub fn sparing(mut self, file: &std::fs::Metadata) -> Self {
-        self.spared = Some((file.dev(), file.ino()));
-        self
     }
 
     fn refuse_spared(&mut self, path: &[u8]) -> Result<()> {

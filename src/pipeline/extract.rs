@@ -2,7 +2,6 @@
 
 use std::io::{BufWriter, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::listing::open;
@@ -11,6 +10,7 @@ use crate::error::{Error, Result, escape_path};
 use crate::extract::{self, ArchiveSink, DirectorySink, stored_bytes};
 use crate::host_space;
 use crate::partial_file::PartialFile;
+use crate::pinned::identity_at;
 use crate::progress::{Meter, Reporter, Unit};
 use crate::units::ByteSize;
 use crate::view::{Follow, Found, View};
@@ -117,9 +117,7 @@ pub fn extract(
             is_cancelled,
         } => {
             let mut sink = DirectorySink::new(path, replaces, &mut warnings)?;
-            if let Ok(image) = std::fs::metadata(image) {
-                sink = sink.sparing(&image);
-            }
+            sink.spared = identity_at(image);
             let taken = extract::extract(&view, found, &mut sink, &*meter, is_cancelled);
             if let Err(error) = taken {
                 drop(meter);
@@ -153,11 +151,8 @@ fn archive(
 
 /// An image may be called like a tar; it must not become one of its own contents.
 fn refuse_own_image(image: &Path, target: &Path) -> Result<()> {
-    let identity = |path: &Path| {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some((metadata.dev(), metadata.ino()))
-    };
-    if identity(image).is_some() && identity(image) == identity(target) {
+    let own = identity_at(image);
+    if own.is_some() && own == identity_at(target) {
         return Err(Error::unsupported(format!(
             "{}: expected an output other than the image itself",
             escape_path(target.as_os_str().as_bytes())

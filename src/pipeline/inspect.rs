@@ -95,11 +95,7 @@ fn inspect_image(
         offers,
         is_narrowed,
         chosen,
-    } = source::survey(
-        &Place::of(&request.reference)?,
-        &request.open_options(),
-        reporter,
-    )?;
+    } = source::survey(&Place::of(&request.reference)?, &request.open, reporter)?;
     let image = match chosen {
         Ok(image) => image,
         // Which there are is what was asked.

@@ -39,6 +39,6 @@ pub use crate::finish::{FinishOptions, FinishedFilesystem};
 pub use crate::inspect::{Filesystem, Journal};
 pub use crate::limits::Limits;
 pub use crate::source::{
-    CacheChoice, CredentialFiles, Credentials, DaemonOptions, Image, Login, Offer, Proxies,
-    Reference, RegistryOptions, Tags, TlsOptions,
+    CacheChoice, CredentialFiles, Credentials, DaemonOptions, Image, Login, Offer, OpenOptions,
+    Proxies, Reference, RegistryOptions, Tags, TlsOptions,
 };

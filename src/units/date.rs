@@ -65,17 +65,12 @@ impl Date {
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            year, month, day, ..
-        } = self;
-        write!(f, "{year:04}-{month:02}-{day:02}T")?;
-        let Self {
-            hour,
-            minute,
-            second,
-            ..
-        } = self;
-        write!(f, "{hour:02}:{minute:02}:{second:02}")
+        let (year, month, day) = (self.year, self.month, self.day);
+        let (hour, minute, second) = (self.hour, self.minute, self.second);
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
+        )
     }
 }
 

@@ -266,7 +266,8 @@ impl Image {
         let table = GroupDescriptor::decode(&descriptor).inode_table_block();
         if table <= first {
             return Err(Error::bad_image(format!(
-                "expected an inode table of group {group}, found it at block {table}"
+                "expected an inode table of group {}, found it at block {table}",
+                group.0
             ))
             .in_image(&self.name));
         }

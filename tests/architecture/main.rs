@@ -75,7 +75,7 @@ const ROOMS: &[Room] = &[
     (
         "extract",
         &[
-            "error", "units", "progress", "warnings", "listing", "tar", "view",
+            "error", "units", "progress", "warnings", "pinned", "listing", "tar", "view",
         ],
     ),
     // What is fetched, and was before.
@@ -207,6 +207,7 @@ const ROOMS: &[Room] = &[
         &[
             "error",
             "file_kind",
+            "pinned",
             "units",
             "progress",
             "command",
@@ -226,6 +227,7 @@ const ROOMS: &[Room] = &[
             "warnings",
             "host_space",
             "command",
+            "pinned",
             "partial_file",
             "oci",
             "listing",
