@@ -74,11 +74,6 @@ impl Filesystem {
         })
     }
 
-    /// Whether its journal holds what has yet to be written to its place.
-    pub fn needs_recovery(&self) -> bool {
-        self.superblock.features.needs_recovery()
-    }
-
     /// What the superblock says of its state; nothing was checked.
     pub fn state(&self) -> &'static str {
         match self.superblock.state {

@@ -12,7 +12,6 @@ mod mount_table;
 mod unmount;
 mod writers;
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileTypeExt;
@@ -256,17 +255,6 @@ fn refused(image: &ImageFile, directory: &Path, error: io::Error) -> Error {
 
 fn is(error: &io::Error, errno: Errno) -> bool {
     error.raw_os_error() == Some(errno.raw_os_error())
-}
-
-/// Where e2fsck is.
-///
-/// # Errors
-/// [`Error::Tool`] when it is neither given nor found.
-pub fn find_e2fsck(given: Option<&Path>, search_path: Option<&OsStr>) -> Result<PathBuf> {
-    given.map_or_else(
-        || command::find("e2fsck", search_path),
-        |path| Ok(path.to_owned()),
-    )
 }
 
 fn require_root(verb: &str, what: &Path) -> Result<()> {

@@ -65,10 +65,6 @@ pub struct InspectedLayer {
     pub entries: Option<u64>,
 }
 
-/// Whether `path` is a file or block device with an ext superblock, and no archive that happens to
-/// have its mark.
-pub use crate::inspect::is_filesystem;
-
 /// Tells what `subject` is; of an image's layers everything where they are to be read and verified,
 /// too.
 ///
