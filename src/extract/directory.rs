@@ -147,7 +147,7 @@ impl<'a> DirectorySink<'a> {
         }
         match self.open.last() {
             Some(Some(parent)) => Ok((parent.as_fd(), name)),
-            _ => Err(failed("open", directory)(io::ErrorKind::NotFound.into())),
+            _ => Err(failed("open", directory)(io::ErrorKind::NotFound)),
         }
     }
 
@@ -172,7 +172,7 @@ impl<'a> DirectorySink<'a> {
         let (parent, name) = self.parent(path)?;
         match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(error) => Err(failed("replace", path)(error.into())),
+            Err(error) => Err(failed("replace", path)(error)),
         }
     }
 
@@ -203,7 +203,7 @@ impl<'a> DirectorySink<'a> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = rustix::fs::openat(parent, name, flags, Mode::RUSR | Mode::WUSR)
-            .map_err(|error| failed("make", entry.path)(error.into()))?;
+            .map_err(failed("make", entry.path))?;
         let file = File::from(file);
         let cannot_write = failed("write", entry.path);
         let mut reader = view.content(entry.node)?;
@@ -237,7 +237,7 @@ impl<'a> DirectorySink<'a> {
                     .count("a device was left out: only root makes devices", entry.path);
                 return Ok(());
             }
-            Err(error) => return Err(failed("make", entry.path)(error.into())),
+            Err(error) => return Err(failed("make", entry.path)(error)),
         }
         let wanted = |found: &Stat| {
             FileType::from_raw_mode(found.st_mode) == file_type
@@ -262,7 +262,7 @@ impl<'a> DirectorySink<'a> {
         // A link has no mode of its own.
         if entry.node.kind != Kind::Symlink {
             rustix::fs::chmod(&*through, Mode::from_raw_mode(mode.into()))
-                .map_err(|error| failed("set the mode of", entry.path)(error.into()))?;
+                .map_err(failed("set the mode of", entry.path))?;
         }
         set_time(&file, entry)
     }
@@ -286,8 +286,7 @@ impl<'a> DirectorySink<'a> {
 
     fn symlink(&mut self, entry: &Entry<'_>, target: &[u8]) -> Result<()> {
         let (parent, name) = self.parent(entry.path)?;
-        rustix::fs::symlinkat(target, parent, name)
-            .map_err(|error| failed("make", entry.path)(error.into()))?;
+        rustix::fs::symlinkat(target, parent, name).map_err(failed("make", entry.path))?;
         self.set_unopened(entry, |found| {
             FileType::from_raw_mode(found.st_mode).is_symlink()
         })
@@ -353,7 +352,7 @@ impl Sink for DirectorySink<'_> {
                     .count("a device was left out: only root makes devices", entry.path);
                 Ok(())
             }
-            linked => linked.map_err(|error| failed("link", entry.path)(error.into())),
+            linked => linked.map_err(failed("link", entry.path)),
         }
     }
 }

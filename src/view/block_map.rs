@@ -24,7 +24,6 @@ pub(super) struct Runs<'a> {
     budget: u64,
     /// What is wrong where the budget does not last.
     beyond: &'static str,
-    failed: bool,
 }
 
 #[derive(Debug)]
@@ -65,7 +64,6 @@ impl View {
             end_block,
             budget: (self.max_data_bytes() / self.image.block_bytes).min(most),
             beyond: "maps more blocks than the filesystem has",
-            failed: false,
         })
     }
 
@@ -262,11 +260,11 @@ impl Iterator for Runs<'_> {
     type Item = Result<BlockRun>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed {
-            return None;
-        }
         let run = self.run();
-        self.failed = run.is_err();
+        if run.is_err() {
+            self.stack.clear();
+            self.pending = None;
+        }
         run.transpose()
     }
 }

@@ -44,7 +44,12 @@ impl View {
             path: Vec::new(),
             node: self.root()?,
         };
-        let mut reading = Reading::of(self);
+        let mut reading = Reading {
+            view: self,
+            blocks_left: self.max_data_bytes() / self.block_bytes(),
+            bodies: BTreeMap::new(),
+            problems: Vec::new(),
+        };
         let mut names = Vec::new();
         let mut unlisted = Vec::new();
         // A directory that cannot be listed has a line already, any other problem has none.
@@ -87,16 +92,7 @@ struct Reading<'a> {
     problems: Vec<Problem>,
 }
 
-impl<'a> Reading<'a> {
-    fn of(view: &'a View) -> Self {
-        Self {
-            view,
-            blocks_left: view.max_data_bytes() / view.block_bytes(),
-            bodies: BTreeMap::new(),
-            problems: Vec::new(),
-        }
-    }
-
+impl Reading<'_> {
     fn line(&mut self, found: &Found, wants_content: &mut dyn FnMut(&[u8], u64) -> bool) -> Line {
         let node = &found.node;
         let body = match node.kind {
