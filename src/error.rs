@@ -6,6 +6,7 @@ use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 
 pub use escape::{escape_line, escape_path, escape_text, is_unprintable, shown};
 
@@ -13,7 +14,7 @@ pub use escape::{escape_line, escape_path, escape_text, is_unprintable, shown};
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A failure. Each variant names who can do something about it and has an exit code of its own.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Reading or writing failed on this machine: a missing file, a full disk, no permission.
@@ -22,7 +23,7 @@ pub enum Error {
         /// The operation and the object, as in `cannot read /tmp/save.tar`.
         what: String,
         /// The operating system's word on it.
-        source: io::Error,
+        source: Arc<io::Error>,
     },
     /// What the user named is not there: a tag, a name or a place among images. As with a file that
     /// is missing, another try may find it.
@@ -113,7 +114,7 @@ impl Error {
     pub fn io(what: impl Into<String>, source: io::Error) -> Self {
         Self::Io {
             what: what.into(),
-            source,
+            source: Arc::new(source),
         }
     }
 
@@ -168,7 +169,7 @@ impl Error {
     pub fn with_more(mut self, more: &str) -> Self {
         match &mut self {
             Self::Io { source, .. } => {
-                *source = io::Error::new(source.kind(), format!("{source}{more}"));
+                *source = io::Error::new(source.kind(), format!("{source}{more}")).into();
             }
             Self::Absent { what, .. }
             | Self::BadImage { what, .. }
@@ -204,43 +205,6 @@ impl Error {
             add(place);
         }
         self
-    }
-
-    /// The same failure once more, for another who is to be told of it.
-    #[must_use]
-    pub fn again(&self) -> Self {
-        match self {
-            Self::Io { what, source } => Self::io(
-                what.clone(),
-                io::Error::new(source.kind(), source.to_string()),
-            ),
-            Self::Absent { place, what } => Self::Absent {
-                place: place.clone(),
-                what: what.clone(),
-            },
-            Self::BadImage { place, what } => Self::BadImage {
-                place: place.clone(),
-                what: what.clone(),
-            },
-            Self::Unsupported { place, what } => Self::Unsupported {
-                place: place.clone(),
-                what: what.clone(),
-            },
-            Self::Tool(text) => Self::Tool(text.clone()),
-            Self::TooSmall {
-                what,
-                needed,
-                given,
-                help,
-            } => Self::TooSmall {
-                what: what.clone(),
-                needed: needed.clone(),
-                given: given.clone(),
-                help: help.clone(),
-            },
-            Self::Cancelled => Self::Cancelled,
-            Self::Mismatch(text) => Self::Mismatch(text.clone()),
-        }
     }
 
     /// The process exit code for this failure; documented in `layerpress --help`.

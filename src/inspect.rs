@@ -65,18 +65,13 @@ impl Filesystem {
     pub fn read(path: &Path) -> Result<Self> {
         let image = Image::open(path)?;
         Ok(Self {
-            superblock: image.superblock().clone(),
-            block_bytes: image.block_bytes(),
-            file_bytes: image.file_bytes(),
+            superblock: image.superblock.clone(),
+            block_bytes: image.block_bytes,
+            file_bytes: image.file_bytes,
             host_bytes: image.host_bytes()?,
             journal: journal(&image),
             chain_id: chain_id(&image),
         })
-    }
-
-    /// Whether its journal holds what has yet to be written to its place.
-    pub fn needs_recovery(&self) -> bool {
-        self.superblock.features.needs_recovery()
     }
 
     /// What the superblock says of its state; nothing was checked.
@@ -90,7 +85,7 @@ impl Filesystem {
 }
 
 fn journal(image: &Image) -> Option<Journal> {
-    let superblock = image.superblock();
+    let superblock = &image.superblock;
     let number = superblock.journal_inode;
     (superblock.features.has_journal() && number != 0).then(|| Journal {
         size_bytes: image

@@ -32,6 +32,11 @@ pub fn identity(metadata: &Metadata) -> Identity {
     (metadata.dev(), metadata.ino())
 }
 
+/// Which file a path leads to; nothing where it leads nowhere.
+pub fn identity_at(path: &Path) -> Option<Identity> {
+    std::fs::metadata(path).as_ref().ok().map(identity)
+}
+
 impl Pinned {
     /// Holds what is called `name` in `directory`; a symbolic link itself.
     pub fn at(directory: impl AsFd, name: impl Arg) -> io::Result<Self> {

@@ -2,13 +2,11 @@
 //! look like as text.
 
 mod date;
-mod hex;
 
 use std::fmt;
 use std::str::FromStr;
 
 pub use date::Date;
-pub use hex::{Hex, parse_hex};
 
 /// The name of mke2fs's own directory, which is [`InodeNumber::LOST_FOUND`].
 pub const LOST_FOUND: &[u8] = b"lost+found";
@@ -27,12 +25,6 @@ impl BlockNumber {
     /// Where the block starts in the filesystem, in bytes.
     pub fn offset_bytes(self) -> u64 {
         u64::from(self.0) * BLOCK_SIZE
-    }
-}
-
-impl fmt::Display for BlockNumber {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }
 
@@ -62,12 +54,6 @@ impl fmt::Display for InodeNumber {
 /// A block group, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupNumber(pub u32);
-
-impl fmt::Display for GroupNumber {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// A point in time as a tar header and an inode hold it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -149,6 +135,26 @@ impl FromStr for ByteSize {
     }
 }
 
+/// Bytes, shown as two lowercase digits each.
+#[derive(Debug, Clone, Copy)]
+pub struct Hex<'a>(pub &'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// The bytes that digits of either case stand for, two each; `None` where they are anything else.
+pub fn parse_hex(digits: &[u8]) -> Option<Vec<u8>> {
+    let (pairs, []) = digits.as_chunks::<2>() else {
+        return None;
+    };
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let byte = |[high, low]: &[u8; 2]| u8::try_from(digit(*high)? << 4 | digit(*low)?).ok();
+    pairs.iter().map(byte).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,6 +189,16 @@ mod tests {
         assert_eq!("512".parse(), Ok(ByteSize(512)));
         for wrong in ["", "M", "1.5G", "-1", "1X", "99999999999T"] {
             assert!(wrong.parse::<ByteSize>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn digits_come_back_as_they_went_and_signs_are_none() {
+        assert_eq!(Hex(&[0, 0x7f, 0xa0, 0xff]).to_string(), "007fa0ff");
+        assert_eq!(parse_hex(b"007fA0ff"), Some(vec![0, 0x7f, 0xa0, 0xff]));
+        assert_eq!(parse_hex(b""), Some(vec![]));
+        for wrong in [&b"0"[..], b"+1", b"0x", b" 1", b"g0"] {
+            assert_eq!(parse_hex(wrong), None);
         }
     }
 }

@@ -13,18 +13,15 @@ pub struct Warnings {
 impl Warnings {
     /// Counts one more of `what`; the first `path` is kept as the example.
     pub fn count(&mut self, what: &'static str, path: &[u8]) {
-        self.counted
-            .entry(what)
-            .and_modify(|(count, _)| *count += 1)
-            .or_insert_with(|| (1, escape_path(path)));
+        self.count_with(what, || path.to_vec());
     }
 
     /// Counts one more of `what` whose path is costly to find: `path` is asked for the first only.
     pub fn count_with(&mut self, what: &'static str, path: impl FnOnce() -> Vec<u8>) {
-        match self.counted.get_mut(what) {
-            Some((count, _)) => *count += 1,
-            None => self.count(what, &path()),
-        }
+        self.counted
+            .entry(what)
+            .and_modify(|(count, _)| *count += 1)
+            .or_insert_with(|| (1, escape_path(&path())));
     }
 
     /// Takes over another step's or layer's warnings, after one's own.

@@ -80,7 +80,7 @@ impl Arrival {
         let mut state = self.lock();
         loop {
             if let Some(End::Failed(failure)) = &state.end {
-                return Err(failure.again());
+                return Err(failure.clone());
             }
             if is_so(&state) {
                 return Ok(state);

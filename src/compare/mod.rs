@@ -4,14 +4,15 @@
 //! is no matter here.
 
 mod directories;
-mod lost_found;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use directories::{Counts, by_directory};
-pub use lost_found::leave_out_lost_found;
 
-use crate::listing::{Difference, Field, Kind, Line, Links, Listing, compare};
+use crate::listing::{
+    Difference, Field, Kind, Line, Links, Listing, Owner, compare, smallest_names,
+};
+use crate::units::LOST_FOUND;
 
 /// What became of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,7 +46,7 @@ pub struct Change {
 pub fn changes(before: &Listing, after: &Listing, ignored: &BTreeSet<Field>) -> Vec<Change> {
     let is_told = |field: &Field| *field != Field::LinkCount && !ignored.contains(field);
     let links_count = !ignored.contains(&Field::Links);
-    let (before_bytes, after_bytes) = (Bytes::of(before, after), Bytes::of(after, before));
+    let (owners_before, owners_after) = (owners(before, after), owners(after, before));
     let mut changes = Vec::new();
     for mut difference in compare(before, after) {
         difference.fields.retain(is_told);
@@ -55,14 +56,14 @@ pub fn changes(before: &Listing, after: &Listing, ignored: &BTreeSet<Field>) -> 
             _ if difference.fields.is_empty() => continue,
             _ => Fate::Changed,
         };
-        let bytes = |line: &Option<Line>, bytes: &Bytes<'_>| {
-            line.as_ref()
-                .map_or(0, |line| bytes.of_line(line, links_count))
+        let bytes = |line: &Option<Line>, owners| {
+            let line = line.as_ref();
+            line.map_or(0, |line| bytes_of(line, owners, links_count))
         };
         changes.push(Change {
             fate,
-            bytes_before: bytes(&difference.expected, &before_bytes),
-            bytes_after: bytes(&difference.found, &after_bytes),
+            bytes_before: bytes(&difference.expected, &owners_before),
+            bytes_after: bytes(&difference.found, &owners_after),
             difference,
         });
     }
@@ -71,34 +72,46 @@ pub fn changes(before: &Listing, after: &Listing, ignored: &BTreeSet<Field>) -> 
 
 /// Which name of each hard-link group stands for its content: the smallest that the other listing
 /// has as well. Then a name that comes or goes while others stay moves no bytes.
-struct Bytes<'a> {
-    owners: BTreeMap<&'a [u8], &'a [u8]>,
+fn owners<'a>(listing: &'a Listing, other: &Listing) -> BTreeMap<&'a [u8], &'a [u8]> {
+    let lines = listing.lines().iter();
+    smallest_names(lines.filter(|line| other.find(&line.path).is_some()))
 }
 
-impl<'a> Bytes<'a> {
-    fn of(listing: &'a Listing, other: &Listing) -> Self {
-        let mut owners = BTreeMap::new();
-        for line in listing.lines() {
-            if let Links::Group(group) = &line.links
-                && other.find(&line.path).is_some()
-            {
-                owners.entry(&**group).or_insert(&*line.path);
-            }
+/// The bytes that a line stands for, where it has any.
+fn bytes_of(line: &Line, owners: &BTreeMap<&[u8], &[u8]>, links_count: bool) -> u64 {
+    let is_owner = match &line.links {
+        Links::Group(group) if links_count => {
+            let owner = owners.get(&**group).copied();
+            owner.unwrap_or(group) == &*line.path
         }
-        Self { owners }
-    }
+        _ => true,
+    };
+    let size = line.size_bytes.filter(|_| line.kind == Some(Kind::Regular));
+    size.filter(|_| is_owner).unwrap_or(0)
+}
 
-    fn of_line(&self, line: &Line, links_count: bool) -> u64 {
-        let is_owner = match &line.links {
-            Links::Group(group) if links_count => {
-                let owner = self.owners.get(&**group).copied();
-                owner.unwrap_or(group) == &*line.path
-            }
-            _ => true,
-        };
-        let size = line.size_bytes.filter(|_| line.kind == Some(Kind::Regular));
-        size.filter(|_| is_owner).unwrap_or(0)
+/// Takes `lost+found` out of both listings where each has none or one as mke2fs makes it: root's,
+/// of mode 0700, empty.
+pub fn leave_out_lost_found(before: &mut Listing, after: &mut Listing) {
+    if is_absent_or_own(before) && is_absent_or_own(after) {
+        before.remove(LOST_FOUND);
+        after.remove(LOST_FOUND);
     }
+}
+
+fn is_absent_or_own(listing: &Listing) -> bool {
+    let Some(line) = listing.find(LOST_FOUND) else {
+        return true;
+    };
+    let is_below = |line: &Line| line.path.starts_with(b"lost+found/");
+    let next = listing
+        .lines()
+        .partition_point(|line| *line.path < b"lost+found/"[..]);
+    line.kind == Some(Kind::Directory)
+        && line.mode == Some(0o700)
+        && line.owner == Some(Owner { uid: 0, gid: 0 })
+        && !listing.lines().get(next).is_some_and(is_below)
+        && !listing.is_hidden(b"lost+found/x")
 }
 
 #[cfg(test)]
@@ -178,5 +191,41 @@ mod tests {
         assert_eq!(fields(&[]), [Field::Mode, Field::Size]);
         assert_eq!(fields(&[Field::Mode]), [Field::Size]);
         assert_eq!(fields(&[Field::Mode, Field::Size]), []);
+    }
+
+    fn with_lost_found(mode: u16, more: &[&str]) -> Listing {
+        let directory = |path: &str, mode| Line {
+            kind: Some(Kind::Directory),
+            mode: Some(mode),
+            owner: Some(Owner { uid: 0, gid: 0 }),
+            ..Line::unknown(path.as_bytes())
+        };
+        let more = more.iter().map(|path| (directory(path, 0o755), None));
+        Listing::new(
+            [(directory("lost+found", mode), None)]
+                .into_iter()
+                .chain(more),
+        )
+    }
+
+    fn names_left(mut before: Listing, mut after: Listing) -> (usize, usize) {
+        leave_out_lost_found(&mut before, &mut after);
+        (before.lines().len(), after.lines().len())
+    }
+
+    #[test]
+    fn only_an_empty_directory_as_mke2fs_makes_it_is_left_out() {
+        let own = || with_lost_found(0o700, &["lost+found-not", "lost+founds"]);
+        assert_eq!(names_left(own(), Listing::default()), (2, 0));
+        assert_eq!(names_left(Listing::default(), own()), (0, 2));
+        assert_eq!(names_left(own(), own()), (2, 2));
+        assert_eq!(names_left(own(), with_lost_found(0o755, &[])), (3, 1));
+        assert_eq!(
+            names_left(with_lost_found(0o700, &["lost+found/#12"]), own()),
+            (2, 3)
+        );
+        let mut unlisted = own();
+        unlisted.leave_unlisted(LOST_FOUND);
+        assert_eq!(names_left(unlisted, own()), (3, 3));
     }
 }

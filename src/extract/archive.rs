@@ -38,6 +38,12 @@ impl<'a> ArchiveSink<'a> {
         self.output.write_all(bytes).map_err(cannot_write)
     }
 
+    fn leave_out(&mut self, socket: &Entry<'_>) -> Result<()> {
+        let what = "a socket cannot be in a tar and was left out";
+        self.warnings.count(what, socket.path);
+        Ok(())
+    }
+
     fn content(
         &mut self,
         header: write::Entry,
@@ -49,7 +55,7 @@ impl<'a> ArchiveSink<'a> {
         let stored_bytes: u64 = extents.iter().map(|(_, length)| length).sum();
         // Before the first byte is written: a header cannot be taken back.
         data.spend(stored_bytes)?;
-        self.write(&header.encode_file(entry.node.size_bytes(), &extents))?;
+        self.write(&header.encode_file(entry.node.stored.size_bytes, &extents))?;
         let mut reader = view.content(entry.node)?;
         while let Some((_, piece)) = reader.next_data()? {
             self.write(piece)?;
@@ -64,12 +70,7 @@ fn cannot_write(error: std::io::Error) -> Error {
 
 impl Sink for ArchiveSink<'_> {
     fn enter(&mut self, entry: &Entry<'_>) -> Result<()> {
-        let header = header(entry, write::Kind::Directory)?;
-        self.write(&header.encode())
-    }
-
-    fn leave(&mut self, _: &Entry<'_>) -> Result<()> {
-        Ok(())
+        self.write(&header(entry, write::Kind::Directory).encode())
     }
 
     fn inode(&mut self, entry: &Entry<'_>, view: &View, data: &mut Data<'_>) -> Result<()> {
@@ -80,13 +81,9 @@ impl Sink for ArchiveSink<'_> {
             Kind::BlockDevice => write::Kind::BlockDevice,
             Kind::Directory => write::Kind::Directory,
             Kind::Fifo => write::Kind::Fifo,
-            Kind::Socket => {
-                self.warnings
-                    .count("a socket cannot be in a tar and was left out", entry.path);
-                return Ok(());
-            }
+            Kind::Socket => return self.leave_out(entry),
         };
-        let mut header = header(entry, kind)?;
+        let mut header = header(entry, kind);
         match entry.node.kind {
             Kind::Regular => return self.content(header, entry, view, data),
             Kind::Symlink => header.link = view.target(entry.node)?,
@@ -97,31 +94,28 @@ impl Sink for ArchiveSink<'_> {
 
     fn link(&mut self, entry: &Entry<'_>, first: &[u8]) -> Result<()> {
         if entry.node.kind == Kind::Socket {
-            self.warnings
-                .count("a socket cannot be in a tar and was left out", entry.path);
-            return Ok(());
+            return self.leave_out(entry);
         }
-        let mut header = header(entry, write::Kind::HardLink)?;
+        let mut header = header(entry, write::Kind::HardLink);
         header.link = first.to_vec();
         header.records.clear();
         self.write(&header.encode())
     }
 }
 
-fn header(entry: &Entry<'_>, kind: write::Kind) -> Result<write::Entry> {
-    let mut records = Vec::new();
-    for attribute in entry.xattrs {
+fn header(entry: &Entry<'_>, kind: write::Kind) -> write::Entry {
+    let records = entry.xattrs.iter().map(|attribute| {
         let key = write::xattr_keyword(&attribute.name);
-        records.push((key, attribute.value.to_vec()));
-    }
-    Ok(write::Entry {
+        (key, attribute.value.to_vec())
+    });
+    write::Entry {
         path: write::name(entry.path, kind == write::Kind::Directory),
         kind,
         mode: entry.node.mode().into(),
-        uid: entry.node.uid(),
-        gid: entry.node.gid(),
-        mtime: entry.node.mtime(),
-        records,
+        uid: entry.node.stored.uid,
+        gid: entry.node.stored.gid,
+        mtime: entry.node.stored.mtime,
+        records: records.collect(),
         ..write::Entry::default()
-    })
+    }
 }

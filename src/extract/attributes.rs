@@ -23,9 +23,8 @@ pub(super) fn set(file: &OwnedFd, entry: &Entry<'_>, warnings: &mut Warnings) ->
         rustix::fs::fsetxattr(file, &*attribute.name, &attribute.value, flags)
     })?;
     rustix::fs::fchmod(file, Mode::from_raw_mode(mode.into()))
-        .map_err(|error| failed("set the mode of", entry.path)(error.into()))?;
-    rustix::fs::futimens(file, &times(node))
-        .map_err(|error| failed("set the time of", entry.path)(error.into()))
+        .map_err(failed("set the mode of", entry.path))?;
+    rustix::fs::futimens(file, &times(node)).map_err(failed("set the time of", entry.path))
 }
 
 /// What of the mode is kept, by how the change of owner went.
@@ -56,7 +55,7 @@ pub(super) fn mode_after(
             }
             Ok(mode)
         }
-        Err(error) => Err(failed("set the owner of", entry.path)(error.into())),
+        Err(error) => Err(failed("set the owner of", entry.path)(error)),
     }
 }
 
@@ -88,7 +87,7 @@ pub(super) fn set_xattrs(
             }
             Err(error) => {
                 let what = format!("set {} of", escape_path(&attribute.name));
-                return Err(failed(&what, entry.path)(error.into()));
+                return Err(failed(&what, entry.path)(error));
             }
         }
     }
@@ -102,7 +101,7 @@ pub(super) fn set_time(file: &OwnedFd, entry: &Entry<'_>) -> Result<()> {
         Err(Errno::INVAL) => rustix::fs::utimensat(CWD, path_of(file), &times, AtFlags::empty()),
         set => set,
     };
-    set.map_err(|error| failed("set the time of", entry.path)(error.into()))
+    set.map_err(failed("set the time of", entry.path))
 }
 
 /// User and group for a change of owner, which takes the highest number for "as it is".
@@ -111,17 +110,17 @@ pub(super) fn owner(node: &Node) -> Result<(Option<Uid>, Option<Gid>), Errno> {
         return Err(Errno::INVAL);
     }
     Ok((
-        Some(Uid::from_raw(node.uid())),
-        Some(Gid::from_raw(node.gid())),
+        Some(Uid::from_raw(node.stored.uid)),
+        Some(Gid::from_raw(node.stored.gid)),
     ))
 }
 
 fn has_last_number(node: &Node) -> bool {
-    node.uid() == u32::MAX || node.gid() == u32::MAX
+    node.stored.uid == u32::MAX || node.stored.gid == u32::MAX
 }
 
 fn times(node: &Node) -> Timestamps {
-    let mtime = node.mtime();
+    let mtime = node.stored.mtime;
     Timestamps {
         last_access: Timespec {
             tv_sec: 0,
@@ -134,9 +133,9 @@ fn times(node: &Node) -> Timestamps {
     }
 }
 
-pub(super) fn failed(verb: &str, path: &[u8]) -> impl Fn(io::Error) -> Error {
+pub(super) fn failed<E: Into<io::Error>>(verb: &str, path: &[u8]) -> impl Fn(E) -> Error {
     let what = format!("cannot {verb} {}", escape_path(path));
-    move |error| Error::io(what.clone(), error)
+    move |error| Error::io(what.clone(), error.into())
 }
 
 /// The path of what is open but cannot be changed through its descriptor.

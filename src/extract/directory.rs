@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Dev, FileType, Mode, OFlags, Stat, XattrFlags};
@@ -14,9 +14,10 @@ use rustix::io::Errno;
 
 use super::attributes::{self, failed, mode_after, owner, path_of, set_time, set_xattrs};
 use super::undo::{self, DIRECTORY};
-use super::{Data, Entry, Sink};
+use super::{Data, Entry, Sink, split};
 use crate::error::{Error, Result};
 use crate::listing::Kind;
+use crate::pinned::Identity;
 use crate::view::View;
 use crate::warnings::Warnings;
 
@@ -30,8 +31,8 @@ pub struct DirectorySink<'a> {
     /// The target and the directories down to where the walk is; `None` is to be opened again.
     open: Vec<Option<OwnedFd>>,
     replaces: bool,
-    /// Device and inode of what is not replaced, wherever it lies.
-    spared: Option<(u64, u64)>,
+    /// What is not replaced, wherever it lies: what is read must not become one of its own contents.
+    pub spared: Option<Identity>,
     /// What is to be taken away where it cannot be made whole.
     made: Made,
     warnings: &'a mut Warnings,
@@ -84,13 +85,6 @@ impl<'a> DirectorySink<'a> {
             made,
             warnings,
         })
-    }
-
-    /// Refuses to replace this file: what is read must not become one of its own contents.
-    #[must_use]
-    pub fn sparing(mut self, file: &std::fs::Metadata) -> Self {
-        self.spared = Some((file.dev(), file.ino()));
-        self
     }
 
     fn refuse_spared(&mut self, path: &[u8]) -> Result<()> {
@@ -153,7 +147,7 @@ impl<'a> DirectorySink<'a> {
         }
         match self.open.last() {
             Some(Some(parent)) => Ok((parent.as_fd(), name)),
-            _ => Err(failed("open", directory)(io::ErrorKind::NotFound.into())),
+            _ => Err(failed("open", directory)(io::ErrorKind::NotFound)),
         }
     }
 
@@ -178,7 +172,7 @@ impl<'a> DirectorySink<'a> {
         let (parent, name) = self.parent(path)?;
         match rustix::fs::unlinkat(parent, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(error) => Err(failed("replace", path)(error.into())),
+            Err(error) => Err(failed("replace", path)(error)),
         }
     }
 
@@ -209,7 +203,7 @@ impl<'a> DirectorySink<'a> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = rustix::fs::openat(parent, name, flags, Mode::RUSR | Mode::WUSR)
-            .map_err(|error| failed("make", entry.path)(error.into()))?;
+            .map_err(failed("make", entry.path))?;
         let file = File::from(file);
         let cannot_write = failed("write", entry.path);
         let mut reader = view.content(entry.node)?;
@@ -218,7 +212,7 @@ impl<'a> DirectorySink<'a> {
             file.write_all_at(piece, offset_bytes)
                 .map_err(&cannot_write)?;
         }
-        file.set_len(entry.node.size_bytes())
+        file.set_len(entry.node.stored.size_bytes)
             .map_err(&cannot_write)?;
         attributes::set(&file.into(), entry, self.warnings)
     }
@@ -243,24 +237,33 @@ impl<'a> DirectorySink<'a> {
                     .count("a device was left out: only root makes devices", entry.path);
                 return Ok(());
             }
-            Err(error) => return Err(failed("make", entry.path)(error.into())),
+            Err(error) => return Err(failed("make", entry.path)(error)),
         }
         let wanted = |found: &Stat| {
             FileType::from_raw_mode(found.st_mode) == file_type
                 && (node.device().is_none() || found.st_rdev == device)
         };
+        self.set_unopened(entry, wanted)
+    }
+
+    /// Sets the attributes of what was just made and cannot be opened.
+    fn set_unopened(&mut self, entry: &Entry<'_>, wanted: impl Fn(&Stat) -> bool) -> Result<()> {
         let file = self.made(entry, wanted)?;
         let flags = AtFlags::EMPTY_PATH;
-        let owned =
-            owner(node).and_then(|(uid, gid)| rustix::fs::chownat(&file, c"", uid, gid, flags));
+        let owned = owner(entry.node)
+            .and_then(|(uid, gid)| rustix::fs::chownat(&file, c"", uid, gid, flags));
         let mode = mode_after(owned, entry, self.warnings)?;
+        // What /proc leads to is the link itself, where it is one.
         let through = path_of(&file);
         set_xattrs(entry, self.warnings, |attribute| {
             let flags = XattrFlags::empty();
             rustix::fs::setxattr(&*through, &*attribute.name, &attribute.value, flags)
         })?;
-        rustix::fs::chmod(&*through, Mode::from_raw_mode(mode.into()))
-            .map_err(|error| failed("set the mode of", entry.path)(error.into()))?;
+        // A link has no mode of its own.
+        if entry.node.kind != Kind::Symlink {
+            rustix::fs::chmod(&*through, Mode::from_raw_mode(mode.into()))
+                .map_err(failed("set the mode of", entry.path))?;
+        }
         set_time(&file, entry)
     }
 
@@ -282,23 +285,11 @@ impl<'a> DirectorySink<'a> {
     }
 
     fn symlink(&mut self, entry: &Entry<'_>, target: &[u8]) -> Result<()> {
-        let node = entry.node;
         let (parent, name) = self.parent(entry.path)?;
-        rustix::fs::symlinkat(target, parent, name)
-            .map_err(|error| failed("make", entry.path)(error.into()))?;
-        let is_link = |found: &Stat| FileType::from_raw_mode(found.st_mode).is_symlink();
-        let file = self.made(entry, is_link)?;
-        let flags = AtFlags::EMPTY_PATH;
-        let owned =
-            owner(node).and_then(|(uid, gid)| rustix::fs::chownat(&file, c"", uid, gid, flags));
-        mode_after(owned, entry, self.warnings)?;
-        let through = path_of(&file);
-        set_xattrs(entry, self.warnings, |attribute| {
-            let flags = XattrFlags::empty();
-            // What /proc leads to is the link itself.
-            rustix::fs::setxattr(&*through, &*attribute.name, &attribute.value, flags)
-        })?;
-        set_time(&file, entry)
+        rustix::fs::symlinkat(target, parent, name).map_err(failed("make", entry.path))?;
+        self.set_unopened(entry, |found| {
+            FileType::from_raw_mode(found.st_mode).is_symlink()
+        })
     }
 }
 
@@ -335,13 +326,7 @@ impl Sink for DirectorySink<'_> {
         self.clear(entry.path)?;
         match entry.node.kind {
             Kind::Regular => self.regular(entry, view, data),
-            Kind::Symlink => {
-                let target = view.target(entry.node)?;
-                if target.contains(&0) {
-                    return Err(Error::bad_image("a symbolic link's target with a NUL byte"));
-                }
-                self.symlink(entry, &target)
-            }
+            Kind::Symlink => self.symlink(entry, &view.target(entry.node)?),
             _ => self.special(entry),
         }
     }
@@ -367,14 +352,7 @@ impl Sink for DirectorySink<'_> {
                     .count("a device was left out: only root makes devices", entry.path);
                 Ok(())
             }
-            linked => linked.map_err(|error| failed("link", entry.path)(error.into())),
+            linked => linked.map_err(failed("link", entry.path)),
         }
-    }
-}
-
-fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    match path.iter().rposition(|&byte| byte == b'/') {
-        Some(slash) => (&path[..slash], &path[slash + 1..]),
-        None => (&[], path),
     }
 }

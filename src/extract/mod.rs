@@ -35,7 +35,9 @@ pub trait Sink {
     ///
     /// # Errors
     /// When its attributes cannot be set.
-    fn leave(&mut self, entry: &Entry<'_>) -> Result<()>;
+    fn leave(&mut self, _: &Entry<'_>) -> Result<()> {
+        Ok(())
+    }
 
     /// Anything but a directory, with its first name. What of a regular file is read is spent
     /// from `data`.
@@ -93,19 +95,11 @@ impl Data<'_> {
 }
 
 /// Tells `sink` all of `start`: a directory becomes the tree's root, anything else an entry below
-/// it by its own name.
+/// it by its own name. `is_cancelled` is asked before each piece of work whether to end it.
 ///
 /// # Errors
-/// The first thing that cannot be read or written.
-pub fn extract(view: &View, start: Found, sink: &mut dyn Sink, meter: &dyn Meter) -> Result<()> {
-    extract_until(view, start, sink, meter, &|| false)
-}
-
-/// As [`extract`], and asks `is_cancelled` before each piece of work whether to go on.
-///
-/// # Errors
-/// Those of [`extract`], and [`Error::Io`] when it was cancelled.
-pub fn extract_until(
+/// The first thing that cannot be read or written, and [`Error::Io`] when it was cancelled.
+pub fn extract(
     view: &View,
     start: Found,
     sink: &mut dyn Sink,
@@ -114,11 +108,7 @@ pub fn extract_until(
 ) -> Result<()> {
     let prefix = match start.node.kind {
         Kind::Directory => start.path.len(),
-        _ => start
-            .path
-            .iter()
-            .rposition(|&byte| byte == b'/')
-            .unwrap_or(0),
+        _ => split(&start.path).0.len(),
     };
     let mut data = Data {
         left_bytes: view.max_data_bytes(),
@@ -148,7 +138,7 @@ pub fn extract_until(
             if found.node.kind == Kind::Directory {
                 return sink.enter(&entry);
             }
-            if found.node.links_count() > 1 {
+            if found.node.stored.links_count > 1 {
                 if let Some(first) = first_names.get(found.node.number) {
                     return sink.link(&entry, &first);
                 }
@@ -165,8 +155,8 @@ pub fn extract_until(
 pub fn stored_bytes(view: &View, start: Found) -> u64 {
     let mut seen = BTreeSet::new();
     let sectors = view.walk(start).filter_map(|step| match step {
-        Step::Entry(found) if found.node.links_count() < 2 => Some(found.node.sectors()),
-        Step::Entry(found) if seen.insert(found.node.number) => Some(found.node.sectors()),
+        Step::Entry(found) if found.node.stored.links_count < 2 => Some(found.node.sectors),
+        Step::Entry(found) if seen.insert(found.node.number) => Some(found.node.sectors),
         _ => None,
     });
     sectors.fold(0_u64, u64::saturating_add).saturating_mul(512)
@@ -190,13 +180,18 @@ impl FirstNames {
     }
 
     fn insert(&mut self, inode: InodeNumber, path: &[u8]) {
-        let (directory, name) = match path.iter().rposition(|&byte| byte == b'/') {
-            Some(slash) => (&path[..slash], &path[slash + 1..]),
-            None => (&path[..0], path),
-        };
+        let (directory, name) = split(path);
         let same = self.directory.take().filter(|last| **last == *directory);
         let directory = same.unwrap_or_else(|| directory.into());
         self.directory = Some(Rc::clone(&directory));
         self.names.insert(inode, (directory, name.into()));
+    }
+}
+
+/// The directory that a path is in, and its name there.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|&byte| byte == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (&[], path),
     }
 }

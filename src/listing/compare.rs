@@ -63,8 +63,8 @@ impl fmt::Display for Difference {
 pub fn compare(expected: &Listing, found: &Listing) -> Vec<Difference> {
     let pairs = pair_up(expected.lines(), found.lines());
     let both = || pairs.iter().filter_map(|pair| pair.0.zip(pair.1));
-    let expected_groups = smallest_common(both().map(|(line, _)| line));
-    let found_groups = smallest_common(both().map(|(_, line)| line));
+    let expected_groups = smallest_names(both().map(|(line, _)| line));
+    let found_groups = smallest_names(both().map(|(_, line)| line));
     let mut differences = Vec::new();
     for (one, other) in pairs {
         let fields = match (one, other) {
@@ -120,12 +120,12 @@ fn pair_up<'a>(mut expected: &'a [Line], mut found: &'a [Line]) -> Vec<Pair<'a>>
     }
 }
 
-/// For each hard-link group the smallest of its names that both listings have.
-fn smallest_common<'a>(lines: impl Iterator<Item = &'a Line>) -> BTreeMap<&'a [u8], &'a [u8]> {
+/// For each hard-link group the smallest of its names among `lines`, which come ascending by path:
+/// those that both listings have.
+pub fn smallest_names<'a>(lines: impl Iterator<Item = &'a Line>) -> BTreeMap<&'a [u8], &'a [u8]> {
     let mut smallest = BTreeMap::new();
     for line in lines {
         if let Links::Group(group) = &line.links {
-            // Lines come ascending by path.
             smallest.entry(&**group).or_insert(&*line.path);
         }
     }

@@ -26,14 +26,6 @@ impl fmt::Display for ContentDigest {
     }
 }
 
-/// Data was given at an offset before the end of what was given already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("data at byte {offset_bytes} comes after data up to byte {position_bytes}")]
-pub struct NotAscending {
-    offset_bytes: u64,
-    position_bytes: u64,
-}
-
 /// Computes a [`ContentDigest`] from pieces of data in ascending order; what lies between is zeros.
 #[derive(Clone)]
 pub struct ContentHasher {
@@ -71,12 +63,12 @@ impl ContentHasher {
     ///
     /// # Errors
     /// When the offset lies before the end of the bytes taken in so far.
-    pub fn data(&mut self, offset_bytes: u64, bytes: &[u8]) -> Result<(), NotAscending> {
-        if offset_bytes < self.position_bytes {
-            return Err(NotAscending {
-                offset_bytes,
-                position_bytes: self.position_bytes,
-            });
+    pub fn data(&mut self, offset_bytes: u64, bytes: &[u8]) -> Result<(), String> {
+        let end = self.position_bytes;
+        if offset_bytes < end {
+            return Err(format!(
+                "data at byte {offset_bytes} comes after data up to byte {end}"
+            ));
         }
         self.ascending_data(offset_bytes, bytes);
         Ok(())

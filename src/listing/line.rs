@@ -77,6 +77,13 @@ pub struct Owner {
     pub gid: u32,
 }
 
+/// `uid:gid`.
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.uid, self.gid)
+    }
+}
+
 /// Which other names lead to the same inode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Links {
@@ -213,19 +220,9 @@ impl Line {
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "/{}", escape(&self.path))?;
-        match self.kind {
-            Some(kind) => write!(f, " {kind}")?,
-            None => f.write_str(" ?")?,
-        }
-        match self.mode {
-            Some(mode) => write!(f, " {mode:04o}")?,
-            None => f.write_str(" ?")?,
-        }
-        match self.owner {
-            Some(Owner { uid, gid }) => write!(f, " {uid}:{gid}")?,
-            None => f.write_str(" ?")?,
-        }
-        write!(f, " {}", or_unknown(self.mtime))?;
+        let mode = self.mode.map(|mode| format!("{mode:04o}"));
+        write!(f, " {} {}", or_unknown(self.kind), or_unknown(mode))?;
+        write!(f, " {} {}", or_unknown(self.owner), or_unknown(self.mtime))?;
         write!(f, " links={}", or_unknown(self.link_count))?;
         match &self.links {
             Links::Unknown => f.write_str(" with=?")?,

@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-pub use compare::{Difference, compare};
-pub use content::{CONTENT_BLOCK_SIZE, ContentDigest, ContentHasher, NotAscending};
+pub use compare::{Difference, compare, smallest_names};
+pub use content::{CONTENT_BLOCK_SIZE, ContentDigest, ContentHasher};
 pub use line::{Attribute, Body, Field, Kind, Line, Links, Owner};
 
 /// Every name of a filesystem, ascending by the bytes of the paths.
@@ -79,14 +79,12 @@ impl Listing {
 
     /// Takes a line out.
     pub fn remove(&mut self, path: &[u8]) -> Option<Line> {
-        let found = self.lines.binary_search_by(|line| (*line.path).cmp(path));
-        found.ok().map(|index| self.lines.remove(index))
+        self.index_of(path).map(|index| self.lines.remove(index))
     }
 
     /// Takes one attribute out of what is known of a path.
     pub fn leave_out_attribute(&mut self, path: &[u8], name: &[u8]) {
-        let found = self.lines.binary_search_by(|line| (*line.path).cmp(path));
-        if let Ok(index) = found
+        if let Some(index) = self.index_of(path)
             && let Some(xattrs) = &mut self.lines[index].xattrs
         {
             let kept = xattrs.iter().filter(|xattr| *xattr.name != *name);
@@ -101,8 +99,12 @@ impl Listing {
 
     /// The line of a path; one of them where a damaged directory has a name twice.
     pub fn find(&self, path: &[u8]) -> Option<&Line> {
+        self.index_of(path).map(|index| &self.lines[index])
+    }
+
+    fn index_of(&self, path: &[u8]) -> Option<usize> {
         let found = self.lines.binary_search_by(|line| (*line.path).cmp(path));
-        found.ok().map(|index| &self.lines[index])
+        found.ok()
     }
 
     /// Whether `path` lies below a directory that could not be listed.

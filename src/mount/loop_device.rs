@@ -5,10 +5,9 @@
 //! and the image cannot be written through it, whoever mounts the device again.
 
 use std::ffi::c_void;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -93,14 +92,6 @@ impl LoopDevice {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    let close_on_exec = rustix::fs::OFlags::CLOEXEC.bits().cast_signed();
-    OpenOptions::new()
-        .read(true)
-        .custom_flags(close_on_exec)
-        .open(path)
-}
-
 /// A device's node, as it is made where /dev is a plain directory that nobody fills.
 struct Node {
     file_type: FileType,
@@ -122,14 +113,14 @@ fn numbers_of(number: u32) -> (u32, u32) {
 
 /// Opens a device, its node made where there is none.
 fn open_or_make(path: &Path, node: &Node) -> io::Result<File> {
-    match open(path) {
+    match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let (major, minor) = node.numbers;
             let device = rustix::fs::makedev(major, minor);
             let mode = Mode::RUSR | Mode::WUSR;
             match rustix::fs::mknodat(CWD, path, node.file_type, mode, device) {
                 // Another process was faster.
-                Ok(()) | Err(Errno::EXIST) => open(path),
+                Ok(()) | Err(Errno::EXIST) => File::open(path),
                 // That there is none says more than why it cannot be made.
                 Err(_) => Err(error),
             }

@@ -5,7 +5,6 @@
 //! is ever left to undo.
 
 mod check;
-mod filesystem;
 mod holders;
 mod loop_device;
 mod mount_point;
@@ -13,7 +12,6 @@ mod mount_table;
 mod unmount;
 mod writers;
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileTypeExt;
@@ -22,7 +20,6 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 use sys_mount::{Mount, MountFlags, UnmountFlags};
 
-pub use filesystem::Filesystem;
 pub use holders::Holder;
 pub use mount_table::{MountEntry, MountedImage, mounted_images, mounts};
 pub use unmount::{UnmountOptions, find, unmount};
@@ -32,7 +29,9 @@ use crate::command;
 use crate::error::{Error, Result};
 use crate::file_kind;
 use crate::ondisk::features::FilesystemType;
+use crate::ondisk::superblock::Superblock;
 use crate::progress::Reporter;
+use crate::view::{expect_filesystem, read_superblock};
 use loop_device::LoopDevice;
 use mount_point::MountPoint;
 
@@ -51,7 +50,7 @@ pub struct ImageFile {
     file: File,
     path: PathBuf,
     name: String,
-    filesystem: Filesystem,
+    superblock: Superblock,
 }
 
 /// An image that was found sound, or that the user answers for.
@@ -62,8 +61,9 @@ impl ImageFile {
     /// Opens an image and reads its superblock.
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be read or is no regular file, otherwise as of
-    /// [`Filesystem::read`].
+    /// [`Error::Io`] when it cannot be read or is no regular file, [`Error::BadImage`] where it is
+    /// no ext filesystem, makes no sense or is longer than the file, [`Error::Unsupported`] for a
+    /// journal of others.
     pub fn open(path: &Path) -> Result<Self> {
         let file = file_kind::open(path)?;
         let metadata = file
@@ -83,8 +83,17 @@ impl ImageFile {
             return Err(Error::path("mount", path, error));
         }
         let name = path.display().to_string();
+        let superblock = read_superblock(&file, &name)?;
+        expect_filesystem(&superblock).map_err(|error| error.in_image(&name))?;
+        let (expected, found) = (superblock.bytes(), metadata.len());
+        if expected > found {
+            return Err(Error::bad_image(format!(
+                "cut short: expected a filesystem of {expected} bytes, found a file of {found}"
+            ))
+            .in_image(&name));
+        }
         Ok(Self {
-            filesystem: Filesystem::read(&file, &name)?,
+            superblock,
             file,
             path: path.to_owned(),
             name,
@@ -131,7 +140,7 @@ impl ImageFile {
         // Before a check that may take its time.
         require_root("mount", &self.path)?;
         self.expect_no_writer()?;
-        if self.filesystem.needs_recovery {
+        if self.superblock.features.needs_recovery() {
             return Err(Error::bad_image(format!(
                 "its journal holds changes that are not in their places yet, as after a crash \
                  (`e2fsck -fp {}` writes them there; --trust mounts it without them)",
@@ -140,7 +149,8 @@ impl ImageFile {
             .in_image(&self.name));
         }
         let opened = command::path_of_open_file(&self.file)?;
-        let seconds = self.filesystem.last_used_seconds;
+        let superblock = &self.superblock;
+        let seconds = superblock.mounted_seconds.max(superblock.written_seconds);
         check::check(e2fsck, &opened, &self.name, seconds, reporter)?;
         Ok(TrustedImage(self))
     }
@@ -178,15 +188,22 @@ impl TrustedImage {
         let mut flags = MountFlags::RDONLY | MountFlags::NOATIME | MountFlags::NODIRATIME;
         flags.set(MountFlags::NOSUID, !options.suid);
         flags.set(MountFlags::NODEV, !options.dev);
+        // The journal is left alone, and errors found later never panic the host, whatever the
+        // superblock asks for.
+        let data = if image.superblock.features.has_journal() {
+            "errors=remount-ro,noload"
+        } else {
+            "errors=remount-ro"
+        };
         let mount_as = |kind: &str| {
             Mount::builder()
                 .fstype(kind)
                 .flags(flags)
-                .data(image.filesystem.mount_data())
+                .data(data)
                 .mount(&device.path, &mount_point.path)
                 .map(drop)
         };
-        let kind = image.filesystem.kind;
+        let kind = image.superblock.features.filesystem_type();
         match mount_as(kind.name()) {
             // ext4 mounts its elders as well, where a kernel was built without their names.
             Err(error) if is(&error, Errno::NODEV) => mount_as(FilesystemType::Ext4.name()),
@@ -220,7 +237,7 @@ fn refused(image: &ImageFile, directory: &Path, error: io::Error) -> Error {
     let what = format!(
         "cannot mount {} as {} on {}",
         image.name,
-        image.filesystem.kind,
+        image.superblock.features.filesystem_type(),
         directory.display()
     );
     if is(&error, Errno::PERM) || is(&error, Errno::ACCESS) {
@@ -238,17 +255,6 @@ fn refused(image: &ImageFile, directory: &Path, error: io::Error) -> Error {
 
 fn is(error: &io::Error, errno: Errno) -> bool {
     error.raw_os_error() == Some(errno.raw_os_error())
-}
-
-/// Where e2fsck is.
-///
-/// # Errors
-/// [`Error::Tool`] when it is neither given nor found.
-pub fn find_e2fsck(given: Option<&Path>, search_path: Option<&OsStr>) -> Result<PathBuf> {
-    given.map_or_else(
-        || command::find("e2fsck", search_path),
-        |path| Ok(path.to_owned()),
-    )
 }
 
 fn require_root(verb: &str, what: &Path) -> Result<()> {

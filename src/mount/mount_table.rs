@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
+use crate::pinned::identity_at;
 use crate::units::parse_device;
 
 const MOUNTINFO: &str = "/proc/self/mountinfo";
@@ -193,13 +194,8 @@ impl MountedImage {
 
     /// Whether `file` is its image, by whatever name.
     pub fn is_of(&self, file: &Path) -> bool {
-        use std::os::unix::fs::MetadataExt;
-        let identity = |path: &Path| {
-            let metadata = fs::metadata(path).ok()?;
-            Some((metadata.dev(), metadata.ino()))
-        };
-        match identity(file) {
-            Some(own) => !self.is_deleted && identity(&self.image) == Some(own),
+        match identity_at(file) {
+            Some(own) => !self.is_deleted && identity_at(&self.image) == Some(own),
             None => self.image.as_os_str().as_bytes() == file.as_os_str().as_bytes(),
         }
     }

@@ -9,7 +9,7 @@ use super::{Digest, Platform};
 
 /// An image configuration (OCI image-spec, config.md), in docker's form or OCI's: what may be
 /// absent or null in the wild is empty here, what is not named here is passed over.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct ImageConfig {
     /// When the image was made, RFC 3339.
@@ -35,40 +35,40 @@ pub struct ImageConfig {
     pub history: Vec<History>,
 }
 
-/// How a container of the image runs (config.md, `config`).
+/// How a container of the image runs (config.md, `config`); shown in this order, by these names.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
+#[serde(default, rename_all(deserialize = "PascalCase"))]
 pub struct RuntimeConfig {
     /// User, perhaps with a group, by name or number.
     #[serde(deserialize_with = "or_default")]
     pub user: String,
-    /// Ports, as `8080/tcp`.
-    #[serde(deserialize_with = "keys")]
-    pub exposed_ports: BTreeSet<String>,
-    /// Environment, as `NAME=value`.
-    #[serde(deserialize_with = "list")]
-    pub env: Vec<String>,
+    /// Where the command starts.
+    #[serde(deserialize_with = "or_default")]
+    pub working_dir: String,
     /// The command that always runs.
     #[serde(deserialize_with = "words")]
     pub entrypoint: Vec<String>,
     /// The entrypoint's default arguments, or the default command.
     #[serde(deserialize_with = "words")]
     pub cmd: Vec<String>,
+    /// Environment, as `NAME=value`.
+    #[serde(deserialize_with = "list")]
+    pub env: Vec<String>,
+    /// Ports, as `8080/tcp`.
+    #[serde(deserialize_with = "keys")]
+    pub exposed_ports: BTreeSet<String>,
     /// Directories meant to be mounted from elsewhere.
     #[serde(deserialize_with = "keys")]
     pub volumes: BTreeSet<String>,
-    /// Where the command starts.
-    #[serde(deserialize_with = "or_default")]
-    pub working_dir: String,
+    /// The signal that asks the command to end.
+    pub stop_signal: Option<String>,
     /// Free metadata.
     #[serde(deserialize_with = "map")]
     pub labels: BTreeMap<String, Option<String>>,
-    /// The signal that asks the command to end.
-    pub stop_signal: Option<String>,
 }
 
 /// The layers (config.md, `rootfs`).
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct RootFs {
     /// Always `layers`, or nothing.
@@ -80,16 +80,16 @@ pub struct RootFs {
     pub diff_ids: Vec<Digest>,
 }
 
-/// One step of an image's making (config.md, `history`).
+/// One step of an image's making (config.md, `history`), in the order that is shown.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct History {
     /// When, RFC 3339.
     pub created: Option<String>,
-    /// Who.
-    pub author: Option<String>,
     /// By which command.
     pub created_by: Option<String>,
+    /// Who.
+    pub author: Option<String>,
     /// Anything else.
     pub comment: Option<String>,
     /// Whether the step made no layer.

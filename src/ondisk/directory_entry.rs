@@ -143,14 +143,18 @@ pub fn decode_entries(bytes: &[u8]) -> Result<Vec<DirectoryEntry<'_>>, String> {
 mod tests {
     use super::*;
 
+    fn entry(name: &[u8]) -> DirectoryEntry<'_> {
+        DirectoryEntry {
+            inode: InodeNumber(12),
+            file_type: 1,
+            name,
+        }
+    }
+
     #[test]
     fn entries_follow_each_other_and_the_last_reaches_the_end() {
         let mut block = DirectoryBlock::first(4096, InodeNumber(2), InodeNumber(2));
-        block.push(DirectoryEntry {
-            inode: InodeNumber(12),
-            file_type: 1,
-            name: b"hello",
-        });
+        block.push(entry(b"hello"));
         let bytes = block.bytes();
         assert_eq!((get_u32(bytes, 0), get_u16(bytes, 4)), (2, 12));
         assert_eq!(bytes[6..9], [1, 2, b'.']);
@@ -169,11 +173,7 @@ mod tests {
             for index in 0..16 {
                 let name = [b'a' + index; 248];
                 let room = (names_bytes - block.used - 8).min(name.len());
-                block.push(DirectoryEntry {
-                    inode: InodeNumber(12),
-                    file_type: 1,
-                    name: &name[..room],
-                });
+                block.push(entry(&name[..room]));
             }
             assert_eq!(block.used, names_bytes);
             let last = usize::from(get_u16(block.bytes(), block.last + 4));
@@ -185,11 +185,7 @@ mod tests {
     #[test]
     fn entries_come_back_as_they_went_and_unused_ones_do_not() {
         let mut block = DirectoryBlock::first(4096, InodeNumber(2), InodeNumber(3));
-        block.push(DirectoryEntry {
-            inode: InodeNumber(12),
-            file_type: 1,
-            name: b"hello",
-        });
+        block.push(entry(b"hello"));
         let entries = decode_entries(&block.bytes()[..]).unwrap();
         let found: Vec<_> = entries
             .iter()

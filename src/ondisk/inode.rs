@@ -399,11 +399,10 @@ mod tests {
     #[test]
     fn device_numbers_take_the_short_form_where_it_can_hold_them() {
         assert_eq!(encode_device(8, 1)[..8], [1, 8, 0, 0, 0, 0, 0, 0]);
-        // 300:70000 as the kernel's new_encode_dev gives it
-        let (major, minor) = (300_u32, 70_000_u32);
-        let encoded = minor & 0xff | major << 8 | (minor & !0xff) << 12;
+        // As the kernel's new_encode_dev gives it.
+        let encoded = 0x1111_2c70_u32;
         assert_eq!(
-            encode_device(major, minor)[..8],
+            encode_device(300, 70_000)[..8],
             [[0; 4], encoded.to_le_bytes()].concat()
         );
     }

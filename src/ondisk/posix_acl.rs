@@ -195,17 +195,11 @@ mod tests {
     }
 
     #[test]
-    fn the_form_on_disk_becomes_what_the_kernel_shows() {
-        assert_eq!(to_user_space(&bytes(ON_DISK)), Some(bytes(IN_USER_SPACE)));
-    }
-
-    #[test]
-    fn stray_ids_in_user_space_form_are_what_the_kernel_would_give_back() {
-        let with_zero_ids = IN_USER_SPACE.replace("ffffffff", "00000000");
-        assert_eq!(
-            to_user_space(&bytes(&with_zero_ids)),
-            Some(bytes(IN_USER_SPACE))
-        );
+    fn the_form_on_disk_and_stray_ids_become_what_the_kernel_shows() {
+        let with_stray_ids = IN_USER_SPACE.replace("ffffffff", "00000000");
+        for form in [ON_DISK, &with_stray_ids] {
+            assert_eq!(to_user_space(&bytes(form)), Some(bytes(IN_USER_SPACE)));
+        }
     }
 
     #[test]

@@ -2,15 +2,15 @@
 
 use std::io::{BufWriter, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::listing::open;
 use super::request::setters;
 use crate::error::{Error, Result, escape_path};
-use crate::extract::{self, ArchiveSink, DirectorySink, extract_until, stored_bytes};
+use crate::extract::{self, ArchiveSink, DirectorySink, stored_bytes};
 use crate::host_space;
 use crate::partial_file::PartialFile;
+use crate::pinned::identity_at;
 use crate::progress::{Meter, Reporter, Unit};
 use crate::units::ByteSize;
 use crate::view::{Follow, Found, View};
@@ -117,10 +117,9 @@ pub fn extract(
             is_cancelled,
         } => {
             let mut sink = DirectorySink::new(path, replaces, &mut warnings)?;
-            if let Ok(image) = std::fs::metadata(image) {
-                sink = sink.sparing(&image);
-            }
-            if let Err(error) = extract_until(&view, found, &mut sink, &*meter, is_cancelled) {
+            sink.spared = identity_at(image);
+            let taken = extract::extract(&view, found, &mut sink, &*meter, is_cancelled);
+            if let Err(error) = taken {
                 drop(meter);
                 let is_undone = sink.undo();
                 return match is_cancelled() {
@@ -146,17 +145,14 @@ fn archive(
     meter: &dyn Meter,
 ) -> Result<()> {
     let mut sink = ArchiveSink::new(output, warnings);
-    extract::extract(view, found, &mut sink, meter)?;
+    extract::extract(view, found, &mut sink, meter, &|| false)?;
     sink.finish()
 }
 
 /// An image may be called like a tar; it must not become one of its own contents.
 fn refuse_own_image(image: &Path, target: &Path) -> Result<()> {
-    let identity = |path: &Path| {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some((metadata.dev(), metadata.ino()))
-    };
-    if identity(image).is_some() && identity(image) == identity(target) {
+    let own = identity_at(image);
+    if own.is_some() && own == identity_at(target) {
         return Err(Error::unsupported(format!(
             "{}: expected an output other than the image itself",
             escape_path(target.as_os_str().as_bytes())

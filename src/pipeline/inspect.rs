@@ -65,10 +65,6 @@ pub struct InspectedLayer {
     pub entries: Option<u64>,
 }
 
-/// Whether `path` is a file or block device with an ext superblock, and no archive that happens to
-/// have its mark.
-pub use crate::inspect::is_filesystem;
-
 /// Tells what `subject` is; of an image's layers everything where they are to be read and verified,
 /// too.
 ///
@@ -95,11 +91,7 @@ fn inspect_image(
         offers,
         is_narrowed,
         chosen,
-    } = source::survey(
-        &Place::of(&request.reference)?,
-        &request.open_options(),
-        reporter,
-    )?;
+    } = source::survey(&Place::of(&request.reference)?, &request.open, reporter)?;
     let image = match chosen {
         Ok(image) => image,
         // Which there are is what was asked.

@@ -21,9 +21,7 @@ pub use build::{Built, build};
 pub use compare::{CompareRequest, Comparison, compare};
 pub use extract::{ExtractRequest, Extracted, Target, extract};
 pub use flatten::{Flattened, flattened};
-pub use inspect::{
-    Inspected, InspectedFilesystem, InspectedImage, InspectedLayer, inspect, is_filesystem,
-};
+pub use inspect::{Inspected, InspectedFilesystem, InspectedImage, InspectedLayer, inspect};
 pub use listing::{Listed, Unreadable, listing, open};
 pub use plan::{Planned, plan};
 pub use reading::{Reading, read};
@@ -36,9 +34,9 @@ pub use crate::ext::{
     parse_uuid, uuid_text,
 };
 pub use crate::finish::{FinishOptions, FinishedFilesystem};
-pub use crate::inspect::{Filesystem, Journal};
+pub use crate::inspect::{Filesystem, Journal, is_filesystem};
 pub use crate::limits::Limits;
 pub use crate::source::{
-    CacheChoice, CredentialFiles, Credentials, DaemonOptions, Image, Login, Offer, Proxies,
-    Reference, RegistryOptions, Tags, TlsOptions,
+    CacheChoice, CredentialFiles, Credentials, DaemonOptions, Image, Login, Offer, OpenOptions,
+    Proxies, Reference, RegistryOptions, Tags, TlsOptions,
 };

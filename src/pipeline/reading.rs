@@ -35,12 +35,12 @@ pub(super) fn read_at(
     reporter: &dyn Reporter,
 ) -> Result<Reading> {
     let named = |error| request.named(error);
-    let image = source::open(&place, &request.open_options(), reporter).map_err(named)?;
+    let image = source::open(&place, &request.open, reporter).map_err(named)?;
     let layers = layers::read(&image, &request.read_options(), reporter).map_err(named)?;
     Ok(Reading {
         image: Arc::new(image),
         layers,
         place,
-        limits: request.limits.clone(),
+        limits: request.open.limits.clone(),
     })
 }

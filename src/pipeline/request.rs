@@ -29,21 +29,10 @@ pub(super) use setters;
 pub struct ImageRequest {
     /// The image.
     pub reference: Reference,
-    /// The platform to choose from an index; this machine's if none is given.
-    pub platform: Option<Platform>,
-    /// Where spools go; they have no names.
-    pub work_dir: PathBuf,
+    /// How it is found and opened.
+    pub open: OpenOptions,
     /// Layers to read side by side; one for each processor by default.
     pub jobs: NonZeroUsize,
-    /// Ceilings against hostile input.
-    pub limits: Limits,
-    /// How registries are asked.
-    pub registry: RegistryOptions,
-    /// Where the docker daemon is, for images of one.
-    pub daemon: DaemonOptions,
-    /// The filesystem image that is made of it or held against it, if any: no part of a directory
-    /// that is read.
-    pub held_against: Option<PathBuf>,
 }
 
 impl ImageRequest {
@@ -51,40 +40,31 @@ impl ImageRequest {
     pub fn new(reference: Reference, work_dir: impl Into<PathBuf>) -> Self {
         Self {
             reference,
-            platform: None,
-            work_dir: work_dir.into(),
+            open: OpenOptions {
+                platform: None,
+                work_dir: work_dir.into(),
+                limits: Limits::default(),
+                registry: RegistryOptions::default(),
+                daemon: DaemonOptions::default(),
+                held_against: None,
+            },
             jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-            limits: Limits::default(),
-            registry: RegistryOptions::default(),
-            daemon: DaemonOptions::default(),
-            held_against: None,
         }
     }
 
     setters! {
-        with_platform: platform: Platform,
+        with_platform: open.platform: Platform,
         with_jobs: jobs: NonZeroUsize,
-        with_limits: limits: Limits,
-        with_registry: registry: RegistryOptions,
-        with_daemon: daemon: DaemonOptions,
-        with_held_against: held_against: PathBuf,
-    }
-
-    pub(super) fn open_options(&self) -> OpenOptions {
-        OpenOptions {
-            platform: self.platform.clone(),
-            work_dir: self.work_dir.clone(),
-            limits: self.limits.clone(),
-            registry: self.registry.clone(),
-            daemon: self.daemon.clone(),
-            held_against: self.held_against.clone(),
-        }
+        with_limits: open.limits: Limits,
+        with_registry: open.registry: RegistryOptions,
+        with_daemon: open.daemon: DaemonOptions,
+        with_held_against: open.held_against: PathBuf,
     }
 
     pub(super) fn read_options(&self) -> ReadOptions {
         ReadOptions {
-            work_dir: self.work_dir.clone(),
-            limits: self.limits.clone(),
+            work_dir: self.open.work_dir.clone(),
+            limits: self.open.limits.clone(),
             jobs: self.jobs,
         }
     }

@@ -95,10 +95,8 @@ impl Verified {
 /// See [`crate::Error`]. Differences are none.
 pub fn verify(request: &VerifyRequest, reporter: &dyn Reporter) -> Result<Verified> {
     let path = &request.filesystem;
-    let debugfs = match &request.debugfs {
-        Some(debugfs) => debugfs.clone(),
-        None => command::find("debugfs", request.search_path.as_deref())?,
-    };
+    let found = || command::find("debugfs", request.search_path.as_deref());
+    let debugfs = request.debugfs.clone().map_or_else(found, Ok)?;
     // Whether there is one, before the layers are read.
     let read = Filesystem::read(path)?;
     let image = request.image.clone().with_held_against(path.clone());
@@ -106,7 +104,7 @@ pub fn verify(request: &VerifyRequest, reporter: &dyn Reporter) -> Result<Verifi
     let (tree, contents) = (&flattened.tree, &flattened.contents);
     let mut report = ext::verify(path, tree, contents, &debugfs, reporter)?;
     leave_out(&mut report, &request.ignored);
-    let needs_recovery = read.needs_recovery();
+    let needs_recovery = read.superblock.features.needs_recovery();
     let warning = needs_recovery.then(|| unrecovered(path, "compared"));
     Ok(Verified {
         report,

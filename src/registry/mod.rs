@@ -59,8 +59,8 @@ pub(crate) use repository::Registry;
 #[cfg(feature = "network")]
 pub use tags::tags;
 
-/// A repository's tags.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A repository's tags; the names of the fields are those that JSON shows.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Tags {
     /// The repository with its registry, as `docker.io/library/alpine`.
     pub repository: String,

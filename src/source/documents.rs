@@ -282,19 +282,12 @@ impl<K, T> Default for Memo<K, T> {
 impl<K: Eq + Hash, T: Clone> Memo<K, T> {
     fn get(&self, key: K, make: impl FnOnce() -> Result<T>) -> Result<T> {
         if let Some(known) = self.0.borrow().get(&key) {
-            return again(known);
+            return known.clone();
         }
         let made = make();
-        let result = again(&made);
+        let result = made.clone();
         self.0.borrow_mut().insert(key, made);
         result
-    }
-}
-
-fn again<T: Clone>(result: &Result<T>) -> Result<T> {
-    match result {
-        Ok(value) => Ok(value.clone()),
-        Err(error) => Err(error.again()),
     }
 }
 

@@ -249,10 +249,10 @@ impl<'a> Opener<'a> {
         };
         open().map_err(|error| match error {
             // It may have been meant to be a file.
-            Error::Io { what, source } if reference.transport.is_none() => Error::io(
-                format!("no such file as {reference}, and as docker://{reference}: {what}"),
+            Error::Io { what, source } if reference.transport.is_none() => Error::Io {
+                what: format!("no such file as {reference}, and as docker://{reference}: {what}"),
                 source,
-            ),
+            },
             error => error,
         })
     }

@@ -65,17 +65,12 @@ impl Date {
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            year, month, day, ..
-        } = self;
-        write!(f, "{year:04}-{month:02}-{day:02}T")?;
-        let Self {
-            hour,
-            minute,
-            second,
-            ..
-        } = self;
-        write!(f, "{hour:02}:{minute:02}:{second:02}")
+        let (year, month, day) = (self.year, self.month, self.day);
+        let (hour, minute, second) = (self.hour, self.minute, self.second);
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
+        )
     }
 }
 
@@ -92,6 +87,9 @@ mod tests {
             (951_782_400, "2000-02-29T00:00:00"),
             (1_714_558_830, "2024-05-01T10:20:30"),
             (4_107_542_400, "2100-03-01T00:00:00"),
+            // The first and the last second of an inode.
+            (-2_147_483_648, "1901-12-13T20:45:52"),
+            (15_032_385_535, "2446-05-10T22:38:55"),
             (-62_135_596_800, "0001-01-01T00:00:00"),
             (-62_162_035_200, "0000-03-01T00:00:00"),
             (253_402_300_799, "9999-12-31T23:59:59"),

@@ -24,7 +24,6 @@ pub(super) struct Runs<'a> {
     budget: u64,
     /// What is wrong where the budget does not last.
     beyond: &'static str,
-    failed: bool,
 }
 
 #[derive(Debug)]
@@ -40,41 +39,54 @@ enum Level {
         height: u32,
         first_block: u64,
     },
-    /// The tree of the inode itself: direct pointers, and three of one more level each.
-    Root {
-        pointers: Box<[u32]>,
-        index: usize,
-    },
 }
 
 impl View {
     /// The blocks of a node that has some.
     pub(super) fn runs(&self, node: &Node) -> Result<Runs<'_>> {
-        let root = if node.has_extents() {
-            Level::Extents {
+        let stack = if node.has_extents() {
+            vec![Level::Extents {
                 node: self.extent_node(node.number.0, &node.stored.i_block)?,
                 index: 0,
-            }
+            }]
         } else {
-            Level::Root {
-                pointers: decode_pointers(&node.stored.i_block).collect(),
-                index: 0,
-            }
+            self.pointers_of(&node.stored.i_block)
         };
-        let end_block = node.size_bytes().div_ceil(self.image.block_bytes);
+        let end_block = node.stored.size_bytes.div_ceil(self.image.block_bytes);
         // In a sound tree every node leads to data: no more than five above each block of a file.
         let most = end_block.saturating_mul(6).saturating_add(8);
         Ok(Runs {
             view: self,
             number: node.number.0,
-            stack: vec![root],
+            stack,
             pending: None,
             next_block: 0,
             end_block,
             budget: (self.max_data_bytes() / self.image.block_bytes).min(most),
             beyond: "maps more blocks than the filesystem has",
-            failed: false,
         })
+    }
+
+    /// The tree of the inode itself, the next level at the end: direct pointers, then three of one
+    /// more level each.
+    fn pointers_of(&self, i_block: &[u8]) -> Vec<Level> {
+        let pointers: Vec<_> = decode_pointers(i_block).collect();
+        let (direct, indirect) = pointers.split_at(pointers.len() - 3);
+        let per_block = self.image.block_bytes / 4;
+        let mut first_block = DIRECT_POINTERS;
+        let level = |pointers: &[u32], height, first_block| Level::Pointers {
+            pointers: pointers.into(),
+            index: 0,
+            height,
+            first_block,
+        };
+        let mut levels = vec![level(direct, 0, 0)];
+        for (pointer, height) in indirect.iter().zip(1..) {
+            levels.push(level(&[*pointer], height, first_block));
+            first_block += per_block.pow(height);
+        }
+        levels.reverse();
+        levels
     }
 
     fn extent_node(&self, number: u32, bytes: &[u8]) -> Result<ExtentNode> {
@@ -131,18 +143,6 @@ impl Runs<'_> {
                     }
                     return Ok(Some(node.extent(at)));
                 }
-                Level::Root { pointers, index } => {
-                    if *index == pointers.len() {
-                        self.stack.pop();
-                        continue;
-                    }
-                    let (at, pointer) = (*index as u64, pointers[*index]);
-                    *index += 1;
-                    let (height, first_block) = self.below_root(at);
-                    if let Some(run) = self.pointer(pointer, height, first_block)? {
-                        return Ok(Some(run));
-                    }
-                }
                 Level::Pointers {
                     pointers,
                     index,
@@ -164,19 +164,6 @@ impl Runs<'_> {
             }
         }
         Ok(None)
-    }
-
-    /// How many levels are below a pointer of the inode, and the first file block there.
-    fn below_root(&self, index: u64) -> (u32, u64) {
-        if index < DIRECT_POINTERS {
-            return (0, index);
-        }
-        let per_block = self.view.image.block_bytes / 4;
-        match index - DIRECT_POINTERS {
-            0 => (1, DIRECT_POINTERS),
-            1 => (2, DIRECT_POINTERS + per_block),
-            _ => (3, DIRECT_POINTERS + per_block + per_block * per_block),
-        }
     }
 
     /// A run of one block, or a descent to further pointers.
@@ -273,11 +260,11 @@ impl Iterator for Runs<'_> {
     type Item = Result<BlockRun>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed {
-            return None;
-        }
         let run = self.run();
-        self.failed = run.is_err();
+        if run.is_err() {
+            self.stack.clear();
+            self.pending = None;
+        }
         run.transpose()
     }
 }

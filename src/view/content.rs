@@ -18,12 +18,7 @@ impl View {
     /// [`Error::Unsupported`] for anything but a regular file and for encrypted ones,
     /// [`Error::BadImage`] when the inode is damaged.
     pub fn content(&self, node: &Node) -> Result<ContentReader<'_>> {
-        if node.kind != Kind::Regular {
-            return Err(Error::unsupported(format!(
-                "expected a regular file, found a {}",
-                long_name(node.kind)
-            )));
-        }
+        node.expect(Kind::Regular)?;
         self.reader(node)
     }
 
@@ -32,12 +27,7 @@ impl View {
     /// # Errors
     /// As [`Self::content`], for anything but a symbolic link.
     pub fn target(&self, node: &Node) -> Result<Vec<u8>> {
-        if node.kind != Kind::Symlink {
-            return Err(Error::unsupported(format!(
-                "expected a symbolic link, found a {}",
-                long_name(node.kind)
-            )));
-        }
+        node.expect(Kind::Symlink)?;
         let target = self.stored_target(node)?;
         if target.contains(&0) {
             return Err(self.bad(format!(
@@ -50,7 +40,7 @@ impl View {
     }
 
     fn stored_target(&self, node: &Node) -> Result<Vec<u8>> {
-        let size_bytes = node.size_bytes();
+        let size_bytes = node.stored.size_bytes;
         if size_bytes == 0 || size_bytes > self.image.block_bytes {
             return Err(self.bad(format!(
                 "inode {}: expected a target of 1 to {} bytes, found {size_bytes}",
@@ -66,7 +56,7 @@ impl View {
         let is_fast = !node.has_inline_data()
             && !node.has_extents()
             && length < node.stored.i_block.len()
-            && node.sectors() <= xattr_sectors;
+            && node.sectors <= xattr_sectors;
         if is_fast && node.stored.flags & FLAG_ENCRYPT == 0 {
             return Ok(node.stored.i_block[..length].to_vec());
         }
@@ -95,7 +85,7 @@ impl View {
                 "the content is encrypted, and the key is not here",
             ));
         }
-        let size_bytes = node.size_bytes();
+        let size_bytes = node.stored.size_bytes;
         let source = if node.has_inline_data() {
             let mut bytes = node.stored.i_block.to_vec();
             bytes.extend(self.inline_rest(node)?);
@@ -298,18 +288,5 @@ impl Read for ContentReader<'_> {
         self.position += length as u64;
         self.filled_at = self.position;
         Ok(length)
-    }
-}
-
-/// A type as a person calls it.
-pub(super) fn long_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Regular => "regular file",
-        Kind::Directory => "directory",
-        Kind::Symlink => "symbolic link",
-        Kind::CharacterDevice => "character device",
-        Kind::BlockDevice => "block device",
-        Kind::Fifo => "FIFO",
-        Kind::Socket => "socket",
     }
 }

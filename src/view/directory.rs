@@ -5,7 +5,6 @@ use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::listing::Kind;
 use crate::ondisk::directory_entry::decode_entries;
-use crate::ondisk::features::INCOMPAT_FILETYPE;
 use crate::units::InodeNumber;
 
 /// A name in a directory.
@@ -15,8 +14,6 @@ pub struct DirectoryEntry {
     pub name: Box<[u8]>,
     /// The inode it leads to.
     pub inode: InodeNumber,
-    /// The type, where directories tell it; the inode may say otherwise where it is damaged.
-    pub kind: Option<Kind>,
 }
 
 impl View {
@@ -26,12 +23,7 @@ impl View {
     /// [`Error::Unsupported`] for anything but a directory, [`Error::BadImage`] where it is
     /// damaged.
     pub fn read_dir(&self, node: &Node) -> Result<Vec<DirectoryEntry>> {
-        if node.kind != Kind::Directory {
-            return Err(Error::unsupported(format!(
-                "expected a directory, found a {}",
-                super::content::long_name(node.kind)
-            )));
-        }
+        node.expect(Kind::Directory)?;
         let mut names = Vec::new();
         if node.has_inline_data() {
             // The parent's number comes before the names.
@@ -49,11 +41,10 @@ impl View {
 
     fn mapped_entries(&self, node: &Node, names: &mut Vec<DirectoryEntry>) -> Result<()> {
         let block_bytes = self.image.block_bytes;
-        if !node.size_bytes().is_multiple_of(block_bytes) || node.size_bytes() == 0 {
+        if !node.stored.size_bytes.is_multiple_of(block_bytes) || node.stored.size_bytes == 0 {
             return Err(self.bad(format!(
                 "inode {}: expected a directory of whole blocks, found {} bytes",
-                node.number,
-                node.size_bytes()
+                node.number, node.stored.size_bytes
             )));
         }
         let mut next = 0;
@@ -68,7 +59,7 @@ impl View {
             }
             next += run.count;
         }
-        if next != node.size_bytes() / block_bytes {
+        if next != node.stored.size_bytes / block_bytes {
             return Err(self.hole(node, next));
         }
         Ok(())
@@ -87,11 +78,9 @@ impl View {
         let children = entries
             .into_iter()
             .filter(|entry| !matches!(entry.name, b"." | b".."));
-        let has_types = self.image.features().has_incompat(INCOMPAT_FILETYPE);
         names.extend(children.map(|entry| DirectoryEntry {
             name: entry.name.into(),
             inode: entry.inode,
-            kind: kind_of(entry.file_type).filter(|_| has_types),
         }));
         let limit = Limits::default().max_entries;
         if names.len() as u64 > limit {
@@ -102,17 +91,4 @@ impl View {
         }
         Ok(())
     }
-}
-
-fn kind_of(file_type: u8) -> Option<Kind> {
-    Some(match file_type {
-        1 => Kind::Regular,
-        2 => Kind::Directory,
-        3 => Kind::CharacterDevice,
-        4 => Kind::BlockDevice,
-        5 => Kind::Fifo,
-        6 => Kind::Socket,
-        7 => Kind::Symlink,
-        _ => return None,
-    })
 }

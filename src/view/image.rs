@@ -62,9 +62,12 @@ pub fn expect_filesystem(superblock: &Superblock) -> Result<()> {
 pub struct Image {
     file: File,
     pub(super) name: String,
-    superblock: Superblock,
-    file_bytes: u64,
-    pub(super) block_bytes: u64,
+    /// The superblock.
+    pub superblock: Superblock,
+    /// Length of the file or device it is in.
+    pub file_bytes: u64,
+    /// Bytes of a block.
+    pub block_bytes: u64,
     /// Blocks that were read, those of which a part was included.
     pub(super) blocks_read: AtomicU64,
 }
@@ -92,16 +95,6 @@ impl Image {
         })
     }
 
-    /// The superblock.
-    pub fn superblock(&self) -> &Superblock {
-        &self.superblock
-    }
-
-    /// Length of the file or device it is in.
-    pub fn file_bytes(&self) -> u64 {
-        self.file_bytes
-    }
-
     /// What that file takes of the host's disk; the rest are holes.
     ///
     /// # Errors
@@ -111,11 +104,6 @@ impl Image {
         metadata
             .map(|metadata| metadata.blocks().saturating_mul(512))
             .map_err(|error| Error::io(format!("cannot read {}", self.name), error))
-    }
-
-    /// Bytes of a block.
-    pub fn block_bytes(&self) -> u64 {
-        self.block_bytes
     }
 
     pub(super) fn blocks(&self) -> u64 {
@@ -278,7 +266,8 @@ impl Image {
         let table = GroupDescriptor::decode(&descriptor).inode_table_block();
         if table <= first {
             return Err(Error::bad_image(format!(
-                "expected an inode table of group {group}, found it at block {table}"
+                "expected an inode table of group {}, found it at block {table}",
+                group.0
             ))
             .in_image(&self.name));
         }

@@ -44,7 +44,12 @@ impl View {
             path: Vec::new(),
             node: self.root()?,
         };
-        let mut reading = Reading::of(self);
+        let mut reading = Reading {
+            view: self,
+            blocks_left: self.max_data_bytes() / self.block_bytes(),
+            bodies: BTreeMap::new(),
+            problems: Vec::new(),
+        };
         let mut names = Vec::new();
         let mut unlisted = Vec::new();
         // A directory that cannot be listed has a line already, any other problem has none.
@@ -87,16 +92,7 @@ struct Reading<'a> {
     problems: Vec<Problem>,
 }
 
-impl<'a> Reading<'a> {
-    fn of(view: &'a View) -> Self {
-        Self {
-            view,
-            blocks_left: view.max_data_bytes() / view.block_bytes(),
-            bodies: BTreeMap::new(),
-            problems: Vec::new(),
-        }
-    }
-
+impl Reading<'_> {
     fn line(&mut self, found: &Found, wants_content: &mut dyn FnMut(&[u8], u64) -> bool) -> Line {
         let node = &found.node;
         let body = match node.kind {
@@ -114,7 +110,7 @@ impl<'a> Reading<'a> {
         let body = self.noted(found, body).unwrap_or(Body::Unknown);
         let xattrs = self.view.xattrs(node);
         let is_uncounted = node.kind == Kind::Directory
-            && node.links_count() == 1
+            && node.stored.links_count == 1
             && self
                 .view
                 .image
@@ -124,13 +120,13 @@ impl<'a> Reading<'a> {
             kind: Some(node.kind),
             mode: Some(node.mode()),
             owner: Some(Owner {
-                uid: node.uid(),
-                gid: node.gid(),
+                uid: node.stored.uid,
+                gid: node.stored.gid,
             }),
-            mtime: Some(node.mtime()),
-            link_count: (!is_uncounted).then(|| node.links_count().into()),
+            mtime: Some(node.stored.mtime),
+            link_count: (!is_uncounted).then(|| node.stored.links_count.into()),
             size_bytes: matches!(node.kind, Kind::Regular | Kind::Symlink)
-                .then(|| node.size_bytes()),
+                .then(|| node.stored.size_bytes),
             xattrs: self.noted(found, xattrs),
             body,
             ..Line::unknown(&found.path)
@@ -158,11 +154,11 @@ impl<'a> Reading<'a> {
         if let Some(body) = self.bodies.get(&node.number) {
             return Ok(body.clone());
         }
-        if !wants_content(&found.path, node.size_bytes()) {
+        if !wants_content(&found.path, node.stored.size_bytes) {
             return Ok(Body::Unknown);
         }
         let body = self.digest(node)?;
-        if node.links_count() > 1 {
+        if node.stored.links_count > 1 {
             self.bodies.insert(node.number, body.clone());
         }
         Ok(body)
@@ -178,6 +174,6 @@ impl<'a> Reading<'a> {
             }
             Ok(())
         })?;
-        Ok(Body::Content(hasher.finish(node.size_bytes())))
+        Ok(Body::Content(hasher.finish(node.stored.size_bytes)))
     }
 }

@@ -190,7 +190,7 @@ impl Lookups<'_> {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
                 let node = self.view.node(directory)?;
-                let blocks = node.size_bytes().div_ceil(self.view.image.block_bytes);
+                let blocks = node.stored.size_bytes.div_ceil(self.view.image.block_bytes);
                 // Directories that share their blocks could go on for ever.
                 self.blocks_left = self.blocks_left.checked_sub(blocks).ok_or_else(|| {
                     self.view

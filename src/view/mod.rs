@@ -75,7 +75,7 @@ impl View {
         image
             .expect_readable()
             .map_err(|error| error.in_image(&image.name))?;
-        let value_bytes = image.superblock().bytes().saturating_mul(SHARED_READS);
+        let value_bytes = image.superblock.bytes().saturating_mul(SHARED_READS);
         Ok(Self {
             value_bytes_left: AtomicU64::new(value_bytes.max(LEAST_VALUE_BYTES)),
             image,
@@ -102,7 +102,7 @@ impl View {
     pub fn max_data_bytes(&self) -> u64 {
         let shares = self.image.features().has_ro_compat(RO_COMPAT_SHARED_BLOCKS);
         let times = if shares { SHARED_READS } else { 1 };
-        self.image.superblock().bytes().saturating_mul(times)
+        self.image.superblock.bytes().saturating_mul(times)
     }
 
     /// Counts bytes of values that one inode may hold for any number of others.

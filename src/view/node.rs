@@ -1,7 +1,7 @@
 //! One inode and what it says.
 
 use super::View;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::listing::Kind;
 use crate::ondisk::features::{
     INCOMPAT_64BIT, INCOMPAT_INLINE_DATA, INCOMPAT_LARGE_DIR, RO_COMPAT_HUGE_FILE,
@@ -9,7 +9,7 @@ use crate::ondisk::features::{
 use crate::ondisk::inode::{
     FLAG_EA_INODE, FLAG_EXTENTS, FLAG_HUGE_FILE, FLAG_INLINE_DATA, FLAG_LETTERS, StoredInode,
 };
-use crate::units::{InodeNumber, Timestamp};
+use crate::units::InodeNumber;
 
 /// An inode.
 #[derive(Debug, Clone)]
@@ -18,15 +18,17 @@ pub struct Node {
     pub number: InodeNumber,
     /// The type.
     pub kind: Kind,
-    pub(super) stored: StoredInode,
-    sectors: u64,
+    /// What it says, field by field.
+    pub stored: StoredInode,
+    /// Sectors of 512 bytes that it takes, metadata included.
+    pub sectors: u64,
 }
 
 impl View {
     /// An inode by its number.
     ///
     /// # Errors
-    /// [`Error::BadImage`](crate::Error::BadImage) for a number or an inode that is none, and
+    /// [`Error::BadImage`] for a number or an inode that is none, and
     /// where the image ends before it; and for what the kernel does not show either: one that was
     /// deleted, that is the filesystem's own, or that has its content in two places.
     pub fn node(&self, number: InodeNumber) -> Result<Node> {
@@ -79,7 +81,7 @@ impl View {
         let is_inline = stored.flags & FLAG_INLINE_DATA != 0;
         if is_root && kind != Kind::Directory {
             Some("expected a directory as the root, found something else")
-        } else if !is_root && number.0 < self.image.superblock().first_inode {
+        } else if !is_root && number.0 < self.image.superblock.first_inode {
             Some("expected a file's inode, found one of the filesystem's own")
         } else if stored.links_count == 0 {
             Some("expected an inode in use, found a deleted one")
@@ -101,36 +103,6 @@ impl Node {
         self.stored.mode & 0o7777
     }
 
-    /// User.
-    pub fn uid(&self) -> u32 {
-        self.stored.uid
-    }
-
-    /// Group.
-    pub fn gid(&self) -> u32 {
-        self.stored.gid
-    }
-
-    /// The length of a regular file, of a symlink's target or of a directory's blocks.
-    pub fn size_bytes(&self) -> u64 {
-        self.stored.size_bytes
-    }
-
-    /// The inode's own count of its names.
-    pub fn links_count(&self) -> u16 {
-        self.stored.links_count
-    }
-
-    /// Sectors of 512 bytes that it takes, metadata included.
-    pub fn sectors(&self) -> u64 {
-        self.sectors
-    }
-
-    /// `i_flags`.
-    pub fn flags(&self) -> u32 {
-        self.stored.flags
-    }
-
     /// The letters that `lsattr` shows the flags by.
     pub fn flag_letters(&self) -> String {
         let set = FLAG_LETTERS
@@ -139,29 +111,20 @@ impl Node {
         set.map(|(_, letter)| letter).collect()
     }
 
-    /// Modification time.
-    pub fn mtime(&self) -> Timestamp {
-        self.stored.mtime
-    }
-
-    /// Access time.
-    pub fn atime(&self) -> Timestamp {
-        self.stored.atime
-    }
-
-    /// The inode's own change time.
-    pub fn ctime(&self) -> Timestamp {
-        self.stored.ctime
-    }
-
-    /// When it was made, where the inode is large enough to tell.
-    pub fn crtime(&self) -> Option<Timestamp> {
-        self.stored.crtime
-    }
-
     /// Major and minor of a device.
     pub fn device(&self) -> Option<(u32, u32)> {
         matches!(self.kind, Kind::CharacterDevice | Kind::BlockDevice).then(|| self.stored.device())
+    }
+
+    pub(super) fn expect(&self, kind: Kind) -> Result<()> {
+        if self.kind != kind {
+            return Err(Error::unsupported(format!(
+                "expected a {}, found a {}",
+                long_name(kind),
+                long_name(self.kind)
+            )));
+        }
+        Ok(())
     }
 
     pub(super) fn has_extents(&self) -> bool {
@@ -175,5 +138,18 @@ impl Node {
 
     pub(super) fn has_inline_data(&self) -> bool {
         self.stored.flags & FLAG_INLINE_DATA != 0
+    }
+}
+
+/// A type as a person calls it.
+fn long_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Regular => "regular file",
+        Kind::Directory => "directory",
+        Kind::Symlink => "symbolic link",
+        Kind::CharacterDevice => "character device",
+        Kind::BlockDevice => "block device",
+        Kind::Fifo => "FIFO",
+        Kind::Socket => "socket",
     }
 }

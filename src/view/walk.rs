@@ -123,7 +123,7 @@ impl Walk<'_> {
                 node.number
             )));
         }
-        let blocks = node.size_bytes().div_ceil(self.view.image.block_bytes);
+        let blocks = node.stored.size_bytes.div_ceil(self.view.image.block_bytes);
         if blocks > self.blocks_left {
             return Err(self
                 .view
@@ -151,16 +151,9 @@ impl Walk<'_> {
         };
         let Some((name, inode)) = level.children.pop() else {
             let path = self.path[..level.path_length].to_vec();
-            let left = self.open.pop();
-            return left
-                .map(|level| {
-                    Step::Leave(Found {
-                        path,
-                        node: level.directory,
-                    })
-                })
-                .into_iter()
-                .collect();
+            let left = self.open.pop().map(|level| level.directory);
+            let step = left.map(|node| Step::Leave(Found { path, node }));
+            return step.into_iter().collect();
         };
         // What was below a directory left meanwhile is cut off.
         self.path.truncate(level.path_length);

@@ -64,10 +64,10 @@ impl View {
         self.spend_on_values(size_bytes.into())?;
         let holder = self.node(InodeNumber(number))?;
         let is_one = holder.kind == Kind::Regular && holder.is_attribute_value();
-        if !is_one || holder.size_bytes() != u64::from(size_bytes) {
+        if !is_one || holder.stored.size_bytes != u64::from(size_bytes) {
             return Err(Error::bad_image(format!(
                 "expected an attribute's value of {size_bytes} bytes in inode {number}, found something else of {}",
-                holder.size_bytes()
+                holder.stored.size_bytes
             )));
         }
         let mut value = Vec::with_capacity(size_bytes as usize);

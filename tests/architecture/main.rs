@@ -75,7 +75,7 @@ const ROOMS: &[Room] = &[
     (
         "extract",
         &[
-            "error", "units", "progress", "warnings", "listing", "tar", "view",
+            "error", "units", "progress", "warnings", "pinned", "listing", "tar", "view",
         ],
     ),
     // What is fetched, and was before.
@@ -206,6 +206,7 @@ const ROOMS: &[Room] = &[
         &[
             "error",
             "file_kind",
+            "pinned",
             "units",
             "progress",
             "command",
@@ -225,6 +226,7 @@ const ROOMS: &[Room] = &[
             "warnings",
             "host_space",
             "command",
+            "pinned",
             "partial_file",
             "oci",
             "listing",

@@ -174,7 +174,7 @@ pub fn view(bytes: &[u8]) -> bool {
     let mut sink = library::ArchiveSink::new(&mut nowhere, &mut warnings);
     let root = view.lookup(b"/", library::Follow::Always);
     let extracted =
-        root.and_then(|root| library::extract(&view, root, &mut sink, &library::Silent));
+        root.and_then(|root| library::extract(&view, root, &mut sink, &library::Silent, &|| false));
     told(extracted) && whole.problems.is_empty()
 }
 

@@ -40,11 +40,11 @@ fn use_everything(image: &Path, scratch: &Path) -> usize {
     let mut warnings = Warnings::default();
     let target = scratch.join("out");
     let mut sink = DirectorySink::new(&target, false, &mut warnings).unwrap();
-    errors += usize::from(extract(&view, root.clone(), &mut sink, &Silent).is_err());
+    errors += usize::from(extract(&view, root.clone(), &mut sink, &Silent, &|| false).is_err());
     fs::remove_dir_all(&target).unwrap();
     let mut nowhere = std::io::sink();
     let mut sink = ArchiveSink::new(&mut nowhere, &mut warnings);
-    errors += usize::from(extract(&view, root, &mut sink, &Silent).is_err());
+    errors += usize::from(extract(&view, root, &mut sink, &Silent, &|| false).is_err());
     let link = b"directory 7/inner/link/directory 3/inner/mapped";
     errors += usize::from(view.lookup(link, Follow::Always).is_err());
     let read = view.blocks_read();

@@ -192,7 +192,7 @@ fn extract_to(image: &Path, target: &Path) -> Vec<String> {
     let mut warnings = Warnings::default();
     let mut sink = DirectorySink::new(target, false, &mut warnings).unwrap();
     let root = view.lookup(b"/", Follow::Never).unwrap();
-    extract(&view, root, &mut sink, &Silent).unwrap();
+    extract(&view, root, &mut sink, &Silent, &|| false).unwrap();
     warnings.lines().collect()
 }
 

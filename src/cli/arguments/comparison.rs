@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 use super::image::SourceDateArgument;
@@ -12,7 +13,7 @@ use crate::listing::Field;
 pub struct ComparisonArguments {
     /// Do not compare these, separated by commas
     #[arg(long, value_enum, value_delimiter = ',', value_name = "FIELDS")]
-    ignore: Vec<IgnoredField>,
+    ignore: Vec<Field>,
     #[command(flatten)]
     pub made: SourceDateArgument,
 }
@@ -20,40 +21,38 @@ pub struct ComparisonArguments {
 impl ComparisonArguments {
     /// The fields that are not compared.
     pub fn ignored(&self) -> BTreeSet<Field> {
-        self.ignore.iter().map(|field| field.field()).collect()
+        self.ignore.iter().copied().collect()
     }
 }
 
-/// A field that need not be compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum IgnoredField {
-    /// Permission, setuid, setgid and sticky bits
-    Mode,
-    /// User and group
-    Owner,
-    /// Modification times
-    Mtime,
-    /// Sizes of files and symbolic links
-    Size,
-    /// Contents of files, targets of symbolic links, numbers of devices
-    Content,
-    /// Which names are hard links of each other
-    Links,
-    /// Extended attributes
-    Xattrs,
-}
+impl ValueEnum for Field {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[
+            Self::Mode,
+            Self::Owner,
+            Self::Mtime,
+            Self::Size,
+            Self::Body,
+            Self::Links,
+            Self::Xattrs,
+        ]
+    }
 
-impl IgnoredField {
-    /// The field of a listing's line.
-    fn field(self) -> Field {
-        match self {
-            Self::Mode => Field::Mode,
-            Self::Owner => Field::Owner,
-            Self::Mtime => Field::Mtime,
-            Self::Size => Field::Size,
-            Self::Content => Field::Body,
-            Self::Links => Field::Links,
-            Self::Xattrs => Field::Xattrs,
-        }
+    /// A type and a count of names cannot be left out.
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Kind | Self::LinkCount => return None,
+            Self::Mode => ("mode", "Permission, setuid, setgid and sticky bits"),
+            Self::Owner => ("owner", "User and group"),
+            Self::Mtime => ("mtime", "Modification times"),
+            Self::Size => ("size", "Sizes of files and symbolic links"),
+            Self::Body => (
+                "content",
+                "Contents of files, targets of symbolic links, numbers of devices",
+            ),
+            Self::Links => ("links", "Which names are hard links of each other"),
+            Self::Xattrs => ("xattrs", "Extended attributes"),
+        };
+        Some(PossibleValue::new(name).help(help))
     }
 }

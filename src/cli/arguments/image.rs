@@ -11,7 +11,9 @@ use super::environment::{home, variable};
 use super::registry::RegistryArguments;
 use crate::error::{Error, Result};
 use crate::oci::Platform;
-use crate::pipeline::{DaemonOptions, ImageRequest, Limits, Reference, Subject, is_filesystem};
+use crate::pipeline::{
+    DaemonOptions, ImageRequest, Limits, OpenOptions, Reference, Subject, is_filesystem,
+};
 
 #[derive(Debug, Args)]
 pub struct ReferenceArgument {
@@ -90,15 +92,16 @@ impl ReadingArguments {
             ));
         }
         let work_dir = self.work_dir.clone().unwrap_or_else(work_dir);
-        let request = ImageRequest::new(Reference::parse(name)?, work_dir);
-        Ok(ImageRequest {
+        let mut request = ImageRequest::new(Reference::parse(name)?, work_dir);
+        request.jobs = self.jobs.unwrap_or(request.jobs);
+        request.open = OpenOptions {
             platform: self.platform.clone(),
-            jobs: self.jobs.unwrap_or(request.jobs),
             limits: Limits::from(&self.limits),
             registry: self.registry.options(self.jobs)?,
             daemon: daemon(self),
-            ..request
-        })
+            ..request.open
+        };
+        Ok(request)
     }
 
     /// The filesystem of this name, or else the image.

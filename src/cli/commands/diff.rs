@@ -47,7 +47,7 @@ pub fn run(arguments: &DiffArguments, output: &OutputArguments) -> Result<bool> 
     let subject = |name: &OsString, other: &OsString| {
         let mut subject = arguments.reading.subject(name)?;
         if let Subject::Image(request) = &mut subject {
-            request.held_against = Some(other.into());
+            request.open.held_against = Some(other.into());
         }
         Ok(subject)
     };

@@ -100,52 +100,43 @@ struct Lister<'a> {
     names_left: u64,
 }
 
-/// A directory to be listed.
-struct ToDo {
-    node: Node,
-    place: Place,
-    depth: usize,
-}
-
-/// Where a directory to be listed is. Of those below another only the name is held, for a
-/// directory that is deep and holds many would have its own path in memory as often.
-enum Place {
-    /// Asked for: its path, what it is called, and its parent.
-    Asked(Box<(Directory, Option<Found>)>),
-    /// Below another, by its name.
-    Below(Rc<Directory>, Vec<u8>),
-}
-
 /// A directory that is listed.
 struct Directory {
     node: Node,
     path: Vec<u8>,
     title: Vec<u8>,
+    /// How far below what was asked for.
+    depth: usize,
 }
 
-impl ToDo {
+/// A directory to be listed below another. Only its name is held, for a directory that is deep and
+/// holds many would have its own path in memory as often.
+struct Below {
+    parent: Rc<Directory>,
+    name: Vec<u8>,
+    node: Node,
+}
+
+impl Below {
     /// The directory, and what `..` is in it.
-    fn directory(self) -> (Directory, Option<Found>) {
-        match self.place {
-            Place::Asked(asked) => *asked,
-            Place::Below(parent, name) => {
-                let slash: &[u8] = if parent.title.ends_with(b"/") {
-                    b""
-                } else {
-                    b"/"
-                };
-                let directory = Directory {
-                    node: self.node,
-                    path: join(&parent.path, &name),
-                    title: [&parent.title[..], slash, &name].concat(),
-                };
-                let parent = Found {
-                    path: parent.path.clone(),
-                    node: parent.node.clone(),
-                };
-                (directory, Some(parent))
-            }
-        }
+    fn directory(self) -> (Directory, Found) {
+        let Self { parent, name, node } = self;
+        let slash: &[u8] = if parent.title.ends_with(b"/") {
+            b""
+        } else {
+            b"/"
+        };
+        let directory = Directory {
+            node,
+            path: join(&parent.path, &name),
+            title: [&parent.title[..], slash, &name].concat(),
+            depth: parent.depth + 1,
+        };
+        let parent = Found {
+            path: parent.path.clone(),
+            node: parent.node.clone(),
+        };
+        (directory, parent)
     }
 }
 
@@ -170,7 +161,7 @@ impl Lister<'_> {
         // As GNU: a link to a directory is that directory, unless it is itself what is asked for.
         let lstat = self.choice.directory || self.format.long || self.format.classify;
         let mut files = Vec::new();
-        let mut to_do = Vec::new();
+        let mut asked = Vec::new();
         for path in paths {
             let path = path.as_bytes();
             let lookups = &mut self.lookups;
@@ -186,13 +177,8 @@ impl Lister<'_> {
             });
             match found {
                 Ok(found) if found.node.kind == Kind::Directory && !self.choice.directory => {
-                    let place = self.asked(&found, path);
-                    match place {
-                        Ok(place) => to_do.push(ToDo {
-                            node: found.node,
-                            place,
-                            depth: 0,
-                        }),
+                    match self.parent(&found) {
+                        Ok(parent) => asked.push((found, path, parent)),
                         Err(error) => self.outcome.take(Err(error)),
                     }
                 }
@@ -208,33 +194,39 @@ impl Lister<'_> {
             self.write_names(b"", files)?;
         }
         let titles = paths.len() > 1 || self.choice.recursive;
-        to_do.reverse();
-        while let Some(next) = to_do.pop() {
-            self.directory(next, titles, &mut to_do)?;
+        for (found, title, parent) in asked {
+            let directory = Directory {
+                node: found.node,
+                path: found.path,
+                title: title.to_vec(),
+                depth: 0,
+            };
+            let mut to_do = Vec::new();
+            self.directory(directory, parent, titles, &mut to_do)?;
+            while let Some(next) = to_do.pop() {
+                let (directory, parent) = next.directory();
+                self.directory(directory, Some(parent), titles, &mut to_do)?;
+            }
         }
         Ok(())
     }
 
-    /// A directory that was asked for, and its parent where that is shown.
-    fn asked(&mut self, found: &Found, title: &[u8]) -> Result<Place> {
-        let parent = if self.choice.all {
-            let parent = [b"/", &found.path[..], b"/.."].concat();
-            Some(self.lookups.find(&parent, Follow::Never)?)
-        } else {
-            None
-        };
-        let directory = Directory {
-            node: found.node.clone(),
-            path: found.path.clone(),
-            title: title.to_vec(),
-        };
-        Ok(Place::Asked(Box::new((directory, parent))))
+    /// The parent of a directory that was asked for, where that is shown.
+    fn parent(&mut self, found: &Found) -> Result<Option<Found>> {
+        let path = || [b"/", &found.path[..], b"/.."].concat();
+        let path = self.choice.all.then(path);
+        path.map(|path| self.lookups.find(&path, Follow::Never))
+            .transpose()
     }
 
-    fn directory(&mut self, this: ToDo, titles: bool, to_do: &mut Vec<ToDo>) -> io::Result<()> {
-        let depth = this.depth;
-        let (directory, parent) = this.directory();
-        let names = match self.enter(&directory, parent, depth) {
+    fn directory(
+        &mut self,
+        directory: Directory,
+        parent: Option<Found>,
+        titles: bool,
+        to_do: &mut Vec<Below>,
+    ) -> io::Result<()> {
+        let names = match self.enter(&directory, parent) {
             Ok(names) => names,
             Err(error) => {
                 self.outcome.take(Err(error.in_entry(&directory.path)));
@@ -253,7 +245,7 @@ impl Lister<'_> {
             // What inodes claim can be more than there are numbers for.
             let sectors = names
                 .iter()
-                .fold(0_u64, |sum, named| sum.saturating_add(named.node.sectors()));
+                .fold(0_u64, |sum, named| sum.saturating_add(named.node.sectors));
             self.page
                 .text(&format!("total {}\n", sectors.div_ceil(2)))?;
         }
@@ -263,29 +255,24 @@ impl Lister<'_> {
             let below = names.iter().filter(|named| {
                 named.node.kind == Kind::Directory && !matches!(&named.name[..], b"." | b"..")
             });
-            to_do.extend(below.rev().map(|named| ToDo {
+            to_do.extend(below.rev().map(|named| Below {
+                parent: Rc::clone(&directory),
+                name: named.name.clone(),
                 node: named.node.clone(),
-                place: Place::Below(Rc::clone(&directory), named.name.clone()),
-                depth: depth + 1,
             }));
         }
         self.write_names(&directory.path, names)
     }
 
     /// The names to be shown of a directory, in order; what of them cannot be read is told.
-    fn enter(
-        &mut self,
-        this: &Directory,
-        parent: Option<Found>,
-        depth: usize,
-    ) -> Result<Vec<Named>> {
+    fn enter(&mut self, this: &Directory, parent: Option<Found>) -> Result<Vec<Named>> {
         let node = &this.node;
-        if depth >= MAX_DEPTH {
+        if this.depth >= MAX_DEPTH {
             return Err(Error::bad_image(format!(
                 "more than {MAX_DEPTH} directories deep"
             )));
         }
-        if !self.entered.insert(node.number.0) && depth > 0 {
+        if !self.entered.insert(node.number.0) && this.depth > 0 {
             return Err(Error::bad_image(format!(
                 "inode {} is a directory that was listed by another name",
                 node.number
@@ -330,9 +317,9 @@ impl Lister<'_> {
 
     fn write_names(&mut self, directory: &[u8], mut names: Vec<Named>) -> io::Result<()> {
         if self.choice.by_time {
-            names.sort_by_key(|named| std::cmp::Reverse(named.node.mtime()));
+            names.sort_by_key(|named| std::cmp::Reverse(named.node.stored.mtime));
         } else if self.choice.by_size {
-            names.sort_by_key(|named| std::cmp::Reverse(named.node.size_bytes()));
+            names.sort_by_key(|named| std::cmp::Reverse(named.node.stored.size_bytes));
         }
         if self.choice.reverse {
             names.reverse();

@@ -11,11 +11,10 @@ use crate::cli::arguments::{EXIT_CODES, OutputArguments};
 use crate::cli::shown::table::columns;
 use crate::cli::tell::{Voice, print_as};
 use crate::cli::{hold, progress};
-use crate::command::Attached;
+use crate::command::{self, Attached};
 use crate::error::{Result, escape_path};
 use crate::mount::{
-    Caller, ImageFile, MountOptions, MountedImage, UnmountOptions, find_e2fsck, mounted_images,
-    unmount,
+    Caller, ImageFile, MountOptions, MountedImage, UnmountOptions, mounted_images, unmount,
 };
 use crate::progress::Reporter;
 
@@ -92,8 +91,8 @@ pub fn run(arguments: &MountArguments, output: &OutputArguments) -> Result<u8> {
         image.trust()
     } else {
         image.expect_no_other_writer(&caller)?;
-        let search_path = std::env::var_os("PATH");
-        let e2fsck = find_e2fsck(arguments.e2fsck.as_deref(), search_path.as_deref())?;
+        let found = || command::find("e2fsck", std::env::var_os("PATH").as_deref());
+        let e2fsck = arguments.e2fsck.clone().map_or_else(found, Ok)?;
         image.check(&e2fsck, &*reporter)?
     };
     let options = MountOptions {

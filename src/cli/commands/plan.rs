@@ -197,18 +197,17 @@ impl ShownPlan {
 
 fn by_policy(planned: &Planned, policy: SizePolicy) -> SizeByPolicy {
     let plan = &planned.plan;
-    match plan.sized_by(policy) {
-        Ok(sized) => SizeByPolicy {
-            policy: policy.to_string(),
-            bytes: Some(sized.file_bytes),
-            free_bytes: Some(sized.free_blocks_after(&plan.demand) * BLOCK_SIZE),
-            note: sized.note,
-        },
-        Err(error) => SizeByPolicy {
-            policy: policy.to_string(),
-            bytes: None,
-            free_bytes: None,
-            note: Some(error.to_string()),
-        },
+    let (bytes, free_bytes, note) = match plan.sized_by(policy) {
+        Ok(sized) => {
+            let free_bytes = sized.free_blocks_after(&plan.demand) * BLOCK_SIZE;
+            (Some(sized.file_bytes), Some(free_bytes), sized.note)
+        }
+        Err(error) => (None, None, Some(error.to_string())),
+    };
+    SizeByPolicy {
+        policy: policy.to_string(),
+        bytes,
+        free_bytes,
+        note,
     }
 }

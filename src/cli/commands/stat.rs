@@ -83,7 +83,7 @@ pub fn run(arguments: &StatArguments, output: &OutputArguments) -> Result<()> {
 /// All names of those inodes that have several.
 fn other_names(view: &View, found: &[Found]) -> Result<BTreeMap<InodeNumber, Vec<Vec<u8>>>> {
     let shares =
-        |found: &&Found| found.node.kind != Kind::Directory && found.node.links_count() > 1;
+        |found: &&Found| found.node.kind != Kind::Directory && found.node.stored.links_count > 1;
     let shared = found.iter().filter(shares);
     let mut names: BTreeMap<_, Vec<_>> = shared
         .map(|found| (found.node.number, Vec::new()))
@@ -123,7 +123,7 @@ fn text(
         format!("  Device type: {major},{minor}")
     });
     let kind = match node.kind {
-        Kind::Regular if node.size_bytes() == 0 => "regular empty file",
+        Kind::Regular if node.stored.size_bytes == 0 => "regular empty file",
         Kind::Regular => "regular file",
         Kind::Directory => "directory",
         Kind::Symlink => "symbolic link",
@@ -136,29 +136,29 @@ fn text(
         format!("  File: {}{arrow}", absolute(&found.path)),
         format!(
             "  Size: {:<15} Blocks: {:<10} IO Block: {:<6} {kind}",
-            node.size_bytes(),
-            node.sectors(),
+            node.stored.size_bytes,
+            node.sectors,
             view.block_bytes(),
         ),
         format!(
             " Inode: {:<15} Links: {:<11} Flags: {}{device}",
             node.number.0,
-            node.links_count(),
+            node.stored.links_count,
             flags_text(node)
         ),
         format!(
             "Access: ({:04o}/{})  Uid: {}  Gid: {}",
             node.mode(),
             mode_text(node.kind, node.mode()),
-            node.uid(),
-            node.gid()
+            node.stored.uid,
+            node.stored.gid
         ),
-        format!("Access: {}", full_text(node.atime())),
-        format!("Modify: {}", full_text(node.mtime())),
-        format!("Change: {}", full_text(node.ctime())),
+        format!("Access: {}", full_text(node.stored.atime)),
+        format!("Modify: {}", full_text(node.stored.mtime)),
+        format!("Change: {}", full_text(node.stored.ctime)),
         format!(
             " Birth: {}",
-            node.crtime().map_or_else(|| "-".to_owned(), full_text)
+            node.stored.crtime.map_or_else(|| "-".to_owned(), full_text)
         ),
     ];
     lines.extend(

@@ -1,7 +1,6 @@
 //! `layerpress tags`.
 
 use clap::Args;
-use serde::Serialize;
 
 use crate::cli::arguments::{OutputArguments, RegistryArguments};
 use crate::cli::progress;
@@ -23,23 +22,12 @@ pub struct TagsArguments {
     pub registry: RegistryArguments,
 }
 
-/// The list. The names are those of the JSON form.
-#[derive(Debug, Serialize)]
-struct ShownTags {
-    repository: String,
-    tags: Vec<String>,
-}
-
 /// Lists the tags, one a line.
 pub fn run(arguments: &TagsArguments, output: &OutputArguments) -> Result<()> {
     let reporter = progress::reporter(output);
     let options = arguments.registry.options(None)?;
     let found = pipeline::tags(&arguments.repository, &options, &*reporter)?;
     drop(reporter);
-    let shown = ShownTags {
-        repository: found.repository,
-        tags: found.tags,
-    };
-    let lines = || shown.tags.iter().map(|tag| format!("{}\n", printable(tag)));
-    print_as(arguments.json, &shown, || lines().collect())
+    let lines = || found.tags.iter().map(|tag| format!("{}\n", printable(tag)));
+    print_as(arguments.json, &found, || lines().collect())
 }

@@ -70,9 +70,7 @@ fn value(field: Field, line: &Line) -> String {
     let known = match field {
         Field::Kind => line.kind.map(|kind| kind.to_string()),
         Field::Mode => line.mode.map(|mode| format!("{mode:04o}")),
-        Field::Owner => line
-            .owner
-            .map(|owner| format!("{}:{}", owner.uid, owner.gid)),
+        Field::Owner => line.owner.map(|owner| owner.to_string()),
         Field::Mtime => line.mtime.map(|time| {
             let date = date(time.seconds);
             match time.nanoseconds {
@@ -198,10 +196,7 @@ fn json_value(field: Field, line: &Line) -> Value {
     match field {
         Field::Kind => json!(line.kind.map(|kind| kind.to_string())),
         Field::Mode => json!(line.mode.map(|mode| format!("{mode:04o}"))),
-        Field::Owner => json!(
-            line.owner
-                .map(|owner| format!("{}:{}", owner.uid, owner.gid))
-        ),
+        Field::Owner => json!(line.owner.map(|owner| owner.to_string())),
         Field::Mtime => json!(line.mtime.map(|time| time.to_string())),
         Field::LinkCount => json!(line.link_count),
         Field::Links => match &line.links {

@@ -65,9 +65,9 @@ impl Row {
             cells.push((node.number.to_string(), true));
         }
         if format.size {
-            let kibibytes = node.sectors().div_ceil(2);
+            let kibibytes = node.sectors.div_ceil(2);
             let text = if format.human_readable {
-                human(node.sectors().saturating_mul(512))
+                human(node.sectors.saturating_mul(512))
             } else {
                 kibibytes.to_string()
             };
@@ -76,15 +76,15 @@ impl Row {
         if format.long {
             let amount = match node.device() {
                 Some((major, minor)) => format!("{major}, {minor}"),
-                None => size(node.size_bytes()),
+                None => size(node.stored.size_bytes),
             };
             cells.extend([
                 (mode_text(node.kind, node.mode()), false),
-                (node.links_count().to_string(), true),
-                (node.uid().to_string(), true),
-                (node.gid().to_string(), true),
+                (node.stored.links_count.to_string(), true),
+                (node.stored.uid.to_string(), true),
+                (node.stored.gid.to_string(), true),
                 (amount, true),
-                (minute_text(node.mtime()), false),
+                (minute_text(node.stored.mtime), false),
             ]);
         }
         let mut shown = names.show(name);

@@ -154,7 +154,7 @@ impl Board {
         let missing = || Error::Mismatch("a layer was not verified".to_owned());
         let error = |slot: &Slot| match &slot.outcome {
             Some(Ok(())) => None,
-            Some(Err(error)) => Some(error.again()),
+            Some(Err(error)) => Some(error.clone()),
             None => Some(missing()),
         };
         let checked = state.slots.iter().filter(|slot| !slot.is_given_up);

@@ -24,13 +24,10 @@ pub struct ShownLayer {
 /// A step of the history.
 #[derive(Debug, Serialize)]
 pub struct ShownStep {
-    created: Option<String>,
-    created_by: Option<String>,
-    author: Option<String>,
-    comment: Option<String>,
-    empty_layer: bool,
+    #[serde(flatten)]
+    step: History,
     /// The layer it made.
-    layer: Option<usize>,
+    pub layer: Option<usize>,
 }
 
 /// The history, base first; the steps that made layers take them in order. Layers beyond the
@@ -40,37 +37,22 @@ pub fn steps(config: &ImageConfig, layers: usize) -> Vec<ShownStep> {
     let mut steps: Vec<_> = config
         .history
         .iter()
-        .map(|step| {
-            ShownStep::of(
-                step,
-                (!step.empty_layer).then(|| next_layer.next()).flatten(),
-            )
+        .map(|step| ShownStep {
+            step: step.clone(),
+            layer: (!step.empty_layer).then(|| next_layer.next()).flatten(),
         })
         .collect();
-    steps.extend(next_layer.map(|layer| ShownStep::of(&History::default(), Some(layer))));
+    steps.extend(next_layer.map(|layer| ShownStep {
+        step: History::default(),
+        layer: Some(layer),
+    }));
     steps
 }
 
 impl ShownStep {
-    fn of(step: &History, layer: Option<usize>) -> Self {
-        Self {
-            created: step.created.clone(),
-            created_by: step.created_by.clone(),
-            author: step.author.clone(),
-            comment: step.comment.clone(),
-            empty_layer: step.empty_layer,
-            layer,
-        }
-    }
-
-    /// The layer it made.
-    pub fn layer(&self) -> Option<usize> {
-        self.layer
-    }
-
     /// The command, or else what the step says of itself.
     pub fn command(&self) -> Option<&str> {
-        let texts = [&self.created_by, &self.comment];
+        let texts = [&self.step.created_by, &self.step.comment];
         texts
             .into_iter()
             .flatten()
@@ -120,8 +102,8 @@ pub fn table(steps: &[ShownStep], layers: &[ShownLayer]) -> String {
 /// A paragraph for each step, with nothing left out.
 pub fn paragraphs(steps: &[ShownStep], layers: &[ShownLayer]) -> String {
     let mut text = String::new();
-    for step in steps {
-        let layer = step.layer.and_then(|layer| layers.get(layer));
+    for ShownStep { step, layer } in steps {
+        let layer = layer.and_then(|layer| layers.get(layer));
         let mut lines = Vec::new();
         let title = match layer {
             Some(layer) => {
@@ -174,7 +156,7 @@ mod tests {
         };
         let layers = |count| {
             let steps = steps(&config, count);
-            steps.iter().map(ShownStep::layer).collect::<Vec<_>>()
+            steps.iter().map(|step| step.layer).collect::<Vec<_>>()
         };
         assert_eq!(layers(2), [Some(0), None, Some(1)]);
         assert_eq!(layers(1), [Some(0), None, None]);

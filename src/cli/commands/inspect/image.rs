@@ -1,13 +1,11 @@
 //! A container image as its manifest and configuration describe it.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::history::{self, ShownLayer, ShownStep};
 use crate::cli::shown::table::wrapped_columns;
 use crate::cli::shown::text::{counted, printable, short};
-use crate::oci::{Digest, NO_DATE, parse_created};
+use crate::oci::{Digest, NO_DATE, RuntimeConfig, parse_created};
 use crate::pipeline::{InspectedImage, Offer};
 use crate::units::ByteSize;
 
@@ -32,15 +30,8 @@ struct Details {
     platform: String,
     created: Option<String>,
     author: Option<String>,
-    user: String,
-    working_dir: String,
-    entrypoint: Vec<String>,
-    cmd: Vec<String>,
-    env: Vec<String>,
-    exposed_ports: Vec<String>,
-    volumes: Vec<String>,
-    stop_signal: Option<String>,
-    labels: BTreeMap<String, Option<String>>,
+    #[serde(flatten)]
+    runtime: RuntimeConfig,
     stored_bytes: u64,
     /// Known where the layers were read, or are stored uncompressed.
     uncompressed_bytes: Option<u64>,
@@ -127,11 +118,10 @@ impl Details {
     fn of(inspected: &InspectedImage) -> Self {
         let image = &inspected.image;
         let config = &image.config;
-        let runtime = &config.config;
         let steps = history::steps(config, image.layers.len());
         let mut layers = Vec::with_capacity(image.layers.len());
         for (index, (layer, inside)) in image.layers.iter().zip(&inspected.layers).enumerate() {
-            let step = steps.iter().find(|step| step.layer() == Some(index));
+            let step = steps.iter().find(|step| step.layer == Some(index));
             layers.push(ShownLayer {
                 index,
                 diff_id: layer.diff_id.to_string(),
@@ -151,15 +141,7 @@ impl Details {
             platform: image.platform.to_string(),
             created: config.created.clone(),
             author: config.author.clone(),
-            user: runtime.user.clone(),
-            working_dir: runtime.working_dir.clone(),
-            entrypoint: runtime.entrypoint.clone(),
-            cmd: runtime.cmd.clone(),
-            env: runtime.env.clone(),
-            exposed_ports: runtime.exposed_ports.iter().cloned().collect(),
-            volumes: runtime.volumes.iter().cloned().collect(),
-            stop_signal: runtime.stop_signal.clone(),
-            labels: runtime.labels.clone(),
+            runtime: config.config.clone(),
             stored_bytes: layers.iter().map(|layer| layer.stored_bytes).sum(),
             uncompressed_bytes: layers.iter().map(|layer| layer.uncompressed_bytes).sum(),
             entries: layers.iter().map(|layer| layer.entries).sum(),
@@ -196,10 +178,10 @@ impl Details {
 
     /// How a container of it runs; what is not set is left out.
     fn runtime(&self) -> String {
-        let lines = |values: &[String]| {
-            let lines: Vec<_> = values.iter().map(|value| printable(value)).collect();
+        fn lines<'a>(values: impl IntoIterator<Item = &'a String>) -> String {
+            let lines: Vec<_> = values.into_iter().map(|value| printable(value)).collect();
             lines.join("\n")
-        };
+        }
         let words = |words: &[String]| match words {
             [] => String::new(),
             words => printable(&serde_json::to_string(words).unwrap_or_default())
@@ -209,7 +191,8 @@ impl Details {
         // As of an image that has none.
         let is_date = |text: &&String| parse_created(text) != Some(NO_DATE);
         let created = self.created.as_ref().filter(is_date).cloned();
-        let labels: Vec<_> = self
+        let runtime = &self.runtime;
+        let labels: Vec<_> = runtime
             .labels
             .iter()
             .map(|(name, value)| format!("{name}={}", value.as_deref().unwrap_or_default()))
@@ -218,14 +201,14 @@ impl Details {
             ("platform", printable(&self.platform)),
             ("created", text(&created)),
             ("author", text(&self.author)),
-            ("user", printable(&self.user)),
-            ("workdir", printable(&self.working_dir)),
-            ("entrypoint", words(&self.entrypoint)),
-            ("cmd", words(&self.cmd)),
-            ("env", lines(&self.env)),
-            ("ports", lines(&self.exposed_ports)),
-            ("volumes", lines(&self.volumes)),
-            ("stop signal", text(&self.stop_signal)),
+            ("user", printable(&runtime.user)),
+            ("workdir", printable(&runtime.working_dir)),
+            ("entrypoint", words(&runtime.entrypoint)),
+            ("cmd", words(&runtime.cmd)),
+            ("env", lines(&runtime.env)),
+            ("ports", lines(&runtime.exposed_ports)),
+            ("volumes", lines(&runtime.volumes)),
+            ("stop signal", text(&runtime.stop_signal)),
             ("labels", lines(&labels)),
         ];
         let rows: Vec<_> = rows
