@@ -22,7 +22,7 @@ pub struct Arrival {
     changed: Condvar,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
     /// Which attempt it is, from 0.
     attempt: usize,
@@ -60,7 +60,8 @@ impl Arrival {
     /// Why there is none; [`Error::Cancelled`] once `stop` says so.
     pub(super) fn attempt(self: &Arc<Self>, stop: &dyn Fn() -> bool) -> Result<OpenBlob> {
         let state = self.wait(stop, |state| state.file.is_some())?;
-        let file = state.file.as_ref().map(Arc::clone).ok_or_else(no_file)?;
+        let no_file = || Error::Mismatch("a blob arrived without a file".to_owned());
+        let file = state.file.clone().ok_or_else(no_file)?;
         Ok(OpenBlob {
             region: FileRegion {
                 file,
@@ -100,13 +101,7 @@ impl Arrival {
     pub fn new(length_bytes: u64) -> Self {
         Self {
             length_bytes,
-            state: Mutex::new(State {
-                attempt: 0,
-                file: None,
-                arrived_bytes: 0,
-                end: None,
-                was_there: false,
-            }),
+            state: Mutex::default(),
             changed: Condvar::new(),
         }
     }
@@ -145,10 +140,6 @@ impl Arrival {
         }
         self.changed.notify_all();
     }
-}
-
-fn no_file() -> Error {
-    Error::Mismatch("a blob arrived without a file".to_owned())
 }
 
 /// Stored bytes being read. Those that arrive are one attempt to get them: a file that grows, until it

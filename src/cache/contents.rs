@@ -1,7 +1,6 @@
 //! What is in a cache.
 
 use std::cmp::Ordering;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use super::kind::BlobKind;
@@ -26,9 +25,8 @@ pub struct CachedBlob {
 impl CachedBlob {
     /// Orders blobs by their last use, the least recently used first.
     pub fn by_last_use(one: &Self, other: &Self) -> Ordering {
-        let key = |blob: &Self| (blob.last_used.seconds, blob.last_used.nanoseconds);
         let names = || one.digest.as_ref().cmp(other.digest.as_ref());
-        key(one).cmp(&key(other)).then_with(names)
+        one.last_used.cmp(&other.last_used).then_with(names)
     }
 }
 
@@ -80,10 +78,7 @@ impl Cache {
                         digest,
                         size_bytes: metadata.len(),
                         kind: BlobKind::of(&file, metadata.len()),
-                        last_used: Timestamp {
-                            seconds: metadata.mtime(),
-                            nanoseconds: u32::try_from(metadata.mtime_nsec()).unwrap_or(0),
-                        },
+                        last_used: Timestamp::of_change(&metadata),
                     }),
                     // Gone meanwhile is not foreign.
                     _ if blobs.has(&name) => contents.foreign.push(blobs.path().join(name)),

@@ -5,15 +5,15 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, File, Metadata};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, mkdirat, openat, statat, unlinkat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, mkdirat, openat, statat, unlinkat};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
 use crate::ownership;
+use crate::pinned::names_in;
 
 /// The Cache Directory Tagging Specification's file, and how it begins.
 const TAG: &str = "CACHEDIR.TAG";
@@ -156,18 +156,10 @@ impl Directory {
 
     /// All names in it but `.` and `..`, sorted.
     pub(super) fn names(&self) -> Result<Vec<OsString>> {
-        let read = || {
-            let mut names = Vec::new();
-            for entry in Dir::read_from(&self.fd)? {
-                let name = OsStr::from_bytes(entry?.file_name().to_bytes()).to_owned();
-                if name != "." && name != ".." {
-                    names.push(name);
-                }
-            }
-            names.sort();
-            Ok(names)
-        };
-        read().map_err(|error| failed("read", &self.path, error))
+        let names = names_in(&self.fd);
+        let mut names = names.map_err(|error| Error::path("read", &self.path, error))?;
+        names.sort();
+        Ok(names)
     }
 }
 

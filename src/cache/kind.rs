@@ -69,10 +69,7 @@ impl BlobKind {
     }
 
     fn of_document(file: &File, size_bytes: u64) -> Self {
-        let Ok(length) = usize::try_from(size_bytes) else {
-            return Self::Unknown;
-        };
-        let mut bytes = vec![0; length];
+        let mut bytes = vec![0; usize::try_from(size_bytes).unwrap_or(0)];
         if file.read_exact_at(&mut bytes, 0).is_err() {
             return Self::Unknown;
         }

@@ -7,8 +7,24 @@ use super::*;
 use crate::error::Error;
 use crate::oci::DigestHasher;
 
-fn digest_of(bytes: &[u8]) -> Digest {
+pub(super) fn digest_of(bytes: &[u8]) -> Digest {
     DigestHasher::sha256().of(bytes)
+}
+
+/// Waits until nobody else has the lock.
+pub(super) fn lock(cache: &Cache, digest: &Digest) -> BlobLock {
+    loop {
+        match cache.try_lock(digest).unwrap() {
+            Some(lock) => return lock,
+            None => std::thread::yield_now(),
+        }
+    }
+}
+
+/// A file for a blob as where files cannot be without a name.
+pub(super) fn hidden(cache: &Cache, digest: &Digest) -> PartialBlob {
+    let directory = cache.root.make_child(PARTIAL).unwrap();
+    PartialBlob::create_hidden(directory, digest).unwrap()
 }
 
 struct Fixture {
@@ -349,15 +365,13 @@ fn the_least_recently_used_go_first() {
 fn stale_files_are_removed_and_those_in_use_are_not() {
     let fixture = Fixture::new();
     let (one, other) = (digest_of(b"one"), digest_of(b"other"));
-    let lock = fixture.cache.lock(&one).unwrap();
+    let lock = lock(&fixture.cache, &one);
     assert!(fixture.cache.try_lock(&one).unwrap().is_none());
     let stale = fixture
         .path("locks")
         .join(format!("sha256-{}", other.digest()));
     fs::write(&stale, "").unwrap();
-    let mut partial =
-        PartialBlob::create_hidden(fixture.cache.root.make_child(PARTIAL).unwrap(), &other)
-            .unwrap();
+    let mut partial = hidden(&fixture.cache, &other);
     partial.write_all(b"other").unwrap();
     fs::write(fixture.path("partial/1-1"), "left").unwrap();
     let pruned = fixture.cache.prune(PruneOptions::default()).unwrap();
@@ -377,10 +391,7 @@ fn stale_files_are_removed_and_those_in_use_are_not() {
 fn hidden_partial_blobs_do_what_unnamed_ones_do() {
     let fixture = Fixture::new();
     let digest = digest_of(b"blob");
-    let create = || {
-        let directory = fixture.cache.root.make_child(PARTIAL).unwrap();
-        PartialBlob::create_hidden(directory, &digest).unwrap()
-    };
+    let create = || hidden(&fixture.cache, &digest);
     drop(create());
     for _ in 0..2 {
         let mut partial = create();
@@ -407,7 +418,7 @@ fn one_thread_after_another_has_the_lock_also_beside_prunes() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..200 {
-                    let _lock = fixture.cache.lock(&digest).unwrap();
+                    let _lock = lock(&fixture.cache, &digest);
                     let before = holders.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
                     assert_eq!(before, 0);
                     std::thread::yield_now();

@@ -81,15 +81,15 @@ impl LayerDownloads {
     /// The place of a layer that `descriptor` names, an earlier one's where it is the same blob.
     pub(super) fn add(&mut self, descriptor: &Descriptor, index: usize) -> Arc<Arrival> {
         let same = |job: &&mut Job| {
-            job.digest == *descriptor.digest() && job.arrival.length_bytes() == descriptor.size()
+            job.digest == descriptor.digest && job.arrival.length_bytes() == descriptor.size
         };
         if let Some(job) = self.jobs.iter_mut().find(same) {
             job.layers.push(index);
             return Arc::clone(&job.arrival);
         }
-        let arrival = Arc::new(Arrival::new(descriptor.size()));
+        let arrival = Arc::new(Arrival::new(descriptor.size));
         self.jobs.push(Job {
-            digest: descriptor.digest().clone(),
+            digest: descriptor.digest.clone(),
             arrival: Arc::clone(&arrival),
             layers: vec![index],
         });

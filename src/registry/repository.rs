@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::blobs::{Downloads, StoredBlob};
 use crate::error::{Error, Result};
 use crate::oci::document::{self, MAX_DOCUMENT_BYTES};
 use crate::oci::media_type::{
-    self, DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, Kind, OCI_INDEX, OCI_MANIFEST,
+    DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, Kind, OCI_INDEX, OCI_MANIFEST,
 };
 use crate::oci::{Descriptor, Digest, DigestHasher, RegistryReference};
 use crate::progress::Reporter;
@@ -153,11 +153,11 @@ impl<'a> Registry<'a> {
     /// # Errors
     /// [`Error::Io`] where it cannot be read, [`Error::BadImage`] where it is too large.
     pub(crate) fn document(&self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>> {
-        let digest = descriptor.digest();
+        let digest = &descriptor.digest;
         if let Some(bytes) = self.known.borrow().get(digest) {
             return Ok(Some(bytes.clone()));
         }
-        let place = match media_type::kind(descriptor.media_type()) {
+        let place = match descriptor.kind() {
             Kind::Index | Kind::Manifest => "manifests",
             _ => "blobs",
         };
@@ -267,13 +267,7 @@ impl<'a> Registry<'a> {
         };
         let keep = || {
             let mut partial = cache.partial(digest)?;
-            partial.write_all(bytes).map_err(|error| {
-                let path = cache.path().display();
-                Error::io(
-                    format!("cannot write to the cache {path} (--no-cache does without)"),
-                    error,
-                )
-            })?;
+            partial.write_all(bytes)?;
             cache.insert(partial)
         };
         self.kept.outcome(keep(), self.reporter).map(drop)

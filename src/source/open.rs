@@ -293,7 +293,7 @@ impl<'a> Opener<'a> {
             // A pipe by name, as a shell's <(command) gives, is waited for as a pipe is.
             File::open(path)
         } else if file_type.is_file() {
-            pinned.open_behind(CWD, path)
+            pinned.open(CWD, path)
         } else {
             return Err(a_device(&name));
         };

@@ -44,16 +44,16 @@ impl Parts {
             |what: &str, digest: &Digest| Error::bad_image(format!("{what} {digest}: absent"));
         let manifest = documents
             .whole_manifest(descriptor)?
-            .ok_or_else(|| absent("manifest", descriptor.digest()))?;
-        let config_type = manifest.config.media_type();
+            .ok_or_else(|| absent("manifest", &descriptor.digest))?;
+        let config_type = &manifest.config.media_type;
         if !media_type::is_image_config(config_type) {
             return Err(Error::unsupported(format!(
                 "manifest {}: an artifact and not a container image: its configuration is of the type {}",
-                descriptor.digest(),
+                descriptor.digest,
                 shown(config_type)
             )));
         }
-        let config_digest = manifest.config.digest().clone();
+        let config_digest = manifest.config.digest.clone();
         let config = documents
             .whole_config(&manifest.config)?
             .ok_or_else(|| absent("configuration", &config_digest))?;
@@ -64,7 +64,7 @@ impl Parts {
             .map(|(index, layer)| StoredLayer::of_descriptor(&documents.store, layer, index))
             .collect::<Result<_>>()?;
         Ok(Self {
-            manifest_digest: Some(descriptor.digest().clone()),
+            manifest_digest: Some(descriptor.digest.clone()),
             config_digest,
             config,
             layers,
@@ -169,12 +169,12 @@ fn check_platform(config: &ImageConfig, wanted: &Wanted, warnings: &mut Warnings
 impl StoredLayer {
     /// The layer that a manifest's `descriptor` points at, the one at `index` from the base.
     fn of_descriptor(store: &Store, descriptor: &Descriptor, index: usize) -> Result<Self> {
-        let name = format!("layer {}", descriptor.digest());
-        let media_type = descriptor.media_type();
+        let name = format!("layer {}", descriptor.digest);
+        let media_type = &descriptor.media_type;
         let kind = check_layer_type(media_type, &name)?;
         // Found out now rather than after the layer has been read.
-        crate::oci::DigestHasher::like(descriptor.digest())?;
-        let urls = descriptor.urls();
+        crate::oci::DigestHasher::like(&descriptor.digest)?;
+        let urls = &descriptor.urls;
         let may_be_elsewhere = kind == LayerKind::NonDistributableTar || !urls.is_empty();
         let Some(stored) = store.layer(descriptor, index, may_be_elsewhere)? else {
             if may_be_elsewhere {
@@ -188,7 +188,7 @@ impl StoredLayer {
         };
         document::check_length(stored.length_bytes(), descriptor, &name)?;
         Ok(Self {
-            digest: Some(descriptor.digest().clone()),
+            digest: Some(descriptor.digest.clone()),
             media_type: said(media_type),
             stored,
         })

@@ -78,11 +78,11 @@ impl Store<'_> {
     /// # Errors
     /// [`Error::BadImage`] where size or digest are not what the descriptor says.
     pub(super) fn document(&self, descriptor: &Descriptor, what: &str) -> Result<Option<Vec<u8>>> {
-        let name = format!("{what} {}", descriptor.digest());
+        let name = format!("{what} {}", descriptor.digest);
         let bytes = match self {
             Self::Registry(registry) => registry.document(descriptor)?,
             _ => {
-                let region = self.blob(descriptor.digest())?;
+                let region = self.blob(&descriptor.digest)?;
                 region.map(|region| read(&region, &name)).transpose()?
             }
         };
@@ -90,7 +90,7 @@ impl Store<'_> {
             return Ok(None);
         };
         document::check_length(bytes.len() as u64, descriptor, &name)?;
-        document::check_digest(&bytes, descriptor.digest(), &name)?;
+        document::check_digest(&bytes, &descriptor.digest, &name)?;
         Ok(Some(bytes))
     }
 
@@ -116,12 +116,12 @@ impl Store<'_> {
         may_be_elsewhere: bool,
     ) -> Result<Option<StoredBlob>> {
         if let Self::Registry(registry) = self {
-            if may_be_elsewhere && !registry.has_blob(descriptor.digest())? {
+            if may_be_elsewhere && !registry.has_blob(&descriptor.digest)? {
                 return Ok(None);
             }
             return Ok(Some(registry.layer(descriptor, index)));
         }
-        Ok(self.blob(descriptor.digest())?.map(StoredBlob::AtHand))
+        Ok(self.blob(&descriptor.digest)?.map(StoredBlob::AtHand))
     }
 }
 

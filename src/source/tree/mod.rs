@@ -282,16 +282,14 @@ impl TreeWriter<'_> {
         let path = &walk.shown(&met.path);
         let expected = &met.pinned.metadata;
         let cannot_read = |error| Error::path("read", path, error);
-        let file = met
-            .pinned
-            .open_at(walk.directory()?, &met.name)
-            .map_err(cannot_read)?;
+        let opened = met.pinned.open(walk.directory()?, &met.name);
+        let file = opened.map_err(cannot_read)?;
         warn_of_flags(&file, &met.path, warnings);
         // What is open always gives them.
         let records = xattrs::records(Holder::Open(file.as_fd()), path)?;
         entry.records = records.unwrap_or_default();
         let is_expected = |found: &Metadata| {
-            let state = |metadata: &Metadata| (identity(metadata), metadata.len(), mtime(metadata));
+            let state = |of: &Metadata| (identity(of), of.len(), Timestamp::of_change(of));
             state(found) == state(expected)
         };
         if !is_expected(&file.metadata().map_err(cannot_read)?) {
@@ -355,17 +353,9 @@ fn entry_of(path: &Path, metadata: &Metadata) -> Entry {
         mode: metadata.mode() & 0o7777,
         uid: metadata.uid(),
         gid: metadata.gid(),
-        mtime: mtime(metadata),
+        mtime: Timestamp::of_change(metadata),
         size_bytes: 0,
         device: (0, 0),
         records: Vec::new(),
-    }
-}
-
-fn mtime(metadata: &Metadata) -> Timestamp {
-    Timestamp {
-        seconds: metadata.mtime(),
-        // The kernel keeps it below a thousand million.
-        nanoseconds: u32::try_from(metadata.mtime_nsec()).unwrap_or(0),
     }
 }
