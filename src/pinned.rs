@@ -18,6 +18,12 @@ const READING: OFlags = OFlags::RDONLY
     .union(OFlags::NOCTTY)
     .union(OFlags::CLOEXEC);
 
+/// To open a directory for reading, and nothing that a symbolic link leads to.
+pub const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+
 /// Something in a directory, held without having been opened: no device wakes, no FIFO waits.
 #[derive(Debug)]
 pub struct Pinned {

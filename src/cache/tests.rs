@@ -49,10 +49,14 @@ impl Fixture {
 
     fn store(&self, bytes: &[u8]) -> Digest {
         let digest = digest_of(bytes);
-        let mut partial = self.cache.partial(&digest).unwrap();
-        partial.write_all(bytes).unwrap();
-        self.cache.insert(partial).unwrap();
+        self.insert(&digest, bytes).unwrap();
         digest
+    }
+
+    fn insert(&self, digest: &Digest, bytes: &[u8]) -> crate::error::Result<()> {
+        let mut partial = self.cache.partial(digest).unwrap();
+        partial.write_all(bytes).unwrap();
+        self.cache.insert(partial)
     }
 
     fn text(&self, digest: &Digest) -> Option<String> {
@@ -107,9 +111,7 @@ fn bytes_of_another_digest_never_get_the_name() {
     let fixture = Fixture::new();
     let digest = digest_of(b"blob");
     for wrong in [&b""[..], b"blo", b"blobs", b"bl0b"] {
-        let mut partial = fixture.cache.partial(&digest).unwrap();
-        partial.write_all(wrong).unwrap();
-        let error = fixture.cache.insert(partial).unwrap_err();
+        let error = fixture.insert(&digest, wrong).unwrap_err();
         assert!(matches!(error, Error::BadImage { .. }));
         let text = error.to_string();
         assert!(text.contains(&digest.to_string()) && text.contains(&digest_of(wrong).to_string()));
@@ -127,10 +129,7 @@ fn every_algorithm_that_can_be_computed_is_kept_and_others_are_refused() {
         "sha512:cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e",
     ] {
         let digest: Digest = text.parse().unwrap();
-        fixture
-            .cache
-            .insert(fixture.cache.partial(&digest).unwrap())
-            .unwrap();
+        fixture.insert(&digest, b"").unwrap();
         assert_eq!(fixture.text(&digest).as_deref(), Some(""));
     }
     assert_eq!(fixture.cache.contents().unwrap().blobs.len(), 2);
@@ -223,9 +222,7 @@ fn links_and_special_files_are_never_followed() {
         assert_eq!(pruned.left.foreign, std::slice::from_ref(&path));
         assert!(fs::symlink_metadata(&path).is_ok());
         if what == "a directory" {
-            let mut partial = fixture.cache.partial(&digest).unwrap();
-            partial.write_all(b"blob").unwrap();
-            let error = fixture.cache.insert(partial).unwrap_err().to_string();
+            let error = fixture.insert(&digest, b"blob").unwrap_err().to_string();
             assert!(error.contains(digest.digest()), "{error}");
             assert!(fixture.cache.discard(&digest).is_err());
         } else {
@@ -252,9 +249,7 @@ fn directories_that_are_links_are_not_used() {
         );
         assert!(fixture.cache.contents().is_err());
         assert!(fixture.cache.prune(PruneOptions::default()).is_err());
-        let mut partial = fixture.cache.partial(&digest).unwrap();
-        partial.write_all(b"blob").unwrap();
-        assert!(fixture.cache.insert(partial).is_err());
+        assert!(fixture.insert(&digest, b"blob").is_err());
         fs::remove_file(fixture.path(name)).unwrap();
         fs::rename(&elsewhere, fixture.path(name)).unwrap();
     }

@@ -87,15 +87,13 @@ struct WrittenPlatform {
 
 impl WrittenPlatform {
     fn platform(&self) -> Option<Platform> {
-        let os = Some(self.os.as_str()).filter(|os| !os.is_empty());
-        let named = !self.architecture.is_empty();
-        named.then(|| {
-            Platform::new(
-                os.unwrap_or("linux"),
-                &self.architecture,
-                Some(&self.variant),
-            )
-        })
+        let os = if self.os.is_empty() {
+            "linux"
+        } else {
+            &self.os
+        };
+        let platform = || Platform::new(os, &self.architecture, Some(&self.variant));
+        (!self.architecture.is_empty()).then(platform)
     }
 }
 

@@ -2,12 +2,16 @@
 
 use super::documents::Documents;
 use super::image::{Image, LayerBlob};
+use super::spooler::{Spooled, sha256};
 use super::store::Store;
 use crate::blobs::StoredBlob;
 use crate::error::{Error, Result, shown};
 use crate::oci::document;
 use crate::oci::media_type::{self, LayerKind};
-use crate::oci::{Descriptor, DiffId, Digest, ImageConfig, NO_DATE, Platform, parse_created};
+use crate::oci::{
+    Descriptor, DiffId, Digest, ImageConfig, NO_DATE, Platform, RootFs, parse_created,
+};
+use crate::progress::Reporter;
 use crate::warnings::Warnings;
 
 /// The platform asked for.
@@ -138,6 +142,48 @@ impl Parts {
             warnings,
         })
     }
+}
+
+/// The image that a flat tar makes. Its only layer is the tar, in which `.wh.` names mean nothing.
+pub(super) fn of_root(
+    tar: Spooled,
+    reference: &str,
+    wanted: &Wanted,
+    reporter: &dyn Reporter,
+    warnings: Warnings,
+) -> Result<Image> {
+    let digest = match tar.sha256 {
+        Some(digest) => digest,
+        None => sha256(&tar.region, reference, reporter)?,
+    };
+    let platform = wanted.platform.clone();
+    Ok(Image {
+        reference: reference.to_owned(),
+        manifest_digest: None,
+        config_digest: None,
+        config: ImageConfig {
+            os: platform.os().to_owned(),
+            architecture: platform.architecture().to_owned(),
+            variant: platform.variant().map(str::to_owned),
+            rootfs: RootFs {
+                kind: "layers".to_owned(),
+                diff_ids: vec![digest.clone()],
+            },
+            ..ImageConfig::default()
+        },
+        platform,
+        created: None,
+        layers: vec![LayerBlob {
+            diff_id: DiffId(digest),
+            is_hashed: true,
+            digest: None,
+            media_type: None,
+            stored: StoredBlob::AtHand(tar.region),
+            whiteouts: false,
+        }],
+        downloads: None,
+        warnings,
+    })
 }
 
 /// An image that leaves out its variant or its architecture is not refused for it: an index may

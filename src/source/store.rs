@@ -17,25 +17,23 @@ use crate::registry::Registry;
 
 /// Where the files of an image are.
 pub(super) enum Store<'a> {
-    Directory(LayoutDirectory),
+    /// A layout's directory, held: should another get its name, nothing of that one is read.
+    Directory {
+        held: OwnedFd,
+        path: PathBuf,
+    },
     Archive(Archive),
     Registry(Box<Registry<'a>>),
-}
-
-/// A layout's directory, held: should another get its name, nothing of that one is read.
-pub(super) struct LayoutDirectory {
-    held: OwnedFd,
-    path: PathBuf,
 }
 
 impl Store<'_> {
     /// The files in a directory.
     pub(super) fn directory(path: &Path) -> Result<Self> {
         let held = Pinned::behind(CWD, path).and_then(|pinned| pinned.open_directory());
-        Ok(Self::Directory(LayoutDirectory {
+        Ok(Self::Directory {
             held: held.map_err(|error| Error::path("open", path, error))?,
             path: path.to_owned(),
-        }))
+        })
     }
 
     /// The file called `name`, `None` where there is none.
@@ -48,13 +46,13 @@ impl Store<'_> {
             Self::Archive(archive) => archive.find(name),
             // A registry has blobs by their digests, and no names.
             Self::Registry(_) => Ok(None),
-            Self::Directory(directory) => {
-                let file = match open_regular_file_in(&directory.held, Path::new(name)) {
+            Self::Directory { held, path } => {
+                let file = match open_regular_file_in(held, Path::new(name)) {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                     file => file.and_then(FileRegion::whole),
                 };
                 file.map(Some)
-                    .map_err(|error| Error::path("read", &directory.path.join(name), error))
+                    .map_err(|error| Error::path("read", &path.join(name), error))
             }
         }
     }

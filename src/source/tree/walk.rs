@@ -7,19 +7,14 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{CWD, Mode, openat};
 
 use crate::error::{Error, Result};
-use crate::pinned::{Identity, Pinned, identity, names_in};
+use crate::pinned::{DIRECTORY, Identity, Pinned, identity, names_in};
 use crate::units::Timestamp;
 
 /// Directories held open; those further up are opened again on the way back.
 const MAX_OPEN: usize = 64;
-
-const DIRECTORY: OFlags = OFlags::RDONLY
-    .union(OFlags::DIRECTORY)
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::CLOEXEC);
 
 /// The directories from the root down to where the walk is.
 pub(super) struct Walk<'a> {
