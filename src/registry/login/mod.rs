@@ -330,6 +330,26 @@ impl TokenRequest {
     }
 }
 
+/// How many challenges a `WWW-Authenticate` header has in it: a door for `fuzz/`.
+#[doc(hidden)]
+pub fn challenges_in(header: &[u8]) -> usize {
+    challenge::parse([header]).len()
+}
+
+/// What is wrong with a file of credentials that is asked who may have an image: a door for `fuzz/`.
+#[doc(hidden)]
+pub fn wrong_credentials(file: &[u8], reference: &crate::oci::RegistryReference) -> Vec<String> {
+    let file = match auth_file::AuthFile::parse(file) {
+        Ok(file) => file,
+        Err(wrong) => return vec![wrong],
+    };
+    let entries = auth_file::keys(reference)
+        .into_iter()
+        .map(|key| file.entry(&key).err());
+    let helper = file.helper(reference.registry()).err();
+    entries.chain([helper]).flatten().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -420,24 +440,4 @@ mod tests {
         };
         assert!(realm_url("http://auth.test/t", &tls, &options, true).is_ok());
     }
-}
-
-/// How many challenges a `WWW-Authenticate` header has in it: a door for `fuzz/`.
-#[doc(hidden)]
-pub fn challenges_in(header: &[u8]) -> usize {
-    challenge::parse([header]).len()
-}
-
-/// What is wrong with a file of credentials that is asked who may have an image: a door for `fuzz/`.
-#[doc(hidden)]
-pub fn wrong_credentials(file: &[u8], reference: &crate::oci::RegistryReference) -> Vec<String> {
-    let file = match auth_file::AuthFile::parse(file) {
-        Ok(file) => file,
-        Err(wrong) => return vec![wrong],
-    };
-    let entries = auth_file::keys(reference)
-        .into_iter()
-        .map(|key| file.entry(&key).err());
-    let helper = file.helper(reference.registry()).err();
-    entries.chain([helper]).flatten().collect()
 }
