@@ -1,13 +1,15 @@
 //! A name held before it is opened, so that what is opened is what was looked at: whoever may write
 //! in its directory can put something else in its place at any moment.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{CWD, Dir, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
@@ -16,10 +18,18 @@ const READING: OFlags = OFlags::RDONLY
     .union(OFlags::NOCTTY)
     .union(OFlags::CLOEXEC);
 
+/// To open a directory for reading, and nothing that a symbolic link leads to.
+pub const DIRECTORY: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
+
 /// Something in a directory, held without having been opened: no device wakes, no FIFO waits.
 #[derive(Debug)]
 pub struct Pinned {
     held: File,
+    /// How its name was looked up.
+    flags: OFlags,
     /// What it is.
     pub metadata: Metadata,
 }
@@ -49,10 +59,14 @@ impl Pinned {
     }
 
     fn with(directory: impl AsFd, name: impl Arg, flags: OFlags) -> io::Result<Self> {
-        let flags = OFlags::PATH | OFlags::CLOEXEC | flags;
-        let held = File::from(openat(directory, name, flags, Mode::empty())?);
+        let holding = OFlags::PATH | OFlags::CLOEXEC | flags;
+        let held = File::from(openat(directory, name, holding, Mode::empty())?);
         let metadata = held.metadata()?;
-        Ok(Self { held, metadata })
+        Ok(Self {
+            held,
+            flags,
+            metadata,
+        })
     }
 
     /// Held, and not to be read from.
@@ -71,33 +85,26 @@ impl Pinned {
         Ok(openat(&self.held, c".", flags, Mode::empty())?)
     }
 
-    /// Opens a regular file for reading. Without /proc it is opened by its name once more, `flags`
-    /// as before, and is an error where that is another one by now.
-    fn open(&self, directory: impl AsFd, name: impl Arg, flags: OFlags) -> io::Result<File> {
+    /// Opens a regular file for reading. Without /proc it is opened by its name once more, as before,
+    /// and is an error where that is another one by now.
+    pub fn open(&self, directory: impl AsFd, name: impl Arg) -> io::Result<File> {
         if !self.metadata.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
         let path = self.path_in_proc();
         let file = match rustix::fs::open(path.as_str(), READING, Mode::empty()) {
-            Err(Errno::NOENT | Errno::NOTDIR) => {
-                File::from(openat(directory, name, READING | flags, Mode::empty())?)
-            }
+            Err(Errno::NOENT | Errno::NOTDIR) => File::from(openat(
+                directory,
+                name,
+                READING | self.flags,
+                Mode::empty(),
+            )?),
             opened => File::from(opened?),
         };
         if identity(&file.metadata()?) != identity(&self.metadata) {
             return Err(io::Error::other("changed while it was opened"));
         }
         Ok(file)
-    }
-
-    /// Opens the regular file that was held by [`at`](Self::at).
-    pub fn open_at(&self, directory: impl AsFd, name: impl Arg) -> io::Result<File> {
-        self.open(directory, name, OFlags::NOFOLLOW)
-    }
-
-    /// Opens the regular file that was held by [`behind`](Self::behind).
-    pub fn open_behind(&self, directory: impl AsFd, name: impl Arg) -> io::Result<File> {
-        self.open(directory, name, OFlags::empty())
     }
 }
 
@@ -107,7 +114,7 @@ impl Pinned {
 /// # Errors
 /// The operating system's; for what is no regular file one of kind `Other`.
 pub fn open_regular_file_in(directory: impl AsFd, path: &Path) -> io::Result<File> {
-    Pinned::behind(&directory, path)?.open_behind(&directory, path)
+    Pinned::behind(&directory, path)?.open(&directory, path)
 }
 
 /// The first bytes of a regular file, at most so many.
@@ -120,6 +127,21 @@ pub fn read_regular_file(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
         .take(max_bytes)
         .read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// All names in an open directory but `.` and `..`, in no order.
+///
+/// # Errors
+/// The operating system's.
+pub fn names_in(directory: impl AsFd) -> io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(directory)? {
+        let name = OsStr::from_bytes(entry?.file_name().to_bytes()).to_owned();
+        if name != "." && name != ".." {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }
 
 /// Whether a path leads nowhere.
@@ -147,7 +169,7 @@ mod tests {
         fs::rename(at("a"), at("away")).unwrap();
         symlink(at("secret"), at("a")).unwrap();
         let mut text = String::new();
-        let mut file = pinned.open_at(CWD, at("a")).unwrap();
+        let mut file = pinned.open(CWD, at("a")).unwrap();
         file.read_to_string(&mut text).unwrap();
         assert_eq!(text, "first");
         assert!(Pinned::at(CWD, at("a")).unwrap().metadata.is_symlink());
@@ -161,10 +183,8 @@ mod tests {
         let _listener = UnixListener::bind(&path).unwrap();
         // To open one is an error of its own.
         for path in [&path, std::path::Path::new("/dev/null")] {
-            let error = Pinned::behind(CWD, path)
-                .unwrap()
-                .open_behind(CWD, path)
-                .unwrap_err();
+            let pinned = Pinned::behind(CWD, path).unwrap();
+            let error = pinned.open(CWD, path).unwrap_err();
             assert_eq!(error.to_string(), "not a regular file");
         }
     }

@@ -4,6 +4,8 @@
 mod date;
 
 use std::fmt;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::str::FromStr;
 
 pub use date::Date;
@@ -70,6 +72,15 @@ impl Timestamp {
         Self {
             seconds,
             nanoseconds: 0,
+        }
+    }
+
+    /// When a file's content was changed last.
+    pub fn of_change(metadata: &Metadata) -> Self {
+        Self {
+            seconds: metadata.mtime(),
+            // The kernel keeps it below a thousand million.
+            nanoseconds: u32::try_from(metadata.mtime_nsec()).unwrap_or(0),
         }
     }
 }

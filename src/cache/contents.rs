@@ -1,10 +1,14 @@
 //! What is in a cache.
 
 use std::cmp::Ordering;
-use std::os::unix::fs::MetadataExt;
+use std::fmt;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-use super::kind::BlobKind;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
 use super::{ALGORITHMS, BLOBS, Cache};
 use crate::error::Result;
 use crate::oci::Digest;
@@ -26,9 +30,8 @@ pub struct CachedBlob {
 impl CachedBlob {
     /// Orders blobs by their last use, the least recently used first.
     pub fn by_last_use(one: &Self, other: &Self) -> Ordering {
-        let key = |blob: &Self| (blob.last_used.seconds, blob.last_used.nanoseconds);
         let names = || one.digest.as_ref().cmp(other.digest.as_ref());
-        key(one).cmp(&key(other)).then_with(names)
+        one.last_used.cmp(&other.last_used).then_with(names)
     }
 }
 
@@ -58,14 +61,10 @@ impl Cache {
         let Some(directory) = self.root.child(BLOBS)? else {
             return Ok(contents);
         };
-        let is_known =
-            |name: &std::ffi::OsString| ALGORITHMS.iter().any(|known| name == known.as_ref());
-        for name in directory
-            .names()?
-            .into_iter()
-            .filter(|name| !is_known(name))
-        {
-            contents.foreign.push(directory.path().join(name));
+        for name in directory.names()? {
+            if !ALGORITHMS.iter().any(|known| name == *known.as_ref()) {
+                contents.foreign.push(directory.path().join(name));
+            }
         }
         for algorithm in &ALGORITHMS {
             let Some(blobs) = directory.child(algorithm.as_ref())? else {
@@ -80,10 +79,7 @@ impl Cache {
                         digest,
                         size_bytes: metadata.len(),
                         kind: BlobKind::of(&file, metadata.len()),
-                        last_used: Timestamp {
-                            seconds: metadata.mtime(),
-                            nanoseconds: u32::try_from(metadata.mtime_nsec()).unwrap_or(0),
-                        },
+                        last_used: Timestamp::of_change(&metadata),
                     }),
                     // Gone meanwhile is not foreign.
                     _ if blobs.has(&name) => contents.foreign.push(blobs.path().join(name)),
@@ -92,5 +88,86 @@ impl Cache {
             }
         }
         Ok(contents)
+    }
+}
+
+/// More bytes than any manifest or configuration has.
+const MAX_DOCUMENT_BYTES: u64 = 8 << 20;
+
+/// What a cached blob holds. It is a help for the eye and decides nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BlobKind {
+    /// An image index or a docker manifest list.
+    Index,
+    /// An image manifest.
+    Manifest,
+    /// An image configuration.
+    Config,
+    /// A layer, compressed with gzip.
+    GzipLayer,
+    /// A layer, compressed with zstd.
+    ZstdLayer,
+    /// A layer that is an uncompressed tar.
+    TarLayer,
+    /// None of these.
+    Unknown,
+}
+
+impl fmt::Display for BlobKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Index => "index",
+            Self::Manifest => "manifest",
+            Self::Config => "config",
+            Self::GzipLayer => "layer (gzip)",
+            Self::ZstdLayer => "layer (zstd)",
+            Self::TarLayer => "layer (tar)",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// The members that tell the documents from each other.
+#[derive(Deserialize)]
+struct Document {
+    manifests: Option<IgnoredAny>,
+    layers: Option<IgnoredAny>,
+    rootfs: Option<IgnoredAny>,
+}
+
+impl BlobKind {
+    /// Looks at a blob of this size.
+    fn of(file: &File, size_bytes: u64) -> Self {
+        // A tar's magic is at byte 257 (POSIX pax, "ustar Interchange Format").
+        let mut head = [0; 262];
+        let known = file.read_at(&mut head, 0).unwrap_or(0);
+        match &head[..known] {
+            [0x1f, 0x8b, ..] => Self::GzipLayer,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::ZstdLayer,
+            [.., b'u', b's', b't', b'a', b'r'] if known == head.len() => Self::TarLayer,
+            [b'{' | b' ' | b'\t' | b'\r' | b'\n', ..] if size_bytes <= MAX_DOCUMENT_BYTES => {
+                Self::of_document(file, size_bytes)
+            }
+            _ => Self::Unknown,
+        }
+    }
+
+    fn of_document(file: &File, size_bytes: u64) -> Self {
+        let mut bytes = vec![0; usize::try_from(size_bytes).unwrap_or(0)];
+        if file.read_exact_at(&mut bytes, 0).is_err() {
+            return Self::Unknown;
+        }
+        match serde_json::from_slice(&bytes) {
+            Ok(Document {
+                manifests: Some(_), ..
+            }) => Self::Index,
+            Ok(Document {
+                layers: Some(_), ..
+            }) => Self::Manifest,
+            Ok(Document {
+                rootfs: Some(_), ..
+            }) => Self::Config,
+            _ => Self::Unknown,
+        }
     }
 }

@@ -5,15 +5,15 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, File, Metadata};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, mkdirat, openat, statat, unlinkat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, mkdirat, openat, statat, unlinkat};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
 use crate::ownership;
+use crate::pinned::{DIRECTORY, names_in};
 
 /// The Cache Directory Tagging Specification's file, and how it begins.
 const TAG: &str = "CACHEDIR.TAG";
@@ -29,10 +29,6 @@ pub(super) struct Directory {
     path: PathBuf,
 }
 
-const DIRECTORY: OFlags = OFlags::RDONLY
-    .union(OFlags::DIRECTORY)
-    .union(OFlags::CLOEXEC);
-
 impl Directory {
     /// The cache's own directory, which may be a link to one elsewhere; `None` where it is not
     /// there. Nobody else may write in it, nor put anything in its place.
@@ -44,8 +40,7 @@ impl Directory {
         };
         refuse_others(path, path)?;
         // From now on no link leads elsewhere.
-        let flags = DIRECTORY.union(OFlags::NOFOLLOW);
-        match openat(CWD, &real, flags, Mode::empty()) {
+        match openat(CWD, &real, DIRECTORY, Mode::empty()) {
             Ok(fd) => Self::own(fd, real).map(Some),
             Err(error) => Err(root_failed("open", path, error.into())),
         }
@@ -92,8 +87,7 @@ impl Directory {
     /// A directory in this one; `None` where it is not there.
     pub(super) fn child(&self, name: &str) -> Result<Option<Self>> {
         let path = self.path.join(name);
-        let flags = DIRECTORY.union(OFlags::NOFOLLOW);
-        match openat(&self.fd, name, flags, Mode::empty()) {
+        match openat(&self.fd, name, DIRECTORY, Mode::empty()) {
             Ok(fd) => Self::own(fd, path).map(Some),
             Err(Errno::NOENT) => Ok(None),
             Err(Errno::NOTDIR | Errno::LOOP) => Err(Error::io(
@@ -156,18 +150,10 @@ impl Directory {
 
     /// All names in it but `.` and `..`, sorted.
     pub(super) fn names(&self) -> Result<Vec<OsString>> {
-        let read = || {
-            let mut names = Vec::new();
-            for entry in Dir::read_from(&self.fd)? {
-                let name = OsStr::from_bytes(entry?.file_name().to_bytes()).to_owned();
-                if name != "." && name != ".." {
-                    names.push(name);
-                }
-            }
-            names.sort();
-            Ok(names)
-        };
-        read().map_err(|error| failed("read", &self.path, error))
+        let names = names_in(&self.fd);
+        let mut names = names.map_err(|error| Error::path("read", &self.path, error))?;
+        names.sort();
+        Ok(names)
     }
 }
 

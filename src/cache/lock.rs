@@ -1,7 +1,6 @@
 //! One process fetches a blob, others wait for it.
 
 use std::fs::{File, TryLockError};
-use std::path::PathBuf;
 
 use rustix::fs::OFlags;
 
@@ -22,8 +21,8 @@ pub struct BlobLock {
 }
 
 impl Cache {
-    /// Waits until no other process, nor another thread of this one, fetches the blob of this
-    /// digest. Then look whether it is [there](Cache::find) now.
+    /// The lock on the blob of this digest; `None` where another process, or another thread of this
+    /// one, has it. Once it is had, look whether the blob is [there](Cache::find) now.
     ///
     /// Locks are advice: nothing is wrong in a cache that is used without them, but the same bytes
     /// may be fetched twice. Who holds one must not wait for another: two might wait for each
@@ -31,49 +30,32 @@ impl Cache {
     ///
     /// # Errors
     /// [`Error::Io`] where the lock cannot be made.
-    pub fn lock(&self, digest: &Digest) -> Result<BlobLock> {
-        loop {
-            let (file, directory, name) = self.lock_file(digest)?;
-            match file.lock() {
-                Err(error) if !is_unsupported(&error) => {
-                    return Err(Error::path("lock", &directory.path().join(name), error));
-                }
-                _ => {}
-            }
-            if let Some(lock) = BlobLock::held(file, directory, name) {
-                return Ok(lock);
-            }
-        }
-    }
-
-    /// The same without waiting: `None` where another has it.
-    ///
-    /// # Errors
-    /// As [`lock`](Self::lock).
     pub fn try_lock(&self, digest: &Digest) -> Result<Option<BlobLock>> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let name = format!("{}-{}", digest.algorithm(), digest.digest());
         loop {
-            let (file, directory, name) = self.lock_file(digest)?;
+            let directory = self.root.make_child(LOCKS)?;
+            let path = directory.path().join(&name);
+            let file = directory
+                .open(&name, flags)
+                .map_err(|error| failed("make the lock", &path, error))?;
             match file.try_lock() {
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) if !is_unsupported(&error) => {
-                    return Err(Error::path("lock", &directory.path().join(name), error));
+                    return Err(Error::path("lock", &path, error));
                 }
                 _ => {}
             }
-            if let Some(lock) = BlobLock::held(file, directory, name) {
-                return Ok(Some(lock));
+            // If it lost its name meanwhile, others lock another one.
+            if is_named(&file) {
+                return Ok(Some(BlobLock {
+                    file,
+                    directory,
+                    name,
+                    _registration: leftovers::register_file(&path),
+                }));
             }
         }
-    }
-
-    fn lock_file(&self, digest: &Digest) -> Result<(File, Directory, String)> {
-        let directory = self.root.make_child(LOCKS)?;
-        let name = format!("{}-{}", digest.algorithm(), digest.digest());
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let file = directory
-            .open(&name, flags)
-            .map_err(|error| failed("make the lock", &directory.path().join(&name), error))?;
-        Ok((file, directory, name))
     }
 }
 
@@ -81,23 +63,6 @@ impl Cache {
 fn is_unsupported(error: &std::io::Error) -> bool {
     error.kind() == std::io::ErrorKind::Unsupported
         || error.raw_os_error() == Some(rustix::io::Errno::NOLCK.raw_os_error())
-}
-
-impl BlobLock {
-    /// The lock on an open file; `None` where the file lost its name meanwhile, so that others
-    /// lock another one.
-    fn held(file: File, directory: Directory, name: String) -> Option<Self> {
-        if !is_named(&file) {
-            return None;
-        }
-        let path: PathBuf = directory.path().join(&name);
-        Some(Self {
-            file,
-            directory,
-            name,
-            _registration: leftovers::register_file(&path),
-        })
-    }
 }
 
 impl Drop for BlobLock {

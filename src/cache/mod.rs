@@ -20,7 +20,6 @@
 
 mod contents;
 mod directory;
-mod kind;
 mod lock;
 mod partial;
 #[cfg(test)]
@@ -34,8 +33,7 @@ use std::path::Path;
 
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 
-pub use contents::{CachedBlob, Contents};
-pub use kind::BlobKind;
+pub use contents::{BlobKind, CachedBlob, Contents};
 pub use lock::BlobLock;
 pub use partial::PartialBlob;
 pub use prune::{PruneOptions, Pruned};
@@ -109,15 +107,10 @@ impl Cache {
         if !matches!(ownership::others_of(&file), Ok(None)) {
             return Ok(None);
         }
+        let time = |tv_nsec| Timespec { tv_sec: 0, tv_nsec };
         let times = Timestamps {
-            last_access: Timespec {
-                tv_sec: 0,
-                tv_nsec: UTIME_OMIT,
-            },
-            last_modification: Timespec {
-                tv_sec: 0,
-                tv_nsec: UTIME_NOW,
-            },
+            last_access: time(UTIME_OMIT),
+            last_modification: time(UTIME_NOW),
         };
         // A cache that is shared for reading only works as well.
         let _ = rustix::fs::futimens(&file, &times);

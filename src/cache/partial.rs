@@ -1,7 +1,7 @@
 //! A blob in the making: without a name until its digest is known to be right.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -12,12 +12,13 @@ use super::directory::{Directory, failed};
 use crate::command::path_of_open_file;
 use crate::error::{Error, Result};
 use crate::leftovers::{self, Registration};
+use crate::oci::document::check_found;
 use crate::oci::{Digest, DigestHasher};
 
 /// How many hidden names this process has tried.
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
-/// A blob that is being written, from its first byte to its last, through [`Write`].
+/// A blob that is being written, from its first byte to its last.
 #[derive(Debug)]
 pub struct PartialBlob {
     file: File,
@@ -143,6 +144,26 @@ impl PartialBlob {
         &self.digest
     }
 
+    /// Adds to the end.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the directory and the options that help.
+    pub fn write_all(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all(bytes).map_err(|error| {
+            let directory = self.directory.path().parent();
+            let cache = directory.unwrap_or(self.directory.path()).display();
+            Error::io(
+                format!(
+                    "cannot write to the cache {cache} (--cache-dir names another directory, --no-cache does without)"
+                ),
+                error,
+            )
+        })?;
+        self.hasher.update(bytes);
+        self.written_bytes += bytes.len() as u64;
+        Ok(())
+    }
+
     /// How many bytes were written.
     pub fn written_bytes(&self) -> u64 {
         self.written_bytes
@@ -162,13 +183,7 @@ impl PartialBlob {
 
     /// Links the file into `directory` under its digest, if it is the right one.
     pub(super) fn persist(self, directory: &Directory) -> Result<()> {
-        let found = self.hasher.finish();
-        if found != self.digest {
-            return Err(Error::bad_image(format!(
-                "expected bytes of the digest {}, found {found}",
-                self.digest
-            )));
-        }
+        check_found(&self.digest, &self.hasher.finish())?;
         let name = self.digest.digest();
         let cannot = |error| failed("create", &directory.path().join(name), error);
         let hidden = match self.name {
@@ -190,19 +205,6 @@ impl PartialBlob {
         let from = self.directory.fd();
         renameat(from, &hidden.name, directory.fd(), name).map_err(cannot)?;
         drop(hidden);
-        Ok(())
-    }
-}
-
-impl Write for PartialBlob {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
-        self.written_bytes += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

@@ -2,14 +2,14 @@
 //! through its environment what to do.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use super::tests::{digest_of, hidden, lock};
 use super::*;
-use crate::oci::DigestHasher;
 
 const BLOBS: u32 = 12;
 
@@ -20,10 +20,6 @@ fn blob(number: u32) -> Vec<u8> {
     (0..length).map(byte).collect()
 }
 
-fn digest_of(bytes: &[u8]) -> Digest {
-    DigestHasher::sha256().of(bytes)
-}
-
 fn is_right(file: &mut fs::File, digest: &Digest) -> bool {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).unwrap();
@@ -32,19 +28,18 @@ fn is_right(file: &mut fs::File, digest: &Digest) -> bool {
 
 /// What a build does for a blob: looks, verifies, and fetches what is not there or wrong. Says
 /// whether it had to be fetched.
-fn obtain(cache: &Cache, number: u32, hidden: bool) -> bool {
+fn obtain(cache: &Cache, number: u32, is_hidden: bool) -> bool {
     let bytes = blob(number);
     let digest = digest_of(&bytes);
-    let _lock = cache.lock(&digest).unwrap();
+    let _lock = lock(cache, &digest);
     if let Some(mut file) = cache.find(&digest).unwrap() {
         if is_right(&mut file, &digest) {
             return false;
         }
         cache.discard(&digest).unwrap();
     }
-    let mut partial = if hidden {
-        let directory = cache.root.make_child(PARTIAL).unwrap();
-        PartialBlob::create_hidden(directory, &digest).unwrap()
+    let mut partial = if is_hidden {
+        hidden(cache, &digest)
     } else {
         cache.partial(&digest).unwrap()
     };
@@ -80,7 +75,7 @@ fn process() {
             }
         }
         "hold a lock" => {
-            let _lock = cache.lock(&digest_of(b"held")).unwrap();
+            let _lock = lock(&cache, &digest_of(b"held"));
             println!("\nheld");
             std::thread::sleep(Duration::from_secs(600));
         }
@@ -244,10 +239,10 @@ fn a_lock_ends_with_the_process_that_has_it() {
     cache.prune(PruneOptions::default()).unwrap();
     assert!(cache.try_lock(&digest).unwrap().is_none());
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| cache.lock(&digest).map(drop));
+        let waiting = scope.spawn(|| drop(lock(&cache, &digest)));
         holder.0.kill().unwrap();
         holder.0.wait().unwrap();
-        waiting.join().unwrap().unwrap();
+        waiting.join().unwrap();
     });
     assert_eq!(files_in(&directory.path().join(LOCKS)), 0);
 }

@@ -50,10 +50,7 @@ impl PruneOptions {
         let may_stay = |blob: &&CachedBlob| {
             kept_bytes = kept_bytes.saturating_add(blob.size_bytes);
             self.keep_bytes.is_none_or(|keep| kept_bytes <= keep)
-                && self.used_since.is_none_or(|since| {
-                    let used = blob.last_used;
-                    (used.seconds, used.nanoseconds) >= (since.seconds, since.nanoseconds)
-                })
+                && self.used_since.is_none_or(|since| blob.last_used >= since)
         };
         let kept = blobs.iter().rev().take_while(may_stay).count();
         let kept = blobs.split_off(blobs.len() - kept);

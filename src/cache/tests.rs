@@ -7,8 +7,24 @@ use super::*;
 use crate::error::Error;
 use crate::oci::DigestHasher;
 
-fn digest_of(bytes: &[u8]) -> Digest {
+pub(super) fn digest_of(bytes: &[u8]) -> Digest {
     DigestHasher::sha256().of(bytes)
+}
+
+/// Waits until nobody else has the lock.
+pub(super) fn lock(cache: &Cache, digest: &Digest) -> BlobLock {
+    loop {
+        match cache.try_lock(digest).unwrap() {
+            Some(lock) => return lock,
+            None => std::thread::yield_now(),
+        }
+    }
+}
+
+/// A file for a blob as where files cannot be without a name.
+pub(super) fn hidden(cache: &Cache, digest: &Digest) -> PartialBlob {
+    let directory = cache.root.make_child(PARTIAL).unwrap();
+    PartialBlob::create_hidden(directory, digest).unwrap()
 }
 
 struct Fixture {
@@ -33,10 +49,14 @@ impl Fixture {
 
     fn store(&self, bytes: &[u8]) -> Digest {
         let digest = digest_of(bytes);
-        let mut partial = self.cache.partial(&digest).unwrap();
-        partial.write_all(bytes).unwrap();
-        self.cache.insert(partial).unwrap();
+        self.insert(&digest, bytes).unwrap();
         digest
+    }
+
+    fn insert(&self, digest: &Digest, bytes: &[u8]) -> crate::error::Result<()> {
+        let mut partial = self.cache.partial(digest).unwrap();
+        partial.write_all(bytes).unwrap();
+        self.cache.insert(partial)
     }
 
     fn text(&self, digest: &Digest) -> Option<String> {
@@ -91,9 +111,7 @@ fn bytes_of_another_digest_never_get_the_name() {
     let fixture = Fixture::new();
     let digest = digest_of(b"blob");
     for wrong in [&b""[..], b"blo", b"blobs", b"bl0b"] {
-        let mut partial = fixture.cache.partial(&digest).unwrap();
-        partial.write_all(wrong).unwrap();
-        let error = fixture.cache.insert(partial).unwrap_err();
+        let error = fixture.insert(&digest, wrong).unwrap_err();
         assert!(matches!(error, Error::BadImage { .. }));
         let text = error.to_string();
         assert!(text.contains(&digest.to_string()) && text.contains(&digest_of(wrong).to_string()));
@@ -111,10 +129,7 @@ fn every_algorithm_that_can_be_computed_is_kept_and_others_are_refused() {
         "sha512:cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e",
     ] {
         let digest: Digest = text.parse().unwrap();
-        fixture
-            .cache
-            .insert(fixture.cache.partial(&digest).unwrap())
-            .unwrap();
+        fixture.insert(&digest, b"").unwrap();
         assert_eq!(fixture.text(&digest).as_deref(), Some(""));
     }
     assert_eq!(fixture.cache.contents().unwrap().blobs.len(), 2);
@@ -207,9 +222,7 @@ fn links_and_special_files_are_never_followed() {
         assert_eq!(pruned.left.foreign, std::slice::from_ref(&path));
         assert!(fs::symlink_metadata(&path).is_ok());
         if what == "a directory" {
-            let mut partial = fixture.cache.partial(&digest).unwrap();
-            partial.write_all(b"blob").unwrap();
-            let error = fixture.cache.insert(partial).unwrap_err().to_string();
+            let error = fixture.insert(&digest, b"blob").unwrap_err().to_string();
             assert!(error.contains(digest.digest()), "{error}");
             assert!(fixture.cache.discard(&digest).is_err());
         } else {
@@ -236,9 +249,7 @@ fn directories_that_are_links_are_not_used() {
         );
         assert!(fixture.cache.contents().is_err());
         assert!(fixture.cache.prune(PruneOptions::default()).is_err());
-        let mut partial = fixture.cache.partial(&digest).unwrap();
-        partial.write_all(b"blob").unwrap();
-        assert!(fixture.cache.insert(partial).is_err());
+        assert!(fixture.insert(&digest, b"blob").is_err());
         fs::remove_file(fixture.path(name)).unwrap();
         fs::rename(&elsewhere, fixture.path(name)).unwrap();
     }
@@ -349,15 +360,13 @@ fn the_least_recently_used_go_first() {
 fn stale_files_are_removed_and_those_in_use_are_not() {
     let fixture = Fixture::new();
     let (one, other) = (digest_of(b"one"), digest_of(b"other"));
-    let lock = fixture.cache.lock(&one).unwrap();
+    let lock = lock(&fixture.cache, &one);
     assert!(fixture.cache.try_lock(&one).unwrap().is_none());
     let stale = fixture
         .path("locks")
         .join(format!("sha256-{}", other.digest()));
     fs::write(&stale, "").unwrap();
-    let mut partial =
-        PartialBlob::create_hidden(fixture.cache.root.make_child(PARTIAL).unwrap(), &other)
-            .unwrap();
+    let mut partial = hidden(&fixture.cache, &other);
     partial.write_all(b"other").unwrap();
     fs::write(fixture.path("partial/1-1"), "left").unwrap();
     let pruned = fixture.cache.prune(PruneOptions::default()).unwrap();
@@ -377,10 +386,7 @@ fn stale_files_are_removed_and_those_in_use_are_not() {
 fn hidden_partial_blobs_do_what_unnamed_ones_do() {
     let fixture = Fixture::new();
     let digest = digest_of(b"blob");
-    let create = || {
-        let directory = fixture.cache.root.make_child(PARTIAL).unwrap();
-        PartialBlob::create_hidden(directory, &digest).unwrap()
-    };
+    let create = || hidden(&fixture.cache, &digest);
     drop(create());
     for _ in 0..2 {
         let mut partial = create();
@@ -407,7 +413,7 @@ fn one_thread_after_another_has_the_lock_also_beside_prunes() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..200 {
-                    let _lock = fixture.cache.lock(&digest).unwrap();
+                    let _lock = lock(&fixture.cache, &digest);
                     let before = holders.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
                     assert_eq!(before, 0);
                     std::thread::yield_now();

@@ -219,7 +219,11 @@ impl Client {
     }
 
     fn unreachable(&self, error: ureq::Error) -> Error {
-        let help = match io_kind(&error) {
+        let kind = match &error {
+            ureq::Error::Io(error) => Some(error.kind()),
+            _ => None,
+        };
+        let help = match kind {
             Some(io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
                 " (is it running? --docker-host or DOCKER_HOST names another address)"
             }
@@ -392,13 +396,6 @@ fn leads_nowhere(error: &io::Error) -> bool {
 
 fn read(body: &mut Body) -> Result<String, ureq::Error> {
     body.with_config().limit(MAX_ANSWER_BYTES).read_to_string()
-}
-
-fn io_kind(error: &ureq::Error) -> Option<io::ErrorKind> {
-    match error {
-        ureq::Error::Io(error) => Some(error.kind()),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub(super) struct Endpoint {
 /// What is wrong with the file.
 pub(super) fn current(directory: &Path) -> std::result::Result<Option<String>, String> {
     let path = directory.join("config.json");
-    let bytes = match read(&path) {
+    let bytes = match read_regular_file(&path, MAX_FILE_BYTES) {
         Err(error) if is_absent(&error) => return Ok(None),
         read => read.map_err(|error| format!("{}: {error}", path.display()))?,
     };
@@ -71,7 +71,7 @@ pub(super) fn find(name: &str, origin: &str, directory: Option<&Path>) -> Result
     };
     let id = id(name);
     let path = directory.join("contexts/meta").join(&id).join("meta.json");
-    let bytes = read(&path).map_err(|error| {
+    let bytes = read_regular_file(&path, MAX_FILE_BYTES).map_err(|error| {
         let what = if is_absent(&error) {
             format!("there is no docker context {shown} {hint}")
         } else {
@@ -146,10 +146,6 @@ fn tls(directory: &Path, verify: bool) -> Option<Tls> {
     };
     let is_meant = !verify || tls.ca.is_some() || tls.certificate.is_some();
     is_meant.then_some(tls)
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    read_regular_file(path, MAX_FILE_BYTES)
 }
 
 #[cfg(test)]

@@ -87,12 +87,7 @@ fn of_context(name: &str, origin: &str, options: &DaemonOptions) -> Result<Meant
 
 /// Where daemons have their sockets, docker's before podman's.
 fn sockets(options: &DaemonOptions) -> Vec<PathBuf> {
-    let own = |name: &str| {
-        options
-            .runtime_dir
-            .as_ref()
-            .map(|directory| directory.join(name))
-    };
+    let own = |name: &str| Some(options.runtime_dir.as_ref()?.join(name));
     let candidates = [
         Some(PathBuf::from(DOCKER_SOCKET)),
         own("docker.sock"),

@@ -8,18 +8,25 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::go_json::{filtered, list, map, or_default};
-use super::{Digest, Platform};
+use super::{Digest, Platform, media_type};
 
 /// A pointer at a blob.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Descriptor {
-    media_type: String,
-    digest: Digest,
-    size: u64,
-    urls: Vec<String>,
-    annotations: BTreeMap<String, String>,
-    platform: Option<Platform>,
-    artifact_type: String,
+    /// What the blob is said to be; empty where nothing is said.
+    pub media_type: String,
+    /// What the blob must hash to.
+    pub digest: Digest,
+    /// How many bytes it must have; 0 also where nothing is said.
+    pub size: u64,
+    /// Where else the blob is to be had.
+    pub urls: Vec<String>,
+    /// What else is said of it.
+    pub annotations: BTreeMap<String, String>,
+    /// What an image that it points at runs on; none where no architecture is named.
+    pub platform: Option<Platform>,
+    /// What an artifact that it points at is, empty for an image.
+    pub artifact_type: String,
 }
 
 impl Descriptor {
@@ -36,48 +43,14 @@ impl Descriptor {
         }
     }
 
-    /// What the blob is said to be; empty where nothing is said.
-    pub fn media_type(&self) -> &str {
-        &self.media_type
-    }
-
-    /// What the blob must hash to.
-    pub fn digest(&self) -> &Digest {
-        &self.digest
-    }
-
-    /// How many bytes it must have; 0 also where nothing is said.
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// Where else the blob is to be had.
-    pub fn urls(&self) -> &[String] {
-        &self.urls
+    /// What kind of thing it points at.
+    pub fn kind(&self) -> media_type::Kind {
+        media_type::kind(&self.media_type)
     }
 
     /// The annotation called `key`.
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.annotations.get(key).map(String::as_str)
-    }
-
-    /// What an image that it points at runs on; none where no architecture is named.
-    pub fn platform(&self) -> Option<&Platform> {
-        self.platform.as_ref()
-    }
-
-    /// What an artifact that it points at is, empty for an image.
-    pub fn artifact_type(&self) -> &str {
-        &self.artifact_type
-    }
-
-    /// The same, of this media type.
-    #[must_use]
-    pub fn of_type(self, media_type: &str) -> Self {
-        Self {
-            media_type: media_type.to_owned(),
-            ..self
-        }
     }
 }
 
@@ -114,15 +87,13 @@ struct WrittenPlatform {
 
 impl WrittenPlatform {
     fn platform(&self) -> Option<Platform> {
-        let os = Some(self.os.as_str()).filter(|os| !os.is_empty());
-        let named = !self.architecture.is_empty();
-        named.then(|| {
-            Platform::new(
-                os.unwrap_or("linux"),
-                &self.architecture,
-                Some(&self.variant),
-            )
-        })
+        let os = if self.os.is_empty() {
+            "linux"
+        } else {
+            &self.os
+        };
+        let platform = || Platform::new(os, &self.architecture, Some(&self.variant));
+        (!self.architecture.is_empty()).then(platform)
     }
 }
 
@@ -208,7 +179,7 @@ mod tests {
     #[test]
     fn whatever_is_null_or_absent_is_empty() {
         let bare = descriptor("").unwrap();
-        assert_eq!((bare.media_type(), bare.size()), ("", 0));
+        assert_eq!((&*bare.media_type, bare.size), ("", 0));
         let nulls = r#","mediaType":null,"size":null,"urls":null,"annotations":null,"platform":null,
             "artifactType":null,"data":null"#;
         assert_eq!(descriptor(nulls).unwrap(), bare);
@@ -217,10 +188,10 @@ mod tests {
         let inner = descriptor(inner).unwrap();
         assert_eq!(inner.annotation("a"), Some(""));
         assert_eq!(inner.annotation("b"), Some("c"));
-        assert_eq!(inner.platform(), None);
-        assert_eq!(descriptor(r#","platform":{}"#).unwrap().platform(), None);
+        assert_eq!(inner.platform, None);
+        assert_eq!(descriptor(r#","platform":{}"#).unwrap().platform, None);
         let arm = descriptor(r#","platform":{"architecture":"arm64"}"#).unwrap();
-        assert_eq!(arm.platform().unwrap().to_string(), "linux/arm64");
+        assert_eq!(arm.platform.unwrap().to_string(), "linux/arm64");
     }
 
     #[test]

@@ -22,10 +22,10 @@ pub fn check_size(size_bytes: u64, name: &str) -> Result<()> {
 /// Holds a blob's length against its descriptor. A length of 0 is also what a descriptor says that
 /// has none; the digest speaks for such a blob alone, as it does to containerd.
 pub fn check_length(length_bytes: u64, descriptor: &Descriptor, name: &str) -> Result<()> {
-    if descriptor.size() != 0 && length_bytes != descriptor.size() {
+    if descriptor.size != 0 && length_bytes != descriptor.size {
         return Err(Error::bad_image(format!(
             "{name}: expected {} bytes, found {length_bytes}",
-            descriptor.size(),
+            descriptor.size,
         )));
     }
     Ok(())
@@ -37,6 +37,16 @@ pub fn check_digest(bytes: &[u8], expected: &Digest, name: &str) -> Result<()> {
     if found != *expected {
         return Err(Error::bad_image(format!(
             "{name}: expected the digest {expected}, found {found}"
+        )));
+    }
+    Ok(())
+}
+
+/// Holds the digest of what was read against the one it was asked for by.
+pub fn check_found(expected: &Digest, found: &Digest) -> Result<()> {
+    if found != expected {
+        return Err(Error::bad_image(format!(
+            "expected bytes of the digest {expected}, found {found}"
         )));
     }
     Ok(())

@@ -115,33 +115,25 @@ mod tests {
 
     #[test]
     fn layers_of_both_families_are_known_and_encrypted_ones_told_apart() {
+        use LayerKind::{Encrypted, NonDistributableTar, Tar, Unknown};
         for (media_type, kind) in [
-            ("application/vnd.oci.image.layer.v1.tar", LayerKind::Tar),
-            (
-                "application/vnd.oci.image.layer.v1.tar+gzip",
-                LayerKind::Tar,
-            ),
-            (
-                "application/vnd.oci.image.layer.v1.tar+zstd",
-                LayerKind::Tar,
-            ),
-            (
-                "application/vnd.docker.image.rootfs.diff.tar.gzip",
-                LayerKind::Tar,
-            ),
+            ("application/vnd.oci.image.layer.v1.tar", Tar),
+            ("application/vnd.oci.image.layer.v1.tar+gzip", Tar),
+            ("application/vnd.oci.image.layer.v1.tar+zstd", Tar),
+            ("application/vnd.docker.image.rootfs.diff.tar.gzip", Tar),
             (
                 "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
-                LayerKind::NonDistributableTar,
+                NonDistributableTar,
             ),
             (
                 "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd",
-                LayerKind::NonDistributableTar,
+                NonDistributableTar,
             ),
             (
                 "application/vnd.oci.image.layer.v1.tar+gzip+encrypted",
-                LayerKind::Encrypted,
+                Encrypted,
             ),
-            ("application/vnd.in-toto+json", LayerKind::Unknown),
+            ("application/vnd.in-toto+json", Unknown),
         ] {
             assert_eq!(layer_kind(media_type), kind, "{media_type}");
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 // Addresses are words here: nothing is opened.
-use core::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
 use super::image_name::is_host;
@@ -76,10 +76,7 @@ pub fn is_loopback(host: &str) -> bool {
     };
     bare.eq_ignore_ascii_case("localhost")
         || bare
-            .parse::<Ipv4Addr>()
-            .is_ok_and(|address| address.is_loopback())
-        || bare
-            .parse::<Ipv6Addr>()
+            .parse::<IpAddr>()
             .is_ok_and(|address| address.is_loopback())
 }
 
@@ -273,34 +270,15 @@ mod tests {
 
     #[test]
     fn names_are_completed_as_docker_completes_them() {
+        const HUB: &str = "registry-1.docker.io";
         let with_digest = &format!("alpine@{DIGEST}");
         let with_both = &format!("localhost/a:1@{DIGEST}");
         for (typed, full, endpoint) in [
-            (
-                "alpine",
-                "docker.io/library/alpine:latest",
-                "registry-1.docker.io",
-            ),
-            (
-                "alpine:3",
-                "docker.io/library/alpine:3",
-                "registry-1.docker.io",
-            ),
-            (
-                "heroku/heroku:24",
-                "docker.io/heroku/heroku:24",
-                "registry-1.docker.io",
-            ),
-            (
-                "docker.io/alpine",
-                "docker.io/library/alpine:latest",
-                "registry-1.docker.io",
-            ),
-            (
-                "index.docker.io/a/b",
-                "docker.io/a/b:latest",
-                "registry-1.docker.io",
-            ),
+            ("alpine", "docker.io/library/alpine:latest", HUB),
+            ("alpine:3", "docker.io/library/alpine:3", HUB),
+            ("heroku/heroku:24", "docker.io/heroku/heroku:24", HUB),
+            ("docker.io/alpine", "docker.io/library/alpine:latest", HUB),
+            ("index.docker.io/a/b", "docker.io/a/b:latest", HUB),
             ("localhost/a", "localhost/a:latest", "localhost"),
             (
                 "localhost:5000/a/b:v1",
@@ -316,17 +294,9 @@ mod tests {
             ("[::1]:5000/x", "[::1]:5000/x:latest", "[::1]:5000"),
             ("HOST/a", "HOST/a:latest", "HOST"),
             ("host:80/a", "host:80/a:latest", "host:80"),
-            (
-                "a/b__c/d---e.f_g",
-                "docker.io/a/b__c/d---e.f_g:latest",
-                "registry-1.docker.io",
-            ),
+            ("a/b__c/d---e.f_g", "docker.io/a/b__c/d---e.f_g:latest", HUB),
             // A port without a path is a tag to docker.
-            (
-                "localhost:5000",
-                "docker.io/library/localhost:5000",
-                "registry-1.docker.io",
-            ),
+            ("localhost:5000", "docker.io/library/localhost:5000", HUB),
         ] {
             let reference: RegistryReference = typed.parse().unwrap();
             assert_eq!(reference.to_string(), full, "{typed}");

@@ -158,7 +158,9 @@ impl Download<'_> {
                 }
             };
             if read == 0 {
-                return Ok(self.short(sink).map(lost));
+                let (written, length) = (sink.written_bytes(), self.length_bytes);
+                let short = || lost(format!("ended after {written} of {length} bytes"));
+                return Ok((written < length).then(short));
             }
             let skipped = usize::try_from(to_skip).map_or(read, |left| left.min(read));
             to_skip -= skipped as u64;
@@ -174,13 +176,6 @@ impl Download<'_> {
             self.arrival.advance_to(after);
             (self.came)(new.len() as u64);
         }
-    }
-
-    /// What is wrong when the answer is over.
-    fn short(&self, sink: &Sink<'_>) -> Option<String> {
-        let written = sink.written_bytes();
-        let length = self.length_bytes;
-        (written < length).then(|| format!("ended after {written} of {length} bytes"))
     }
 
     /// The offset of the answer's first byte; `None` where it is not the one asked for.

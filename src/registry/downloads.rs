@@ -10,8 +10,7 @@ use std::time::Duration;
 use super::blob::Download;
 use super::client::{Client, Waiting};
 use super::kept::Kept;
-use crate::blobs::Arrival;
-use crate::blobs::Downloads;
+use crate::blobs::{Arrival, Downloads};
 use crate::cache::{BlobLock, Cache};
 use crate::error::{Error, Result};
 use crate::oci::{Descriptor, Digest, DigestHasher};
@@ -81,15 +80,15 @@ impl LayerDownloads {
     /// The place of a layer that `descriptor` names, an earlier one's where it is the same blob.
     pub(super) fn add(&mut self, descriptor: &Descriptor, index: usize) -> Arc<Arrival> {
         let same = |job: &&mut Job| {
-            job.digest == *descriptor.digest() && job.arrival.length_bytes() == descriptor.size()
+            job.digest == descriptor.digest && job.arrival.length_bytes() == descriptor.size
         };
         if let Some(job) = self.jobs.iter_mut().find(same) {
             job.layers.push(index);
             return Arc::clone(&job.arrival);
         }
-        let arrival = Arc::new(Arrival::new(descriptor.size()));
+        let arrival = Arc::new(Arrival::new(descriptor.size));
         self.jobs.push(Job {
-            digest: descriptor.digest().clone(),
+            digest: descriptor.digest.clone(),
             arrival: Arc::clone(&arrival),
             layers: vec![index],
         });
@@ -98,6 +97,17 @@ impl LayerDownloads {
 
     fn is_cancelled(&self) -> bool {
         self.is_cancelled.load(Ordering::Relaxed)
+    }
+
+    /// What is to be downloaded in all.
+    fn total(&self, reporter: &dyn Reporter) -> Box<dyn Meter> {
+        let is_absent = |job: &&Job| {
+            let cached = self.kept.cache().map(|cache| cache.find(&job.digest));
+            !matches!(cached, Some(Ok(Some(_))))
+        };
+        let absent = self.jobs.iter().filter(is_absent);
+        let bytes = absent.map(|job| job.arrival.length_bytes()).sum();
+        reporter.begin("download", Unit::TransferredBytes, Some(bytes))
     }
 }
 
@@ -121,8 +131,10 @@ impl Downloads for LayerDownloads {
                     .iter()
                     .filter_map(|layer| meters.get(*layer))
                     .collect(),
-                reporter,
-                stop: &stop,
+                waiting: Waiting {
+                    reporter,
+                    stop: &stop,
+                },
             };
             // Even if this panics the readers are told that nothing more will come.
             let _guard = FailOnDrop(&job.arrival);
@@ -179,11 +191,10 @@ struct Running<'a> {
     all: &'a LayerDownloads,
     job: &'a Job,
     meters: Vec<&'a Arc<dyn Meter>>,
-    reporter: &'a dyn Reporter,
-    stop: &'a dyn Fn() -> bool,
+    waiting: Waiting<'a>,
 }
 
-impl<'a> Running<'a> {
+impl Running<'_> {
     fn run(&self) -> Result<()> {
         if self.is_in_cache()? {
             return Ok(());
@@ -200,16 +211,15 @@ impl<'a> Running<'a> {
     fn lock(&self) -> Result<Option<BlobLock>> {
         let kept = &self.all.kept;
         let mut is_told = false;
-        let waiting = self.waiting();
         loop {
-            if (waiting.stop)() {
+            if (self.waiting.stop)() {
                 return Err(Error::Cancelled);
             }
             let Some(cache) = kept.cache() else {
                 return Ok(None);
             };
             let lock = cache.try_lock(&self.job.digest);
-            match kept.outcome(lock, self.reporter)? {
+            match kept.outcome(lock, self.waiting.reporter)? {
                 Some(None) => {}
                 lock => return Ok(lock.flatten()),
             }
@@ -217,14 +227,7 @@ impl<'a> Running<'a> {
                 self.status("waiting for another process");
                 is_told = true;
             }
-            waiting.sleep(LOOK_AGAIN)?;
-        }
-    }
-
-    fn waiting(&self) -> Waiting<'a> {
-        Waiting {
-            reporter: self.reporter,
-            stop: self.stop,
+            self.waiting.sleep(LOOK_AGAIN)?;
         }
     }
 
@@ -234,7 +237,7 @@ impl<'a> Running<'a> {
         let Some(cache) = kept.cache() else {
             return Ok(false);
         };
-        let found = kept.outcome(self.find_in(cache), self.reporter)?;
+        let found = kept.outcome(self.find_in(cache), self.waiting.reporter)?;
         Ok(found.unwrap_or(false))
     }
 
@@ -255,7 +258,7 @@ impl<'a> Running<'a> {
             self.job.arrival.verified();
             return Ok(true);
         }
-        self.reporter.note(&format!(
+        self.waiting.reporter.note(&format!(
             "{}: damaged in the cache {path}, downloading it again",
             self.job.digest
         ));
@@ -295,7 +298,7 @@ impl<'a> Running<'a> {
             .all
             .tally
             .meter
-            .get_or_init(|| self.all.total(self.reporter));
+            .get_or_init(|| self.all.total(self.waiting.reporter));
         let came = |bytes| {
             total.add(bytes);
             self.add(bytes);
@@ -308,7 +311,7 @@ impl<'a> Running<'a> {
             length_bytes: self.job.arrival.length_bytes(),
             arrival: &self.job.arrival,
             came: &came,
-            waiting: self.waiting(),
+            waiting: self.waiting,
         };
         download.run()?;
         self.status("verifying");
@@ -326,18 +329,5 @@ impl<'a> Running<'a> {
         for meter in &self.meters {
             meter.add(bytes);
         }
-    }
-}
-
-impl LayerDownloads {
-    /// What is to be downloaded in all.
-    fn total(&self, reporter: &dyn Reporter) -> Box<dyn Meter> {
-        let is_absent = |job: &&Job| {
-            let cached = self.kept.cache().map(|cache| cache.find(&job.digest));
-            !matches!(cached, Some(Ok(Some(_))))
-        };
-        let absent = self.jobs.iter().filter(is_absent);
-        let bytes = absent.map(|job| job.arrival.length_bytes()).sum();
-        reporter.begin("download", Unit::TransferredBytes, Some(bytes))
     }
 }

@@ -4,8 +4,7 @@ use serde::Deserialize;
 use ureq::http::StatusCode;
 
 use super::http::Response;
-use crate::error::Error;
-use crate::error::shown;
+use crate::error::{Error, shown};
 use crate::oci::RegistryReference;
 
 /// Of a refusal no more is read.

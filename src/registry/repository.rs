@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::blobs::{Downloads, StoredBlob};
 use crate::error::{Error, Result};
 use crate::oci::document::{self, MAX_DOCUMENT_BYTES};
 use crate::oci::media_type::{
-    self, DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, Kind, OCI_INDEX, OCI_MANIFEST,
+    DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, Kind, OCI_INDEX, OCI_MANIFEST,
 };
 use crate::oci::{Descriptor, Digest, DigestHasher, RegistryReference};
 use crate::progress::Reporter;
@@ -38,7 +38,7 @@ const CONTENT_DIGEST: &str = "docker-content-digest";
 pub(crate) struct Registry<'a> {
     client: Arc<Client>,
     kept: Arc<Kept>,
-    reporter: &'a dyn Reporter,
+    waiting: Waiting<'a>,
     /// Read already and right.
     known: RefCell<HashMap<Digest, Vec<u8>>>,
     layers: RefCell<LayerDownloads>,
@@ -66,7 +66,10 @@ impl<'a> Registry<'a> {
             )),
             client,
             kept,
-            reporter,
+            waiting: Waiting {
+                reporter,
+                stop: &|| false,
+            },
             known: RefCell::default(),
         })
     }
@@ -79,13 +82,6 @@ impl<'a> Registry<'a> {
     /// What is to be done before the layers asked for so far can be read.
     pub(crate) fn into_downloads(self) -> Box<dyn Downloads> {
         Box::new(self.layers.into_inner())
-    }
-
-    fn waiting(&self) -> Waiting<'a> {
-        Waiting {
-            reporter: self.reporter,
-            stop: &|| false,
-        }
     }
 
     /// The manifest or index that the reference names.
@@ -122,7 +118,7 @@ impl<'a> Registry<'a> {
         // What a tag means is for the registry to say, each time; the rest may be here already.
         if self.kept.cache().is_some() {
             // Where it is not told this way, it is told with the manifest.
-            let response = self.client.ask_head(&url, &ACCEPT, self.waiting())?;
+            let response = self.client.ask_head(&url, &ACCEPT, self.waiting)?;
             if let Some(response) = response
                 && let Some(digest) = content_digest(&response)
                 && let Some(bytes) = self.cached(&digest)?
@@ -153,11 +149,11 @@ impl<'a> Registry<'a> {
     /// # Errors
     /// [`Error::Io`] where it cannot be read, [`Error::BadImage`] where it is too large.
     pub(crate) fn document(&self, descriptor: &Descriptor) -> Result<Option<Vec<u8>>> {
-        let digest = descriptor.digest();
+        let digest = &descriptor.digest;
         if let Some(bytes) = self.known.borrow().get(digest) {
             return Ok(Some(bytes.clone()));
         }
-        let place = match media_type::kind(descriptor.media_type()) {
+        let place = match descriptor.kind() {
             Kind::Index | Kind::Manifest => "manifests",
             _ => "blobs",
         };
@@ -178,11 +174,11 @@ impl<'a> Registry<'a> {
             return Ok(true);
         }
         let url = self.client.server.url(&format!("blobs/{digest}"))?;
-        if (self.client.ask_head(&url, &[], self.waiting())?).is_some() {
+        if (self.client.ask_head(&url, &[], self.waiting)?).is_some() {
             return Ok(true);
         }
         // HEAD may be refused where GET is not; of the answer no more than its head is read.
-        let asked = self.client.ask(&url, &Request::default(), self.waiting());
+        let asked = self.client.ask(&url, &Request::default(), self.waiting);
         Ok(asked?.status.is_success())
     }
 
@@ -206,7 +202,7 @@ impl<'a> Registry<'a> {
         loop {
             let read =
                 self.client
-                    .read(url, accept, MAX_DOCUMENT_BYTES, too_large, self.waiting())?;
+                    .read(url, accept, MAX_DOCUMENT_BYTES, too_large, self.waiting)?;
             let Some((response, bytes)) = read else {
                 return Ok(None);
             };
@@ -227,7 +223,8 @@ impl<'a> Registry<'a> {
                         return Err(error);
                     }
                     was_wrong = true;
-                    self.reporter
+                    self.waiting
+                        .reporter
                         .note(&format!("{error}; reading it once more"));
                 }
                 _ => {
@@ -248,7 +245,8 @@ impl<'a> Registry<'a> {
         if bytes.is_none()
             && let Some(cache) = self.kept.cache()
         {
-            self.kept.outcome(cache.discard(digest), self.reporter)?;
+            self.kept
+                .outcome(cache.discard(digest), self.waiting.reporter)?;
         }
         Ok(bytes)
     }
@@ -257,7 +255,9 @@ impl<'a> Registry<'a> {
         let Some(cache) = self.kept.cache() else {
             return Ok(None);
         };
-        let found = self.kept.outcome(cache.find(digest), self.reporter)?;
+        let found = self
+            .kept
+            .outcome(cache.find(digest), self.waiting.reporter)?;
         Ok(found.flatten())
     }
 
@@ -267,16 +267,10 @@ impl<'a> Registry<'a> {
         };
         let keep = || {
             let mut partial = cache.partial(digest)?;
-            partial.write_all(bytes).map_err(|error| {
-                let path = cache.path().display();
-                Error::io(
-                    format!("cannot write to the cache {path} (--no-cache does without)"),
-                    error,
-                )
-            })?;
+            partial.write_all(bytes)?;
             cache.insert(partial)
         };
-        self.kept.outcome(keep(), self.reporter).map(drop)
+        self.kept.outcome(keep(), self.waiting.reporter).map(drop)
     }
 }
 

@@ -1,30 +1,28 @@
 //! Where a blob goes while it is downloaded: a file of the cache, or one that is nobody's.
 
 use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::kept::Kept;
 use crate::cache::{Cache, PartialBlob};
 use crate::error::{Error, Result};
+use crate::oci::document::check_found;
 use crate::oci::{Digest, DigestHasher};
 use crate::progress::Reporter;
 use crate::spool::Spool;
 
 /// A blob in the making. It is hashed as it comes.
-pub(super) enum Sink<'a> {
-    Cached {
-        kept: &'a Kept,
-        cache: &'a Cache,
-        partial: PartialBlob,
-        reporter: &'a dyn Reporter,
-    },
-    Spooled {
-        spool: Spool<'a>,
-        digest: &'a Digest,
-        hasher: DigestHasher,
-    },
+pub(super) struct Sink<'a> {
+    kept: &'a Kept,
+    digest: &'a Digest,
+    reporter: &'a dyn Reporter,
+    to: To<'a>,
+}
+
+enum To<'a> {
+    Cache(&'a Cache, PartialBlob),
+    Spool(Spool<'a>, DigestHasher),
 }
 
 impl<'a> Sink<'a> {
@@ -36,63 +34,43 @@ impl<'a> Sink<'a> {
         digest: &'a Digest,
         reporter: &'a dyn Reporter,
     ) -> Result<Self> {
-        if let Some(cache) = kept.cache()
+        let to = if let Some(cache) = kept.cache()
             && let Some(partial) = kept.outcome(cache.partial(digest), reporter)?
         {
-            return Ok(Self::Cached {
-                kept,
-                cache,
-                partial,
-                reporter,
-            });
-        }
-        Ok(Self::Spooled {
-            spool: Spool::new(work_dir, "a download")?,
+            To::Cache(cache, partial)
+        } else {
+            let spool = Spool::new(work_dir, "a download")?;
+            To::Spool(spool, DigestHasher::like(digest)?)
+        };
+        Ok(Self {
+            kept,
             digest,
-            hasher: DigestHasher::like(digest)?,
+            reporter,
+            to,
         })
     }
 
     /// The same file, to be read behind the writer.
     pub(super) fn reader(&self) -> Result<Arc<File>> {
-        match self {
-            Self::Cached {
-                kept,
-                partial,
-                reporter,
-                ..
-            } => given_up(kept, partial.reader(), *reporter).map(Arc::new),
-            Self::Spooled { spool, .. } => Ok(Arc::clone(spool.file())),
+        match &self.to {
+            To::Cache(_, partial) => {
+                given_up(self.kept, partial.reader(), self.reporter).map(Arc::new)
+            }
+            To::Spool(spool, _) => Ok(Arc::clone(spool.file())),
         }
     }
 
     pub(super) fn written_bytes(&self) -> u64 {
-        match self {
-            Self::Cached { partial, .. } => partial.written_bytes(),
-            Self::Spooled { spool, .. } => spool.written_bytes(),
+        match &self.to {
+            To::Cache(_, partial) => partial.written_bytes(),
+            To::Spool(spool, _) => spool.written_bytes(),
         }
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        match self {
-            Self::Cached {
-                kept,
-                cache,
-                partial,
-                reporter,
-            } => {
-                let written = partial.write_all(bytes).map_err(|error| {
-                    let path = cache.path().display();
-                    Error::io(
-                        format!(
-                            "cannot write to the cache {path} (--cache-dir names another directory, --no-cache does without)"
-                        ),
-                        error,
-                    )
-                });
-                given_up(kept, written, *reporter)
-            }
-            Self::Spooled { spool, hasher, .. } => {
+        match &mut self.to {
+            To::Cache(_, partial) => given_up(self.kept, partial.write_all(bytes), self.reporter),
+            To::Spool(spool, hasher) => {
                 spool.write(bytes)?;
                 hasher.update(bytes);
                 Ok(())
@@ -105,27 +83,15 @@ impl<'a> Sink<'a> {
     /// # Errors
     /// [`Error::BadImage`] where it is something else.
     pub(super) fn finish(self) -> Result<()> {
-        match self {
+        match self.to {
             // What cannot be kept is right all the same, and open.
-            Self::Cached {
-                kept,
-                cache,
-                partial,
-                reporter,
-            } => kept.outcome(cache.insert(partial), reporter).map(drop),
-            Self::Spooled {
-                spool,
-                digest,
-                hasher,
-            } => {
+            To::Cache(cache, partial) => {
+                let kept = self.kept.outcome(cache.insert(partial), self.reporter);
+                kept.map(drop)
+            }
+            To::Spool(spool, hasher) => {
                 spool.finish();
-                let found = hasher.finish();
-                if found == *digest {
-                    return Ok(());
-                }
-                Err(Error::bad_image(format!(
-                    "expected bytes of the digest {digest}, found {found}"
-                )))
+                check_found(self.digest, &hasher.finish())
             }
         }
     }

@@ -20,6 +20,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use rustix::io::Errno;
+use strsim::osa_distance;
 
 use super::reference::Transport;
 use crate::error::{Error, Result, escape_path};
@@ -124,7 +125,7 @@ pub(super) fn check_transport(text: &str) -> Result<()> {
                 .to_owned(),
         );
     }
-    if has_slashes && distance(&lower, "docker") <= 2 {
+    if has_slashes && osa_distance(&lower, "docker") <= 2 {
         return refused(format!("the nearest is docker://{rest}"));
     }
     if let Some(nearest) = nearest(&lower) {
@@ -154,7 +155,8 @@ fn check_lone_transport(text: &str) -> Result<()> {
 
 /// The transport that `word` is a few slips away from.
 fn nearest(word: &str) -> Option<String> {
-    let slips = |transport: &Transport| distance(word, transport.name());
+    // Letters put in, left out, changed or swapped with their neighbours.
+    let slips = |transport: &Transport| osa_distance(word, transport.name());
     let nearest = Transport::ALL.into_iter().min_by_key(slips)?;
     let name = nearest.name();
     let allowed = match name.len() {
@@ -165,28 +167,6 @@ fn nearest(word: &str) -> Option<String> {
     // A word that a longer one begins with, as docker-arch.
     let begins = word.len() > 6 && name.starts_with(word);
     (begins || slips(&nearest) <= allowed).then(|| format!("{name}:"))
-}
-
-/// How many letters must be put in, left out, changed or swapped with their neighbours.
-fn distance(one: &str, other: &str) -> usize {
-    let (one, other) = (one.as_bytes(), other.as_bytes());
-    let mut before: Vec<usize> = Vec::new();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (index, letter) in one.iter().enumerate() {
-        let mut next = vec![index + 1];
-        for (at, theirs) in other.iter().enumerate() {
-            let changed = row[at] + usize::from(letter != theirs);
-            let mut least = changed.min(row[at + 1] + 1).min(next[at] + 1);
-            let is_swapped =
-                index > 0 && at > 0 && *letter == other[at - 1] && one[index - 1] == *theirs;
-            if is_swapped {
-                least = least.min(before[at - 1] + 1);
-            }
-            next.push(least);
-        }
-        before = std::mem::replace(&mut row, next);
-    }
-    row[other.len()]
 }
 
 /// Why a name may be a path, where it may.
@@ -323,20 +303,6 @@ mod tests {
         ] {
             let told = told(typed, &[]).unwrap_or_else(|| panic!("{typed} was let through"));
             assert!(told.contains(help), "{told}");
-        }
-    }
-
-    #[test]
-    fn slips_are_counted() {
-        for (one, other, slips) in [
-            ("", "", 0),
-            ("oci", "oci", 0),
-            ("oic", "oci", 1),
-            ("rootf", "rootfs", 1),
-            ("kitten", "sitting", 3),
-            ("", "abc", 3),
-        ] {
-            assert_eq!(distance(one, other), slips, "{one} {other}");
         }
     }
 

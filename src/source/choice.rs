@@ -6,7 +6,7 @@ use super::documents::Documents;
 use super::parts::Wanted;
 use crate::error::{Error, Result, shown};
 use crate::oci::document;
-use crate::oci::media_type::{self, Kind};
+use crate::oci::media_type::Kind;
 use crate::oci::{Descriptor, Platform};
 
 pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -20,12 +20,12 @@ pub(super) fn choices(descriptors: &[Descriptor]) -> Vec<String> {
     for descriptor in descriptors {
         if let Some(name) = name(descriptor) {
             let bearer = bearers.entry(name).or_insert(descriptor);
-            *is_shared.entry(name).or_default() |= bearer.digest() != descriptor.digest();
+            *is_shared.entry(name).or_default() |= bearer.digest != descriptor.digest;
         }
     }
     let choice = |descriptor: &Descriptor| match name(descriptor) {
         Some(name) if !is_shared[name] => format!(":{}", shown(name)),
-        _ => format!("@{}", descriptor.digest()),
+        _ => format!("@{}", descriptor.digest),
     };
     let mut choices: Vec<_> = descriptors.iter().map(choice).collect();
     choices.dedup();
@@ -49,6 +49,13 @@ pub(super) fn not_there(problem: &str, choices: &[String]) -> Error {
     told(problem, choices, Error::absent)
 }
 
+/// The error for a place in a list of so many images.
+pub(super) fn no_such_place(index: usize, images: usize) -> Error {
+    Error::absent(format!(
+        "@{index}: expected the place of one of {images} images, from @0"
+    ))
+}
+
 fn told(problem: &str, choices: &[String], error: impl Fn(String) -> Error) -> Error {
     const SHOWN: usize = 20;
     if choices.is_empty() {
@@ -67,22 +74,18 @@ fn told(problem: &str, choices: &[String], error: impl Fn(String) -> Error) -> E
 /// Whether a descriptor is not known to point at something else than an image. One with a platform
 /// is believed, so that a registry is not asked for those of all platforms.
 pub(super) fn may_be_image(documents: &Documents, descriptor: &Descriptor) -> bool {
-    if kind(descriptor) != Kind::Manifest {
+    if descriptor.kind() != Kind::Manifest {
         return false;
     }
-    if descriptor.platform().is_some() {
+    if descriptor.platform.is_some() {
         return true;
     }
     match documents.manifest(descriptor) {
         Ok(Some(manifest)) => manifest.is_image,
-        Ok(None) => descriptor.artifact_type().is_empty(),
+        Ok(None) => descriptor.artifact_type.is_empty(),
         // What is wrong with it is told when it is chosen.
         Err(_) => true,
     }
-}
-
-fn kind(descriptor: &Descriptor) -> Kind {
-    media_type::kind(descriptor.media_type())
 }
 
 /// The manifest that serves the platform best; the only one serves any, subject to what its
@@ -95,7 +98,7 @@ pub(super) fn by_platform(
 ) -> Result<Descriptor> {
     let mut manifests: Vec<_> = images
         .iter()
-        .filter(|image| kind(image) == Kind::Manifest)
+        .filter(|image| image.kind() == Kind::Manifest)
         .collect();
     if manifests.len() > 1 && manifests.iter().any(|image| may_be_image(documents, image)) {
         manifests.retain(|image| may_be_image(documents, image));
@@ -165,12 +168,12 @@ fn best<'a>(suitable: &[(u32, &'a Descriptor)]) -> Option<&'a Descriptor> {
 }
 
 fn no_manifest(other: &Descriptor) -> Error {
-    let name = format!("manifest {}", other.digest());
-    match kind(other) {
+    let name = format!("manifest {}", other.digest);
+    match other.kind() {
         Kind::Schema1 => document::schema_1(&name),
         _ => Error::unsupported(format!(
             "{name}: expected an image manifest, found the media type {}",
-            shown(other.media_type())
+            shown(&other.media_type)
         )),
     }
 }
@@ -186,7 +189,7 @@ fn is_here(documents: &Documents, descriptor: &Descriptor) -> Result<bool> {
         return Ok(true);
     };
     match manifest {
-        Some(manifest) => documents.store.has_blob(manifest.config.digest()),
+        Some(manifest) => documents.store.has_blob(&manifest.config.digest),
         None => Ok(false),
     }
 }
@@ -194,7 +197,7 @@ fn is_here(documents: &Documents, descriptor: &Descriptor) -> Result<bool> {
 /// The platform as the index names it, else as the configuration does; `None` where neither is at
 /// hand.
 fn platform_of(documents: &Documents, descriptor: &Descriptor) -> Result<Option<Platform>> {
-    if let Some(platform) = descriptor.platform() {
+    if let Some(platform) = &descriptor.platform {
         return Ok(Some(platform.clone()));
     }
     match documents.manifest(descriptor)? {

@@ -81,10 +81,7 @@ pub(super) fn find(
         },
         Some(Selector::Index(index)) if *index < entries.len() => vec![*index],
         Some(Selector::Index(index)) => {
-            return Err(Error::absent(format!(
-                "@{index}: expected the place of one of {} images, from @0",
-                entries.len()
-            )));
+            return Err(choice::no_such_place(*index, entries.len()));
         }
         Some(Selector::Digest(digest)) => match lists.by_image_id(digest)? {
             // Exactly this one, whatever the platform.
@@ -247,7 +244,7 @@ impl<'a> Lists<'a> {
                 continue;
             };
             let best = choice::by_platform(self.documents, group.images.clone(), wanted)?;
-            if best.digest() == own.digest() {
+            if best.digest == own.digest {
                 break;
             }
             return Parts::of_manifest(self.documents, &best);
@@ -283,9 +280,9 @@ impl<'a> Lists<'a> {
         let Some(manifest) = self.documents.whole_manifest(manifest)? else {
             return Ok(false);
         };
-        let mut is_whole = self.documents.store.has_blob(manifest.config.digest())?;
+        let mut is_whole = self.documents.store.has_blob(&manifest.config.digest)?;
         for layer in &manifest.layers {
-            is_whole &= self.documents.store.has_blob(layer.digest())?;
+            is_whole &= self.documents.store.has_blob(&layer.digest)?;
         }
         Ok(is_whole)
     }
@@ -305,12 +302,12 @@ impl<'a> Lists<'a> {
                 .and_then(|diff_id| entry.layer_sources.get(diff_id.as_ref()))
                 .filter(|source| is_of(source, name, &stored));
             if let Some(source) = source {
-                check_layer_type(source.media_type(), &shown)?;
+                check_layer_type(&source.media_type, &shown)?;
                 document::check_length(stored.length_bytes, source, &shown)?;
             }
             Ok(StoredLayer {
-                digest: source.map(|source| source.digest().clone()),
-                media_type: source.and_then(|source| said(source.media_type())),
+                digest: source.map(|source| source.digest.clone()),
+                media_type: source.and_then(|source| said(&source.media_type)),
                 stored: StoredBlob::AtHand(stored),
             })
         };
@@ -321,9 +318,9 @@ impl<'a> Lists<'a> {
 /// Whether a layer's source is the file in the archive, and not the blob of a registry that docker
 /// once pulled and now keeps in another form: the diff ID speaks for such a file alone.
 fn is_of(source: &Descriptor, name: &str, stored: &FileRegion) -> bool {
-    let (algorithm, digits) = (source.digest().algorithm(), source.digest().digest());
+    let (algorithm, digits) = (source.digest.algorithm(), source.digest.digest());
     name == format!("blobs/{algorithm}/{digits}")
-        || (source.size() == stored.length_bytes && name.contains(digits))
+        || (source.size == stored.length_bytes && name.contains(digits))
 }
 
 fn by_name(entries: &[Entry], name: &str) -> Vec<usize> {

@@ -15,6 +15,7 @@ use crate::oci::media_type::{self, LayerKind};
 use crate::oci::{
     Descriptor, Digest, DigestHasher, ImageConfig, ImageIndex, ImageManifest, Platform,
 };
+use crate::region::FileRegion;
 
 /// Bytes of all documents that a registry may have read for one image, and of all indexes anywhere:
 /// what is read of them stays in memory.
@@ -30,8 +31,6 @@ pub(super) struct Documents<'a> {
     platforms: Memo<Digest, Option<Read<Platform>>>,
     named: Memo<(u64, u64), NamedConfig>,
     kept_bytes: Cell<u64>,
-    /// How many documents were read and parsed.
-    parsed: Cell<u64>,
 }
 
 /// What a document says, and how long it is.
@@ -67,7 +66,6 @@ impl<'a> Documents<'a> {
             platforms: Memo::default(),
             named: Memo::default(),
             kept_bytes: Cell::new(0),
-            parsed: Cell::new(0),
         }
     }
 
@@ -124,7 +122,7 @@ impl<'a> Documents<'a> {
         what: &str,
         parse: impl FnOnce(&[u8], &str) -> Result<T>,
     ) -> Result<Option<T>> {
-        let read = known.get(descriptor.digest().clone(), || {
+        let read = known.get(descriptor.digest.clone(), || {
             self.parsed_as(descriptor, what, |bytes, name| {
                 Ok(Read {
                     length_bytes: bytes.len() as u64,
@@ -135,7 +133,7 @@ impl<'a> Documents<'a> {
         let Some(read) = read else {
             return Ok(None);
         };
-        let name = format!("{what} {}", descriptor.digest());
+        let name = format!("{what} {}", descriptor.digest);
         document::check_length(read.length_bytes, descriptor, &name)?;
         Ok(Some(read.says))
     }
@@ -149,20 +147,16 @@ impl<'a> Documents<'a> {
         let Some(bytes) = self.blob(descriptor, what)? else {
             return Ok(None);
         };
-        parse(&bytes, &format!("{what} {}", descriptor.digest())).map(Some)
+        parse(&bytes, &format!("{what} {}", descriptor.digest)).map(Some)
     }
 
     /// What the configuration in the file called `name` is.
     pub(super) fn named_config(&self, name: &str) -> Result<NamedConfig> {
-        let shown = named_config_shown(name);
-        let region = self
-            .store
-            .find(name)?
-            .ok_or_else(|| Error::bad_image(format!("{shown}: absent")))?;
+        let (region, shown) = self.named_file(name)?;
         // One file may have many spellings.
         let place = (region.offset_bytes, region.length_bytes);
         self.named.get(place, || {
-            let bytes = self.count(store::read(&region, &shown)?);
+            let bytes = store::read(&region, &shown)?;
             Ok(NamedConfig {
                 digest: DigestHasher::sha256().of(&bytes),
                 platform: platform(&bytes, &shown)?,
@@ -172,29 +166,31 @@ impl<'a> Documents<'a> {
 
     /// All of the configuration in the file called `name`.
     pub(super) fn whole_named_config(&self, name: &str) -> Result<ImageConfig> {
-        let shown = named_config_shown(name);
-        match self.store.find(name)? {
-            Some(region) => document::parse(&store::read(&region, &shown)?, &shown),
-            None => Err(Error::bad_image(format!("{shown}: absent"))),
-        }
+        let (region, shown) = self.named_file(name)?;
+        document::parse(&store::read(&region, &shown)?, &shown)
+    }
+
+    /// A configuration's file, and what errors call it.
+    fn named_file(&self, name: &str) -> Result<(FileRegion, String)> {
+        let shown = format!("configuration {}", shown(name));
+        let region = self.store.find(name)?;
+        let region = region.ok_or_else(|| Error::bad_image(format!("{shown}: absent")))?;
+        Ok((region, shown))
     }
 
     /// The same pointer with what it points at found out where it does not say it.
     pub(super) fn typed(&self, descriptor: Descriptor) -> Result<Descriptor> {
-        if !descriptor.media_type().is_empty() {
+        if !descriptor.media_type.is_empty() {
             return Ok(descriptor);
         }
-        let media_type = self.types.get(descriptor.digest().clone(), || {
+        let media_type = self.types.get(descriptor.digest.clone(), || {
             let found = self.parsed_as(&descriptor, "manifest", document::media_type_by_form)?;
             Ok(found.unwrap_or(media_type::OCI_MANIFEST))
         })?;
-        Ok(descriptor.of_type(media_type))
-    }
-
-    /// How many documents were parsed so far.
-    #[cfg(test)]
-    pub(super) fn parsed(&self) -> u64 {
-        self.parsed.get()
+        Ok(Descriptor {
+            media_type: media_type.to_owned(),
+            ..descriptor
+        })
     }
 
     fn blob(&self, descriptor: &Descriptor, what: &str) -> Result<Option<Vec<u8>>> {
@@ -204,12 +200,7 @@ impl<'a> Documents<'a> {
         {
             self.keep(bytes)?;
         }
-        Ok(bytes.map(|bytes| self.count(bytes)))
-    }
-
-    fn count(&self, bytes: Vec<u8>) -> Vec<u8> {
-        self.parsed.set(self.parsed.get() + 1);
-        bytes
+        Ok(bytes)
     }
 
     fn keep(&self, bytes: &[u8]) -> Result<()> {
@@ -239,13 +230,9 @@ fn manifest(bytes: &[u8], name: &str) -> Result<ImageManifest> {
 /// Signatures and the like have layers that are no tars, or a configuration of their own kind.
 fn is_image(manifest: &ImageManifest) -> bool {
     let is_tar =
-        |layer: &Descriptor| media_type::layer_kind(layer.media_type()) != LayerKind::Unknown;
-    media_type::is_image_config(manifest.config.media_type())
+        |layer: &Descriptor| media_type::layer_kind(&layer.media_type) != LayerKind::Unknown;
+    media_type::is_image_config(&manifest.config.media_type)
         && (manifest.layers.is_empty() || manifest.layers.iter().any(is_tar))
-}
-
-fn named_config_shown(name: &str) -> String {
-    format!("configuration {}", shown(name))
 }
 
 /// What a configuration says about the platform alone: whatever else is in it takes no memory.

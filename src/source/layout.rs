@@ -11,7 +11,7 @@ use super::reference::Selector;
 use super::store;
 use crate::error::{Error, Result, shown};
 use crate::oci::document;
-use crate::oci::media_type::{self, Kind};
+use crate::oci::media_type::Kind;
 use crate::oci::{Descriptor, Digest, full_image_name};
 
 /// Indexes inside indexes; real images have one or two.
@@ -51,13 +51,13 @@ pub(super) fn find_among(
 pub(super) fn offers_below(documents: &Documents, top: Descriptor) -> Result<Vec<Offer>> {
     let images = images(walk(documents, vec![top])?);
     if let [only] = &images[..] {
-        return Ok(vec![offer(documents, only, Vec::new())]);
+        return Ok(vec![offer(documents, only)]);
     }
     let listed = |descriptor: &Descriptor| Offer {
         names: Vec::new(),
-        manifest_digest: Some(descriptor.digest().clone()),
+        manifest_digest: Some(descriptor.digest.clone()),
         config_digest: None,
-        platform: descriptor.platform().cloned(),
+        platform: descriptor.platform.clone(),
         is_at_hand: true,
     };
     Ok(images.iter().map(listed).collect())
@@ -78,7 +78,7 @@ impl Group {
         is_wanted: impl Fn(&Digest) -> bool,
     ) -> Result<Option<&Descriptor>> {
         for image in &self.images {
-            if !is_manifest(image) {
+            if image.kind() != Kind::Manifest {
                 continue;
             }
             let manifest = match documents.manifest(image) {
@@ -86,7 +86,7 @@ impl Group {
                 Err(Error::Unsupported { .. }) => None,
                 manifest => manifest?,
             };
-            if manifest.is_some_and(|manifest| is_wanted(manifest.config.digest())) {
+            if manifest.is_some_and(|manifest| is_wanted(&manifest.config.digest)) {
                 return Ok(Some(image));
             }
         }
@@ -100,7 +100,7 @@ pub(super) fn groups(documents: &Documents) -> Result<Vec<Group>> {
     let mut listed = 0;
     let mut groups = Vec::new();
     for entry in top(documents)?.iter() {
-        if !seen.insert(entry.digest().clone()) {
+        if !seen.insert(entry.digest.clone()) {
             continue;
         }
         let images = images(walk(documents, vec![entry.clone()])?);
@@ -132,7 +132,7 @@ pub(super) fn offers(documents: &Documents) -> Result<Vec<Offer>> {
     for entry in top(documents)?.iter() {
         let own = [CONTAINERD_NAME, REF_NAME].map(|key| entry.annotation(key));
         names
-            .entry(entry.digest().clone())
+            .entry(entry.digest.clone())
             .or_default()
             .extend(own.into_iter().flatten().map(str::to_owned));
     }
@@ -140,13 +140,13 @@ pub(super) fn offers(documents: &Documents) -> Result<Vec<Offer>> {
     let mut offers: Vec<Offer> = Vec::new();
     let mut named = 0;
     for group in groups(documents)? {
-        let names = &names[group.entry.digest()];
+        let names = &names[&group.entry.digest];
         for image in group.images {
             named += names.len();
             check_listed(named)?;
             // Listed once for all of its names.
-            let place = *places.entry(image.digest().clone()).or_insert_with(|| {
-                offers.push(offer(documents, &image, Vec::new()));
+            let place = *places.entry(image.digest.clone()).or_insert_with(|| {
+                offers.push(offer(documents, &image));
                 offers.len() - 1
             });
             offers[place].names.extend(names.iter().cloned());
@@ -160,17 +160,17 @@ pub(super) fn offers(documents: &Documents) -> Result<Vec<Offer>> {
 }
 
 /// An image whose documents are damaged is offered all the same; choosing it tells what is wrong.
-fn offer(documents: &Documents, descriptor: &Descriptor, names: Vec<String>) -> Offer {
+fn offer(documents: &Documents, descriptor: &Descriptor) -> Offer {
     let manifest = documents.manifest(descriptor).ok().flatten();
     let own = manifest
         .as_ref()
         .and_then(|manifest| documents.platform(&manifest.config).ok().flatten());
     Offer {
-        names,
-        manifest_digest: Some(descriptor.digest().clone()),
+        names: Vec::new(),
+        manifest_digest: Some(descriptor.digest.clone()),
         is_at_hand: own.is_some(),
-        platform: descriptor.platform().cloned().or(own),
-        config_digest: manifest.map(|manifest| manifest.config.digest().clone()),
+        platform: descriptor.platform.clone().or(own),
+        config_digest: manifest.map(|manifest| manifest.config.digest.clone()),
     }
 }
 
@@ -224,7 +224,7 @@ fn walk(documents: &Documents, top: Vec<Descriptor>) -> Result<Vec<Descriptor>> 
         .map(|descriptor| (descriptor, 0))
         .collect();
     while let Some((descriptor, depth)) = to_do.pop() {
-        if !seen.insert(descriptor.digest().clone()) {
+        if !seen.insert(descriptor.digest.clone()) {
             continue;
         }
         let descriptor = documents.typed(descriptor)?;
@@ -232,12 +232,12 @@ fn walk(documents: &Documents, top: Vec<Descriptor>) -> Result<Vec<Descriptor>> 
             if depth == MAX_INDEX_DEPTH {
                 return Err(Error::bad_image(format!(
                     "index {}: expected at most {MAX_INDEX_DEPTH} indexes one inside the other",
-                    descriptor.digest()
+                    descriptor.digest
                 )));
             }
             if let Some(inner) = documents.index(&descriptor)? {
                 let unseen = inner.iter().rev();
-                let unseen = unseen.filter(|inner| !seen.contains(inner.digest()));
+                let unseen = unseen.filter(|inner| !seen.contains(&inner.digest));
                 to_do.extend(unseen.map(|inner| (inner.clone(), depth + 1)));
             }
         }
@@ -247,11 +247,7 @@ fn walk(documents: &Documents, top: Vec<Descriptor>) -> Result<Vec<Descriptor>> 
 }
 
 fn is_index(descriptor: &Descriptor) -> bool {
-    media_type::kind(descriptor.media_type()) == Kind::Index
-}
-
-fn is_manifest(descriptor: &Descriptor) -> bool {
-    media_type::kind(descriptor.media_type()) == Kind::Manifest
+    descriptor.kind() == Kind::Index
 }
 
 /// What is left when indexes and attestations are taken away.
@@ -263,9 +259,7 @@ fn images(descriptors: Vec<Descriptor>) -> Vec<Descriptor> {
 /// BuildKit lists its attestations as manifests of an unknown platform.
 fn is_attestation(descriptor: &Descriptor) -> bool {
     descriptor.annotation("vnd.docker.reference.type") == Some("attestation-manifest")
-        || descriptor
-            .platform()
-            .is_some_and(|platform| platform.is_unknown())
+        || (descriptor.platform.as_ref()).is_some_and(|platform| platform.is_unknown())
 }
 
 fn without_name(documents: &Documents, top: &[Descriptor]) -> Result<Vec<Descriptor>> {
@@ -342,13 +336,9 @@ fn by_name(top: &[Descriptor], name: &str) -> Result<Vec<Descriptor>> {
 }
 
 fn by_index(top: &[Descriptor], index: usize) -> Result<Vec<Descriptor>> {
-    let found = top.get(index).ok_or_else(|| {
-        let count = top.len();
-        Error::absent(format!(
-            "@{index}: expected the place of one of {count} images, from @0"
-        ))
-    })?;
-    Ok(vec![found.clone()])
+    let found = top.get(index).cloned();
+    let found = found.ok_or_else(|| choice::no_such_place(index, top.len()))?;
+    Ok(vec![found])
 }
 
 fn by_digest(
@@ -358,7 +348,7 @@ fn by_digest(
 ) -> Result<Vec<Descriptor>> {
     let found = walk(documents, top.to_vec())?
         .into_iter()
-        .find(|found| found.digest() == digest);
+        .find(|found| found.digest == *digest);
     found.map(|found| vec![found]).ok_or_else(|| {
         Error::absent(format!(
             "@{digest}: the index leads to no manifest of this digest"
@@ -369,11 +359,11 @@ fn by_digest(
 fn is_one_image(descriptors: &[Descriptor]) -> bool {
     descriptors
         .windows(2)
-        .all(|pair| pair[0].digest() == pair[1].digest())
+        .all(|pair| pair[0].digest == pair[1].digest)
 }
 
 fn all_have_platforms(descriptors: &[Descriptor]) -> bool {
     descriptors
         .iter()
-        .all(|descriptor| descriptor.platform().is_some())
+        .all(|descriptor| descriptor.platform.is_some())
 }

@@ -1,10 +1,9 @@
 //! Where images come from.
 //!
-//! A [`Reference`] names an image, a [`Place`] is where that is, [`open()`] finds it there. Archives on disk are read where they are;
-//! what is compressed as a whole, or comes through a pipe or from a daemon, is spooled first into an
-//! unnamed file; what a registry has is downloaded while it is read.
-//! Nothing is taken on trust: documents are held against their digests here, layers by the next
-//! step.
+//! A [`Reference`] names an image, a [`Place`] is where that is, [`open()`] finds it there. Archives
+//! on disk are read where they are; what is compressed as a whole, or comes through a pipe or from a
+//! daemon, is spooled first into an unnamed file; what a registry has is downloaded while it is read.
+//! Nothing is taken on trust: documents are held against their digests here, layers by the next step.
 
 mod archive;
 mod bare_name;
@@ -19,7 +18,6 @@ mod parts;
 mod place;
 mod recognise;
 mod reference;
-mod rootfs;
 mod spooler;
 mod store;
 mod tree;
@@ -30,7 +28,7 @@ pub use crate::registry::{
     CacheChoice, CredentialFiles, Credentials, Login, Proxies, RegistryOptions, Tags, TlsOptions,
 };
 pub use image::{Image, LayerBlob, Offer};
-pub use open::{OpenOptions, Surveyed, open, open_with_input, survey, tags};
+pub use open::{OpenOptions, Surveyed, open, survey, tags};
 pub use own_input::is_input;
 pub use place::Place;
 pub use reference::Reference;

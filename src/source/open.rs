@@ -16,7 +16,7 @@ use super::place::{Location, Place};
 use super::reference::{Reference, Selector, Transport};
 use super::spooler::{Spooled, Spooler};
 use super::store::Store;
-use super::{docker_archive, layout, recognise, rootfs, tree};
+use super::{docker_archive, layout, parts, recognise, tree};
 use crate::daemon::{self, DaemonOptions};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
@@ -53,32 +53,12 @@ pub struct OpenOptions {
 /// contradicts itself or is not whole, [`Error::Unsupported`] where it is something else, or one
 /// of several and nothing says which.
 pub fn open(place: &Place, options: &OpenOptions, reporter: &dyn Reporter) -> Result<Image> {
-    found(
-        place,
-        standard_input,
-        options,
-        reporter,
-        |opener, found, selector| opener.choose(found, selector),
-    )
-}
-
-/// The same, with `input` in place of standard input.
-///
-/// # Errors
-/// As [`open`].
-pub fn open_with_input(
-    place: &Place,
-    input: File,
-    options: &OpenOptions,
-    reporter: &dyn Reporter,
-) -> Result<Image> {
-    found(
-        place,
-        || Ok(input),
-        options,
-        reporter,
-        |opener, found, selector| opener.choose(found, selector),
-    )
+    let name = place.to_string();
+    let opener = Opener::new(&name, options, reporter);
+    let found = opener.find(place);
+    found
+        .and_then(|(found, selector)| opener.choose(found, selector.as_ref()))
+        .map_err(|error| error.in_image(&name))
 }
 
 /// An image, and what else there is where it was found.
@@ -99,13 +79,20 @@ pub struct Surveyed {
 /// As [`open`], where not even a list can be read. That the reference names none of the images is
 /// no error of this function.
 pub fn survey(place: &Place, options: &OpenOptions, reporter: &dyn Reporter) -> Result<Surveyed> {
-    found(
-        place,
-        standard_input,
-        options,
-        reporter,
-        |opener, found, selector| opener.survey(found, selector),
-    )
+    let name = place.to_string();
+    let opener = Opener::new(&name, options, reporter);
+    let found = opener.find(place);
+    found
+        .and_then(|(found, selector)| {
+            Ok(Surveyed {
+                offers: found.offers()?,
+                is_narrowed: selector.is_some() || options.platform.is_some(),
+                chosen: opener
+                    .choose(found, selector.as_ref())
+                    .map_err(|error| error.in_image(&name)),
+            })
+        })
+        .map_err(|error| error.in_image(&name))
 }
 
 /// Lists the tags of the repository that is at `place`.
@@ -115,26 +102,6 @@ pub fn survey(place: &Place, options: &OpenOptions, reporter: &dyn Reporter) -> 
 /// repository and in a program without the network.
 pub fn tags(place: &Place, options: &RegistryOptions, reporter: &dyn Reporter) -> Result<Tags> {
     registry::tags(place.repository()?, options, reporter)
-}
-
-fn standard_input() -> io::Result<File> {
-    io::stdin().as_fd().try_clone_to_owned().map(File::from)
-}
-
-/// Makes of what is found at a place what `make` makes of it.
-fn found<T>(
-    place: &Place,
-    input: impl FnOnce() -> io::Result<File>,
-    options: &OpenOptions,
-    reporter: &dyn Reporter,
-    make: impl for<'a> FnOnce(&Opener<'a>, Found<'a>, Option<&Selector>) -> Result<T>,
-) -> Result<T> {
-    let name = place.to_string();
-    let opener = Opener::new(&name, options, reporter);
-    let found = opener.find(place, input);
-    found
-        .and_then(|(found, selector)| make(&opener, found, selector.as_ref()))
-        .map_err(|error| error.in_image(&name))
 }
 
 /// Where images were found.
@@ -182,16 +149,6 @@ impl<'a> Opener<'a> {
         }
     }
 
-    fn survey(&self, found: Found<'a>, selector: Option<&Selector>) -> Result<Surveyed> {
-        Ok(Surveyed {
-            offers: found.offers()?,
-            is_narrowed: selector.is_some() || self.options.platform.is_some(),
-            chosen: self
-                .choose(found, selector)
-                .map_err(|error| error.in_image(self.name)),
-        })
-    }
-
     fn choose(&self, found: Found<'a>, selector: Option<&Selector>) -> Result<Image> {
         let parts = match found {
             Found::Registry(documents, top, name) => {
@@ -205,26 +162,28 @@ impl<'a> Opener<'a> {
                 docker_archive::find(&documents, selector, &self.wanted)?
             }
             Found::Root(tar, warnings) => {
-                return rootfs::image(tar, self.name, &self.wanted, self.reporter, warnings);
+                return parts::of_root(tar, self.name, &self.wanted, self.reporter, warnings);
             }
         };
         parts.into_image(self.name, &self.wanted)
     }
 
-    fn find(
-        &self,
-        place: &Place,
-        input: impl FnOnce() -> io::Result<File>,
-    ) -> Result<(Found<'a>, Option<Selector>)> {
+    fn find(&self, place: &Place) -> Result<(Found<'a>, Option<Selector>)> {
         let selector = place.selector.as_ref();
         let reference = &place.reference;
         let found = match &place.location {
             Location::Daemon(name) => return self.daemon(name),
             Location::Registry(name) => self.registry(name, reference),
             Location::StandardInput => {
+                let input = io::stdin().as_fd().try_clone_to_owned();
                 let input =
-                    input().map_err(|error| Error::io("cannot read standard input", error))?;
-                self.file(input, "standard input", reference.transport, selector)
+                    input.map_err(|error| Error::io("cannot read standard input", error))?;
+                self.file(
+                    input.into(),
+                    "standard input",
+                    reference.transport,
+                    selector,
+                )
             }
             Location::Path(path) => self.path(path, reference, selector),
         };
@@ -293,7 +252,7 @@ impl<'a> Opener<'a> {
             // A pipe by name, as a shell's <(command) gives, is waited for as a pipe is.
             File::open(path)
         } else if file_type.is_file() {
-            pinned.open_behind(CWD, path)
+            pinned.open(CWD, path)
         } else {
             return Err(a_device(&name));
         };

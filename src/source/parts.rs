@@ -2,12 +2,16 @@
 
 use super::documents::Documents;
 use super::image::{Image, LayerBlob};
+use super::spooler::{Spooled, sha256};
 use super::store::Store;
 use crate::blobs::StoredBlob;
 use crate::error::{Error, Result, shown};
 use crate::oci::document;
 use crate::oci::media_type::{self, LayerKind};
-use crate::oci::{Descriptor, DiffId, Digest, ImageConfig, NO_DATE, Platform, parse_created};
+use crate::oci::{
+    Descriptor, DiffId, Digest, ImageConfig, NO_DATE, Platform, RootFs, parse_created,
+};
+use crate::progress::Reporter;
 use crate::warnings::Warnings;
 
 /// The platform asked for.
@@ -44,16 +48,16 @@ impl Parts {
             |what: &str, digest: &Digest| Error::bad_image(format!("{what} {digest}: absent"));
         let manifest = documents
             .whole_manifest(descriptor)?
-            .ok_or_else(|| absent("manifest", descriptor.digest()))?;
-        let config_type = manifest.config.media_type();
+            .ok_or_else(|| absent("manifest", &descriptor.digest))?;
+        let config_type = &manifest.config.media_type;
         if !media_type::is_image_config(config_type) {
             return Err(Error::unsupported(format!(
                 "manifest {}: an artifact and not a container image: its configuration is of the type {}",
-                descriptor.digest(),
+                descriptor.digest,
                 shown(config_type)
             )));
         }
-        let config_digest = manifest.config.digest().clone();
+        let config_digest = manifest.config.digest.clone();
         let config = documents
             .whole_config(&manifest.config)?
             .ok_or_else(|| absent("configuration", &config_digest))?;
@@ -64,7 +68,7 @@ impl Parts {
             .map(|(index, layer)| StoredLayer::of_descriptor(&documents.store, layer, index))
             .collect::<Result<_>>()?;
         Ok(Self {
-            manifest_digest: Some(descriptor.digest().clone()),
+            manifest_digest: Some(descriptor.digest.clone()),
             config_digest,
             config,
             layers,
@@ -140,6 +144,48 @@ impl Parts {
     }
 }
 
+/// The image that a flat tar makes. Its only layer is the tar, in which `.wh.` names mean nothing.
+pub(super) fn of_root(
+    tar: Spooled,
+    reference: &str,
+    wanted: &Wanted,
+    reporter: &dyn Reporter,
+    warnings: Warnings,
+) -> Result<Image> {
+    let digest = match tar.sha256 {
+        Some(digest) => digest,
+        None => sha256(&tar.region, reference, reporter)?,
+    };
+    let platform = wanted.platform.clone();
+    Ok(Image {
+        reference: reference.to_owned(),
+        manifest_digest: None,
+        config_digest: None,
+        config: ImageConfig {
+            os: platform.os().to_owned(),
+            architecture: platform.architecture().to_owned(),
+            variant: platform.variant().map(str::to_owned),
+            rootfs: RootFs {
+                kind: "layers".to_owned(),
+                diff_ids: vec![digest.clone()],
+            },
+            ..ImageConfig::default()
+        },
+        platform,
+        created: None,
+        layers: vec![LayerBlob {
+            diff_id: DiffId(digest),
+            is_hashed: true,
+            digest: None,
+            media_type: None,
+            stored: StoredBlob::AtHand(tar.region),
+            whiteouts: false,
+        }],
+        downloads: None,
+        warnings,
+    })
+}
+
 /// An image that leaves out its variant or its architecture is not refused for it: an index may
 /// have told them apart.
 fn check_platform(config: &ImageConfig, wanted: &Wanted, warnings: &mut Warnings) -> Result<()> {
@@ -169,12 +215,12 @@ fn check_platform(config: &ImageConfig, wanted: &Wanted, warnings: &mut Warnings
 impl StoredLayer {
     /// The layer that a manifest's `descriptor` points at, the one at `index` from the base.
     fn of_descriptor(store: &Store, descriptor: &Descriptor, index: usize) -> Result<Self> {
-        let name = format!("layer {}", descriptor.digest());
-        let media_type = descriptor.media_type();
+        let name = format!("layer {}", descriptor.digest);
+        let media_type = &descriptor.media_type;
         let kind = check_layer_type(media_type, &name)?;
         // Found out now rather than after the layer has been read.
-        crate::oci::DigestHasher::like(descriptor.digest())?;
-        let urls = descriptor.urls();
+        crate::oci::DigestHasher::like(&descriptor.digest)?;
+        let urls = &descriptor.urls;
         let may_be_elsewhere = kind == LayerKind::NonDistributableTar || !urls.is_empty();
         let Some(stored) = store.layer(descriptor, index, may_be_elsewhere)? else {
             if may_be_elsewhere {
@@ -188,7 +234,7 @@ impl StoredLayer {
         };
         document::check_length(stored.length_bytes(), descriptor, &name)?;
         Ok(Self {
-            digest: Some(descriptor.digest().clone()),
+            digest: Some(descriptor.digest.clone()),
             media_type: said(media_type),
             stored,
         })

@@ -21,8 +21,8 @@ use crate::oci::{Digest, RegistryReference, without_login};
 /// NAME[:TAG], HOST/NAME[:TAG][@DIGEST] in a registry, where there is no such file
 /// ```
 /// `-` as PATH is standard input. A name that may be meant as a path is never asked of a registry
-/// without `docker://`, whether or not there is such a file: see the module `bare_name` for the rule. What it names is found out by
-/// [`Place::of`](super::Place::of).
+/// without `docker://`, whether or not there is such a file: see the module `bare_name` for the rule.
+/// What it names is found out by [`Place::of`](super::Place::of).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
     pub(super) transport: Option<Transport>,

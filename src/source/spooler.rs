@@ -229,9 +229,7 @@ mod tests {
         let spooled = spooler.stream(input, None, "input")?;
         let mut bytes = Vec::new();
         spooled.region.reader().read_to_end(&mut bytes).unwrap();
-        let mut hasher = DigestHasher::sha256();
-        hasher.update(&bytes);
-        assert_eq!(spooled.sha256, Some(hasher.finish()));
+        assert_eq!(spooled.sha256, Some(DigestHasher::sha256().of(&bytes)));
         assert_eq!(directory.path().read_dir().unwrap().count(), 0);
         Ok(bytes)
     }

@@ -17,25 +17,23 @@ use crate::registry::Registry;
 
 /// Where the files of an image are.
 pub(super) enum Store<'a> {
-    Directory(LayoutDirectory),
+    /// A layout's directory, held: should another get its name, nothing of that one is read.
+    Directory {
+        held: OwnedFd,
+        path: PathBuf,
+    },
     Archive(Archive),
     Registry(Box<Registry<'a>>),
-}
-
-/// A layout's directory, held: should another get its name, nothing of that one is read.
-pub(super) struct LayoutDirectory {
-    held: OwnedFd,
-    path: PathBuf,
 }
 
 impl Store<'_> {
     /// The files in a directory.
     pub(super) fn directory(path: &Path) -> Result<Self> {
         let held = Pinned::behind(CWD, path).and_then(|pinned| pinned.open_directory());
-        Ok(Self::Directory(LayoutDirectory {
+        Ok(Self::Directory {
             held: held.map_err(|error| Error::path("open", path, error))?,
             path: path.to_owned(),
-        }))
+        })
     }
 
     /// The file called `name`, `None` where there is none.
@@ -48,13 +46,13 @@ impl Store<'_> {
             Self::Archive(archive) => archive.find(name),
             // A registry has blobs by their digests, and no names.
             Self::Registry(_) => Ok(None),
-            Self::Directory(directory) => {
-                let file = match open_regular_file_in(&directory.held, Path::new(name)) {
+            Self::Directory { held, path } => {
+                let file = match open_regular_file_in(held, Path::new(name)) {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                     file => file.and_then(FileRegion::whole),
                 };
                 file.map(Some)
-                    .map_err(|error| Error::path("read", &directory.path.join(name), error))
+                    .map_err(|error| Error::path("read", &path.join(name), error))
             }
         }
     }
@@ -78,11 +76,11 @@ impl Store<'_> {
     /// # Errors
     /// [`Error::BadImage`] where size or digest are not what the descriptor says.
     pub(super) fn document(&self, descriptor: &Descriptor, what: &str) -> Result<Option<Vec<u8>>> {
-        let name = format!("{what} {}", descriptor.digest());
+        let name = format!("{what} {}", descriptor.digest);
         let bytes = match self {
             Self::Registry(registry) => registry.document(descriptor)?,
             _ => {
-                let region = self.blob(descriptor.digest())?;
+                let region = self.blob(&descriptor.digest)?;
                 region.map(|region| read(&region, &name)).transpose()?
             }
         };
@@ -90,7 +88,7 @@ impl Store<'_> {
             return Ok(None);
         };
         document::check_length(bytes.len() as u64, descriptor, &name)?;
-        document::check_digest(&bytes, descriptor.digest(), &name)?;
+        document::check_digest(&bytes, &descriptor.digest, &name)?;
         Ok(Some(bytes))
     }
 
@@ -116,12 +114,12 @@ impl Store<'_> {
         may_be_elsewhere: bool,
     ) -> Result<Option<StoredBlob>> {
         if let Self::Registry(registry) = self {
-            if may_be_elsewhere && !registry.has_blob(descriptor.digest())? {
+            if may_be_elsewhere && !registry.has_blob(&descriptor.digest)? {
                 return Ok(None);
             }
             return Ok(Some(registry.layer(descriptor, index)));
         }
-        Ok(self.blob(descriptor.digest())?.map(StoredBlob::AtHand))
+        Ok(self.blob(&descriptor.digest)?.map(StoredBlob::AtHand))
     }
 }
 

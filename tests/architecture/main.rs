@@ -82,7 +82,15 @@ const ROOMS: &[Room] = &[
     ("blobs", &["error", "progress", "region"]),
     (
         "cache",
-        &["error", "units", "leftovers", "command", "oci", "ownership"],
+        &[
+            "error",
+            "units",
+            "leftovers",
+            "command",
+            "oci",
+            "ownership",
+            "pinned",
+        ],
     ),
     // What those two have in common that use the network.
     ("network", &[]),

@@ -20,6 +20,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Mutex;
 
 use layerpress::limits::Limits;
 use layerpress::oci::DigestHasher;
@@ -51,10 +52,14 @@ fn open_for(reference: &str, platform: Option<&str>) -> Result<Image> {
     )
 }
 
-/// Opens an image that comes through `input`.
+/// Opens an image that comes through `input`, as this process's standard input: one at a time.
 fn open_input(reference: &str, input: File) -> Result<Image> {
-    let options = options(Some("linux/amd64"));
-    source::open_with_input(&Place::of(&reference.parse()?)?, input, &options, &Silent)
+    static STANDARD_INPUT: Mutex<()> = Mutex::new(());
+    let _one = STANDARD_INPUT.lock();
+    rustix::stdio::dup2_stdin(input).unwrap();
+    let image = open(reference);
+    rustix::stdio::dup2_stdin(File::open("/dev/null").unwrap()).unwrap();
+    image
 }
 
 /// A layer's uncompressed bytes, by what they begin with, after they were held against the

@@ -147,7 +147,8 @@ fn every_feature_set_is_listed_printed_and_extracted_as_the_kernel_shows_it() {
     for (what, options, may_be_refused) in SETS {
         make(options, &root, &image);
         if may_be_refused && !kernel_mounts(&image) {
-            oracles::skip(&format!("the kernel here does not mount {what}"));
+            // Nothing that could be installed would change that; `held` says how many must be.
+            eprintln!("{what}: this kernel does not mount it");
             continue;
         }
         let expected = kernel_listing(&image);

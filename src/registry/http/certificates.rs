@@ -32,14 +32,17 @@ impl CertificateFiles {
             .find(|directory| directory.is_dir());
         if let Some(directory) = directory {
             found = Self::in_directory(&directory)?;
-            if options.ca_cert.is_some() || options.client_cert.is_some() {
+            let is_said = options.ca_cert.is_some() || options.client_cert.is_some();
+            match found.others()? {
+                None => {}
                 // Somebody said what to use. What others may write is not used beside it.
-                found.leave_out_others()?;
-            } else if let Some(others) = found.others()? {
-                return Err(Error::unsupported(format!(
-                    "{}: expected certificates that only this user and root may write, found that {others} (--ca-cert FILE or --client-cert FILE names others)",
-                    directory.display()
-                )));
+                Some(_) if is_said => found = Self::default(),
+                Some(others) => {
+                    return Err(Error::unsupported(format!(
+                        "{}: expected certificates that only this user and root may write, found that {others} (--ca-cert FILE or --client-cert FILE names others)",
+                        directory.display()
+                    )));
+                }
             }
         }
         found.authorities.splice(0..0, options.ca_cert.clone());
@@ -69,13 +72,6 @@ impl CertificateFiles {
             }
         }
         Ok(None)
-    }
-
-    fn leave_out_others(&mut self) -> Result<()> {
-        if self.others()?.is_some() {
-            *self = Self::default();
-        }
-        Ok(())
     }
 
     fn in_directory(directory: &Path) -> Result<Self> {

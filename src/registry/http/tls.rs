@@ -33,14 +33,11 @@ pub(super) fn config(options: &TlsOptions, registry: &str) -> Result<TlsConfig> 
         }
         RootCerts::Specific(Arc::new(trusted))
     };
-    let client = match &files.client {
-        Some((certificate, key)) => Some(client(certificate, key)?),
-        None => None,
-    };
+    let client = (files.client.as_ref()).map(|(certificate, key)| client(certificate, key));
     Ok(TlsConfig::builder()
         .root_certs(roots)
         .disable_verification(!options.verify)
-        .client_cert(client)
+        .client_cert(client.transpose()?)
         .build())
 }
 

@@ -105,13 +105,10 @@ impl AuthFile {
 
 /// `host/a/b`, `host/a`, `host`.
 pub(super) fn keys(reference: &RegistryReference) -> Vec<String> {
-    let mut key = reference.full_repository();
-    let mut keys = vec![key.clone()];
-    while let Some(end) = key.rfind('/') {
-        key.truncate(end);
-        keys.push(key.clone());
-    }
-    keys
+    let whole = reference.full_repository();
+    let slashes = whole.rmatch_indices('/').map(|(at, _)| at);
+    let ends = std::iter::once(whole.len()).chain(slashes);
+    ends.map(|end| whole[..end].to_owned()).collect()
 }
 
 fn objects<'a>(

@@ -16,8 +16,7 @@ use super::http::{Request, Response, Url};
 use super::refusal::{self, Who};
 use super::server::Server;
 use super::trouble::{Attempted, Trouble};
-use crate::error::shown;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::network::{percent_encoded, without_secrets};
 use crate::oci::go_json::fields;
 use crate::progress::Reporter;
@@ -201,13 +200,11 @@ fn realm_url(
         true => registry.join(realm),
         false => Url::parse(realm),
     };
+    let refused = |why: String| cannot_log_in(registry.host(), why);
     let url = url.ok_or_else(|| {
-        Error::io(
-            format!("cannot log in at {}", registry.host()),
-            std::io::Error::other(format!(
-                "expected the URL of a token server, found '{shown}'"
-            )),
-        )
+        refused(format!(
+            "expected the URL of a token server, found '{shown}'"
+        ))
     })?;
     let is_safe = url.is_tls()
         || url.is_loopback()
@@ -217,12 +214,16 @@ fn realm_url(
     if is_safe {
         return Ok(url);
     }
-    Err(Error::io(
-        format!("cannot log in at {}", registry.host()),
-        std::io::Error::other(format!(
-            "the token server {shown} is asked by plain HTTP, which anybody on the way can read (--anonymous asks without a password, --tls-verify=false allows it)"
-        )),
-    ))
+    Err(refused(format!(
+        "the token server {shown} is asked by plain HTTP, which anybody on the way can read (--anonymous asks without a password, --tls-verify=false allows it)"
+    )))
+}
+
+fn cannot_log_in(place: &str, why: String) -> Error {
+    Error::io(
+        format!("cannot log in at {place}"),
+        std::io::Error::other(why),
+    )
 }
 
 /// The token in an answer, under either of its names and as Go reads these.
@@ -289,9 +290,9 @@ impl TokenRequest {
     }
 
     fn no_token(&self, found: &str) -> Error {
-        Error::io(
-            format!("cannot log in at {}", self.realm.shown()),
-            std::io::Error::other(format!("expected a token as JSON, found {found}")),
+        cannot_log_in(
+            &self.realm.shown(),
+            format!("expected a token as JSON, found {found}"),
         )
     }
 

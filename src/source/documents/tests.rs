@@ -28,18 +28,6 @@ fn list(root: &Path, name: &str, manifests: &[String]) -> String {
     put(root, OCI_INDEX, &text)
 }
 
-/// Lists and looks for an image, and says how many documents were parsed for both.
-fn parsed(root: &Path) -> (u64, usize) {
-    let documents = Documents::of(Store::directory(root).unwrap());
-    let offers = layout::offers(&documents).unwrap();
-    let wanted = Wanted {
-        platform: Platform::new("linux", "amd64", None),
-        is_explicit: false,
-    };
-    let _ = layout::find(&documents, None, &wanted);
-    (documents.parsed(), offers.len())
-}
-
 // Found by an index that was listed a hundred times and read as often: 82 s for a megabyte.
 #[test]
 fn a_document_is_parsed_once_however_often_it_is_pointed_at() {
@@ -61,10 +49,23 @@ fn a_document_is_parsed_once_however_often_it_is_pointed_at() {
         top.push(list(root, "", &vec![inner.clone(); copies]));
     }
     list(root, "index.json", &top);
-    let (parsed, offers) = parsed(root);
-    assert_eq!(offers, 50);
-    let documents = 1 + 50 + 1 + 38;
-    assert!(parsed <= documents, "{parsed} for {documents} documents");
+    let documents = Documents::of(Store::directory(root).unwrap());
+    let wanted = Wanted {
+        platform: Platform::new("linux", "amd64", None),
+        is_explicit: false,
+    };
+    let all = || {
+        let found = layout::find(&documents, None, &wanted);
+        (
+            layout::offers(&documents).unwrap(),
+            found.unwrap_err().to_string(),
+        )
+    };
+    let before = all();
+    assert_eq!(before.0.len(), 50);
+    // What is known is not read again.
+    std::fs::remove_dir_all(root).unwrap();
+    assert_eq!(all(), before);
 }
 
 #[test]
@@ -76,8 +77,9 @@ fn a_damaged_document_is_looked_at_once_too_and_told_of_each_time() {
     let documents = Documents::of(Store::directory(root).unwrap());
     let descriptor: Descriptor = serde_json::from_str(&manifest).unwrap();
     let told = || documents.manifest(&descriptor).unwrap_err().to_string();
-    assert_eq!(told(), told());
-    assert_eq!(documents.parsed(), 1);
+    let before = told();
+    std::fs::remove_dir_all(root).unwrap();
+    assert_eq!(told(), before);
 }
 
 #[test]
@@ -89,7 +91,7 @@ fn a_descriptor_s_length_is_held_against_a_document_that_is_known() {
     let documents = Documents::of(Store::directory(root).unwrap());
     let right: Descriptor = serde_json::from_str(&manifest).unwrap();
     assert!(documents.manifest(&right).unwrap().is_some());
-    let wrong = Descriptor::new(OCI_MANIFEST.to_owned(), 7, right.digest().clone());
+    let wrong = Descriptor::new(OCI_MANIFEST.to_owned(), 7, right.digest.clone());
     let error = documents.manifest(&wrong).unwrap_err().to_string();
     assert!(error.contains("expected 7 bytes"), "{error}");
 }

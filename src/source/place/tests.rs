@@ -10,12 +10,14 @@ fn place(text: &str, exists: impl Fn(&Path) -> bool) -> Result<Place> {
     Place::resolve(&text.parse().unwrap(), exists, true)
 }
 
+fn place_beside(text: &str, existing: &[&str]) -> Place {
+    let exists = |path: &Path| existing.iter().any(|own| Path::new(own) == path);
+    place(text, exists).unwrap()
+}
+
 /// The path, `-` for standard input, and the selector; a name of a registry counts as a path.
 fn locate(text: &str, existing: &[&str]) -> (String, Option<String>) {
-    let place = place(text, |path| {
-        existing.iter().any(|own| Path::new(own) == path)
-    })
-    .unwrap();
+    let place = place_beside(text, existing);
     let path = match place.location {
         Location::StandardInput => "-".to_owned(),
         Location::Path(path) => path.display().to_string(),
@@ -25,10 +27,7 @@ fn locate(text: &str, existing: &[&str]) -> (String, Option<String>) {
 }
 
 fn in_registry(text: &str, existing: &[&str]) -> Option<String> {
-    let place = place(text, |path| {
-        existing.iter().any(|own| Path::new(own) == path)
-    })
-    .unwrap();
+    let place = place_beside(text, existing);
     place.repository().ok().map(ToString::to_string)
 }
 

@@ -51,8 +51,9 @@ pub(super) enum Link {
 impl Linked {
     /// Remembers a directory; the root is the first, and its name counts for nothing.
     pub(super) fn directory(&mut self, parent: DirectoryNumber, name: &OsStr) -> DirectoryNumber {
-        let name = self.keep(parent, name);
-        self.directories.push(name);
+        let kept = self.name(parent, name);
+        self.directories.push(kept);
+        self.names.extend_from_slice(name.as_bytes());
         // Limits on entries keep them far below 2^32, and the names' memory before that.
         u32::try_from(self.directories.len() - 1).unwrap_or(u32::MAX)
     }
@@ -65,11 +66,7 @@ impl Linked {
         metadata: &Metadata,
     ) -> Link {
         let fingerprint = fingerprint(metadata);
-        let kept = Name {
-            directory,
-            length: length(name),
-            offset: self.names.len() as u64,
-        };
+        let kept = self.name(directory, name);
         match self.inodes.entry(identity(metadata)) {
             Entry::Vacant(vacant) => {
                 vacant.insert(First {
@@ -87,13 +84,13 @@ impl Linked {
         }
     }
 
-    fn keep(&mut self, directory: DirectoryNumber, name: &OsStr) -> Name {
-        let offset = self.names.len() as u64;
-        self.names.extend_from_slice(name.as_bytes());
+    /// A name that is kept next.
+    fn name(&self, directory: DirectoryNumber, name: &OsStr) -> Name {
         Name {
             directory,
-            length: length(name),
-            offset,
+            // No filesystem of Linux has names of more than 255 bytes, and none can be asked for.
+            length: u16::try_from(name.len()).unwrap_or(u16::MAX),
+            offset: self.names.len() as u64,
         }
     }
 
@@ -111,11 +108,6 @@ impl Linked {
         parts.reverse();
         parts.join(&b'/')
     }
-}
-
-/// No filesystem of Linux has names of more than 255 bytes, and none can be asked for.
-fn length(name: &OsStr) -> u16 {
-    u16::try_from(name.len()).unwrap_or(u16::MAX)
 }
 
 /// What two names of one inode have in common and two inodes of one number have not: numbers that

@@ -4,13 +4,11 @@
 //! the order of the directory, the names of users and groups. Where a file has holes is kept as its
 //! filesystem tells it, and filesystems differ in that.
 
-mod flags;
+mod attributes;
 mod linked;
 mod mounts;
 mod own;
-mod sparse;
 mod walk;
-mod xattrs;
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -19,17 +17,19 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::Path;
 
+use rustix::fs::SeekFrom;
+
+use self::attributes::Holder;
 use self::linked::{DirectoryNumber, Link, Linked};
 use self::mounts::{Mounted, Mounts};
 use self::own::OwnOutput;
 use self::walk::{Met, Walk};
-use self::xattrs::Holder;
 use super::spooler::{SpoolWriter, Spooled, Spooler};
 use crate::error::{Error, Result};
 use crate::page_buffer::PageBuffer;
 use crate::pinned::{Identity, Pinned, identity};
 use crate::progress::{Meter, Unit};
-use crate::tar::write::{self, Entry, Kind};
+use crate::tar::write::{self, Entry, Extent, Kind};
 use crate::units::Timestamp;
 use crate::warnings::Warnings;
 
@@ -174,7 +174,7 @@ impl TreeWriter<'_> {
             return self.regular(walk, &met, entry, warnings);
         }
         let shown = walk.shown(path);
-        match xattrs::records(Holder::Held(pinned), &shown)? {
+        match attributes::records(Holder::Held(pinned), &shown)? {
             Some(records) => entry.records = records,
             None => warnings.count(
                 "extended attributes of links and special files are not to be had without /proc",
@@ -210,7 +210,7 @@ impl TreeWriter<'_> {
         warn_of_flags(&fd, path, warnings);
         let mut entry = entry_of(path, &pinned.metadata);
         // What is open always gives them.
-        let records = xattrs::records(Holder::Open(fd.as_fd()), &walk.shown(path))?;
+        let records = attributes::records(Holder::Open(fd.as_fd()), &walk.shown(path))?;
         entry.records = records.unwrap_or_default();
         self.spool.write_all(&entry.encode())?;
         self.numbers.push(number);
@@ -282,23 +282,21 @@ impl TreeWriter<'_> {
         let path = &walk.shown(&met.path);
         let expected = &met.pinned.metadata;
         let cannot_read = |error| Error::path("read", path, error);
-        let file = met
-            .pinned
-            .open_at(walk.directory()?, &met.name)
-            .map_err(cannot_read)?;
+        let opened = met.pinned.open(walk.directory()?, &met.name);
+        let file = opened.map_err(cannot_read)?;
         warn_of_flags(&file, &met.path, warnings);
         // What is open always gives them.
-        let records = xattrs::records(Holder::Open(file.as_fd()), path)?;
+        let records = attributes::records(Holder::Open(file.as_fd()), path)?;
         entry.records = records.unwrap_or_default();
         let is_expected = |found: &Metadata| {
-            let state = |metadata: &Metadata| (identity(metadata), metadata.len(), mtime(metadata));
+            let state = |of: &Metadata| (identity(of), of.len(), Timestamp::of_change(of));
             state(found) == state(expected)
         };
         if !is_expected(&file.metadata().map_err(cannot_read)?) {
             return Err(changed(path));
         }
         let size_bytes = expected.len();
-        let extents = sparse::extents(&file, expected).map_err(cannot_read)?;
+        let extents = extents(&file, expected).map_err(cannot_read)?;
         self.spool
             .write_all(&entry.encode_file(size_bytes, &extents))?;
         for &(offset, length) in &extents {
@@ -333,7 +331,7 @@ fn changed(path: &Path) -> Error {
 }
 
 fn warn_of_flags(file: impl AsFd, path: &Path, warnings: &mut Warnings) {
-    let letters = flags::letters(file);
+    let letters = attributes::flags(file);
     if !letters.is_empty() {
         let path = write::name(path.as_os_str().as_bytes(), false);
         let example = [&path, format!(" ({letters})").as_bytes()].concat();
@@ -355,17 +353,33 @@ fn entry_of(path: &Path, metadata: &Metadata) -> Entry {
         mode: metadata.mode() & 0o7777,
         uid: metadata.uid(),
         gid: metadata.gid(),
-        mtime: mtime(metadata),
+        mtime: Timestamp::of_change(metadata),
         size_bytes: 0,
         device: (0, 0),
         records: Vec::new(),
     }
 }
 
-fn mtime(metadata: &Metadata) -> Timestamp {
-    Timestamp {
-        seconds: metadata.mtime(),
-        // The kernel keeps it below a thousand million.
-        nanoseconds: u32::try_from(metadata.mtime_nsec()).unwrap_or(0),
+/// The stretches of `file` that have data; one of all of it where it has no holes.
+fn extents(file: &File, metadata: &Metadata) -> io::Result<Vec<Extent>> {
+    let size_bytes = metadata.len();
+    if metadata.blocks().saturating_mul(512) >= size_bytes {
+        return Ok(vec![(0, size_bytes)]);
     }
+    let mut extents = Vec::new();
+    let mut position = 0;
+    while position < size_bytes {
+        let start = match rustix::fs::seek(file, SeekFrom::Data(position)) {
+            // Nothing but a hole is left.
+            Err(rustix::io::Errno::NXIO) => break,
+            start => start?,
+        };
+        let end = rustix::fs::seek(file, SeekFrom::Hole(start))?.min(size_bytes);
+        if end <= start {
+            break;
+        }
+        extents.push((start, end - start));
+        position = end;
+    }
+    Ok(extents)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::os::fd::BorrowedFd;
+use std::os::unix::fs::MetadataExt;
 
 use rustix::fs::{AtFlags, StatxAttributes, StatxFlags, fstatfs, makedev, statx};
 
@@ -94,7 +95,7 @@ impl Types {
 impl Mounts {
     /// What is mounted where something stands, `parent_device` being where the directory above it is.
     pub(super) fn of(&mut self, pinned: &Pinned, parent_device: u64) -> Mounted {
-        let device = device(pinned);
+        let device = pinned.metadata.dev();
         let found = statx(pinned.fd(), c"", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID);
         let (is_root, mount) = match found {
             Ok(found)
@@ -170,10 +171,6 @@ impl Mounts {
 
 fn told(path: &[u8], name: &str) -> Vec<u8> {
     [path, format!(" ({name})").as_bytes()].concat()
-}
-
-fn device(pinned: &Pinned) -> u64 {
-    crate::pinned::identity(&pinned.metadata).0
 }
 
 fn is_kernels(name: &str) -> bool {

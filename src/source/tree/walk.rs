@@ -5,21 +5,16 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Dir, Mode, OFlags, openat};
+use rustix::fs::{CWD, Mode, openat};
 
 use crate::error::{Error, Result};
-use crate::pinned::{Identity, Pinned, identity};
+use crate::pinned::{DIRECTORY, Identity, Pinned, identity, names_in};
+use crate::units::Timestamp;
 
 /// Directories held open; those further up are opened again on the way back.
 const MAX_OPEN: usize = 64;
-
-const DIRECTORY: OFlags = OFlags::RDONLY
-    .union(OFlags::DIRECTORY)
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::CLOEXEC);
 
 /// The directories from the root down to where the walk is.
 pub(super) struct Walk<'a> {
@@ -31,8 +26,7 @@ struct OpenDirectory {
     /// `None` is to be opened again.
     fd: Option<OwnedFd>,
     identity: Identity,
-    device: u64,
-    mtime: crate::units::Timestamp,
+    mtime: Timestamp,
     /// Below the root.
     path: PathBuf,
     /// Names still to be visited, the next one last.
@@ -75,22 +69,14 @@ impl<'a> Walk<'a> {
 
     /// Goes into a directory: its children come next, by the bytes of their names.
     pub(super) fn enter(&mut self, pinned: &Pinned, fd: OwnedFd, path: PathBuf) -> Result<()> {
-        let cannot_list = |error: io::Error| Error::path("list", &self.shown(&path), error);
-        let mut names = Vec::new();
-        for entry in Dir::read_from(&fd).map_err(|error| cannot_list(error.into()))? {
-            let entry = entry.map_err(|error| cannot_list(error.into()))?;
-            let name = entry.file_name().to_bytes();
-            if name != b"." && name != b".." {
-                names.push(OsStr::from_bytes(name).to_owned());
-            }
-        }
-        names.sort_unstable_by(|one, other| other.as_bytes().cmp(one.as_bytes()));
+        let mut names =
+            names_in(&fd).map_err(|error| Error::path("list", &self.shown(&path), error))?;
+        names.sort_unstable_by(|one, other| other.cmp(one));
         let metadata = &pinned.metadata;
         self.open.push(OpenDirectory {
             fd: Some(fd),
             identity: identity(metadata),
-            device: identity(metadata).0,
-            mtime: super::mtime(metadata),
+            mtime: Timestamp::of_change(metadata),
             path,
             names,
         });
@@ -135,8 +121,8 @@ impl<'a> Walk<'a> {
     }
 
     /// That directory's filesystem and time; the root's parent is of no interest.
-    pub(super) fn parent(&self) -> Option<(u64, crate::units::Timestamp)> {
-        self.open.last().map(|open| (open.device, open.mtime))
+    pub(super) fn parent(&self) -> Option<(u64, Timestamp)> {
+        self.open.last().map(|open| (open.identity.0, open.mtime))
     }
 
     /// Goes up. A directory that is no longer held is the parent of the one left, if it is the same

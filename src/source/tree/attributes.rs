@@ -1,14 +1,33 @@
-//! Extended attributes as pax records, in the form `getxattr` gives them.
+//! What files have besides their content: extended attributes as pax records, in the form `getxattr`
+//! gives them, and the flags that chattr sets.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-use rustix::fs::{fgetxattr, flistxattr, getxattr, listxattr};
+use rustix::fs::{IFlags, fgetxattr, flistxattr, getxattr, ioctl_getflags, listxattr};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
 use crate::pinned::Pinned;
 use crate::tar::write;
+
+/// What a user can set, and by which letter lsattr shows it; the rest is the filesystem's business.
+const FLAGS: [(IFlags, char); 14] = [
+    (IFlags::SECURE_REMOVAL, 's'),
+    (IFlags::UNRM, 'u'),
+    (IFlags::SYNC, 'S'),
+    (IFlags::DIRSYNC, 'D'),
+    (IFlags::IMMUTABLE, 'i'),
+    (IFlags::APPEND, 'a'),
+    (IFlags::NODUMP, 'd'),
+    (IFlags::NOATIME, 'A'),
+    (IFlags::COMPRESSED, 'c'),
+    (IFlags::JOURNALING, 'j'),
+    (IFlags::NOTAIL, 't'),
+    (IFlags::TOPDIR, 'T'),
+    (IFlags::NOCOW, 'C'),
+    (IFlags::PROJECT_INHERIT, 'P'),
+];
 
 /// A key and a value.
 type Record = (Vec<u8>, Vec<u8>);
@@ -83,4 +102,15 @@ fn read_whole(read: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8
             Err(error) => return Err(error),
         }
     }
+}
+
+/// The letters of the flags that somebody set on an open file or directory. Filesystems that have
+/// none say so in many ways.
+pub(super) fn flags(file: impl AsFd) -> String {
+    let flags = ioctl_getflags(file).unwrap_or(IFlags::empty());
+    FLAGS
+        .iter()
+        .filter(|(flag, _)| flags.contains(*flag))
+        .map(|(_, letter)| letter)
+        .collect()
 }
