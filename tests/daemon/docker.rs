@@ -10,22 +10,6 @@ use super::support::oracles::{is_root_with, succeed};
 use super::support::run::Press;
 use super::{address, build, built_of, image, take_output};
 
-fn start(options: &[String]) -> Result<Daemon, String> {
-    Daemon::start("dockerd", "docker", |command, work| {
-        command
-            .args(["--iptables=false", "--bridge=none", "--storage-driver=vfs"])
-            .arg("--data-root")
-            .arg(work.join("data"))
-            .arg("--exec-root")
-            .arg(work.join("exec"))
-            .arg("--pidfile")
-            .arg(work.join("pid"))
-            .arg("--host")
-            .arg(address(&Daemon::socket(work)))
-            .args(options);
-    })
-}
-
 /// Starts a daemon that also listens at a free port, and gives the port.
 fn start_at_a_port(options: &[&str]) -> (Daemon, u16) {
     // Someone else may take the port just then.
@@ -37,7 +21,7 @@ fn start_at_a_port(options: &[&str]) -> (Daemon, u16) {
             .port();
         let mut all: Vec<_> = options.iter().map(|&option| option.to_owned()).collect();
         all.extend(["--host".to_owned(), format!("tcp://127.0.0.1:{port}")]);
-        start(&all).map(|daemon| (daemon, port))
+        Daemon::dockerd("vfs", &all).map(|daemon| (daemon, port))
     });
     let mut reasons = Vec::new();
     for started in started {
@@ -62,7 +46,7 @@ fn an_image_of_dockerd_becomes_the_same_filesystem_as_its_archive() {
     if !is_root_with(&["dockerd", "docker"]) {
         return;
     }
-    let daemon = start(&[]).unwrap();
+    let daemon = Daemon::dockerd("vfs", &[]).unwrap();
     let press = Press::new();
     // Asked for without its tag, docker would save all of these.
     load(

@@ -1,7 +1,6 @@
 //! The image out of a registry and out of a docker daemon, where there are the real programs.
 
 use std::ffi::OsStr;
-use std::path::Path;
 
 use super::inputs::{IMAGE, image};
 use super::support::archive::Compression;
@@ -48,19 +47,6 @@ fn the_image_in_a_registry_has_its_one_row() {
     }
 }
 
-fn dockerd(command: &mut std::process::Command, work: &Path) {
-    command
-        .args(["--iptables=false", "--bridge=none", "--storage-driver=vfs"])
-        .arg("--data-root")
-        .arg(work.join("data"))
-        .arg("--exec-root")
-        .arg(work.join("exec"))
-        .arg("--pidfile")
-        .arg(work.join("pid"))
-        .arg("--host")
-        .arg(format!("unix://{}", Daemon::socket(work).display()));
-}
-
 #[test]
 fn the_image_in_a_docker_daemon_has_its_one_row() {
     if !is_root() {
@@ -70,7 +56,7 @@ fn the_image_in_a_docker_daemon_has_its_one_row() {
     if program("dockerd").is_none() || program("docker").is_none() {
         return;
     }
-    let daemon = Daemon::start("dockerd", "docker", dockerd).unwrap();
+    let daemon = Daemon::dockerd("vfs", &[]).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let archive = directory.path().join("app.tar");
     image(Compression::None)

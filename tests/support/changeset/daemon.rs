@@ -47,6 +47,25 @@ impl Daemon {
         Ok(daemon)
     }
 
+    /// The same for a dockerd that touches no network of the machine and unpacks layers with
+    /// `driver`.
+    pub fn dockerd(driver: &str, options: &[String]) -> Result<Self, String> {
+        Self::start("dockerd", "docker", |command, work| {
+            command
+                .args(["--iptables=false", "--bridge=none"])
+                .arg(format!("--storage-driver={driver}"))
+                .arg("--data-root")
+                .arg(work.join("data"))
+                .arg("--exec-root")
+                .arg(work.join("exec"))
+                .arg("--pidfile")
+                .arg(work.join("pid"))
+                .arg("--host")
+                .arg(format!("unix://{}", Self::socket(work).display()))
+                .args(options);
+        })
+    }
+
     /// Where a daemon with this work directory listens.
     pub fn socket(work: &Path) -> PathBuf {
         work.join("socket")

@@ -14,23 +14,7 @@ pub struct Docker(Daemon);
 impl Docker {
     /// See [`Daemon::start`].
     pub fn start() -> Result<Self, String> {
-        let daemon = Daemon::start("dockerd", "docker", |command, work| {
-            command
-                .args([
-                    "--iptables=false",
-                    "--bridge=none",
-                    "--storage-driver=overlay2",
-                ])
-                .arg("--data-root")
-                .arg(work.join("data"))
-                .arg("--exec-root")
-                .arg(work.join("exec"))
-                .arg("--pidfile")
-                .arg(work.join("pid"))
-                .arg("--host")
-                .arg(format!("unix://{}", Daemon::socket(work).display()));
-        });
-        daemon.map(Self)
+        Daemon::dockerd("overlay2", &[]).map(Self)
     }
 
     /// What overlayfs shows of the layers, or what docker says where it refuses.
