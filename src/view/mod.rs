@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! image (superblock, blocks) → node (inodes) → block_map → content
-//!                                            ↘ directory → lookup, walk → listing
+//!                                            ↘ directory → lookup, walk → listing, owners
 //! ```
 //!
 //! Nothing here trusts the image: every number is held against the filesystem's size, trees are
@@ -29,6 +29,7 @@ mod image;
 mod listing;
 mod lookup;
 mod node;
+mod owners;
 mod walk;
 mod xattrs;
 
@@ -41,6 +42,7 @@ pub use image::{Image, expect_filesystem, read_superblock};
 pub use listing::{Problem, WholeListing};
 pub use lookup::{Follow, Found, Lookups};
 pub use node::Node;
+pub use owners::{Owner, Part};
 pub use walk::{MAX_DEPTH, Step, Walk};
 
 use crate::error::{Error, Result, escape_path};
