@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::flatten::Flattened;
-use super::plan::{PROFILE, Planned};
+use super::plan::Planned;
 use super::reading::{Reading, read_at};
 use super::request::{FilesystemRequest, ImageRequest, OutputRequest};
 use crate::error::{Error, Result, escape_path};
@@ -145,7 +145,7 @@ impl Ready {
         refuse_one_for_two(&written)?;
         let FinishOptions { fsck, verify, .. } = output.finish;
         let tools = Tools::find(&output.tools, fsck, verify, reporter)?;
-        filesystem.size.check(&PROFILE)?;
+        filesystem.size.check(&filesystem.profile()?)?;
         Ok(Self {
             tools,
             _begun: leftovers::begin(&output.path),
