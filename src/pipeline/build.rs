@@ -133,6 +133,7 @@ impl Ready {
         output: &OutputRequest,
         reporter: &dyn Reporter,
     ) -> Result<Self> {
+        let profile = filesystem.profile()?;
         let sidecars = output.finish.sidecars(&output.path);
         for path in [&*output.path]
             .into_iter()
@@ -143,7 +144,7 @@ impl Ready {
         }
         let FinishOptions { fsck, verify, .. } = output.finish;
         let tools = Tools::find(&output.tools, fsck, verify, reporter)?;
-        filesystem.size.check(&filesystem.profile()?)?;
+        filesystem.size.check(&profile)?;
         Ok(Self {
             tools,
             _begun: leftovers::begin(&output.path),

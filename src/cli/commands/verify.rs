@@ -45,7 +45,7 @@ pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> Result<bool
     let image = arguments.reading.image(name)?;
     let request = VerifyRequest {
         ignored: arguments.comparison.ignored(),
-        made_seconds: arguments.comparison.made.source_date_epoch,
+        made_seconds: arguments.comparison.source_date_epoch,
         debugfs: arguments.debugfs.clone(),
         search_path: std::env::var_os("PATH"),
         ..VerifyRequest::new(&arguments.filesystem, image)
