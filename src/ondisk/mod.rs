@@ -15,6 +15,7 @@
 )]
 
 pub mod bitmap;
+pub mod checksum;
 pub mod directory_entry;
 pub mod directory_index;
 pub mod extent;

@@ -120,7 +120,7 @@ impl Image {
         self.superblock.features
     }
 
-    fn descriptor_bytes(&self) -> u64 {
+    pub(super) fn descriptor_bytes(&self) -> u64 {
         self.superblock.descriptor_size_bytes.into()
     }
 
@@ -151,7 +151,7 @@ impl Image {
     }
 
     /// Expects what finding an inode counts on.
-    fn expect_groups(&self) -> Result<()> {
+    pub(super) fn expect_groups(&self) -> Result<()> {
         if self.superblock.blocks_per_group == 0 || self.superblock.inodes_per_group == 0 {
             return Err(Error::bad_image(
                 "superblock: expected blocks and inodes in each group, found none",
@@ -253,6 +253,20 @@ impl Image {
     /// The first block of a group's inode table.
     fn inode_table(&self, group: GroupNumber) -> Result<u64> {
         let first = u64::from(self.superblock.first_data_block);
+        let table = self.group_descriptor(group)?.inode_table_block();
+        if table <= first {
+            return Err(Error::bad_image(format!(
+                "expected an inode table of group {}, found it at block {table}",
+                group.0
+            ))
+            .in_image(&self.name));
+        }
+        Ok(table)
+    }
+
+    /// What the group's descriptor says.
+    pub(super) fn group_descriptor(&self, group: GroupNumber) -> Result<GroupDescriptor> {
+        let first = u64::from(self.superblock.first_data_block);
         let per_group = u64::from(self.superblock.blocks_per_group);
         let start = |group: u64| first + group * per_group;
         let per_block = self.block_bytes / self.descriptor_bytes();
@@ -274,18 +288,10 @@ impl Image {
         };
         let mut descriptor = zeros(self.descriptor_bytes());
         self.read(block, within, &mut descriptor)?;
-        let table = GroupDescriptor::decode(&descriptor).inode_table_block();
-        if table <= first {
-            return Err(Error::bad_image(format!(
-                "expected an inode table of group {}, found it at block {table}",
-                group.0
-            ))
-            .in_image(&self.name));
-        }
-        Ok(table)
+        Ok(GroupDescriptor::decode(&descriptor))
     }
 
-    fn has_backup(&self, group: GroupNumber) -> bool {
+    pub(super) fn has_backup(&self, group: GroupNumber) -> bool {
         if self.features().compat & COMPAT_SPARSE_SUPER2 != 0 {
             return group.0 == 0 || self.superblock.backup_groups.contains(&group.0);
         }

@@ -9,6 +9,7 @@ mod directory_source;
 mod groups;
 mod inodes;
 mod system_inodes;
+pub mod unsealed;
 mod writing_sink;
 
 use std::collections::BTreeMap;
