@@ -27,7 +27,7 @@ pub use check::{Finding, Reader, Unread, VerifyReport, leave_out_note, verify};
 pub use format::{ToolPaths, Tools};
 pub use plan::identity::{parse_uuid, uuid_text};
 pub use plan::{BlocksByUse, Identity, Plan, PlanOptions, Room, SizePolicy};
-pub use profile::{JournalSize, Profile};
+pub use profile::{JournalSize, Kind, Profile};
 
 /// The family of ext filesystems.
 #[derive(Debug)]

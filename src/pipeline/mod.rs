@@ -30,8 +30,8 @@ pub use tags::tags;
 pub use verify::{Verified, VerifyRequest, verify};
 
 pub use crate::ext::{
-    BlocksByUse, Finding, JournalSize, Reader, Room, SizePolicy, ToolPaths, Unread, VerifyReport,
-    parse_uuid, uuid_text,
+    BlocksByUse, Finding, JournalSize, Kind, Reader, Room, SizePolicy, ToolPaths, Unread,
+    VerifyReport, parse_uuid, uuid_text,
 };
 pub use crate::finish::{FinishOptions, FinishedFilesystem};
 pub use crate::inspect::{Filesystem, Journal, is_filesystem};

@@ -4,7 +4,7 @@ use super::flatten::Flattened;
 use super::reading::{Reading, read};
 use super::request::{FilesystemRequest, IdentityRequest, ImageRequest};
 use crate::error::Result;
-use crate::ext::{Ext, Identity, Plan, PlanOptions, Profile};
+use crate::ext::{Ext, Identity, Plan, PlanOptions};
 use crate::filesystem::Filesystem;
 use crate::layers::Verifying;
 use crate::progress::Reporter;
@@ -18,9 +18,6 @@ pub struct Planned {
     pub plan: Plan,
 }
 
-/// The kind of filesystem that is made: the only one that is offered.
-pub(super) const PROFILE: Profile = Profile::EXT3;
-
 /// Reads an image and plans its filesystem, without writing anything but spools.
 ///
 /// # Errors
@@ -31,7 +28,7 @@ pub fn plan(
     reporter: &dyn Reporter,
 ) -> Result<Planned> {
     // Better told now than after the image has been read.
-    filesystem.size.check(&PROFILE)?;
+    filesystem.size.check(&filesystem.profile()?)?;
     let (planned, verifying) = read(image, reporter)?.plan(filesystem, reporter)?;
     verifying.finish()?;
     Ok(planned)
@@ -44,11 +41,12 @@ impl Reading {
         filesystem: &FilesystemRequest,
         reporter: &dyn Reporter,
     ) -> Result<(Planned, Verifying)> {
+        let profile = filesystem.profile()?;
         let place = self.place.to_string();
         let (mut flattened, verifying) =
             self.flatten(filesystem.identity.made_seconds, reporter)?;
         let options = PlanOptions {
-            profile: PROFILE,
+            profile,
             size: filesystem.size,
             room: filesystem.room,
             identity: identity(&flattened, &filesystem.identity),

@@ -14,11 +14,17 @@ use crate::units::{BLOCK_SIZE, BlockNumber};
 
 /// Takes what the walk meets.
 pub trait BlockSink {
-    /// The next free blocks: at least one, at most `wanted`, side by side.
+    /// The next free blocks for data: at least one, at most `wanted`, side by side.
     ///
     /// # Errors
     /// When there are none left, which the plan rules out.
-    fn allocate(&mut self, wanted: u32) -> Result<(BlockNumber, u32)>;
+    fn allocate_data(&mut self, wanted: u32) -> Result<(BlockNumber, u32)>;
+
+    /// The next free block for the map, which may lie elsewhere.
+    ///
+    /// # Errors
+    /// When there is none left, which the plan rules out.
+    fn allocate_map(&mut self) -> Result<BlockNumber>;
 
     /// Blocks `first` and on hold the file's blocks `file_block` and on, `count` of them.
     ///
@@ -47,6 +53,7 @@ pub fn map_blocks(
 ) -> Result<[u8; I_BLOCK_BYTES]> {
     match map {
         BlockMap::Indirect => Indirect { ranges, sink }.i_block(),
+        BlockMap::Extents => todo!("extents: the next commit"),
     }
 }
 
@@ -81,7 +88,7 @@ impl<S: BlockSink> Indirect<'_, S> {
         {
             return Ok(0);
         }
-        let (block, _) = self.sink.allocate(1)?;
+        let block = self.sink.allocate_map()?;
         let mut pointers = [0; BLOCK];
         if level == 1 {
             let runs = self.allocate_leaves(base, POINTERS_PER_BLOCK, &mut pointers)?;
@@ -115,7 +122,7 @@ impl<S: BlockSink> Indirect<'_, S> {
             from = start;
             while from < stop {
                 // At most as many as there are slots: fits 32 bits.
-                let (first, count) = self.sink.allocate((stop - from) as u32)?;
+                let (first, count) = self.sink.allocate_data((stop - from) as u32)?;
                 let slot = (from - base) as usize;
                 for (index, block) in (slot..slot + count as usize).zip(first.0..) {
                     put_pointer(pointers, index, block);
@@ -163,9 +170,13 @@ pub struct BlockCount {
 }
 
 impl BlockSink for BlockCount {
-    fn allocate(&mut self, wanted: u32) -> Result<(BlockNumber, u32)> {
+    fn allocate_data(&mut self, wanted: u32) -> Result<(BlockNumber, u32)> {
         // Any number but 0, which would be a hole.
         Ok((BlockNumber(1), wanted))
+    }
+
+    fn allocate_map(&mut self) -> Result<BlockNumber> {
+        Ok(BlockNumber(1))
     }
 
     fn data(&mut self, _: u64, _: BlockNumber, count: u32) -> Result<()> {

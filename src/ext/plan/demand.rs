@@ -143,7 +143,8 @@ fn measure_node(
     let node = tree.node(id);
     let added_lost_found = id == NodeId::ROOT && numbers.lost_found().is_none();
     let links = node.link_count + u32::from(added_lost_found);
-    if links > profile.links_max {
+    let is_directory = matches!(node.kind, NodeKind::Directory(_));
+    if links > profile.links_max && !(is_directory && profile.uncounted_subdirectories) {
         return Err(too_many_links(profile, node, links, added_lost_found));
     }
     match &node.kind {

@@ -12,6 +12,7 @@
 pub mod block_map;
 pub mod demand;
 pub mod directory_layout;
+pub mod free_runs;
 pub mod geometry;
 pub mod identity;
 pub mod inode_numbers;
@@ -27,6 +28,7 @@ use crate::tree::Tree;
 use crate::warnings::Warnings;
 
 pub use demand::Demand;
+pub use free_runs::{Cursor, FreeRuns};
 pub use geometry::{FormatRequest, Geometry};
 pub use identity::Identity;
 pub use inode_numbers::InodeNumbers;

@@ -85,8 +85,10 @@ impl<'a> NodeWriter<'a> {
             gid: attributes.gid,
             size_bytes: mapped.size_bytes,
             time: clamped(attributes.mtime),
-            // The plan refuses more than 65,000.
-            links_count: (node.link_count + u32::from(added_lost_found)) as u16,
+            links_count: self
+                .plan
+                .profile
+                .stored_links(node.link_count + u32::from(added_lost_found)),
             sectors,
             flags: mapped.flags,
             i_block: mapped.i_block.unwrap_or([0; I_BLOCK_BYTES]),

@@ -102,13 +102,17 @@ impl<'s, 'g, 'b> WritingSink<'s, 'g, 'b> {
 }
 
 impl BlockSink for WritingSink<'_, '_, '_> {
-    fn allocate(&mut self, wanted: u32) -> Result<(BlockNumber, u32)> {
+    fn allocate_data(&mut self, wanted: u32) -> Result<(BlockNumber, u32)> {
         let (first, count) = match self.preallocated.next() {
             Some(block) => (block, 1),
             None => self.groups.allocate(wanted)?,
         };
         self.used_blocks += u64::from(count);
         Ok((first, count))
+    }
+
+    fn allocate_map(&mut self) -> Result<BlockNumber> {
+        Ok(self.allocate_data(1)?.0)
     }
 
     fn data(&mut self, file_block: u64, first: BlockNumber, count: u32) -> Result<()> {
