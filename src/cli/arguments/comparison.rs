@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
-use super::image::SourceDateArgument;
+use super::image::{FileFlagsArgument, SourceDateArgument};
 use crate::listing::Field;
 
 /// What is compared.
@@ -14,6 +14,8 @@ pub struct ComparisonArguments {
     /// Do not compare these, separated by commas
     #[arg(long, value_enum, value_delimiter = ',', value_name = "FIELDS")]
     ignore: Vec<Field>,
+    #[command(flatten)]
+    pub flags: FileFlagsArgument,
     #[command(flatten)]
     pub made: SourceDateArgument,
 }
@@ -35,6 +37,7 @@ impl ValueEnum for Field {
             Self::Body,
             Self::Links,
             Self::Xattrs,
+            Self::Flags,
         ]
     }
 
@@ -52,6 +55,7 @@ impl ValueEnum for Field {
             ),
             Self::Links => ("links", "Which names are hard links of each other"),
             Self::Xattrs => ("xattrs", "Extended attributes"),
+            Self::Flags => ("flags", "File flags, as chattr sets them"),
         };
         Some(PossibleValue::new(name).help(help))
     }

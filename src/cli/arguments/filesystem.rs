@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::image::SourceDateArgument;
+use super::image::{FileFlagsArgument, SourceDateArgument};
 use crate::pipeline::{
     FilesystemRequest, IdentityRequest, JournalSize, Room, SizePolicy, ToolPaths, parse_uuid,
 };
@@ -32,6 +32,8 @@ pub struct FilesystemArguments {
     /// The filesystem's label, at most 16 bytes
     #[arg(long, default_value = "", hide_default_value = true, value_parser = parse_label)]
     pub label: String,
+    #[command(flatten)]
+    pub flags: FileFlagsArgument,
     #[command(flatten)]
     pub made: SourceDateArgument,
 }

@@ -43,6 +43,7 @@ pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> Result<bool
     let reporter = progress::reporter(output);
     let name = &arguments.reference.image;
     let image = arguments.reading.image(name)?;
+    let image = image.with_file_flags(arguments.comparison.flags.file_flags);
     let request = VerifyRequest {
         ignored: arguments.comparison.ignored(),
         made_seconds: arguments.comparison.made.source_date_epoch,

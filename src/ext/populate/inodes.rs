@@ -15,7 +15,7 @@ use crate::ext::plan::block_map::mapped_ranges;
 use crate::ext::plan::demand::{directory_layout, placement};
 use crate::ext::plan::directory_layout::DirectoryLayout;
 use crate::ext::plan::inode_numbers::{DirectoryEntries, file_type};
-use crate::ext::plan::normalise::clamped;
+use crate::ext::plan::normalise::{clamped, kept_flags};
 use crate::ext::plan::xattr_placement::XattrPlacement;
 use crate::layers::Contents;
 use crate::ondisk::inode::{FLAG_INDEX, I_BLOCK_BYTES, INODE_BYTES, Inode, encode_device};
@@ -88,7 +88,7 @@ impl<'a> NodeWriter<'a> {
             // The plan refuses more than 65,000.
             links_count: (node.link_count + u32::from(added_lost_found)) as u16,
             sectors,
-            flags: mapped.flags,
+            flags: mapped.flags | kept_flags(node).bits(),
             i_block: mapped.i_block.unwrap_or([0; I_BLOCK_BYTES]),
             xattr_block,
             in_inode_xattrs: encode_in_inode(&placement.in_inode),
