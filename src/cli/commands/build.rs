@@ -63,6 +63,7 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
     let name = &arguments.reference.image;
     let beside = || directory_of(&arguments.output);
     let image = arguments.reading.image_beside(name, beside)?;
+    let image = image.with_file_flags(arguments.filesystem.flags.file_flags);
     let filesystem = arguments.filesystem.request();
     let request = OutputRequest {
         tools: arguments.tools.paths(),

@@ -35,6 +35,7 @@ pub fn run(arguments: &PlanArguments, output: &OutputArguments) -> Result<()> {
     let reporter = progress::reporter(output);
     let name = &arguments.reference.image;
     let image = arguments.reading.image(name)?;
+    let image = image.with_file_flags(arguments.filesystem.flags.file_flags);
     let filesystem = arguments.filesystem.request();
     let planned = pipeline::plan(&image, &filesystem, &*reporter)?;
     for warning in planned.flattened.warnings.lines() {
