@@ -65,7 +65,7 @@ impl<'a> NodeWriter<'a> {
         groups: &mut Groups<'_>,
         blocks: &mut BlockWriter<'_>,
     ) -> Result<[u8; INODE_BYTES]> {
-        let placement = placement(id, node, &self.plan.numbers, &self.plan.identity)?;
+        let placement = placement(id, node, &self.plan.numbers)?;
         let xattr_block = self.xattr_block(id, &placement, groups, blocks)?;
         let mapped = self.write_content(id, node, parent, groups, blocks)?;
         let attributes = &node.attributes;
@@ -137,7 +137,7 @@ impl<'a> NodeWriter<'a> {
                 sink.map_all(plan, &mapped_ranges(content), content.size_bytes)
             }
             NodeKind::Directory(_) => {
-                let seed = plan.identity.hash_seed_words();
+                let seed = plan.birth.hash_seed_words();
                 let (layout, length_blocks) =
                     directory_layout(&plan.profile, tree, id, &plan.numbers, seed)?;
                 let entries = DirectoryEntries::of(tree, id);
