@@ -31,6 +31,8 @@ pub const RO_COMPAT_HUGE_FILE: u32 = 0x8;
 pub const RO_COMPAT_DIR_NLINK: u32 = 0x20;
 /// `s_feature_ro_compat`: blocks are allocated by the cluster.
 pub const RO_COMPAT_BIGALLOC: u32 = 0x200;
+/// `s_feature_ro_compat`: metadata has checksums.
+pub const RO_COMPAT_METADATA_CSUM: u32 = 0x400;
 /// `s_feature_ro_compat`: files may have blocks in common.
 pub const RO_COMPAT_SHARED_BLOCKS: u32 = 0x4000;
 

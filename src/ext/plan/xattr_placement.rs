@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
+use crate::ext::plan::identity::PLACE_HOLDER_CHAIN_ID;
 use crate::ext::plan::normalise::{is_acl, kept};
 use crate::layers::Xattr;
 use crate::ondisk::posix_acl;
@@ -42,12 +43,13 @@ impl<'a> XattrPlacement<'a> {
     }
 
     /// The same of the image's own `/lost+found`, whose inode also tells the image where there is
-    /// room for all. What another build has told there is not kept.
+    /// room for all: what stands there for now is [`PLACE_HOLDER_CHAIN_ID`]. What another build has
+    /// told there is not kept.
     ///
     /// # Errors
     /// See [`Self::of`].
-    pub fn of_lost_found(node: &'a Node, chain_id: &'a [u8; 32]) -> Result<Self> {
-        Self::beside(chain_id_xattr(chain_id), node).or_else(|_| {
+    pub fn of_lost_found(node: &'a Node) -> Result<Self> {
+        Self::beside(chain_id_xattr(&PLACE_HOLDER_CHAIN_ID), node).or_else(|_| {
             let mut placement = Self::of(node)?;
             placement.told.push(NO_ROOM_FOR_CHAIN_ID);
             Ok(placement)
