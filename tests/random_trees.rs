@@ -212,6 +212,7 @@ fn wanted() -> impl Strategy<Value = Wanted> {
             free_inodes,
             journal,
         },
+        ..Wanted::default()
     })
 }
 

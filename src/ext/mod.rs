@@ -29,7 +29,7 @@ pub use format::{ToolPaths, Tools};
 pub use plan::identity::{parse_uuid, uuid_text};
 pub use plan::{Birth, BlocksByUse, Identity, Plan, PlanOptions, Room, SizePolicy};
 pub use populate::unsealed::Unsealed;
-pub use profile::{JournalSize, Profile};
+pub use profile::{JournalSize, Kind, Profile};
 
 /// The family of ext filesystems.
 #[derive(Debug)]

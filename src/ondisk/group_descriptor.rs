@@ -6,6 +6,9 @@ use crate::units::BlockNumber;
 /// Bytes of a descriptor without the `64bit` feature.
 pub const GROUP_DESCRIPTOR_BYTES: usize = 32;
 
+/// Bytes of a descriptor with the `64bit` feature, as mke2fs makes it.
+pub const GROUP_DESCRIPTOR_64BIT_BYTES: usize = 64;
+
 const BG_BLOCK_BITMAP_LO: usize = 0x00;
 const BG_INODE_BITMAP_LO: usize = 0x04;
 const BG_INODE_TABLE_LO: usize = 0x08;

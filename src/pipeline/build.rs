@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::flatten::Flattened;
-use super::plan::{Names, PROFILE};
+use super::plan::Names;
 use super::reading::{Reading, read_at};
 use super::request::{FilesystemRequest, ImageRequest, OutputRequest};
 use crate::error::Result;
@@ -149,7 +149,7 @@ impl Ready {
         }
         let FinishOptions { fsck, verify, .. } = output.finish;
         let tools = Tools::find(&output.tools, fsck, verify, reporter)?;
-        filesystem.size.check(&PROFILE)?;
+        filesystem.size.check(&filesystem.profile()?)?;
         Ok(Self {
             tools,
             _begun: leftovers::begin(&output.path),

@@ -30,7 +30,7 @@ pub use tags::tags;
 pub use verify::{Verified, VerifyRequest, verify};
 
 pub use crate::ext::{
-    BlocksByUse, Finding, Identity, JournalSize, Reader, Room, SizePolicy, ToolPaths, Unread,
+    BlocksByUse, Finding, Identity, JournalSize, Kind, Reader, Room, SizePolicy, ToolPaths, Unread,
     VerifyReport, parse_uuid, uuid_text,
 };
 pub use crate::finish::{FinishOptions, FinishedFilesystem};

@@ -4,7 +4,7 @@ use super::flatten::Flattened;
 use super::reading::{Reading, read};
 use super::request::{FilesystemRequest, IdentityRequest, ImageRequest};
 use crate::error::Result;
-use crate::ext::{Birth, Ext, Identity, Plan, PlanOptions, Profile};
+use crate::ext::{Birth, Ext, Identity, Plan, PlanOptions};
 use crate::filesystem::Filesystem;
 use crate::layers::Verifying;
 use crate::oci::ChainId;
@@ -31,9 +31,6 @@ pub struct Names {
     pub identity: Identity,
 }
 
-/// The kind of filesystem that is made: the only one that is offered.
-pub(super) const PROFILE: Profile = Profile::EXT3;
-
 /// Reads an image and plans its filesystem, without writing anything but spools.
 ///
 /// # Errors
@@ -44,7 +41,7 @@ pub fn plan(
     reporter: &dyn Reporter,
 ) -> Result<Planned> {
     // Better told now than after the image has been read.
-    filesystem.size.check(&PROFILE)?;
+    filesystem.size.check(&filesystem.profile()?)?;
     let ((flattened, plan), verifying) = read(image, reporter)?.plan(filesystem, reporter)?;
     let names = Names::of(&verifying, &filesystem.identity)?;
     verifying.finish()?;
@@ -62,12 +59,13 @@ impl Reading {
         filesystem: &FilesystemRequest,
         reporter: &dyn Reporter,
     ) -> Result<((Flattened, Plan), Verifying)> {
+        let profile = filesystem.profile()?;
         let place = self.place.to_string();
         let wanted = &filesystem.identity;
         let (mut flattened, verifying) = self.flatten(wanted.made_seconds, reporter)?;
         let born = Birth::at(flattened.made);
         let options = PlanOptions {
-            profile: PROFILE,
+            profile,
             size: filesystem.size,
             room: filesystem.room,
             birth: Birth {

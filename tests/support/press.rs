@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use layerpress::Result;
 use layerpress::ext::{
-    Birth, Ext, Identity, JournalSize, Plan, PlanOptions, Profile, Room, SizePolicy, ToolPaths,
-    Tools, verify,
+    Birth, Ext, Identity, JournalSize, Kind, Plan, PlanOptions, Profile, Room, SizePolicy,
+    ToolPaths, Tools, verify,
 };
 use layerpress::filesystem::Filesystem;
 use layerpress::finish::FinishOptions;
@@ -34,6 +34,7 @@ pub const UUID: [u8; 16] = *b"layerpress uuid!";
 /// What of a filesystem the tests vary.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted {
+    pub kind: Kind,
     pub size: SizePolicy,
     pub room: Room,
 }
@@ -41,6 +42,7 @@ pub struct Wanted {
 impl Default for Wanted {
     fn default() -> Self {
         Self {
+            kind: Kind::default(),
             size: SizePolicy::default(),
             room: Room {
                 free_inodes: 0,
@@ -77,6 +79,7 @@ pub fn image_request(reference: &str, work_dir: &Path) -> ImageRequest {
 
 fn filesystem_request(wanted: Wanted) -> FilesystemRequest {
     let mut request = FilesystemRequest::default()
+        .with_kind(wanted.kind)
         .with_size(wanted.size)
         .with_uuid(UUID)
         .with_hash_seed(HASH_SEED)
@@ -170,7 +173,7 @@ pub fn plan(tree: &Tree, wanted: Wanted) -> Result<Plan> {
         ..Birth::at(made)
     };
     let options = PlanOptions {
-        profile: Profile::EXT3,
+        profile: Profile::of(wanted.kind, wanted.room.journal)?,
         size: wanted.size,
         room: wanted.room,
         birth,

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::image::SourceDateArgument;
 use crate::pipeline::{
-    FilesystemRequest, IdentityRequest, JournalSize, Room, SizePolicy, ToolPaths, parse_uuid,
+    FilesystemRequest, IdentityRequest, JournalSize, Kind, Room, SizePolicy, ToolPaths, parse_uuid,
 };
 use crate::units::ByteSize;
 
@@ -43,6 +43,7 @@ impl FilesystemArguments {
     /// The filesystem that is meant.
     pub fn request(&self) -> FilesystemRequest {
         FilesystemRequest {
+            kind: Kind::default(),
             size: self.size,
             room: Room {
                 free_inodes: self.free_inodes,

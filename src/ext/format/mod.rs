@@ -140,7 +140,7 @@ fn hold_against_plan(superblock: &Superblock, plan: &Plan) -> Result<()> {
         s_feature_ro_compat, features.ro_compat = features.ro_compat;
         s_def_hash_version, default_hash_version = 1_u32;
         s_checkinterval, check_interval_seconds = 0_u32;
-        s_journal_inum, journal_inode = InodeNumber::JOURNAL.0;
+        s_journal_inum, journal_inode = if features.has_journal() { InodeNumber::JOURNAL.0 } else { 0 };
         s_mkfs_time, made_seconds = plan.birth.mke2fs_seconds();
         s_blocks_count, blocks_count = planned.blocks;
         s_blocks_per_group, blocks_per_group = planned.blocks_per_group;

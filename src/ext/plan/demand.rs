@@ -34,6 +34,8 @@ pub struct Demand {
     pub preallocated_blocks: u64,
     /// Blocks that map files and directories.
     pub map_blocks: u64,
+    /// Of them, those that map directories.
+    pub directory_map_blocks: u64,
     /// Blocks of symlinks too long for the inode.
     pub symlink_blocks: u64,
     /// Blocks of extended attributes.
@@ -141,7 +143,8 @@ fn measure_node(
     let node = tree.node(id);
     let added_lost_found = id == NodeId::ROOT && numbers.lost_found().is_none();
     let links = node.link_count + u32::from(added_lost_found);
-    if links > profile.links_max {
+    let is_directory = matches!(node.kind, NodeKind::Directory(_));
+    if links > profile.links_max && !(is_directory && profile.uncounted_subdirectories) {
         return Err(too_many_links(profile, node, links, added_lost_found));
     }
     match &node.kind {
@@ -166,6 +169,7 @@ fn measure_node(
             let range = 0..u64::from(blocks);
             map_blocks(profile.block_map, std::slice::from_ref(&range), &mut count)?;
             demand.map_blocks += count.map;
+            demand.directory_map_blocks += count.map;
         }
         NodeKind::Symlink(target) => {
             if target.is_empty() || target.contains(&0) || target.len() > SYMLINK_MAX {
