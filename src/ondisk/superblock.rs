@@ -237,6 +237,11 @@ pub fn set_free_counts(bytes: &mut [u8; SUPERBLOCK_BYTES], free_blocks: u32, fre
     put_u32(bytes, S_FREE_INODES_COUNT, free_inodes);
 }
 
+/// Sets what the filesystem is called, `s_uuid`.
+pub fn set_uuid(bytes: &mut [u8; SUPERBLOCK_BYTES], uuid: [u8; 16]) {
+    bytes[S_UUID..S_UUID + 16].copy_from_slice(&uuid);
+}
+
 /// Sets the times that mke2fs and tune2fs leave, in seconds since 1970, of which there are 40 bits.
 pub fn set_times(bytes: &mut [u8; SUPERBLOCK_BYTES], seconds: u64) {
     for (low, high) in [

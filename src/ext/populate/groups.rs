@@ -9,9 +9,9 @@ use crate::ext::profile::Profile;
 use crate::ondisk::bitmap;
 use crate::ondisk::group_descriptor::GroupDescriptor;
 use crate::ondisk::inode::INODE_BYTES;
-use crate::ondisk::superblock::{SUPERBLOCK_BYTES, Superblock, has_superblock, make_backup};
+use crate::ondisk::superblock::Superblock;
 use crate::partial_file::PartialFile;
-use crate::units::{BLOCK_SIZE, BlockNumber, GroupNumber, InodeNumber};
+use crate::units::{BLOCK_SIZE, InodeNumber};
 
 const BLOCK: usize = BLOCK_SIZE as usize;
 
@@ -188,29 +188,13 @@ impl<'a> Groups<'a> {
         Ok(())
     }
 
-    /// Writes the descriptor table, and the superblock and the table into every backup.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn write_descriptors_and_backups(
-        &mut self,
-        superblock: &[u8; SUPERBLOCK_BYTES],
-    ) -> Result<()> {
+    /// The descriptor table as it is to be written.
+    pub fn into_descriptors(mut self) -> Vec<u8> {
         let encoded = self.table.chunks_exact_mut(self.descriptor_bytes);
         for (bytes, descriptor) in encoded.zip(&self.descriptors) {
             descriptor.encode_counts_and_flags(bytes);
         }
-        self.write_at(&self.table, BLOCK_SIZE)?;
-        for group in 1..self.descriptors.len() as u32 {
-            if has_superblock(GroupNumber(group)) {
-                let start = BlockNumber(group * self.blocks_per_group).offset_bytes();
-                let mut backup = *superblock;
-                make_backup(&mut backup, GroupNumber(group));
-                self.write_at(&backup, start)?;
-                self.write_at(&self.table, start + BLOCK_SIZE)?;
-            }
-        }
-        Ok(())
+        self.table
     }
 
     /// The blocks of a group.

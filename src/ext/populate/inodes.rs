@@ -65,7 +65,7 @@ impl<'a> NodeWriter<'a> {
         parent: Option<InodeNumber>,
         streams: &mut Streams<'_>,
     ) -> Result<[u8; INODE_BYTES]> {
-        let placement = placement(id, node, &self.plan.numbers, &self.plan.identity)?;
+        let placement = placement(id, node, &self.plan.numbers)?;
         let xattr_block = self.xattr_block(id, &placement, &mut streams.attributes)?;
         let mapped = self.write_content(id, node, parent, streams)?;
         let attributes = &node.attributes;
@@ -148,7 +148,7 @@ impl<'a> NodeWriter<'a> {
                 sink.map_all(plan, &mapped_ranges(content), content.size_bytes)
             }
             NodeKind::Directory(_) => {
-                let seed = plan.identity.hash_seed_words();
+                let seed = plan.birth.hash_seed_words();
                 let (layout, length_blocks) =
                     directory_layout(&plan.profile, tree, id, &plan.numbers, seed)?;
                 let entries = DirectoryEntries::of(tree, id);

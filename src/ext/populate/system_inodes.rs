@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 
 use super::groups::Groups;
 use crate::ext::plan::Plan;
+use crate::ext::plan::identity::PLACE_HOLDER_CHAIN_ID;
 use crate::host_space;
 use crate::ondisk::indirect::{POINTERS_PER_BLOCK, decode_pointers};
 use crate::ondisk::inode::{self, IN_INODE_XATTR_OFFSET, INODE_BYTES, StoredInode};
@@ -43,8 +44,8 @@ pub fn preallocated_blocks(file: &File, groups: &Groups<'_>) -> io::Result<Preal
 /// # Errors
 /// The file's.
 pub fn set_times(file: &File, groups: &Groups<'_>, plan: &Plan) -> io::Result<()> {
-    let seconds = plan.identity.inode_seconds();
-    if seconds == i64::from(plan.identity.mke2fs_seconds()) {
+    let seconds = plan.birth.inode_seconds();
+    if seconds == i64::from(plan.birth.mke2fs_seconds()) {
         return Ok(());
     }
     let lost_found = plan.numbers.lost_found().is_none();
@@ -62,12 +63,12 @@ pub fn set_times(file: &File, groups: &Groups<'_>, plan: &Plan) -> io::Result<()
     Ok(())
 }
 
-/// Records the chain ID where it is in nobody's way: in mke2fs' `lost+found`.
+/// Keeps room for the chain ID where it is in nobody's way: in mke2fs' `lost+found`.
 ///
 /// # Errors
 /// The file's.
-pub fn record_chain_id(file: &File, groups: &Groups<'_>, chain_id: &[u8; 32]) -> io::Result<()> {
-    let Some(xattr) = chain_id_xattr(chain_id) else {
+pub fn keep_room_for_chain_id(file: &File, groups: &Groups<'_>) -> io::Result<()> {
+    let Some(xattr) = chain_id_xattr(&PLACE_HOLDER_CHAIN_ID) else {
         return Ok(());
     };
     let inode = groups.inode_offset_bytes(InodeNumber::LOST_FOUND);
