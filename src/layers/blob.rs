@@ -126,8 +126,7 @@ impl BlobReader<'_> {
             }
             LayerDiffId::Unstated => {
                 let file = &stored.region().file;
-                self.verifying
-                    .watch(self.layer, Unchanged::since_now(file)?);
+                self.verifying.watch(Unchanged::since_now(file)?);
                 false
             }
         };

@@ -41,8 +41,8 @@ struct Work {
     threads: Mutex<Vec<JoinHandle<()>>>,
     image: String,
     layers: Vec<Named>,
-    /// Files that nothing is known of but that they must not change, with the layer of each.
-    watched: Mutex<Vec<(usize, Unchanged)>>,
+    /// Files that nothing is known of but that they must not change.
+    watched: Mutex<Vec<Unchanged>>,
 }
 
 /// What a layer is called.
@@ -121,10 +121,10 @@ impl Verifying {
         }
     }
 
-    /// Sees to it that a layer is used only if its file stays as it is until [`Self::diff_ids`] and
+    /// Sees to it that a file is used only if it stays as it is until [`Self::diff_ids`] and
     /// [`Self::finish`].
-    pub(super) fn watch(&self, layer: usize, file: Unchanged) {
-        self.0.watched().push((layer, file));
+    pub(super) fn watch(&self, file: Unchanged) {
+        self.0.watched().push(file);
     }
 
     /// Begins to give back what the work directory holds of the layers, behind who reads it for the
@@ -207,15 +207,13 @@ impl Work {
             .in_image(&self.image)
     }
 
-    fn watched(&self) -> MutexGuard<'_, Vec<(usize, Unchanged)>> {
+    fn watched(&self) -> MutexGuard<'_, Vec<Unchanged>> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn check_unchanged(&self) -> Result<()> {
-        for (layer, file) in &*self.watched() {
-            file.check().map_err(|error| self.located(*layer, error))?;
-        }
-        Ok(())
+        let watched = self.watched();
+        watched.iter().try_for_each(|file| file.check(&self.image))
     }
 
     fn take_threads(&self) -> Vec<JoinHandle<()>> {

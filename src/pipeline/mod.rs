@@ -34,7 +34,7 @@ pub use crate::ext::{
     VerifyReport, parse_uuid, uuid_text,
 };
 pub use crate::finish::{FinishOptions, FinishedFilesystem};
-pub use crate::inspect::{Filesystem, Journal, is_filesystem};
+pub use crate::inspect::{Checksums, Filesystem, Journal, JournalState, is_filesystem};
 pub use crate::limits::Limits;
 pub use crate::source::{
     CacheChoice, CredentialFiles, Credentials, DaemonOptions, Image, Login, Offer, OpenOptions,

@@ -23,7 +23,7 @@ use crate::filesystem::SealedFilesystem;
 use crate::ondisk::checksum::{FilesystemSeed, seal_superblock};
 use crate::ondisk::features::{COMPAT_HAS_JOURNAL, RO_COMPAT_METADATA_CSUM};
 use crate::ondisk::inode::{IN_INODE_XATTR_OFFSET, INODE_BYTES};
-use crate::ondisk::journal::{JOURNAL_UUID_OFFSET_BYTES, is_journal_superblock};
+use crate::ondisk::journal_head::{JOURNAL_HEAD_BYTES, UUID_OFFSET_BYTES, begins_journal};
 use crate::ondisk::superblock::{
     SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET_BYTES, Superblock, has_superblock, make_backup, set_uuid,
 };
@@ -77,18 +77,14 @@ pub fn seal(
 /// Writes the UUID into the journal's own superblock.
 fn name_journal(partial: &PartialFile, tables: &Tables, identity: &Identity) -> Result<()> {
     let start_bytes = tables.journal(partial)?.offset_bytes();
-    let mut start = [0; 8];
+    let mut start = [0; JOURNAL_HEAD_BYTES];
     read(partial, &mut start, start_bytes)?;
-    if !is_journal_superblock(&start) {
+    if !begins_journal(&start) {
         return Err(Error::Mismatch(
             "expected the journal's superblock, found something else".to_owned(),
         ));
     }
-    write(
-        partial,
-        &identity.uuid,
-        start_bytes + JOURNAL_UUID_OFFSET_BYTES,
-    )
+    write(partial, &identity.uuid, start_bytes + UUID_OFFSET_BYTES)
 }
 
 /// Puts the chain ID where populating has left room for it in `lost+found`, and takes the room away

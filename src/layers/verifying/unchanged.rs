@@ -31,15 +31,13 @@ impl Unchanged {
     }
 
     /// # Errors
-    /// [`Error::Io`] where it has changed.
-    pub(super) fn check(&self) -> Result<()> {
+    /// [`Error::Io`] naming the image where it has changed.
+    pub(super) fn check(&self, image: &str) -> Result<()> {
         if state(&self.file).map_err(read_failed)? == self.state {
             return Ok(());
         }
-        Err(Error::io(
-            "cannot use what was read",
-            io::Error::other("changed while it was read"),
-        ))
+        let changed = io::Error::other("changed while it was read");
+        Err(Error::io(format!("cannot read {image}"), changed))
     }
 }
 
