@@ -13,6 +13,7 @@
 pub mod block_map;
 pub mod demand;
 pub mod directory_layout;
+pub mod flex_positions;
 pub mod free_runs;
 pub mod geometry;
 pub mod identity;

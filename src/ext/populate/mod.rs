@@ -22,7 +22,9 @@ use crate::ext::format::EmptyFilesystem;
 use crate::ext::plan::Plan;
 use crate::ext::plan::demand::path_of;
 use crate::layers::Contents;
-use crate::ondisk::superblock::{Superblock, set_free_counts, set_signed_hash, set_times};
+use crate::ondisk::superblock::{
+    Superblock, forget_written, set_free_counts, set_signed_hash, set_times,
+};
 use crate::progress::{Reporter, Unit};
 use crate::tree::{ContentRef, NodeId, NodeKind, Tree};
 use crate::units::InodeNumber;
@@ -53,6 +55,7 @@ pub fn populate(
     } = empty;
     // mke2fs follows the machine's `char`; names are hashed as signed everywhere.
     set_signed_hash(&mut superblock);
+    forget_written(&mut superblock);
     let decoded = Superblock::decode(&superblock);
     let demand = &plan.demand;
     let content_blocks = demand.data_blocks + demand.directory_blocks + demand.symlink_blocks;
@@ -111,13 +114,16 @@ pub fn populate(
     system_inodes::set_times(partial.file(), &groups, plan).map_err(written)?;
     system_inodes::punch(partial.file(), &groups).map_err(written)?;
     meter.finish("written");
+    let mut checksummed = writer.into_checksummed();
+    system_inodes::note_checksums(partial.file(), &groups, plan, &mut checksummed)
+        .map_err(written)?;
     let descriptors = groups.into_descriptors();
     drop(inodes);
     Ok(Unsealed {
         partial,
         superblock,
         descriptors,
-        checksummed: Vec::new(),
+        checksummed: checksummed.finish(),
     })
 }
 
