@@ -27,7 +27,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make an ext3 filesystem image of a container image
+    /// Make an ext3, ext4 or ext2 filesystem image of a container image
     #[command(after_help = EXIT_CODES)]
     Build(build::BuildArguments),
     /// Show the filesystem that build would make: sizes, blocks by use, inodes

@@ -24,6 +24,7 @@ pub mod group_descriptor;
 pub mod hash;
 pub mod indirect;
 pub mod inode;
+pub mod journal_head;
 pub mod posix_acl;
 pub mod superblock;
 pub mod xattr;

@@ -136,6 +136,7 @@ impl Ready {
         output: &OutputRequest,
         reporter: &dyn Reporter,
     ) -> Result<Self> {
+        let profile = filesystem.profile()?;
         let mut written = vec![output.path.clone()];
         written.extend(output.finish.beside(&output.path));
         for path in &written {
@@ -145,7 +146,7 @@ impl Ready {
         refuse_one_for_two(&written)?;
         let FinishOptions { fsck, verify, .. } = output.finish;
         let tools = Tools::find(&output.tools, fsck, verify, reporter)?;
-        filesystem.size.check(&filesystem.profile()?)?;
+        filesystem.size.check(&profile)?;
         Ok(Self {
             tools,
             _begun: leftovers::begin(&output.path),

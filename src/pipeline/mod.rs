@@ -41,7 +41,7 @@ pub use crate::ext::{
 pub use crate::finish::{
     FinishOptions, FinishedFilesystem, FinishedVerity, VerityOptions, VerityPlace,
 };
-pub use crate::inspect::{Filesystem, Journal, is_filesystem};
+pub use crate::inspect::{Checksums, Filesystem, Journal, JournalState, is_filesystem};
 pub use crate::limits::Limits;
 pub use crate::source::{
     CacheChoice, CredentialFiles, Credentials, DaemonOptions, Image, Login, Offer, OpenOptions,

@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::error::{Error, Result};
 use crate::file_kind;
 use crate::ondisk::features::{
-    COMPAT_SPARSE_SUPER2, Features, FilesystemType, INCOMPAT_META_BG, RO_COMPAT_BIGALLOC,
-    RO_COMPAT_SPARSE_SUPER,
+    COMPAT_SPARSE_SUPER2, Features, FilesystemType, INCOMPAT_64BIT, INCOMPAT_META_BG,
+    RO_COMPAT_BIGALLOC, RO_COMPAT_SPARSE_SUPER,
 };
 use crate::ondisk::group_descriptor::{GROUP_DESCRIPTOR_BYTES, GroupDescriptor};
+use crate::ondisk::inode::CORE_BYTES;
 use crate::ondisk::superblock::{
     MAX_LOG_BLOCK_SIZE, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET_BYTES, Superblock, has_superblock,
 };
@@ -21,6 +22,11 @@ use crate::units::{GroupNumber, InodeNumber};
 /// Incompatible features that are known here: filetype, recover, meta_bg, extents, 64bit, mmp,
 /// flex_bg, ea_inode, csum_seed, large_dir, inline_data, encrypt, casefold.
 const INCOMPAT_KNOWN: u32 = 0x3_e7d6;
+
+/// Bytes of a group descriptor with `64bit`: these at least, and at most the smallest block's
+/// (`EXT4_MIN_DESC_SIZE_64BIT`, `EXT4_MAX_DESC_SIZE`).
+const GROUP_DESCRIPTOR_BYTES_64BIT: usize = 64;
+const GROUP_DESCRIPTOR_BYTES_MAX: usize = 1024;
 
 /// Reads the superblock of an opened image, which errors call `name`. Of what it says, no more than
 /// the size of a block is known to make sense.
@@ -151,18 +157,23 @@ impl Image {
                 "superblock: expected blocks and inodes in each group, found none",
             ));
         }
-        for (what, found, least) in [
-            ("inodes", self.superblock.inode_size_bytes.into(), 128),
-            (
-                "group descriptors",
-                self.descriptor_bytes(),
-                GROUP_DESCRIPTOR_BYTES as u64,
-            ),
+        // The kernel's bounds; without 64bit there is no field for descriptors, and they have 32.
+        let descriptors = if self.features().has_incompat(INCOMPAT_64BIT) {
+            GROUP_DESCRIPTOR_BYTES_64BIT..=GROUP_DESCRIPTOR_BYTES_MAX
+        } else {
+            GROUP_DESCRIPTOR_BYTES..=GROUP_DESCRIPTOR_BYTES
+        };
+        let descriptors = *descriptors.start() as u64..=*descriptors.end() as u64;
+        let inodes = CORE_BYTES as u64..=self.block_bytes;
+        for (what, found, bounds) in [
+            ("inodes", self.superblock.inode_size_bytes.into(), inodes),
+            ("group descriptors", self.descriptor_bytes(), descriptors),
         ] {
-            if !found.is_power_of_two() || !(least..=self.block_bytes).contains(&found) {
+            if !found.is_power_of_two() || !bounds.contains(&found) {
                 return Err(Error::bad_image(format!(
-                    "superblock: expected {what} of {least} to {} bytes, found {found}",
-                    self.block_bytes
+                    "superblock: expected {what} of {} to {} bytes, a power of two, found {found}",
+                    bounds.start(),
+                    bounds.end()
                 )));
             }
         }

@@ -2,7 +2,7 @@
 //! attribute of inodes, contents.
 //!
 //! ```text
-//! image (superblock, blocks) → node (inodes) → block_map → content
+//! image (superblock, blocks) → node (inodes) → block_map → content, journal
 //!                                            ↘ directory → lookup, walk → listing, owners
 //! ```
 //!
@@ -26,6 +26,7 @@ mod block_map;
 mod content;
 mod directory;
 mod image;
+mod journal;
 mod listing;
 mod lookup;
 mod node;

@@ -15,7 +15,7 @@ use crate::cli::arguments::{
 };
 use crate::cli::progress;
 use crate::cli::shown::table::two_columns;
-use crate::cli::shown::text::{counted, printable, thousands};
+use crate::cli::shown::text::{counted, journal, printable, thousands};
 use crate::cli::tell::print_as;
 use crate::error::{Error, Result};
 use crate::pipeline::{self, Built, FinishOptions, OutputRequest, uuid_text};
@@ -46,13 +46,13 @@ pub struct BuildArguments {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
+    pub reading: ReadingArguments,
+    #[command(flatten)]
     pub filesystem: FilesystemArguments,
     #[command(flatten)]
     pub verity: VerityArguments,
     #[command(flatten)]
     pub tools: ToolArguments,
-    #[command(flatten)]
-    pub reading: ReadingArguments,
 }
 
 /// Builds and tells what was built.
@@ -126,6 +126,7 @@ struct Summary {
     reserved_bytes: u64,
     inodes: u32,
     free_inodes: u32,
+    /// 0 where there is none.
     journal_bytes: u64,
     uuid: String,
     label: String,
@@ -199,10 +200,10 @@ impl Summary {
             (
                 &self.filesystem_type,
                 format!(
-                    "{}, {} free, journal {}\n{} of {} inodes free",
+                    "{}, {} free, {}\n{} of {} inodes free",
                     ByteSize(self.filesystem_bytes),
                     ByteSize(self.free_bytes),
-                    ByteSize(self.journal_bytes),
+                    journal(self.journal_bytes),
                     thousands(u64::from(self.free_inodes)),
                     thousands(u64::from(self.inodes)),
                 ),

@@ -98,7 +98,7 @@ fn compare(arguments: &VerifyArguments, name: &OsStr, reporter: &dyn Reporter) -
     let image = arguments.reading.image(name)?;
     let request = VerifyRequest {
         ignored: arguments.comparison.ignored(),
-        made_seconds: arguments.comparison.made.source_date_epoch,
+        made_seconds: arguments.comparison.source_date_epoch,
         debugfs: arguments.debugfs.clone(),
         search_path: std::env::var_os("PATH"),
         ..VerifyRequest::new(&arguments.filesystem, image)
