@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
-use super::image::SourceDateArgument;
 use crate::listing::Field;
 
 /// What is compared.
@@ -14,8 +13,15 @@ pub struct ComparisonArguments {
     /// Do not compare these, separated by commas
     #[arg(long, value_enum, value_delimiter = ',', value_name = "FIELDS")]
     ignore: Vec<Field>,
-    #[command(flatten)]
-    pub made: SourceDateArgument,
+    /// Seconds since 1970: the time of directories which no layer of an image describes [default: when the image was
+    /// created]
+    #[arg(
+        long,
+        env = "SOURCE_DATE_EPOCH",
+        value_name = "SECONDS",
+        allow_negative_numbers = true
+    )]
+    pub source_date_epoch: Option<i64>,
 }
 
 impl ComparisonArguments {

@@ -24,20 +24,6 @@ pub struct ReferenceArgument {
     pub image: OsString,
 }
 
-/// The time of what has none of its own.
-#[derive(Debug, Args)]
-pub struct SourceDateArgument {
-    /// Seconds since 1970: the time of a filesystem that is made, and of directories which no layer
-    /// of an image describes [default: when the image was created]
-    #[arg(
-        long,
-        env = "SOURCE_DATE_EPOCH",
-        value_name = "SECONDS",
-        allow_negative_numbers = true
-    )]
-    pub source_date_epoch: Option<i64>,
-}
-
 /// How images are read.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Image")]

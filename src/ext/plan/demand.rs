@@ -34,6 +34,8 @@ pub struct Demand {
     pub preallocated_blocks: u64,
     /// Blocks that map files and directories.
     pub map_blocks: u64,
+    /// Of them, those that map directories.
+    pub directory_map_blocks: u64,
     /// Blocks of symlinks too long for the inode.
     pub symlink_blocks: u64,
     /// Blocks of extended attributes.
@@ -169,6 +171,7 @@ fn measure_node(
             let range = 0..u64::from(blocks);
             map_blocks(profile.block_map, std::slice::from_ref(&range), &mut count)?;
             demand.map_blocks += count.map;
+            demand.directory_map_blocks += count.map;
         }
         NodeKind::Symlink(target) => {
             if target.is_empty() || target.contains(&0) || target.len() > SYMLINK_MAX {
