@@ -1,4 +1,4 @@
-//! The populated filesystem is proven, hashed and given its name.
+//! The sealed filesystem is proven, hashed and given its name.
 
 mod sidecar;
 
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 pub use sidecar::Sidecar;
 
 use crate::error::{Error, Result};
-use crate::filesystem::{Filesystem, PopulatedFilesystem};
+use crate::filesystem::{Filesystem, SealedFilesystem};
 use crate::layers::{Contents, Verifying};
 use crate::oci::{Digest, DigestHasher};
 use crate::page_buffer::PageBuffer;
@@ -75,7 +75,7 @@ pub struct FinishedFilesystem {
 /// e2fsck or the read-back finds anything, [`Error::Io`] and [`Error::Tool`] when they cannot run
 /// or the output cannot be named. Nothing is left then.
 pub fn finish<F>(
-    populated: PopulatedFilesystem,
+    sealed: SealedFilesystem,
     made_from: MadeFrom<'_, F::Plan>,
     tools: &F::Tools,
     options: FinishOptions,
@@ -90,7 +90,7 @@ where
         contents,
         verifying,
     } = made_from;
-    let partial = populated.partial;
+    let partial = sealed.partial;
     let path = partial.path_for_programs()?;
     let output = partial.output().to_owned();
     let unreadable = |error| Error::path("read", &output, error);

@@ -243,4 +243,3 @@ impl BlockSink for PlacedCount<'_> {
         Ok(())
     }
 }
-
