@@ -50,7 +50,9 @@ fn everything() -> Rootfs {
         file("large", bytes(9_000_000)),
         directory("many"),
     ];
-    let pieces: Vec<_> = (0..7).map(|piece| (piece * 9_000_000, bytes(9000))).collect();
+    let pieces: Vec<_> = (0..7)
+        .map(|piece| (piece * 9_000_000, bytes(9000)))
+        .collect();
     let pieces: Vec<_> = pieces.iter().map(|(at, bytes)| (*at, &bytes[..])).collect();
     items.push(sparse("home/sparse", 100 << 20, &pieces));
     let many = (0..3000).map(|index| file(format!("many/file number {index}"), bytes(index % 99)));
@@ -62,7 +64,6 @@ fn everything() -> Rootfs {
 fn every_kind_is_sound_and_shows_what_went_in() {
     for (kind, journal) in KINDS {
         for size in [SizePolicy::Fit, SizePolicy::Exact(ByteSize(300 << 20))] {
-            eprintln!("{kind} {journal:?} {size}");
             let pressed = press_with(&everything(), wanted(kind, journal, size)).unwrap();
             let judged = pressed.judged();
             if size != SizePolicy::Fit {

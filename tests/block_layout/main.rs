@@ -5,3 +5,5 @@
 mod support;
 
 mod kinds;
+mod places;
+mod updates;
