@@ -90,7 +90,7 @@ fn filesystem_request(wanted: Wanted) -> FilesystemRequest {
     request
 }
 
-fn tool_paths() -> ToolPaths {
+pub fn tool_paths() -> ToolPaths {
     ToolPaths {
         search_path: std::env::var_os("PATH"),
         ..ToolPaths::default()
