@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::limits::Limits;
 
 /// What zstd can be asked to accept, as powers of two (`ZSTD_WINDOWLOG_MIN` and `_MAX`).
-const WINDOW_LOGS: std::ops::RangeInclusive<u32> = 10..=31;
+pub const WINDOW_LOGS: std::ops::RangeInclusive<u32> = 10..=31;
 
 /// Decompresses frame after frame up to the end of `R`.
 pub(super) struct Zstd<R> {

@@ -1,6 +1,5 @@
 //! TLS with a daemon.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
@@ -35,23 +34,29 @@ impl Tls {
 }
 
 /// Holds the daemon's certificate against its authority's and shows it ours.
+///
+/// # Errors
+/// [`Error::Io`] where a file cannot be read, [`Error::Unsupported`] where it holds something else.
 pub(super) fn config(tls: &Tls) -> Result<TlsConfig> {
     let read = |path: &Path| {
         let read = read_regular_file(path, MAX_PEM_BYTES);
         read.map_err(|error| Error::path("read", path, error))
     };
-    let wrong = |path: &Path, error: ureq::Error| Error::path("use", path, io::Error::other(error));
+    // As of a registry's files: one that cannot be read is the machine's affair, what is in it the
+    // user's.
+    let wrong = |path: &Path, expected: &str| {
+        Error::unsupported(format!("{}: expected PEM with {expected}", path.display()))
+    };
     let certificates = |path: &Path| {
         let bytes = read(path)?;
         let items = ureq::tls::parse_pem(&bytes).filter_map(|item| match item {
             Ok(ureq::tls::PemItem::Certificate(certificate)) => Some(Ok(certificate)),
             Ok(_) => None,
-            Err(error) => Some(Err(wrong(path, error))),
+            Err(_) => Some(Err(wrong(path, "certificates"))),
         });
         let found = items.collect::<Result<Vec<Certificate<'static>>>>()?;
         if found.is_empty() {
-            let error = io::Error::other("expected a certificate in PEM, found none");
-            return Err(Error::path("use", path, error));
+            return Err(wrong(path, "certificates"));
         }
         Ok(found)
     };
@@ -62,7 +67,8 @@ pub(super) fn config(tls: &Tls) -> Result<TlsConfig> {
     };
     if let Some((certificate, path)) = &tls.certificate {
         let own = certificates(certificate)?;
-        let key = PrivateKey::from_pem(&read(path)?).map_err(|error| wrong(path, error))?;
+        let key = PrivateKey::from_pem(&read(path)?)
+            .map_err(|_| wrong(path, "an unencrypted private key"))?;
         config = config.client_cert(Some(ClientCert::new_with_certs(&own, key)));
     }
     Ok(config.build())
