@@ -73,3 +73,39 @@ pub(super) fn config(tls: &Tls) -> Result<TlsConfig> {
     }
     Ok(config.build())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is no certificate had the exit code of a file that cannot be read; of a registry's it
+    /// had another.
+    #[test]
+    fn a_file_that_cannot_be_read_and_one_of_something_else_end_differently() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let (junk, broken) = (
+            file("junk.pem", "no certificate"),
+            file("broken.pem", "-----BEGIN CERTIFICATE-----\n???"),
+        );
+        let absent = directory.path().join("absent.pem");
+        for (ca, code, words) in [
+            (&junk, 5, "junk.pem: expected PEM with certificates"),
+            (&broken, 5, "broken.pem: expected PEM with certificates"),
+            (&absent, 3, "absent.pem"),
+        ] {
+            let tls = Tls {
+                ca: Some(ca.clone()),
+                certificate: None,
+                verify: true,
+            };
+            let error = config(&tls).unwrap_err();
+            assert_eq!(error.exit_code(), code, "{error}");
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
+}
