@@ -54,5 +54,6 @@ Exit codes:
   5  the image or an option asks for what ext, Linux or layerpress cannot do
   6  mke2fs, tune2fs, e2fsck or debugfs is missing, too old or failed
   7  the size given is too small for the image
-  8  the result is not what was meant: a bug in layerpress
+  8  the result is not what was meant: a bug in layerpress;
+     verify --roothash: bytes are not those of the root hash
   129, 130, 131, 143  ended by SIGHUP, SIGINT, SIGQUIT, SIGTERM; nothing is left behind";

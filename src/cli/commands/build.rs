@@ -1,13 +1,17 @@
 //! `layerpress build`.
 
+mod verity;
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
 use serde::Serialize;
+use verity::ShownVerity;
 
 use crate::cli::arguments::{
     FilesystemArguments, OutputArguments, ReadingArguments, ReferenceArgument, ToolArguments,
+    VerityArguments,
 };
 use crate::cli::progress;
 use crate::cli::shown::table::two_columns;
@@ -46,6 +50,8 @@ pub struct BuildArguments {
     #[command(flatten)]
     pub filesystem: FilesystemArguments,
     #[command(flatten)]
+    pub verity: VerityArguments,
+    #[command(flatten)]
     pub tools: ToolArguments,
 }
 
@@ -57,6 +63,7 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
     let name = &arguments.reference.image;
     let beside = || directory_of(&arguments.output);
     let image = arguments.reading.image_beside(name, beside)?;
+    let image = image.with_file_flags(arguments.filesystem.flags.file_flags);
     let filesystem = arguments.filesystem.request();
     let request = OutputRequest {
         tools: arguments.tools.paths(),
@@ -64,6 +71,7 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
             fsck: !arguments.no_fsck,
             verify: arguments.verify,
             sha256: arguments.sha256,
+            verity: arguments.verity.options(),
             sync: arguments.sync,
         },
         ..OutputRequest::new(&arguments.output)
@@ -124,6 +132,7 @@ struct Summary {
     uuid: String,
     label: String,
     sha256: Option<String>,
+    verity: Option<ShownVerity>,
     size_note: Option<String>,
     warnings: Vec<String>,
     seconds: f64,
@@ -160,6 +169,10 @@ impl Summary {
                 .sha256
                 .as_ref()
                 .map(|sha256| sha256.digest().to_owned()),
+            verity: built.filesystem.verity.as_ref().map(|verity| {
+                let output = &built.filesystem.path;
+                ShownVerity::of(verity, output, &plan.profile.kind.to_string())
+            }),
             size_note: plan.sized.note.clone(),
             warnings: built.warnings.lines().collect(),
             seconds,
@@ -204,8 +217,13 @@ impl Summary {
         rows.extend([(
             "output",
             format!(
-                "{} ({} on disk)",
+                "{} ({}{} on disk)",
                 self.output,
+                // Told where it is not the filesystem's length.
+                match self.verity {
+                    Some(_) => format!("{}, ", ByteSize(self.output_bytes)),
+                    None => String::new(),
+                },
                 ByteSize(self.output_host_bytes)
             ),
         )]);
@@ -214,6 +232,9 @@ impl Summary {
                 .as_ref()
                 .map(|sha256| ("sha256", sha256.clone())),
         );
+        if let Some(verity) = &self.verity {
+            rows.extend(verity.rows());
+        }
         rows.push(("time", format!("{:.2} s", self.seconds)));
         two_columns(&rows)
     }

@@ -12,7 +12,7 @@ use crate::cli::shown::text::{counted, journal, printable, thousands, wrapped};
 use crate::cli::tell::print_as;
 use crate::error::Result;
 use crate::pipeline::{
-    self, BlocksByUse, FilesystemRequest, Flattened, Planned, SizePolicy, uuid_text,
+    self, BlocksByUse, FilesystemRequest, Flattened, Planned, Shape, SizePolicy, uuid_text,
 };
 use crate::units::{BLOCK_SIZE, ByteSize};
 
@@ -35,6 +35,7 @@ pub fn run(arguments: &PlanArguments, output: &OutputArguments) -> Result<()> {
     let reporter = progress::reporter(output);
     let name = &arguments.reference.image;
     let image = arguments.reading.image(name)?;
+    let image = image.with_file_flags(arguments.filesystem.flags.file_flags);
     let filesystem = arguments.filesystem.request();
     let planned = pipeline::plan(&image, &filesystem, &*reporter)?;
     for warning in planned.flattened.warnings.lines() {
@@ -62,6 +63,8 @@ struct ShownPlan {
     size_policy: String,
     output_bytes: u64,
     size_note: Option<String>,
+    /// What a hash tree of dm-verity takes besides.
+    verity_bytes: u64,
     filesystem_blocks: u32,
     block_bytes: u64,
     blocks: BlocksByUse,
@@ -111,6 +114,7 @@ impl ShownPlan {
             size_policy: policy.to_string(),
             output_bytes: sized.file_bytes,
             size_note: sized.note.clone(),
+            verity_bytes: Shape::of(sized.geometry.blocks.into()).area_bytes(),
             filesystem_blocks: sized.geometry.blocks,
             block_bytes: BLOCK_SIZE,
             blocks: plan.blocks_by_use(),
@@ -200,6 +204,8 @@ impl ShownPlan {
             })
             .collect();
         rows.push(("sizes by rule", sizes.join("\n")));
+        let verity = ByteSize(self.verity_bytes);
+        rows.push(("verity", format!("{verity} more with a hash tree")));
         two_columns(&rows)
     }
 }

@@ -6,7 +6,7 @@ use crate::ext::plan::directory_layout::DirectoryLayout;
 use crate::ext::plan::geometry::{LOST_FOUND_BLOCKS, ROOT_BLOCKS};
 use crate::ext::plan::identity::Identity;
 use crate::ext::plan::inode_numbers::{DirectoryEntries, InodeNumbers};
-use crate::ext::plan::normalise::clamped;
+use crate::ext::plan::normalise::{FLAGS_LEFT_OUT, clamped, kept_flags};
 use crate::ext::plan::xattr_placement::{XattrBlockCollector, XattrBlocks, XattrPlacement};
 use crate::ext::profile::Profile;
 use crate::ondisk::directory_entry::NAME_MAX;
@@ -34,6 +34,8 @@ pub struct Demand {
     pub preallocated_blocks: u64,
     /// Blocks that map files and directories.
     pub map_blocks: u64,
+    /// Of them, those that map directories.
+    pub directory_map_blocks: u64,
     /// Blocks of symlinks too long for the inode.
     pub symlink_blocks: u64,
     /// Blocks of extended attributes.
@@ -85,6 +87,10 @@ pub fn measure(
         xattrs.add(id, &placement);
         if clamped(node.attributes.mtime) != node.attributes.mtime {
             warnings.count_with(TIME_CLAMPED, || path_of(tree, id));
+        }
+        let lost_flags = node.attributes.file_flags & !kept_flags(node);
+        if !lost_flags.is_empty() {
+            warnings.count_with(FLAGS_LEFT_OUT, || lost_flags.told_of(&path_of(tree, id)));
         }
         if [node.attributes.uid, node.attributes.gid].contains(&u32::MAX) {
             warnings.count_with(NO_OWNER, || path_of(tree, id));
@@ -169,6 +175,7 @@ fn measure_node(
             let range = 0..u64::from(blocks);
             map_blocks(profile.block_map, std::slice::from_ref(&range), &mut count)?;
             demand.map_blocks += count.map;
+            demand.directory_map_blocks += count.map;
         }
         NodeKind::Symlink(target) => {
             if target.is_empty() || target.contains(&0) || target.len() > SYMLINK_MAX {

@@ -5,6 +5,18 @@ use crate::ondisk::inode::{EARLIEST_SECOND, LATEST_SECOND};
 use crate::tree::Recipe;
 use crate::units::{Hex, Timestamp, parse_hex};
 
+/// The hash seed of every filesystem that no other is asked for: the first 16 bytes of the SHA-256 of
+/// "layerpress directory hash seed", as a UUID of version 8.
+///
+/// It is the same in all of them, so that a directory whose names stay the same stays the same from one
+/// version of an image to the next; a seed of the image's own would sort each directory anew in each.
+/// What a seed is against, names that hash alike on purpose, comes with the image or not at all while
+/// the filesystem is only read. Where others make names in a directory of a filesystem that is mounted
+/// writable, a seed of one's own keeps them from choosing such.
+const HASH_SEED: [u8; 16] = [
+    0x04, 0x1c, 0xfc, 0x52, 0xf6, 0xf8, 0x8a, 0xdb, 0x9e, 0x24, 0x68, 0x97, 0x14, 0x6c, 0x6f, 0x9c,
+];
+
 /// A filesystem's names and its time of birth.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -24,12 +36,12 @@ pub struct Identity {
 
 impl Identity {
     /// The identity that a recipe gives: the same recipe and the same time, the same identity.
-    /// UUID and hash seed are of version 8 (RFC 9562), made from the recipe's text.
+    /// The UUID is of version 8 (RFC 9562), made from the recipe's text; the hash seed is that of all.
     pub fn of_recipe(recipe: &Recipe, made: Timestamp) -> Self {
         let sha256 = |digest: &str| digest.strip_prefix("sha256:").map(hex_bytes);
         Self {
             uuid: derive("layerpress filesystem UUID", recipe),
-            hash_seed: derive("layerpress directory hash seed", recipe),
+            hash_seed: HASH_SEED,
             label: String::new(),
             made_seconds: made.seconds,
             chain_id: recipe.chain_id().and_then(|id| sha256(id.0.as_ref())),
@@ -127,6 +139,8 @@ mod tests {
         let one = identity('1', 5);
         assert_eq!(one, identity('1', 5));
         assert_ne!(one.uuid, identity('2', 5).uuid);
+        // Directories of two versions of an image are in the same order.
+        assert_eq!(one.hash_seed, identity('2', 5).hash_seed);
         assert_ne!(one.uuid, one.hash_seed);
         assert_eq!(one.chain_id.unwrap()[31], 1);
         // What was derived from the chain ID before there were recipes.

@@ -5,7 +5,8 @@
 //! inode_numbers      which inode is whose, and which names lead to it
 //! block_map          how a file is mapped         directory_layout  how names go into blocks
 //!      └ demand: what the tree needs              geometry: what mke2fs makes of a size
-//!              └──────────── size: the size in which it fits ────────────┘
+//!      │       └──────────── size: the size in which it fits ────────────┘
+//!      └ regions: where each use's blocks begin   free_runs: handing blocks out by their place
 //! identity           what tells one filesystem from another
 //! ```
 
@@ -17,6 +18,7 @@ pub mod geometry;
 pub mod identity;
 pub mod inode_numbers;
 pub mod normalise;
+pub mod regions;
 pub mod size;
 pub mod xattr_placement;
 
@@ -32,6 +34,7 @@ pub use free_runs::{Cursor, FreeRuns};
 pub use geometry::{FormatRequest, Geometry};
 pub use identity::Identity;
 pub use inode_numbers::InodeNumbers;
+pub use regions::Regions;
 pub use size::{Room, SizePolicy, Sized};
 pub use xattr_placement::XattrBlocks;
 
@@ -161,6 +164,11 @@ impl Plan {
             free: self.free_blocks_after(),
             of_them_reserved_for_root: geometry.reserved_blocks.into(),
         }
+    }
+
+    /// Where the tree's blocks go, by their place among the free ones.
+    pub fn regions(&self) -> Regions {
+        Regions::of(self.profile.block_map, &self.demand)
     }
 
     /// Free blocks once the tree is in.

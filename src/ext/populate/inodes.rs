@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::block_writer::BlockWriter;
 use super::content_source::ContentSource;
 use super::directory_source::DirectorySource;
 use super::groups::Groups;
+use super::streams::{Stream, Streams};
 use super::system_inodes::PreallocatedBlocks;
 use super::writing_sink::{BlockSource, Mapped, WritingSink, copy_buffer, write_failed};
 use crate::error::{Error, Result};
@@ -15,8 +15,9 @@ use crate::ext::plan::block_map::mapped_ranges;
 use crate::ext::plan::demand::{directory_layout, placement};
 use crate::ext::plan::directory_layout::DirectoryLayout;
 use crate::ext::plan::inode_numbers::{DirectoryEntries, file_type};
-use crate::ext::plan::normalise::clamped;
+use crate::ext::plan::normalise::{clamped, kept_flags};
 use crate::ext::plan::xattr_placement::XattrPlacement;
+use crate::ext::profile::BlockMap;
 use crate::layers::Contents;
 use crate::ondisk::inode::{FLAG_INDEX, I_BLOCK_BYTES, INODE_BYTES, Inode, encode_device};
 use crate::ondisk::xattr::{encode_block, encode_in_inode};
@@ -62,12 +63,11 @@ impl<'a> NodeWriter<'a> {
         id: NodeId,
         node: &Node,
         parent: Option<InodeNumber>,
-        groups: &mut Groups<'_>,
-        blocks: &mut BlockWriter<'_>,
+        streams: &mut Streams<'_>,
     ) -> Result<[u8; INODE_BYTES]> {
         let placement = placement(id, node, &self.plan.numbers, &self.plan.identity)?;
-        let xattr_block = self.xattr_block(id, &placement, groups, blocks)?;
-        let mapped = self.write_content(id, node, parent, groups, blocks)?;
+        let xattr_block = self.xattr_block(id, &placement, &mut streams.attributes)?;
+        let mapped = self.write_content(id, node, parent, streams)?;
         let attributes = &node.attributes;
         let used_blocks = mapped.blocks + u64::from(xattr_block.is_some());
         let sectors = u32::try_from(used_blocks * (BLOCK_SIZE / SECTOR_SIZE)).map_err(|_| {
@@ -90,7 +90,7 @@ impl<'a> NodeWriter<'a> {
                 .profile
                 .stored_links(node.link_count + u32::from(added_lost_found)),
             sectors,
-            flags: mapped.flags,
+            flags: mapped.flags | kept_flags(node).bits(),
             i_block: mapped.i_block.unwrap_or([0; I_BLOCK_BYTES]),
             xattr_block,
             in_inode_xattrs: encode_in_inode(&placement.in_inode),
@@ -125,17 +125,26 @@ impl<'a> NodeWriter<'a> {
         id: NodeId,
         node: &Node,
         parent: Option<InodeNumber>,
-        groups: &mut Groups<'_>,
-        blocks: &mut BlockWriter<'_>,
+        streams: &mut Streams<'_>,
     ) -> Result<Mapped> {
         let (plan, tree) = (self.plan, self.tree);
+        let Streams {
+            directories,
+            maps,
+            data,
+            ..
+        } = streams;
+        let maps = match plan.profile.block_map {
+            BlockMap::Indirect => Some(maps),
+            BlockMap::Extents => None,
+        };
         match &node.kind {
             NodeKind::Regular(file) => {
                 let content = &file.content;
                 let tar = self.contents.of(file.origin)?;
                 let mut source = ContentSource { tar, content };
                 let mut sink =
-                    WritingSink::new(&mut source, Vec::new(), groups, blocks, &mut self.buffer);
+                    WritingSink::new(&mut source, Vec::new(), data, maps, &mut self.buffer);
                 sink.map_all(plan, &mapped_ranges(content), content.size_bytes)
             }
             NodeKind::Directory(_) => {
@@ -161,8 +170,13 @@ impl<'a> NodeWriter<'a> {
                     InodeNumber::LOST_FOUND => std::mem::take(&mut self.preallocated.lost_found),
                     _ => Vec::new(),
                 };
-                let mut sink =
-                    WritingSink::new(&mut source, preallocated, groups, blocks, &mut self.buffer);
+                let mut sink = WritingSink::new(
+                    &mut source,
+                    preallocated,
+                    directories,
+                    maps,
+                    &mut self.buffer,
+                );
                 let range = 0..u64::from(length_blocks);
                 let size_bytes = range.end * BLOCK_SIZE;
                 let mapped = sink.map_all(plan, std::slice::from_ref(&range), size_bytes)?;
@@ -175,7 +189,7 @@ impl<'a> NodeWriter<'a> {
             NodeKind::Symlink(target) if target.len() >= I_BLOCK_BYTES => {
                 let mut source = TargetSource(target);
                 let mut sink =
-                    WritingSink::new(&mut source, Vec::new(), groups, blocks, &mut self.buffer);
+                    WritingSink::new(&mut source, Vec::new(), data, maps, &mut self.buffer);
                 sink.map_all(plan, std::slice::from_ref(&(0..1)), target.len() as u64)
             }
             NodeKind::Symlink(target) => {
@@ -200,8 +214,7 @@ impl<'a> NodeWriter<'a> {
         &mut self,
         id: NodeId,
         placement: &XattrPlacement<'_>,
-        groups: &mut Groups<'_>,
-        blocks: &mut BlockWriter<'_>,
+        stream: &mut Stream<'_>,
     ) -> Result<Option<BlockNumber>> {
         let Some(&index) = self.plan.xattr_blocks.of_node.get(&id) else {
             return Ok(None);
@@ -218,8 +231,9 @@ impl<'a> NodeWriter<'a> {
             }
             Entry::Vacant(first) => {
                 let sharers = self.plan.xattr_blocks.sharers[index as usize];
-                let (block, _) = groups.allocate(1)?;
-                blocks
+                let (block, _) = stream.allocate(1)?;
+                stream
+                    .writer
                     .write(
                         block.offset_bytes(),
                         &encode_block(&placement.in_block, sharers),

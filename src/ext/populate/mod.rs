@@ -1,13 +1,14 @@
 //! The tree goes into the empty filesystem: data, directories, inodes, bitmaps, counts.
 //!
-//! Everything is written once and nothing is decided: blocks are handed out in ascending order,
-//! inodes are those of the plan. On failure the file is thrown away, so there is no undo.
+//! Everything is written once and nothing is decided: each region's blocks are handed out in
+//! ascending order, inodes are those of the plan. On failure the file is thrown away, so there is no undo.
 
 mod block_writer;
 mod content_source;
 mod directory_source;
 mod groups;
 mod inodes;
+mod streams;
 mod system_inodes;
 pub mod unsealed;
 mod writing_sink;
@@ -28,9 +29,10 @@ use crate::progress::{Reporter, Unit};
 use crate::tree::{ContentRef, NodeId, NodeKind, Tree};
 use crate::units::InodeNumber;
 
-use block_writer::BlockWriter;
+use block_writer::{BlockWriter, FEW_BYTES};
 use groups::Groups;
 use inodes::NodeWriter;
+use streams::Streams;
 
 /// Fills an empty filesystem with a tree. `taken` is called for each file whose content has been
 /// read, which this does once.
@@ -61,9 +63,11 @@ pub fn populate(
         Some(content_blocks * crate::units::BLOCK_SIZE),
     );
     let written = |error| Error::path("write", partial.output(), error);
+    let regions = plan.regions();
     let mut groups = Groups::read(&partial, &plan.profile, &decoded)?;
-    let mut blocks = BlockWriter::new(partial.file(), &*meter);
-    let mut inodes = BlockWriter::new(partial.file(), &*meter);
+    let free = groups.free_runs(regions.blocks())?;
+    let mut streams = Streams::new(partial.file(), &*meter, &free, &regions);
+    let mut inodes = BlockWriter::new(partial.file(), &*meter, FEW_BYTES);
     let preallocated =
         system_inodes::preallocated_blocks(partial.file(), &groups).map_err(written)?;
     let mut parents = BTreeMap::from([(NodeId::ROOT, InodeNumber::ROOT)]);
@@ -71,7 +75,7 @@ pub fn populate(
     for (id, node) in tree.nodes() {
         let parent = parents.remove(&id);
         let encoded = writer
-            .write(id, node, parent, &mut groups, &mut blocks)
+            .write(id, node, parent, &mut streams)
             .map_err(|error| located(error, tree, id, partial.output()))?;
         let number = plan.numbers.of(id);
         inodes
@@ -82,10 +86,11 @@ pub fn populate(
             taken(content);
         }
     }
-    blocks.finish().map_err(written)?;
+    streams.finish()?;
     inodes.finish().map_err(written)?;
     let first_unused = InodeNumber::FIRST_FREE.0 + plan.demand.inodes;
-    let (free_blocks, free_inodes) = groups.finish(InodeNumber(first_unused))?;
+    let (free_blocks, free_inodes) =
+        groups.finish(&free, regions.blocks(), InodeNumber(first_unused))?;
     let planned = (
         plan.free_blocks_after(),
         u64::from(plan.free_inodes_after()),
@@ -114,7 +119,7 @@ pub fn populate(
     )
     .map_err(written)?;
     meter.finish("written");
-    drop((groups, blocks, inodes));
+    drop((groups, inodes));
     Ok(PopulatedFilesystem { partial })
 }
 

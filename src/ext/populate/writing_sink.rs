@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use super::block_writer::BlockWriter;
-use super::groups::Groups;
+use super::streams::Stream;
 use crate::error::{Error, Result};
 use crate::ext::plan::Plan;
 use crate::ext::plan::block_map::{BlockSink, map_blocks};
@@ -47,30 +46,32 @@ pub fn write_failed(error: std::io::Error) -> Error {
 }
 
 /// Allocates, copies and writes what the block map asks for.
-pub struct WritingSink<'s, 'g, 'b> {
+pub struct WritingSink<'s, 'f> {
     source: &'s mut dyn BlockSource,
     preallocated: std::vec::IntoIter<BlockNumber>,
-    groups: &'s mut Groups<'g>,
-    blocks: &'s mut BlockWriter<'b>,
+    stream: &'s mut Stream<'f>,
+    /// Where blocks of the map go unless they go into `stream`, too.
+    maps: Option<&'s mut Stream<'f>>,
     buffer: &'s mut [u8],
     used_blocks: u64,
 }
 
-impl<'s, 'g, 'b> WritingSink<'s, 'g, 'b> {
-    /// A sink for one inode's content; `preallocated` blocks are used up first.
+impl<'s, 'f> WritingSink<'s, 'f> {
+    /// A sink for one inode's content, whose blocks go into `stream`; `preallocated` blocks are used
+    /// up first. Blocks of the map go into `maps`, or where there is none behind what they map.
     pub fn new(
         source: &'s mut dyn BlockSource,
         preallocated: Vec<BlockNumber>,
-        groups: &'s mut Groups<'g>,
-        blocks: &'s mut BlockWriter<'b>,
+        stream: &'s mut Stream<'f>,
+        maps: Option<&'s mut Stream<'f>>,
         buffer: &'s mut [u8],
     ) -> Self {
         let preallocated = preallocated.into_iter();
         Self {
             source,
             preallocated,
-            groups,
-            blocks,
+            stream,
+            maps,
             buffer,
             used_blocks: 0,
         }
@@ -101,18 +102,29 @@ impl<'s, 'g, 'b> WritingSink<'s, 'g, 'b> {
     }
 }
 
-impl BlockSink for WritingSink<'_, '_, '_> {
+impl<'f> WritingSink<'_, 'f> {
+    fn map_stream(&mut self) -> &mut Stream<'f> {
+        match &mut self.maps {
+            Some(maps) => maps,
+            None => self.stream,
+        }
+    }
+}
+
+impl BlockSink for WritingSink<'_, '_> {
     fn allocate_data(&mut self, wanted: u32) -> Result<(BlockNumber, u32)> {
         let (first, count) = match self.preallocated.next() {
             Some(block) => (block, 1),
-            None => self.groups.allocate(wanted)?,
+            None => self.stream.allocate(wanted)?,
         };
         self.used_blocks += u64::from(count);
         Ok((first, count))
     }
 
     fn allocate_map(&mut self) -> Result<BlockNumber> {
-        Ok(self.allocate_data(1)?.0)
+        let (block, _) = self.map_stream().allocate(1)?;
+        self.used_blocks += 1;
+        Ok(block)
     }
 
     fn data(&mut self, file_block: u64, first: BlockNumber, count: u32) -> Result<()> {
@@ -122,18 +134,18 @@ impl BlockSink for WritingSink<'_, '_, '_> {
             let buffer = &mut self.buffer[..now as usize * BLOCK_SIZE as usize];
             self.source.read(file_block + u64::from(done), buffer)?;
             let target = BlockNumber(first.0 + done);
-            self.blocks
+            self.stream
+                .writer
                 .write_blocks(target.offset_bytes(), buffer)
                 .map_err(write_failed)?;
-            self.blocks.note_progress(buffer.len() as u64);
+            self.stream.writer.note_progress(buffer.len() as u64);
             done += now;
         }
         Ok(())
     }
 
     fn map(&mut self, block: BlockNumber, bytes: &[u8; BLOCK_SIZE as usize]) -> Result<()> {
-        self.blocks
-            .write(block.offset_bytes(), bytes)
-            .map_err(write_failed)
+        let written = self.map_stream().writer.write(block.offset_bytes(), bytes);
+        written.map_err(write_failed)
     }
 }
