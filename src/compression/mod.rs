@@ -10,7 +10,6 @@ mod zstd;
 
 pub use decompress::Decompressor;
 pub use stored::StoredBytes;
-pub use zstd::WINDOW_LOGS;
 
 use crate::error::{Error, Result};
 use crate::limits::Limits;

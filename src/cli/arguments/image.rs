@@ -9,7 +9,6 @@ use clap::Args;
 
 use super::environment::{home, variable};
 use super::registry::RegistryArguments;
-use crate::compression::WINDOW_LOGS;
 use crate::error::{Error, Result};
 use crate::oci::Platform;
 use crate::pipeline::{
@@ -183,6 +182,6 @@ limit_arguments! {
 
 /// The windows that zstd knows.
 fn window_log() -> clap::builder::RangedI64ValueParser<u32> {
-    let (first, last) = (*WINDOW_LOGS.start(), *WINDOW_LOGS.end());
+    let (first, last) = Limits::ZSTD_WINDOW_LOGS.into_inner();
     clap::value_parser!(u32).range(i64::from(first)..=i64::from(last))
 }
