@@ -25,7 +25,7 @@ const SETS: [(&str, bool); 3] = [
 
 /// A filesystem that the kernel wrote, with the blocks of its directories by `stat`.
 fn written_by_the_kernel(options: &str, image: &Path) -> u64 {
-    kernel_made::make_and_fill(options, "300M", image);
+    kernel_made::make_and_fill(options, image, 30_000);
     e2fsck_clean_after_use(image);
     let mounted = Mounted::read_only(image);
     let root = mounted.mount_point();
@@ -158,7 +158,7 @@ fn a_flipped_byte_in_any_structure_is_found() {
     }
     let directory = tempfile::tempdir().unwrap();
     let image = directory.path().join("image");
-    kernel_made::make_and_fill(SETS[1].0, "300M", &image);
+    kernel_made::make_and_fill(SETS[1].0, &image, 12_000);
     every_flipped_byte_is_found(&image, 14);
 }
 

@@ -11,9 +11,6 @@ use rustix::fs::{FallocateFlags, XattrFlags};
 use super::oracles::{self, Mounted};
 use super::sample::bytes;
 
-/// Names in the directory `many`.
-pub const MANY: usize = 30_000;
-
 /// Extents of the file `deep`: more than 4 × 340, so that two levels are above them.
 pub const DEEP: u64 = 8_000;
 
@@ -26,24 +23,24 @@ pub fn make(options: &str, size: &str, image: &Path) {
     oracles::succeed("mke2fs", arguments.chain(image_and_size));
 }
 
-/// Makes a filesystem and lets the kernel fill it. Needs root.
-pub fn make_and_fill(options: &str, size: &str, image: &Path) {
-    make(options, size, image);
+/// Makes a filesystem of 300 MiB and lets the kernel fill it, with `many` names in a directory of
+/// that name. Needs root.
+pub fn make_and_fill(options: &str, image: &Path, many: usize) {
+    make(options, "300M", image);
     let mounted = Mounted::read_write(image);
-    fill(&mounted.mount_point());
+    fill(&mounted.mount_point(), many);
 }
 
-/// Fills a mounted filesystem.
-pub fn fill(root: &Path) {
+fn fill(root: &Path, names: usize) {
     let many = root.join("many");
     fs::create_dir(&many).unwrap();
-    // Names of 100 bytes: too many leaves for an index of one level.
-    for index in 0..MANY {
-        let name = many.join(format!("{index:0>100}"));
+    // Names of 200 bytes: of 12,000 there are too many leaves for an index of one level.
+    for index in 0..names {
+        let name = many.join(format!("{index:0>200}"));
         if index % 15 == 0 {
             File::create(name).unwrap();
         } else {
-            let file = many.join(format!("{:0>100}", index - index % 15));
+            let file = many.join(format!("{:0>200}", index - index % 15));
             fs::hard_link(file, name).unwrap();
         }
     }
@@ -75,7 +72,7 @@ pub fn fill(root: &Path) {
     symlink("t".repeat(59), root.join("fast")).unwrap();
     symlink("to/".repeat(300), root.join("slow")).unwrap();
     let flags = XattrFlags::empty();
-    for (path, length) in [("large", 900), ("some", 40), ("some/where", 2000)] {
+    for (path, length) in [("large", 900), ("some", 40), ("some/where", 700)] {
         let value = vec![7; length];
         rustix::fs::lsetxattr(root.join(path), "user.value", &value, flags).unwrap();
     }

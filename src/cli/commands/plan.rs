@@ -90,7 +90,11 @@ struct SizeByPolicy {
 
 impl ShownPlan {
     fn of(planned: &Planned, asked: &FilesystemRequest) -> Self {
-        let Planned { flattened, plan } = planned;
+        let Planned {
+            flattened,
+            plan,
+            names,
+        } = planned;
         let Flattened { image, tree, .. } = flattened;
         let policy = asked.size;
         let sized = &plan.sized;
@@ -103,8 +107,8 @@ impl ShownPlan {
         Self {
             image: image.reference.clone(),
             platform: image.platform.to_string(),
-            chain_id: image.chain_id().to_string(),
-            uuid: uuid_text(plan.identity.uuid),
+            chain_id: names.chain_id.to_string(),
+            uuid: uuid_text(names.identity.uuid),
             layers: image.layers.len(),
             entries: tree.name_count(),
             content_bytes: plan.demand.content_bytes,
