@@ -19,3 +19,4 @@ pub mod second_reader;
 pub mod session;
 pub mod signals;
 pub mod tarball;
+pub mod workload;
