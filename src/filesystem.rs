@@ -19,6 +19,10 @@ pub trait Filesystem {
     type Options;
     /// All decisions about one; nothing after it decides.
     type Plan;
+    /// One with the tree in it that lacks its names and whatever depends on them.
+    type Populated;
+    /// What names a tree, and nothing before [`Self::seal`] knows.
+    type Identity;
     /// The programs that make and judge one.
     type Tools;
 
@@ -28,7 +32,7 @@ pub trait Filesystem {
     /// [`Error::Unsupported`] for what it cannot hold, [`Error::TooSmall`] for a size that cannot.
     fn plan(tree: &Tree, options: &Self::Options) -> Result<Self::Plan>;
 
-    /// Makes what was planned, beside `output`. `taken` is called for each file whose content has
+    /// Makes what was planned, beside `output`, but for its names. `taken` is called for each file whose content has
     /// been read, which this does once.
     ///
     /// # Errors
@@ -42,7 +46,18 @@ pub trait Filesystem {
         output: &Path,
         taken: &mut dyn FnMut(&ContentRef),
         reporter: &dyn Reporter,
-    ) -> Result<PopulatedFilesystem>;
+    ) -> Result<Self::Populated>;
+
+    /// Writes what names the tree and all that depends on it, into the metadata alone.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the filesystem cannot be read or written, [`Error::Mismatch`] when it is
+    /// not as it was made.
+    fn seal(
+        populated: Self::Populated,
+        identity: &Self::Identity,
+        reporter: &dyn Reporter,
+    ) -> Result<SealedFilesystem>;
 
     /// Lets the kind's own program judge whether an image is sound.
     ///
@@ -114,9 +129,9 @@ pub fn expected_listing(
     Ok(Listing::new(names))
 }
 
-/// A filesystem with the tree in it, not yet proven.
+/// A filesystem with the tree and its names in it, to the last byte, not yet proven.
 #[derive(Debug)]
-pub struct PopulatedFilesystem {
+pub struct SealedFilesystem {
     /// The file it is in.
     pub partial: PartialFile,
 }

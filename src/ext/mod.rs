@@ -1,8 +1,8 @@
 //! A tree becomes an ext filesystem: decided, formatted, filled and checked.
 //!
 //! ```text
-//! profile → plan → format → populate     check
-//! └────────────── Ext, for those outside ─────┘
+//! profile → plan → format → populate → seal     check
+//! └────────────── Ext, for those outside ────────────┘
 //! ```
 //!
 //! What stands here is for those outside; which kind is made, and what the kinds differ in, is a
@@ -13,13 +13,14 @@ pub mod format;
 pub mod plan;
 pub mod populate;
 pub mod profile;
+pub mod seal;
 
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::error::{Result, escape_path};
-use crate::filesystem::{Filesystem, Measured, PopulatedFilesystem};
+use crate::filesystem::{Filesystem, Measured, SealedFilesystem};
 use crate::layers::Contents;
 use crate::listing::{ContentDigest, Line};
 use crate::progress::Reporter;
@@ -30,7 +31,8 @@ use crate::view::read_superblock;
 pub use check::{Finding, Reader, Unread, VerifyReport, leave_out_note, verify};
 pub use format::{ToolPaths, Tools};
 pub use plan::identity::{parse_uuid, uuid_text};
-pub use plan::{BlocksByUse, Identity, Plan, PlanOptions, Room, SizePolicy};
+pub use plan::{Birth, BlocksByUse, Identity, Plan, PlanOptions, Room, SizePolicy};
+pub use populate::unsealed::Unsealed;
 pub use profile::{JournalSize, Kind, Profile};
 
 /// The family of ext filesystems.
@@ -40,6 +42,8 @@ pub enum Ext {}
 impl Filesystem for Ext {
     type Options = PlanOptions;
     type Plan = Plan;
+    type Populated = Unsealed;
+    type Identity = Identity;
     type Tools = Tools;
 
     fn plan(tree: &Tree, options: &PlanOptions) -> Result<Plan> {
@@ -54,13 +58,21 @@ impl Filesystem for Ext {
         output: &Path,
         taken: &mut dyn FnMut(&ContentRef),
         reporter: &dyn Reporter,
-    ) -> Result<PopulatedFilesystem> {
+    ) -> Result<Unsealed> {
         let empty = format::format(plan, tools, output, reporter)?;
         populate::populate(empty, plan, tree, contents, taken, reporter)
     }
 
+    fn seal(
+        populated: Unsealed,
+        identity: &Identity,
+        reporter: &dyn Reporter,
+    ) -> Result<SealedFilesystem> {
+        seal::seal(populated, identity, reporter)
+    }
+
     fn judge(plan: &Plan, tools: &Tools, image: &Path, reporter: &dyn Reporter) -> Result<()> {
-        let e2fsck = tools.e2fsck(plan.identity.superblock_seconds())?;
+        let e2fsck = tools.e2fsck(plan.birth.superblock_seconds())?;
         check::fsck::check(e2fsck.args(["-f", "-n"]).arg(image), reporter)
     }
 

@@ -113,8 +113,9 @@ impl DirectoryForm {
     }
 }
 
-/// The fewest blocks that mke2fs makes a filesystem without a journal of.
-const MIN_BLOCKS: u32 = 64;
+/// The fewest blocks that mke2fs makes a filesystem without a journal of: it wants 50 beside those
+/// for a superblock, the descriptors, two bitmaps and a table of inodes.
+const MIN_BLOCKS: u32 = 55;
 
 const JOURNAL_STEPS: &[(u32, u32)] = &[
     (1 << 11, 1 << 10),

@@ -1,4 +1,4 @@
-//! The populated filesystem is proven, hashed and given its name.
+//! The sealed filesystem is proven, hashed and given its name.
 
 mod sidecar;
 mod verity;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 pub use verity::{FinishedVerity, VerityOptions, VerityPlace};
 
 use crate::error::{Error, Result};
-use crate::filesystem::{Filesystem, PopulatedFilesystem};
+use crate::filesystem::{Filesystem, SealedFilesystem};
 use crate::layers::{Contents, Verifying};
 use crate::oci::{Digest, DigestHasher};
 use crate::page_buffer::PageBuffer;
@@ -95,7 +95,7 @@ pub struct FinishedFilesystem {
 /// e2fsck or the read-back finds anything, [`Error::Io`] and [`Error::Tool`] when they cannot run
 /// or the output cannot be named. Nothing is left then.
 pub fn finish<F>(
-    populated: PopulatedFilesystem,
+    sealed: SealedFilesystem,
     made_from: MadeFrom<'_, F::Plan>,
     tools: &F::Tools,
     options: &FinishOptions,
@@ -110,7 +110,7 @@ where
         contents,
         verifying,
     } = made_from;
-    let partial = populated.partial;
+    let partial = sealed.partial;
     let path = partial.path_for_programs()?;
     let output = partial.output().to_owned();
     let unreadable = |error| Error::path("read", &output, error);

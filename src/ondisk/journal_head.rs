@@ -4,6 +4,9 @@
 /// Bytes of the header that every block of a journal's own has.
 pub const JOURNAL_HEAD_BYTES: usize = 12;
 
+/// Where `s_uuid` stands in the journal's superblock, its first block: what the filesystem is called.
+pub const UUID_OFFSET_BYTES: u64 = 0x30;
+
 const H_MAGIC: usize = 0;
 const H_BLOCKTYPE: usize = 4;
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::flatten::Flattened;
-use super::plan::Planned;
+use super::plan::Names;
 use super::reading::{Reading, read_at};
 use super::request::{FilesystemRequest, ImageRequest, OutputRequest};
 use crate::error::{Error, Result, escape_path};
@@ -33,6 +33,8 @@ pub struct Built {
     pub tree: Tree,
     /// What was planned.
     pub plan: Plan,
+    /// What it is called.
+    pub names: Names,
     /// Everything that was noticed on the way.
     pub warnings: Warnings,
     /// What was made.
@@ -78,7 +80,7 @@ impl Reading {
         ready: &Ready,
         reporter: &dyn Reporter,
     ) -> Result<Built> {
-        let (Planned { flattened, plan }, verifying) = self.plan(filesystem, reporter)?;
+        let ((flattened, plan), verifying) = self.plan(filesystem, reporter)?;
         let Flattened { tree, contents, .. } = &flattened;
         if let Some(note) = &plan.sized.note {
             reporter.note(note);
@@ -103,20 +105,23 @@ impl Reading {
             reporter,
         )
         .map_err(explained)?;
+        // Stated by the image, as a rule; else the last byte has to be hashed before this.
+        let names = Names::of(&verifying, &filesystem.identity)?;
+        let sealed = Ext::seal(populated, &names.identity, reporter).map_err(explained)?;
         let made_from = MadeFrom {
             plan: &plan,
             tree,
             contents,
             verifying,
         };
-        let filesystem =
-            finish::<Ext>(populated, made_from, &ready.tools, &output.finish, reporter)
-                .map_err(explained)?;
+        let filesystem = finish::<Ext>(sealed, made_from, &ready.tools, &output.finish, reporter)
+            .map_err(explained)?;
         drop(giving_back);
         Ok(Built {
             image: flattened.image,
             tree: flattened.tree,
             plan,
+            names,
             warnings: flattened.warnings,
             filesystem,
         })

@@ -24,7 +24,7 @@ pub use extract::{ExtractRequest, Extracted, Target, extract};
 pub use flatten::{Flattened, flattened};
 pub use inspect::{Inspected, InspectedFilesystem, InspectedImage, InspectedLayer, inspect};
 pub use listing::{Listed, Unreadable, listing, open};
-pub use plan::{Planned, plan};
+pub use plan::{Names, Planned, plan};
 pub use reading::{Reading, read};
 pub use request::{FilesystemRequest, IdentityRequest, ImageRequest, OutputRequest, Subject};
 pub use root_hash::{
@@ -35,7 +35,7 @@ pub use tags::tags;
 pub use verify::{Verified, VerifyRequest, verify};
 
 pub use crate::ext::{
-    BlocksByUse, Finding, JournalSize, Kind, Reader, Room, SizePolicy, ToolPaths, Unread,
+    BlocksByUse, Finding, Identity, JournalSize, Kind, Reader, Room, SizePolicy, ToolPaths, Unread,
     VerifyReport, parse_uuid, uuid_text,
 };
 pub use crate::finish::{

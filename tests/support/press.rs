@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use layerpress::Result;
 use layerpress::ext::{
-    Ext, Identity, JournalSize, Kind, Plan, PlanOptions, Profile, Room, SizePolicy, ToolPaths,
-    Tools, verify,
+    Birth, Ext, Identity, JournalSize, Kind, Plan, PlanOptions, Profile, Room, SizePolicy,
+    ToolPaths, Tools, verify,
 };
 use layerpress::filesystem::Filesystem;
 use layerpress::finish::FinishOptions;
@@ -18,7 +18,7 @@ use layerpress::oci::DiffId;
 use layerpress::pipeline::{self, Built, FilesystemRequest, ImageRequest, OutputRequest};
 use layerpress::progress::Silent;
 use layerpress::region::FileRegion;
-use layerpress::tree::{FlattenOptions, Tree, flatten};
+use layerpress::tree::{FlattenOptions, Recipe, Tree, flatten};
 use layerpress::units::Timestamp;
 
 use super::oracles;
@@ -82,7 +82,9 @@ pub struct Pressed {
 
 /// The request for a tar of a root filesystem or any other image.
 pub fn image_request(reference: &str, work_dir: &Path) -> ImageRequest {
-    ImageRequest::new(reference.parse().unwrap(), work_dir).with_jobs(NonZeroUsize::MIN)
+    ImageRequest::new(reference.parse().unwrap(), work_dir)
+        .with_jobs(NonZeroUsize::MIN)
+        .with_file_flags(true)
 }
 
 fn filesystem_request(wanted: Wanted) -> FilesystemRequest {
@@ -154,10 +156,9 @@ pub fn tree_of(rootfs: &Rootfs) -> Result<(Tree, Contents)> {
 
 /// The tree of a layer with these entries, of which no name is a whiteout.
 pub fn tree_of_entries(entries: Vec<Entry>) -> Result<Tree> {
-    let diff_id = DiffId(format!("sha256:{:064}", 0).parse().unwrap());
     let changeset = Changeset {
         layer: LayerSummary {
-            diff_id,
+            diff_id: None,
             digest: None,
             media_type: None,
             stored_bytes: 0,
@@ -169,6 +170,7 @@ pub fn tree_of_entries(entries: Vec<Entry>) -> Result<Tree> {
     };
     let options = FlattenOptions {
         default_time: Timestamp::from_seconds(1_700_000_000),
+        file_flags: true,
         ..FlattenOptions::default()
     };
     flatten(vec![changeset], &options, &Silent)
@@ -177,16 +179,15 @@ pub fn tree_of_entries(entries: Vec<Entry>) -> Result<Tree> {
 /// Plans a tree's filesystem.
 pub fn plan(tree: &Tree, wanted: Wanted) -> Result<Plan> {
     let made = Timestamp::from_seconds(1_700_000_000);
-    let identity = Identity {
-        uuid: UUID,
+    let birth = Birth {
         hash_seed: HASH_SEED,
-        ..Identity::of_recipe(&tree.recipe, made)
+        ..Birth::at(made)
     };
     let options = PlanOptions {
         profile: Profile::of(wanted.kind, wanted.room.journal)?,
         size: wanted.size,
         room: wanted.room,
-        identity,
+        birth,
     };
     Ext::plan(tree, &options)
 }
@@ -196,7 +197,17 @@ pub fn write(tree: &Tree, contents: &Contents, plan: &Plan, image: &Path) -> Res
     let tools = Tools::find(&tool_paths(), false, false, &Silent)?;
     let taken = &mut |_: &_| {};
     let populated = Ext::write(plan, tree, contents, &tools, image, taken, &Silent)?;
-    populated.partial.persist()
+    let sealed = Ext::seal(populated, &identity(), &Silent)?;
+    sealed.partial.persist()
+}
+
+/// What every filesystem is called that is pressed from the tree on.
+pub fn identity() -> Identity {
+    let diff_id = DiffId(format!("sha256:{:064}", 0).parse().unwrap());
+    Identity {
+        uuid: UUID,
+        ..Identity::of_recipe(&Recipe::of_layers(&[diff_id]))
+    }
 }
 
 /// From the tree on, without a tar.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
+use super::image::FileFlagsArgument;
 use crate::pipeline::{
     FilesystemRequest, IdentityRequest, JournalSize, Kind, Room, SizePolicy, ToolPaths, parse_uuid,
 };
@@ -38,6 +39,8 @@ pub struct FilesystemArguments {
     /// The filesystem's label, at most 16 bytes
     #[arg(long, default_value = "", hide_default_value = true, value_parser = parse_label)]
     pub label: String,
+    #[command(flatten)]
+    pub flags: FileFlagsArgument,
     /// Seconds since 1970: the time of the filesystem and of directories which no layer describes [default: when the image was
     /// created]
     #[arg(

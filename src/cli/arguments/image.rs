@@ -24,6 +24,15 @@ pub struct ReferenceArgument {
     pub image: OsString,
 }
 
+/// Whether the flags that chattr sets belong to a tree.
+#[derive(Debug, Args)]
+pub struct FileFlagsArgument {
+    /// Keep the file flags that chattr sets (immutable, append, nodump, ...) of tars and directory
+    /// trees; else they are counted, and none is kept
+    #[arg(long)]
+    pub file_flags: bool,
+}
+
 /// How images are read.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Image")]

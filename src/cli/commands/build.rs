@@ -63,6 +63,7 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
     let name = &arguments.reference.image;
     let beside = || directory_of(&arguments.output);
     let image = arguments.reading.image_beside(name, beside)?;
+    let image = image.with_file_flags(arguments.filesystem.flags.file_flags);
     let filesystem = arguments.filesystem.request();
     let request = OutputRequest {
         tools: arguments.tools.paths(),
@@ -146,7 +147,7 @@ impl Summary {
             image: image.reference.clone(),
             manifest_digest: image.manifest_digest.as_ref().map(ToString::to_string),
             config_digest: image.config_digest.as_ref().map(ToString::to_string),
-            chain_id: image.chain_id().to_string(),
+            chain_id: built.names.chain_id.to_string(),
             platform: image.platform.to_string(),
             layers: image.layers.len(),
             entries: built.tree.name_count(),
@@ -161,8 +162,8 @@ impl Summary {
             inodes: geometry.inodes(),
             free_inodes: plan.free_inodes_after(),
             journal_bytes: blocks(geometry.journal_blocks),
-            uuid: uuid_text(plan.identity.uuid),
-            label: plan.identity.label.clone(),
+            uuid: uuid_text(built.names.identity.uuid),
+            label: plan.birth.label.clone(),
             sha256: built
                 .filesystem
                 .sha256

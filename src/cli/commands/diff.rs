@@ -48,6 +48,7 @@ pub fn run(arguments: &DiffArguments, output: &OutputArguments) -> Result<bool> 
         let mut subject = arguments.reading.subject(name)?;
         if let Subject::Image(request) = &mut subject {
             request.open.held_against = Some(other.into());
+            request.open.file_flags = arguments.comparison.flags.file_flags;
         }
         Ok(subject)
     };

@@ -35,6 +35,7 @@ pub fn run(arguments: &PlanArguments, output: &OutputArguments) -> Result<()> {
     let reporter = progress::reporter(output);
     let name = &arguments.reference.image;
     let image = arguments.reading.image(name)?;
+    let image = image.with_file_flags(arguments.filesystem.flags.file_flags);
     let filesystem = arguments.filesystem.request();
     let planned = pipeline::plan(&image, &filesystem, &*reporter)?;
     for warning in planned.flattened.warnings.lines() {
@@ -89,7 +90,11 @@ struct SizeByPolicy {
 
 impl ShownPlan {
     fn of(planned: &Planned, asked: &FilesystemRequest) -> Self {
-        let Planned { flattened, plan } = planned;
+        let Planned {
+            flattened,
+            plan,
+            names,
+        } = planned;
         let Flattened { image, tree, .. } = flattened;
         let policy = asked.size;
         let sized = &plan.sized;
@@ -102,8 +107,8 @@ impl ShownPlan {
         Self {
             image: image.reference.clone(),
             platform: image.platform.to_string(),
-            chain_id: image.chain_id().to_string(),
-            uuid: uuid_text(plan.identity.uuid),
+            chain_id: names.chain_id.to_string(),
+            uuid: uuid_text(names.identity.uuid),
             layers: image.layers.len(),
             entries: tree.name_count(),
             content_bytes: plan.demand.content_bytes,

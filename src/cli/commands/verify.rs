@@ -96,6 +96,7 @@ pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> Result<u8> 
 /// Compares with the image, and tells what was noticed on the way.
 fn compare(arguments: &VerifyArguments, name: &OsStr, reporter: &dyn Reporter) -> Result<Verified> {
     let image = arguments.reading.image(name)?;
+    let image = image.with_file_flags(arguments.comparison.flags.file_flags);
     let request = VerifyRequest {
         ignored: arguments.comparison.ignored(),
         made_seconds: arguments.comparison.source_date_epoch,

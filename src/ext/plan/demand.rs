@@ -4,9 +4,9 @@ use crate::error::{Error, Result, escape_path};
 use crate::ext::plan::block_map::{BlockCount, map_blocks, mapped_ranges};
 use crate::ext::plan::directory_layout::DirectoryLayout;
 use crate::ext::plan::geometry::{LOST_FOUND_BLOCKS, ROOT_BLOCKS};
-use crate::ext::plan::identity::Identity;
+use crate::ext::plan::identity::Birth;
 use crate::ext::plan::inode_numbers::{DirectoryEntries, InodeNumbers};
-use crate::ext::plan::normalise::clamped;
+use crate::ext::plan::normalise::{FLAGS_LEFT_OUT, clamped, kept_flags};
 use crate::ext::plan::xattr_placement::{XattrBlockCollector, XattrBlocks, XattrPlacement};
 use crate::ext::profile::Profile;
 use crate::ondisk::directory_entry::NAME_MAX;
@@ -67,10 +67,10 @@ pub fn measure(
     profile: &Profile,
     tree: &Tree,
     numbers: &InodeNumbers,
-    identity: &Identity,
+    birth: &Birth,
     warnings: &mut Warnings,
 ) -> Result<(Demand, XattrBlocks)> {
-    let hash_seed = identity.hash_seed_words();
+    let hash_seed = birth.hash_seed_words();
     let mut demand = Demand {
         preallocated_blocks: u64::from(ROOT_BLOCKS),
         inodes: numbers.new_inodes(),
@@ -80,7 +80,7 @@ pub fn measure(
     for (id, node) in tree.nodes() {
         // The path is looked up only for what goes wrong.
         let named = |error: Error| error.in_entry(&path_of(tree, id));
-        let placement = placement(id, node, numbers, identity).map_err(named)?;
+        let placement = placement(id, node, numbers).map_err(named)?;
         for reason in &placement.told {
             warnings.count_with(reason, || path_of(tree, id));
         }
@@ -88,12 +88,16 @@ pub fn measure(
         if clamped(node.attributes.mtime) != node.attributes.mtime {
             warnings.count_with(TIME_CLAMPED, || path_of(tree, id));
         }
+        let lost_flags = node.attributes.file_flags & !kept_flags(node);
+        if !lost_flags.is_empty() {
+            warnings.count_with(FLAGS_LEFT_OUT, || lost_flags.told_of(&path_of(tree, id)));
+        }
         if [node.attributes.uid, node.attributes.gid].contains(&u32::MAX) {
             warnings.count_with(NO_OWNER, || path_of(tree, id));
         }
         measure_node(profile, tree, id, numbers, hash_seed, &mut demand).map_err(named)?;
     }
-    count_own_times(numbers, identity, warnings);
+    count_own_times(numbers, birth, warnings);
     let xattrs = xattrs.finish();
     demand.xattr_blocks = xattrs.sharers.len() as u64;
     let counted =
@@ -113,23 +117,21 @@ pub fn placement<'a>(
     id: NodeId,
     node: &'a Node,
     numbers: &InodeNumbers,
-    identity: &'a Identity,
 ) -> Result<XattrPlacement<'a>> {
-    match &identity.chain_id {
-        Some(chain_id) if numbers.lost_found() == Some(id) => {
-            XattrPlacement::of_lost_found(node, chain_id)
-        }
-        _ => XattrPlacement::of(node),
+    if numbers.lost_found() == Some(id) {
+        XattrPlacement::of_lost_found(node)
+    } else {
+        XattrPlacement::of(node)
     }
 }
 
 /// The filesystem's time where the inodes of mke2fs and the superblock cannot hold it.
-fn count_own_times(numbers: &InodeNumbers, identity: &Identity, warnings: &mut Warnings) {
-    let made = Timestamp::from_seconds(identity.made_seconds);
+fn count_own_times(numbers: &InodeNumbers, birth: &Birth, warnings: &mut Warnings) {
+    let made = Timestamp::from_seconds(birth.made_seconds);
     if numbers.lost_found().is_none() && clamped(made) != made {
         warnings.count(TIME_CLAMPED, LOST_FOUND);
     }
-    if u64::try_from(made.seconds) != Ok(identity.superblock_seconds()) {
+    if u64::try_from(made.seconds) != Ok(birth.superblock_seconds()) {
         warnings.count(SUPERBLOCK_TIME, made.seconds.to_string().as_bytes());
     }
 }

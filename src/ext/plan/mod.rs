@@ -7,12 +7,13 @@
 //!      └ demand: what the tree needs              geometry: what mke2fs makes of a size
 //!      │       └──────────── size: the size in which it fits ────────────┘
 //!      └ regions: where each use's blocks begin   free_runs: handing blocks out by their place
-//! identity           what tells one filesystem from another
+//! identity           what a filesystem is born with; and, not the plan's, what names it
 //! ```
 
 pub mod block_map;
 pub mod demand;
 pub mod directory_layout;
+pub mod flex_positions;
 pub mod free_runs;
 pub mod geometry;
 pub mod identity;
@@ -32,7 +33,7 @@ use crate::warnings::Warnings;
 pub use demand::Demand;
 pub use free_runs::{Cursor, FreeRuns};
 pub use geometry::{FormatRequest, Geometry};
-pub use identity::Identity;
+pub use identity::{Birth, Identity};
 pub use inode_numbers::InodeNumbers;
 pub use regions::Regions;
 pub use size::{Room, SizePolicy, Sized};
@@ -47,17 +48,18 @@ pub struct PlanOptions {
     pub size: SizePolicy,
     /// Inodes to stay free, and the journal.
     pub room: Room,
-    /// What tells this filesystem from others.
-    pub identity: Identity,
+    /// What the filesystem is born with.
+    pub birth: Birth,
 }
 
-/// All decisions about a filesystem; nothing after this decides.
+/// All decisions about a filesystem; nothing after this decides. What names the tree is no decision,
+/// and nothing here depends on it.
 #[derive(Debug)]
 pub struct Plan {
     /// The kind.
     pub profile: Profile,
-    /// What tells this filesystem from others.
-    pub identity: Identity,
+    /// What the filesystem is born with.
+    pub birth: Birth,
     /// What the tree needs.
     pub demand: Demand,
     /// The size and what mke2fs makes of it.
@@ -110,7 +112,7 @@ impl Plan {
     /// [`crate::Error::Unsupported`] for what the profile cannot hold and a hash seed of zeros,
     /// [`crate::Error::TooSmall`] for an exact size that cannot hold the tree.
     pub fn of(tree: &Tree, options: &PlanOptions) -> Result<Self> {
-        if options.identity.hash_seed == [0; 16] {
+        if options.birth.hash_seed == [0; 16] {
             return Err(Error::unsupported(
                 "expected a hash seed that is not all zeros: mke2fs takes that for none and makes one by chance (--hash-seed)",
             ));
@@ -119,16 +121,16 @@ impl Plan {
             profile,
             size,
             room,
-            identity,
+            birth,
         } = options;
         let numbers = InodeNumbers::of_tree(tree)?;
         let mut warnings = Warnings::default();
         let (demand, xattr_blocks) =
-            demand::measure(profile, tree, &numbers, identity, &mut warnings)?;
+            demand::measure(profile, tree, &numbers, birth, &mut warnings)?;
         let sized = size::choose(profile, *size, &demand, *room)?;
         Ok(Self {
             profile: *profile,
-            identity: identity.clone(),
+            birth: birth.clone(),
             demand,
             sized,
             numbers,

@@ -1,17 +1,20 @@
 //! Block groups: which blocks are free at first, and what is written of them at the end.
 
+use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
+use super::block_writer::{BlockWriter, FEW_BYTES};
 use crate::error::{Error, Result};
 use crate::ext::plan::{Cursor, FreeRuns};
 use crate::ext::profile::Profile;
 use crate::ondisk::bitmap;
-use crate::ondisk::group_descriptor::GroupDescriptor;
+use crate::ondisk::group_descriptor::{GroupDescriptor, set_unused_inodes};
 use crate::ondisk::inode::INODE_BYTES;
-use crate::ondisk::superblock::{SUPERBLOCK_BYTES, Superblock, has_superblock, make_backup};
+use crate::ondisk::superblock::{Superblock, has_superblock};
 use crate::partial_file::PartialFile;
-use crate::units::{BLOCK_SIZE, BlockNumber, GroupNumber, InodeNumber};
+use crate::progress::Silent;
+use crate::units::{BLOCK_SIZE, GroupNumber, InodeNumber};
 
 const BLOCK: usize = BLOCK_SIZE as usize;
 
@@ -25,6 +28,11 @@ pub struct Groups<'a> {
     blocks_count: u32,
     blocks_per_group: u32,
     inodes_per_group: u32,
+    /// Blocks of a copy of the superblock and what follows it.
+    blocks_per_copy: u32,
+    /// Whether what is written of a group is written of all: the versions of mke2fs leave different
+    /// ones without bitmaps.
+    rewrites_all: bool,
     /// The descriptor table as it stands on disk.
     table: Vec<u8>,
     descriptors: Vec<GroupDescriptor>,
@@ -56,6 +64,8 @@ impl<'a> Groups<'a> {
             blocks_count,
             blocks_per_group: superblock.blocks_per_group,
             inodes_per_group: superblock.inodes_per_group,
+            blocks_per_copy: 1 + table_blocks + u32::from(superblock.reserved_gdt_blocks),
+            rewrites_all: profile.checksums,
             descriptors: descriptors.map(GroupDescriptor::decode).collect(),
             table,
             opened: 0,
@@ -63,7 +73,7 @@ impl<'a> Groups<'a> {
     }
 
     /// Reads the bitmaps until at least the first `wanted` free blocks are known; those of later
-    /// groups stay as they are.
+    /// groups stay as they are where they can.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Mismatch`] when a bitmap contradicts its descriptor.
@@ -71,7 +81,7 @@ impl<'a> Groups<'a> {
         let mut free = FreeRuns::default();
         let mut bitmap = [0; BLOCK];
         for (group, descriptor) in self.descriptors.iter().enumerate() {
-            if free.count() >= wanted {
+            if free.count() >= wanted && !self.rewrites_all {
                 break;
             }
             read_at(
@@ -81,6 +91,12 @@ impl<'a> Groups<'a> {
             )?;
             let blocks = self.blocks_of(group);
             let bits = blocks.end - blocks.start;
+            if descriptor.has_no_block_bitmap() {
+                bitmap.fill(0);
+                if has_superblock(GroupNumber(group as u32)) {
+                    bitmap::set_range(&mut bitmap, 0..self.blocks_per_copy);
+                }
+            }
             let found = bitmap::count_clear(&bitmap, bits);
             if found != u32::from(descriptor.free_blocks_count) {
                 return Err(Error::Mismatch(format!(
@@ -124,8 +140,12 @@ impl<'a> Groups<'a> {
         used_blocks: u64,
         first_unused: InodeNumber,
     ) -> Result<(u64, u64)> {
-        self.write_block_bitmaps(free.cursor(used_blocks))?;
-        self.write_inode_bitmaps(first_unused)?;
+        let partial = self.partial;
+        let mut writer = BlockWriter::new(partial.file(), &Silent, FEW_BYTES);
+        self.write_block_bitmaps(free.cursor(used_blocks), &mut writer)
+            .and_then(|()| self.write_inode_bitmaps(first_unused, &mut writer))
+            .and_then(|()| writer.finish())
+            .map_err(|error| Error::path("write", partial.output(), error))?;
         let groups = self.descriptors.iter();
         Ok(groups.fold((0, 0), |(blocks, inodes), group| {
             (
@@ -136,7 +156,11 @@ impl<'a> Groups<'a> {
     }
 
     /// Writes the opened groups' block bitmaps; what the cursor still gives is free.
-    fn write_block_bitmaps(&mut self, mut free: Cursor<'_>) -> Result<()> {
+    fn write_block_bitmaps(
+        &mut self,
+        mut free: Cursor<'_>,
+        writer: &mut BlockWriter<'_>,
+    ) -> io::Result<()> {
         let mut run = 0..0;
         for group in 0..self.opened {
             let blocks = self.blocks_of(group);
@@ -161,19 +185,22 @@ impl<'a> Groups<'a> {
             let descriptor = &mut self.descriptors[group];
             // At most 32,768 blocks in a group.
             descriptor.free_blocks_count = free_here as u16;
-            let offset_bytes = descriptor.block_bitmap.offset_bytes();
-            self.write_at(&bitmap, offset_bytes)?;
+            writer.write(descriptor.block_bitmap.offset_bytes(), &bitmap)?;
         }
         Ok(())
     }
 
-    /// Writes the inode bitmaps of the groups that have inodes in use.
-    fn write_inode_bitmaps(&mut self, first_unused: InodeNumber) -> Result<()> {
+    /// Writes the inode bitmaps of the groups that have inodes in use, or of all.
+    fn write_inode_bitmaps(
+        &mut self,
+        first_unused: InodeNumber,
+        writer: &mut BlockWriter<'_>,
+    ) -> io::Result<()> {
         let used = first_unused.0 - 1;
         for group in 0..self.descriptors.len() {
             let before = group as u32 * self.inodes_per_group;
             let used_here = used.saturating_sub(before).min(self.inodes_per_group);
-            if used_here == 0 {
+            if used_here == 0 && !self.rewrites_all {
                 break;
             }
             let mut bitmap = [0; BLOCK];
@@ -182,35 +209,22 @@ impl<'a> Groups<'a> {
             let descriptor = &mut self.descriptors[group];
             // At most 32,768 inodes in a group.
             descriptor.free_inodes_count = (self.inodes_per_group - used_here) as u16;
-            let offset_bytes = descriptor.inode_bitmap.offset_bytes();
-            self.write_at(&bitmap, offset_bytes)?;
+            writer.write(descriptor.inode_bitmap.offset_bytes(), &bitmap)?;
         }
         Ok(())
     }
 
-    /// Writes the descriptor table, and the superblock and the table into every backup.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn write_descriptors_and_backups(
-        &mut self,
-        superblock: &[u8; SUPERBLOCK_BYTES],
-    ) -> Result<()> {
+    /// The descriptor table as it is to be written.
+    pub fn into_descriptors(mut self) -> Vec<u8> {
         let encoded = self.table.chunks_exact_mut(self.descriptor_bytes);
         for (bytes, descriptor) in encoded.zip(&self.descriptors) {
             descriptor.encode_counts_and_flags(bytes);
-        }
-        self.write_at(&self.table, BLOCK_SIZE)?;
-        for group in 1..self.descriptors.len() as u32 {
-            if has_superblock(GroupNumber(group)) {
-                let start = BlockNumber(group * self.blocks_per_group).offset_bytes();
-                let mut backup = *superblock;
-                make_backup(&mut backup, GroupNumber(group));
-                self.write_at(&backup, start)?;
-                self.write_at(&self.table, start + BLOCK_SIZE)?;
+            if self.rewrites_all {
+                // Inodes are handed out from the front, so that all free ones are at the end.
+                set_unused_inodes(bytes, descriptor.free_inodes_count);
             }
         }
-        Ok(())
+        self.table
     }
 
     /// The blocks of a group.
@@ -220,11 +234,6 @@ impl<'a> Groups<'a> {
             ..self
                 .blocks_count
                 .min(start.saturating_add(self.blocks_per_group))
-    }
-
-    fn write_at(&self, bytes: &[u8], offset_bytes: u64) -> Result<()> {
-        let written = self.partial.file().write_all_at(bytes, offset_bytes);
-        written.map_err(|error| Error::path("write", self.partial.output(), error))
     }
 }
 

@@ -1,7 +1,8 @@
 //! The tree goes into the empty filesystem: data, directories, inodes, bitmaps, counts.
 //!
-//! Everything is written once and nothing is decided: each region's blocks are handed out in
-//! ascending order, inodes are those of the plan. On failure the file is thrown away, so there is no undo.
+//! Everything is written once, but for what names the tree (`unsealed`), and nothing is decided: each
+//! region's blocks are handed out in ascending order, inodes are those of the plan. On failure the file
+//! is thrown away, so there is no undo.
 
 mod block_writer;
 mod content_source;
@@ -20,10 +21,9 @@ use crate::error::{Error, Result};
 use crate::ext::format::EmptyFilesystem;
 use crate::ext::plan::Plan;
 use crate::ext::plan::demand::path_of;
-use crate::filesystem::PopulatedFilesystem;
 use crate::layers::Contents;
 use crate::ondisk::superblock::{
-    SUPERBLOCK_OFFSET_BYTES, Superblock, set_free_counts, set_signed_hash, set_times,
+    Superblock, forget_written, set_free_counts, set_signed_hash, set_times,
 };
 use crate::progress::{Reporter, Unit};
 use crate::tree::{ContentRef, NodeId, NodeKind, Tree};
@@ -33,6 +33,7 @@ use block_writer::{BlockWriter, FEW_BYTES};
 use groups::Groups;
 use inodes::NodeWriter;
 use streams::Streams;
+use unsealed::Unsealed;
 
 /// Fills an empty filesystem with a tree. `taken` is called for each file whose content has been
 /// read, which this does once.
@@ -47,13 +48,14 @@ pub fn populate(
     contents: &Contents,
     taken: &mut dyn FnMut(&ContentRef),
     reporter: &dyn Reporter,
-) -> Result<PopulatedFilesystem> {
+) -> Result<Unsealed> {
     let EmptyFilesystem {
         partial,
         mut superblock,
     } = empty;
     // mke2fs follows the machine's `char`; names are hashed as signed everywhere.
     set_signed_hash(&mut superblock);
+    forget_written(&mut superblock);
     let decoded = Superblock::decode(&superblock);
     let demand = &plan.demand;
     let content_blocks = demand.data_blocks + demand.directory_blocks + demand.symlink_blocks;
@@ -103,24 +105,26 @@ pub fn populate(
     }
     // Both are below 2^32 as the plan's are.
     set_free_counts(&mut superblock, free_blocks as u32, free_inodes as u32);
-    if plan.identity.superblock_seconds() != u64::from(plan.identity.mke2fs_seconds()) {
-        set_times(&mut superblock, plan.identity.superblock_seconds());
+    if plan.birth.superblock_seconds() != u64::from(plan.birth.mke2fs_seconds()) {
+        set_times(&mut superblock, plan.birth.superblock_seconds());
     }
-    groups.write_descriptors_and_backups(&superblock)?;
-    if let (None, Some(chain_id)) = (plan.numbers.lost_found(), &plan.identity.chain_id) {
-        system_inodes::record_chain_id(partial.file(), &groups, chain_id).map_err(written)?;
+    if plan.numbers.lost_found().is_none() {
+        system_inodes::keep_room_for_chain_id(partial.file(), &groups).map_err(written)?;
     }
     system_inodes::set_times(partial.file(), &groups, plan).map_err(written)?;
     system_inodes::punch(partial.file(), &groups).map_err(written)?;
-    std::os::unix::fs::FileExt::write_all_at(
-        partial.file(),
-        &superblock[..],
-        SUPERBLOCK_OFFSET_BYTES,
-    )
-    .map_err(written)?;
     meter.finish("written");
-    drop((groups, inodes));
-    Ok(PopulatedFilesystem { partial })
+    let mut checksummed = writer.into_checksummed();
+    system_inodes::note_checksums(partial.file(), &groups, plan, &mut checksummed)
+        .map_err(written)?;
+    let descriptors = groups.into_descriptors();
+    drop(inodes);
+    Ok(Unsealed {
+        partial,
+        superblock,
+        descriptors,
+        checksummed: checksummed.finish(),
+    })
 }
 
 /// Names the entry where an error has room for it; the path is looked up only then.

@@ -50,3 +50,75 @@ pub enum ChecksumForm {
     /// Extended attributes.
     Attributes,
 }
+
+/// Collects blocks with checksums, neighbours as one run; nothing where the kind has none.
+#[derive(Debug)]
+pub struct ChecksummedRuns {
+    has_checksums: bool,
+    runs: Vec<Checksummed>,
+}
+
+impl ChecksummedRuns {
+    /// None yet.
+    pub fn new(has_checksums: bool) -> Self {
+        Self {
+            has_checksums,
+            runs: Vec::new(),
+        }
+    }
+
+    /// Takes in a block.
+    pub fn add(&mut self, block: BlockNumber, inode: InodeNumber, form: ChecksumForm) {
+        if !self.has_checksums {
+            return;
+        }
+        let one = Checksummed {
+            first: block,
+            count: 1,
+            inode,
+            form,
+        };
+        let follows = |last: &&mut Checksummed| {
+            let end = last.first.0.checked_add(last.count);
+            (end, last.inode, last.form) == (Some(block.0), inode, form)
+        };
+        match self.runs.last_mut().filter(follows) {
+            Some(last) => last.count += 1,
+            None => self.runs.push(one),
+        }
+    }
+
+    /// All runs, in the order in which they were met.
+    pub fn finish(self) -> Vec<Checksummed> {
+        self.runs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MET: [(u32, u32, ChecksumForm); 6] = [
+        (7, 2, ChecksumForm::Directory),
+        (8, 2, ChecksumForm::Directory),
+        (9, 3, ChecksumForm::Directory),
+        (10, 3, ChecksumForm::Extents),
+        (12, 3, ChecksumForm::Extents),
+        (11, 3, ChecksumForm::Extents),
+    ];
+
+    fn runs(has_checksums: bool) -> Vec<(u32, u32)> {
+        let mut runs = ChecksummedRuns::new(has_checksums);
+        for (block, inode, form) in MET {
+            runs.add(BlockNumber(block), InodeNumber(inode), form);
+        }
+        let runs = runs.finish().into_iter();
+        runs.map(|run| (run.first.0, run.count)).collect()
+    }
+
+    #[test]
+    fn blocks_side_by_side_of_one_inode_and_one_form_are_one_run() {
+        assert_eq!(runs(true), [(7, 2), (9, 1), (10, 1), (12, 1), (11, 1)]);
+        assert_eq!(runs(false), []);
+    }
+}

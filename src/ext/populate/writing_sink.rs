@@ -3,12 +3,14 @@
 use std::ops::Range;
 
 use super::streams::Stream;
+use super::unsealed::{ChecksumForm, ChecksummedRuns};
 use crate::error::{Error, Result};
 use crate::ext::plan::Plan;
 use crate::ext::plan::block_map::{BlockSink, map_blocks};
-use crate::ondisk::inode::I_BLOCK_BYTES;
+use crate::ext::profile::BlockMap;
+use crate::ondisk::inode::{FLAG_EXTENTS, I_BLOCK_BYTES};
 use crate::page_buffer::PageBuffer;
-use crate::units::{BLOCK_SIZE, BlockNumber};
+use crate::units::{BLOCK_SIZE, BlockNumber, InodeNumber};
 
 /// Blocks read and written in one go.
 const COPIED_BLOCKS: u32 = 64;
@@ -20,6 +22,11 @@ pub trait BlockSource {
     /// # Errors
     /// When the content cannot be read.
     fn read(&mut self, file_block: u64, buffer: &mut [u8]) -> Result<()>;
+
+    /// What a block is where it may have a checksum in it; data have none.
+    fn checksum_form(&self, _file_block: u64) -> Option<ChecksumForm> {
+        None
+    }
 }
 
 /// What mapping a node's content gave.
@@ -35,9 +42,23 @@ pub struct Mapped {
     pub flags: u32,
 }
 
-/// A buffer for [`WritingSink::new`].
-pub fn copy_buffer() -> PageBuffer {
-    PageBuffer::new(COPIED_BLOCKS as usize * BLOCK_SIZE as usize)
+/// What each sink needs of what outlives it.
+#[derive(Debug)]
+pub struct Room {
+    /// For copying.
+    buffer: PageBuffer,
+    /// What has been met with checksums in it.
+    pub checksummed: ChecksummedRuns,
+}
+
+impl Room {
+    /// Room for the sinks of a filesystem.
+    pub fn new(has_checksums: bool) -> Self {
+        Self {
+            buffer: PageBuffer::new(COPIED_BLOCKS as usize * BLOCK_SIZE as usize),
+            checksummed: ChecksummedRuns::new(has_checksums),
+        }
+    }
 }
 
 /// An error of the filesystem being written.
@@ -52,29 +73,38 @@ pub struct WritingSink<'s, 'f> {
     stream: &'s mut Stream<'f>,
     /// Where blocks of the map go unless they go into `stream`, too.
     maps: Option<&'s mut Stream<'f>>,
+    checksummed: &'s mut ChecksummedRuns,
+    own: InodeNumber,
     buffer: &'s mut [u8],
     used_blocks: u64,
 }
 
 impl<'s, 'f> WritingSink<'s, 'f> {
-    /// A sink for one inode's content, whose blocks go into `stream`; `preallocated` blocks are used
-    /// up first. Blocks of the map go into `maps`, or where there is none behind what they map.
+    /// A sink for the content of the inode `own`, which goes into `stream`. Blocks of the map go into
+    /// `maps`, or where there is none behind what they map.
     pub fn new(
         source: &'s mut dyn BlockSource,
-        preallocated: Vec<BlockNumber>,
+        own: InodeNumber,
         stream: &'s mut Stream<'f>,
         maps: Option<&'s mut Stream<'f>>,
-        buffer: &'s mut [u8],
+        room: &'s mut Room,
     ) -> Self {
-        let preallocated = preallocated.into_iter();
         Self {
             source,
-            preallocated,
+            preallocated: Vec::new().into_iter(),
             stream,
             maps,
-            buffer,
+            checksummed: &mut room.checksummed,
+            own,
+            buffer: &mut room.buffer,
             used_blocks: 0,
         }
+    }
+
+    /// Uses up these blocks first.
+    pub fn reusing(mut self, preallocated: Vec<BlockNumber>) -> Self {
+        self.preallocated = preallocated.into_iter();
+        self
     }
 
     /// Maps and writes all of `ranges`; gives what the inode says of it.
@@ -97,7 +127,10 @@ impl<'s, 'f> WritingSink<'s, 'f> {
             i_block: Some(i_block),
             size_bytes,
             blocks: self.used_blocks,
-            flags: 0,
+            flags: match plan.profile.block_map {
+                BlockMap::Indirect => 0,
+                BlockMap::Extents => FLAG_EXTENTS,
+            },
         })
     }
 }
@@ -128,6 +161,12 @@ impl BlockSink for WritingSink<'_, '_> {
     }
 
     fn data(&mut self, file_block: u64, first: BlockNumber, count: u32) -> Result<()> {
+        for (file_block, block) in (file_block..).zip(first.0..).take(count as usize) {
+            let Some(form) = self.source.checksum_form(file_block) else {
+                break;
+            };
+            self.checksummed.add(BlockNumber(block), self.own, form);
+        }
         let mut done = 0;
         while done < count {
             let now = (count - done).min(COPIED_BLOCKS);
@@ -145,6 +184,9 @@ impl BlockSink for WritingSink<'_, '_> {
     }
 
     fn map(&mut self, block: BlockNumber, bytes: &[u8; BLOCK_SIZE as usize]) -> Result<()> {
+        if self.maps.is_none() {
+            self.checksummed.add(block, self.own, ChecksumForm::Extents);
+        }
         let written = self.map_stream().writer.write(block.offset_bytes(), bytes);
         written.map_err(write_failed)
     }

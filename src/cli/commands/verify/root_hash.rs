@@ -111,11 +111,14 @@ impl ShownProof {
         ));
         if self.unproven_data_blocks > 0 {
             let unproven = thousands(self.unproven_data_blocks);
-            text.push_str(&format!(
-                "; of {unproven} data blocks the damaged hashes tell nothing, or the root hash is another's"
-            ));
+            text.push_str(&format!("; of {unproven} data blocks the hashes are lost"));
         }
         text.push('\n');
+        if self.unproven_data_blocks == self.data_blocks {
+            text.push_str(
+                "the topmost hash block is damaged, or the root hash is another filesystem's\n",
+            );
+        }
         text
     }
 }
