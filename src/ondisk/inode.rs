@@ -30,24 +30,29 @@ pub const FLAG_EA_INODE: u32 = 0x20_0000;
 /// `i_flags`: the content is in the inode.
 pub const FLAG_INLINE_DATA: u32 = 0x1000_0000;
 
-/// The letters that `lsattr` shows flags by.
-pub const FLAG_LETTERS: [(u32, char); 16] = [
+/// The letters that `lsattr` shows flags by, in its order.
+pub const FLAG_LETTERS: [(u32, char); 21] = [
     (0x1, 's'),
     (0x2, 'u'),
     (0x8, 'S'),
+    (0x1_0000, 'D'),
     (0x10, 'i'),
     (0x20, 'a'),
     (0x40, 'd'),
     (0x80, 'A'),
+    (0x4, 'c'),
     (FLAG_ENCRYPT, 'E'),
-    (0x1000, 'I'),
     (0x4000, 'j'),
-    (0x1_0000, 'D'),
+    (FLAG_INDEX, 'I'),
+    (0x8000, 't'),
     (0x2_0000, 'T'),
     (FLAG_EXTENTS, 'e'),
-    (0x10_0000, 'V'),
-    (FLAG_INLINE_DATA, 'N'),
+    (0x80_0000, 'C'),
+    (0x200_0000, 'x'),
     (0x4000_0000, 'F'),
+    (FLAG_INLINE_DATA, 'N'),
+    (0x2000_0000, 'P'),
+    (0x10_0000, 'V'),
 ];
 
 /// The earliest second an inode holds: 1901-12-13.
@@ -134,11 +139,12 @@ pub struct Inode {
     pub time: Timestamp,
     /// `i_links_count`.
     pub links_count: u16,
-    /// `i_blocks`, in sectors of 512 bytes.
-    pub sectors: u32,
+    /// `i_blocks`, in sectors of 512 bytes: 48 bits, of which only kinds with `huge_file` keep more
+    /// than 32.
+    pub sectors: u64,
     /// `i_flags`.
     pub flags: u32,
-    /// `i_block`: block pointers, a short symlink's target or device numbers.
+    /// `i_block`: block pointers, extents, a short symlink's target or device numbers.
     pub i_block: [u8; I_BLOCK_BYTES],
     /// `i_file_acl`: the extended attribute block.
     pub xattr_block: Option<BlockNumber>,
@@ -167,7 +173,10 @@ impl Inode {
             put_u32(&mut bytes, I_SIZE_HIGH, size_high);
         }
         put_u16(&mut bytes, I_LINKS_COUNT, self.links_count);
-        put_u32(&mut bytes, I_BLOCKS_LO, self.sectors);
+        let (sectors_low, sectors_high) = halves(self.sectors);
+        put_u32(&mut bytes, I_BLOCKS_LO, sectors_low);
+        let [low, high, ..] = sectors_high.to_le_bytes();
+        put_u16(&mut bytes, L_I_BLOCKS_HIGH, u16::from_le_bytes([low, high]));
         put_u32(&mut bytes, I_FLAGS, self.flags);
         bytes[I_BLOCK..I_BLOCK + I_BLOCK_BYTES].copy_from_slice(&self.i_block);
         let xattr_block = self.xattr_block.map_or(0, |block| block.0);
@@ -331,7 +340,7 @@ mod tests {
                 nanoseconds: 999_999_999,
             },
             links_count: 0x0a0b,
-            sectors: 0x0c0d_0e0f,
+            sectors: 0x3132_0c0d_0e0f,
             flags: FLAG_INDEX,
             i_block: std::array::from_fn(|index| index as u8 + 1),
             xattr_block: Some(BlockNumber(0x2122_2324)),
@@ -359,6 +368,7 @@ mod tests {
         assert_eq!(get_u32(&bytes, 0x64), 0);
         assert_eq!(get_u32(&bytes, 0x68), 0x2122_2324);
         assert_eq!(get_u32(&bytes, 0x6c), 0x1122_3344);
+        assert_eq!((get_u16(&bytes, 0x74), get_u16(&bytes, 0x76)), (0x3132, 0));
         assert_eq!(get_u16(&bytes, 0x78), 0x0102);
         assert_eq!(get_u16(&bytes, 0x7a), 0x0506);
         assert_eq!(get_u16(&bytes, 0x80), 32);

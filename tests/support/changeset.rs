@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 use layerpress::layers::{Changeset, Content, Data, Entry, EntryKind, LayerSummary, Xattr};
 use layerpress::oci::{DiffId, DigestHasher};
-use layerpress::units::Timestamp;
+use layerpress::units::{FileFlags, Timestamp};
 
 pub use listing::Listing;
 pub use words::{Case, Expected, Item, ItemKind, Layer};
@@ -69,12 +69,13 @@ fn changeset(layer: &Layer) -> (Changeset, Vec<u8>) {
                     value: value.clone().into(),
                 })
                 .collect(),
+            file_flags: FileFlags::default(),
             header_offset: index as u64 * 512,
         })
         .collect();
     let changeset = Changeset {
         layer: LayerSummary {
-            diff_id: DiffId(DigestHasher::sha256().finish()),
+            diff_id: Some(DiffId(DigestHasher::sha256().finish())),
             digest: None,
             media_type: None,
             stored_bytes: 0,
