@@ -7,7 +7,8 @@ usage: bench --updates [--dir DIR] [OPTION...]
   --variants V,...   a1 a text file changed within its block, a2 one file grown by a block, b openssl and its
                      libraries upgraded, c a file of three blocks added first in order, d 40 packages upgraded
                      (all)
-  --only REGEX       of the makers: layerpress; layerpress, identity pinned; mke2fs -d; loop mount
+  --only REGEX       of the makers: contents only (all files, one behind another); layerpress; layerpress,
+                     identity pinned; mke2fs -d; loop mount
   --before PROGRAM   an earlier layerpress, measured beside, as "before" (it makes ext3)
   --json FILE        also write the numbers there
 The tree of the image is changed and changed back; each maker makes a filesystem before and after, all of one
@@ -38,6 +39,7 @@ KINDS = ("ext2", "ext3", "ext4")
 UUID, SEED, EPOCH = "5f0c5c1e-3d0e-4b0f-9d46-6f4a5d2c7a10", "0b3f5f0a-78f1-4f0f-8a5b-2f4b1f6f8e02", 1_700_000_000
 WEEK = 7 * 86_400
 SIZE = "110%"
+CONTENTS = "contents only"
 COPY = ('tar -C "$1" --sparse --sort=name --xattrs --xattrs-include="*" --acls -c . | '
         'tar -C "$2" --xattrs --xattrs-include="*" --acls -x')
 
@@ -95,9 +97,14 @@ def loop_mount(kind):
     return make
 
 
+def contents(tree, output, *_):
+    """No filesystem: all files one behind the other in tree order, each filled up to a block."""
+    tree.alone(sorted(tree.files(), key=lambda path: path.split("/")), output)
+
+
 def makers(kinds, program, before):
     """By kind and name."""
-    result = {}
+    result = {("none", CONTENTS): contents}
     for kind in kinds:
         if before and kind == "ext3":
             result[kind, "before"] = layerpress(before, kind, False)
@@ -134,10 +141,9 @@ def unpacked(image, program, work):
     with contextlib.suppress(OSError):
         os.rmdir(os.path.join(root, "lost+found"))  # each filesystem has its own
     os.utime(root, ns=(status.st_atime_ns, status.st_mtime_ns))
-    # Times of access are set once and for all, for mke2fs -d copies them.
-    run("bash", "-c", 'find "$1" -type f -exec cat {} + >/dev/null; find "$1" -type l -exec readlink {} + >/dev/null',
-        "-", root)
-    return Tree(root)
+    tree = Tree(root)
+    tree.keep_times_of_access()
+    return tree
 
 
 def measure(tree, changes, make, kind_and_name, sizes, work, say):
@@ -168,10 +174,10 @@ def alone(tree, change, work):
     """The chunks of the changed files alone, before and after, taken as a file of their own."""
     path, store = os.path.join(work, "alone"), Store(os.path.join(work, "alone-store"))
     try:
-        tree.alone(change.new, path)
+        tree.alone(sorted(change.new), path)
         known = store.add(path)
         with tree.changed(change, os.path.join(work, "aside")):
-            tree.alone(change.new, path)
+            tree.alone(sorted(change.new), path)
         raw, compressed = store.new(path, known)
         return {"files": len(change.new), "blocks": os.path.getsize(path) // 4096, "raw": raw, "compressed": compressed}
     finally:
@@ -194,6 +200,12 @@ def table(results, lone, of):
             lines.append(f"| {kind} | {name} | {variant} | {moved.blocks:,} ({part:.1f} %) | "
                          f"{share(moved.raw, of)} | {share(moved.compressed, of)} |")
     return "\n".join(lines)
+
+
+def document(results, lone, of):
+    made = [{"kind": kind, "by": name, "variant": variant, **dataclasses.asdict(moved)}
+            for (kind, name), variants in results.items() for variant, moved in variants.items()]
+    return {**dataclasses.asdict(of), "alone": lone, "made": made}
 
 
 def share(length, of):
@@ -248,15 +260,15 @@ def main():
         sizes = Sizes.of(first)
         os.unlink(first)
         lone = {variant: alone(tree, change, work) for variant, change in changes.items()}
+        say(f"the changed files alone: {lone}")
         results = {}
         for (kind, name), make in makers(given.fs, given.layerpress, given.before).items():
             if given.only.search(name):
                 results[kind, name] = measure(tree, changes, make, (kind, name), sizes, work, say)
-        if given.json:
-            made = [{"kind": kind, "by": name, "variant": variant, **dataclasses.asdict(moved)}
-                    for (kind, name), variants in results.items() for variant, moved in variants.items()]
-            with open(given.json, "w", encoding="utf-8") as file:
-                json.dump({**dataclasses.asdict(sizes), "alone": lone, "made": made}, file, indent=1)
+                # After each maker, so that an interrupted run leaves what it has.
+                if given.json:
+                    with open(given.json, "w", encoding="utf-8") as file:
+                        json.dump(document(results, lone, sizes), file, indent=1)
         for variant in given.variants:
             print(f"- {variant}: {TITLES[variant]}")
         print("\n" + table(results, lone, sizes))

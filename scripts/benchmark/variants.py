@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import stat
+import time
 
 BLOCK = 4096
 WEEK_NS = 7 * 86_400 * 10**9
@@ -84,6 +85,14 @@ class Tree:
                 status = os.lstat(path)
                 if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
                     self.names.setdefault(status.st_ino, []).append(path)
+
+    def keep_times_of_access(self):
+        """Sets them an hour ahead: reading does not change them then (relatime), which mke2fs -d would copy."""
+        ahead = time.time_ns() + 3600 * 10**9
+        for folder, names, files in os.walk(self.root):
+            for name in [".", *names, *files]:
+                path = os.path.join(folder, name)
+                os.utime(path, ns=(ahead, os.lstat(path).st_mtime_ns), follow_symlinks=False)
 
     def at(self, path):
         return os.path.join(self.root, path)
@@ -174,8 +183,8 @@ class Tree:
                 status = os.lstat(place)
                 os.chown(written, status.st_uid, status.st_gid)
                 shutil.copystat(place, written, follow_symlinks=False)
-                time = status.st_mtime_ns + (WEEK_NS if change.later else 0)
-                os.utime(written, ns=(time, time))
+                later = status.st_mtime_ns + (WEEK_NS if change.later else 0)
+                os.utime(written, ns=(status.st_atime_ns, later))
                 for name in self.names.get(status.st_ino, [place]):
                     folders.setdefault(os.path.dirname(name), os.stat(os.path.dirname(name)))
                     away = f"{kept}.{len(moved)}"
@@ -184,8 +193,8 @@ class Tree:
                     os.link(written, name)
                 os.unlink(written)
             for folder, status in folders.items():
-                time = status.st_mtime_ns + (WEEK_NS if change.later else 0)
-                os.utime(folder, ns=(time, time))
+                later = status.st_mtime_ns + (WEEK_NS if change.later else 0)
+                os.utime(folder, ns=(status.st_atime_ns, later))
             yield
         finally:
             for place in added:
@@ -196,9 +205,19 @@ class Tree:
                 os.utime(folder, ns=(status.st_atime_ns, status.st_mtime_ns))
             shutil.rmtree(aside)
 
+    def files(self):
+        """Paths of all regular files, one for each."""
+        seen = set()
+        for folder, _, files in os.walk(self.root):
+            for name in sorted(files):
+                status = os.lstat(os.path.join(folder, name))
+                if stat.S_ISREG(status.st_mode) and status.st_ino not in seen:
+                    seen.add(status.st_ino)
+                    yield os.path.relpath(os.path.join(folder, name), self.root)
+
     def alone(self, paths, output):
         """The files one behind the other, each filled up to a block."""
         with open(output, "wb") as file:
-            for path in sorted(paths):
+            for path in paths:
                 content = self.read(path) if self.is_file(path) else b""
                 file.write(content + b"\0" * (-len(content) % BLOCK))
