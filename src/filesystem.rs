@@ -1,6 +1,7 @@
 //! Where a tree becomes a filesystem: what is asked of a kind of filesystem, and what an image of a
 //! tree must show in it.
 
+use std::fs::File;
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -69,6 +70,13 @@ pub trait Filesystem {
         reporter: &dyn Reporter,
     ) -> Result<()>;
 
+    /// How large an image says that it is, and its UUID.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be read, [`Error::BadImage`] where it is none; `name` is what it
+    /// is called.
+    fn measured(image: &File, name: &Path) -> Result<Measured>;
+
     /// Reads an image back and holds it against the tree it was made of.
     ///
     /// # Errors
@@ -85,6 +93,15 @@ pub trait Filesystem {
     /// A node as a line of a listing, as far as the filesystem can keep it; `digest` is that of a
     /// regular file's content.
     fn normalise(path: &[u8], node: &Node, digest: Option<ContentDigest>) -> Line;
+}
+
+/// What a hash tree over a filesystem needs to know of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measured {
+    /// Blocks of 4 KiB, from the file's start on.
+    pub blocks: u64,
+    /// Its UUID.
+    pub uuid: [u8; 16],
 }
 
 /// What a filesystem can keep of a node: see [`Filesystem::normalise`].

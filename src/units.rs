@@ -2,6 +2,7 @@
 //! look like as text.
 
 mod date;
+mod file_flags;
 
 use std::fmt;
 use std::fs::Metadata;
@@ -9,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::str::FromStr;
 
 pub use date::Date;
+pub use file_flags::FileFlags;
 
 /// The name of mke2fs's own directory, which is [`InodeNumber::LOST_FOUND`].
 pub const LOST_FOUND: &[u8] = b"lost+found";

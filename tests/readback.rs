@@ -139,6 +139,18 @@ const DAMAGES: &[Damage] = &[
         commands: &["ea_set /short trusted.x y"],
     },
     Damage {
+        what: "flag too many",
+        path: "one",
+        field: Some(Field::Flags),
+        commands: &["set_inode_field /one flags 0x40"],
+    },
+    Damage {
+        what: "flag of a directory too many",
+        path: "etc/deep",
+        field: Some(Field::Flags),
+        commands: &["set_inode_field /etc/deep flags 0x10"],
+    },
+    Damage {
         what: "ACL missing",
         path: "indirect",
         field: Some(Field::Xattrs),

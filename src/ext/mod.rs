@@ -15,14 +15,18 @@ pub mod populate;
 pub mod profile;
 pub mod seal;
 
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::error::Result;
-use crate::filesystem::{Filesystem, SealedFilesystem};
+use crate::error::{Result, escape_path};
+use crate::filesystem::{Filesystem, Measured, SealedFilesystem};
 use crate::layers::Contents;
 use crate::listing::{ContentDigest, Line};
 use crate::progress::Reporter;
 use crate::tree::{ContentRef, Node, Tree};
+use crate::units::BLOCK_SIZE;
+use crate::view::read_superblock;
 
 pub use check::{Finding, Reader, Unread, VerifyReport, leave_out_note, verify};
 pub use format::{ToolPaths, Tools};
@@ -70,6 +74,15 @@ impl Filesystem for Ext {
     fn judge(plan: &Plan, tools: &Tools, image: &Path, reporter: &dyn Reporter) -> Result<()> {
         let e2fsck = tools.e2fsck(plan.birth.superblock_seconds())?;
         check::fsck::check(e2fsck.args(["-f", "-n"]).arg(image), reporter)
+    }
+
+    fn measured(image: &File, name: &Path) -> Result<Measured> {
+        let name = escape_path(name.as_os_str().as_bytes());
+        let superblock = read_superblock(image, &name)?;
+        Ok(Measured {
+            blocks: superblock.bytes() / BLOCK_SIZE,
+            uuid: superblock.uuid,
+        })
     }
 
     fn verify(

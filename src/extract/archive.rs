@@ -2,24 +2,30 @@
 
 use std::io::Write;
 
-use super::{Data, Entry, Sink};
+use super::{Data, Entry, Sink, file_flags};
 use crate::error::{Error, Result};
 use crate::listing::Kind;
 use crate::tar::write;
 use crate::view::View;
 use crate::warnings::Warnings;
 
-/// Writes a tar with owners, times in nanoseconds, hard links, extended attributes (`SCHILY.xattr`)
-/// and sparse files (GNU, pax 1.0). [`Self::finish`] ends it.
+/// Writes a tar with owners, times in nanoseconds, hard links, extended attributes (`SCHILY.xattr`),
+/// file flags (`SCHILY.fflags`) and sparse files (GNU, pax 1.0). [`Self::finish`] ends it.
 pub struct ArchiveSink<'a> {
     output: &'a mut dyn Write,
+    keeps_flags: bool,
     warnings: &'a mut Warnings,
 }
 
 impl<'a> ArchiveSink<'a> {
-    /// A tar to be written to `output`. What a tar cannot hold (sockets) is counted in `warnings`.
-    pub fn new(output: &'a mut dyn Write, warnings: &'a mut Warnings) -> Self {
-        Self { output, warnings }
+    /// A tar to be written to `output`, with the flags that chattr sets where `keeps_flags` says so.
+    /// What a tar cannot hold (sockets), and flags that are not kept, are counted in `warnings`.
+    pub fn new(output: &'a mut dyn Write, keeps_flags: bool, warnings: &'a mut Warnings) -> Self {
+        Self {
+            output,
+            keeps_flags,
+            warnings,
+        }
     }
 
     /// Ends the archive.
@@ -36,6 +42,19 @@ impl<'a> ArchiveSink<'a> {
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.output.write_all(bytes).map_err(cannot_write)
+    }
+
+    /// An inode's header.
+    fn header(&mut self, entry: &Entry<'_>, kind: write::Kind) -> write::Entry {
+        let mut header = header(entry, kind);
+        if self.keeps_flags {
+            header
+                .records
+                .extend(write::flags_record(entry.node.file_flags()));
+        } else {
+            file_flags::leave_out(entry, self.warnings);
+        }
+        header
     }
 
     fn leave_out(&mut self, socket: &Entry<'_>) -> Result<()> {
@@ -70,7 +89,8 @@ fn cannot_write(error: std::io::Error) -> Error {
 
 impl Sink for ArchiveSink<'_> {
     fn enter(&mut self, entry: &Entry<'_>) -> Result<()> {
-        self.write(&header(entry, write::Kind::Directory).encode())
+        let header = self.header(entry, write::Kind::Directory);
+        self.write(&header.encode())
     }
 
     fn inode(&mut self, entry: &Entry<'_>, view: &View, data: &mut Data<'_>) -> Result<()> {
@@ -83,7 +103,7 @@ impl Sink for ArchiveSink<'_> {
             Kind::Fifo => write::Kind::Fifo,
             Kind::Socket => return self.leave_out(entry),
         };
-        let mut header = header(entry, kind);
+        let mut header = self.header(entry, kind);
         match entry.node.kind {
             Kind::Regular => return self.content(header, entry, view, data),
             Kind::Symlink => header.link = view.target(entry.node)?,

@@ -13,11 +13,12 @@ use rustix::fs::{AtFlags, CWD, Dev, FileType, Mode, OFlags, Stat, XattrFlags};
 use rustix::io::Errno;
 
 use super::attributes::{self, failed, mode_after, owner, path_of, set_time, set_xattrs};
+use super::file_flags::{self, Flagged};
 use super::undo::{self, DIRECTORY};
 use super::{Data, Entry, Sink, split};
 use crate::error::{Error, Result};
 use crate::listing::Kind;
-use crate::pinned::Identity;
+use crate::pinned::{Identity, Pinned};
 use crate::view::View;
 use crate::warnings::Warnings;
 
@@ -35,6 +36,10 @@ pub struct DirectorySink<'a> {
     pub spared: Option<Identity>,
     /// What is to be taken away where it cannot be made whole.
     made: Made,
+    /// Whether the flags that chattr sets are set here, too.
+    pub keeps_flags: bool,
+    /// Whose flags are to be set when nothing is to be linked, removed or written any more.
+    flagged: Vec<Flagged>,
     warnings: &'a mut Warnings,
 }
 
@@ -83,8 +88,27 @@ impl<'a> DirectorySink<'a> {
             replaces,
             spared: None,
             made,
+            keeps_flags: false,
+            flagged: Vec::new(),
             warnings,
         })
+    }
+
+    /// Sets the flags of what was made that keep it as it is.
+    pub fn finish(&mut self) {
+        for flagged in std::mem::take(&mut self.flagged) {
+            let opened = || -> io::Result<OwnedFd> {
+                if flagged.is_directory {
+                    return self.walk_to(&flagged.path);
+                }
+                let (directory, name) = split(&flagged.path);
+                let directory = self.walk_to(directory)?;
+                let file = Pinned::at(&directory, name)?.open(&directory, name)?;
+                Ok(file.into())
+            };
+            let opened = opened();
+            flagged.finish(opened, self.warnings);
+        }
     }
 
     fn refuse_spared(&mut self, path: &[u8]) -> Result<()> {
@@ -214,7 +238,19 @@ impl<'a> DirectorySink<'a> {
         }
         file.set_len(entry.node.stored.size_bytes)
             .map_err(&cannot_write)?;
-        attributes::set(&file.into(), entry, self.warnings)
+        self.set(&file.into(), entry)
+    }
+
+    /// Sets everything on what is open; what would keep it as it is, at the end.
+    fn set(&mut self, file: &OwnedFd, entry: &Entry<'_>) -> Result<()> {
+        attributes::set(file, entry, self.warnings)?;
+        if self.keeps_flags {
+            self.flagged
+                .extend(file_flags::set(file, entry, self.warnings));
+        } else {
+            file_flags::leave_out(entry, self.warnings);
+        }
+        Ok(())
     }
 
     /// A FIFO, a socket or a device, which have nothing to be opened for.
@@ -264,7 +300,13 @@ impl<'a> DirectorySink<'a> {
             rustix::fs::chmod(&*through, Mode::from_raw_mode(mode.into()))
                 .map_err(failed("set the mode of", entry.path))?;
         }
-        set_time(&file, entry)
+        set_time(&file, entry)?;
+        if self.keeps_flags {
+            file_flags::lose(entry, self.warnings);
+        } else {
+            file_flags::leave_out(entry, self.warnings);
+        }
+        Ok(())
     }
 
     /// Holds what was just made under a name, without opening it: that would wait for a peer or wake
@@ -318,7 +360,7 @@ impl Sink for DirectorySink<'_> {
         if !entry.path.is_empty() {
             self.open.pop();
         }
-        attributes::set(&directory, entry, self.warnings)
+        self.set(&directory, entry)
     }
 
     fn inode(&mut self, entry: &Entry<'_>, view: &View, data: &mut Data<'_>) -> Result<()> {

@@ -7,6 +7,7 @@
 mod archive;
 mod attributes;
 mod directory;
+mod file_flags;
 mod undo;
 
 use std::collections::{BTreeMap, BTreeSet};

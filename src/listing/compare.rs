@@ -162,6 +162,7 @@ fn differing_fields(one: &Line, other: &Line) -> Vec<Field> {
             !kinds_differ && !bodies.contains(&&Body::Unknown) && one.body != other.body,
         ),
         (Field::Xattrs, differ(&one.xattrs, &other.xattrs)),
+        (Field::Flags, differ(&one.file_flags, &other.file_flags)),
     ]
     .into_iter()
     .filter_map(|(field, differs)| differs.then_some(field))
@@ -172,7 +173,7 @@ fn differing_fields(one: &Line, other: &Line) -> Vec<Field> {
 mod tests {
     use super::*;
     use crate::listing::{Attribute, ContentHasher, Owner};
-    use crate::units::Timestamp;
+    use crate::units::{FileFlags, Timestamp};
 
     fn file(path: &str) -> Line {
         Line {
@@ -184,6 +185,7 @@ mod tests {
             size_bytes: Some(1),
             xattrs: Some(Box::default()),
             body: Body::Content(ContentHasher::digest(b"x")),
+            file_flags: Some(FileFlags::default()),
             ..Line::unknown(path.as_bytes())
         }
     }
@@ -196,7 +198,7 @@ mod tests {
     fn every_field_is_compared_and_named() {
         let expected = listing([(file("a"), 1)]);
         type Change = fn(&mut Line);
-        let changes: [(Field, Change); 8] = [
+        let changes: [(Field, Change); 9] = [
             (Field::Kind, |line| line.kind = Some(Kind::Fifo)),
             (Field::Mode, |line| line.mode = Some(0o4644)),
             (Field::Owner, |line| {
@@ -215,6 +217,9 @@ mod tests {
             }),
             (Field::Xattrs, |line| {
                 line.xattrs = Some(Box::new([Attribute::new(b"user.a", b"")]))
+            }),
+            (Field::Flags, |line| {
+                line.file_flags = Some(FileFlags::IMMUTABLE)
             }),
         ];
         for (field, change) in changes {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::content::ContentDigest;
 use crate::error::escape_path;
 use crate::ondisk::posix_acl;
-use crate::units::{Hex, Timestamp};
+use crate::units::{FileFlags, Hex, Timestamp};
 
 /// A name with what a view knows of its inode; `None` and `Unknown` are what it cannot see.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct Line {
     pub size_bytes: Option<u64>,
     /// Extended attributes, ascending by name.
     pub xattrs: Option<Box<[Attribute]>>,
+    /// What chattr sets.
+    pub file_flags: Option<FileFlags>,
     /// What it holds.
     pub body: Body,
 }
@@ -161,6 +163,8 @@ pub enum Field {
     Body,
     /// Extended attributes.
     Xattrs,
+    /// What chattr sets.
+    Flags,
 }
 
 impl fmt::Display for Field {
@@ -175,6 +179,7 @@ impl fmt::Display for Field {
             Self::Size => "size",
             Self::Body => "content",
             Self::Xattrs => "xattrs",
+            Self::Flags => "flags",
         })
     }
 }
@@ -192,6 +197,7 @@ impl Line {
             links: Links::Unknown,
             size_bytes: None,
             xattrs: None,
+            file_flags: None,
             body: Body::Unknown,
         }
     }
@@ -208,13 +214,14 @@ impl Line {
             (Field::Size, self.size_bytes.is_some()),
             (Field::Body, self.body != Body::Unknown),
             (Field::Xattrs, self.xattrs.is_some()),
+            (Field::Flags, self.file_flags.is_some()),
         ]
         .into_iter()
         .filter_map(|(field, known)| known.then_some(field))
     }
 }
 
-/// `/path type mode uid:gid mtime links=N size=N content xattrs`; what is unknown is `?`.
+/// `/path type mode uid:gid mtime links=N size=N content flags=F xattrs`; what is unknown is `?`.
 ///
 /// Spaces within paths, targets and names are escaped, so that the fields can be told apart.
 impl fmt::Display for Line {
@@ -238,6 +245,14 @@ impl fmt::Display for Line {
             Body::Content(digest) => write!(f, " {digest}")?,
             Body::Target(target) => write!(f, " -> {}", escape(target))?,
             Body::Device { major, minor } => write!(f, " {major}:{minor}")?,
+        }
+        match self.file_flags {
+            None => f.write_str(" flags=?")?,
+            Some(flags) if flags.is_empty() => {}
+            Some(flags) => {
+                let words: Vec<_> = flags.words().collect();
+                write!(f, " flags={}", words.join(","))?;
+            }
         }
         match &self.xattrs {
             None => f.write_str(" xattrs=?"),
@@ -285,7 +300,7 @@ mod tests {
     fn a_line_shows_every_field_and_a_question_mark_for_what_is_unknown() {
         assert_eq!(
             Line::unknown(b"a b\n").to_string(),
-            "/a\\x20b\\x0a ? ? ? ? links=? with=? size=? ? xattrs=?"
+            "/a\\x20b\\x0a ? ? ? ? links=? with=? size=? ? flags=? xattrs=?"
         );
         let line = Line {
             kind: Some(Kind::CharacterDevice),
@@ -295,12 +310,13 @@ mod tests {
             link_count: Some(1),
             links: Links::Alone,
             xattrs: Some(Box::new([Attribute::new(b"user.a", b"\x00\xff")])),
+            file_flags: Some(FileFlags::NODUMP.with(FileFlags::NOATIME)),
             body: Body::Device { major: 1, minor: 3 },
             ..Line::unknown(b"dev/null")
         };
         assert_eq!(
             line.to_string(),
-            "/dev/null char 4755 1:70000 -1.000000000 links=1 1:3 user.a=0x00ff"
+            "/dev/null char 4755 1:70000 -1.000000000 links=1 1:3 flags=nodump,noatime user.a=0x00ff"
         );
     }
 }

@@ -30,24 +30,29 @@ pub const FLAG_EA_INODE: u32 = 0x20_0000;
 /// `i_flags`: the content is in the inode.
 pub const FLAG_INLINE_DATA: u32 = 0x1000_0000;
 
-/// The letters that `lsattr` shows flags by.
-pub const FLAG_LETTERS: [(u32, char); 16] = [
+/// The letters that `lsattr` shows flags by, in its order.
+pub const FLAG_LETTERS: [(u32, char); 21] = [
     (0x1, 's'),
     (0x2, 'u'),
     (0x8, 'S'),
+    (0x1_0000, 'D'),
     (0x10, 'i'),
     (0x20, 'a'),
     (0x40, 'd'),
     (0x80, 'A'),
+    (0x4, 'c'),
     (FLAG_ENCRYPT, 'E'),
-    (0x1000, 'I'),
     (0x4000, 'j'),
-    (0x1_0000, 'D'),
+    (FLAG_INDEX, 'I'),
+    (0x8000, 't'),
     (0x2_0000, 'T'),
     (FLAG_EXTENTS, 'e'),
-    (0x10_0000, 'V'),
-    (FLAG_INLINE_DATA, 'N'),
+    (0x80_0000, 'C'),
+    (0x200_0000, 'x'),
     (0x4000_0000, 'F'),
+    (FLAG_INLINE_DATA, 'N'),
+    (0x2000_0000, 'P'),
+    (0x10_0000, 'V'),
 ];
 
 /// The earliest second an inode holds: 1901-12-13.

@@ -27,6 +27,8 @@ pub struct ExtractRequest {
     pub image: PathBuf,
     /// The path in it: of a directory all that is in it, of anything else that alone.
     pub path: Vec<u8>,
+    /// Whether the flags that chattr sets are kept; else those there are are counted in a warning.
+    pub file_flags: bool,
 }
 
 impl ExtractRequest {
@@ -35,11 +37,13 @@ impl ExtractRequest {
         Self {
             image: image.into(),
             path: b"/".to_vec(),
+            file_flags: false,
         }
     }
 
     setters! {
         with_path: path: Vec<u8>,
+        with_file_flags: file_flags: bool,
     }
 }
 
@@ -82,7 +86,7 @@ pub fn extract(
     target: Target<'_>,
     reporter: &dyn Reporter,
 ) -> Result<Extracted> {
-    let image = &request.image;
+    let (image, keeps_flags) = (&request.image, request.file_flags);
     let view = open(image, reporter)?;
     let found = view.lookup(&request.path, Follow::Always)?;
     let mut warnings = Warnings::default();
@@ -96,13 +100,15 @@ pub fn extract(
         Target::Writer(output) => {
             // Not line by line.
             let mut writer = BufWriter::with_capacity(BUFFER_BYTES, output);
-            archive(&view, found, &mut writer, &mut warnings, &*meter)?;
+            let sink = ArchiveSink::new(&mut writer, keeps_flags, &mut warnings);
+            archive(&view, found, sink, &*meter)?;
         }
         Target::Archive(target) => {
             refuse_own_image(image, target)?;
             let file = PartialFile::create(target)?;
             let mut writer = BufWriter::with_capacity(BUFFER_BYTES, file.file());
-            let written = archive(&view, found, &mut writer, &mut warnings, &*meter);
+            let sink = ArchiveSink::new(&mut writer, keeps_flags, &mut warnings);
+            let written = archive(&view, found, sink, &*meter);
             // What is left in the buffer of a tar that failed is nothing to be written.
             let (_, _) = writer.into_parts();
             if let Err(error) = written {
@@ -117,8 +123,12 @@ pub fn extract(
             is_cancelled,
         } => {
             let mut sink = DirectorySink::new(path, replaces, &mut warnings)?;
+            sink.keeps_flags = keeps_flags;
             sink.spared = identity_at(image);
             let taken = extract::extract(&view, found, &mut sink, &*meter, is_cancelled);
+            if taken.is_ok() {
+                sink.finish();
+            }
             if let Err(error) = taken {
                 drop(meter);
                 let is_undone = sink.undo();
@@ -137,14 +147,7 @@ pub fn extract(
     Ok(Extracted::Whole(warnings))
 }
 
-fn archive(
-    view: &View,
-    found: Found,
-    output: &mut dyn Write,
-    warnings: &mut Warnings,
-    meter: &dyn Meter,
-) -> Result<()> {
-    let mut sink = ArchiveSink::new(output, warnings);
+fn archive(view: &View, found: Found, mut sink: ArchiveSink<'_>, meter: &dyn Meter) -> Result<()> {
     extract::extract(view, found, &mut sink, meter, &|| false)?;
     sink.finish()
 }

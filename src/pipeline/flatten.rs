@@ -71,6 +71,7 @@ impl Reading {
         let options = FlattenOptions {
             default_time: made,
             limits: self.limits,
+            file_flags: self.file_flags,
         };
         let tree = flatten(changesets, &options, reporter)
             .map_err(|error| error.in_image(&self.place.to_string()));

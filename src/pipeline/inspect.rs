@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::listing::without_name;
 use super::request::{ImageRequest, Subject};
+use super::root_hash::{self, FoundVerity};
 use crate::error::{Error, Result};
 use crate::inspect::Filesystem;
 use crate::layers;
@@ -40,6 +41,8 @@ pub struct InspectedFilesystem {
     /// Why nothing in it can be read, where that shows at a glance: the root directory's inode or
     /// its blocks are damaged.
     pub damage: Option<String>,
+    /// The hash tree of dm-verity behind it; why it cannot be read, where there is one.
+    pub verity: Option<Result<FoundVerity>>,
 }
 
 /// An image by its documents.
@@ -80,7 +83,12 @@ pub fn inspect(subject: &Subject, with_layers: bool, reporter: &dyn Reporter) ->
         Subject::Filesystem(path) => {
             let filesystem = Filesystem::read(path)?;
             let damage = damage(path);
-            let inspected = InspectedFilesystem { filesystem, damage };
+            let end = filesystem.superblock.bytes();
+            let inspected = InspectedFilesystem {
+                damage,
+                verity: root_hash::behind_filesystem(path, end),
+                filesystem,
+            };
             Ok(Inspected::Filesystem(Box::new(inspected)))
         }
         Subject::Image(request) => inspect_image(request, with_layers, reporter),

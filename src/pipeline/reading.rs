@@ -18,6 +18,7 @@ pub struct Reading {
     pub(super) layers: Layers,
     pub(super) place: Place,
     pub(super) limits: Limits,
+    pub(super) file_flags: bool,
 }
 
 /// Reads an image's layers and begins to verify them, without writing anything but spools.
@@ -42,5 +43,6 @@ pub(super) fn read_at(
         layers,
         place,
         limits: request.open.limits.clone(),
+        file_flags: request.open.file_flags,
     })
 }

@@ -43,6 +43,7 @@ impl ImageRequest {
             reference,
             open: OpenOptions {
                 platform: None,
+                file_flags: false,
                 work_dir: work_dir.into(),
                 limits: Limits::default(),
                 registry: RegistryOptions::default(),
@@ -57,6 +58,7 @@ impl ImageRequest {
         with_platform: open.platform: Platform,
         with_jobs: jobs: NonZeroUsize,
         with_limits: open.limits: Limits,
+        with_file_flags: open.file_flags: bool,
         with_registry: open.registry: RegistryOptions,
         with_daemon: open.daemon: DaemonOptions,
         with_held_against: open.held_against: PathBuf,

@@ -33,6 +33,9 @@ pub struct OpenOptions {
     /// The platform to choose; without one this machine's is preferred, and an image that exists
     /// for another only is taken with a warning.
     pub platform: Option<Platform>,
+    /// Whether the flags of a directory tree's files (chattr) are read as a part of it; else those
+    /// there are are counted in a warning.
+    pub file_flags: bool,
     /// Where spools are made. They have no names and vanish with the process.
     pub work_dir: PathBuf,
     /// Ceilings against hostile input.
@@ -279,7 +282,8 @@ impl<'a> Opener<'a> {
                     warnings.count(what, path.as_os_str().as_encoded_bytes());
                 }
                 let output = self.options.held_against.as_deref();
-                let tar = tree::write(path, output, &self.spooler(true), &mut warnings)?;
+                let flags = self.options.file_flags;
+                let tar = tree::write(path, output, flags, &self.spooler(true), &mut warnings)?;
                 Ok(Found::Root(tar, warnings))
             }
             transport => Err(Error::unsupported(format!(

@@ -1,7 +1,7 @@
 //! One entry of a tar, freed of the format.
 
 use crate::region::{Content, Data};
-use crate::units::Timestamp;
+use crate::units::{FileFlags, Timestamp};
 
 /// An entry as the tar gives it; paths are not yet resolved and whiteouts not yet recognised.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Entry {
     pub mtime: Timestamp,
     /// Extended attributes by full name (`security.capability`), sorted by name, each name once.
     pub xattrs: Box<[Xattr]>,
+    /// What chattr sets (`SCHILY.fflags`).
+    pub file_flags: FileFlags,
     /// Where the entry's header starts in the uncompressed tar, for error texts.
     pub header_offset: u64,
 }

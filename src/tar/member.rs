@@ -9,7 +9,7 @@ use super::xattrs;
 use crate::error::{Error, Result, escape_path};
 use crate::limits::Limits;
 use crate::region::{Content, Data};
-use crate::units::Timestamp;
+use crate::units::{FileFlags, Timestamp};
 use crate::warnings::Warnings;
 
 /// Names too long for a header, as GNU tar stores them.
@@ -60,6 +60,7 @@ pub(super) fn entry<R: TarBytes>(
             gid: extended.number_32("gid", || header.gid())?,
             mtime: mtime(header, extended)?,
             xattrs,
+            file_flags: file_flags(extended, &path, warnings),
             header_offset,
         };
         Ok(Member { entry, data_bytes })
@@ -193,6 +194,18 @@ fn unsupported_type(type_flag: u8) -> Error {
         "entry type '{}'{known_as}: expected a file, directory, link, device or FIFO",
         escape_path(&[type_flag])
     ))
+}
+
+/// The flags that chattr sets, where it has them: BSD has others.
+fn file_flags(extended: &Extended<'_>, path: &[u8], warnings: &mut Warnings) -> FileFlags {
+    let list = extended.get("SCHILY.fflags").unwrap_or_default();
+    let (flags, unknown) = FileFlags::parse(list);
+    if !unknown.is_empty() {
+        warnings.count_with("file flags that Linux does not have were left out", || {
+            [path, b" (", &unknown.join(&b", "[..]), b")"].concat()
+        });
+    }
+    flags
 }
 
 /// Names are bytes here from end to end; only a character set that nobody uses would need more.

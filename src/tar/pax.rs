@@ -209,7 +209,7 @@ const WITHOUT_CONSEQUENCE: [&str; 14] = [
 ];
 
 /// Keywords that are acted on, here or where extended attributes are collected.
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 13] = [
     "path",
     "linkpath",
     "size",
@@ -221,6 +221,7 @@ const KNOWN: [&str; 12] = [
     "SCHILY.devminor",
     "SCHILY.acl.access",
     "SCHILY.acl.default",
+    "SCHILY.fflags",
     "RHT.security.selinux",
 ];
 

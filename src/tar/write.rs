@@ -1,7 +1,7 @@
 //! Tar headers as POSIX pax has them, for writing: a ustar header, and before it records for what
 //! it cannot hold. The same attributes give the same bytes.
 
-use crate::units::Timestamp;
+use crate::units::{FileFlags, Timestamp};
 
 /// One entry's attributes.
 #[derive(Debug, Clone, Default)]
@@ -96,6 +96,12 @@ pub fn xattr_keyword(name: &[u8]) -> Vec<u8> {
         }
     }
     keyword
+}
+
+/// The record of the flags that chattr sets, as libarchive writes it; none where none is set.
+pub fn flags_record(flags: FileFlags) -> Option<(Vec<u8>, Vec<u8>)> {
+    let record = || (b"SCHILY.fflags".to_vec(), flags.in_tar().into_bytes());
+    (!flags.is_empty()).then(record)
 }
 
 /// The zeros after so many bytes, up to the next whole block. A file's data is followed by them; a

@@ -213,6 +213,7 @@ impl Flattening<'_> {
             gid: entry.gid,
             mtime: entry.mtime,
             xattrs,
+            file_flags: entry.file_flags,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The finished tree, in the order everything after it works in.
 
 use crate::layers::{Content, Device, Origin, Xattr};
-use crate::units::Timestamp;
+use crate::units::{FileFlags, Timestamp};
 use crate::warnings::Warnings;
 
 /// A root filesystem, complete and never changed again.
@@ -54,6 +54,8 @@ pub struct Attributes {
     pub mtime: Timestamp,
     /// Extended attributes, sorted by name, each name once.
     pub xattrs: Box<[Xattr]>,
+    /// What chattr sets, where that was to be kept.
+    pub file_flags: FileFlags,
 }
 
 /// A node's type, with what belongs to that type.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::frozen::{Attributes, NodeKind};
 use crate::error::{Error, Result};
 use crate::layers::Xattr;
-use crate::units::Timestamp;
+use crate::units::{FileFlags, Timestamp};
 
 /// A node's place in the arena; reused after its last name is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -214,6 +214,7 @@ pub(super) fn implied_attributes(default_time: Timestamp) -> Attributes {
         gid: 0,
         mtime: default_time,
         xattrs: Box::<[Xattr]>::default(),
+        file_flags: FileFlags::default(),
     }
 }
 

@@ -93,6 +93,7 @@ impl Flattening<'_> {
                 _ => attributes.mode,
             },
             xattrs: merged(xattrs, attributes.xattrs),
+            file_flags: node.attributes.file_flags | attributes.file_flags,
             ..attributes
         };
     }

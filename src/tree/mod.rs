@@ -23,13 +23,15 @@ use crate::error::{Error, Result};
 use crate::layers::{self, Changeset};
 use crate::limits::Limits;
 use crate::progress::{Reporter, Unit};
-use crate::units::Timestamp;
+use crate::units::{FileFlags, Timestamp};
 
 /// What [`flatten`] needs to know besides the layers.
 #[derive(Debug, Clone, Default)]
 pub struct FlattenOptions {
     /// The modification time of directories that no entry describes.
     pub default_time: Timestamp,
+    /// Whether file flags are kept; else those there are are counted in a warning.
+    pub file_flags: bool,
     /// `max_entries` and `max_path_depth` are held here.
     pub limits: Limits,
 }
@@ -73,9 +75,35 @@ pub fn flatten(
         meter.add(entries);
     }
     let mut tree = freeze::freeze(flattening.tree, flattening.warnings);
+    if !options.file_flags {
+        leave_out_file_flags(&mut tree);
+    }
     warn_of_closed_root(&mut tree);
     meter.finish(&format!("{} nodes", tree.nodes.len()));
     Ok(tree)
+}
+
+/// Takes the flags off all nodes, and tells of how many and of the first.
+fn leave_out_file_flags(tree: &mut Tree) {
+    let mut had_any = Vec::new();
+    for (id, node) in (0..).map(NodeId).zip(&mut tree.nodes) {
+        let flags = std::mem::take(&mut node.attributes.file_flags);
+        if !flags.is_empty() {
+            had_any.push((id, flags));
+        }
+    }
+    let Some(&(first, flags)) = had_any.first() else {
+        return;
+    };
+    let found = tree.for_each_path(|path, id, _| match id == first {
+        true => Err(path.to_vec()),
+        false => Ok(()),
+    });
+    let path = found.err().unwrap_or_default();
+    for _ in &had_any {
+        tree.warnings
+            .count_with(FileFlags::NOT_KEPT, || flags.told_of(&path));
+    }
 }
 
 /// Trees are staged in directories that `mktemp -d` or a umask of 077 made: the root's mode is kept,

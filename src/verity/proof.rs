@@ -9,9 +9,9 @@ use std::sync::{Mutex, PoisonError};
 
 use super::shape::Shape;
 use super::superblock::Superblock;
-use super::tree::{Place, Sink, hash};
+use super::tree::{Place, Sink, hash, room_for};
 use super::{BLOCK_BYTES, BLOCK_LENGTH, DIGEST_BYTES, DIGESTS_IN_BLOCK, RootHash};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::progress::{Reporter, Unit};
 
 /// A superblock with the tree behind it.
@@ -27,7 +27,7 @@ impl<'a> Stored<'a> {
     /// Reads the superblock that should be at a place.
     ///
     /// # Errors
-    /// Those of [`Superblock::decode`], [`Error::Io`].
+    /// Those of [`Superblock::decode`], [`Error::Io`](crate::Error::Io).
     pub fn read(place: Place<'a>) -> Result<Self> {
         let mut bytes = vec![0; BLOCK_LENGTH];
         let left = place.bytes()?.min(BLOCK_BYTES);
@@ -52,7 +52,7 @@ impl<'a> Stored<'a> {
     /// data block, which has no tree.
     ///
     /// # Errors
-    /// Where the file ends before, and [`Error::Io`].
+    /// Where the file ends before, and [`Error::Io`](crate::Error::Io)(crate::Error::Io).
     pub fn root_hash(&self) -> Result<Option<RootHash>> {
         if self.superblock.data_blocks == 1 {
             return Ok(None);
@@ -120,7 +120,7 @@ impl Proof {
 /// Reads all data and the tree once and holds them against the root hash.
 ///
 /// # Errors
-/// [`Error::BadImage`] where data or tree end too early, [`Error::Io`]. Damage is none.
+/// [`Error::BadImage`](crate::Error::BadImage) where data or tree end too early, [`Error::Io`](crate::Error::Io). Damage is none.
 pub fn prove(
     data: Place<'_>,
     stored: &Stored<'_>,
@@ -179,9 +179,7 @@ impl Upper {
     fn read(stored: &Stored<'_>, shape: &Shape, root_hash: &RootHash) -> Result<Self> {
         let mut levels = Vec::new();
         for (level, blocks) in shape.levels().iter().enumerate().skip(1) {
-            let length = usize::try_from(blocks * BLOCK_BYTES)
-                .map_err(|_| Error::unsupported("a hash tree larger than memory"))?;
-            let mut bytes = vec![0; length];
+            let mut bytes = room_for(*blocks)?;
             stored.tree(shape.first_block(level), &mut bytes)?;
             levels.push(Level {
                 bytes,

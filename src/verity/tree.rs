@@ -160,7 +160,15 @@ pub(super) fn hash(
 
 /// Room for the digests of so many blocks, whole blocks of it.
 fn zeros(blocks: u64) -> Result<Vec<u8>> {
-    let bytes = blocks.div_ceil(DIGESTS_IN_BLOCK) * BLOCK_BYTES;
+    room_for(blocks.div_ceil(DIGESTS_IN_BLOCK))
+}
+
+/// So many blocks of zeros.
+///
+/// # Errors
+/// [`Error::Io`] where there is no memory for them.
+pub(super) fn room_for(blocks: u64) -> Result<Vec<u8>> {
+    let bytes = blocks * BLOCK_BYTES;
     let length = usize::try_from(bytes).ok();
     let mut room = Vec::new();
     if length.is_none_or(|length| room.try_reserve_exact(length).is_err()) {

@@ -128,6 +128,7 @@ impl Reading<'_> {
             size_bytes: matches!(node.kind, Kind::Regular | Kind::Symlink)
                 .then(|| node.stored.size_bytes),
             xattrs: self.noted(found, xattrs),
+            file_flags: Some(node.file_flags()),
             body,
             ..Line::unknown(&found.path)
         }

@@ -9,7 +9,7 @@ use crate::ondisk::features::{
 use crate::ondisk::inode::{
     FLAG_EA_INODE, FLAG_EXTENTS, FLAG_HUGE_FILE, FLAG_INLINE_DATA, FLAG_LETTERS, StoredInode,
 };
-use crate::units::InodeNumber;
+use crate::units::{FileFlags, InodeNumber};
 
 /// An inode.
 #[derive(Debug, Clone)]
@@ -101,6 +101,11 @@ impl Node {
     /// Permission, setuid, setgid and sticky bits.
     pub fn mode(&self) -> u16 {
         self.stored.mode & 0o7777
+    }
+
+    /// The flags that chattr sets.
+    pub fn file_flags(&self) -> FileFlags {
+        FileFlags::of_inode(self.stored.flags)
     }
 
     /// The letters that `lsattr` shows the flags by.

@@ -76,7 +76,7 @@ impl fmt::Display for Part {
 pub struct Owner {
     /// What it is.
     pub part: Part,
-    /// The inode that it belongs to.
+    /// The inode of a file that it belongs to.
     pub inode: Option<InodeNumber>,
     /// That inode's path without a leading `/`, the first one in order; `None` where no directory
     /// that can be read leads there.
@@ -254,6 +254,7 @@ impl Search<'_> {
             return Ok(());
         }
         let is_journal = view.image.superblock.journal_inode == number.0;
+        let of = (!is_own).then_some(number);
         let mut runs = view.runs(&node)?;
         runs.keep_map_blocks();
         runs.limit(self.blocks_left);
@@ -282,7 +283,7 @@ impl Search<'_> {
             };
             let of_file = |block: u64| run.file_block + (block - run.disk_block);
             let blocks = run.disk_block..run.disk_block + run.count;
-            self.note(blocks, Some(number), |block| match node.kind {
+            self.note(blocks, of, |block| match node.kind {
                 _ if is_journal => Part::Journal,
                 _ if is_own => Part::RoomToGrow,
                 Kind::Directory => Part::Directory(of_file(block)),

@@ -29,6 +29,7 @@ mod library {
     pub use layerpress::pipeline::Login;
     use layerpress::pipeline::SizePolicy;
     pub use layerpress::registry::{challenges_in as challenges, wrong_credentials as credentials};
+    pub use layerpress::units::FileFlags;
     pub use layerpress::view::Follow;
     pub use layerpress::warnings::Warnings;
     use layerpress::{FilesystemRequest, ImageRequest};
@@ -36,7 +37,7 @@ mod library {
 
     /// Reads an image, flattens and plans it; what was warned of.
     pub fn plan(reference: &str, work_dir: &Path) -> layerpress::Result<Vec<String>> {
-        let image = ImageRequest::new(reference.parse()?, work_dir);
+        let image = ImageRequest::new(reference.parse()?, work_dir).with_file_flags(true);
         let filesystem = FilesystemRequest::default().with_size(SizePolicy::Fit);
         let planned = layerpress::plan(&image, &filesystem, &Silent)?;
         Ok(planned.flattened.warnings.lines().collect())
@@ -52,9 +53,10 @@ mod library {
 /// A body, by the name that its fuzz target has.
 pub type Body = fn(&[u8]) -> bool;
 
-pub const ALL: [(&str, Body); 8] = [
+pub const ALL: [(&str, Body); 9] = [
     ("tar_index", tar_index),
     ("pax", pax),
+    ("file_flags", file_flags),
     ("acl", acl),
     ("oci_layout", oci_layout),
     ("docker_manifest", docker_manifest),
@@ -76,6 +78,19 @@ pub fn pax(bytes: &[u8]) -> bool {
         planned_layer(&tar.file("file", b"content").end())
     });
     sound.contains(&true)
+}
+
+/// The names of file flags.
+pub fn file_flags(bytes: &[u8]) -> bool {
+    let (flags, unknown) = library::FileFlags::parse(bytes);
+    // What is written of them means the same.
+    let written = flags.in_tar();
+    assert_eq!(
+        library::FileFlags::parse(written.as_bytes()),
+        (flags, Vec::new())
+    );
+    let tar = RawTar::default().pax(&[("SCHILY.fflags", bytes)]);
+    planned_layer(&tar.file("file", b"content").end()) && unknown.is_empty()
 }
 
 /// POSIX ACLs: in words, as star and GNU tar write them, and as the kernel gives them.
@@ -171,7 +186,7 @@ pub fn view(bytes: &[u8]) -> bool {
     );
     let mut warnings = library::Warnings::default();
     let mut nowhere = std::io::sink();
-    let mut sink = library::ArchiveSink::new(&mut nowhere, &mut warnings);
+    let mut sink = library::ArchiveSink::new(&mut nowhere, true, &mut warnings);
     let root = view.lookup(b"/", library::Follow::Always);
     let extracted =
         root.and_then(|root| library::extract(&view, root, &mut sink, &library::Silent, &|| false));

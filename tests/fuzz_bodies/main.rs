@@ -103,6 +103,11 @@ fn no_pax_header_is_too_much() {
 }
 
 #[test]
+fn no_list_of_file_flags_is_too_much() {
+    mutated("file_flags", 300);
+}
+
+#[test]
 fn no_acl_is_too_much() {
     mutated("acl", 300);
 }

@@ -13,6 +13,7 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
     match name {
         "tar_index" => vec![base(), top()],
         "pax" => pax(),
+        "file_flags" => file_flags(),
         "acl" => acl(),
         "oci_layout" => oci_layout(),
         "docker_manifest" => docker_manifest(),
@@ -116,6 +117,13 @@ fn pax() -> Vec<Vec<u8>> {
             ("GNU.sparse.numblocks", "1"),
             ("GNU.sparse.map", "5,7"),
         ]),
+    ]
+}
+
+fn file_flags() -> Vec<Vec<u8>> {
+    vec![
+        b"schg,sappnd,nodump,noatime".to_vec(),
+        b"securedeletion undel\tsync,journal-data,notail,compress,nosecdel,noimmutable".to_vec(),
     ]
 }
 

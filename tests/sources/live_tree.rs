@@ -191,7 +191,7 @@ fn the_output_and_what_stands_beside_it_is_no_part_of_the_tree_it_lies_in() {
 
 /// Bug: flags that chattr sets were lost without a word.
 #[test]
-fn file_flags_are_counted_with_their_letters() {
+fn file_flags_are_counted_with_their_names() {
     let (_guard, path) = directory();
     for name in ["a", "b"] {
         let file = fs::File::create(path.join(name)).unwrap();
@@ -202,7 +202,7 @@ fn file_flags_are_counted_with_their_letters() {
     let image = open(path.to_str().unwrap()).unwrap();
     assert_says(
         &warnings(&image),
-        &["flags", "2 entries, for example a (d)"],
+        &["flags", "--file-flags", "2 entries, for example a (nodump)"],
     );
 }
 

@@ -35,6 +35,7 @@ fn options(platform: Option<&str>) -> OpenOptions {
         limits: Limits::default(),
         daemon: DaemonOptions::default(),
         held_against: None,
+        file_flags: false,
         registry: RegistryOptions::default(),
     }
 }

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 
 use layerpress::layers::{Changeset, Content, Data, Entry, EntryKind, LayerSummary, Xattr};
 use layerpress::oci::{DiffId, DigestHasher};
-use layerpress::units::Timestamp;
+use layerpress::units::{FileFlags, Timestamp};
 
 pub use listing::Listing;
 pub use words::{Case, Expected, Item, ItemKind, Layer};
@@ -69,6 +69,7 @@ fn changeset(layer: &Layer) -> (Changeset, Vec<u8>) {
                     value: value.clone().into(),
                 })
                 .collect(),
+            file_flags: FileFlags::default(),
             header_offset: index as u64 * 512,
         })
         .collect();

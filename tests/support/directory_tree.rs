@@ -14,7 +14,7 @@ use layerpress::layers::{
 use layerpress::listing::Kind;
 use layerpress::region::FileRegion;
 use layerpress::tree::{Attributes, ContentRef, Directory, Node, NodeId, NodeKind, Tree};
-use layerpress::units::Timestamp;
+use layerpress::units::{FileFlags, Timestamp};
 use rustix::fs::SeekFrom;
 
 use super::oracles;
@@ -76,6 +76,7 @@ pub fn tree_of(nodes: Vec<Node>) -> Tree {
             gid: attributes.gid,
             mtime: attributes.mtime,
             xattrs: attributes.xattrs,
+            file_flags: attributes.file_flags,
             header_offset: 0,
         });
     }
@@ -211,5 +212,6 @@ fn attributes(at: &Path) -> Attributes {
         gid: metadata.gid(),
         mtime: Timestamp::from_seconds(metadata.mtime()),
         xattrs: xattrs.collect(),
+        file_flags: FileFlags::default(),
     }
 }

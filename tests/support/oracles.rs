@@ -13,8 +13,8 @@ use layerpress::command;
 use layerpress::listing::{
     Attribute, Body, ContentDigest, ContentHasher, Kind, Line, Listing, Owner,
 };
-use layerpress::units::Timestamp;
-use rustix::fs::SeekFrom;
+use layerpress::units::{FileFlags, Timestamp};
+use rustix::fs::{SeekFrom, ioctl_getflags};
 
 #[path = "skip.rs"]
 mod skip;
@@ -292,10 +292,20 @@ fn line_of(at: &Path, path: Vec<u8>, link_counts: LinkCounts) -> (Line, Option<u
         link_count: counted.then(|| u32::try_from(metadata.nlink()).unwrap()),
         size_bytes,
         xattrs: Some(xattrs_of(at)),
+        file_flags: flags_of(at, kind),
         body,
         ..Line::unknown(&path)
     };
     (line, Some(metadata.ino()))
+}
+
+/// The flags of what can be opened, on a filesystem that has any.
+fn flags_of(at: &Path, kind: Kind) -> Option<FileFlags> {
+    if !matches!(kind, Kind::Regular | Kind::Directory) {
+        return None;
+    }
+    let flags = ioctl_getflags(fs::File::open(at).unwrap()).ok()?;
+    Some(FileFlags::of_inode(flags.bits()))
 }
 
 /// A file's extended attributes, ascending by name.

@@ -74,7 +74,9 @@ pub struct Pressed {
 
 /// The request for a tar of a root filesystem or any other image.
 pub fn image_request(reference: &str, work_dir: &Path) -> ImageRequest {
-    ImageRequest::new(reference.parse().unwrap(), work_dir).with_jobs(NonZeroUsize::MIN)
+    ImageRequest::new(reference.parse().unwrap(), work_dir)
+        .with_jobs(NonZeroUsize::MIN)
+        .with_file_flags(true)
 }
 
 fn filesystem_request(wanted: Wanted) -> FilesystemRequest {
@@ -160,6 +162,7 @@ pub fn tree_of_entries(entries: Vec<Entry>) -> Result<Tree> {
     };
     let options = FlattenOptions {
         default_time: Timestamp::from_seconds(1_700_000_000),
+        file_flags: true,
         ..FlattenOptions::default()
     };
     flatten(vec![changeset], &options, &Silent)

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 
 use layerpress::layers::{Content, Data, DataExtent, Device, Entry, EntryKind, Xattr};
 use layerpress::listing::{Attribute, Body, ContentHasher, Kind, Line, Listing, Owner};
-use layerpress::units::Timestamp;
+use layerpress::units::{FileFlags, Timestamp};
 
 /// When everything was last changed, unless said otherwise.
 pub const MTIME: Timestamp = Timestamp {
@@ -69,6 +69,7 @@ pub struct Item {
     pub gid: u32,
     pub mtime: Timestamp,
     pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub file_flags: FileFlags,
 }
 
 impl Item {
@@ -86,6 +87,7 @@ impl Item {
             gid: 0,
             mtime: MTIME,
             xattrs: BTreeMap::new(),
+            file_flags: FileFlags::default(),
         }
     }
 
@@ -104,6 +106,11 @@ impl Item {
             seconds,
             nanoseconds,
         };
+        self
+    }
+
+    pub fn flags(mut self, flags: FileFlags) -> Self {
+        self.file_flags = flags;
         self
     }
 
@@ -311,6 +318,7 @@ fn line(path: &[u8], item: &Item) -> Line {
                 .map(|(name, value)| Attribute::new(name, value))
                 .collect(),
         ),
+        file_flags: Some(item.file_flags),
         body,
         ..Line::unknown(path)
     }
@@ -374,6 +382,7 @@ fn entry(item: &Item, offset_bytes: u64) -> Entry {
         gid: item.gid,
         mtime: item.mtime,
         xattrs: xattrs.collect(),
+        file_flags: item.file_flags,
         header_offset: 0,
     }
 }

@@ -74,6 +74,13 @@ fn append<W: Write + Seek>(tar: &mut W, item: &Item) {
         let keyword = [b"SCHILY.xattr.", &name[..]].concat();
         record(&mut records, &keyword, value);
     }
+    if !item.file_flags.is_empty() {
+        record(
+            &mut records,
+            "SCHILY.fflags",
+            item.file_flags.in_tar().as_bytes(),
+        );
+    }
     // What stands before the data, and how much of both there is.
     let mut map = Vec::new();
     let mut stored_bytes = 0;

@@ -43,7 +43,7 @@ fn use_everything(image: &Path, scratch: &Path) -> usize {
     errors += usize::from(extract(&view, root.clone(), &mut sink, &Silent, &|| false).is_err());
     fs::remove_dir_all(&target).unwrap();
     let mut nowhere = std::io::sink();
-    let mut sink = ArchiveSink::new(&mut nowhere, &mut warnings);
+    let mut sink = ArchiveSink::new(&mut nowhere, true, &mut warnings);
     errors += usize::from(extract(&view, root, &mut sink, &Silent, &|| false).is_err());
     let link = b"directory 7/inner/link/directory 3/inner/mapped";
     errors += usize::from(view.lookup(link, Follow::Always).is_err());

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
-use super::image::SourceDateArgument;
+use super::image::FileFlagsArgument;
 use crate::listing::Field;
 
 /// What is compared.
@@ -15,7 +15,16 @@ pub struct ComparisonArguments {
     #[arg(long, value_enum, value_delimiter = ',', value_name = "FIELDS")]
     ignore: Vec<Field>,
     #[command(flatten)]
-    pub made: SourceDateArgument,
+    pub flags: FileFlagsArgument,
+    /// Seconds since 1970: the time of directories which no layer of an image describes [default: when the image was
+    /// created]
+    #[arg(
+        long,
+        env = "SOURCE_DATE_EPOCH",
+        value_name = "SECONDS",
+        allow_negative_numbers = true
+    )]
+    pub source_date_epoch: Option<i64>,
 }
 
 impl ComparisonArguments {
@@ -35,6 +44,7 @@ impl ValueEnum for Field {
             Self::Body,
             Self::Links,
             Self::Xattrs,
+            Self::Flags,
         ]
     }
 
@@ -52,6 +62,7 @@ impl ValueEnum for Field {
             ),
             Self::Links => ("links", "Which names are hard links of each other"),
             Self::Xattrs => ("xattrs", "Extended attributes"),
+            Self::Flags => ("flags", "File flags, as chattr sets them"),
         };
         Some(PossibleValue::new(name).help(help))
     }

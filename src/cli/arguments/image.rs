@@ -24,18 +24,13 @@ pub struct ReferenceArgument {
     pub image: OsString,
 }
 
-/// The time of what has none of its own.
+/// Whether the flags that chattr sets belong to a tree.
 #[derive(Debug, Args)]
-pub struct SourceDateArgument {
-    /// Seconds since 1970: the time of a filesystem that is made, and of directories which no layer
-    /// of an image describes [default: when the image was created]
-    #[arg(
-        long,
-        env = "SOURCE_DATE_EPOCH",
-        value_name = "SECONDS",
-        allow_negative_numbers = true
-    )]
-    pub source_date_epoch: Option<i64>,
+pub struct FileFlagsArgument {
+    /// Keep the file flags that chattr sets (immutable, append, nodump, ...) of tars and directory
+    /// trees; else they are counted, and none is kept
+    #[arg(long)]
+    pub file_flags: bool,
 }
 
 /// How images are read.

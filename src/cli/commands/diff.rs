@@ -48,12 +48,13 @@ pub fn run(arguments: &DiffArguments, output: &OutputArguments) -> Result<bool> 
         let mut subject = arguments.reading.subject(name)?;
         if let Subject::Image(request) = &mut subject {
             request.open.held_against = Some(other.into());
+            request.open.file_flags = arguments.comparison.flags.file_flags;
         }
         Ok(subject)
     };
     let request = CompareRequest {
         ignored: arguments.comparison.ignored(),
-        made_seconds: arguments.comparison.made.source_date_epoch,
+        made_seconds: arguments.comparison.source_date_epoch,
         max_names: arguments.reading.limits.max_entries,
         ..CompareRequest::new(subject(before, after)?, subject(after, before)?)
     };

@@ -29,6 +29,10 @@ pub struct ExtractArguments {
     /// Write into a directory that has something in it, and replace what has the same name
     #[arg(long)]
     force: bool,
+    /// Keep the file flags that chattr sets (immutable, append, nodump, ...); else they are counted,
+    /// and none is kept. In a directory some of them need root
+    #[arg(long)]
+    file_flags: bool,
 }
 
 /// Takes a tree out of an image.
@@ -36,8 +40,9 @@ pub fn run(arguments: &ExtractArguments, output: &OutputArguments) -> Result<u8>
     let path = &arguments.output;
     refuse_other_archives(path)?;
     let reporter = progress::reporter(output);
-    let request =
-        ExtractRequest::new(&arguments.image).with_path(arguments.path.as_bytes().to_vec());
+    let request = ExtractRequest::new(&arguments.image)
+        .with_path(arguments.path.as_bytes().to_vec())
+        .with_file_flags(arguments.file_flags);
     let extract = |target| pipeline::extract(&request, target, &*reporter);
     // A signal ends a directory between two pieces, so that what was made can be taken away.
     let mut held = None;

@@ -95,6 +95,7 @@ pub struct ShownNode {
     changed: String,
     born: Option<String>,
     flags: u32,
+    file_flags: Vec<&'static str>,
     xattrs: Vec<ShownXattr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     names: Option<Vec<String>>,
@@ -141,6 +142,7 @@ impl ShownNode {
             changed: rfc3339(node.stored.ctime),
             born: node.stored.crtime.map(rfc3339),
             flags: node.stored.flags,
+            file_flags: node.file_flags().words().collect(),
             xattrs: xattrs
                 .iter()
                 .map(|attribute| ShownXattr {

@@ -34,6 +34,7 @@ pub fn field_name(field: Field, line: Option<&Line>) -> &'static str {
             _ => "content",
         },
         Field::Xattrs => "xattrs",
+        Field::Flags => "flags",
     }
 }
 
@@ -103,6 +104,7 @@ fn value(field: Field, line: &Line) -> String {
             .xattrs
             .as_ref()
             .map(|xattrs| format!("{}", xattrs.len())),
+        Field::Flags => line.file_flags.map(|flags| flags.to_string()),
     };
     known.unwrap_or_else(|| "?".to_owned())
 }
@@ -224,5 +226,9 @@ fn json_value(field: Field, line: &Line) -> Value {
             });
             json!(xattrs)
         }
+        Field::Flags => json!(
+            line.file_flags
+                .map(|flags| flags.words().collect::<Vec<_>>())
+        ),
     }
 }

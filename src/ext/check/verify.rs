@@ -13,7 +13,7 @@ use crate::layers::Contents;
 use crate::listing::{Body, Difference, Field, Kind, Line, Links, Listing, Owner, compare, join};
 use crate::progress::Reporter;
 use crate::tree::Tree;
-use crate::units::LOST_FOUND;
+use crate::units::{FileFlags, LOST_FOUND};
 
 /// How many differences an error shows.
 const SHOWN_DIFFERENCES: usize = 10;
@@ -181,6 +181,7 @@ fn expect_lost_found(expected: &mut Listing) {
         link_count: Some(2),
         links: Links::Alone,
         body: Body::Nothing,
+        file_flags: Some(FileFlags::default()),
         // The build leaves a note of its own in its attributes.
         ..Line::unknown(LOST_FOUND)
     });

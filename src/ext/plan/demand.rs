@@ -6,7 +6,7 @@ use crate::ext::plan::directory_layout::DirectoryLayout;
 use crate::ext::plan::geometry::{LOST_FOUND_BLOCKS, ROOT_BLOCKS};
 use crate::ext::plan::identity::Birth;
 use crate::ext::plan::inode_numbers::{DirectoryEntries, InodeNumbers};
-use crate::ext::plan::normalise::clamped;
+use crate::ext::plan::normalise::{FLAGS_LEFT_OUT, clamped, kept_flags};
 use crate::ext::plan::xattr_placement::{XattrBlockCollector, XattrBlocks, XattrPlacement};
 use crate::ext::profile::Profile;
 use crate::ondisk::directory_entry::NAME_MAX;
@@ -87,6 +87,10 @@ pub fn measure(
         xattrs.add(id, &placement);
         if clamped(node.attributes.mtime) != node.attributes.mtime {
             warnings.count_with(TIME_CLAMPED, || path_of(tree, id));
+        }
+        let lost_flags = node.attributes.file_flags & !kept_flags(node);
+        if !lost_flags.is_empty() {
+            warnings.count_with(FLAGS_LEFT_OUT, || lost_flags.told_of(&path_of(tree, id)));
         }
         if [node.attributes.uid, node.attributes.gid].contains(&u32::MAX) {
             warnings.count_with(NO_OWNER, || path_of(tree, id));

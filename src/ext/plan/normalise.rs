@@ -5,7 +5,7 @@ use crate::listing::{Attribute, Body, ContentDigest, Kind, Line, Owner};
 use crate::ondisk::inode::{EARLIEST_SECOND, LATEST_SECOND};
 use crate::ondisk::xattr::{CHAIN_ID_XATTR, NAME_MAX, split_name};
 use crate::tree::{Node, NodeKind};
-use crate::units::{LOST_FOUND, Timestamp};
+use crate::units::{FileFlags, LOST_FOUND, Timestamp};
 
 pub(super) const UNKNOWN_NAMESPACE: &str =
     "extended attribute dropped: ext keeps user., trusted., security. and POSIX ACLs only";
@@ -14,6 +14,8 @@ pub(super) const NAME_TOO_LONG: &str =
 pub(super) const USER_ON_SPECIAL: &str =
     "user. attribute dropped: Linux allows it on regular files and directories only";
 pub(super) const ACL_ON_SYMLINK: &str = "POSIX ACL dropped: a symbolic link has none";
+pub(super) const FLAGS_LEFT_OUT: &str =
+    "file flags left out: ext does not have them, or not on this type of file";
 pub(super) const DEFAULT_ACL: &str = "default POSIX ACL dropped: only a directory has one";
 
 /// A node as a line of a listing, as far as an ext filesystem can keep it: its time within what
@@ -59,8 +61,39 @@ pub fn normalised(path: &[u8], node: &Node, digest: Option<ContentDigest>) -> Li
         link_count: Some(node.link_count),
         size_bytes,
         xattrs: Some(xattrs),
+        file_flags: Some(kept_flags(node)),
         body,
         ..Line::unknown(path)
+    }
+}
+
+/// Flags that mean something on a directory only (kernel, `EXT4_REG_FLMASK`).
+const OF_DIRECTORIES: FileFlags = FileFlags::DIRSYNC.with(FileFlags::TOPDIR);
+/// Those that a link or a special file can have (kernel, `EXT4_OTHER_FLMASK`); e2fsck takes others
+/// away.
+const OF_ALL_TYPES: FileFlags = FileFlags::NODUMP.with(FileFlags::NOATIME);
+/// What ext stores and chattr sets there: the kernel's `FS_FL_USER_MODIFIABLE`, and the one for the
+/// journal, for which it asks for more rights. Some of them it only keeps, as ext2 does that one.
+const KEPT_FLAGS: FileFlags = FileFlags::SECURE_DELETION
+    .with(FileFlags::UNDELETE)
+    .with(FileFlags::COMPRESS)
+    .with(FileFlags::SYNC)
+    .with(FileFlags::IMMUTABLE)
+    .with(FileFlags::APPEND)
+    .with(FileFlags::NODUMP)
+    .with(FileFlags::NOATIME)
+    .with(FileFlags::JOURNAL)
+    .with(FileFlags::NOTAIL)
+    .with(FileFlags::DIRSYNC)
+    .with(FileFlags::TOPDIR);
+
+/// Of a node's flags those that ext keeps on its type: `i_flags` beside those of the format.
+pub fn kept_flags(node: &Node) -> FileFlags {
+    let flags = node.attributes.file_flags;
+    match &node.kind {
+        NodeKind::Directory(_) => flags & KEPT_FLAGS,
+        NodeKind::Regular(_) => flags & KEPT_FLAGS & !OF_DIRECTORIES,
+        _ => flags & OF_ALL_TYPES,
     }
 }
 

@@ -341,14 +341,24 @@ impl Search<'_> {
         }
         let needed = self.demand.blocks();
         let Some(geometry) = Geometry::of(self.profile, self.request(blocks)) else {
+            let journal = match self.profile.features.has_journal() {
+                true => " and the journal",
+                false => "",
+            };
             return format!(
-                "mke2fs makes no filesystem of {blocks} blocks with the inodes and the journal needed"
+                "mke2fs makes no filesystem of {blocks} blocks with the inodes{journal} needed"
             );
         };
+        let journal = match geometry.journal_blocks {
+            0 => String::new(),
+            blocks => format!(
+                "a journal of {} and ",
+                ByteSize(u64::from(blocks) * BLOCK_SIZE)
+            ),
+        };
         format!(
-            "{needed} blocks needed, {} free beside a journal of {} and {} for inodes",
+            "{needed} blocks needed, {} free beside {journal}{} for inodes",
             geometry.free_blocks,
-            ByteSize(u64::from(geometry.journal_blocks) * BLOCK_SIZE),
             ByteSize(u64::from(geometry.inode_table_blocks) * BLOCK_SIZE),
         )
     }
@@ -361,7 +371,13 @@ impl Search<'_> {
 
 fn below_min(profile: &Profile) -> String {
     let smallest = ByteSize(u64::from(profile.min_blocks) * BLOCK_SIZE);
-    format!("below {smallest} mke2fs leaves the journal out")
+    if profile.features.has_journal() {
+        format!(
+            "below {smallest} mke2fs leaves the journal out (--fs ext2 and --fs ext4 --journal none go below)"
+        )
+    } else {
+        format!("mke2fs makes no {} below {smallest}", profile.kind)
+    }
 }
 
 fn too_large(profile: &Profile, found: &str) -> Error {

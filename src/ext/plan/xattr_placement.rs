@@ -175,7 +175,7 @@ mod tests {
         ACL_ON_SYMLINK, DEFAULT_ACL, NAME_TOO_LONG, UNKNOWN_NAMESPACE, USER_ON_SPECIAL,
     };
     use crate::tree::{Attributes, Directory, NodeKind};
-    use crate::units::Timestamp;
+    use crate::units::{FileFlags, Timestamp};
 
     fn node(kind: NodeKind, xattrs: &[(&[u8], Vec<u8>)]) -> Node {
         let xattrs = xattrs
@@ -192,6 +192,7 @@ mod tests {
                 gid: 0,
                 mtime: Timestamp::default(),
                 xattrs,
+                file_flags: FileFlags::default(),
             },
             kind,
             link_count: 2,

@@ -16,7 +16,7 @@ use crate::ext::plan::block_map::mapped_ranges;
 use crate::ext::plan::demand::{directory_layout, placement};
 use crate::ext::plan::directory_layout::DirectoryLayout;
 use crate::ext::plan::inode_numbers::{DirectoryEntries, file_type};
-use crate::ext::plan::normalise::clamped;
+use crate::ext::plan::normalise::{clamped, kept_flags};
 use crate::ext::plan::xattr_placement::XattrPlacement;
 use crate::ext::profile::BlockMap;
 use crate::layers::Contents;
@@ -95,7 +95,7 @@ impl<'a> NodeWriter<'a> {
                 .profile
                 .stored_links(node.link_count + u32::from(added_lost_found)),
             sectors,
-            flags: mapped.flags,
+            flags: mapped.flags | kept_flags(node).bits(),
             i_block: mapped.i_block.unwrap_or([0; I_BLOCK_BYTES]),
             xattr_block,
             in_inode_xattrs: encode_in_inode(&placement.in_inode),

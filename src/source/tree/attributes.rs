@@ -10,27 +10,10 @@ use rustix::io::Errno;
 use crate::error::{Error, Result};
 use crate::pinned::Pinned;
 use crate::tar::write;
-
-/// What a user can set, and by which letter lsattr shows it; the rest is the filesystem's business.
-const FLAGS: [(IFlags, char); 14] = [
-    (IFlags::SECURE_REMOVAL, 's'),
-    (IFlags::UNRM, 'u'),
-    (IFlags::SYNC, 'S'),
-    (IFlags::DIRSYNC, 'D'),
-    (IFlags::IMMUTABLE, 'i'),
-    (IFlags::APPEND, 'a'),
-    (IFlags::NODUMP, 'd'),
-    (IFlags::NOATIME, 'A'),
-    (IFlags::COMPRESSED, 'c'),
-    (IFlags::JOURNALING, 'j'),
-    (IFlags::NOTAIL, 't'),
-    (IFlags::TOPDIR, 'T'),
-    (IFlags::NOCOW, 'C'),
-    (IFlags::PROJECT_INHERIT, 'P'),
-];
+use crate::units::FileFlags;
 
 /// A key and a value.
-type Record = (Vec<u8>, Vec<u8>);
+pub(super) type Record = (Vec<u8>, Vec<u8>);
 
 /// Where attributes are read from: never a name, behind which there may be something else by now.
 #[derive(Clone, Copy)]
@@ -104,13 +87,9 @@ fn read_whole(read: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8
     }
 }
 
-/// The letters of the flags that somebody set on an open file or directory. Filesystems that have
-/// none say so in many ways.
-pub(super) fn flags(file: impl AsFd) -> String {
+/// The flags that somebody set on an open file or directory. Filesystems that have none say so in
+/// many ways.
+pub(super) fn flags(file: impl AsFd) -> FileFlags {
     let flags = ioctl_getflags(file).unwrap_or(IFlags::empty());
-    FLAGS
-        .iter()
-        .filter(|(flag, _)| flags.contains(*flag))
-        .map(|(_, letter)| letter)
-        .collect()
+    FileFlags::of_inode(flags.bits())
 }

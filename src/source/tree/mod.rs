@@ -19,7 +19,7 @@ use std::path::Path;
 
 use rustix::fs::SeekFrom;
 
-use self::attributes::Holder;
+use self::attributes::{Holder, Record};
 use self::linked::{DirectoryNumber, Link, Linked};
 use self::mounts::{Mounted, Mounts};
 use self::own::OwnOutput;
@@ -30,7 +30,7 @@ use crate::page_buffer::PageBuffer;
 use crate::pinned::{Identity, Pinned, identity};
 use crate::progress::{Meter, Unit};
 use crate::tar::write::{self, Entry, Extent, Kind};
-use crate::units::Timestamp;
+use crate::units::{FileFlags, Timestamp};
 use crate::warnings::Warnings;
 
 const BUFFER_BYTES: usize = 256 << 10;
@@ -38,13 +38,15 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// Writes everything below `root`, and its own attributes, into a spooled tar. Symbolic links are
 /// kept and never followed, and nothing outside is reached, whatever others do to the tree
 /// meanwhile. Other filesystems mounted inside belong to the tree, but for those in which the
-/// running kernel speaks; an `output` that is to be made inside does not.
+/// running kernel speaks; an `output` that is to be made inside does not. The flags that chattr sets
+/// do with `keeps_flags`, else they are counted in a warning.
 ///
 /// # Errors
 /// [`Error::Io`] naming the path that cannot be read, or that changed while it was read.
 pub(super) fn write(
     root: &Path,
     output: Option<&Path>,
+    keeps_flags: bool,
     spooler: &Spooler<'_>,
     warnings: &mut Warnings,
 ) -> Result<Spooled> {
@@ -60,6 +62,7 @@ pub(super) fn write(
         linked: Linked::default(),
         mounts: Mounts::default(),
         numbers: Vec::new(),
+        keeps_flags,
         buffer: PageBuffer::new(BUFFER_BYTES),
     };
     writer.root(&mut walk, &pinned, warnings)?;
@@ -121,6 +124,7 @@ struct TreeWriter<'a> {
     mounts: Mounts,
     /// Of the directories from the root down to where the walk is.
     numbers: Vec<DirectoryNumber>,
+    keeps_flags: bool,
     buffer: PageBuffer,
 }
 
@@ -207,11 +211,11 @@ impl TreeWriter<'_> {
         warnings: &mut Warnings,
     ) -> Result<()> {
         let fd = walk.open(pinned, path)?;
-        warn_of_flags(&fd, path, warnings);
         let mut entry = entry_of(path, &pinned.metadata);
         // What is open always gives them.
         let records = attributes::records(Holder::Open(fd.as_fd()), &walk.shown(path))?;
         entry.records = records.unwrap_or_default();
+        entry.records.extend(self.flags(&fd, path, warnings));
         self.spool.write_all(&entry.encode())?;
         self.numbers.push(number);
         walk.enter(pinned, fd, path.to_owned())
@@ -284,10 +288,10 @@ impl TreeWriter<'_> {
         let cannot_read = |error| Error::path("read", path, error);
         let opened = met.pinned.open(walk.directory()?, &met.name);
         let file = opened.map_err(cannot_read)?;
-        warn_of_flags(&file, &met.path, warnings);
         // What is open always gives them.
         let records = attributes::records(Holder::Open(file.as_fd()), path)?;
         entry.records = records.unwrap_or_default();
+        entry.records.extend(self.flags(&file, &met.path, warnings));
         let is_expected = |found: &Metadata| {
             let state = |of: &Metadata| (identity(of), of.len(), Timestamp::of_change(of));
             state(found) == state(expected)
@@ -311,6 +315,18 @@ impl TreeWriter<'_> {
         Ok(())
     }
 
+    /// The record of an open file's flags, where it has any that are kept. What is not opened, links
+    /// and special files, shows none.
+    fn flags(&self, file: impl AsFd, path: &Path, warnings: &mut Warnings) -> Option<Record> {
+        let flags = attributes::flags(file);
+        if !self.keeps_flags && !flags.is_empty() {
+            let path = path.as_os_str().as_bytes();
+            warnings.count_with(FileFlags::NOT_KEPT, || flags.told_of(path));
+            return None;
+        }
+        write::flags_record(flags)
+    }
+
     fn copy(&mut self, file: &File, path: &Path, mut offset: u64, mut left: u64) -> Result<()> {
         while left > 0 {
             let want = usize::try_from(left).map_or(BUFFER_BYTES, |left| left.min(BUFFER_BYTES));
@@ -328,15 +344,6 @@ impl TreeWriter<'_> {
 
 fn changed(path: &Path) -> Error {
     Error::path("read", path, io::Error::other("changed while it was read"))
-}
-
-fn warn_of_flags(file: impl AsFd, path: &Path, warnings: &mut Warnings) {
-    let letters = attributes::flags(file);
-    if !letters.is_empty() {
-        let path = write::name(path.as_os_str().as_bytes(), false);
-        let example = [&path, format!(" ({letters})").as_bytes()].concat();
-        warnings.count("file flags, as chattr sets them, are not kept", &example);
-    }
 }
 
 /// What is the same for all types; a directory so far or a regular file.

@@ -119,17 +119,43 @@ fn global_records_hold_for_all_later_entries_until_overridden_or_taken_back() {
 fn keywords_that_are_not_known_are_counted() {
     let tar = Tar::default()
         .pax(&[
-            ("SCHILY.fflags", b"uchg"),
+            ("SCHILY.tags", b"red"),
             ("atime", b"1"),
             ("MSWINDOWS.rawsd", b"x"),
         ])
         .file("a", b"");
     let (_, warning) = warned(&tar.end());
-    assert!(warning.contains("SCHILY.fflags of a"), "{warning}");
+    assert!(warning.contains("SCHILY.tags of a"), "{warning}");
     let named = |set: &[u8]| Tar::default().pax(&[("hdrcharset", set)]).file("a", b"");
     let (_, warning) = warned(&named(b"KOI8-R").end());
     assert!(warning.contains("character set"));
     only(named(b"BINARY"));
+}
+
+#[test]
+fn file_flags_are_read_by_libarchives_names_and_others_are_told() {
+    let tar = Tar::default()
+        .global(&[("SCHILY.fflags", b"nodump")])
+        .file("a", b"")
+        .pax(&[("SCHILY.fflags", b"schg,sappnd")])
+        .file("b", b"")
+        .pax(&[("SCHILY.fflags", b"")])
+        .file("c", b"");
+    let entries = entries(&tar.end());
+    let flags: Vec<_> = entries
+        .iter()
+        .map(|entry| entry.file_flags.bits())
+        .collect();
+    assert_eq!(flags, [0x40, 0x30, 0]);
+    let tar = Tar::default()
+        .pax(&[("SCHILY.fflags", b"uchg,schg,arch")])
+        .file("a", b"");
+    let (entries, warning) = warned(&tar.end());
+    assert_eq!(entries[0].file_flags.bits(), 0x10);
+    assert!(
+        warning.contains("flags that Linux does not have") && warning.ends_with("a (uchg, arch)"),
+        "{warning}"
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::verity::ShownVerity;
 use crate::cli::shown::table::wrapped_columns;
 use crate::cli::shown::text::{counted, date, thousands};
 use crate::error::escape_path;
@@ -43,6 +44,8 @@ pub struct ShownFilesystem {
     mounts_since_check: u16,
     /// Whether the file ends before the filesystem does.
     truncated: bool,
+    /// The hash tree of dm-verity behind it.
+    verity: Option<ShownVerity>,
 }
 
 #[derive(Debug, Serialize)]
@@ -151,6 +154,10 @@ impl ShownFilesystem {
             last_checked: time(superblock.checked_seconds),
             mounts_since_check: superblock.mount_count,
             truncated: filesystem.file_bytes < superblock.bytes(),
+            verity: inspected
+                .verity
+                .as_ref()
+                .map(|verity| ShownVerity::of(path, verity.as_ref())),
         }
     }
 
@@ -168,7 +175,14 @@ impl ShownFilesystem {
         let mut rows = vec![("file", file)];
         // The column is narrow so that a digest fits beside it.
         rows.extend(self.chain_id.clone().map(|chain_id| ("chain", chain_id)));
-        format!("{}\n{}", wrapped_columns(&rows), self.details())
+        let verity = self.verity.as_ref().map(|verity| verity.details());
+        let verity = verity.map(|verity| format!("\n{verity}"));
+        format!(
+            "{}\n{}{}",
+            wrapped_columns(&rows),
+            self.details(),
+            verity.unwrap_or_default()
+        )
     }
 
     fn details(&self) -> String {

@@ -21,7 +21,7 @@ use crate::command;
 use crate::error::{Error, Result, escape_path};
 use crate::listing::{Attribute, Body, Kind, Line, Listing, Owner};
 use crate::progress::Reporter;
-use crate::units::InodeNumber;
+use crate::units::{FileFlags, InodeNumber};
 
 /// The longest symlink target that is read; the kernel's limit is one block.
 const MAX_TARGET_BYTES: u64 = 1 << 16;
@@ -274,6 +274,7 @@ impl DebugfsView {
             size_bytes: matches!(record.kind, Some(Kind::Regular | Kind::Symlink))
                 .then_some(record.size_bytes),
             xattrs: record.xattrs.clone(),
+            file_flags: Some(FileFlags::of_inode(record.flags)),
             ..Line::unknown(path)
         }
     }
