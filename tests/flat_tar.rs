@@ -36,8 +36,9 @@ enum Input {
 
 fn with_input(command: &mut Command, input: &Input) {
     let cat = |path: &PathBuf| {
-        let cat = Command::new("cat").arg(path).stdout(Stdio::piped());
-        cat.spawn().unwrap().stdout.unwrap()
+        let mut cat = Command::new("cat");
+        let cat = cat.arg(path).stdout(Stdio::piped()).spawn();
+        cat.unwrap().stdout.unwrap()
     };
     match input {
         Input::Nothing => command.stdin(Stdio::null()),
