@@ -20,3 +20,4 @@ pub mod session;
 pub mod signals;
 pub mod tarball;
 pub mod virtual_machine;
+pub mod workload;
