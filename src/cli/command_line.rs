@@ -141,11 +141,11 @@ mod tests {
     /// the next word nevertheless.
     fn greedy(command: &clap::Command) -> Vec<String> {
         let options = command.get_opts();
-        let greedy = options.filter(|option| {
+        let found = options.filter(|option| {
             let values = option.get_num_args().unwrap_or_default();
             values.takes_values() && values.min_values() == 0 && !option.is_require_equals_set()
         });
-        let of_this = greedy.map(|option| format!("{}: {option}", command.get_name()));
+        let of_this = found.map(|option| format!("{}: {option}", command.get_name()));
         let below = command.get_subcommands().flat_map(greedy);
         of_this.chain(below).collect()
     }
