@@ -42,7 +42,7 @@ pub enum Error {
         /// What was expected and what was found.
         what: String,
     },
-    /// A sound image, an option or the machine asks for something layerpress, ext3 or Linux cannot
+    /// A sound image, an option or the machine asks for something layerpress, ext or Linux cannot
     /// do.
     #[error("{place}{what}")]
     Unsupported {

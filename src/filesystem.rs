@@ -1,6 +1,7 @@
 //! Where a tree becomes a filesystem: what is asked of a kind of filesystem, and what an image of a
 //! tree must show in it.
 
+use std::fs::File;
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -18,6 +19,10 @@ pub trait Filesystem {
     type Options;
     /// All decisions about one; nothing after it decides.
     type Plan;
+    /// One with the tree in it that lacks its names and whatever depends on them.
+    type Populated;
+    /// What names a tree, and nothing before [`Self::seal`] knows.
+    type Identity;
     /// The programs that make and judge one.
     type Tools;
 
@@ -27,7 +32,7 @@ pub trait Filesystem {
     /// [`Error::Unsupported`] for what it cannot hold, [`Error::TooSmall`] for a size that cannot.
     fn plan(tree: &Tree, options: &Self::Options) -> Result<Self::Plan>;
 
-    /// Makes what was planned, beside `output`. `taken` is called for each file whose content has
+    /// Makes what was planned, beside `output`, but for its names. `taken` is called for each file whose content has
     /// been read, which this does once.
     ///
     /// # Errors
@@ -41,7 +46,18 @@ pub trait Filesystem {
         output: &Path,
         taken: &mut dyn FnMut(&ContentRef),
         reporter: &dyn Reporter,
-    ) -> Result<PopulatedFilesystem>;
+    ) -> Result<Self::Populated>;
+
+    /// Writes what names the tree and all that depends on it, into the metadata alone.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the filesystem cannot be read or written, [`Error::Mismatch`] when it is
+    /// not as it was made.
+    fn seal(
+        populated: Self::Populated,
+        identity: &Self::Identity,
+        reporter: &dyn Reporter,
+    ) -> Result<SealedFilesystem>;
 
     /// Lets the kind's own program judge whether an image is sound.
     ///
@@ -53,6 +69,13 @@ pub trait Filesystem {
         image: &Path,
         reporter: &dyn Reporter,
     ) -> Result<()>;
+
+    /// How large an image says that it is, and its UUID.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be read, [`Error::BadImage`] where it is none; `name` is what it
+    /// is called.
+    fn measured(image: &File, name: &Path) -> Result<Measured>;
 
     /// Reads an image back and holds it against the tree it was made of.
     ///
@@ -70,6 +93,15 @@ pub trait Filesystem {
     /// A node as a line of a listing, as far as the filesystem can keep it; `digest` is that of a
     /// regular file's content.
     fn normalise(path: &[u8], node: &Node, digest: Option<ContentDigest>) -> Line;
+}
+
+/// What a hash tree over a filesystem needs to know of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measured {
+    /// Blocks of 4 KiB, from the file's start on.
+    pub blocks: u64,
+    /// Its UUID.
+    pub uuid: [u8; 16],
 }
 
 /// What a filesystem can keep of a node: see [`Filesystem::normalise`].
@@ -97,9 +129,9 @@ pub fn expected_listing(
     Ok(Listing::new(names))
 }
 
-/// A filesystem with the tree in it, not yet proven.
+/// A filesystem with the tree and its names in it, to the last byte, not yet proven.
 #[derive(Debug)]
-pub struct PopulatedFilesystem {
+pub struct SealedFilesystem {
     /// The file it is in.
     pub partial: PartialFile,
 }

@@ -6,15 +6,16 @@ use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::file_kind;
 use crate::listing::Kind;
 use crate::oci::ChainId;
+use crate::ondisk::features::{RO_COMPAT_GDT_CSUM, RO_COMPAT_METADATA_CSUM};
 use crate::ondisk::inode::StoredInode;
 use crate::ondisk::superblock::{STATE_CLEAN, STATE_ERRORS, Superblock};
 use crate::ondisk::xattr::{CHAIN_ID_XATTR, FoundValue, decode_in_inode};
 use crate::units::{Hex, InodeNumber};
-use crate::view::Image;
+use crate::view::{Image, View};
 
 /// A filesystem as its superblock shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,19 +28,43 @@ pub struct Filesystem {
     pub file_bytes: u64,
     /// What that file takes of the host's disk; the rest are holes.
     pub host_bytes: u64,
-    /// The journal, where there is one inside.
+    /// The journal, where there is one.
     pub journal: Option<Journal>,
     /// The chain ID of the image that layerpress made it from.
     pub chain_id: Option<ChainId>,
 }
 
-/// A journal inside its filesystem.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A filesystem's journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Journal {
-    /// Its length; `None` where its inode cannot be read.
+    /// Its length; `None` where its inode cannot be read, and on another device.
     pub size_bytes: Option<u64>,
-    /// Whether it holds what has yet to be written to its place.
-    pub needs_recovery: bool,
+    /// What is known of it.
+    pub state: JournalState,
+}
+
+/// What is known of a journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JournalState {
+    /// Nothing in it has yet to be written to its place.
+    Clean,
+    /// It holds what has yet to be written to its place.
+    NeedsRecovery,
+    /// It cannot be read, or is none: why.
+    Unreadable(String),
+    /// It is on another device, and was not looked at.
+    Elsewhere,
+}
+
+/// What of a filesystem's own blocks have checksums; contents of files never do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checksums {
+    /// None have.
+    None,
+    /// Group descriptors (`uninit_bg`).
+    GroupDescriptors,
+    /// All metadata (`metadata_csum`).
+    Metadata,
 }
 
 /// Whether `path` is a file or block device with an ext superblock, and no archive that happens to
@@ -69,9 +94,21 @@ impl Filesystem {
             block_bytes: image.block_bytes,
             file_bytes: image.file_bytes,
             host_bytes: image.host_bytes()?,
-            journal: journal(&image),
+            journal: journal(&image, path),
             chain_id: chain_id(&image),
         })
+    }
+
+    /// What its own blocks have checksums for.
+    pub fn checksums(&self) -> Checksums {
+        let features = self.superblock.features;
+        if features.has_ro_compat(RO_COMPAT_METADATA_CSUM) {
+            Checksums::Metadata
+        } else if features.has_ro_compat(RO_COMPAT_GDT_CSUM) {
+            Checksums::GroupDescriptors
+        } else {
+            Checksums::None
+        }
     }
 
     /// What the superblock says of its state; nothing was checked.
@@ -84,16 +121,38 @@ impl Filesystem {
     }
 }
 
-fn journal(image: &Image) -> Option<Journal> {
+fn journal(image: &Image, path: &Path) -> Option<Journal> {
     let superblock = &image.superblock;
-    let number = superblock.journal_inode;
-    (superblock.features.has_journal() && number != 0).then(|| Journal {
-        size_bytes: image
-            .inode(InodeNumber(number))
-            .map(|bytes| StoredInode::decode(&bytes).size_bytes)
-            .ok(),
-        needs_recovery: superblock.features.needs_recovery(),
-    })
+    if !superblock.features.has_journal() {
+        return None;
+    }
+    let number = InodeNumber(superblock.journal_inode);
+    if number.0 == 0 {
+        return Some(Journal {
+            size_bytes: None,
+            state: JournalState::Elsewhere,
+        });
+    }
+    let (size_bytes, damage) = match image.inode(number) {
+        Ok(bytes) => {
+            let looked_at = View::open(path).and_then(|view| view.expect_journal(number));
+            let damage = looked_at.err();
+            // What our own view does not read may be sound.
+            let damage = damage.filter(|error| !matches!(error, Error::Unsupported { .. }));
+            (Some(StoredInode::decode(&bytes).size_bytes), damage)
+        }
+        Err(error) => (None, Some(error)),
+    };
+    let state = match damage {
+        Some(error) => {
+            let text = error.to_string();
+            let name = format!("{}: ", path.display());
+            JournalState::Unreadable(text.strip_prefix(&name).unwrap_or(&text).to_owned())
+        }
+        None if superblock.features.needs_recovery() => JournalState::NeedsRecovery,
+        None => JournalState::Clean,
+    };
+    Some(Journal { size_bytes, state })
 }
 
 fn chain_id(image: &Image) -> Option<ChainId> {

@@ -32,7 +32,7 @@
 //! ```text
 //!     ┌ vocabulary: error · units · progress · warnings · limits · region · partial_file ┐
 //!     │   leftovers · command · oci · ondisk · listing · page_buffer · host_space        │
-//!     │   ownership · file_kind · pinned · spool · compression · tar                     │
+//!     │   ownership · file_kind · pinned · spool · compression · tar · verity           │
 //!     │ fetching: blobs · cache · network · registry · daemon                            │
 //! source → layers → tree → filesystem: ext {profile · plan · format · populate · check} → finish
 //!     └───────────── pipeline (knows all steps) ─────────────┘   mount (stands alone)
@@ -85,6 +85,8 @@ pub mod spool;
 pub mod tar;
 #[doc(hidden)]
 pub mod units;
+#[doc(hidden)]
+pub mod verity;
 #[doc(hidden)]
 pub mod warnings;
 

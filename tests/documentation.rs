@@ -56,6 +56,10 @@ fn bash_completes_subcommands_and_options() {
     };
     assert_eq!(complete("layerpress insp", 1).trim(), "inspect");
     assert_eq!(complete("layerpress diff --st", 2).trim(), "--stat");
+    // The kinds, after the option that takes one.
+    let kinds = complete("layerpress build --fs ''", 3);
+    assert_eq!(kinds.trim(), "ext3 ext4 ext2");
+    assert_eq!(complete("layerpress plan --fs ext4", 3).trim(), "ext4");
 }
 
 #[test]

@@ -81,6 +81,14 @@ fn dumpe2fs_says_the_same_of_ext2_ext3_and_ext4() {
             ],
         ),
         ("ext4", &["-t", "ext4", "-I", "128", "-O", "bigalloc"]),
+        (
+            "ext4",
+            &["-t", "ext4", "-O", "orphan_file,metadata_csum_seed"],
+        ),
+        (
+            "ext4",
+            &["-t", "ext4", "-O", "^metadata_csum,uninit_bg,^has_journal"],
+        ),
         ("ext2", &["-t", "ext2", "-r", "0"]),
     ] {
         let _ = fs::remove_file(&image);
@@ -127,9 +135,128 @@ fn dumpe2fs_says_the_same_of_ext2_ext3_and_ext4() {
             journal,
             "{options:?}"
         );
+        let clean = journal.map(|_| "clean");
+        assert_eq!(json["journal"]["state"].as_str(), clean, "{options:?}");
+        let has = |name: &str| superblock.contains(name);
+        let checksums = match (has("metadata_csum"), has("uninit_bg")) {
+            (true, _) => json!("metadata"),
+            (_, true) => json!("group descriptors"),
+            _ => Value::Null,
+        };
+        assert_eq!(json["checksums"], checksums, "{options:?}");
         inspect(image.to_str().unwrap(), &[])
             .ended_with(0)
             .fits_80_columns();
+    }
+}
+
+/// Writes into a copy of an image and tells what `inspect` says of its journal.
+fn journal_after(image: &Path, at: u64, bytes: &[u8]) -> (Value, String) {
+    let copy = image.with_extension("copy");
+    fs::copy(image, &copy).unwrap();
+    let file = File::options().write(true).open(&copy).unwrap();
+    file.write_all_at(bytes, at).unwrap();
+    let name = copy.to_str().unwrap();
+    let shown = inspect(name, &[]).ended_with(0).fits_80_columns().stdout;
+    let line = shown.lines().find(|line| line.starts_with("journal"));
+    let json = inspect(name, &["--json"]).ended_with(0).json();
+    (json["journal"].clone(), line.unwrap().to_owned())
+}
+
+/// "unreadable, clean" stood there.
+#[test]
+fn a_journal_that_is_none_is_never_called_clean() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("root");
+    fs::create_dir(&root).unwrap();
+    let image = directory.path().join("image.img");
+    for kind in ["ext3", "ext4"] {
+        let _ = fs::remove_file(&image);
+        make_image_with(&["-t", kind, "-b", "4096"], &root, &image, "64M");
+        let asked = |request: &str| {
+            let command = ["-R", request].map(OsStr::new);
+            let said = oracles::succeed("debugfs", [command[0], command[1], image.as_os_str()]);
+            String::from_utf8(said).unwrap()
+        };
+        let first: u64 = asked("bmap <8> 0").trim().parse().unwrap();
+        // "Inode 8 is part of block group 0", then where.
+        let place = asked("imap <8>");
+        let place = place.split("located at block ").nth(1).unwrap();
+        let (block, offset) = place.split_once(", offset ").unwrap();
+        let offset = u64::from_str_radix(offset.trim().trim_start_matches("0x"), 16);
+        let inode = block.trim().parse::<u64>().unwrap() * 4096 + offset.unwrap();
+        // The root's own group descriptor: inodes are nowhere.
+        let table = 4096 + 8;
+        for (at, bytes, has_size, why) in [
+            (first * 4096, &[0; 4][..], true, "expected its superblock"),
+            (inode, &[0; 2], true, "expected a regular file"),
+            (inode + 4, &[1], true, "whole blocks"),
+            (inode + 0x28, &[0; 60], true, "inode 8: "),
+            (table, &[0xff; 4], false, "expected one of 16384 blocks"),
+        ] {
+            let (journal, line) = journal_after(&image, at, bytes);
+            assert_eq!(journal["state"], "unreadable", "{kind} {why}");
+            assert!(
+                journal["damage"].as_str().unwrap().contains(why),
+                "{journal}"
+            );
+            assert_eq!(journal["size_bytes"].is_u64(), has_size, "{kind} {why}");
+            assert!(
+                line.contains("unreadable: ") && !line.contains("clean"),
+                "{line}"
+            );
+        }
+        // What is not damaged, and what is elsewhere.
+        let (journal, line) = journal_after(&image, 0, &[0]);
+        assert_eq!(
+            (&journal["state"], &journal["damage"]),
+            (&json!("clean"), &Value::Null)
+        );
+        assert!(line.ends_with("4 MiB, clean"), "{line}");
+        let (journal, line) = journal_after(&image, 1024 + 0xe0, &[0; 4]);
+        assert_eq!(journal["state"], "on another device");
+        assert!(line.ends_with("  on another device"), "{line}");
+    }
+}
+
+/// A filesystem with 64bit is refused where its descriptors have fewer than 64 bytes or more than
+/// the kernel takes: it was read with 32, and the bound was told as 32 to 1024.
+#[test]
+fn descriptors_of_a_64bit_filesystem_have_64_to_1024_bytes() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("root");
+    fs::create_dir(&root).unwrap();
+    let image = directory.path().join("image.img");
+    make_image_with(
+        &["-t", "ext4", "-b", "4096", "-O", "64bit"],
+        &root,
+        &image,
+        "64M",
+    );
+    let name = image.to_str().unwrap();
+    let file = File::options().write(true).open(&image).unwrap();
+    layerpress(["ls", name]).ended_with(0);
+    for size in [0_u16, 32, 63, 65, 96, 2048, 4096] {
+        file.write_all_at(&size.to_le_bytes(), 1024 + 0xfe).unwrap();
+        let refused = layerpress(["ls", name]).ended_with(4);
+        let text = format!(
+            "expected group descriptors of 64 to 1024 bytes, a power of two, found {size}\n"
+        );
+        assert!(refused.stderr.ends_with(&text), "{}", refused.stderr);
+        let damage = inspect(name, &["--json"]).ended_with(0).json()["damage"].clone();
+        assert!(
+            damage.as_str().unwrap().contains(text.trim_end()),
+            "{damage}"
+        );
+    }
+    for size in [64_u16, 128, 1024] {
+        file.write_all_at(&size.to_le_bytes(), 1024 + 0xfe).unwrap();
+        let read = layerpress(["ls", name]);
+        assert!(
+            !read.stderr.contains("group descriptors"),
+            "{}",
+            read.stderr
+        );
     }
 }
 

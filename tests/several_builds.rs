@@ -68,6 +68,7 @@ fn output(path: PathBuf) -> OutputRequest {
         verify: true,
         sha256: true,
         sync: false,
+        ..FinishOptions::default()
     };
     OutputRequest::new(path)
         .with_tools(tools)

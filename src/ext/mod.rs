@@ -1,8 +1,8 @@
 //! A tree becomes an ext filesystem: decided, formatted, filled and checked.
 //!
 //! ```text
-//! profile → plan → format → populate     check
-//! └────────────── Ext, for those outside ─────┘
+//! profile → plan → format → populate → seal     check
+//! └────────────── Ext, for those outside ────────────┘
 //! ```
 //!
 //! What stands here is for those outside; which kind is made, and what the kinds differ in, is a
@@ -13,21 +13,27 @@ pub mod format;
 pub mod plan;
 pub mod populate;
 pub mod profile;
+pub mod seal;
 
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::error::Result;
-use crate::filesystem::{Filesystem, PopulatedFilesystem};
+use crate::error::{Result, escape_path};
+use crate::filesystem::{Filesystem, Measured, SealedFilesystem};
 use crate::layers::Contents;
 use crate::listing::{ContentDigest, Line};
 use crate::progress::Reporter;
 use crate::tree::{ContentRef, Node, Tree};
+use crate::units::BLOCK_SIZE;
+use crate::view::read_superblock;
 
 pub use check::{Finding, Reader, Unread, VerifyReport, leave_out_note, verify};
 pub use format::{ToolPaths, Tools};
 pub use plan::identity::{parse_uuid, uuid_text};
-pub use plan::{BlocksByUse, Identity, Plan, PlanOptions, Room, SizePolicy};
-pub use profile::{JournalSize, Profile};
+pub use plan::{Birth, BlocksByUse, Identity, Plan, PlanOptions, Room, SizePolicy};
+pub use populate::unsealed::Unsealed;
+pub use profile::{JournalSize, Kind, Profile};
 
 /// The family of ext filesystems.
 #[derive(Debug)]
@@ -36,6 +42,8 @@ pub enum Ext {}
 impl Filesystem for Ext {
     type Options = PlanOptions;
     type Plan = Plan;
+    type Populated = Unsealed;
+    type Identity = Identity;
     type Tools = Tools;
 
     fn plan(tree: &Tree, options: &PlanOptions) -> Result<Plan> {
@@ -50,14 +58,31 @@ impl Filesystem for Ext {
         output: &Path,
         taken: &mut dyn FnMut(&ContentRef),
         reporter: &dyn Reporter,
-    ) -> Result<PopulatedFilesystem> {
+    ) -> Result<Unsealed> {
         let empty = format::format(plan, tools, output, reporter)?;
         populate::populate(empty, plan, tree, contents, taken, reporter)
     }
 
+    fn seal(
+        populated: Unsealed,
+        identity: &Identity,
+        reporter: &dyn Reporter,
+    ) -> Result<SealedFilesystem> {
+        seal::seal(populated, identity, reporter)
+    }
+
     fn judge(plan: &Plan, tools: &Tools, image: &Path, reporter: &dyn Reporter) -> Result<()> {
-        let e2fsck = tools.e2fsck(plan.identity.superblock_seconds())?;
+        let e2fsck = tools.e2fsck(plan.birth.superblock_seconds())?;
         check::fsck::check(e2fsck.args(["-f", "-n"]).arg(image), reporter)
+    }
+
+    fn measured(image: &File, name: &Path) -> Result<Measured> {
+        let name = escape_path(name.as_os_str().as_bytes());
+        let superblock = read_superblock(image, &name)?;
+        Ok(Measured {
+            blocks: superblock.bytes() / BLOCK_SIZE,
+            uuid: superblock.uuid,
+        })
     }
 
     fn verify(

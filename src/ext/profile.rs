@@ -2,25 +2,52 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 
-use crate::ondisk::features::Features;
-use crate::ondisk::group_descriptor::GROUP_DESCRIPTOR_BYTES;
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::ondisk::features::{COMPAT_HAS_JOURNAL, Features};
+use crate::ondisk::group_descriptor::{GROUP_DESCRIPTOR_64BIT_BYTES, GROUP_DESCRIPTOR_BYTES};
 use crate::ondisk::indirect::{MAX_FILE_BYTES, indirect_blocks};
 use crate::units::BLOCK_SIZE;
 
 /// A kind of ext that layerpress makes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// With a journal and block maps.
+    /// With block maps and no journal.
+    Ext2,
+    /// With block maps and a journal.
+    #[default]
     Ext3,
+    /// With extents and checksums, and a journal or none.
+    Ext4,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Ext2, Self::Ext3, Self::Ext4];
 }
 
 /// As `mke2fs -t` and `mount -t` take it, and as texts call it.
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Ext2 => "ext2",
             Self::Ext3 => "ext3",
+            Self::Ext4 => "ext4",
         })
+    }
+}
+
+/// By the name that is shown.
+impl FromStr for Kind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let named = Self::ALL.into_iter().find(|kind| kind.to_string() == text);
+        named.ok_or_else(|| format!("'{text}' is none of ext2, ext3 and ext4"))
     }
 }
 
@@ -29,6 +56,8 @@ impl fmt::Display for Kind {
 pub enum BlockMap {
     /// Pointers to blocks, and to indirect blocks full of pointers.
     Indirect,
+    /// Runs of blocks, and blocks full of runs.
+    Extents,
 }
 
 /// A kind of ext as values.
@@ -45,13 +74,18 @@ pub struct Profile {
     pub journal_steps: &'static [(u32, u32)],
     /// How files are mapped.
     pub block_map: BlockMap,
-    /// Names that one inode may have, and 2 more than the subdirectories a directory may have: in
-    /// the root one of them is `lost+found`.
+    /// Names that one inode may have, and 2 more than the subdirectories that can be counted in a
+    /// directory: in the root one of them is `lost+found`.
     pub links_max: u32,
+    /// Whether a directory may have more subdirectories than can be counted: its link count is 1
+    /// then (`dir_nlink`).
+    pub uncounted_subdirectories: bool,
     /// The longest file in bytes.
     pub file_bytes_max: u64,
     /// Bytes of a group descriptor.
     pub descriptor_bytes: usize,
+    /// Whether metadata end with checksums (`metadata_csum`).
+    pub checksums: bool,
     /// How directories' blocks are filled.
     pub directory: DirectoryForm,
 }
@@ -79,6 +113,10 @@ impl DirectoryForm {
     }
 }
 
+/// The fewest blocks that mke2fs makes a filesystem without a journal of: it wants 50 beside those
+/// for a superblock, the descriptors, two bitmaps and a table of inodes.
+const MIN_BLOCKS: u32 = 55;
+
 const JOURNAL_STEPS: &[(u32, u32)] = &[
     (1 << 11, 1 << 10),
     (1 << 15, 1 << 12),
@@ -105,14 +143,87 @@ impl Profile {
         journal_steps: JOURNAL_STEPS,
         block_map: BlockMap::Indirect,
         links_max: 65_000,
+        uncounted_subdirectories: false,
         file_bytes_max: MAX_FILE_BYTES,
         descriptor_bytes: GROUP_DESCRIPTOR_BYTES,
+        checksums: false,
         directory: DirectoryForm {
             tail_bytes: 0,
             root_entries_max: 508,
             node_entries_max: 511,
         },
     };
+
+    /// ext2: ext3 without the journal.
+    pub const EXT2: Self = Self {
+        kind: Kind::Ext2,
+        ..Self::EXT3.without_journal()
+    };
+
+    /// ext4 as `mke2fs -t ext4 -T default` made it until e2fsprogs 1.46, and as Debian makes it:
+    /// ext3's features, and extent, 64bit, flex_bg; huge_file, dir_nlink, extra_isize,
+    /// metadata_csum.
+    pub const EXT4: Self = Self {
+        kind: Kind::Ext4,
+        features: Features {
+            compat: 0x3c,
+            incompat: 0x2c2,
+            ro_compat: 0x46b,
+        },
+        block_map: BlockMap::Extents,
+        uncounted_subdirectories: true,
+        // The kernel leaves the last of 2^32 blocks out (`ext4_max_size`).
+        file_bytes_max: u32::MAX as u64 * BLOCK_SIZE,
+        descriptor_bytes: GROUP_DESCRIPTOR_64BIT_BYTES,
+        checksums: true,
+        directory: DirectoryForm {
+            tail_bytes: 12,
+            root_entries_max: 507,
+            node_entries_max: 510,
+        },
+        ..Self::EXT3
+    };
+
+    /// A kind with a journal as it is wanted.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for ext3 without a journal and ext2 with one, which are each other.
+    pub fn of(kind: Kind, journal: JournalSize) -> Result<Self> {
+        match (kind, journal) {
+            (Kind::Ext2, JournalSize::Auto | JournalSize::None) => Ok(Self::EXT2),
+            (Kind::Ext2, JournalSize::Mebibytes(size)) => Err(Error::unsupported(format!(
+                "expected --fs ext2 without a journal, found --journal {size}M: ext2 with a journal is ext3 (--fs ext3)"
+            ))),
+            (Kind::Ext3, JournalSize::None) => Err(Error::unsupported(
+                "expected --fs ext3 with a journal, found --journal none: ext3 without one is ext2 (--fs ext2)",
+            )),
+            (Kind::Ext3, _) => Ok(Self::EXT3),
+            (Kind::Ext4, JournalSize::None) => Ok(Self::EXT4.without_journal()),
+            (Kind::Ext4, _) => Ok(Self::EXT4),
+        }
+    }
+
+    const fn without_journal(self) -> Self {
+        Self {
+            features: Features {
+                compat: self.features.compat & !COMPAT_HAS_JOURNAL,
+                ..self.features
+            },
+            min_blocks: MIN_BLOCKS,
+            journal_steps: &[],
+            ..self
+        }
+    }
+
+    /// `i_links_count` of an inode with so many links, which the plan lets pass.
+    pub fn stored_links(&self, links: u32) -> u16 {
+        // links_max is far below 2^16.
+        if links > self.links_max {
+            1
+        } else {
+            links as u16
+        }
+    }
 
     /// Descriptors of groups in a block.
     pub fn descriptors_per_block(&self) -> u32 {
@@ -129,14 +240,16 @@ impl Profile {
             }
             JournalSize::Mebibytes(size) if JournalSize::MEBIBYTES.contains(&size) => size << 8,
             JournalSize::Mebibytes(_) => return None,
+            JournalSize::None => 0,
         };
         Some(Journal {
             blocks,
             map_blocks: match self.block_map {
                 BlockMap::Indirect => indirect_blocks(blocks.into()) as u32,
+                BlockMap::Extents => 0,
             },
             free_blocks_min: match size {
-                JournalSize::Auto => 0,
+                JournalSize::Auto | JournalSize::None => 0,
                 JournalSize::Mebibytes(_) => 2 * u64::from(blocks),
             },
         })
@@ -156,6 +269,8 @@ pub enum JournalSize {
     /// What mke2fs chooses for the size of the filesystem.
     #[default]
     Auto,
+    /// No journal.
+    None,
     /// So many MiB, as `mke2fs -J size=` takes it: [`Self::MEBIBYTES`].
     Mebibytes(u32),
 }

@@ -1,31 +1,35 @@
-//! The populated filesystem is proven, hashed and given its name.
+//! The sealed filesystem is proven, hashed and given its name.
 
 mod sidecar;
+mod verity;
 
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-pub use sidecar::Sidecar;
+pub use verity::{FinishedVerity, VerityOptions, VerityPlace};
 
 use crate::error::{Error, Result};
-use crate::filesystem::{Filesystem, PopulatedFilesystem};
+use crate::filesystem::{Filesystem, SealedFilesystem};
 use crate::layers::{Contents, Verifying};
 use crate::oci::{Digest, DigestHasher};
 use crate::page_buffer::PageBuffer;
-use crate::partial_file::persist_together;
+use crate::partial_file::{PartialFile, persist_together};
 use crate::progress::{Reporter, Unit};
 use crate::tree::Tree;
+use verity::Waiting;
 
 /// How much proof is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FinishOptions {
     /// Run `e2fsck -fn`.
     pub fsck: bool,
     /// Read everything back and hold it against the tree.
     pub verify: bool,
-    /// Hash the filesystem and write `OUTPUT.sha256`.
+    /// Hash the output and write `OUTPUT.sha256`.
     pub sha256: bool,
+    /// Make a dm-verity tree and write `OUTPUT.roothash`.
+    pub verity: Option<VerityOptions>,
     /// Wait until everything is on the disk before the output gets its name.
     pub sync: bool,
 }
@@ -37,8 +41,22 @@ impl Default for FinishOptions {
             fsck: true,
             verify: false,
             sha256: false,
+            verity: None,
             sync: false,
         }
+    }
+}
+
+impl FinishOptions {
+    /// The files that are written beside `output`, in the order in which they are named.
+    pub fn beside(&self, output: &Path) -> Vec<PathBuf> {
+        let tree = self.verity.as_ref().and_then(VerityOptions::file);
+        let sidecars = self.sidecars(output).into_iter();
+        let sidecars = sidecars.map(|sidecar| sidecar.path().to_owned());
+        tree.map(Path::to_owned)
+            .into_iter()
+            .chain(sidecars)
+            .collect()
     }
 }
 
@@ -60,9 +78,11 @@ pub struct MadeFrom<'a, Plan> {
 pub struct FinishedFilesystem {
     /// Where it is.
     pub path: PathBuf,
-    /// The SHA-256 of its bytes, where it was wanted.
+    /// The SHA-256 of the file's bytes, where it was wanted.
     pub sha256: Option<Digest>,
-    /// Its length in bytes.
+    /// Its dm-verity tree, where one was wanted.
+    pub verity: Option<FinishedVerity>,
+    /// The file's length in bytes, with a tree behind the filesystem.
     pub file_bytes: u64,
     /// What it takes of the host's disk, in bytes; the rest are holes.
     pub host_bytes: u64,
@@ -75,10 +95,10 @@ pub struct FinishedFilesystem {
 /// e2fsck or the read-back finds anything, [`Error::Io`] and [`Error::Tool`] when they cannot run
 /// or the output cannot be named. Nothing is left then.
 pub fn finish<F>(
-    populated: PopulatedFilesystem,
+    sealed: SealedFilesystem,
     made_from: MadeFrom<'_, F::Plan>,
     tools: &F::Tools,
-    options: FinishOptions,
+    options: &FinishOptions,
     reporter: &dyn Reporter,
 ) -> Result<FinishedFilesystem>
 where
@@ -90,37 +110,49 @@ where
         contents,
         verifying,
     } = made_from;
-    let partial = populated.partial;
+    let partial = sealed.partial;
     let path = partial.path_for_programs()?;
     let output = partial.output().to_owned();
     let unreadable = |error| Error::path("read", &output, error);
-    let file_bytes = partial.file().metadata().map_err(unreadable)?.len();
-    // None needs another, and all only read.
-    let (checked, verified, sha256) = std::thread::scope(|scope| {
+    let wanted = options.verity.as_ref();
+    let waiting = wanted
+        .map(|verity| Waiting::new::<F>(&partial, verity))
+        .transpose()?;
+    // Neither needs the other, and both only read the filesystem.
+    let (checked, hashed) = std::thread::scope(|scope| {
         let check = || match options.fsck {
             true => F::judge(plan, tools, &path, reporter),
             false => Ok(()),
         };
         // Where there is no thread, one after the other.
         let checking = std::thread::Builder::new().spawn_scoped(scope, check);
-        let verified = verifying.finish();
-        let sha256 = match &verified {
-            Ok(()) if options.sha256 => {
-                Some(sha256_of(partial.file(), file_bytes, reporter).map_err(unreadable))
-            }
-            _ => None,
+        let hash = || -> Result<Hashed> {
+            verifying.finish()?;
+            let verity = waiting.map(|tree| tree.write(reporter)).transpose()?;
+            let (verity, tree_file) = verity.unzip();
+            let hashed = options.sha256.then(|| sha256_of(partial.file(), reporter));
+            Ok(Hashed {
+                sha256: hashed.transpose().map_err(unreadable)?,
+                verity,
+                tree_file: tree_file.flatten(),
+            })
         };
+        let hashed = hash();
         let checked = match checking {
             Ok(checking) => checking
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
             Err(_) => check(),
         };
-        (checked, verified, sha256.transpose())
+        (checked, hashed)
     });
-    verified?;
+    // That the layers are not the image's comes before what that made of the filesystem.
+    let Hashed {
+        sha256,
+        verity,
+        tree_file,
+    } = hashed?;
     checked?;
-    let sha256 = sha256?;
     if options.verify {
         F::verify(tools, &path, tree, contents, reporter)?;
     }
@@ -128,13 +160,19 @@ where
     let finished = FinishedFilesystem {
         path: output,
         sha256,
-        file_bytes,
+        verity,
+        file_bytes: metadata.len(),
         host_bytes: metadata.blocks() * 512,
     };
     let sidecars = options.sidecars(&finished.path);
     let prepared = sidecars.iter().map(|sidecar| sidecar.prepare(&finished));
     // The filesystem last: an earlier output stays whole unless everything is in place.
-    let files: Vec<_> = prepared.chain([Ok(partial)]).collect::<Result<_>>()?;
+    let files: Vec<_> = tree_file
+        .map(Ok)
+        .into_iter()
+        .chain(prepared)
+        .chain([Ok(partial)])
+        .collect::<Result<_>>()?;
     if options.sync {
         for file in &files {
             file.file()
@@ -147,6 +185,14 @@ where
     Ok(finished)
 }
 
+/// What hashing gave.
+struct Hashed {
+    sha256: Option<Digest>,
+    verity: Option<FinishedVerity>,
+    /// The file that the tree has to itself, not yet named.
+    tree_file: Option<PartialFile>,
+}
+
 /// Bytes read at once while hashing.
 const HASHED_BYTES: usize = 256 << 10;
 
@@ -154,7 +200,8 @@ const HASHED_BYTES: usize = 256 << 10;
 ///
 /// # Errors
 /// The file's read errors.
-fn sha256_of(file: &File, length_bytes: u64, reporter: &dyn Reporter) -> std::io::Result<Digest> {
+fn sha256_of(file: &File, reporter: &dyn Reporter) -> std::io::Result<Digest> {
+    let length_bytes = file.metadata()?.len();
     let meter = reporter.begin("sha256", Unit::Bytes, Some(length_bytes));
     let mut hasher = DigestHasher::sha256();
     let mut buffer = PageBuffer::new(HASHED_BYTES);

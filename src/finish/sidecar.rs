@@ -13,7 +13,7 @@ use crate::progress::Reporter;
 
 /// A file that is written for a filesystem and gets its name together with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sidecar {
+pub(super) struct Sidecar {
     path: PathBuf,
     form: Form,
 }
@@ -22,28 +22,53 @@ pub struct Sidecar {
 enum Form {
     /// `OUTPUT.sha256`, as `sha256sum --check` reads it.
     Sha256,
+    /// `OUTPUT.roothash`: 64 hexadecimal digits and a newline.
+    RootHash,
+}
+
+impl Form {
+    const ALL: [Self; 2] = [Self::Sha256, Self::RootHash];
+
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Sha256 => ".sha256",
+            Self::RootHash => ".roothash",
+        }
+    }
+
+    /// The option that writes it.
+    fn option(self) -> &'static str {
+        match self {
+            Self::Sha256 => "--sha256",
+            Self::RootHash => "--verity",
+        }
+    }
 }
 
 impl FinishOptions {
     /// What is written for `output`, in the order in which it is named.
-    pub fn sidecars(&self, output: &Path) -> Vec<Sidecar> {
-        let sha256 = self.sha256.then(|| Sidecar::sha256(output));
-        sha256.into_iter().collect()
+    pub(super) fn sidecars(&self, output: &Path) -> Vec<Sidecar> {
+        let is_wanted = |form: &Form| match form {
+            Form::Sha256 => self.sha256,
+            Form::RootHash => self.verity.is_some(),
+        };
+        let wanted = Form::ALL.into_iter().filter(is_wanted);
+        wanted.map(|form| Sidecar::new(output, form)).collect()
     }
 }
 
 impl Sidecar {
-    fn sha256(output: &Path) -> Self {
+    fn new(output: &Path, form: Form) -> Self {
         let mut path = OsString::from(output);
-        path.push(".sha256");
+        path.push(form.ending());
         Self {
             path: path.into(),
-            form: Form::Sha256,
+            form,
         }
     }
 
     /// Where it goes, which need not be where the filesystem goes.
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -54,6 +79,7 @@ impl Sidecar {
     pub(super) fn prepare(&self, made: &FinishedFilesystem) -> Result<PartialFile> {
         let content = match self.form {
             Form::Sha256 => sha256_line(made.sha256.as_ref(), &made.path)?,
+            Form::RootHash => root_hash_line(made)?,
         };
         let partial = PartialFile::create(&self.path)?;
         partial
@@ -67,13 +93,22 @@ impl Sidecar {
 /// Says that a sidecar which is there is not renewed. It is left: it may be what the output is to be
 /// held against.
 pub(super) fn note_earlier(output: &Path, renewed: &[Sidecar], reporter: &dyn Reporter) {
-    let sha256 = Sidecar::sha256(output);
-    if !renewed.contains(&sha256) && std::fs::symlink_metadata(&sha256.path).is_ok() {
-        reporter.note(&format!(
-            "{} was there before and is left as it is (--sha256 renews it)",
-            escape_path(sha256.path.as_os_str().as_bytes())
-        ));
+    for form in Form::ALL {
+        let sidecar = Sidecar::new(output, form);
+        if !renewed.contains(&sidecar) && std::fs::symlink_metadata(&sidecar.path).is_ok() {
+            reporter.note(&format!(
+                "{} was there before and is left as it is ({} renews it)",
+                escape_path(sidecar.path.as_os_str().as_bytes()),
+                form.option()
+            ));
+        }
     }
+}
+
+fn root_hash_line(made: &FinishedFilesystem) -> Result<Vec<u8>> {
+    let verity = made.verity.as_ref();
+    let verity = verity.ok_or_else(|| Error::Mismatch("no hash tree was made".to_owned()))?;
+    Ok(format!("{}\n", verity.root_hash).into_bytes())
 }
 
 /// The line for `output` under its own name, as from its own directory.
@@ -119,10 +154,11 @@ mod tests {
             let made = FinishedFilesystem {
                 path: output.clone(),
                 sha256: Some(format!("sha256:{hex}").parse().unwrap()),
+                verity: None,
                 file_bytes: 7,
                 host_bytes: 0,
             };
-            let sidecar = Sidecar::sha256(&output);
+            let sidecar = Sidecar::new(&output, Form::Sha256);
             sidecar.prepare(&made).unwrap().persist().unwrap();
             let check = |expected: bool| {
                 let status = Command::new("sha256sum")

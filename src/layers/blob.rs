@@ -6,14 +6,15 @@ use super::ahead::{ReadAhead, Tee};
 use super::budget::Budget;
 use super::stored::{LayerProgress, StoredReader, own_copy};
 use super::verification::{Expected, Verification};
-use super::verifying::{Check, Verifying, Which};
+use super::verifying::{Check, Unchanged, Verifying, Which};
 use super::windows::Windows;
 use super::{Changeset, LayerSummary, ReadOptions};
 use crate::compression::{Compression, Decompressor, MAGIC_BYTES};
 use crate::error::{Error, Result};
+use crate::oci::DiffId;
 use crate::progress::Meter;
 use crate::region::FileRegion;
-use crate::source::{LayerBlob, OpenBlob};
+use crate::source::{LayerBlob, LayerDiffId, OpenBlob};
 use crate::spool::Spool;
 use crate::tar::{Entry, InPlace, Passage, Reader, TarBytes};
 use crate::warnings::Warnings;
@@ -93,7 +94,7 @@ impl BlobReader<'_> {
         Ok(ReadLayer {
             changeset: Changeset {
                 layer: LayerSummary {
-                    diff_id: blob.diff_id.clone(),
+                    diff_id: blob.diff_id.known().cloned(),
                     digest: blob.digest.clone(),
                     media_type: blob.media_type.clone(),
                     stored_bytes,
@@ -118,8 +119,17 @@ impl BlobReader<'_> {
             false => own_copy(self.stored, self.options, self.stop)?,
         };
         let stored = copy.as_ref().unwrap_or(self.stored);
-        let is_hashed =
-            blob.is_hashed || (is_arriving && blob.digest.as_ref() == Some(&blob.diff_id.0));
+        let is_hashed = match &blob.diff_id {
+            LayerDiffId::Hashed(_) => true,
+            LayerDiffId::Stated(DiffId(stated)) => {
+                is_arriving && blob.digest.as_ref() == Some(stated)
+            }
+            LayerDiffId::Unstated => {
+                let file = &stored.region().file;
+                self.verifying.watch(Unchanged::since_now(file)?);
+                false
+            }
+        };
         let progress = LayerProgress::new(meter, &blob.stored, usize::from(!is_hashed));
         if is_hashed {
             progress.add(blob.stored.length_bytes());
@@ -143,12 +153,11 @@ impl BlobReader<'_> {
     }
 
     fn verify_plain(&self, stored: &OpenBlob, progress: &Arc<LayerProgress>) -> Result<()> {
-        let diff_id = Expected::Tar(self.blob.diff_id.clone());
         self.verifying.add(Check {
             layer: self.layer,
             which: Which::Stored,
             bytes: stored.region().clone(),
-            verification: Verification::new(self.stored_digest().into_iter().chain([diff_id]))?,
+            verification: self.verification_of_tar(self.stored_digest())?,
             progress: Arc::clone(progress),
             is_counted: true,
         });
@@ -184,7 +193,7 @@ impl BlobReader<'_> {
                 offset_bytes: 0,
                 length_bytes: 0,
             },
-            verification: Verification::new([Expected::Tar(blob.diff_id.clone())])?,
+            verification: self.verification_of_tar(None)?,
             progress: Arc::clone(&progress),
             is_counted: false,
         });
@@ -220,6 +229,17 @@ impl BlobReader<'_> {
         }
         entries.shrink_to_fit();
         Ok((entries, reader.finish()?))
+    }
+
+    /// Holds the tar's bytes against its diff ID and what else they must have, or finds the diff ID.
+    fn verification_of_tar(&self, stored: Option<Expected>) -> Result<Verification> {
+        match self.blob.diff_id.known() {
+            Some(diff_id) => {
+                let diff_id = Expected::Tar(diff_id.clone());
+                Verification::new(stored.into_iter().chain([diff_id]))
+            }
+            None => Verification::finding_diff_id(stored),
+        }
     }
 
     /// What the stored bytes must still be held against.

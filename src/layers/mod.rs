@@ -74,8 +74,9 @@ pub struct Changeset {
 /// A layer's names and sizes, as found.
 #[derive(Debug, Clone)]
 pub struct LayerSummary {
-    /// The hash of the uncompressed tar.
-    pub diff_id: DiffId,
+    /// The hash of the uncompressed tar, where it was known before that was read; of all layers
+    /// [`Verifying::diff_ids`] tells it.
+    pub diff_id: Option<DiffId>,
     /// The hash of the stored bytes, where a manifest named one.
     pub digest: Option<Digest>,
     /// The manifest's media type.
@@ -141,9 +142,13 @@ impl std::fmt::Display for Origin {
 }
 
 /// How errors and progress call a layer: its position, counted from the base layer as 1, and the
-/// start of its digest, as in `2 of 5 sha256:0123456789ab`.
-pub fn label(index: usize, count: usize, digest: &Digest) -> String {
+/// start of its digest, as in `2 of 5 sha256:0123456789ab`; of one that has none yet the position.
+pub fn label(index: usize, count: usize, digest: Option<&Digest>) -> String {
+    let position = format!("{} of {count}", index + 1);
+    let Some(digest) = digest else {
+        return position;
+    };
     let hexadecimal: String = digest.digest().chars().take(12).collect();
     let algorithm = digest.algorithm();
-    format!("{} of {count} {algorithm}:{hexadecimal}", index + 1)
+    format!("{position} {algorithm}:{hexadecimal}")
 }

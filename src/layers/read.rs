@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use super::blob::{BlobReader, ReadLayer};
 use super::budget::{Budget, Used, within};
-use super::verifying::Verifying;
+use super::verifying::{Named, Verifying};
 use super::windows::Windows;
 use super::{Contents, Layers, ReadOptions, label};
 use crate::error::{Error, Result};
@@ -27,10 +27,14 @@ use crate::warnings::Warnings;
 /// something else is wrong too, [`Error::Unsupported`] for what no layer may hold, [`Error::Io`]
 /// when reading fails or the work directory is full.
 pub fn read(image: &Image, options: &ReadOptions, reporter: &dyn Reporter) -> Result<Layers> {
-    let labels = (0..image.layers.len()).map(|index| layer_label(image, index));
+    let layers = image.layers.iter().enumerate();
+    let named = layers.map(|(index, layer)| Named {
+        label: layer_label(image, index),
+        diff_id: layer.diff_id.known().cloned(),
+    });
     let queue = Queue {
         image,
-        verifying: Verifying::start(&image.reference, labels.collect(), options.jobs),
+        verifying: Verifying::start(&image.reference, named.collect(), options.jobs),
         options,
         reporter,
         windows: Windows::new(&options.limits),
@@ -280,8 +284,8 @@ fn layer_label(image: &Image, index: usize) -> String {
     let LayerBlob {
         digest, diff_id, ..
     } = &image.layers[index];
-    let digest = digest.as_ref().unwrap_or(&diff_id.0);
-    label(index, image.layers.len(), digest)
+    let diff_id = || diff_id.known().map(|diff_id| &diff_id.0);
+    label(index, image.layers.len(), digest.as_ref().or_else(diff_id))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -22,7 +22,11 @@ impl Expected {
 
 /// Hashes one stream once for each algorithm, however many digests it must have.
 #[derive(Debug, Default)]
-pub(super) struct Verification(Vec<(DigestHasher, Vec<Expected>)>);
+pub(super) struct Verification {
+    expected: Vec<(DigestHasher, Vec<Expected>)>,
+    /// For a diff ID that nobody has stated.
+    finding: Option<DigestHasher>,
+}
 
 impl Verification {
     /// # Errors
@@ -39,21 +43,40 @@ impl Verification {
                 None => hashers.push((DigestHasher::like(expected.digest())?, vec![expected])),
             }
         }
-        Ok(Self(hashers))
+        Ok(Self {
+            expected: hashers,
+            finding: None,
+        })
+    }
+
+    /// Finds what a tar hashes to, by SHA-256, beside holding its bytes against what they must have.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(super) fn finding_diff_id(expected: impl IntoIterator<Item = Expected>) -> Result<Self> {
+        Ok(Self {
+            finding: Some(DigestHasher::sha256()),
+            ..Self::new(expected)?
+        })
     }
 
     pub(super) fn update(&mut self, bytes: &[u8]) {
-        for (hasher, _) in &mut self.0 {
+        for hasher in self
+            .expected
+            .iter_mut()
+            .map(|(hasher, _)| hasher)
+            .chain(&mut self.finding)
+        {
             hasher.update(bytes);
         }
     }
 
-    /// Compares, after the last byte.
+    /// Compares, after the last byte; gives the diff ID where it was to be found.
     ///
     /// # Errors
     /// [`Error::BadImage`] with both digests where one differs.
-    pub(super) fn finish(self) -> Result<()> {
-        for (hasher, expected) in self.0 {
+    pub(super) fn finish(self) -> Result<Option<DiffId>> {
+        for (hasher, expected) in self.expected {
             let found = hasher.finish();
             for expected in expected {
                 if *expected.digest() != found {
@@ -68,7 +91,7 @@ impl Verification {
                 }
             }
         }
-        Ok(())
+        Ok(self.finding.map(|hasher| DiffId(hasher.finish())))
     }
 }
 
@@ -88,7 +111,7 @@ mod tests {
         let mut verification = Verification::new(expected.iter().cloned())?;
         verification.update(b"ab");
         verification.update(b"c");
-        verification.finish()
+        verification.finish().map(|found| assert_eq!(found, None))
     }
 
     #[test]
@@ -99,10 +122,29 @@ mod tests {
             Expected::Tar(DiffId(digest(ABC))),
         ];
         assert_eq!(
-            Verification::new(expected.iter().cloned()).unwrap().0.len(),
+            Verification::new(expected.iter().cloned())
+                .unwrap()
+                .expected
+                .len(),
             2
         );
         verify(&expected).unwrap();
+    }
+
+    #[test]
+    fn what_nobody_has_stated_is_found_and_what_was_stated_beside_it_still_holds() {
+        let find = |expected: Option<Expected>| {
+            let mut verification = Verification::finding_diff_id(expected).unwrap();
+            verification.update(b"abc");
+            verification.finish()
+        };
+        let found = Some(DiffId(digest(ABC)));
+        assert_eq!(find(None).unwrap(), found);
+        assert_eq!(
+            find(Some(Expected::Stored(digest(ABC_512)))).unwrap(),
+            found
+        );
+        find(Some(Expected::Stored(digest(EMPTY)))).unwrap_err();
     }
 
     #[test]

@@ -9,18 +9,21 @@ mod board;
 mod giving_back;
 #[cfg(test)]
 mod tests;
+mod unchanged;
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use board::Board;
 pub(super) use board::{Check, Which};
 pub use giving_back::GivingBack;
 use rustix::process::setpriority_process;
+pub(super) use unchanged::Unchanged;
 
 use super::Contents;
 use crate::error::{Error, Result};
+use crate::oci::DiffId;
 
 /// How far the threads stand back behind others: while layers are decompressed, who waits for that
 /// has more to do afterwards than who waits for hashes.
@@ -37,8 +40,18 @@ struct Work {
     board: Arc<Board>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     image: String,
-    /// How errors call each layer.
-    labels: Vec<String>,
+    layers: Vec<Named>,
+    /// Files that nothing is known of but that they must not change.
+    watched: Mutex<Vec<Unchanged>>,
+}
+
+/// What a layer is called.
+#[derive(Debug)]
+pub(super) struct Named {
+    /// How errors call it.
+    pub(super) label: String,
+    /// Its diff ID; `None` where it has to be found.
+    pub(super) diff_id: Option<DiffId>,
 }
 
 /// A check whose bytes are still being written. Dropped before it is whole, it is given up.
@@ -68,7 +81,7 @@ impl Drop for Growing {
 
 impl Verifying {
     /// Starts the threads: one fewer than `jobs`, since who calls [`Self::finish`] works too.
-    pub(super) fn start(image: &str, labels: Vec<String>, jobs: NonZeroUsize) -> Self {
+    pub(super) fn start(image: &str, layers: Vec<Named>, jobs: NonZeroUsize) -> Self {
         let board = Arc::new(Board::default());
         let thread = |_| {
             let board = Arc::clone(&board);
@@ -84,13 +97,14 @@ impl Verifying {
         };
         // A layer has two digests, and who finishes computes one of them. The first thread that is not
         // to be had is the last that is asked for.
-        let useful = jobs.get().min(labels.len() * 2);
+        let useful = jobs.get().min(layers.len() * 2);
         let threads = (1..useful).map_while(thread).collect();
         Self(Arc::new(Work {
             board,
             threads: Mutex::new(threads),
             image: image.to_owned(),
-            labels,
+            layers,
+            watched: Mutex::default(),
         }))
     }
 
@@ -107,10 +121,16 @@ impl Verifying {
         }
     }
 
+    /// Sees to it that a file is used only if it stays as it is until [`Self::diff_ids`] and
+    /// [`Self::finish`].
+    pub(super) fn watch(&self, file: Unchanged) {
+        self.0.watched().push(file);
+    }
+
     /// Begins to give back what the work directory holds of the layers, behind who reads it for the
     /// last time and tells [`GivingBack`].
     pub fn giving_back<'a>(&self, contents: &'a Contents) -> GivingBack<'a> {
-        let spools = self.0.board.spools(self.0.labels.len());
+        let spools = self.0.board.spools(self.0.layers.len());
         GivingBack::start(Arc::clone(&self.0.board), spools, contents)
     }
 
@@ -137,11 +157,33 @@ impl Verifying {
         }
     }
 
+    /// The layers' diff IDs, base first: as they were stated, whether or not that holds; and where
+    /// nobody has stated one, as it is, which is waited for and helped with. This is the only place
+    /// to have them from.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where such a layer cannot be read, or has changed since reading it began.
+    pub fn diff_ids(&self) -> Result<Vec<DiffId>> {
+        let work = &*self.0;
+        let layers = work.layers.iter().enumerate();
+        let diff_ids = layers.map(|(layer, named)| match &named.diff_id {
+            Some(stated) => Ok(stated.clone()),
+            None => {
+                let found = work.board.found(layer);
+                found.map_err(|error| work.located(layer, error))
+            }
+        });
+        let diff_ids = diff_ids.collect::<Result<_>>()?;
+        work.check_unchanged()?;
+        Ok(diff_ids)
+    }
+
     /// Waits until every byte has been hashed, and helps.
     ///
     /// # Errors
     /// Of the lowest layer that has one: [`Error::BadImage`] with both digests where one differs,
-    /// [`Error::Io`] where bytes cannot be read again.
+    /// [`Error::Io`] where bytes cannot be read again, or have changed and had no digest to be held
+    /// against.
     pub fn finish(self) -> Result<()> {
         let work = &*self.0;
         work.board.close();
@@ -151,14 +193,29 @@ impl Verifying {
                 std::panic::resume_unwind(panic);
             }
         }
-        let Some((layer, error)) = work.board.first_error() else {
-            return Ok(());
-        };
-        Err(error.in_layer(&work.labels[layer]).in_image(&work.image))
+        match work.board.first_error() {
+            Some((layer, error)) => Err(work.located(layer, error)),
+            None => work.check_unchanged(),
+        }
     }
 }
 
 impl Work {
+    fn located(&self, layer: usize, error: Error) -> Error {
+        error
+            .in_layer(&self.layers[layer].label)
+            .in_image(&self.image)
+    }
+
+    fn watched(&self) -> MutexGuard<'_, Vec<Unchanged>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn check_unchanged(&self) -> Result<()> {
+        let watched = self.watched();
+        watched.iter().try_for_each(|file| file.check(&self.image))
+    }
+
     fn take_threads(&self) -> Vec<JoinHandle<()>> {
         std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -13,6 +13,12 @@ pub const NAME_MAX: usize = 255;
 const HEADER_BYTES: usize = 8;
 const FILE_TYPE_DIRECTORY: u8 = 2;
 
+/// Bytes of the tail that a block of names ends with where there are checksums: an entry without an
+/// inode and a name, and the checksum.
+const TAIL_BYTES: usize = 12;
+/// `det_reserved_ft`: what stands for a file type in a tail.
+const TAIL_FILE_TYPE: u8 = 0xde;
+
 /// A name in a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DirectoryEntry<'a> {
@@ -42,9 +48,14 @@ pub struct DirectoryBlock {
 
 impl DirectoryBlock {
     /// A block without entries; as it stands it is one unused entry over all of its `names_bytes`.
+    /// Where these leave room, a tail follows, its checksum zero.
     pub fn empty(names_bytes: usize) -> Self {
         let mut bytes = Box::new([0; BLOCK]);
         put_u16(&mut bytes[..], 4, within_block(names_bytes));
+        if names_bytes + TAIL_BYTES <= BLOCK {
+            put_u16(&mut bytes[..], names_bytes + 4, within_block(TAIL_BYTES));
+            bytes[names_bytes + 7] = TAIL_FILE_TYPE;
+        }
         Self {
             bytes,
             end: names_bytes,
@@ -178,7 +189,8 @@ mod tests {
             assert_eq!(block.used, names_bytes);
             let last = usize::from(get_u16(block.bytes(), block.last + 4));
             assert_eq!(block.last + last, names_bytes);
-            assert!(block.bytes()[names_bytes..].iter().all(|&byte| byte == 0));
+            let tail = [0, 0, 0, 0, 12, 0, 0, 0xde, 0, 0, 0, 0];
+            assert_eq!(block.bytes()[names_bytes..], tail[..BLOCK - names_bytes]);
         }
     }
 

@@ -1,6 +1,7 @@
-//! Extent trees of ext4, for reading: kernel documentation, "Extent Tree".
+//! Extent trees of ext4: kernel documentation, "Extent Tree".
 
-use super::{get_u16, get_u32};
+use super::{get_u16, get_u32, put_u16, put_u32};
+use crate::units::BlockNumber;
 
 /// Levels below the root in a sound tree.
 pub const DEPTH_MAX: u16 = 5;
@@ -9,6 +10,44 @@ const EH_MAGIC: u16 = 0xf30a;
 const RECORD_BYTES: usize = 12;
 /// Lengths beyond this are of extents that are allocated and not written.
 const WRITTEN_MAX: u16 = 32768;
+
+/// Blocks of a written extent.
+pub const EXTENT_BLOCKS_MAX: u64 = WRITTEN_MAX as u64;
+
+/// Entries that a node of so many bytes has room for: 4 in an inode's `i_block`, 340 in a block, at
+/// the end of which 4 bytes are left for its checksum.
+pub const fn entries_max(node_bytes: usize) -> usize {
+    node_bytes / RECORD_BYTES - 1
+}
+
+/// Writes the header of a node with so many entries.
+pub fn put_header(bytes: &mut [u8], entries: usize, depth: u16) {
+    put_u16(bytes, 0, EH_MAGIC);
+    // At most 340 of 340.
+    put_u16(bytes, 2, entries as u16);
+    put_u16(bytes, 4, entries_max(bytes.len()) as u16);
+    put_u16(bytes, 6, depth);
+    put_u32(bytes, 8, 0);
+}
+
+/// Writes an extent into a node of depth 0: a written one of at most [`EXTENT_BLOCKS_MAX`] blocks,
+/// below 2^32 in the file and 2^48 on disk.
+pub fn put_extent(bytes: &mut [u8], index: usize, run: &BlockRun) {
+    let at = RECORD_BYTES * (index + 1);
+    put_u32(bytes, at, run.file_block as u32);
+    put_u16(bytes, at + 4, run.count as u16);
+    put_u16(bytes, at + 6, (run.disk_block >> 32) as u16);
+    put_u32(bytes, at + 8, run.disk_block as u32);
+}
+
+/// Writes into a deeper node where the node is that maps the file from `file_block` on, which is
+/// below 2^32.
+pub fn put_child(bytes: &mut [u8], index: usize, file_block: u64, block: BlockNumber) {
+    let at = RECORD_BYTES * (index + 1);
+    put_u32(bytes, at, file_block as u32);
+    put_u32(bytes, at + 4, block.0);
+    put_u32(bytes, at + 8, 0);
+}
 
 /// A node of the tree: the end of an inode's `i_block`, or a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +82,7 @@ impl ExtentNode {
             return Err("expected a node of an extent tree, found no magic".to_owned());
         }
         let entries = usize::from(get_u16(bytes, 2));
-        let room = bytes.len() / RECORD_BYTES - 1;
+        let room = entries_max(bytes.len());
         let depth = get_u16(bytes, 6);
         if entries > room || depth > DEPTH_MAX {
             return Err(format!(
@@ -108,6 +147,30 @@ mod tests {
         bytes[16..18].copy_from_slice(&[5, 0x80]);
         let node = ExtentNode::decode(&bytes).unwrap();
         assert_eq!((node.extent(0).count, node.extent(0).unwritten), (5, true));
+    }
+
+    #[test]
+    fn what_is_written_is_read_again_and_all_of_a_node_is_written() {
+        assert_eq!((entries_max(60), entries_max(4096)), (4, 340));
+        let run = BlockRun {
+            file_block: 0xfedc_ba98,
+            disk_block: 0x1234_5678_9abc,
+            count: EXTENT_BLOCKS_MAX,
+            unwritten: false,
+        };
+        let mut leaf = [0xff; 24];
+        put_header(&mut leaf, 1, 0);
+        put_extent(&mut leaf, 0, &run);
+        assert_eq!(ExtentNode::decode(&leaf).unwrap().extent(0), run);
+        assert_eq!(leaf[..12], [0x0a, 0xf3, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+        let mut index = [0xff; 24];
+        put_header(&mut index, 1, 2);
+        put_child(&mut index, 0, 7, BlockNumber(0x1234_5678));
+        assert_eq!(ExtentNode::decode(&index).unwrap().child(0), 0x1234_5678);
+        assert_eq!(
+            index[12..],
+            [7, 0, 0, 0, 0x78, 0x56, 0x34, 0x12, 0, 0, 0, 0]
+        );
     }
 
     #[test]

@@ -27,10 +27,14 @@ pub const INCOMPAT_INLINE_DATA: u32 = 0x8000;
 pub const RO_COMPAT_SPARSE_SUPER: u32 = 0x1;
 /// `s_feature_ro_compat`: `i_blocks` has 48 bits and may count blocks.
 pub const RO_COMPAT_HUGE_FILE: u32 = 0x8;
+/// `s_feature_ro_compat`: group descriptors have checksums (`uninit_bg`).
+pub const RO_COMPAT_GDT_CSUM: u32 = 0x10;
 /// `s_feature_ro_compat`: a directory with a link count of 1 has more than can be counted.
 pub const RO_COMPAT_DIR_NLINK: u32 = 0x20;
 /// `s_feature_ro_compat`: blocks are allocated by the cluster.
 pub const RO_COMPAT_BIGALLOC: u32 = 0x200;
+/// `s_feature_ro_compat`: all metadata has checksums.
+pub const RO_COMPAT_METADATA_CSUM: u32 = 0x400;
 /// `s_feature_ro_compat`: files may have blocks in common.
 pub const RO_COMPAT_SHARED_BLOCKS: u32 = 0x4000;
 

@@ -139,11 +139,12 @@ pub struct Inode {
     pub time: Timestamp,
     /// `i_links_count`.
     pub links_count: u16,
-    /// `i_blocks`, in sectors of 512 bytes.
-    pub sectors: u32,
+    /// `i_blocks`, in sectors of 512 bytes: 48 bits, of which only kinds with `huge_file` keep more
+    /// than 32.
+    pub sectors: u64,
     /// `i_flags`.
     pub flags: u32,
-    /// `i_block`: block pointers, a short symlink's target or device numbers.
+    /// `i_block`: block pointers, extents, a short symlink's target or device numbers.
     pub i_block: [u8; I_BLOCK_BYTES],
     /// `i_file_acl`: the extended attribute block.
     pub xattr_block: Option<BlockNumber>,
@@ -172,7 +173,10 @@ impl Inode {
             put_u32(&mut bytes, I_SIZE_HIGH, size_high);
         }
         put_u16(&mut bytes, I_LINKS_COUNT, self.links_count);
-        put_u32(&mut bytes, I_BLOCKS_LO, self.sectors);
+        let (sectors_low, sectors_high) = halves(self.sectors);
+        put_u32(&mut bytes, I_BLOCKS_LO, sectors_low);
+        let [low, high, ..] = sectors_high.to_le_bytes();
+        put_u16(&mut bytes, L_I_BLOCKS_HIGH, u16::from_le_bytes([low, high]));
         put_u32(&mut bytes, I_FLAGS, self.flags);
         bytes[I_BLOCK..I_BLOCK + I_BLOCK_BYTES].copy_from_slice(&self.i_block);
         let xattr_block = self.xattr_block.map_or(0, |block| block.0);
@@ -336,7 +340,7 @@ mod tests {
                 nanoseconds: 999_999_999,
             },
             links_count: 0x0a0b,
-            sectors: 0x0c0d_0e0f,
+            sectors: 0x3132_0c0d_0e0f,
             flags: FLAG_INDEX,
             i_block: std::array::from_fn(|index| index as u8 + 1),
             xattr_block: Some(BlockNumber(0x2122_2324)),
@@ -364,6 +368,7 @@ mod tests {
         assert_eq!(get_u32(&bytes, 0x64), 0);
         assert_eq!(get_u32(&bytes, 0x68), 0x2122_2324);
         assert_eq!(get_u32(&bytes, 0x6c), 0x1122_3344);
+        assert_eq!((get_u16(&bytes, 0x74), get_u16(&bytes, 0x76)), (0x3132, 0));
         assert_eq!(get_u16(&bytes, 0x78), 0x0102);
         assert_eq!(get_u16(&bytes, 0x7a), 0x0506);
         assert_eq!(get_u16(&bytes, 0x80), 32);

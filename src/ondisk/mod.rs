@@ -15,6 +15,7 @@
 )]
 
 pub mod bitmap;
+pub mod checksum;
 pub mod directory_entry;
 pub mod directory_index;
 pub mod extent;
@@ -23,6 +24,7 @@ pub mod group_descriptor;
 pub mod hash;
 pub mod indirect;
 pub mod inode;
+pub mod journal_head;
 pub mod posix_acl;
 pub mod superblock;
 pub mod xattr;

@@ -65,6 +65,7 @@ const S_BLOCKS_COUNT_HI: usize = 0x150;
 const S_R_BLOCKS_COUNT_HI: usize = 0x154;
 const S_FREE_BLOCKS_COUNT_HI: usize = 0x158;
 const S_FLAGS: usize = 0x160;
+const S_KBYTES_WRITTEN: usize = 0x178;
 const S_BACKUP_BGS: usize = 0x24c;
 const S_WTIME_HI: usize = 0x274;
 const S_MTIME_HI: usize = 0x275;
@@ -237,6 +238,11 @@ pub fn set_free_counts(bytes: &mut [u8; SUPERBLOCK_BYTES], free_blocks: u32, fre
     put_u32(bytes, S_FREE_INODES_COUNT, free_inodes);
 }
 
+/// Sets what the filesystem is called, `s_uuid`.
+pub fn set_uuid(bytes: &mut [u8; SUPERBLOCK_BYTES], uuid: [u8; 16]) {
+    bytes[S_UUID..S_UUID + 16].copy_from_slice(&uuid);
+}
+
 /// Sets the times that mke2fs and tune2fs leave, in seconds since 1970, of which there are 40 bits.
 pub fn set_times(bytes: &mut [u8; SUPERBLOCK_BYTES], seconds: u64) {
     for (low, high) in [
@@ -255,6 +261,12 @@ pub fn set_times(bytes: &mut [u8; SUPERBLOCK_BYTES], seconds: u64) {
 pub fn set_signed_hash(bytes: &mut [u8; SUPERBLOCK_BYTES]) {
     let flags = get_u32(bytes, S_FLAGS) & !FLAGS_UNSIGNED_HASH | FLAGS_SIGNED_HASH;
     put_u32(bytes, S_FLAGS, flags);
+}
+
+/// Forgets how much was ever written (`s_kbytes_written`), which each version of mke2fs counts in its
+/// own way.
+pub fn forget_written(bytes: &mut [u8; SUPERBLOCK_BYTES]) {
+    bytes[S_KBYTES_WRITTEN..S_KBYTES_WRITTEN + 8].fill(0);
 }
 
 /// Turns a copy of the primary superblock into the backup that group `group` holds: mke2fs marks
@@ -369,6 +381,7 @@ mod tests {
         set_free_counts(&mut bytes, 7, 8);
         set_signed_hash(&mut bytes);
         set_times(&mut bytes, 0x0a_1234_5678);
+        forget_written(&mut bytes);
         make_backup(&mut bytes, GroupNumber(9));
         let changed: Vec<_> = (0..SUPERBLOCK_BYTES)
             .filter(|&index| bytes[index] != numbered()[index])
@@ -376,7 +389,7 @@ mod tests {
         assert!(
             changed.iter().all(|index| matches!(
                 index,
-                12..20 | 48..52 | 58..60 | 64..68 | 90..92 | 264..268 | 352..356 | 628 | 630 | 631
+                12..20 | 48..52 | 58..60 | 64..68 | 90..92 | 264..268 | 352..356 | 376..384 | 628 | 630 | 631
             )),
             "{changed:?}"
         );
@@ -387,6 +400,7 @@ mod tests {
             assert_eq!((get_u32(&bytes, low), bytes[high]), (0x1234_5678, 0x0a));
         }
         assert_eq!((superblock.state, get_u16(&bytes, 90)), (0, 9));
+        assert_eq!(bytes[376..384], [0; 8]);
     }
 
     #[test]

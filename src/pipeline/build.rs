@@ -1,20 +1,22 @@
 //! An image pressed into a filesystem: the steps in their order.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::flatten::Flattened;
-use super::plan::{PROFILE, Planned};
+use super::plan::Names;
 use super::reading::{Reading, read_at};
 use super::request::{FilesystemRequest, ImageRequest, OutputRequest};
-use crate::error::Result;
+use crate::error::{Error, Result, escape_path};
 use crate::ext::{Ext, Plan, Tools};
 use crate::filesystem::Filesystem;
-use crate::finish::{FinishOptions, FinishedFilesystem, MadeFrom, Sidecar, finish};
+use crate::finish::{FinishOptions, FinishedFilesystem, MadeFrom, finish};
 use crate::host_space;
 use crate::layers::{Contents, GivingBack, Verifying};
 use crate::leftovers::{self, Begun};
-use crate::partial_file::PartialFile;
+use crate::partial_file::{PartialFile, directory_of};
 use crate::progress::Reporter;
 use crate::source::{self, Image, Place};
 use crate::tree::{ContentRef, NodeKind, Tree};
@@ -31,6 +33,8 @@ pub struct Built {
     pub tree: Tree,
     /// What was planned.
     pub plan: Plan,
+    /// What it is called.
+    pub names: Names,
     /// Everything that was noticed on the way.
     pub warnings: Warnings,
     /// What was made.
@@ -76,7 +80,7 @@ impl Reading {
         ready: &Ready,
         reporter: &dyn Reporter,
     ) -> Result<Built> {
-        let (Planned { flattened, plan }, verifying) = self.plan(filesystem, reporter)?;
+        let ((flattened, plan), verifying) = self.plan(filesystem, reporter)?;
         let Flattened { tree, contents, .. } = &flattened;
         if let Some(note) = &plan.sized.note {
             reporter.note(note);
@@ -89,7 +93,10 @@ impl Reading {
                 giving_back.taken(file.origin, &file.content);
             }
         };
-        let needed = ByteSize(plan.demand.blocks() * BLOCK_SIZE);
+        // What is free stays a hole, and so does the journal.
+        let geometry = &plan.sized.geometry;
+        let unused = plan.free_blocks_after() + u64::from(geometry.journal_blocks);
+        let needed = ByteSize((u64::from(geometry.blocks) - unused) * BLOCK_SIZE);
         let explained = |error| host_space::explained(error, &output.path, Some(needed));
         let populated = Ext::write(
             &plan,
@@ -101,19 +108,23 @@ impl Reading {
             reporter,
         )
         .map_err(explained)?;
+        // Stated by the image, as a rule; else the last byte has to be hashed before this.
+        let names = Names::of(&verifying, &filesystem.identity)?;
+        let sealed = Ext::seal(populated, &names.identity, reporter).map_err(explained)?;
         let made_from = MadeFrom {
             plan: &plan,
             tree,
             contents,
             verifying,
         };
-        let filesystem = finish::<Ext>(populated, made_from, &ready.tools, output.finish, reporter)
+        let filesystem = finish::<Ext>(sealed, made_from, &ready.tools, &output.finish, reporter)
             .map_err(explained)?;
         drop(giving_back);
         Ok(Built {
             image: flattened.image,
             tree: flattened.tree,
             plan,
+            names,
             warnings: flattened.warnings,
             filesystem,
         })
@@ -133,17 +144,17 @@ impl Ready {
         output: &OutputRequest,
         reporter: &dyn Reporter,
     ) -> Result<Self> {
-        let sidecars = output.finish.sidecars(&output.path);
-        for path in [&*output.path]
-            .into_iter()
-            .chain(sidecars.iter().map(Sidecar::path))
-        {
+        let profile = filesystem.profile()?;
+        let mut written = vec![output.path.clone()];
+        written.extend(output.finish.beside(&output.path));
+        for path in &written {
             drop(PartialFile::create(path)?);
             refuse_own_input(place, path)?;
         }
+        refuse_one_for_two(&written)?;
         let FinishOptions { fsck, verify, .. } = output.finish;
         let tools = Tools::find(&output.tools, fsck, verify, reporter)?;
-        filesystem.size.check(&PROFILE)?;
+        filesystem.size.check(&profile)?;
         Ok(Self {
             tools,
             _begun: leftovers::begin(&output.path),
@@ -161,10 +172,28 @@ fn giving_back<'a>(tree: &Tree, contents: &'a Contents, verifying: &Verifying) -
     giving_back
 }
 
+/// Each file that is written has a name of its own.
+fn refuse_one_for_two(written: &[PathBuf]) -> Result<()> {
+    let mut places = BTreeSet::new();
+    for path in written {
+        let directory = directory_of(path);
+        // It could be opened before.
+        let directory = directory.canonicalize();
+        let directory = directory.map_err(|error| Error::path("open", path, error))?;
+        if !places.insert((directory, path.file_name())) {
+            return Err(Error::unsupported(format!(
+                "{}: expected a file of its own for each of the output, what stands beside it and --verity-file, found one for two",
+                escape_path(path.as_os_str().as_bytes())
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// What is written replaces what has its name: that must not be what is read.
 fn refuse_own_input(place: &Place, written: &Path) -> Result<()> {
     if source::is_input(place, written) {
-        return Err(crate::Error::unsupported(format!(
+        return Err(Error::unsupported(format!(
             "{}: expected an output other than the image itself: it is, or belongs to, {place}",
             written.display()
         )));

@@ -6,6 +6,7 @@ use super::reading::{Reading, read};
 use super::request::ImageRequest;
 use crate::error::Result;
 use crate::layers::{Contents, Layers, Verifying};
+use crate::oci::ChainId;
 use crate::progress::Reporter;
 use crate::source::Image;
 use crate::tree::{FlattenOptions, Tree, flatten};
@@ -37,9 +38,19 @@ pub fn flattened(
     made_seconds: Option<i64>,
     reporter: &dyn Reporter,
 ) -> Result<Flattened> {
+    Ok(flattened_and_named(request, made_seconds, reporter)?.0)
+}
+
+/// The same with the chain ID of the layers.
+pub(super) fn flattened_and_named(
+    request: &ImageRequest,
+    made_seconds: Option<i64>,
+    reporter: &dyn Reporter,
+) -> Result<(Flattened, ChainId)> {
     let (flattened, verifying) = read(request, reporter)?.flatten(made_seconds, reporter)?;
+    let chain_id = ChainId::of(&verifying.diff_ids()?);
     verifying.finish()?;
-    Ok(flattened)
+    Ok((flattened, chain_id))
 }
 
 impl Reading {

@@ -4,9 +4,11 @@ use std::path::Path;
 
 use super::listing::without_name;
 use super::request::{ImageRequest, Subject};
+use super::root_hash::{self, FoundVerity};
 use crate::error::{Error, Result};
 use crate::inspect::Filesystem;
 use crate::layers;
+use crate::oci::{ChainId, DiffId};
 use crate::progress::Reporter;
 use crate::source::{self, Image, Offer, Place, Surveyed};
 use crate::view::View;
@@ -39,6 +41,8 @@ pub struct InspectedFilesystem {
     /// Why nothing in it can be read, where that shows at a glance: the root directory's inode or
     /// its blocks are damaged.
     pub damage: Option<String>,
+    /// The hash tree of dm-verity behind it; why it cannot be read, where there is one.
+    pub verity: Option<Result<FoundVerity>>,
 }
 
 /// An image by its documents.
@@ -51,14 +55,18 @@ pub struct InspectedImage {
     pub offers: Vec<Offer>,
     /// What is known of its layers, base first.
     pub layers: Vec<InspectedLayer>,
+    /// The name of the stack of layers, the same from whichever source and compression.
+    pub chain_id: ChainId,
     /// What was noticed on the way.
     pub warnings: Vec<String>,
 }
 
 /// A layer's insides.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct InspectedLayer {
+    /// The hash of its tar: as the image states it, or as it was found.
+    pub diff_id: DiffId,
     /// The length of its tar; known where it was read, or is stored uncompressed.
     pub tar_bytes: Option<u64>,
     /// Its entries; known where it was read.
@@ -75,7 +83,12 @@ pub fn inspect(subject: &Subject, with_layers: bool, reporter: &dyn Reporter) ->
         Subject::Filesystem(path) => {
             let filesystem = Filesystem::read(path)?;
             let damage = damage(path);
-            let inspected = InspectedFilesystem { filesystem, damage };
+            let end = filesystem.superblock.bytes();
+            let inspected = InspectedFilesystem {
+                damage,
+                verity: root_hash::behind_filesystem(path, end),
+                filesystem,
+            };
             Ok(Inspected::Filesystem(Box::new(inspected)))
         }
         Subject::Image(request) => inspect_image(request, with_layers, reporter),
@@ -107,26 +120,34 @@ fn inspect_image(
         Err(error) => return Err(error),
     };
     let mut warnings = image.warnings.clone();
-    let layers = if with_layers {
+    let layers: Vec<_> = if with_layers {
         let read = layers::read(&image, &request.read_options(), reporter)?;
+        let diff_ids = read.verifying.diff_ids()?;
         read.verifying.finish()?;
         warnings.merge(read.warnings);
         let summaries = read.changesets.into_iter().map(|changeset| changeset.layer);
-        let known = summaries.map(|summary| InspectedLayer {
+        let known = diff_ids.into_iter().zip(summaries);
+        let known = known.map(|(diff_id, summary)| InspectedLayer {
+            diff_id,
             tar_bytes: Some(summary.tar_bytes),
             entries: Some(summary.entry_count),
         });
         known.collect()
     } else {
-        let known = image.layers.iter().map(|layer| {
+        let diff_ids = image.diff_ids(reporter)?;
+        let known = diff_ids.into_iter().zip(&image.layers);
+        let known = known.map(|(diff_id, layer)| {
             Ok(InspectedLayer {
+                diff_id,
                 tar_bytes: layers::unread_tar_bytes(layer)?,
                 entries: None,
             })
         });
         known.collect::<Result<_>>()?
     };
+    let diff_ids: Vec<_> = layers.iter().map(|layer| layer.diff_id.clone()).collect();
     Ok(Inspected::Image(Box::new(InspectedImage {
+        chain_id: ChainId::of(&diff_ids),
         warnings: warnings.lines().collect(),
         image,
         offers,

@@ -14,6 +14,7 @@ mod listing;
 mod plan;
 mod reading;
 mod request;
+mod root_hash;
 mod tags;
 mod verify;
 
@@ -23,20 +24,28 @@ pub use extract::{ExtractRequest, Extracted, Target, extract};
 pub use flatten::{Flattened, flattened};
 pub use inspect::{Inspected, InspectedFilesystem, InspectedImage, InspectedLayer, inspect};
 pub use listing::{Listed, Unreadable, listing, open};
-pub use plan::{Planned, plan};
+pub use plan::{Names, Planned, plan};
 pub use reading::{Reading, read};
 pub use request::{FilesystemRequest, IdentityRequest, ImageRequest, OutputRequest, Subject};
+pub use root_hash::{
+    DamagedBlock, DamagedTreeBlock, FoundVerity, HeldAgainstRootHash, RootHashRequest,
+    hold_against_root_hash, verity_file,
+};
 pub use tags::tags;
 pub use verify::{Verified, VerifyRequest, verify};
 
 pub use crate::ext::{
-    BlocksByUse, Finding, JournalSize, Reader, Room, SizePolicy, ToolPaths, Unread, VerifyReport,
-    parse_uuid, uuid_text,
+    BlocksByUse, Finding, Identity, JournalSize, Kind, Reader, Room, SizePolicy, ToolPaths, Unread,
+    VerifyReport, parse_uuid, uuid_text,
 };
-pub use crate::finish::{FinishOptions, FinishedFilesystem};
-pub use crate::inspect::{Filesystem, Journal, is_filesystem};
+pub use crate::finish::{
+    FinishOptions, FinishedFilesystem, FinishedVerity, VerityOptions, VerityPlace,
+};
+pub use crate::inspect::{Checksums, Filesystem, Journal, JournalState, is_filesystem};
 pub use crate::limits::Limits;
 pub use crate::source::{
     CacheChoice, CredentialFiles, Credentials, DaemonOptions, Image, Login, Offer, OpenOptions,
     Proxies, Reference, RegistryOptions, Tags, TlsOptions,
 };
+pub use crate::verity::{Proof, RootHash, Salt, Shape, Table};
+pub use crate::view::Owner;

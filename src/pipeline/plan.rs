@@ -1,13 +1,15 @@
-//! An image's filesystem planned.
+//! An image's filesystem planned, and what it is to be called.
 
 use super::flatten::Flattened;
 use super::reading::{Reading, read};
 use super::request::{FilesystemRequest, IdentityRequest, ImageRequest};
 use crate::error::Result;
-use crate::ext::{Ext, Identity, Plan, PlanOptions, Profile};
+use crate::ext::{Birth, Ext, Identity, Plan, PlanOptions};
 use crate::filesystem::Filesystem;
 use crate::layers::Verifying;
+use crate::oci::ChainId;
 use crate::progress::Reporter;
+use crate::tree::Recipe;
 
 /// An image read, flattened and planned.
 #[derive(Debug)]
@@ -16,10 +18,18 @@ pub struct Planned {
     pub flattened: Flattened,
     /// The filesystem to be.
     pub plan: Plan,
+    /// What it is to be called.
+    pub names: Names,
 }
 
-/// The kind of filesystem that is made: the only one that is offered.
-pub(super) const PROFILE: Profile = Profile::EXT3;
+/// What names a filesystem and what it was made of, known only when each layer's diff ID is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// The layers'.
+    pub chain_id: ChainId,
+    /// The filesystem's.
+    pub identity: Identity,
+}
 
 /// Reads an image and plans its filesystem, without writing anything but spools.
 ///
@@ -31,10 +41,15 @@ pub fn plan(
     reporter: &dyn Reporter,
 ) -> Result<Planned> {
     // Better told now than after the image has been read.
-    filesystem.size.check(&PROFILE)?;
-    let (planned, verifying) = read(image, reporter)?.plan(filesystem, reporter)?;
+    filesystem.size.check(&filesystem.profile()?)?;
+    let ((flattened, plan), verifying) = read(image, reporter)?.plan(filesystem, reporter)?;
+    let names = Names::of(&verifying, &filesystem.identity)?;
     verifying.finish()?;
-    Ok(planned)
+    Ok(Planned {
+        flattened,
+        plan,
+        names,
+    })
 }
 
 impl Reading {
@@ -43,29 +58,40 @@ impl Reading {
         self,
         filesystem: &FilesystemRequest,
         reporter: &dyn Reporter,
-    ) -> Result<(Planned, Verifying)> {
+    ) -> Result<((Flattened, Plan), Verifying)> {
+        let profile = filesystem.profile()?;
         let place = self.place.to_string();
-        let (mut flattened, verifying) =
-            self.flatten(filesystem.identity.made_seconds, reporter)?;
+        let wanted = &filesystem.identity;
+        let (mut flattened, verifying) = self.flatten(wanted.made_seconds, reporter)?;
+        let born = Birth::at(flattened.made);
         let options = PlanOptions {
-            profile: PROFILE,
+            profile,
             size: filesystem.size,
             room: filesystem.room,
-            identity: identity(&flattened, &filesystem.identity),
+            birth: Birth {
+                hash_seed: wanted.hash_seed.unwrap_or(born.hash_seed),
+                label: wanted.label.clone(),
+                ..born
+            },
         };
         let plan = Ext::plan(&flattened.tree, &options).map_err(|error| error.in_image(&place));
         let (plan, verifying) = verifying.unless_damaged(plan)?;
         flattened.warnings.merge(plan.warnings.clone());
-        Ok((Planned { flattened, plan }, verifying))
+        Ok(((flattened, plan), verifying))
     }
 }
 
-fn identity(flattened: &Flattened, wanted: &IdentityRequest) -> Identity {
-    let own = Identity::of_recipe(&flattened.tree.recipe, flattened.made);
-    Identity {
-        uuid: wanted.uuid.unwrap_or(own.uuid),
-        hash_seed: wanted.hash_seed.unwrap_or(own.hash_seed),
-        label: wanted.label.clone(),
-        ..own
+impl Names {
+    /// The names of what is made of the layers; this waits for what is not known of them.
+    pub(super) fn of(verifying: &Verifying, wanted: &IdentityRequest) -> Result<Self> {
+        let diff_ids = verifying.diff_ids()?;
+        let own = Identity::of_recipe(&Recipe::of_layers(&diff_ids));
+        Ok(Self {
+            chain_id: ChainId::of(&diff_ids),
+            identity: Identity {
+                uuid: wanted.uuid.unwrap_or(own.uuid),
+                ..own
+            },
+        })
     }
 }

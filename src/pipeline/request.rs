@@ -3,7 +3,8 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use crate::ext::{JournalSize, Room, SizePolicy, ToolPaths};
+use crate::error::Result;
+use crate::ext::{JournalSize, Kind, Profile, Room, SizePolicy, ToolPaths};
 use crate::finish::FinishOptions;
 use crate::layers::ReadOptions;
 use crate::limits::Limits;
@@ -91,6 +92,8 @@ pub enum Subject {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct FilesystemRequest {
+    /// Its kind; ext3 by default.
+    pub kind: Kind,
     /// Its size.
     pub size: SizePolicy,
     /// Free inodes and the journal.
@@ -101,6 +104,7 @@ pub struct FilesystemRequest {
 
 impl FilesystemRequest {
     setters! {
+        with_kind: kind: Kind,
         with_size: size: SizePolicy,
         with_free_inodes: room.free_inodes: u32,
         with_journal: room.journal: JournalSize,
@@ -108,6 +112,11 @@ impl FilesystemRequest {
         with_hash_seed: identity.hash_seed: [u8; 16],
         with_label: identity.label: String,
         with_made_seconds: identity.made_seconds: i64,
+    }
+
+    /// The kind with the journal.
+    pub(super) fn profile(&self) -> Result<Profile> {
+        Profile::of(self.kind, self.room.journal)
     }
 }
 

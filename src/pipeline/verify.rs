@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::flatten::flattened;
+use super::flatten::flattened_and_named;
 use super::listing::{not_proven_equal, unrecovered};
 use super::request::{ImageRequest, setters};
 use crate::command;
@@ -100,7 +100,7 @@ pub fn verify(request: &VerifyRequest, reporter: &dyn Reporter) -> Result<Verifi
     // Whether there is one, before the layers are read.
     let read = Filesystem::read(path)?;
     let image = request.image.clone().with_held_against(path.clone());
-    let flattened = flattened(&image, request.made_seconds, reporter)?;
+    let (flattened, chain_id) = flattened_and_named(&image, request.made_seconds, reporter)?;
     let (tree, contents) = (&flattened.tree, &flattened.contents);
     let mut report = ext::verify(path, tree, contents, &debugfs, reporter)?;
     leave_out(&mut report, &request.ignored);
@@ -110,7 +110,7 @@ pub fn verify(request: &VerifyRequest, reporter: &dyn Reporter) -> Result<Verifi
         report,
         filesystem: path.clone(),
         made_from: read.chain_id,
-        chain_id: flattened.image.chain_id(),
+        chain_id,
         image: flattened.image.reference.clone(),
         needs_recovery,
         warnings: flattened.warnings.lines().chain(warning).collect(),

@@ -1,7 +1,10 @@
 //! An image found, and what there was to choose from.
 
+use super::spooler::sha256;
 use crate::blobs::{Downloads, StoredBlob};
-use crate::oci::{ChainId, DiffId, Digest, ImageConfig, Platform};
+use crate::error::{Error, Result};
+use crate::oci::{DiffId, Digest, ImageConfig, Platform};
+use crate::progress::Reporter;
 use crate::units::Timestamp;
 use crate::warnings::Warnings;
 
@@ -14,13 +17,14 @@ pub struct Image {
     pub manifest_digest: Option<Digest>,
     /// The configuration's digest, which docker calls the image ID; `None` for a root filesystem.
     pub config_digest: Option<Digest>,
-    /// The image configuration as found (for a root filesystem a minimal one is made up).
+    /// The image configuration as found (for a root filesystem a minimal one is made up, which
+    /// states no diff ID).
     pub config: ImageConfig,
     /// What the image runs on, as its configuration says.
     pub platform: Platform,
     /// When the image was made, for what has no time of its own.
     pub created: Option<Timestamp>,
-    /// The layers, base first; as many as the configuration has diff IDs.
+    /// The layers, base first; as many as a configuration that was found has diff IDs.
     pub layers: Vec<LayerBlob>,
     /// What is to be done before the layers can be read; none where they are at hand.
     pub downloads: Option<Box<dyn Downloads>>,
@@ -29,25 +33,32 @@ pub struct Image {
 }
 
 impl Image {
-    /// The name of the stack of layers, the same from whichever source and compression.
-    pub fn chain_id(&self) -> ChainId {
-        let diff_ids: Vec<_> = self
-            .layers
-            .iter()
-            .map(|layer| layer.diff_id.clone())
-            .collect();
-        ChainId::of(&diff_ids)
+    /// The layers' diff IDs, base first: as stated, and where nobody has, computed now, for which
+    /// the layer is read. Who reads the layers anyway gets them from [`layers::Verifying`].
+    ///
+    /// # Errors
+    /// [`Error::Io`] where a layer cannot be read.
+    ///
+    /// [`layers::Verifying`]: crate::layers::Verifying::diff_ids
+    pub fn diff_ids(&self, reporter: &dyn Reporter) -> Result<Vec<DiffId>> {
+        let layers = self.layers.iter().map(|layer| match layer.diff_id.known() {
+            Some(known) => Ok(known.clone()),
+            None => {
+                let region = layer.stored.at_hand().ok_or_else(|| {
+                    Error::Mismatch("expected a layer without a diff ID to be at hand".to_owned())
+                })?;
+                sha256(region, &self.reference, reporter).map(DiffId)
+            }
+        });
+        layers.collect()
     }
 }
 
 /// A layer as it is stored.
 #[derive(Debug, Clone)]
 pub struct LayerBlob {
-    /// What its uncompressed tar must hash to.
-    pub diff_id: DiffId,
-    /// Whether the diff ID was computed of these very bytes a moment ago, so that hashing them again
-    /// would prove nothing.
-    pub is_hashed: bool,
+    /// What its uncompressed tar hashes to, as far as that is known.
+    pub diff_id: LayerDiffId,
     /// What its stored bytes must hash to, where a manifest says so.
     pub digest: Option<Digest>,
     /// The media type the manifest gives, which may lie about the compression.
@@ -57,6 +68,28 @@ pub struct LayerBlob {
     pub stored: StoredBlob,
     /// Whether `.wh.` names delete (a layer) or are names like any other (a flat root filesystem).
     pub whiteouts: bool,
+}
+
+/// What is known of a layer's diff ID before the layer has been read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LayerDiffId {
+    /// The image's configuration states it: what its uncompressed tar must hash to.
+    Stated(DiffId),
+    /// It was computed of these very bytes a moment ago, so that hashing them again would prove
+    /// nothing.
+    Hashed(DiffId),
+    /// Nobody has stated it, and it is computed while the layer is read.
+    Unstated,
+}
+
+impl LayerDiffId {
+    /// The diff ID, where there is one yet.
+    pub fn known(&self) -> Option<&DiffId> {
+        match self {
+            Self::Stated(diff_id) | Self::Hashed(diff_id) => Some(diff_id),
+            Self::Unstated => None,
+        }
+    }
 }
 
 /// One image of a layout's index or of an archive's list.

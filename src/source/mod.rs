@@ -27,7 +27,7 @@ pub use crate::daemon::DaemonOptions;
 pub use crate::registry::{
     CacheChoice, CredentialFiles, Credentials, Login, Proxies, RegistryOptions, Tags, TlsOptions,
 };
-pub use image::{Image, LayerBlob, Offer};
+pub use image::{Image, LayerBlob, LayerDiffId, Offer};
 pub use open::{OpenOptions, Surveyed, open, survey, tags};
 pub use own_input::is_input;
 pub use place::Place;

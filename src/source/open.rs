@@ -165,7 +165,7 @@ impl<'a> Opener<'a> {
                 docker_archive::find(&documents, selector, &self.wanted)?
             }
             Found::Root(tar, warnings) => {
-                return parts::of_root(tar, self.name, &self.wanted, self.reporter, warnings);
+                return Ok(parts::of_root(tar, self.name, &self.wanted, warnings));
             }
         };
         parts.into_image(self.name, &self.wanted)

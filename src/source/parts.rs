@@ -1,8 +1,8 @@
 //! From a manifest and its blobs, or what stands for them, to an [`Image`].
 
 use super::documents::Documents;
-use super::image::{Image, LayerBlob};
-use super::spooler::{Spooled, sha256};
+use super::image::{Image, LayerBlob, LayerDiffId};
+use super::spooler::Spooled;
 use super::store::Store;
 use crate::blobs::StoredBlob;
 use crate::error::{Error, Result, shown};
@@ -11,7 +11,6 @@ use crate::oci::media_type::{self, LayerKind};
 use crate::oci::{
     Descriptor, DiffId, Digest, ImageConfig, NO_DATE, Platform, RootFs, parse_created,
 };
-use crate::progress::Reporter;
 use crate::warnings::Warnings;
 
 /// The platform asked for.
@@ -123,8 +122,7 @@ impl Parts {
             .iter()
             .zip(self.layers)
             .map(|(diff_id, layer)| LayerBlob {
-                diff_id: DiffId(diff_id.clone()),
-                is_hashed: false,
+                diff_id: LayerDiffId::Stated(DiffId(diff_id.clone())),
                 digest: layer.digest,
                 media_type: layer.media_type,
                 stored: layer.stored,
@@ -144,20 +142,12 @@ impl Parts {
     }
 }
 
-/// The image that a flat tar makes. Its only layer is the tar, in which `.wh.` names mean nothing.
-pub(super) fn of_root(
-    tar: Spooled,
-    reference: &str,
-    wanted: &Wanted,
-    reporter: &dyn Reporter,
-    warnings: Warnings,
-) -> Result<Image> {
-    let digest = match tar.sha256 {
-        Some(digest) => digest,
-        None => sha256(&tar.region, reference, reporter)?,
-    };
+/// The image that a flat tar makes. Its only layer is the tar, in which `.wh.` names mean nothing;
+/// what was not hashed on the way here will be while it is read.
+pub(super) fn of_root(tar: Spooled, reference: &str, wanted: &Wanted, warnings: Warnings) -> Image {
+    let hashed = tar.sha256.map(DiffId).map(LayerDiffId::Hashed);
     let platform = wanted.platform.clone();
-    Ok(Image {
+    Image {
         reference: reference.to_owned(),
         manifest_digest: None,
         config_digest: None,
@@ -167,15 +157,14 @@ pub(super) fn of_root(
             variant: platform.variant().map(str::to_owned),
             rootfs: RootFs {
                 kind: "layers".to_owned(),
-                diff_ids: vec![digest.clone()],
+                diff_ids: Vec::new(),
             },
             ..ImageConfig::default()
         },
         platform,
         created: None,
         layers: vec![LayerBlob {
-            diff_id: DiffId(digest),
-            is_hashed: true,
+            diff_id: hashed.unwrap_or(LayerDiffId::Unstated),
             digest: None,
             media_type: None,
             stored: StoredBlob::AtHand(tar.region),
@@ -183,7 +172,7 @@ pub(super) fn of_root(
         }],
         downloads: None,
         warnings,
-    })
+    }
 }
 
 /// An image that leaves out its variant or its architecture is not refused for it: an index may

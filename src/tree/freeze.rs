@@ -1,6 +1,5 @@
 //! The growing tree put into its final order.
 
-use super::Recipe;
 use super::frozen::{Directory, Node, NodeId, NodeKind, Tree};
 use super::growing::{Children, GrowingKind, GrowingNode, GrowingTree, Slot};
 use crate::warnings::Warnings;
@@ -18,7 +17,7 @@ struct Order {
 }
 
 /// Numbers the nodes in canonical order, counts their names and drops everything else.
-pub(super) fn freeze(tree: GrowingTree, recipe: Recipe, warnings: Warnings) -> Tree {
+pub(super) fn freeze(tree: GrowingTree, warnings: Warnings) -> Tree {
     let mut growing = tree.into_nodes();
     let order = order(&growing);
     let nodes = order
@@ -51,11 +50,7 @@ pub(super) fn freeze(tree: GrowingTree, recipe: Recipe, warnings: Warnings) -> T
             }
         })
         .collect();
-    Tree {
-        nodes,
-        recipe,
-        warnings,
-    }
+    Tree { nodes, warnings }
 }
 
 fn order(growing: &[GrowingNode]) -> Order {

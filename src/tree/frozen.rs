@@ -1,6 +1,5 @@
 //! The finished tree, in the order everything after it works in.
 
-use super::recipe::Recipe;
 use crate::layers::{Content, Device, Origin, Xattr};
 use crate::units::{FileFlags, Timestamp};
 use crate::warnings::Warnings;
@@ -13,8 +12,6 @@ use crate::warnings::Warnings;
 #[derive(Debug)]
 pub struct Tree {
     pub(super) nodes: Vec<Node>,
-    /// What it was made from.
-    pub recipe: Recipe,
     /// What was left out or changed while flattening.
     pub warnings: Warnings,
 }

@@ -63,11 +63,11 @@ pub fn flatten(
     }
     let meter = reporter.begin("flatten", Unit::Items, Some(total));
     let count = changesets.len();
-    let recipe = Recipe::of_changesets(&changesets);
     let mut flattening = flattening::Flattening::new(options);
     for (index, changeset) in (0_u32..).zip(changesets) {
         let summary = &changeset.layer;
-        let digest = summary.digest.as_ref().unwrap_or(&summary.diff_id.0);
+        let diff_id = || summary.diff_id.as_ref().map(|diff_id| &diff_id.0);
+        let digest = summary.digest.as_ref().or_else(diff_id);
         let layer = layers::label(index as usize, count, digest);
         let entries = changeset.entries.len() as u64;
         flattening
@@ -75,7 +75,7 @@ pub fn flatten(
             .map_err(|error| error.in_layer(layer))?;
         meter.add(entries);
     }
-    let mut tree = freeze::freeze(flattening.tree, recipe, flattening.warnings);
+    let mut tree = freeze::freeze(flattening.tree, flattening.warnings);
     if !options.file_flags {
         leave_out_file_flags(&mut tree);
     }

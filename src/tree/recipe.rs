@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use crate::layers::Changeset;
 use crate::oci::{ChainId, DiffId};
 
 /// Whatever determines a tree, in words: who makes the same of the same has the same recipe, and
@@ -18,16 +17,12 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// Layers as they are, by their diff IDs, base first.
+    /// Layers as they are, by their diff IDs, base first. These need not be known before the tree is:
+    /// a tree has no recipe, and who names what is made of it waits for one.
     pub fn of_layers(diff_ids: &[DiffId]) -> Self {
         Self {
             chain_id: ChainId::of(diff_ids),
         }
-    }
-
-    pub(super) fn of_changesets(changesets: &[Changeset]) -> Self {
-        let diff_ids = changesets.iter().map(|changeset| &changeset.layer.diff_id);
-        Self::of_layers(&diff_ids.cloned().collect::<Vec<_>>())
     }
 
     /// The chain ID, where the tree is what the layers show and nothing else.

@@ -24,6 +24,8 @@ pub(super) struct Runs<'a> {
     budget: u64,
     /// What is wrong where the budget does not last.
     beyond: &'static str,
+    /// The blocks of the map itself that were read, where somebody wants to know.
+    map_blocks: Option<Vec<u64>>,
 }
 
 #[derive(Debug)]
@@ -64,6 +66,7 @@ impl View {
             end_block,
             budget: (self.max_data_bytes() / self.image.block_bytes).min(most),
             beyond: "maps more blocks than the filesystem has",
+            map_blocks: None,
         })
     }
 
@@ -106,6 +109,28 @@ impl Runs<'_> {
             self.budget = blocks;
             self.beyond = "its blocks belong to other files as well";
         }
+    }
+
+    /// Keeps the numbers of the map's own blocks from now on.
+    pub fn keep_map_blocks(&mut self) {
+        self.map_blocks = Some(Vec::new());
+    }
+
+    /// Those that came since this was asked last.
+    pub fn take_map_blocks(&mut self) -> Vec<u64> {
+        self.map_blocks
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
+    }
+
+    /// A block of the map.
+    fn map_block(&mut self, block: u64) -> Result<Vec<u8>> {
+        self.spend(1)?;
+        if let Some(kept) = &mut self.map_blocks {
+            kept.push(block);
+        }
+        self.view.image.block(block)
     }
 
     /// What is left of that.
@@ -184,8 +209,7 @@ impl Runs<'_> {
                 unwritten: false,
             }));
         }
-        self.spend(1)?;
-        let bytes = self.view.image.block(pointer.into())?;
+        let bytes = self.map_block(pointer.into())?;
         self.stack.push(Level::Pointers {
             pointers: decode_pointers(&bytes).collect(),
             index: 0,
@@ -196,8 +220,7 @@ impl Runs<'_> {
     }
 
     fn descend_extents(&mut self, block: u64, depth: u16) -> Result<()> {
-        self.spend(1)?;
-        let bytes = self.view.image.block(block)?;
+        let bytes = self.map_block(block)?;
         let node = self.view.extent_node(self.number, &bytes)?;
         if node.depth + 1 != depth {
             return Err(self.bad(&format!(

@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::error::{Error, Result};
 use crate::file_kind;
 use crate::ondisk::features::{
-    COMPAT_SPARSE_SUPER2, Features, FilesystemType, INCOMPAT_META_BG, RO_COMPAT_BIGALLOC,
-    RO_COMPAT_SPARSE_SUPER,
+    COMPAT_SPARSE_SUPER2, Features, FilesystemType, INCOMPAT_64BIT, INCOMPAT_META_BG,
+    RO_COMPAT_BIGALLOC, RO_COMPAT_SPARSE_SUPER,
 };
 use crate::ondisk::group_descriptor::{GROUP_DESCRIPTOR_BYTES, GroupDescriptor};
+use crate::ondisk::inode::CORE_BYTES;
 use crate::ondisk::superblock::{
     MAX_LOG_BLOCK_SIZE, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET_BYTES, Superblock, has_superblock,
 };
@@ -21,6 +22,11 @@ use crate::units::{GroupNumber, InodeNumber};
 /// Incompatible features that are known here: filetype, recover, meta_bg, extents, 64bit, mmp,
 /// flex_bg, ea_inode, csum_seed, large_dir, inline_data, encrypt, casefold.
 const INCOMPAT_KNOWN: u32 = 0x3_e7d6;
+
+/// Bytes of a group descriptor with `64bit`: these at least, and at most the smallest block's
+/// (`EXT4_MIN_DESC_SIZE_64BIT`, `EXT4_MAX_DESC_SIZE`).
+const GROUP_DESCRIPTOR_BYTES_64BIT: usize = 64;
+const GROUP_DESCRIPTOR_BYTES_MAX: usize = 1024;
 
 /// Reads the superblock of an opened image, which errors call `name`. Of what it says, no more than
 /// the size of a block is known to make sense.
@@ -114,7 +120,7 @@ impl Image {
         self.superblock.features
     }
 
-    fn descriptor_bytes(&self) -> u64 {
+    pub(super) fn descriptor_bytes(&self) -> u64 {
         self.superblock.descriptor_size_bytes.into()
     }
 
@@ -145,24 +151,29 @@ impl Image {
     }
 
     /// Expects what finding an inode counts on.
-    fn expect_groups(&self) -> Result<()> {
+    pub(super) fn expect_groups(&self) -> Result<()> {
         if self.superblock.blocks_per_group == 0 || self.superblock.inodes_per_group == 0 {
             return Err(Error::bad_image(
                 "superblock: expected blocks and inodes in each group, found none",
             ));
         }
-        for (what, found, least) in [
-            ("inodes", self.superblock.inode_size_bytes.into(), 128),
-            (
-                "group descriptors",
-                self.descriptor_bytes(),
-                GROUP_DESCRIPTOR_BYTES as u64,
-            ),
+        // The kernel's bounds; without 64bit there is no field for descriptors, and they have 32.
+        let descriptors = if self.features().has_incompat(INCOMPAT_64BIT) {
+            GROUP_DESCRIPTOR_BYTES_64BIT..=GROUP_DESCRIPTOR_BYTES_MAX
+        } else {
+            GROUP_DESCRIPTOR_BYTES..=GROUP_DESCRIPTOR_BYTES
+        };
+        let descriptors = *descriptors.start() as u64..=*descriptors.end() as u64;
+        let inodes = CORE_BYTES as u64..=self.block_bytes;
+        for (what, found, bounds) in [
+            ("inodes", self.superblock.inode_size_bytes.into(), inodes),
+            ("group descriptors", self.descriptor_bytes(), descriptors),
         ] {
-            if !found.is_power_of_two() || !(least..=self.block_bytes).contains(&found) {
+            if !found.is_power_of_two() || !bounds.contains(&found) {
                 return Err(Error::bad_image(format!(
-                    "superblock: expected {what} of {least} to {} bytes, found {found}",
-                    self.block_bytes
+                    "superblock: expected {what} of {} to {} bytes, a power of two, found {found}",
+                    bounds.start(),
+                    bounds.end()
                 )));
             }
         }
@@ -242,6 +253,20 @@ impl Image {
     /// The first block of a group's inode table.
     fn inode_table(&self, group: GroupNumber) -> Result<u64> {
         let first = u64::from(self.superblock.first_data_block);
+        let table = self.group_descriptor(group)?.inode_table_block();
+        if table <= first {
+            return Err(Error::bad_image(format!(
+                "expected an inode table of group {}, found it at block {table}",
+                group.0
+            ))
+            .in_image(&self.name));
+        }
+        Ok(table)
+    }
+
+    /// What the group's descriptor says.
+    pub(super) fn group_descriptor(&self, group: GroupNumber) -> Result<GroupDescriptor> {
+        let first = u64::from(self.superblock.first_data_block);
         let per_group = u64::from(self.superblock.blocks_per_group);
         let start = |group: u64| first + group * per_group;
         let per_block = self.block_bytes / self.descriptor_bytes();
@@ -263,18 +288,10 @@ impl Image {
         };
         let mut descriptor = zeros(self.descriptor_bytes());
         self.read(block, within, &mut descriptor)?;
-        let table = GroupDescriptor::decode(&descriptor).inode_table_block();
-        if table <= first {
-            return Err(Error::bad_image(format!(
-                "expected an inode table of group {}, found it at block {table}",
-                group.0
-            ))
-            .in_image(&self.name));
-        }
-        Ok(table)
+        Ok(GroupDescriptor::decode(&descriptor))
     }
 
-    fn has_backup(&self, group: GroupNumber) -> bool {
+    pub(super) fn has_backup(&self, group: GroupNumber) -> bool {
         if self.features().compat & COMPAT_SPARSE_SUPER2 != 0 {
             return group.0 == 0 || self.superblock.backup_groups.contains(&group.0);
         }

@@ -2,8 +2,8 @@
 //! attribute of inodes, contents.
 //!
 //! ```text
-//! image (superblock, blocks) → node (inodes) → block_map → content
-//!                                            ↘ directory → lookup, walk → listing
+//! image (superblock, blocks) → node (inodes) → block_map → content, journal
+//!                                            ↘ directory → lookup, walk → listing, owners
 //! ```
 //!
 //! Nothing here trusts the image: every number is held against the filesystem's size, trees are
@@ -26,9 +26,11 @@ mod block_map;
 mod content;
 mod directory;
 mod image;
+mod journal;
 mod listing;
 mod lookup;
 mod node;
+mod owners;
 mod walk;
 mod xattrs;
 
@@ -41,6 +43,7 @@ pub use image::{Image, expect_filesystem, read_superblock};
 pub use listing::{Problem, WholeListing};
 pub use lookup::{Follow, Found, Lookups};
 pub use node::Node;
+pub use owners::{Owner, Part};
 pub use walk::{MAX_DEPTH, Step, Walk};
 
 use crate::error::{Error, Result, escape_path};

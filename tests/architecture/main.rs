@@ -54,6 +54,8 @@ const ROOMS: &[Room] = &[
             "region",
         ],
     ),
+    // The blocks of any filesystem hashed, and held against their hashes.
+    ("verity", &["error", "units", "progress", "page_buffer"]),
     // What looks at filesystems and stands beside the flow.
     ("compare", &["units", "listing"]),
     (
@@ -206,6 +208,7 @@ const ROOMS: &[Room] = &[
             "layers",
             "tree",
             "filesystem",
+            "verity",
         ],
     ),
     // Beside the flow.
@@ -239,6 +242,8 @@ const ROOMS: &[Room] = &[
             "oci",
             "listing",
             "compare",
+            "file_kind",
+            "verity",
             "inspect",
             "view",
             "extract",

@@ -57,18 +57,47 @@ fn options_stand_under_the_headings_they_belong_to() {
     };
     for (heading, option, next) in [
         ("Arguments:", "  <IMAGE>", "Options:"),
-        ("Options:", "-o, --output <FILE>", "Filesystem:"),
-        ("Options:", "--sha256", "Filesystem:"),
-        ("Filesystem:", "--size", "Programs of e2fsprogs"),
-        ("Programs of e2fsprogs", "--mke2fs", "Image:"),
-        ("Image:", "--platform", "Registries:"),
+        ("Options:", "-o, --output <FILE>", "\nImage:"),
+        ("Options:", "--sha256", "\nImage:"),
+        ("\nImage:", "--platform", "Registries:"),
         ("Registries:", "--creds", "Limits"),
-        ("Limits", "--max-entries", "Exit codes:"),
+        ("Limits", "--max-entries", "Filesystem:"),
+        ("Filesystem:", "--fs", "Programs of e2fsprogs"),
+        ("Filesystem:", "--size", "Programs of e2fsprogs"),
+        ("Programs of e2fsprogs", "--mke2fs", "Exit codes:"),
     ] {
         let places = [at(heading), at(option), at(next)];
         assert!(
             places.is_sorted(),
             "{option} is not under {heading}:\n{help}"
+        );
+    }
+}
+
+/// `verify` and `diff` make no filesystem, and said that it was the time of one.
+#[test]
+fn the_time_of_a_filesystem_is_told_where_one_is_made() {
+    for (command, is_made) in [
+        ("build", true),
+        ("plan", true),
+        ("verify", false),
+        ("diff", false),
+    ] {
+        let ended = run(&[command, "--help"]);
+        let help = ended.succeeded();
+        let words = help.split("--source-date-epoch").nth(1).unwrap();
+        let words: Vec<_> = words
+            .split("[default")
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .collect();
+        let words = words.join(" ");
+        assert!(words.contains("directories which no layer"), "{words}");
+        assert_eq!(
+            words.contains("the filesystem"),
+            is_made,
+            "{command}: {words}"
         );
     }
 }

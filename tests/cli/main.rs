@@ -7,6 +7,7 @@ mod support;
 mod escapes;
 mod exit_codes;
 mod help;
+mod kinds;
 mod options;
 mod output;
 mod paths;

@@ -13,7 +13,7 @@ use layerpress::oci::Platform;
 use layerpress::oci::{DiffId, Digest, DigestHasher};
 use layerpress::progress::{Reporter, Silent};
 use layerpress::region::FileRegion;
-use layerpress::source::{Image, LayerBlob, StoredBlob};
+use layerpress::source::{Image, LayerBlob, LayerDiffId, StoredBlob};
 use layerpress::warnings::Warnings;
 
 pub fn digest(bytes: &[u8]) -> Digest {
@@ -27,8 +27,7 @@ pub fn blob(stored: &[u8], tar: &[u8]) -> LayerBlob {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(stored).unwrap();
     LayerBlob {
-        diff_id: DiffId(digest(tar)),
-        is_hashed: false,
+        diff_id: LayerDiffId::Stated(DiffId(digest(tar))),
         digest: Some(digest(stored)),
         media_type: None,
         stored: StoredBlob::AtHand(FileRegion::whole(file).unwrap()),

@@ -14,62 +14,93 @@ mod trust;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
 
-use place::{layerpress, mount_line, place, sha256};
+use place::{Place, layerpress, mount_line, place, sha256};
 use support::oracles::{directory_listing, kernel_listing, succeed};
 use support::run::output_of;
 use support::sample::make_image_with;
 
 use layerpress::listing::compare;
 
+/// The type, whether there is a journal, and what mke2fs is told.
+const FOREIGN: [(&str, bool, &[&str]); 10] = [
+    ("ext2", false, &["-t", "ext2", "-b", "1024"]),
+    ("ext2", false, &["-t", "ext2", "-b", "4096"]),
+    ("ext3", true, &["-t", "ext3", "-b", "1024"]),
+    ("ext3", true, &["-t", "ext3", "-b", "4096"]),
+    ("ext4", true, &["-t", "ext4", "-b", "1024"]),
+    ("ext4", true, &["-t", "ext4", "-b", "4096"]),
+    ("ext4", false, &["-t", "ext4", "-O", "^has_journal"]),
+    ("ext4", true, &["-t", "ext4", "-O", "metadata_csum_seed"]),
+    ("ext4", true, &["-t", "ext4", "-O", "orphan_file"]),
+    ("ext4", true, &["-t", "ext4", "-O", "^metadata_csum,^64bit"]),
+];
+
+/// Ours: the type, whether there is a journal, and what `build` is told.
+const OURS: [(&str, bool, &[&str]); 4] = [
+    ("ext3", true, &["--fs", "ext3"]),
+    ("ext2", false, &["--fs", "ext2"]),
+    ("ext4", true, &["--fs", "ext4"]),
+    ("ext4", false, &["--fs", "ext4", "--journal", "none"]),
+];
+
 #[test]
 fn every_kind_of_ext_filesystem_is_mounted_read_only_and_its_bytes_stay() {
     let Some(place) = place() else { return };
-    for (kind, block_size) in [
-        ("ext2", "1024"),
-        ("ext2", "4096"),
-        ("ext3", "1024"),
-        ("ext3", "4096"),
-        ("ext4", "1024"),
-        ("ext4", "4096"),
-    ] {
-        let image = place.at(&format!("{kind}-{block_size}.img"));
-        let options = ["-t", kind, "-b", block_size];
-        make_image_with(&options, &place.at("tree"), &image, "16M");
-        let before = sha256(&image);
-        let point = place.at("new/deep/point");
-        place.ok(["mount".as_ref(), image.as_os_str(), point.as_os_str()]);
-        let line = mount_line(&point).unwrap();
-        for word in [
-            kind,
-            "ro",
-            "nosuid",
-            "nodev",
-            "noatime",
-            "nodiratime",
-            "errors=remount-ro",
-        ] {
-            assert!(
-                line.split([' ', ',']).any(|found| found == word),
-                "{kind}: no {word} in {line}"
-            );
-        }
-        // The kernel's name for noload.
-        assert_eq!(line.contains("norecovery"), kind != "ext2", "{line}");
-        assert_eq!(fs::read(point.join("dir/file")).unwrap(), b"content\n");
-        assert!(fs::write(point.join("new"), b"").is_err());
-        let device = line.split(' ').next().unwrap();
-        let read_only = fs::read_to_string(device.replace("/dev", "/sys/block") + "/ro").unwrap();
-        assert_eq!(read_only, "1\n");
-        // Some kernels open a read-only device for writing, and then write nothing.
-        let block = fs::read(&image).unwrap()[..4096].to_vec();
-        let opened = fs::OpenOptions::new().write(true).open(device);
-        assert!(opened.is_err() || opened.is_ok_and(|file| file.write_all_at(&block, 0).is_err()));
-        place.ok(["umount".as_ref(), point.as_os_str()]);
-        assert_eq!(mount_line(&point), None);
-        assert_eq!(sha256(&image), before, "{kind}");
-        fs::remove_dir_all(place.at("new")).unwrap();
+    let image = place.at("kind.img");
+    for (kind, has_journal, options) in FOREIGN {
+        let _ = fs::remove_file(&image);
+        make_image_with(options, &place.at("tree"), &image, "16M");
+        is_mounted_as(&place, &image, kind, has_journal);
     }
+    let tree = format!("rootfs:{}", place.at("tree").display());
+    for (kind, has_journal, options) in OURS {
+        let build = ["build", "-q", &tree, "-o", image.to_str().unwrap()];
+        place.ok(build.iter().chain(options));
+        is_mounted_as(&place, &image, kind, has_journal);
+    }
+}
+
+/// Mounts an image, looks at how, and unmounts it.
+fn is_mounted_as(place: &Place, image: &Path, kind: &str, has_journal: bool) {
+    let before = sha256(image);
+    let point = place.at("new/deep/point");
+    let told = place.ok(["mount".as_ref(), image.as_os_str(), point.as_os_str()]);
+    assert!(
+        told.contains(&format!(" ({kind}, ro,nosuid,nodev, ")),
+        "{told}"
+    );
+    let line = mount_line(&point).unwrap();
+    for word in [
+        kind,
+        "ro",
+        "nosuid",
+        "nodev",
+        "noatime",
+        "nodiratime",
+        "errors=remount-ro",
+    ] {
+        assert!(
+            line.split([' ', ',']).any(|found| found == word),
+            "{kind}: no {word} in {line}"
+        );
+    }
+    // The kernel's name for noload.
+    assert_eq!(line.contains("norecovery"), has_journal, "{line}");
+    assert_eq!(fs::read(point.join("dir/file")).unwrap(), b"content\n");
+    assert!(fs::write(point.join("new"), b"").is_err());
+    let device = line.split(' ').next().unwrap();
+    let read_only = fs::read_to_string(device.replace("/dev", "/sys/block") + "/ro").unwrap();
+    assert_eq!(read_only, "1\n");
+    // Some kernels open a read-only device for writing, and then write nothing.
+    let block = fs::read(image).unwrap()[..4096].to_vec();
+    let opened = fs::OpenOptions::new().write(true).open(device);
+    assert!(opened.is_err() || opened.is_ok_and(|file| file.write_all_at(&block, 0).is_err()));
+    place.ok(["umount".as_ref(), point.as_os_str()]);
+    assert_eq!(mount_line(&point), None);
+    assert_eq!(sha256(image), before, "{kind}");
+    fs::remove_dir_all(place.at("new")).unwrap();
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn changeset(layer: &Layer) -> (Changeset, Vec<u8>) {
         .collect();
     let changeset = Changeset {
         layer: LayerSummary {
-            diff_id: DiffId(DigestHasher::sha256().finish()),
+            diff_id: Some(DiffId(DigestHasher::sha256().finish())),
             digest: None,
             media_type: None,
             stored_bytes: 0,

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use layerpress::Result;
 use layerpress::ext::{
-    Ext, Identity, JournalSize, Plan, PlanOptions, Profile, Room, SizePolicy, ToolPaths, Tools,
-    verify,
+    Birth, Ext, Identity, JournalSize, Kind, Plan, PlanOptions, Profile, Room, SizePolicy,
+    ToolPaths, Tools, verify,
 };
 use layerpress::filesystem::Filesystem;
 use layerpress::finish::FinishOptions;
@@ -18,11 +18,12 @@ use layerpress::oci::DiffId;
 use layerpress::pipeline::{self, Built, FilesystemRequest, ImageRequest, OutputRequest};
 use layerpress::progress::Silent;
 use layerpress::region::FileRegion;
-use layerpress::tree::{FlattenOptions, Tree, flatten};
+use layerpress::tree::{FlattenOptions, Recipe, Tree, flatten};
 use layerpress::units::Timestamp;
 
 use super::oracles;
 use super::rootfs::Rootfs;
+use super::second_reader;
 use super::tarball::write_tar;
 
 /// The hash seed of every test's filesystem, so that names that collide can be looked for.
@@ -34,6 +35,7 @@ pub const UUID: [u8; 16] = *b"layerpress uuid!";
 /// What of a filesystem the tests vary.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted {
+    pub kind: Kind,
     pub size: SizePolicy,
     pub room: Room,
 }
@@ -41,6 +43,7 @@ pub struct Wanted {
 impl Default for Wanted {
     fn default() -> Self {
         Self {
+            kind: Kind::default(),
             size: SizePolicy::default(),
             room: Room {
                 free_inodes: 0,
@@ -51,6 +54,13 @@ impl Default for Wanted {
 }
 
 impl Wanted {
+    pub fn kind(kind: Kind) -> Self {
+        Self {
+            kind,
+            ..Self::default()
+        }
+    }
+
     pub fn size(size: SizePolicy) -> Self {
         Self {
             size,
@@ -79,6 +89,7 @@ pub fn image_request(reference: &str, work_dir: &Path) -> ImageRequest {
 
 fn filesystem_request(wanted: Wanted) -> FilesystemRequest {
     let mut request = FilesystemRequest::default()
+        .with_kind(wanted.kind)
         .with_size(wanted.size)
         .with_uuid(UUID)
         .with_hash_seed(HASH_SEED)
@@ -87,7 +98,7 @@ fn filesystem_request(wanted: Wanted) -> FilesystemRequest {
     request
 }
 
-fn tool_paths() -> ToolPaths {
+pub fn tool_paths() -> ToolPaths {
     ToolPaths {
         search_path: std::env::var_os("PATH"),
         ..ToolPaths::default()
@@ -145,10 +156,9 @@ pub fn tree_of(rootfs: &Rootfs) -> Result<(Tree, Contents)> {
 
 /// The tree of a layer with these entries, of which no name is a whiteout.
 pub fn tree_of_entries(entries: Vec<Entry>) -> Result<Tree> {
-    let diff_id = DiffId(format!("sha256:{:064}", 0).parse().unwrap());
     let changeset = Changeset {
         layer: LayerSummary {
-            diff_id,
+            diff_id: None,
             digest: None,
             media_type: None,
             stored_bytes: 0,
@@ -169,16 +179,15 @@ pub fn tree_of_entries(entries: Vec<Entry>) -> Result<Tree> {
 /// Plans a tree's filesystem.
 pub fn plan(tree: &Tree, wanted: Wanted) -> Result<Plan> {
     let made = Timestamp::from_seconds(1_700_000_000);
-    let identity = Identity {
-        uuid: UUID,
+    let birth = Birth {
         hash_seed: HASH_SEED,
-        ..Identity::of_recipe(&tree.recipe, made)
+        ..Birth::at(made)
     };
     let options = PlanOptions {
-        profile: Profile::EXT3,
+        profile: Profile::of(wanted.kind, wanted.room.journal)?,
         size: wanted.size,
         room: wanted.room,
-        identity,
+        birth,
     };
     Ext::plan(tree, &options)
 }
@@ -188,7 +197,17 @@ pub fn write(tree: &Tree, contents: &Contents, plan: &Plan, image: &Path) -> Res
     let tools = Tools::find(&tool_paths(), false, false, &Silent)?;
     let taken = &mut |_: &_| {};
     let populated = Ext::write(plan, tree, contents, &tools, image, taken, &Silent)?;
-    populated.partial.persist()
+    let sealed = Ext::seal(populated, &identity(), &Silent)?;
+    sealed.partial.persist()
+}
+
+/// What every filesystem is called that is pressed from the tree on.
+pub fn identity() -> Identity {
+    let diff_id = DiffId(format!("sha256:{:064}", 0).parse().unwrap());
+    Identity {
+        uuid: UUID,
+        ..Identity::of_recipe(&Recipe::of_layers(&[diff_id]))
+    }
 }
 
 /// From the tree on, without a tar.
@@ -227,9 +246,12 @@ impl Pressed {
         self
     }
 
-    /// e2fsck finds nothing and the filesystem is as full as planned.
+    /// e2fsck finds nothing, every checksum is right, and the filesystem is as full as planned.
     pub fn checked(&self) {
         oracles::e2fsck_clean(&self.image());
+        if second_reader::has_checksums(&self.image()) {
+            second_reader::recompute(&self.image()).clean();
+        }
         let superblock = superblock(&self.image());
         assert_eq!(
             (

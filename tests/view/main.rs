@@ -10,6 +10,7 @@ mod costs;
 mod damaged;
 mod features;
 mod hostile;
+mod kernel_made;
 mod shared_blocks;
 mod undone;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
-use super::image::{FileFlagsArgument, SourceDateArgument};
+use super::image::FileFlagsArgument;
 use crate::listing::Field;
 
 /// What is compared.
@@ -16,8 +16,15 @@ pub struct ComparisonArguments {
     ignore: Vec<Field>,
     #[command(flatten)]
     pub flags: FileFlagsArgument,
-    #[command(flatten)]
-    pub made: SourceDateArgument,
+    /// Seconds since 1970: the time of directories which no layer of an image describes [default: when the image was
+    /// created]
+    #[arg(
+        long,
+        env = "SOURCE_DATE_EPOCH",
+        value_name = "SECONDS",
+        allow_negative_numbers = true
+    )]
+    pub source_date_epoch: Option<i64>,
 }
 
 impl ComparisonArguments {

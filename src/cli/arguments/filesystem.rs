@@ -2,17 +2,21 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
 
-use super::image::{FileFlagsArgument, SourceDateArgument};
+use super::image::FileFlagsArgument;
 use crate::pipeline::{
-    FilesystemRequest, IdentityRequest, JournalSize, Room, SizePolicy, ToolPaths, parse_uuid,
+    FilesystemRequest, IdentityRequest, JournalSize, Kind, Room, SizePolicy, ToolPaths, parse_uuid,
 };
 use crate::units::ByteSize;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Filesystem")]
 pub struct FilesystemArguments {
+    /// The kind
+    #[arg(long, value_enum, value_name = "KIND", default_value_t)]
+    pub fs: Kind,
     /// How large: a percentage of what du counts for the root filesystem (raised where that does
     /// not fit), fit for the smallest that holds it, +64M for that and so much free, or 900M
     #[arg(long, value_name = "SIZE", default_value_t)]
@@ -20,13 +24,16 @@ pub struct FilesystemArguments {
     /// Leave at least so many inodes free
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub free_inodes: u32,
-    /// The journal's size: auto for what mke2fs chooses, or whole MiB as in 16M
+    /// The journal's size: auto for what mke2fs chooses, whole MiB as in 16M, or none (ext4; ext2
+    /// has none, and ext3 always one)
     #[arg(long, value_name = "SIZE", default_value = "auto", value_parser = parse_journal)]
     pub journal: JournalSize,
     /// The filesystem's UUID [default: made from the image's chain ID]
     #[arg(long, value_parser = parse_uuid, value_name = "UUID")]
     pub uuid: Option<Uuid>,
-    /// The seed of directory hashes [default: made from the image's chain ID]
+    /// The seed of directory hashes [default: the same for every filesystem; where strangers may
+    /// make names in one that is mounted for writing, one by chance keeps them from choosing names
+    /// that hash alike]
     #[arg(long, value_parser = parse_uuid, value_name = "UUID")]
     pub hash_seed: Option<Uuid>,
     /// The filesystem's label, at most 16 bytes
@@ -34,8 +41,15 @@ pub struct FilesystemArguments {
     pub label: String,
     #[command(flatten)]
     pub flags: FileFlagsArgument,
-    #[command(flatten)]
-    pub made: SourceDateArgument,
+    /// Seconds since 1970: the time of the filesystem and of directories which no layer describes [default: when the image was
+    /// created]
+    #[arg(
+        long,
+        env = "SOURCE_DATE_EPOCH",
+        value_name = "SECONDS",
+        allow_negative_numbers = true
+    )]
+    pub source_date_epoch: Option<i64>,
 }
 
 /// The bytes of a UUID.
@@ -45,6 +59,7 @@ impl FilesystemArguments {
     /// The filesystem that is meant.
     pub fn request(&self) -> FilesystemRequest {
         FilesystemRequest {
+            kind: self.fs,
             size: self.size,
             room: Room {
                 free_inodes: self.free_inodes,
@@ -54,7 +69,7 @@ impl FilesystemArguments {
                 uuid: self.uuid,
                 hash_seed: self.hash_seed,
                 label: self.label.clone(),
-                made_seconds: self.made.source_date_epoch,
+                made_seconds: self.source_date_epoch,
             },
         }
     }
@@ -90,18 +105,41 @@ impl ToolArguments {
     }
 }
 
+impl ValueEnum for Kind {
+    /// The default first.
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Ext3, Self::Ext4, Self::Ext2]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Ext3 => ("ext3", "Block maps and a journal; from 8 MiB on"),
+            Self::Ext4 => (
+                "ext4",
+                "Extents and checksums; with a journal from 8 MiB on, or without",
+            ),
+            Self::Ext2 => ("ext2", "Block maps and no journal"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
+}
+
 /// Reads `--journal`.
 pub fn parse_journal(text: &str) -> Result<JournalSize, String> {
-    if text == "auto" {
-        return Ok(JournalSize::Auto);
+    match text {
+        "auto" => return Ok(JournalSize::Auto),
+        "none" => return Ok(JournalSize::None),
+        _ => {}
     }
-    let ByteSize(bytes) = text.parse()?;
+    let ByteSize(bytes) = text
+        .parse()
+        .map_err(|error| format!("{error}; or auto, or none"))?;
     match u32::try_from(bytes >> 20) {
         Ok(size) if JournalSize::MEBIBYTES.contains(&size) && bytes.is_multiple_of(1 << 20) => {
             Ok(JournalSize::Mebibytes(size))
         }
         _ => Err(format!(
-            "'{text}' is not auto nor whole MiB from {}M to {}M",
+            "'{text}' is neither auto nor none nor whole MiB from {}M to {}M",
             JournalSize::MEBIBYTES.start(),
             JournalSize::MEBIBYTES.end()
         )),

@@ -7,6 +7,7 @@ mod filesystem;
 mod image;
 mod output;
 mod registry;
+mod verity;
 
 pub use cache::CacheDirectory;
 pub use comparison::ComparisonArguments;
@@ -14,3 +15,4 @@ pub use filesystem::{FilesystemArguments, ToolArguments};
 pub use image::{ReadingArguments, ReferenceArgument};
 pub use output::{EXIT_CODES, OutputArguments, ProgressForm};
 pub use registry::RegistryArguments;
+pub use verity::{RootHashArguments, VerityArguments};

@@ -1,17 +1,21 @@
 //! `layerpress build`.
 
+mod verity;
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
 use serde::Serialize;
+use verity::ShownVerity;
 
 use crate::cli::arguments::{
     FilesystemArguments, OutputArguments, ReadingArguments, ReferenceArgument, ToolArguments,
+    VerityArguments,
 };
 use crate::cli::progress;
 use crate::cli::shown::table::two_columns;
-use crate::cli::shown::text::{counted, printable, thousands};
+use crate::cli::shown::text::{counted, journal, printable, thousands};
 use crate::cli::tell::print_as;
 use crate::error::{Error, Result};
 use crate::pipeline::{self, Built, FinishOptions, OutputRequest, uuid_text};
@@ -42,11 +46,13 @@ pub struct BuildArguments {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
+    pub reading: ReadingArguments,
+    #[command(flatten)]
     pub filesystem: FilesystemArguments,
     #[command(flatten)]
-    pub tools: ToolArguments,
+    pub verity: VerityArguments,
     #[command(flatten)]
-    pub reading: ReadingArguments,
+    pub tools: ToolArguments,
 }
 
 /// Builds and tells what was built.
@@ -65,6 +71,7 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
             fsck: !arguments.no_fsck,
             verify: arguments.verify,
             sha256: arguments.sha256,
+            verity: arguments.verity.options(),
             sync: arguments.sync,
         },
         ..OutputRequest::new(&arguments.output)
@@ -120,10 +127,12 @@ struct Summary {
     reserved_bytes: u64,
     inodes: u32,
     free_inodes: u32,
+    /// 0 where there is none.
     journal_bytes: u64,
     uuid: String,
     label: String,
     sha256: Option<String>,
+    verity: Option<ShownVerity>,
     size_note: Option<String>,
     warnings: Vec<String>,
     seconds: f64,
@@ -138,7 +147,7 @@ impl Summary {
             image: image.reference.clone(),
             manifest_digest: image.manifest_digest.as_ref().map(ToString::to_string),
             config_digest: image.config_digest.as_ref().map(ToString::to_string),
-            chain_id: image.chain_id().to_string(),
+            chain_id: built.names.chain_id.to_string(),
             platform: image.platform.to_string(),
             layers: image.layers.len(),
             entries: built.tree.name_count(),
@@ -153,13 +162,17 @@ impl Summary {
             inodes: geometry.inodes(),
             free_inodes: plan.free_inodes_after(),
             journal_bytes: blocks(geometry.journal_blocks),
-            uuid: uuid_text(plan.identity.uuid),
-            label: plan.identity.label.clone(),
+            uuid: uuid_text(built.names.identity.uuid),
+            label: plan.birth.label.clone(),
             sha256: built
                 .filesystem
                 .sha256
                 .as_ref()
                 .map(|sha256| sha256.digest().to_owned()),
+            verity: built.filesystem.verity.as_ref().map(|verity| {
+                let output = &built.filesystem.path;
+                ShownVerity::of(verity, output, &plan.profile.kind.to_string())
+            }),
             size_note: plan.sized.note.clone(),
             warnings: built.warnings.lines().collect(),
             seconds,
@@ -188,10 +201,10 @@ impl Summary {
             (
                 &self.filesystem_type,
                 format!(
-                    "{}, {} free, journal {}\n{} of {} inodes free",
+                    "{}, {} free, {}\n{} of {} inodes free",
                     ByteSize(self.filesystem_bytes),
                     ByteSize(self.free_bytes),
-                    ByteSize(self.journal_bytes),
+                    journal(self.journal_bytes),
                     thousands(u64::from(self.free_inodes)),
                     thousands(u64::from(self.inodes)),
                 ),
@@ -204,8 +217,13 @@ impl Summary {
         rows.extend([(
             "output",
             format!(
-                "{} ({} on disk)",
+                "{} ({}{} on disk)",
                 self.output,
+                // Told where it is not the filesystem's length.
+                match self.verity {
+                    Some(_) => format!("{}, ", ByteSize(self.output_bytes)),
+                    None => String::new(),
+                },
                 ByteSize(self.output_host_bytes)
             ),
         )]);
@@ -214,6 +232,9 @@ impl Summary {
                 .as_ref()
                 .map(|sha256| ("sha256", sha256.clone())),
         );
+        if let Some(verity) = &self.verity {
+            rows.extend(verity.rows());
+        }
         rows.push(("time", format!("{:.2} s", self.seconds)));
         two_columns(&rows)
     }

@@ -54,7 +54,7 @@ pub fn run(arguments: &DiffArguments, output: &OutputArguments) -> Result<bool> 
     };
     let request = CompareRequest {
         ignored: arguments.comparison.ignored(),
-        made_seconds: arguments.comparison.made.source_date_epoch,
+        made_seconds: arguments.comparison.source_date_epoch,
         max_names: arguments.reading.limits.max_entries,
         ..CompareRequest::new(subject(before, after)?, subject(after, before)?)
     };

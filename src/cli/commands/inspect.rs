@@ -3,6 +3,7 @@
 mod filesystem;
 mod history;
 mod image;
+mod verity;
 
 use std::path::Path;
 
@@ -17,7 +18,8 @@ use crate::pipeline::{self, Inspected};
 /// What is typed.
 #[derive(Debug, Args)]
 pub struct InspectArguments {
-    /// A container image as build takes it, or an ext2, ext3 or ext4 filesystem image
+    /// A container image as build takes it, an ext2, ext3 or ext4 filesystem image, or the file that
+    /// a hash tree of dm-verity is in
     #[arg(value_name = "IMAGE|IMG")]
     pub name: std::ffi::OsString,
     /// Read and verify the layers, too: uncompressed sizes and numbers of entries
@@ -35,6 +37,11 @@ pub struct InspectArguments {
 
 /// Tells what it is.
 pub fn run(arguments: &InspectArguments, output: &OutputArguments) -> Result<()> {
+    let path = Path::new(&arguments.name);
+    if let Some(found) = pipeline::verity_file(path)? {
+        let shown = verity::ShownVerity::of(path, Ok(&found));
+        return print_as(arguments.json, &shown, || shown.text());
+    }
     let subject = arguments.reading.subject(&arguments.name)?;
     let reporter = progress::reporter(output);
     let shown = match pipeline::inspect(&subject, arguments.layers, &*reporter)? {

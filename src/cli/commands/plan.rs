@@ -8,11 +8,11 @@ use crate::cli::arguments::{
 };
 use crate::cli::progress;
 use crate::cli::shown::table::two_columns;
-use crate::cli::shown::text::{counted, printable, thousands, wrapped};
+use crate::cli::shown::text::{counted, journal, printable, thousands, wrapped};
 use crate::cli::tell::print_as;
 use crate::error::Result;
 use crate::pipeline::{
-    self, BlocksByUse, FilesystemRequest, Flattened, Planned, SizePolicy, uuid_text,
+    self, BlocksByUse, FilesystemRequest, Flattened, Planned, Shape, SizePolicy, uuid_text,
 };
 use crate::units::{BLOCK_SIZE, ByteSize};
 
@@ -25,9 +25,9 @@ pub struct PlanArguments {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
-    pub filesystem: FilesystemArguments,
-    #[command(flatten)]
     pub reading: ReadingArguments,
+    #[command(flatten)]
+    pub filesystem: FilesystemArguments,
 }
 
 /// Plans and tells the plan.
@@ -57,9 +57,14 @@ struct ShownPlan {
     entries: u64,
     content_bytes: u64,
     disk_usage_bytes: u64,
+    filesystem_type: String,
+    /// 0 where there is none.
+    journal_bytes: u64,
     size_policy: String,
     output_bytes: u64,
     size_note: Option<String>,
+    /// What a hash tree of dm-verity takes besides.
+    verity_bytes: u64,
     filesystem_blocks: u32,
     block_bytes: u64,
     blocks: BlocksByUse,
@@ -85,7 +90,11 @@ struct SizeByPolicy {
 
 impl ShownPlan {
     fn of(planned: &Planned, asked: &FilesystemRequest) -> Self {
-        let Planned { flattened, plan } = planned;
+        let Planned {
+            flattened,
+            plan,
+            names,
+        } = planned;
         let Flattened { image, tree, .. } = flattened;
         let policy = asked.size;
         let sized = &plan.sized;
@@ -98,15 +107,18 @@ impl ShownPlan {
         Self {
             image: image.reference.clone(),
             platform: image.platform.to_string(),
-            chain_id: image.chain_id().to_string(),
-            uuid: uuid_text(plan.identity.uuid),
+            chain_id: names.chain_id.to_string(),
+            uuid: uuid_text(names.identity.uuid),
             layers: image.layers.len(),
             entries: tree.name_count(),
             content_bytes: plan.demand.content_bytes,
             disk_usage_bytes: plan.demand.disk_usage_bytes,
+            filesystem_type: plan.profile.kind.to_string(),
+            journal_bytes: u64::from(sized.geometry.journal_blocks) * BLOCK_SIZE,
             size_policy: policy.to_string(),
             output_bytes: sized.file_bytes,
             size_note: sized.note.clone(),
+            verity_bytes: Shape::of(sized.geometry.blocks.into()).area_bytes(),
             filesystem_blocks: sized.geometry.blocks,
             block_bytes: BLOCK_SIZE,
             blocks: plan.blocks_by_use(),
@@ -148,6 +160,10 @@ impl ShownPlan {
                 ),
             ),
             (
+                "type",
+                format!("{}, {}", self.filesystem_type, journal(self.journal_bytes)),
+            ),
+            (
                 "size",
                 format!("{} ({})", ByteSize(self.output_bytes), self.size_policy),
             ),
@@ -155,7 +171,7 @@ impl ShownPlan {
         rows.extend(self.size_note.iter().map(|note| ("", wrapped(note, 60))));
         rows.extend([
             by_use("  data", blocks.data),
-            by_use("  indirect", blocks.indirect),
+            by_use("  block maps", blocks.indirect),
             by_use("  directories", blocks.directory),
             by_use("  symlinks", blocks.symlink),
             by_use("  xattrs", blocks.xattr),
@@ -192,6 +208,8 @@ impl ShownPlan {
             })
             .collect();
         rows.push(("sizes by rule", sizes.join("\n")));
+        let verity = ByteSize(self.verity_bytes);
+        rows.push(("verity", format!("{verity} more with a hash tree")));
         two_columns(&rows)
     }
 }

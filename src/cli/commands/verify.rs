@@ -1,6 +1,9 @@
 //! `layerpress verify`.
 
+mod root_hash;
+
 use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,15 +11,17 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::cli::arguments::{
-    ComparisonArguments, OutputArguments, ReadingArguments, ReferenceArgument,
+    ComparisonArguments, OutputArguments, ReadingArguments, RootHashArguments,
 };
 use crate::cli::progress;
 use crate::cli::shown::differences;
 use crate::cli::shown::text::counted;
-use crate::cli::tell::print_as;
+use crate::cli::tell::{print, print_as};
 use crate::error::Result;
 use crate::listing::Difference;
 use crate::pipeline::{self, Finding, Reader, Unread, Verified, VerifyRequest};
+use crate::progress::Reporter;
+use root_hash::ShownProof;
 
 /// What is typed.
 #[derive(Debug, Args)]
@@ -24,8 +29,9 @@ pub struct VerifyArguments {
     /// The filesystem image: ext2, ext3 or ext4, made by whichever tool
     #[arg(value_name = "IMG")]
     pub filesystem: PathBuf,
-    #[command(flatten)]
-    pub reference: ReferenceArgument,
+    /// The container image, named as for build; with --roothash it may be left out
+    #[arg(value_name = "IMAGE", required_unless_present = "roothash")]
+    pub image: Option<OsString>,
     #[command(flatten)]
     pub comparison: ComparisonArguments,
     /// Instead of the debugfs found in PATH and the sbin directories
@@ -35,23 +41,70 @@ pub struct VerifyArguments {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
+    pub root_hash: RootHashArguments,
+    #[command(flatten)]
     pub reading: ReadingArguments,
 }
 
-/// Compares and tells the differences; whether there are none.
-pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> Result<bool> {
+/// The exit code where bytes are not what was hashed.
+const DAMAGED: u8 = 8;
+
+/// Holds the filesystem against what is given, tells what is wrong, and gives the exit code: the
+/// root hash's before the image's.
+pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> Result<u8> {
     let reporter = progress::reporter(output);
-    let name = &arguments.reference.image;
+    let request = arguments.root_hash.request(&arguments.filesystem);
+    let held = request
+        .map(|request| pipeline::hold_against_root_hash(&request, &*reporter))
+        .transpose()?;
+    let is_damaged = held.as_ref().is_some_and(|held| !held.proof.is_sound());
+    let proof = held.as_ref().map(ShownProof::of);
+    let image = arguments.image.as_deref();
+    let compared = image.map(|image| compare(arguments, image, &*reporter));
+    drop(reporter);
+    // Whatever becomes of the comparison: damage may be why it failed.
+    if let Some(proof) = proof.as_ref().filter(|_| !arguments.json) {
+        if is_damaged || !output.quiet {
+            print(&proof.text())?;
+        }
+    }
+    let is_equal = match compared {
+        Some(Ok(verified)) => {
+            let outcome = Outcome::of(&verified, proof);
+            if arguments.json || !(verified.report.findings.is_empty() && output.quiet) {
+                print_as(arguments.json, &outcome, || outcome.text(&verified))?;
+            }
+            verified.is_equal()?
+        }
+        not_compared => {
+            if let Some(verity) = proof.filter(|_| arguments.json) {
+                let filesystem = arguments.filesystem.display().to_string();
+                let shown = ProofAlone { filesystem, verity };
+                print_as(true, &shown, String::new)?;
+            }
+            not_compared.transpose()?;
+            true
+        }
+    };
+    Ok(match (is_damaged, is_equal) {
+        (true, _) => DAMAGED,
+        // As of `diff` and `cmp`.
+        (false, is_equal) => u8::from(!is_equal),
+    })
+}
+
+/// Compares with the image, and tells what was noticed on the way.
+fn compare(arguments: &VerifyArguments, name: &OsStr, reporter: &dyn Reporter) -> Result<Verified> {
     let image = arguments.reading.image(name)?;
     let image = image.with_file_flags(arguments.comparison.flags.file_flags);
     let request = VerifyRequest {
         ignored: arguments.comparison.ignored(),
-        made_seconds: arguments.comparison.made.source_date_epoch,
+        made_seconds: arguments.comparison.source_date_epoch,
         debugfs: arguments.debugfs.clone(),
         search_path: std::env::var_os("PATH"),
         ..VerifyRequest::new(&arguments.filesystem, image)
     };
-    let verified = pipeline::verify(&request, &*reporter)?;
+    let verified = pipeline::verify(&request, reporter)?;
     for warning in &verified.warnings {
         reporter.warn(warning);
     }
@@ -68,12 +121,14 @@ pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> Result<bool
             "the filesystem was made from an image with the chain ID {other}, this image's is {chain_id}"
         ));
     }
-    drop(reporter);
-    let outcome = Outcome::of(&verified);
-    if arguments.json || !(verified.report.findings.is_empty() && output.quiet) {
-        print_as(arguments.json, &outcome, || outcome.text(&verified))?;
-    }
-    verified.is_equal()
+    Ok(verified)
+}
+
+/// What was held against a root hash alone. The names are those of the JSON form.
+#[derive(Debug, Serialize)]
+struct ProofAlone {
+    filesystem: String,
+    verity: ShownProof,
 }
 
 /// The outcome. The names are those of the JSON form.
@@ -94,6 +149,9 @@ struct Outcome {
     needs_recovery: bool,
     differences: Vec<FoundDifference>,
     unread: Vec<UnreadByOne>,
+    /// What was held against a root hash besides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verity: Option<ShownProof>,
 }
 
 #[derive(Debug, Serialize)]
@@ -116,7 +174,7 @@ struct UnreadByOne {
 }
 
 impl Outcome {
-    fn of(verified: &Verified) -> Self {
+    fn of(verified: &Verified, verity: Option<ShownProof>) -> Self {
         let report = &verified.report;
         let differences: Vec<_> = report.findings.iter().map(FoundDifference::of).collect();
         let count = |kind| {
@@ -141,6 +199,7 @@ impl Outcome {
             needs_recovery: verified.needs_recovery,
             unread: report.unread.iter().map(UnreadByOne::of).collect(),
             differences,
+            verity,
         }
     }
 

@@ -49,6 +49,14 @@ pub fn signed_size(before_bytes: u64, after_bytes: u64) -> String {
     }
 }
 
+/// A filesystem's journal of so many bytes; 0 where there is none.
+pub fn journal(bytes: u64) -> String {
+    match bytes {
+        0 => "no journal".to_owned(),
+        _ => format!("journal {}", ByteSize(bytes)),
+    }
+}
+
 /// A number with its thousands apart, as in `12,345`.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();

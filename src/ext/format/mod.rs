@@ -13,7 +13,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use crate::command::path_of_open_file;
 use crate::error::{Error, Result};
 use crate::ext::plan::Plan;
-use crate::ext::plan::identity::uuid_text;
+use crate::ext::plan::identity::{PLACE_HOLDER_UUID, uuid_text};
 use crate::ext::profile::{JournalSize, Profile};
 use crate::ondisk::superblock::{MAGIC, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET_BYTES, Superblock};
 use crate::partial_file::PartialFile;
@@ -70,21 +70,21 @@ pub fn format(
         .set_len(plan.sized.file_bytes)
         .map_err(|error| Error::path("make room for", output, error))?;
     let configuration = configuration_file(&plan.profile)?;
-    let identity = &plan.identity;
+    let birth = &plan.birth;
     let request = &plan.sized.request;
     let kind = plan.profile.kind.to_string();
     let mut mke2fs = tools
-        .mke2fs(identity.mke2fs_seconds())
+        .mke2fs(birth.mke2fs_seconds())
         .env("MKE2FS_CONFIG", Some(&path_of_open_file(&configuration)?))
         .args(["-q", "-F", "-t", &kind, "-T", "default", "-m", "1"])
         .args(["-N", &request.inodes.to_string()])
-        .args(["-U", &uuid_text(identity.uuid)])
+        .args(["-U", &uuid_text(PLACE_HOLDER_UUID)])
         .args([
             "-E",
-            &format!("hash_seed={},root_owner=0:0", uuid_text(identity.hash_seed)),
+            &format!("hash_seed={},root_owner=0:0", uuid_text(birth.hash_seed)),
         ]);
-    if !identity.label.is_empty() {
-        mke2fs = mke2fs.args(["-L", &identity.label]);
+    if !birth.label.is_empty() {
+        mke2fs = mke2fs.args(["-L", &birth.label]);
     }
     if let JournalSize::Mebibytes(size) = request.journal {
         mke2fs = mke2fs.args(["-J", &format!("size={size}")]);
@@ -92,7 +92,7 @@ pub fn format(
     let path = partial.path_for_programs()?;
     mke2fs.arg(&path).run_to_success(reporter)?;
     tools
-        .tune2fs(identity.mke2fs_seconds())
+        .tune2fs(birth.mke2fs_seconds())
         .args(["-c", "0", "-i", "0"].map(OsStr::new))
         .arg(&path)
         .run_to_success(reporter)?;
@@ -140,8 +140,8 @@ fn hold_against_plan(superblock: &Superblock, plan: &Plan) -> Result<()> {
         s_feature_ro_compat, features.ro_compat = features.ro_compat;
         s_def_hash_version, default_hash_version = 1_u32;
         s_checkinterval, check_interval_seconds = 0_u32;
-        s_journal_inum, journal_inode = InodeNumber::JOURNAL.0;
-        s_mkfs_time, made_seconds = plan.identity.mke2fs_seconds();
+        s_journal_inum, journal_inode = if features.has_journal() { InodeNumber::JOURNAL.0 } else { 0 };
+        s_mkfs_time, made_seconds = plan.birth.mke2fs_seconds();
         s_blocks_count, blocks_count = planned.blocks;
         s_blocks_per_group, blocks_per_group = planned.blocks_per_group;
         s_inodes_per_group, inodes_per_group = planned.inodes_per_group;
@@ -157,11 +157,11 @@ fn hold_against_plan(superblock: &Superblock, plan: &Plan) -> Result<()> {
             )));
         }
     }
-    if superblock.uuid != plan.identity.uuid
-        || superblock.hash_seed != plan.identity.hash_seed_words()
+    if superblock.uuid != PLACE_HOLDER_UUID || superblock.hash_seed != plan.birth.hash_seed_words()
     {
         return Err(Error::Mismatch(
-            "mke2fs made another filesystem than planned: UUID or hash seed differ".to_owned(),
+            "mke2fs made another filesystem than planned: place-holder UUID or hash seed differ"
+                .to_owned(),
         ));
     }
     Ok(())

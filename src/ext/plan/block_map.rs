@@ -1,24 +1,33 @@
 //! Mapping a file's blocks: which blocks of map it needs, and in which order all of them lie.
 //!
-//! The same walk counts (while planning) and writes (while populating). Blocks are asked for in
-//! the order a reader meets them: an indirect block stands just before the blocks it maps.
+//! The same walk counts (while planning) and writes (while populating). Indirect blocks are asked for
+//! just before the blocks they map, the blocks of an extent tree behind all of the file's own.
 
 use std::ops::Range;
 
 use crate::error::Result;
 use crate::ext::profile::BlockMap;
 use crate::layers::Content;
+use crate::ondisk::extent::{
+    BlockRun, EXTENT_BLOCKS_MAX, entries_max, put_child, put_extent, put_header,
+};
 use crate::ondisk::indirect::{DIRECT_POINTERS, POINTERS_PER_BLOCK, put_pointer};
 use crate::ondisk::inode::I_BLOCK_BYTES;
 use crate::units::{BLOCK_SIZE, BlockNumber};
 
 /// Takes what the walk meets.
 pub trait BlockSink {
-    /// The next free blocks: at least one, at most `wanted`, side by side.
+    /// The next free blocks for data: at least one, at most `wanted`, side by side.
     ///
     /// # Errors
     /// When there are none left, which the plan rules out.
-    fn allocate(&mut self, wanted: u32) -> Result<(BlockNumber, u32)>;
+    fn allocate_data(&mut self, wanted: u32) -> Result<(BlockNumber, u32)>;
+
+    /// The next free block for the map, which may lie elsewhere.
+    ///
+    /// # Errors
+    /// When there is none left, which the plan rules out.
+    fn allocate_map(&mut self) -> Result<BlockNumber>;
 
     /// Blocks `first` and on hold the file's blocks `file_block` and on, `count` of them.
     ///
@@ -47,6 +56,10 @@ pub fn map_blocks(
 ) -> Result<[u8; I_BLOCK_BYTES]> {
     match map {
         BlockMap::Indirect => Indirect { ranges, sink }.i_block(),
+        BlockMap::Extents => {
+            let extents = allocate_extents(ranges, sink)?;
+            ExtentTree::allocate(&extents, sink)?.write(sink)
+        }
     }
 }
 
@@ -81,7 +94,7 @@ impl<S: BlockSink> Indirect<'_, S> {
         {
             return Ok(0);
         }
-        let (block, _) = self.sink.allocate(1)?;
+        let block = self.sink.allocate_map()?;
         let mut pointers = [0; BLOCK];
         if level == 1 {
             let runs = self.allocate_leaves(base, POINTERS_PER_BLOCK, &mut pointers)?;
@@ -115,7 +128,7 @@ impl<S: BlockSink> Indirect<'_, S> {
             from = start;
             while from < stop {
                 // At most as many as there are slots: fits 32 bits.
-                let (first, count) = self.sink.allocate((stop - from) as u32)?;
+                let (first, count) = self.sink.allocate_data((stop - from) as u32)?;
                 let slot = (from - base) as usize;
                 for (index, block) in (slot..slot + count as usize).zip(first.0..) {
                     put_pointer(pointers, index, block);
@@ -136,6 +149,122 @@ impl<S: BlockSink> Indirect<'_, S> {
             self.ranges = &self.ranges[1..];
         }
         None
+    }
+}
+
+/// Blocks for all ranges and their data, as extents: what is next to each other in the file and on
+/// disk is one, unless that were too long.
+fn allocate_extents(ranges: &[Range<u64>], sink: &mut impl BlockSink) -> Result<Vec<BlockRun>> {
+    let mut extents: Vec<BlockRun> = Vec::new();
+    for range in ranges {
+        let mut from = range.start;
+        while from < range.end {
+            let wanted = u32::try_from(range.end - from).unwrap_or(u32::MAX);
+            let (first, count) = sink.allocate_data(wanted)?;
+            sink.data(from, first, count)?;
+            add_run(&mut extents, from, u64::from(first.0), u64::from(count));
+            from += u64::from(count);
+        }
+    }
+    Ok(extents)
+}
+
+fn add_run(extents: &mut Vec<BlockRun>, mut file_block: u64, mut disk_block: u64, count: u64) {
+    let mut left = count;
+    if let Some(last) = extents.last_mut()
+        && last.file_block + last.count == file_block
+        && last.disk_block + last.count == disk_block
+    {
+        let taken = left.min(EXTENT_BLOCKS_MAX - last.count);
+        last.count += taken;
+        left -= taken;
+        file_block += taken;
+        disk_block += taken;
+    }
+    while left > 0 {
+        let taken = left.min(EXTENT_BLOCKS_MAX);
+        extents.push(BlockRun {
+            file_block,
+            disk_block,
+            count: taken,
+            unwritten: false,
+        });
+        left -= taken;
+        file_block += taken;
+        disk_block += taken;
+    }
+}
+
+/// The blocks of a tree over so many extents that the inode has no room for.
+pub fn extent_tree_blocks(extents: u64) -> u64 {
+    levels(extents as usize).map(|blocks| blocks as u64).sum()
+}
+
+/// The blocks of each level of such a tree, the leaves' first.
+fn levels(extents: usize) -> impl Iterator<Item = usize> {
+    let next =
+        |&entries: &usize| (entries > INODE_ENTRIES).then(|| entries.div_ceil(BLOCK_ENTRIES));
+    std::iter::successors(Some(extents), next).skip(1)
+}
+
+const INODE_ENTRIES: usize = entries_max(I_BLOCK_BYTES);
+const BLOCK_ENTRIES: usize = entries_max(BLOCK);
+
+/// The tree over a file's extents, every node but the last of a level full. Depth 2 does for 462,400
+/// extents.
+struct ExtentTree<'a> {
+    extents: &'a [BlockRun],
+    /// The blocks of each level, the leaves' first.
+    levels: Vec<Vec<BlockNumber>>,
+}
+
+impl<'a> ExtentTree<'a> {
+    /// Blocks for the nodes that the inode has no room for, from the top to the leaves.
+    fn allocate(extents: &'a [BlockRun], sink: &mut impl BlockSink) -> Result<Self> {
+        let lengths: Vec<_> = levels(extents.len()).collect();
+        let mut levels = Vec::with_capacity(lengths.len());
+        for &length in lengths.iter().rev() {
+            let blocks = (0..length).map(|_| sink.allocate_map());
+            levels.push(blocks.collect::<Result<_>>()?);
+        }
+        levels.reverse();
+        Ok(Self { extents, levels })
+    }
+
+    /// Writes the nodes in the order of their blocks and gives `i_block`.
+    fn write(&self, sink: &mut impl BlockSink) -> Result<[u8; I_BLOCK_BYTES]> {
+        for (level, blocks) in self.levels.iter().enumerate().rev() {
+            for (index, &block) in blocks.iter().enumerate() {
+                let mut bytes = [0; BLOCK];
+                self.put_node(level, index, &mut bytes);
+                sink.map(block, &bytes)?;
+            }
+        }
+        let mut i_block = [0; I_BLOCK_BYTES];
+        self.put_node(self.levels.len(), 0, &mut i_block);
+        Ok(i_block)
+    }
+
+    /// The node of a level, 0 being the leaves', whose entries begin with the one of this index.
+    fn put_node(&self, level: usize, index: usize, bytes: &mut [u8]) {
+        let start = index * BLOCK_ENTRIES;
+        let Some(below) = level.checked_sub(1).map(|below| &self.levels[below]) else {
+            let end = self.extents.len().min(start + BLOCK_ENTRIES);
+            let extents = &self.extents[start..end];
+            put_header(bytes, extents.len(), 0);
+            for (entry, extent) in extents.iter().enumerate() {
+                put_extent(bytes, entry, extent);
+            }
+            return;
+        };
+        let end = below.len().min(start + BLOCK_ENTRIES);
+        // At most 5 levels.
+        put_header(bytes, end - start, level as u16);
+        let extents_below = BLOCK_ENTRIES.pow(level as u32);
+        for (entry, child) in (start..end).enumerate() {
+            let first = &self.extents[child * extents_below];
+            put_child(bytes, entry, first.file_block, below[child]);
+        }
     }
 }
 
@@ -163,9 +292,13 @@ pub struct BlockCount {
 }
 
 impl BlockSink for BlockCount {
-    fn allocate(&mut self, wanted: u32) -> Result<(BlockNumber, u32)> {
+    fn allocate_data(&mut self, wanted: u32) -> Result<(BlockNumber, u32)> {
         // Any number but 0, which would be a hole.
         Ok((BlockNumber(1), wanted))
+    }
+
+    fn allocate_map(&mut self) -> Result<BlockNumber> {
+        Ok(BlockNumber(1))
     }
 
     fn data(&mut self, _: u64, _: BlockNumber, count: u32) -> Result<()> {
@@ -182,3 +315,7 @@ impl BlockSink for BlockCount {
 #[cfg(test)]
 #[path = "block_map_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "extent_map_tests.rs"]
+mod extent_tests;

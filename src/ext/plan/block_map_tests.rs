@@ -17,11 +17,15 @@ struct Recorder {
 }
 
 impl BlockSink for Recorder {
-    fn allocate(&mut self, wanted: u32) -> Result<(BlockNumber, u32)> {
+    fn allocate_data(&mut self, wanted: u32) -> Result<(BlockNumber, u32)> {
         let count = wanted.min(self.longest);
         let first = self.next;
         self.next += count;
         Ok((BlockNumber(first), count))
+    }
+
+    fn allocate_map(&mut self) -> Result<BlockNumber> {
+        Ok(self.allocate_data(1)?.0)
     }
 
     fn data(&mut self, file_block: u64, first: BlockNumber, count: u32) -> Result<()> {

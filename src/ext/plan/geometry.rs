@@ -4,7 +4,9 @@
 //! `sparse_super`, `resize_inode`. The format step holds every prediction against the superblock
 //! that mke2fs really wrote.
 
-use crate::ext::profile::{JournalSize, Profile};
+use super::flex_positions::{FlexPositions, Formatted};
+use crate::ext::profile::{BlockMap, JournalSize, Profile};
+use crate::ondisk::extent::EXTENT_BLOCKS_MAX;
 use crate::ondisk::indirect::POINTERS_PER_BLOCK;
 use crate::ondisk::superblock::has_superblock;
 use crate::units::{BLOCK_SIZE, GroupNumber};
@@ -91,8 +93,17 @@ struct Groups {
 }
 
 impl Geometry {
-    /// What mke2fs makes of the request; `None` where it refuses.
+    /// What mke2fs makes of the request; `None` where it refuses, or makes another kind.
     pub fn of(profile: &Profile, request: FormatRequest) -> Option<Self> {
+        Self::at_best(profile, request)?.with_journals_extents(profile)
+    }
+
+    /// The same without the blocks that the journal's extents need, which are none but for a journal
+    /// beyond 128 MiB.
+    pub fn at_best(profile: &Profile, request: FormatRequest) -> Option<Self> {
+        if request.blocks < profile.min_blocks {
+            return None;
+        }
         let groups = settle_groups(request, profile.descriptors_per_block())?;
         let count = u64::from(groups.count);
         let copies = superblock_copies(groups.count);
@@ -130,6 +141,35 @@ impl Geometry {
             reserved_blocks: groups.reserved_blocks,
             free_blocks: free_blocks as u32,
             free_inodes: (groups.inodes_per_group * groups.count).checked_sub(SYSTEM_INODES)?,
+        })
+    }
+
+    /// The same with the blocks that the journal's extents need, if it may have more than an inode
+    /// holds.
+    fn with_journals_extents(self, profile: &Profile) -> Option<Self> {
+        let is_short = u64::from(self.journal_blocks) <= EXTENT_BLOCKS_MAX;
+        if profile.block_map != BlockMap::Extents || is_short {
+            return Some(self);
+        }
+        let journal_map_blocks = self.positions(profile)?.journal_map_blocks;
+        Some(Self {
+            journal_map_blocks,
+            free_blocks: self.free_blocks.checked_sub(journal_map_blocks)?,
+            ..self
+        })
+    }
+
+    /// Where mke2fs leaves blocks free in a filesystem with `flex_bg`; `None` where it finds no room.
+    pub fn positions(&self, profile: &Profile) -> Option<FlexPositions> {
+        let descriptor_blocks = self.groups.div_ceil(profile.descriptors_per_block());
+        FlexPositions::of(&Formatted {
+            blocks: self.blocks,
+            groups: self.groups,
+            blocks_per_group: self.blocks_per_group,
+            table_blocks: self.inodes_per_group / INODES_PER_BLOCK,
+            copy_blocks: 1 + descriptor_blocks + self.reserved_descriptor_blocks_per_copy,
+            lost_found_blocks: LOST_FOUND_BLOCKS,
+            journal_blocks: self.journal_blocks,
         })
     }
 

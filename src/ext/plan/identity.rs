@@ -1,38 +1,47 @@
-//! What tells one filesystem from another: UUID, hash seed, label, time of birth.
+//! What a filesystem is born with, and what names it: the first is known before anything is
+//! planned, the second need not be before the tree is in.
 
 use crate::oci::DigestHasher;
 use crate::ondisk::inode::{EARLIEST_SECOND, LATEST_SECOND};
 use crate::tree::Recipe;
 use crate::units::{Hex, Timestamp, parse_hex};
 
-/// A filesystem's names and its time of birth.
+/// What a filesystem is born with: nothing of it depends on what its tree was made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// `s_uuid`.
-    pub uuid: [u8; 16],
-    /// `s_hash_seed`, in the byte order of a UUID.
+pub struct Birth {
+    /// `s_hash_seed`, in the byte order of a UUID; [`HASH_SEED`] where no other is wanted.
     pub hash_seed: [u8; 16],
     /// `s_volume_name`: at most 16 bytes.
     pub label: String,
     /// When the filesystem was made, in seconds since 1970; see [`Self::inode_seconds`] and
     /// [`Self::superblock_seconds`] for what is written.
     pub made_seconds: i64,
-    /// The chain ID of what is nothing but an image's layers, to be told by the filesystem; only a
-    /// SHA-256 has room.
-    pub chain_id: Option<[u8; 32]>,
 }
 
-impl Identity {
-    /// The identity that a recipe gives: the same recipe and the same time, the same identity.
-    /// UUID and hash seed are of version 8 (RFC 9562), made from the recipe's text.
-    pub fn of_recipe(recipe: &Recipe, made: Timestamp) -> Self {
-        let sha256 = |digest: &str| digest.strip_prefix("sha256:").map(hex_bytes);
+/// The hash seed of every filesystem: with a seed of its own each version of an image would have the
+/// names of its large directories in another order, and no block of them in common with the last.
+/// Of version 8 (RFC 9562), the start of the SHA-256 of `layerpress directory hash seed` and a
+/// line's end.
+pub const HASH_SEED: [u8; 16] = [
+    0xe5, 0xb4, 0x63, 0x31, 0x8b, 0xc4, 0x85, 0x80, 0x8e, 0xf5, 0xe6, 0x08, 0xaa, 0x57, 0xc0, 0x91,
+];
+
+/// What a filesystem is called until it is sealed, `s_uuid`: told to mke2fs, which else would make
+/// one by chance. Of the same kind, from `layerpress place-holder UUID`.
+pub const PLACE_HOLDER_UUID: [u8; 16] = [
+    0x34, 0xf9, 0xe5, 0x81, 0xa3, 0x02, 0x87, 0xd5, 0x9e, 0x35, 0x85, 0x69, 0x86, 0x72, 0xd4, 0xb4,
+];
+
+/// What stands for the chain ID in `lost+found` until the filesystem is sealed.
+pub const PLACE_HOLDER_CHAIN_ID: [u8; 32] = [0; 32];
+
+impl Birth {
+    /// Of a filesystem made at a time, without a label.
+    pub fn at(made: Timestamp) -> Self {
         Self {
-            uuid: derive("layerpress filesystem UUID", recipe),
-            hash_seed: derive("layerpress directory hash seed", recipe),
+            hash_seed: HASH_SEED,
             label: String::new(),
             made_seconds: made.seconds,
-            chain_id: recipe.chain_id().and_then(|id| sha256(id.0.as_ref())),
         }
     }
 
@@ -64,9 +73,32 @@ impl Identity {
     }
 }
 
-fn derive(purpose: &str, recipe: &Recipe) -> [u8; 16] {
+/// What names a filesystem. It is of the tree and of nothing else: the same in whatever kind, size
+/// and journal, from whichever source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// `s_uuid`.
+    pub uuid: [u8; 16],
+    /// The chain ID of what is nothing but an image's layers, to be told by the filesystem; only a
+    /// SHA-256 has room.
+    pub chain_id: Option<[u8; 32]>,
+}
+
+impl Identity {
+    /// The identity that a recipe gives: the same recipe, the same identity. The UUID is of version 8
+    /// (RFC 9562), made from the recipe's text.
+    pub fn of_recipe(recipe: &Recipe) -> Self {
+        let sha256 = |digest: &str| digest.strip_prefix("sha256:").map(hex_bytes);
+        Self {
+            uuid: derive("layerpress filesystem UUID", &recipe.to_string()),
+            chain_id: recipe.chain_id().and_then(|id| sha256(id.0.as_ref())),
+        }
+    }
+}
+
+fn derive(purpose: &str, text: &str) -> [u8; 16] {
     let mut hasher = DigestHasher::sha256();
-    hasher.update(format!("{purpose}\n{recipe}").as_bytes());
+    hasher.update(format!("{purpose}\n{text}").as_bytes());
     let digest = hasher.finish();
     let mut uuid: [u8; 16] = hex_bytes(digest.digest());
     uuid[6] = uuid[6] & 0x0f | 0x80;
@@ -116,18 +148,17 @@ mod tests {
     use super::*;
     use crate::oci::DiffId;
 
-    fn identity(last: char, seconds: i64) -> Identity {
+    fn identity(last: char) -> Identity {
         let digest = format!("sha256:{}{last}", "0".repeat(63));
         let recipe = Recipe::of_layers(&[DiffId(digest.parse().unwrap())]);
-        Identity::of_recipe(&recipe, Timestamp::from_seconds(seconds))
+        Identity::of_recipe(&recipe)
     }
 
     #[test]
     fn an_identity_depends_on_the_recipe_and_is_well_formed() {
-        let one = identity('1', 5);
-        assert_eq!(one, identity('1', 5));
-        assert_ne!(one.uuid, identity('2', 5).uuid);
-        assert_ne!(one.uuid, one.hash_seed);
+        let one = identity('1');
+        assert_eq!(one, identity('1'));
+        assert_ne!(one.uuid, identity('2').uuid);
         assert_eq!(one.chain_id.unwrap()[31], 1);
         // What was derived from the chain ID before there were recipes.
         let known = "1a4ab4a0-a086-86c8-b2b1-5b372a52db65";
@@ -136,6 +167,17 @@ mod tests {
         assert_eq!(&text[14..15], "8");
         assert!("89ab".contains(&text[19..20]));
         assert_eq!(parse_uuid(&text), Ok(one.uuid));
+    }
+
+    #[test]
+    fn what_every_filesystem_has_in_common_is_what_its_words_give() {
+        assert_eq!(HASH_SEED, derive("layerpress directory hash seed", ""));
+        assert_eq!(
+            PLACE_HOLDER_UUID,
+            derive("layerpress place-holder UUID", "")
+        );
+        let words = Birth::at(Timestamp::from_seconds(5)).hash_seed_words();
+        assert_eq!(words[0], 0x3163_b4e5);
     }
 
     /// Bug: superblock and `lost+found` were moved to 1 to 2^31 - 1 without a word, while the root
@@ -151,10 +193,10 @@ mod tests {
             (1 << 33, 1 << 33, 1 << 33, 2_147_483_647),
             (1 << 40, LATEST_SECOND, LATEST_SECOND as u64, 2_147_483_647),
         ] {
-            let identity = identity('1', seconds);
-            assert_eq!(identity.inode_seconds(), inode);
-            assert_eq!(identity.superblock_seconds(), superblock);
-            assert_eq!(identity.mke2fs_seconds(), mke2fs);
+            let birth = Birth::at(Timestamp::from_seconds(seconds));
+            assert_eq!(birth.inode_seconds(), inode);
+            assert_eq!(birth.superblock_seconds(), superblock);
+            assert_eq!(birth.mke2fs_seconds(), mke2fs);
         }
     }
 

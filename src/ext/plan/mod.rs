@@ -5,17 +5,22 @@
 //! inode_numbers      which inode is whose, and which names lead to it
 //! block_map          how a file is mapped         directory_layout  how names go into blocks
 //!      └ demand: what the tree needs              geometry: what mke2fs makes of a size
-//!              └──────────── size: the size in which it fits ────────────┘
-//! identity           what tells one filesystem from another
+//!      │       └──────────── size: the size in which it fits ────────────┘
+//!      └ regions: where each use's blocks begin   free_runs: handing blocks out by their place
+//! identity           what a filesystem is born with; and, not the plan's, what names it
 //! ```
 
 pub mod block_map;
 pub mod demand;
 pub mod directory_layout;
+pub mod flex_positions;
+pub mod free_runs;
 pub mod geometry;
 pub mod identity;
 pub mod inode_numbers;
+pub mod map_demand;
 pub mod normalise;
+pub mod regions;
 pub mod size;
 pub mod xattr_placement;
 
@@ -27,9 +32,12 @@ use crate::tree::Tree;
 use crate::warnings::Warnings;
 
 pub use demand::Demand;
+pub use free_runs::{Cursor, FreeRuns};
 pub use geometry::{FormatRequest, Geometry};
-pub use identity::Identity;
+pub use identity::{Birth, Identity};
 pub use inode_numbers::InodeNumbers;
+pub use map_demand::{MapBlocks, MapDemand};
+pub use regions::Regions;
 pub use size::{Room, SizePolicy, Sized};
 pub use xattr_placement::XattrBlocks;
 
@@ -42,17 +50,18 @@ pub struct PlanOptions {
     pub size: SizePolicy,
     /// Inodes to stay free, and the journal.
     pub room: Room,
-    /// What tells this filesystem from others.
-    pub identity: Identity,
+    /// What the filesystem is born with.
+    pub birth: Birth,
 }
 
-/// All decisions about a filesystem; nothing after this decides.
+/// All decisions about a filesystem; nothing after this decides. What names the tree is no decision,
+/// and nothing here depends on it.
 #[derive(Debug)]
 pub struct Plan {
     /// The kind.
     pub profile: Profile,
-    /// What tells this filesystem from others.
-    pub identity: Identity,
+    /// What the filesystem is born with.
+    pub birth: Birth,
     /// What the tree needs.
     pub demand: Demand,
     /// The size and what mke2fs makes of it.
@@ -63,6 +72,7 @@ pub struct Plan {
     pub xattr_blocks: XattrBlocks,
     /// What ext cannot keep of the tree.
     pub warnings: Warnings,
+    maps: MapDemand,
     room: Room,
 }
 
@@ -105,7 +115,7 @@ impl Plan {
     /// [`crate::Error::Unsupported`] for what the profile cannot hold and a hash seed of zeros,
     /// [`crate::Error::TooSmall`] for an exact size that cannot hold the tree.
     pub fn of(tree: &Tree, options: &PlanOptions) -> Result<Self> {
-        if options.identity.hash_seed == [0; 16] {
+        if options.birth.hash_seed == [0; 16] {
             return Err(Error::unsupported(
                 "expected a hash seed that is not all zeros: mke2fs takes that for none and makes one by chance (--hash-seed)",
             ));
@@ -114,21 +124,22 @@ impl Plan {
             profile,
             size,
             room,
-            identity,
+            birth,
         } = options;
         let numbers = InodeNumbers::of_tree(tree)?;
         let mut warnings = Warnings::default();
-        let (demand, xattr_blocks) =
-            demand::measure(profile, tree, &numbers, identity, &mut warnings)?;
-        let sized = size::choose(profile, *size, &demand, *room)?;
+        let (demand, maps, xattr_blocks) =
+            demand::measure(profile, tree, &numbers, birth, &mut warnings)?;
+        let sized = size::choose(profile, *size, &demand, &maps, *room)?;
         Ok(Self {
             profile: *profile,
-            identity: identity.clone(),
-            demand,
+            birth: birth.clone(),
+            demand: demand.with_maps(sized.maps),
             sized,
             numbers,
             xattr_blocks,
             warnings,
+            maps,
             room: *room,
         })
     }
@@ -138,7 +149,7 @@ impl Plan {
     /// # Errors
     /// See [`size::choose`].
     pub fn sized_by(&self, policy: SizePolicy) -> Result<Sized> {
-        size::choose(&self.profile, policy, &self.demand, self.room)
+        size::choose(&self.profile, policy, &self.demand, &self.maps, self.room)
     }
 
     /// Where the filesystem's blocks go.
@@ -159,6 +170,11 @@ impl Plan {
             free: self.free_blocks_after(),
             of_them_reserved_for_root: geometry.reserved_blocks.into(),
         }
+    }
+
+    /// Where the tree's blocks go, by their place among the free ones.
+    pub fn regions(&self) -> Regions {
+        Regions::of(self.profile.block_map, &self.demand)
     }
 
     /// Free blocks once the tree is in.

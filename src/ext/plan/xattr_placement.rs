@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
+use crate::ext::plan::identity::PLACE_HOLDER_CHAIN_ID;
 use crate::ext::plan::normalise::{is_acl, kept};
 use crate::layers::Xattr;
 use crate::ondisk::posix_acl;
@@ -42,12 +43,13 @@ impl<'a> XattrPlacement<'a> {
     }
 
     /// The same of the image's own `/lost+found`, whose inode also tells the image where there is
-    /// room for all. What another build has told there is not kept.
+    /// room for all: what stands there for now is [`PLACE_HOLDER_CHAIN_ID`]. What another build has
+    /// told there is not kept.
     ///
     /// # Errors
     /// See [`Self::of`].
-    pub fn of_lost_found(node: &'a Node, chain_id: &'a [u8; 32]) -> Result<Self> {
-        Self::beside(chain_id_xattr(chain_id), node).or_else(|_| {
+    pub fn of_lost_found(node: &'a Node) -> Result<Self> {
+        Self::beside(chain_id_xattr(&PLACE_HOLDER_CHAIN_ID), node).or_else(|_| {
             let mut placement = Self::of(node)?;
             placement.told.push(NO_ROOM_FOR_CHAIN_ID);
             Ok(placement)
@@ -297,15 +299,14 @@ mod tests {
     #[test]
     fn an_images_own_lost_found_tells_the_image_where_there_is_room() {
         // Bug: it never did. Found by asking inspect after building an image with one.
-        let chain_id = [7; 32];
         // 68 bytes of 88 are its own: the others go into the block sooner.
         let with = |length: usize| {
             let node = directory(&[(b"user.a", vec![1; length])]);
-            let placement = XattrPlacement::of_lost_found(&node, &chain_id).unwrap();
+            let placement = XattrPlacement::of_lost_found(&node).unwrap();
             let tells = placement
                 .in_inode
                 .iter()
-                .any(|xattr| *xattr.value == chain_id);
+                .any(|xattr| *xattr.value == PLACE_HOLDER_CHAIN_ID);
             (tells, placement.in_block.len(), placement.told)
         };
         assert_eq!(with(0), (true, 0, vec![]));
@@ -313,16 +314,16 @@ mod tests {
         assert_eq!(with(4040), (true, 1, vec![]));
         let fills_both = |first: usize, second: usize| {
             let node = directory(&[(b"user.a", vec![1; first]), (b"user.b", vec![1; second])]);
-            let placement = XattrPlacement::of_lost_found(&node, &chain_id).unwrap();
+            let placement = XattrPlacement::of_lost_found(&node).unwrap();
             (placement.in_inode.len(), placement.told)
         };
         assert_eq!(fills_both(68, 4020 - 68 - 4), (1, vec![]));
         assert_eq!(fills_both(68, 4040), (1, vec![NO_ROOM_FOR_CHAIN_ID]));
         // Another build's word does not stand in the way of ours.
         let other = directory(&[(CHAIN_ID_XATTR, vec![1; 32])]);
-        let placement = XattrPlacement::of_lost_found(&other, &chain_id).unwrap();
+        let placement = XattrPlacement::of_lost_found(&other).unwrap();
         assert_eq!(placement.told.len(), 0);
-        assert_eq!(placement.in_inode[0].value[..], [7; 32]);
+        assert_eq!(placement.in_inode[0].value[..], PLACE_HOLDER_CHAIN_ID);
         assert_eq!(placement.in_inode.len(), 1);
     }
 

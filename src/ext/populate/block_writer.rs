@@ -9,9 +9,12 @@ use crate::page_buffer::PageBuffer;
 use crate::progress::Meter;
 use crate::units::BLOCK_SIZE;
 
-/// Small writes that follow each other are gathered up to this size; it stays in the processor's
-/// cache, and larger writes were measured to be no faster.
-const STAGED_BYTES: usize = 256 << 10;
+/// Small writes that follow each other are gathered up to this size where there are many; it stays
+/// in the processor's cache, and larger writes were measured to be no faster.
+pub const MANY_BYTES: usize = 256 << 10;
+
+/// The same where there are few.
+pub const FEW_BYTES: usize = 64 << 10;
 
 /// Writes from this size on go straight to the file.
 const DIRECT_BYTES: usize = 64 << 10;
@@ -37,12 +40,13 @@ fn take_space(file: &File, offset_bytes: u64, bytes: &[u8]) -> bool {
 }
 
 impl<'a> BlockWriter<'a> {
-    /// A writer into a file; the meter is told of [`Self::note_progress`].
-    pub fn new(file: &'a File, meter: &'a dyn Meter) -> Self {
+    /// A writer into a file that gathers up to `staged_bytes`; the meter is told of
+    /// [`Self::note_progress`].
+    pub fn new(file: &'a File, meter: &'a dyn Meter, staged_bytes: usize) -> Self {
         Self {
             file,
             meter,
-            staged: PageBuffer::new(STAGED_BYTES),
+            staged: PageBuffer::new(staged_bytes),
             staged_bytes: 0,
             start_bytes: 0,
             unreported_bytes: 0,
@@ -56,10 +60,10 @@ impl<'a> BlockWriter<'a> {
     /// The file's.
     pub fn write(&mut self, offset_bytes: u64, bytes: &[u8]) -> io::Result<()> {
         let follows = offset_bytes == self.start_bytes + self.staged_bytes as u64;
-        if !follows || self.staged_bytes + bytes.len() > STAGED_BYTES {
+        if !follows || self.staged_bytes + bytes.len() > self.staged.len() {
             self.flush()?;
         }
-        if bytes.len() >= DIRECT_BYTES {
+        if bytes.len() >= DIRECT_BYTES.min(self.staged.len()) {
             self.flush()?;
             self.takes_space = self.takes_space && take_space(self.file, offset_bytes, bytes);
             return self.file.write_all_at(bytes, offset_bytes);
@@ -145,7 +149,7 @@ mod tests {
     #[test]
     fn what_is_read_back_is_what_was_written_whatever_the_order_and_size() {
         let file = tempfile::tempfile().unwrap();
-        let mut writer = BlockWriter::new(&file, &Silent);
+        let mut writer = BlockWriter::new(&file, &Silent, MANY_BYTES);
         let mut expected = vec![0; 2 << 20];
         for (index, (offset, length)) in [
             (4096, 100),
@@ -173,7 +177,7 @@ mod tests {
     fn blocks_of_zeros_are_not_written() {
         let file = tempfile::tempfile().unwrap();
         file.set_len(16 << 20).unwrap();
-        let mut writer = BlockWriter::new(&file, &Silent);
+        let mut writer = BlockWriter::new(&file, &Silent, MANY_BYTES);
         let mut bytes = vec![0; 8 << 20];
         bytes[5 << 20] = 1;
         writer.write_blocks(0, &bytes).unwrap();

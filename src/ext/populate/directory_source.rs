@@ -1,5 +1,6 @@
 //! A directory's blocks, made from its layout.
 
+use super::unsealed::ChecksumForm;
 use super::writing_sink::BlockSource;
 use crate::error::Result;
 use crate::ext::plan::Plan;
@@ -59,6 +60,15 @@ impl DirectorySource<'_> {
 }
 
 impl BlockSource for DirectorySource<'_> {
+    fn checksum_form(&self, file_block: u64) -> Option<ChecksumForm> {
+        let nodes = self.index.1.len() as u64;
+        Some(match (self.layout, file_block) {
+            (DirectoryLayout::Indexed(_), 0) => ChecksumForm::IndexRoot,
+            (DirectoryLayout::Indexed(_), block) if block <= nodes => ChecksumForm::IndexNode,
+            _ => ChecksumForm::Directory,
+        })
+    }
+
     fn read(&mut self, file_block: u64, buffer: &mut [u8]) -> Result<()> {
         let (root, nodes) = &self.index;
         let form = self.plan.profile.directory;

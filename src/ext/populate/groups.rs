@@ -1,44 +1,50 @@
-//! Block groups while they fill: descriptors, bitmaps, and the next free block.
+//! Block groups: which blocks are free at first, and what is written of them at the end.
 
+use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
+use super::block_writer::{BlockWriter, FEW_BYTES};
 use crate::error::{Error, Result};
+use crate::ext::plan::{Cursor, FreeRuns};
 use crate::ext::profile::Profile;
 use crate::ondisk::bitmap;
-use crate::ondisk::group_descriptor::GroupDescriptor;
+use crate::ondisk::group_descriptor::{GroupDescriptor, set_unused_inodes};
 use crate::ondisk::inode::INODE_BYTES;
-use crate::ondisk::superblock::{SUPERBLOCK_BYTES, Superblock, has_superblock, make_backup};
+use crate::ondisk::superblock::{Superblock, has_superblock};
 use crate::partial_file::PartialFile;
-use crate::units::{BLOCK_SIZE, BlockNumber, GroupNumber, InodeNumber};
+use crate::progress::Silent;
+use crate::units::{BLOCK_SIZE, GroupNumber, InodeNumber};
 
 const BLOCK: usize = BLOCK_SIZE as usize;
 
-/// All groups of a filesystem. Blocks are handed out from the front to the back, never twice.
+/// Bits of a bitmap.
+const BITS: u32 = 8 * BLOCK_SIZE as u32;
+
+/// All groups of a filesystem.
 pub struct Groups<'a> {
     partial: &'a PartialFile,
     descriptor_bytes: usize,
     blocks_count: u32,
     blocks_per_group: u32,
     inodes_per_group: u32,
+    /// Blocks of a copy of the superblock and what follows it.
+    blocks_per_copy: u32,
+    /// Whether what is written of a group is written of all: the versions of mke2fs leave different
+    /// ones without bitmaps.
+    rewrites_all: bool,
     /// The descriptor table as it stands on disk.
     table: Vec<u8>,
     descriptors: Vec<GroupDescriptor>,
-    open: OpenGroup,
-}
-
-/// The group whose blocks are being handed out.
-struct OpenGroup {
-    group: usize,
-    bitmap: Box<[u8; BLOCK]>,
-    /// The first bit not looked at yet.
-    cursor: u32,
+    /// How many groups' block bitmaps have been read, and are written anew.
+    opened: usize,
 }
 
 impl<'a> Groups<'a> {
     /// Reads the descriptors of an empty filesystem.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Mismatch`] when a bitmap contradicts its descriptor.
+    /// [`Error::Io`].
     pub fn read(
         partial: &'a PartialFile,
         profile: &Profile,
@@ -48,54 +54,64 @@ impl<'a> Groups<'a> {
         let blocks_count = u32::try_from(superblock.blocks_count).unwrap_or(u32::MAX);
         let count = blocks_count.div_ceil(superblock.blocks_per_group);
         let table_blocks = count.div_ceil(profile.descriptors_per_block());
-        let mut groups = Self {
+        let mut table = vec![0; table_blocks as usize * BLOCK];
+        read_at(partial, &mut table, BLOCK_SIZE)?;
+        let descriptors = table.chunks_exact(profile.descriptor_bytes);
+        let descriptors = descriptors.take(count as usize);
+        Ok(Self {
             partial,
             descriptor_bytes: profile.descriptor_bytes,
             blocks_count,
             blocks_per_group: superblock.blocks_per_group,
             inodes_per_group: superblock.inodes_per_group,
-            table: vec![0; table_blocks as usize * BLOCK],
-            descriptors: Vec::new(),
-            open: OpenGroup {
-                group: 0,
-                bitmap: Box::new([0; BLOCK]),
-                cursor: 0,
-            },
-        };
-        read_at(partial, &mut groups.table, BLOCK_SIZE)?;
-        let table = groups.table.chunks_exact(profile.descriptor_bytes);
-        groups.descriptors = table
-            .take(count as usize)
-            .map(GroupDescriptor::decode)
-            .collect();
-        groups.open_group(0)?;
-        Ok(groups)
+            blocks_per_copy: 1 + table_blocks + u32::from(superblock.reserved_gdt_blocks),
+            rewrites_all: profile.checksums,
+            descriptors: descriptors.map(GroupDescriptor::decode).collect(),
+            table,
+            opened: 0,
+        })
     }
 
-    /// The next free blocks: at least one, at most `wanted`, side by side.
+    /// Reads the bitmaps until at least the first `wanted` free blocks are known; those of later
+    /// groups stay as they are where they can.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] when there is none, which the plan rules out; [`Error::Io`].
-    pub fn allocate(&mut self, wanted: u32) -> Result<(BlockNumber, u32)> {
-        loop {
-            let bits = self.blocks_in(self.open.group);
-            let open = &mut self.open;
-            let run = bitmap::next_clear_run(&open.bitmap[..], open.cursor, bits, wanted);
-            if let Some(run) = run {
-                open.cursor = run.end;
-                bitmap::set_range(&mut open.bitmap[..], run.clone());
-                let first = open.group as u32 * self.blocks_per_group + run.start;
-                return Ok((BlockNumber(first), run.end - run.start));
+    /// [`Error::Io`]; [`Error::Mismatch`] when a bitmap contradicts its descriptor.
+    pub fn free_runs(&mut self, wanted: u64) -> Result<FreeRuns> {
+        let mut free = FreeRuns::default();
+        let mut bitmap = [0; BLOCK];
+        for (group, descriptor) in self.descriptors.iter().enumerate() {
+            if free.count() >= wanted && !self.rewrites_all {
+                break;
             }
-            self.close_group()?;
-            let next = self.open.group + 1;
-            if next == self.descriptors.len() {
-                return Err(Error::Mismatch(
-                    "expected a free block, found none".to_owned(),
-                ));
+            read_at(
+                self.partial,
+                &mut bitmap,
+                descriptor.block_bitmap.offset_bytes(),
+            )?;
+            let blocks = self.blocks_of(group);
+            let bits = blocks.end - blocks.start;
+            if descriptor.has_no_block_bitmap() {
+                bitmap.fill(0);
+                if has_superblock(GroupNumber(group as u32)) {
+                    bitmap::set_range(&mut bitmap, 0..self.blocks_per_copy);
+                }
             }
-            self.open_group(next)?;
+            let found = bitmap::count_clear(&bitmap, bits);
+            if found != u32::from(descriptor.free_blocks_count) {
+                return Err(Error::Mismatch(format!(
+                    "mke2fs' block group {group}: expected {} free blocks in the bitmap, found {found}",
+                    descriptor.free_blocks_count
+                )));
+            }
+            let mut from = 0;
+            while let Some(run) = bitmap::next_clear_run(&bitmap, from, bits, bits) {
+                from = run.end;
+                free.push(blocks.start + run.start..blocks.start + run.end);
+            }
+            self.opened = group + 1;
         }
+        Ok(free)
     }
 
     /// Where an inode is in the filesystem, in bytes.
@@ -113,99 +129,111 @@ impl<'a> Groups<'a> {
         self.descriptors[group as usize].used_dirs_count += 1;
     }
 
-    /// Writes the bitmaps, all inodes below `first_unused` in use; gives the free blocks and
-    /// inodes that are left, counted from the bitmaps.
+    /// Writes the bitmaps: of the free blocks the first `used_blocks` are in use, and all inodes
+    /// below `first_unused`. Gives the free blocks and inodes that are left.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn finish(&mut self, first_unused: InodeNumber) -> Result<(u64, u64)> {
-        self.close_group()?;
+    pub fn finish(
+        &mut self,
+        free: &FreeRuns,
+        used_blocks: u64,
+        first_unused: InodeNumber,
+    ) -> Result<(u64, u64)> {
+        let partial = self.partial;
+        let mut writer = BlockWriter::new(partial.file(), &Silent, FEW_BYTES);
+        self.write_block_bitmaps(free.cursor(used_blocks), &mut writer)
+            .and_then(|()| self.write_inode_bitmaps(first_unused, &mut writer))
+            .and_then(|()| writer.finish())
+            .map_err(|error| Error::path("write", partial.output(), error))?;
+        let groups = self.descriptors.iter();
+        Ok(groups.fold((0, 0), |(blocks, inodes), group| {
+            (
+                blocks + u64::from(group.free_blocks_count),
+                inodes + u64::from(group.free_inodes_count),
+            )
+        }))
+    }
+
+    /// Writes the opened groups' block bitmaps; what the cursor still gives is free.
+    fn write_block_bitmaps(
+        &mut self,
+        mut free: Cursor<'_>,
+        writer: &mut BlockWriter<'_>,
+    ) -> io::Result<()> {
+        let mut run = 0..0;
+        for group in 0..self.opened {
+            let blocks = self.blocks_of(group);
+            let mut bitmap = [0; BLOCK];
+            let (mut used_from, mut free_here) = (0, 0);
+            loop {
+                if run.is_empty() {
+                    let next = free.allocate(u32::MAX);
+                    run = next.map_or(0..0, |(first, count)| first.0..first.0 + count);
+                }
+                if run.is_empty() || run.start >= blocks.end {
+                    break;
+                }
+                let end = run.end.min(blocks.end);
+                bitmap::set_range(&mut bitmap, used_from..run.start - blocks.start);
+                used_from = end - blocks.start;
+                free_here += end - run.start;
+                run.start = end;
+            }
+            // What lies behind the group counts as used, as mke2fs writes it.
+            bitmap::set_range(&mut bitmap, used_from..BITS);
+            let descriptor = &mut self.descriptors[group];
+            // At most 32,768 blocks in a group.
+            descriptor.free_blocks_count = free_here as u16;
+            writer.write(descriptor.block_bitmap.offset_bytes(), &bitmap)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the inode bitmaps of the groups that have inodes in use, or of all.
+    fn write_inode_bitmaps(
+        &mut self,
+        first_unused: InodeNumber,
+        writer: &mut BlockWriter<'_>,
+    ) -> io::Result<()> {
         let used = first_unused.0 - 1;
         for group in 0..self.descriptors.len() {
             let before = group as u32 * self.inodes_per_group;
             let used_here = used.saturating_sub(before).min(self.inodes_per_group);
-            if used_here == 0 {
+            if used_here == 0 && !self.rewrites_all {
                 break;
             }
-            let mut bytes = [0; BLOCK];
-            let offset_bytes = self.descriptors[group].inode_bitmap.offset_bytes();
-            read_at(self.partial, &mut bytes, offset_bytes)?;
-            bitmap::set_range(&mut bytes, 0..used_here);
-            self.write_at(&bytes, offset_bytes)?;
-            let free = bitmap::count_clear(&bytes, self.inodes_per_group);
-            self.descriptors[group].free_inodes_count = free as u16;
+            let mut bitmap = [0; BLOCK];
+            bitmap::set_range(&mut bitmap, 0..used_here);
+            bitmap::set_range(&mut bitmap, self.inodes_per_group..BITS);
+            let descriptor = &mut self.descriptors[group];
+            // At most 32,768 inodes in a group.
+            descriptor.free_inodes_count = (self.inodes_per_group - used_here) as u16;
+            writer.write(descriptor.inode_bitmap.offset_bytes(), &bitmap)?;
         }
-        let free_blocks = self
-            .descriptors
-            .iter()
-            .map(|group| u64::from(group.free_blocks_count));
-        let free_inodes = self
-            .descriptors
-            .iter()
-            .map(|group| u64::from(group.free_inodes_count));
-        Ok((free_blocks.sum(), free_inodes.sum()))
+        Ok(())
     }
 
-    /// Writes the descriptor table, and the superblock and the table into every backup.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn write_descriptors_and_backups(
-        &mut self,
-        superblock: &[u8; SUPERBLOCK_BYTES],
-    ) -> Result<()> {
+    /// The descriptor table as it is to be written.
+    pub fn into_descriptors(mut self) -> Vec<u8> {
         let encoded = self.table.chunks_exact_mut(self.descriptor_bytes);
         for (bytes, descriptor) in encoded.zip(&self.descriptors) {
             descriptor.encode_counts_and_flags(bytes);
-        }
-        self.write_at(&self.table, BLOCK_SIZE)?;
-        for group in 1..self.descriptors.len() as u32 {
-            if has_superblock(GroupNumber(group)) {
-                let start = BlockNumber(group * self.blocks_per_group).offset_bytes();
-                let mut backup = *superblock;
-                make_backup(&mut backup, GroupNumber(group));
-                self.write_at(&backup, start)?;
-                self.write_at(&self.table, start + BLOCK_SIZE)?;
+            if self.rewrites_all {
+                // Inodes are handed out from the front, so that all free ones are at the end.
+                set_unused_inodes(bytes, descriptor.free_inodes_count);
             }
         }
-        Ok(())
+        self.table
     }
 
-    fn blocks_in(&self, group: usize) -> u32 {
-        let before = group as u32 * self.blocks_per_group;
-        (self.blocks_count - before).min(self.blocks_per_group)
-    }
-
-    fn open_group(&mut self, group: usize) -> Result<()> {
-        let descriptor = self.descriptors[group];
-        let offset_bytes = descriptor.block_bitmap.offset_bytes();
-        read_at(self.partial, &mut self.open.bitmap[..], offset_bytes)?;
-        self.open.group = group;
-        self.open.cursor = 0;
-        let free = bitmap::count_clear(&self.open.bitmap[..], self.blocks_in(group));
-        if free != u32::from(descriptor.free_blocks_count) {
-            return Err(Error::Mismatch(format!(
-                "mke2fs' block group {group}: expected {} free blocks in the bitmap, found {free}",
-                descriptor.free_blocks_count
-            )));
-        }
-        Ok(())
-    }
-
-    /// Writes the open group's bitmap; the group takes no more.
-    fn close_group(&mut self) -> Result<()> {
-        let group = self.open.group;
-        let free = bitmap::count_clear(&self.open.bitmap[..], self.blocks_in(group));
-        let descriptor = &mut self.descriptors[group];
-        // At most 32,768 blocks in a group.
-        descriptor.free_blocks_count = free as u16;
-        let offset_bytes = descriptor.block_bitmap.offset_bytes();
-        self.write_at(&self.open.bitmap[..], offset_bytes)
-    }
-
-    fn write_at(&self, bytes: &[u8], offset_bytes: u64) -> Result<()> {
-        let written = self.partial.file().write_all_at(bytes, offset_bytes);
-        written.map_err(|error| Error::path("write", self.partial.output(), error))
+    /// The blocks of a group.
+    fn blocks_of(&self, group: usize) -> Range<u32> {
+        let start = group as u32 * self.blocks_per_group;
+        start
+            ..self
+                .blocks_count
+                .min(start.saturating_add(self.blocks_per_group))
     }
 }
 

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::block_writer::BlockWriter;
 use super::content_source::ContentSource;
 use super::directory_source::DirectorySource;
 use super::groups::Groups;
+use super::streams::{Stream, Streams};
 use super::system_inodes::PreallocatedBlocks;
-use super::writing_sink::{BlockSource, Mapped, WritingSink, copy_buffer, write_failed};
+use super::unsealed::{ChecksumForm, ChecksummedRuns};
+use super::writing_sink::{BlockSource, Mapped, Room, WritingSink, write_failed};
 use crate::error::{Error, Result};
 use crate::ext::plan::Plan;
 use crate::ext::plan::block_map::mapped_ranges;
@@ -17,10 +18,11 @@ use crate::ext::plan::directory_layout::DirectoryLayout;
 use crate::ext::plan::inode_numbers::{DirectoryEntries, file_type};
 use crate::ext::plan::normalise::{clamped, kept_flags};
 use crate::ext::plan::xattr_placement::XattrPlacement;
+use crate::ext::profile::BlockMap;
 use crate::layers::Contents;
+use crate::ondisk::features::RO_COMPAT_HUGE_FILE;
 use crate::ondisk::inode::{FLAG_INDEX, I_BLOCK_BYTES, INODE_BYTES, Inode, encode_device};
 use crate::ondisk::xattr::{encode_block, encode_in_inode};
-use crate::page_buffer::PageBuffer;
 use crate::tree::{Node, NodeId, NodeKind, Tree};
 use crate::units::{BLOCK_SIZE, BlockNumber, InodeNumber, SECTOR_SIZE};
 
@@ -32,7 +34,7 @@ pub struct NodeWriter<'a> {
     preallocated: PreallocatedBlocks,
     /// Attribute blocks that more nodes will share, and how many.
     xattr_blocks: BTreeMap<u32, (BlockNumber, u32)>,
-    buffer: PageBuffer,
+    room: Room,
 }
 
 impl<'a> NodeWriter<'a> {
@@ -49,7 +51,7 @@ impl<'a> NodeWriter<'a> {
             contents,
             preallocated,
             xattr_blocks: BTreeMap::new(),
-            buffer: copy_buffer(),
+            room: Room::new(plan.profile.checksums),
         }
     }
 
@@ -62,17 +64,20 @@ impl<'a> NodeWriter<'a> {
         id: NodeId,
         node: &Node,
         parent: Option<InodeNumber>,
-        groups: &mut Groups<'_>,
-        blocks: &mut BlockWriter<'_>,
+        streams: &mut Streams<'_>,
     ) -> Result<[u8; INODE_BYTES]> {
-        let placement = placement(id, node, &self.plan.numbers, &self.plan.identity)?;
-        let xattr_block = self.xattr_block(id, &placement, groups, blocks)?;
-        let mapped = self.write_content(id, node, parent, groups, blocks)?;
+        let placement = placement(id, node, &self.plan.numbers)?;
+        let xattr_block = self.xattr_block(id, &placement, &mut streams.attributes)?;
+        let mapped = self.write_content(id, node, parent, streams)?;
         let attributes = &node.attributes;
         let used_blocks = mapped.blocks + u64::from(xattr_block.is_some());
-        let sectors = u32::try_from(used_blocks * (BLOCK_SIZE / SECTOR_SIZE)).map_err(|_| {
-            Error::unsupported("expected a file of less than 2 TiB on disk, found more")
-        })?;
+        let sectors = used_blocks * (BLOCK_SIZE / SECTOR_SIZE);
+        let is_huge = self.plan.profile.features.ro_compat & RO_COMPAT_HUGE_FILE != 0;
+        if sectors > u32::MAX.into() && !is_huge {
+            return Err(Error::unsupported(
+                "expected a file of less than 2 TiB on disk, found more: ext4 holds it (--fs ext4)",
+            ));
+        }
         let added_lost_found = id == NodeId::ROOT && self.plan.numbers.lost_found().is_none();
         let inode = Inode {
             file_type: file_type(&node.kind),
@@ -85,8 +90,10 @@ impl<'a> NodeWriter<'a> {
             gid: attributes.gid,
             size_bytes: mapped.size_bytes,
             time: clamped(attributes.mtime),
-            // The plan refuses more than 65,000.
-            links_count: (node.link_count + u32::from(added_lost_found)) as u16,
+            links_count: self
+                .plan
+                .profile
+                .stored_links(node.link_count + u32::from(added_lost_found)),
             sectors,
             flags: mapped.flags | kept_flags(node).bits(),
             i_block: mapped.i_block.unwrap_or([0; I_BLOCK_BYTES]),
@@ -94,6 +101,11 @@ impl<'a> NodeWriter<'a> {
             in_inode_xattrs: encode_in_inode(&placement.in_inode),
         };
         Ok(inode.encode())
+    }
+
+    /// What has been met with checksums in it, besides what mke2fs has made.
+    pub fn into_checksummed(self) -> ChecksummedRuns {
+        self.room.checksummed
     }
 
     /// Remembers this directory as the parent of those in it and counts it.
@@ -123,25 +135,33 @@ impl<'a> NodeWriter<'a> {
         id: NodeId,
         node: &Node,
         parent: Option<InodeNumber>,
-        groups: &mut Groups<'_>,
-        blocks: &mut BlockWriter<'_>,
+        streams: &mut Streams<'_>,
     ) -> Result<Mapped> {
         let (plan, tree) = (self.plan, self.tree);
+        let Streams {
+            directories,
+            maps,
+            data,
+            ..
+        } = streams;
+        let maps = match plan.profile.block_map {
+            BlockMap::Indirect => Some(maps),
+            BlockMap::Extents => None,
+        };
+        let own = plan.numbers.of(id);
         match &node.kind {
             NodeKind::Regular(file) => {
                 let content = &file.content;
                 let tar = self.contents.of(file.origin)?;
                 let mut source = ContentSource { tar, content };
-                let mut sink =
-                    WritingSink::new(&mut source, Vec::new(), groups, blocks, &mut self.buffer);
+                let mut sink = WritingSink::new(&mut source, own, data, maps, &mut self.room);
                 sink.map_all(plan, &mapped_ranges(content), content.size_bytes)
             }
             NodeKind::Directory(_) => {
-                let seed = plan.identity.hash_seed_words();
+                let seed = plan.birth.hash_seed_words();
                 let (layout, length_blocks) =
                     directory_layout(&plan.profile, tree, id, &plan.numbers, seed)?;
                 let entries = DirectoryEntries::of(tree, id);
-                let own = plan.numbers.of(id);
                 let parent = parent.ok_or_else(|| {
                     Error::Mismatch("expected a directory after its parent".to_owned())
                 })?;
@@ -160,20 +180,20 @@ impl<'a> NodeWriter<'a> {
                     _ => Vec::new(),
                 };
                 let mut sink =
-                    WritingSink::new(&mut source, preallocated, groups, blocks, &mut self.buffer);
+                    WritingSink::new(&mut source, own, directories, maps, &mut self.room)
+                        .reusing(preallocated);
                 let range = 0..u64::from(length_blocks);
                 let size_bytes = range.end * BLOCK_SIZE;
                 let mapped = sink.map_all(plan, std::slice::from_ref(&range), size_bytes)?;
                 let indexed = matches!(layout, DirectoryLayout::Indexed(_));
                 Ok(Mapped {
-                    flags: if indexed { FLAG_INDEX } else { 0 },
+                    flags: mapped.flags | if indexed { FLAG_INDEX } else { 0 },
                     ..mapped
                 })
             }
             NodeKind::Symlink(target) if target.len() >= I_BLOCK_BYTES => {
                 let mut source = TargetSource(target);
-                let mut sink =
-                    WritingSink::new(&mut source, Vec::new(), groups, blocks, &mut self.buffer);
+                let mut sink = WritingSink::new(&mut source, own, data, maps, &mut self.room);
                 sink.map_all(plan, std::slice::from_ref(&(0..1)), target.len() as u64)
             }
             NodeKind::Symlink(target) => {
@@ -198,8 +218,7 @@ impl<'a> NodeWriter<'a> {
         &mut self,
         id: NodeId,
         placement: &XattrPlacement<'_>,
-        groups: &mut Groups<'_>,
-        blocks: &mut BlockWriter<'_>,
+        stream: &mut Stream<'_>,
     ) -> Result<Option<BlockNumber>> {
         let Some(&index) = self.plan.xattr_blocks.of_node.get(&id) else {
             return Ok(None);
@@ -216,13 +235,17 @@ impl<'a> NodeWriter<'a> {
             }
             Entry::Vacant(first) => {
                 let sharers = self.plan.xattr_blocks.sharers[index as usize];
-                let (block, _) = groups.allocate(1)?;
-                blocks
+                let (block, _) = stream.allocate(1)?;
+                stream
+                    .writer
                     .write(
                         block.offset_bytes(),
                         &encode_block(&placement.in_block, sharers),
                     )
                     .map_err(write_failed)?;
+                // Whose it is counts for nothing: it may be shared.
+                let (nobody, form) = (InodeNumber(0), ChecksumForm::Attributes);
+                self.room.checksummed.add(block, nobody, form);
                 if sharers > 1 {
                     first.insert((block, sharers - 1));
                 }

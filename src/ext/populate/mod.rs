@@ -1,14 +1,17 @@
 //! The tree goes into the empty filesystem: data, directories, inodes, bitmaps, counts.
 //!
-//! Everything is written once and nothing is decided: blocks are handed out in ascending order,
-//! inodes are those of the plan. On failure the file is thrown away, so there is no undo.
+//! Everything is written once, but for what names the tree (`unsealed`), and nothing is decided: each
+//! region's blocks are handed out in ascending order, inodes are those of the plan. On failure the file
+//! is thrown away, so there is no undo.
 
 mod block_writer;
 mod content_source;
 mod directory_source;
 mod groups;
 mod inodes;
+mod streams;
 mod system_inodes;
+pub mod unsealed;
 mod writing_sink;
 
 use std::collections::BTreeMap;
@@ -16,20 +19,23 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::ext::format::EmptyFilesystem;
-use crate::ext::plan::Plan;
 use crate::ext::plan::demand::path_of;
-use crate::filesystem::PopulatedFilesystem;
+use crate::ext::plan::{FreeRuns, Plan};
+use crate::ext::profile::BlockMap;
 use crate::layers::Contents;
 use crate::ondisk::superblock::{
-    SUPERBLOCK_OFFSET_BYTES, Superblock, set_free_counts, set_signed_hash, set_times,
+    Superblock, forget_written, set_free_counts, set_signed_hash, set_times,
 };
 use crate::progress::{Reporter, Unit};
 use crate::tree::{ContentRef, NodeId, NodeKind, Tree};
 use crate::units::InodeNumber;
 
-use block_writer::BlockWriter;
+use block_writer::{BlockWriter, FEW_BYTES};
 use groups::Groups;
 use inodes::NodeWriter;
+use streams::Streams;
+use system_inodes::PreallocatedBlocks;
+use unsealed::Unsealed;
 
 /// Fills an empty filesystem with a tree. `taken` is called for each file whose content has been
 /// read, which this does once.
@@ -44,13 +50,14 @@ pub fn populate(
     contents: &Contents,
     taken: &mut dyn FnMut(&ContentRef),
     reporter: &dyn Reporter,
-) -> Result<PopulatedFilesystem> {
+) -> Result<Unsealed> {
     let EmptyFilesystem {
         partial,
         mut superblock,
     } = empty;
     // mke2fs follows the machine's `char`; names are hashed as signed everywhere.
     set_signed_hash(&mut superblock);
+    forget_written(&mut superblock);
     let decoded = Superblock::decode(&superblock);
     let demand = &plan.demand;
     let content_blocks = demand.data_blocks + demand.directory_blocks + demand.symlink_blocks;
@@ -60,17 +67,20 @@ pub fn populate(
         Some(content_blocks * crate::units::BLOCK_SIZE),
     );
     let written = |error| Error::path("write", partial.output(), error);
+    let regions = plan.regions();
     let mut groups = Groups::read(&partial, &plan.profile, &decoded)?;
-    let mut blocks = BlockWriter::new(partial.file(), &*meter);
-    let mut inodes = BlockWriter::new(partial.file(), &*meter);
+    let free = groups.free_runs(regions.blocks())?;
     let preallocated =
         system_inodes::preallocated_blocks(partial.file(), &groups).map_err(written)?;
+    hold_against_plan(plan, &free, &preallocated)?;
+    let mut streams = Streams::new(partial.file(), &*meter, &free, &regions);
+    let mut inodes = BlockWriter::new(partial.file(), &*meter, FEW_BYTES);
     let mut parents = BTreeMap::from([(NodeId::ROOT, InodeNumber::ROOT)]);
     let mut writer = NodeWriter::new(plan, tree, contents, preallocated);
     for (id, node) in tree.nodes() {
         let parent = parents.remove(&id);
         let encoded = writer
-            .write(id, node, parent, &mut groups, &mut blocks)
+            .write(id, node, parent, &mut streams)
             .map_err(|error| located(error, tree, id, partial.output()))?;
         let number = plan.numbers.of(id);
         inodes
@@ -81,10 +91,11 @@ pub fn populate(
             taken(content);
         }
     }
-    blocks.finish().map_err(written)?;
+    streams.finish()?;
     inodes.finish().map_err(written)?;
     let first_unused = InodeNumber::FIRST_FREE.0 + plan.demand.inodes;
-    let (free_blocks, free_inodes) = groups.finish(InodeNumber(first_unused))?;
+    let (free_blocks, free_inodes) =
+        groups.finish(&free, regions.blocks(), InodeNumber(first_unused))?;
     let planned = (
         plan.free_blocks_after(),
         u64::from(plan.free_inodes_after()),
@@ -97,24 +108,48 @@ pub fn populate(
     }
     // Both are below 2^32 as the plan's are.
     set_free_counts(&mut superblock, free_blocks as u32, free_inodes as u32);
-    if plan.identity.superblock_seconds() != u64::from(plan.identity.mke2fs_seconds()) {
-        set_times(&mut superblock, plan.identity.superblock_seconds());
+    if plan.birth.superblock_seconds() != u64::from(plan.birth.mke2fs_seconds()) {
+        set_times(&mut superblock, plan.birth.superblock_seconds());
     }
-    groups.write_descriptors_and_backups(&superblock)?;
-    if let (None, Some(chain_id)) = (plan.numbers.lost_found(), &plan.identity.chain_id) {
-        system_inodes::record_chain_id(partial.file(), &groups, chain_id).map_err(written)?;
+    if plan.numbers.lost_found().is_none() {
+        system_inodes::keep_room_for_chain_id(partial.file(), &groups).map_err(written)?;
     }
     system_inodes::set_times(partial.file(), &groups, plan).map_err(written)?;
     system_inodes::punch(partial.file(), &groups).map_err(written)?;
-    std::os::unix::fs::FileExt::write_all_at(
-        partial.file(),
-        &superblock[..],
-        SUPERBLOCK_OFFSET_BYTES,
-    )
-    .map_err(written)?;
     meter.finish("written");
-    drop((groups, blocks, inodes));
-    Ok(PopulatedFilesystem { partial })
+    let mut checksummed = writer.into_checksummed();
+    system_inodes::note_checksums(partial.file(), &groups, plan, &mut checksummed)
+        .map_err(written)?;
+    let descriptors = groups.into_descriptors();
+    drop(inodes);
+    Ok(Unsealed {
+        partial,
+        superblock,
+        descriptors,
+        checksummed: checksummed.finish(),
+    })
+}
+
+/// Where extents are planned by where the free blocks are, these must be where they were planned.
+fn hold_against_plan(
+    plan: &Plan,
+    free: &FreeRuns,
+    preallocated: &PreallocatedBlocks,
+) -> Result<()> {
+    if plan.profile.block_map != BlockMap::Extents {
+        return Ok(());
+    }
+    let planned = plan.sized.geometry.positions(&plan.profile);
+    let is_as_planned = planned.is_some_and(|planned| {
+        (&planned.free, &planned.root, &planned.lost_found)
+            == (free, &preallocated.root, &preallocated.lost_found)
+    });
+    if is_as_planned {
+        return Ok(());
+    }
+    Err(Error::Mismatch(
+        "mke2fs made another filesystem than planned: its free blocks are elsewhere".to_owned(),
+    ))
 }
 
 /// Names the entry where an error has room for it; the path is looked up only then.

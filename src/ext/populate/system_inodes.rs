@@ -2,13 +2,17 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use super::groups::Groups;
+use super::unsealed::{ChecksumForm, ChecksummedRuns};
 use crate::ext::plan::Plan;
+use crate::ext::plan::identity::PLACE_HOLDER_CHAIN_ID;
 use crate::host_space;
-use crate::ondisk::indirect::{POINTERS_PER_BLOCK, decode_pointers};
-use crate::ondisk::inode::{self, IN_INODE_XATTR_OFFSET, INODE_BYTES, StoredInode};
+use crate::ondisk::extent::ExtentNode;
+use crate::ondisk::indirect::{DIRECT_POINTERS, decode_pointers};
+use crate::ondisk::inode::{self, FLAG_EXTENTS, IN_INODE_XATTR_OFFSET, INODE_BYTES, StoredInode};
 use crate::ondisk::xattr::{chain_id_xattr, encode_in_inode};
 use crate::units::{BLOCK_SIZE, BlockNumber, InodeNumber, Timestamp};
 
@@ -26,15 +30,33 @@ pub struct PreallocatedBlocks {
 /// # Errors
 /// The file's.
 pub fn preallocated_blocks(file: &File, groups: &Groups<'_>) -> io::Result<PreallocatedBlocks> {
-    let direct = |number| {
-        let pointers = read_pointers(file, groups, number)?;
-        let used = pointers[..12].iter().filter(|&&block| block != 0);
-        io::Result::Ok(used.map(|&block| BlockNumber(block)).collect())
-    };
     Ok(PreallocatedBlocks {
-        root: direct(InodeNumber::ROOT)?,
-        lost_found: direct(InodeNumber::LOST_FOUND)?,
+        root: Blocks::of(file, groups, InodeNumber::ROOT)?.data(),
+        lost_found: Blocks::of(file, groups, InodeNumber::LOST_FOUND)?.data(),
     })
+}
+
+/// Tells what mke2fs has made with checksums in it, and the tree has nothing of its own for: the
+/// blocks of `lost+found`, and those that map the journal.
+///
+/// # Errors
+/// The file's.
+pub fn note_checksums(
+    file: &File,
+    groups: &Groups<'_>,
+    plan: &Plan,
+    checksummed: &mut ChecksummedRuns,
+) -> io::Result<()> {
+    if plan.numbers.lost_found().is_none() {
+        let lost_found = InodeNumber::LOST_FOUND;
+        for block in Blocks::of(file, groups, lost_found)?.data() {
+            checksummed.add(block, lost_found, ChecksumForm::Directory);
+        }
+    }
+    for block in Blocks::of(file, groups, InodeNumber::JOURNAL)?.map {
+        checksummed.add(block, InodeNumber::JOURNAL, ChecksumForm::Extents);
+    }
+    Ok(())
 }
 
 /// Gives the inodes that mke2fs made, and the tree has none of its own for, the filesystem's time,
@@ -43,16 +65,16 @@ pub fn preallocated_blocks(file: &File, groups: &Groups<'_>) -> io::Result<Preal
 /// # Errors
 /// The file's.
 pub fn set_times(file: &File, groups: &Groups<'_>, plan: &Plan) -> io::Result<()> {
-    let seconds = plan.identity.inode_seconds();
-    if seconds == i64::from(plan.identity.mke2fs_seconds()) {
+    let seconds = plan.birth.inode_seconds();
+    if seconds == i64::from(plan.birth.mke2fs_seconds()) {
         return Ok(());
     }
     let lost_found = plan.numbers.lost_found().is_none();
     let lost_found = lost_found.then_some(InodeNumber::LOST_FOUND);
-    for number in [InodeNumber::RESIZE, InodeNumber::JOURNAL]
-        .into_iter()
-        .chain(lost_found)
-    {
+    let has_journal = plan.profile.features.has_journal();
+    let journal = has_journal.then_some(InodeNumber::JOURNAL);
+    let made = [InodeNumber::RESIZE].into_iter();
+    for number in made.chain(journal).chain(lost_found) {
         let mut bytes = [0; INODE_BYTES];
         let offset_bytes = groups.inode_offset_bytes(number);
         file.read_exact_at(&mut bytes, offset_bytes)?;
@@ -62,12 +84,12 @@ pub fn set_times(file: &File, groups: &Groups<'_>, plan: &Plan) -> io::Result<()
     Ok(())
 }
 
-/// Records the chain ID where it is in nobody's way: in mke2fs' `lost+found`.
+/// Keeps room for the chain ID where it is in nobody's way: in mke2fs' `lost+found`.
 ///
 /// # Errors
 /// The file's.
-pub fn record_chain_id(file: &File, groups: &Groups<'_>, chain_id: &[u8; 32]) -> io::Result<()> {
-    let Some(xattr) = chain_id_xattr(chain_id) else {
+pub fn keep_room_for_chain_id(file: &File, groups: &Groups<'_>) -> io::Result<()> {
+    let Some(xattr) = chain_id_xattr(&PLACE_HOLDER_CHAIN_ID) else {
         return Ok(());
     };
     let inode = groups.inode_offset_bytes(InodeNumber::LOST_FOUND);
@@ -87,18 +109,16 @@ const END_BLOCKS: u64 = 16;
 /// # Errors
 /// The file's read errors.
 pub fn punch(file: &File, groups: &Groups<'_>) -> io::Result<()> {
-    let pointers = read_pointers(file, groups, InodeNumber::JOURNAL)?;
-    let mut blocks = pointers[..12].to_vec();
-    for (level, &block) in (1..).zip(&pointers[12..]) {
-        append_mapped(file, level, block, &mut blocks)?;
-    }
+    let journal = Blocks::of(file, groups, InodeNumber::JOURNAL)?;
     // The first block is the journal's superblock.
-    let rest = blocks.get(1..).unwrap_or_default();
-    for run in rest.chunk_by(|one, next| one + 1 == *next) {
+    let mut skipped = 1;
+    for run in journal.runs {
+        let start = run.end.min(run.start + skipped);
+        skipped -= start - run.start;
         host_space::give_back(
             file,
-            BlockNumber(run[0]).offset_bytes(),
-            run.len() as u64 * BLOCK_SIZE,
+            BlockNumber(start).offset_bytes(),
+            u64::from(run.end - start) * BLOCK_SIZE,
         );
     }
     let end = file.metadata()?.len() / BLOCK_SIZE * BLOCK_SIZE;
@@ -115,25 +135,88 @@ pub fn punch(file: &File, groups: &Groups<'_>) -> io::Result<()> {
     Ok(())
 }
 
-fn append_mapped(file: &File, level: u32, block: u32, blocks: &mut Vec<u32>) -> io::Result<()> {
-    if block == 0 {
-        return Ok(());
-    }
-    let mut bytes = [0; BLOCK_SIZE as usize];
-    file.read_exact_at(&mut bytes, BlockNumber(block).offset_bytes())?;
-    blocks.reserve(POINTERS_PER_BLOCK as usize);
-    for pointer in decode_pointers(&bytes).filter(|&pointer| pointer != 0) {
-        if level == 1 {
-            blocks.push(pointer);
-        } else {
-            append_mapped(file, level - 1, pointer, blocks)?;
-        }
-    }
-    Ok(())
+/// The blocks of an inode as mke2fs has mapped them; none where the inode is in no use.
+#[derive(Debug, Default)]
+struct Blocks {
+    /// Its own, in the order of the file.
+    runs: Vec<Range<u32>>,
+    /// Those of the map.
+    map: Vec<BlockNumber>,
 }
 
-fn read_pointers(file: &File, groups: &Groups<'_>, number: InodeNumber) -> io::Result<Vec<u32>> {
-    let mut bytes = [0; INODE_BYTES];
-    file.read_exact_at(&mut bytes, groups.inode_offset_bytes(number))?;
-    Ok(decode_pointers(&StoredInode::decode(&bytes).i_block).collect())
+impl Blocks {
+    fn of(file: &File, groups: &Groups<'_>, number: InodeNumber) -> io::Result<Self> {
+        let mut bytes = [0; INODE_BYTES];
+        file.read_exact_at(&mut bytes, groups.inode_offset_bytes(number))?;
+        let inode = StoredInode::decode(&bytes);
+        let mut blocks = Self::default();
+        if inode.flags & FLAG_EXTENTS != 0 {
+            blocks.add_extents(file, &inode.i_block, None)?;
+        } else {
+            let pointers: Vec<u32> = decode_pointers(&inode.i_block).collect();
+            let (direct, indirect) = pointers.split_at(DIRECT_POINTERS as usize);
+            direct.iter().for_each(|&block| blocks.add(block, 1));
+            for (level, &block) in (1..).zip(indirect) {
+                blocks.add_indirect(file, level, block)?;
+            }
+        }
+        Ok(blocks)
+    }
+
+    fn data(&self) -> Vec<BlockNumber> {
+        self.runs
+            .iter()
+            .cloned()
+            .flatten()
+            .map(BlockNumber)
+            .collect()
+    }
+
+    /// Block 0 stands for none.
+    fn add(&mut self, first: u32, count: u32) {
+        match self.runs.last_mut() {
+            _ if first == 0 => {}
+            Some(last) if last.end == first => last.end += count,
+            _ => self.runs.push(first..first + count),
+        }
+    }
+
+    fn add_indirect(&mut self, file: &File, level: u32, block: u32) -> io::Result<()> {
+        if block == 0 {
+            return Ok(());
+        }
+        self.map.push(BlockNumber(block));
+        let mut bytes = [0; BLOCK_SIZE as usize];
+        file.read_exact_at(&mut bytes, BlockNumber(block).offset_bytes())?;
+        for pointer in decode_pointers(&bytes) {
+            match level {
+                1 => self.add(pointer, 1),
+                _ => self.add_indirect(file, level - 1, pointer)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// All below a node, which is of a depth below `above`.
+    fn add_extents(&mut self, file: &File, node: &[u8], above: Option<u16>) -> io::Result<()> {
+        let wrong = |what| io::Error::new(io::ErrorKind::InvalidData, what);
+        let node = ExtentNode::decode(node).map_err(wrong)?;
+        if above.is_some_and(|above| node.depth >= above) {
+            return Err(wrong("expected an extent tree, found a circle".to_owned()));
+        }
+        // Block numbers and lengths are below 2^32, as the filesystem's size is.
+        for entry in 0..node.entries {
+            if node.depth == 0 {
+                let extent = node.extent(entry);
+                self.add(extent.disk_block as u32, extent.count as u32);
+                continue;
+            }
+            let child = BlockNumber(node.child(entry) as u32);
+            self.map.push(child);
+            let mut bytes = [0; BLOCK_SIZE as usize];
+            file.read_exact_at(&mut bytes, child.offset_bytes())?;
+            self.add_extents(file, &bytes, Some(node.depth))?;
+        }
+        Ok(())
+    }
 }

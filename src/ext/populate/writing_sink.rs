@@ -2,14 +2,15 @@
 
 use std::ops::Range;
 
-use super::block_writer::BlockWriter;
-use super::groups::Groups;
+use super::streams::Stream;
+use super::unsealed::{ChecksumForm, ChecksummedRuns};
 use crate::error::{Error, Result};
 use crate::ext::plan::Plan;
 use crate::ext::plan::block_map::{BlockSink, map_blocks};
-use crate::ondisk::inode::I_BLOCK_BYTES;
+use crate::ext::profile::BlockMap;
+use crate::ondisk::inode::{FLAG_EXTENTS, I_BLOCK_BYTES};
 use crate::page_buffer::PageBuffer;
-use crate::units::{BLOCK_SIZE, BlockNumber};
+use crate::units::{BLOCK_SIZE, BlockNumber, InodeNumber};
 
 /// Blocks read and written in one go.
 const COPIED_BLOCKS: u32 = 64;
@@ -21,6 +22,11 @@ pub trait BlockSource {
     /// # Errors
     /// When the content cannot be read.
     fn read(&mut self, file_block: u64, buffer: &mut [u8]) -> Result<()>;
+
+    /// What a block is where it may have a checksum in it; data have none.
+    fn checksum_form(&self, _file_block: u64) -> Option<ChecksumForm> {
+        None
+    }
 }
 
 /// What mapping a node's content gave.
@@ -36,9 +42,23 @@ pub struct Mapped {
     pub flags: u32,
 }
 
-/// A buffer for [`WritingSink::new`].
-pub fn copy_buffer() -> PageBuffer {
-    PageBuffer::new(COPIED_BLOCKS as usize * BLOCK_SIZE as usize)
+/// What each sink needs of what outlives it.
+#[derive(Debug)]
+pub struct Room {
+    /// For copying.
+    buffer: PageBuffer,
+    /// What has been met with checksums in it.
+    pub checksummed: ChecksummedRuns,
+}
+
+impl Room {
+    /// Room for the sinks of a filesystem.
+    pub fn new(has_checksums: bool) -> Self {
+        Self {
+            buffer: PageBuffer::new(COPIED_BLOCKS as usize * BLOCK_SIZE as usize),
+            checksummed: ChecksummedRuns::new(has_checksums),
+        }
+    }
 }
 
 /// An error of the filesystem being written.
@@ -47,33 +67,44 @@ pub fn write_failed(error: std::io::Error) -> Error {
 }
 
 /// Allocates, copies and writes what the block map asks for.
-pub struct WritingSink<'s, 'g, 'b> {
+pub struct WritingSink<'s, 'f> {
     source: &'s mut dyn BlockSource,
     preallocated: std::vec::IntoIter<BlockNumber>,
-    groups: &'s mut Groups<'g>,
-    blocks: &'s mut BlockWriter<'b>,
+    stream: &'s mut Stream<'f>,
+    /// Where blocks of the map go unless they go into `stream`, too.
+    maps: Option<&'s mut Stream<'f>>,
+    checksummed: &'s mut ChecksummedRuns,
+    own: InodeNumber,
     buffer: &'s mut [u8],
     used_blocks: u64,
 }
 
-impl<'s, 'g, 'b> WritingSink<'s, 'g, 'b> {
-    /// A sink for one inode's content; `preallocated` blocks are used up first.
+impl<'s, 'f> WritingSink<'s, 'f> {
+    /// A sink for the content of the inode `own`, which goes into `stream`. Blocks of the map go into
+    /// `maps`, or where there is none behind what they map.
     pub fn new(
         source: &'s mut dyn BlockSource,
-        preallocated: Vec<BlockNumber>,
-        groups: &'s mut Groups<'g>,
-        blocks: &'s mut BlockWriter<'b>,
-        buffer: &'s mut [u8],
+        own: InodeNumber,
+        stream: &'s mut Stream<'f>,
+        maps: Option<&'s mut Stream<'f>>,
+        room: &'s mut Room,
     ) -> Self {
-        let preallocated = preallocated.into_iter();
         Self {
             source,
-            preallocated,
-            groups,
-            blocks,
-            buffer,
+            preallocated: Vec::new().into_iter(),
+            stream,
+            maps,
+            checksummed: &mut room.checksummed,
+            own,
+            buffer: &mut room.buffer,
             used_blocks: 0,
         }
+    }
+
+    /// Uses up these blocks first.
+    pub fn reusing(mut self, preallocated: Vec<BlockNumber>) -> Self {
+        self.preallocated = preallocated.into_iter();
+        self
     }
 
     /// Maps and writes all of `ranges`; gives what the inode says of it.
@@ -96,40 +127,67 @@ impl<'s, 'g, 'b> WritingSink<'s, 'g, 'b> {
             i_block: Some(i_block),
             size_bytes,
             blocks: self.used_blocks,
-            flags: 0,
+            flags: match plan.profile.block_map {
+                BlockMap::Indirect => 0,
+                BlockMap::Extents => FLAG_EXTENTS,
+            },
         })
     }
 }
 
-impl BlockSink for WritingSink<'_, '_, '_> {
-    fn allocate(&mut self, wanted: u32) -> Result<(BlockNumber, u32)> {
+impl<'f> WritingSink<'_, 'f> {
+    fn map_stream(&mut self) -> &mut Stream<'f> {
+        match &mut self.maps {
+            Some(maps) => maps,
+            None => self.stream,
+        }
+    }
+}
+
+impl BlockSink for WritingSink<'_, '_> {
+    fn allocate_data(&mut self, wanted: u32) -> Result<(BlockNumber, u32)> {
         let (first, count) = match self.preallocated.next() {
             Some(block) => (block, 1),
-            None => self.groups.allocate(wanted)?,
+            None => self.stream.allocate(wanted)?,
         };
         self.used_blocks += u64::from(count);
         Ok((first, count))
     }
 
+    fn allocate_map(&mut self) -> Result<BlockNumber> {
+        let (block, _) = self.map_stream().allocate(1)?;
+        self.used_blocks += 1;
+        Ok(block)
+    }
+
     fn data(&mut self, file_block: u64, first: BlockNumber, count: u32) -> Result<()> {
+        for (file_block, block) in (file_block..).zip(first.0..).take(count as usize) {
+            let Some(form) = self.source.checksum_form(file_block) else {
+                break;
+            };
+            self.checksummed.add(BlockNumber(block), self.own, form);
+        }
         let mut done = 0;
         while done < count {
             let now = (count - done).min(COPIED_BLOCKS);
             let buffer = &mut self.buffer[..now as usize * BLOCK_SIZE as usize];
             self.source.read(file_block + u64::from(done), buffer)?;
             let target = BlockNumber(first.0 + done);
-            self.blocks
+            self.stream
+                .writer
                 .write_blocks(target.offset_bytes(), buffer)
                 .map_err(write_failed)?;
-            self.blocks.note_progress(buffer.len() as u64);
+            self.stream.writer.note_progress(buffer.len() as u64);
             done += now;
         }
         Ok(())
     }
 
     fn map(&mut self, block: BlockNumber, bytes: &[u8; BLOCK_SIZE as usize]) -> Result<()> {
-        self.blocks
-            .write(block.offset_bytes(), bytes)
-            .map_err(write_failed)
+        if self.maps.is_none() {
+            self.checksummed.add(block, self.own, ChecksumForm::Extents);
+        }
+        let written = self.map_stream().writer.write(block.offset_bytes(), bytes);
+        written.map_err(write_failed)
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::error::{Error, Result};
 use crate::layers::stored::{LayerProgress, read_failed};
 use crate::layers::verification::Verification;
+use crate::oci::DiffId;
 use crate::page_buffer::PageBuffer;
 use crate::region::FileRegion;
 
@@ -70,7 +71,8 @@ struct Slot {
     spool: Option<Arc<File>>,
     /// Absent while a thread has it and when it is done.
     work: Option<Box<Check>>,
-    outcome: Option<Result<()>>,
+    /// With the diff ID where that was to be found.
+    outcome: Option<Result<Option<DiffId>>>,
     is_given_up: bool,
 }
 
@@ -153,7 +155,7 @@ impl Board {
         let state = self.lock();
         let missing = || Error::Mismatch("a layer was not verified".to_owned());
         let error = |slot: &Slot| match &slot.outcome {
-            Some(Ok(())) => None,
+            Some(Ok(_)) => None,
             Some(Err(error)) => Some(error.clone()),
             None => Some(missing()),
         };
@@ -212,19 +214,41 @@ impl Board {
 
     /// Hashes whatever has most to hash, until nothing is left and nothing more comes.
     pub(super) fn work(&self) {
+        self.work_until(|state| state.is_closed && state.slots.iter().all(Slot::is_settled));
+    }
+
+    /// Helps until a layer's diff ID has been found.
+    ///
+    /// # Errors
+    /// Why it has not: its bytes cannot be read, or are nobody's business any more.
+    pub(super) fn found(&self, layer: usize) -> Result<DiffId> {
+        let of_layer = |slot: &&Slot| slot.layer == layer;
+        self.work_until(|state| state.slots.iter().filter(of_layer).all(Slot::is_settled));
+        let state = self.lock();
+        let outcomes = state.slots.iter().filter(of_layer);
+        let mut outcomes = outcomes.filter(|slot| !slot.is_given_up);
+        let found = outcomes.find_map(|slot| match slot.outcome.as_ref()? {
+            Ok(found) => found.clone().map(Ok),
+            Err(error) => Some(Err(error.clone())),
+        });
+        found.unwrap_or_else(|| Err(Error::Mismatch("a layer was not hashed".to_owned())))
+    }
+
+    /// Hashes whatever has most to hash, until all is as wanted or nobody wants it any more.
+    fn work_until(&self, is_done: impl Fn(&State) -> bool) {
         let mut buffer = PageBuffer::new(BUFFER_BYTES);
         let mut state = self.lock();
         loop {
             if state.is_stopped {
                 return;
             }
+            if is_done(&state) {
+                self.changed.notify_all();
+                return;
+            }
             let ready = |(index, slot): (usize, &Slot)| Some((slot.pending()?, index));
             let most = state.slots.iter().enumerate().filter_map(ready).max();
             let Some((pending, index)) = most else {
-                if state.is_closed && state.slots.iter().all(Slot::is_settled) {
-                    self.changed.notify_all();
-                    return;
-                }
                 state = self
                     .changed
                     .wait(state)
@@ -277,9 +301,9 @@ impl Check {
         Ok(())
     }
 
-    fn end(self) -> Result<()> {
-        self.verification.finish()?;
+    fn end(self) -> Result<Option<DiffId>> {
+        let found = self.verification.finish()?;
         self.progress.one_less();
-        Ok(())
+        Ok(found)
     }
 }

@@ -18,8 +18,23 @@ fn digest(bytes: &[u8]) -> Digest {
 }
 
 fn start(jobs: usize) -> Verifying {
-    let labels = (1..4).map(|layer| format!("number {layer}")).collect();
-    Verifying::start("the image", labels, NonZeroUsize::new(jobs).unwrap())
+    start_with(Some(DiffId(digest(b""))), jobs)
+}
+
+fn named(label: &str) -> Named {
+    Named {
+        label: label.to_owned(),
+        diff_id: Some(DiffId(digest(b""))),
+    }
+}
+
+fn start_with(diff_id: Option<DiffId>, jobs: usize) -> Verifying {
+    let layers = (1..4).map(|layer| Named {
+        label: format!("number {layer}"),
+        diff_id: diff_id.clone(),
+    });
+    let jobs = NonZeroUsize::new(jobs).unwrap();
+    Verifying::start("the image", layers.collect(), jobs)
 }
 
 fn check(layer: usize, which: Which, bytes: FileRegion, expected: &Digest) -> Check {
@@ -269,11 +284,76 @@ fn nothing_is_given_back_before_it_has_been_hashed() {
 #[test]
 fn there_are_no_more_threads_than_digests() {
     let jobs = NonZeroUsize::new(1_000_000).unwrap();
-    let verifying = Verifying::start("image", vec!["a".to_owned(), "b".to_owned()], jobs);
+    let verifying = Verifying::start("image", vec![named("a"), named("b")], jobs);
     // Who finishes computes the fourth.
     assert_eq!(verifying.0.take_threads().len(), 3);
     verifying.finish().unwrap();
     let verifying = Verifying::start("image", Vec::new(), jobs);
     assert!(verifying.0.take_threads().is_empty());
     verifying.finish().unwrap();
+}
+
+/// Checks that find what three layers hash to, the last of which is of these bytes and the others of
+/// none.
+fn finding(jobs: usize, last: &FileRegion) -> Verifying {
+    let verifying = start_with(None, jobs);
+    for (layer, bytes) in [(2, last.clone()), (0, region(b"")), (1, region(b""))] {
+        verifying.add(Check {
+            verification: Verification::finding_diff_id(None).unwrap(),
+            ..check(layer, Which::Stored, bytes, &digest(b""))
+        });
+    }
+    verifying
+}
+
+#[test]
+fn what_nobody_has_stated_is_waited_for_with_one_thread_and_with_many_and_told_to_all_who_ask() {
+    let bytes = long();
+    let of = |bytes: &[u8]| DiffId(digest(bytes));
+    let expected = [of(b""), of(b""), of(&bytes)];
+    for jobs in [1, 2, 5] {
+        let verifying = finding(jobs, &region(&bytes));
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| assert_eq!(verifying.diff_ids().unwrap(), expected));
+            }
+        });
+        assert_eq!(verifying.diff_ids().unwrap(), expected, "again");
+        verifying.finish().unwrap();
+    }
+}
+
+#[test]
+fn what_cannot_be_hashed_has_no_diff_id() {
+    let mut cut = region(b"five!");
+    cut.length_bytes = 6;
+    for jobs in [1, 2] {
+        let error = finding(jobs, &cut).diff_ids().unwrap_err();
+        assert!(matches!(error, Error::Io { .. }), "{error}");
+        let error = start_with(None, jobs).diff_ids().unwrap_err();
+        assert!(matches!(error, Error::Mismatch(_)), "nobody reads it");
+    }
+}
+
+#[test]
+fn a_file_without_a_diff_id_must_stay_as_it_is() {
+    let bytes = region(b"before");
+    for is_changed in [false, true] {
+        let verifying = finding(2, &bytes);
+        verifying.watch(Unchanged::since_now(&bytes.file).unwrap());
+        verifying.diff_ids().unwrap();
+        if is_changed {
+            bytes.file.write_all_at(b"after!", 0).unwrap();
+            // However coarse the host's clock is.
+            let later = std::time::SystemTime::now() + std::time::Duration::from_secs(2);
+            bytes.file.set_modified(later).unwrap();
+        }
+        for outcome in [verifying.diff_ids().map(drop), verifying.finish()] {
+            assert_eq!(outcome.is_err(), is_changed, "{outcome:?}");
+            if let Err(error) = outcome {
+                let error = error.to_string();
+                assert_eq!(error, "cannot read the image: changed while it was read");
+            }
+        }
+    }
 }

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::verity::ShownVerity;
 use crate::cli::shown::table::wrapped_columns;
 use crate::cli::shown::text::{counted, date, thousands};
 use crate::error::escape_path;
-use crate::pipeline::{InspectedFilesystem, uuid_text};
+use crate::pipeline::{Checksums, InspectedFilesystem, Journal, JournalState, uuid_text};
 use crate::units::ByteSize;
 
 /// The names are those of the JSON form. Times are RFC 3339, or `null` for never.
@@ -27,6 +28,8 @@ pub struct ShownFilesystem {
     blocks: Blocks,
     inodes: Inodes,
     journal: Option<ShownJournal>,
+    /// What of its own blocks have any: `"metadata"`, `"group descriptors"` or none.
+    checksums: Option<&'static str>,
     /// What the superblock says; nothing was checked.
     state: &'static str,
     /// Why nothing in it can be read, where that shows at a glance: the root directory's inode or
@@ -41,6 +44,8 @@ pub struct ShownFilesystem {
     mounts_since_check: u16,
     /// Whether the file ends before the filesystem does.
     truncated: bool,
+    /// The hash tree of dm-verity behind it.
+    verity: Option<ShownVerity>,
 }
 
 #[derive(Debug, Serialize)]
@@ -64,6 +69,36 @@ struct Inodes {
 struct ShownJournal {
     size_bytes: Option<u64>,
     state: &'static str,
+    /// Why it cannot be read.
+    damage: Option<String>,
+}
+
+impl ShownJournal {
+    fn of(journal: &Journal) -> Self {
+        let (state, damage) = match &journal.state {
+            JournalState::Clean => ("clean", None),
+            JournalState::NeedsRecovery => ("needs recovery", None),
+            JournalState::Unreadable(why) => ("unreadable", Some(why.clone())),
+            JournalState::Elsewhere => ("on another device", None),
+        };
+        Self {
+            size_bytes: journal.size_bytes,
+            state,
+            damage,
+        }
+    }
+
+    fn text(&self) -> String {
+        let size = self.size_bytes.map(|bytes| ByteSize(bytes).to_string());
+        let state = match &self.damage {
+            Some(why) => format!("{}: {why}", self.state),
+            None => self.state.to_owned(),
+        };
+        size.into_iter()
+            .chain([state])
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
 }
 
 impl ShownFilesystem {
@@ -103,14 +138,12 @@ impl ShownFilesystem {
                 free: superblock.free_inodes_count,
                 size_bytes: superblock.inode_size_bytes,
             },
-            journal: filesystem.journal.map(|journal| ShownJournal {
-                size_bytes: journal.size_bytes,
-                state: if journal.needs_recovery {
-                    "needs recovery"
-                } else {
-                    "clean"
-                },
-            }),
+            journal: filesystem.journal.as_ref().map(ShownJournal::of),
+            checksums: match filesystem.checksums() {
+                Checksums::None => None,
+                Checksums::GroupDescriptors => Some("group descriptors"),
+                Checksums::Metadata => Some("metadata"),
+            },
             state: filesystem.state(),
             damage: inspected.damage.clone(),
             features: superblock.features.names(),
@@ -121,6 +154,10 @@ impl ShownFilesystem {
             last_checked: time(superblock.checked_seconds),
             mounts_since_check: superblock.mount_count,
             truncated: filesystem.file_bytes < superblock.bytes(),
+            verity: inspected
+                .verity
+                .as_ref()
+                .map(|verity| ShownVerity::of(path, verity.as_ref())),
         }
     }
 
@@ -138,11 +175,19 @@ impl ShownFilesystem {
         let mut rows = vec![("file", file)];
         // The column is narrow so that a digest fits beside it.
         rows.extend(self.chain_id.clone().map(|chain_id| ("chain", chain_id)));
-        format!("{}\n{}", wrapped_columns(&rows), self.details())
+        let verity = self.verity.as_ref().map(|verity| verity.details());
+        let verity = verity.map(|verity| format!("\n{verity}"));
+        format!(
+            "{}\n{}{}",
+            wrapped_columns(&rows),
+            self.details(),
+            verity.unwrap_or_default()
+        )
     }
 
     fn details(&self) -> String {
         let size = |blocks: u64| ByteSize(blocks.saturating_mul(self.block_bytes)).to_string();
+        let none = || "none".to_owned();
         let mut rows = vec![
             ("type", self.filesystem_type.to_owned()),
             ("UUID", self.uuid.clone()),
@@ -181,7 +226,15 @@ impl ShownFilesystem {
                     self.inodes.size_bytes
                 ),
             ),
-            ("journal", self.journal_text()),
+            (
+                "journal",
+                self.journal.as_ref().map_or_else(none, ShownJournal::text),
+            ),
+            (
+                "checksums",
+                self.checksums
+                    .map_or_else(none, |what| format!("of {what}")),
+            ),
             ("features", self.features.join(" ")),
         ]);
         let never = || "never".to_owned();
@@ -201,16 +254,6 @@ impl ShownFilesystem {
                 "damaged, though the superblock says {}: {damage}",
                 self.state
             ),
-        }
-    }
-
-    fn journal_text(&self) -> String {
-        match &self.journal {
-            None => "none".to_owned(),
-            Some(ShownJournal { size_bytes, state }) => match size_bytes {
-                Some(bytes) => format!("{}, {state}", ByteSize(*bytes)),
-                None => format!("unreadable, {state}"),
-            },
         }
     }
 

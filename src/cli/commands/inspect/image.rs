@@ -124,7 +124,7 @@ impl Details {
             let step = steps.iter().find(|step| step.layer == Some(index));
             layers.push(ShownLayer {
                 index,
-                diff_id: layer.diff_id.to_string(),
+                diff_id: inside.diff_id.to_string(),
                 digest: layer.digest.as_ref().map(ToString::to_string),
                 media_type: layer.media_type.clone(),
                 stored_bytes: layer.stored.length_bytes(),
@@ -137,7 +137,7 @@ impl Details {
         Self {
             manifest_digest: text(&image.manifest_digest),
             config_digest: text(&image.config_digest),
-            chain_id: image.chain_id().to_string(),
+            chain_id: inspected.chain_id.to_string(),
             platform: image.platform.to_string(),
             created: config.created.clone(),
             author: config.author.clone(),

@@ -1,0 +1,207 @@
+//! Checksums of metadata (`metadata_csum`): kernel documentation, `filesystems/ext4`, "Checksums".
+//!
+//! All are CRC-32C (Castagnoli), started with all ones or with what stands for whose they are, and
+//! kept without the final inversion. Numbers that go in are little-endian. Each is computed as if
+//! its own field were zero, so that what is sealed twice is as what is sealed once. Blocks are of
+//! any size here: a tail is at their end.
+
+use super::inode::INODE_BYTES;
+use super::superblock::SUPERBLOCK_BYTES;
+use super::{get_u16, get_u32, put_u16, put_u32};
+use crate::units::{BlockNumber, GroupNumber, InodeNumber};
+
+/// `s_checksum`, the superblock's last field.
+const S_CHECKSUM: usize = 0x3fc;
+
+const BG_BLOCK_BITMAP_CSUM_LO: usize = 0x18;
+const BG_INODE_BITMAP_CSUM_LO: usize = 0x1a;
+const BG_CHECKSUM: usize = 0x1e;
+const BG_BLOCK_BITMAP_CSUM_HI: usize = 0x38;
+const BG_INODE_BITMAP_CSUM_HI: usize = 0x3a;
+/// Descriptors from this size on have the upper halves.
+const DESCRIPTOR_BYTES_WITH_HIGH: usize = 64;
+
+const I_GENERATION: usize = 0x64;
+const I_CHECKSUM_LO: usize = 0x7c;
+const I_EXTRA_ISIZE: usize = 0x80;
+const I_CHECKSUM_HI: usize = 0x82;
+/// `i_extra_isize` from which on `i_checksum_hi` belongs to the inode.
+const EXTRA_BYTES_WITH_HIGH: u16 = 4;
+
+/// What ends a block of names: an entry without an inode, the checksum its last four bytes.
+const DIRECTORY_TAIL_BYTES: usize = 12;
+/// What ends a block of an index: four bytes that are reserved and the checksum.
+const INDEX_TAIL_BYTES: usize = 8;
+/// Where an index's count stands, from where its entries start.
+const INDEX_COUNT: usize = 2;
+const INDEX_ENTRY_BYTES: usize = 8;
+/// Where the entries of an index's root start, and those of its interior blocks.
+const ROOT_ENTRIES: usize = 32;
+const NODE_ENTRIES: usize = 8;
+
+const EXTENT_HEADER_BYTES: usize = 12;
+const EXTENT_ENTRY_BYTES: usize = 12;
+/// Where `eh_max` stands in an extent header.
+const EH_MAX: usize = 4;
+
+/// `h_checksum` of an attribute block.
+const H_CHECKSUM: usize = 0x10;
+
+/// Goes on from `start`, which is all ones before the first byte.
+fn crc(start: u32, bytes: &[u8]) -> u32 {
+    !crc32c::crc32c_append(!start, bytes)
+}
+
+const ALL_ONES: u32 = !0;
+
+/// Goes on over `bytes` as if the `length` ones from `at` on were zero.
+fn crc_without(start: u32, bytes: &[u8], at: usize, length: usize) -> u32 {
+    const ZEROS: [u8; 4] = [0; 4];
+    let before = crc(start, &bytes[..at]);
+    crc(crc(before, &ZEROS[..length]), &bytes[at + length..])
+}
+
+/// Sets a superblock's checksum; of each copy it is another.
+pub fn seal_superblock(bytes: &mut [u8; SUPERBLOCK_BYTES]) {
+    let checksum = crc(ALL_ONES, &bytes[..S_CHECKSUM]);
+    put_u32(bytes, S_CHECKSUM, checksum);
+}
+
+/// What the checksums of a filesystem start with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FilesystemSeed(u32);
+
+impl FilesystemSeed {
+    /// Of a filesystem that is called `uuid`.
+    pub fn of_uuid(uuid: &[u8; 16]) -> Self {
+        Self(crc(ALL_ONES, uuid))
+    }
+
+    /// `s_checksum_seed`, of a filesystem with the feature `metadata_csum_seed`.
+    pub fn stored(seed: u32) -> Self {
+        Self(seed)
+    }
+
+    /// What the checksums of an inode start with, and of the blocks that are its own.
+    pub fn of_inode(self, number: InodeNumber, generation: u32) -> InodeSeed {
+        let start = crc(self.0, &number.0.to_le_bytes());
+        InodeSeed(crc(start, &generation.to_le_bytes()))
+    }
+
+    /// Sets an inode's checksum, whose upper half it may have no room for: the first ones that
+    /// mke2fs makes say so by their `i_extra_isize`.
+    pub fn seal_inode(self, number: InodeNumber, bytes: &mut [u8; INODE_BYTES]) {
+        let start = self.of_inode(number, get_u32(bytes, I_GENERATION)).0;
+        let has_high = get_u16(bytes, I_EXTRA_ISIZE) >= EXTRA_BYTES_WITH_HIGH;
+        put_u16(bytes, I_CHECKSUM_LO, 0);
+        if has_high {
+            put_u16(bytes, I_CHECKSUM_HI, 0);
+        }
+        let (low, high) = quarters(crc(start, bytes));
+        put_u16(bytes, I_CHECKSUM_LO, low);
+        if has_high {
+            put_u16(bytes, I_CHECKSUM_HI, high);
+        }
+    }
+
+    /// Sets an attribute block's checksum, which tells where the block is and not whose.
+    pub fn seal_attributes(self, block: BlockNumber, bytes: &mut [u8]) {
+        let start = crc(self.0, &u64::from(block.0).to_le_bytes());
+        let checksum = crc_without(start, bytes, H_CHECKSUM, 4);
+        put_u32(bytes, H_CHECKSUM, checksum);
+    }
+
+    /// A block bitmap's: of all of it.
+    pub fn block_bitmap(self, bytes: &[u8]) -> u32 {
+        crc(self.0, bytes)
+    }
+
+    /// An inode bitmap's: of the bits that stand for inodes, and not of the padding.
+    pub fn inode_bitmap(self, bytes: &[u8], inodes_per_group: u32) -> u32 {
+        crc(self.0, &bytes[..(inodes_per_group / 8) as usize])
+    }
+
+    /// Sets a group descriptor's checksum, after all else in it: of a sum of 32 bits it keeps 16.
+    pub fn seal_descriptor(self, group: GroupNumber, bytes: &mut [u8]) {
+        let start = crc(self.0, &group.0.to_le_bytes());
+        let (low, _) = quarters(crc_without(start, bytes, BG_CHECKSUM, 2));
+        put_u16(bytes, BG_CHECKSUM, low);
+    }
+}
+
+/// Sets what a group's descriptor says of its bitmaps; descriptors of 32 bytes keep half of it.
+pub fn set_bitmap_checksums(descriptor: &mut [u8], block_bitmap: u32, inode_bitmap: u32) {
+    let has_high = descriptor.len() >= DESCRIPTOR_BYTES_WITH_HIGH;
+    for (checksum, at, at_high) in [
+        (
+            block_bitmap,
+            BG_BLOCK_BITMAP_CSUM_LO,
+            BG_BLOCK_BITMAP_CSUM_HI,
+        ),
+        (
+            inode_bitmap,
+            BG_INODE_BITMAP_CSUM_LO,
+            BG_INODE_BITMAP_CSUM_HI,
+        ),
+    ] {
+        let (low, high) = quarters(checksum);
+        put_u16(descriptor, at, low);
+        if has_high {
+            put_u16(descriptor, at_high, high);
+        }
+    }
+}
+
+/// What the checksums of an inode start with, and of the blocks that are its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InodeSeed(u32);
+
+impl InodeSeed {
+    /// Sets the checksum of a block of names, whose last 12 bytes are the tail.
+    pub fn seal_directory(self, bytes: &mut [u8]) {
+        let names_bytes = bytes.len() - DIRECTORY_TAIL_BYTES;
+        self.seal_end(bytes, names_bytes);
+    }
+
+    /// Sets the checksum of an index's root, the first block of its directory.
+    pub fn seal_index_root(self, bytes: &mut [u8]) {
+        self.seal_index(bytes, ROOT_ENTRIES);
+    }
+
+    /// Sets the checksum of an interior block of an index.
+    pub fn seal_index_node(self, bytes: &mut [u8]) {
+        self.seal_index(bytes, NODE_ENTRIES);
+    }
+
+    /// Of the entries that there are and of the tail, and not of what is between them.
+    fn seal_index(self, bytes: &mut [u8], entries: usize) {
+        let count = usize::from(get_u16(bytes, entries + INDEX_COUNT));
+        let tail = bytes.len() - INDEX_TAIL_BYTES;
+        // More than there is room for is nothing that was written here.
+        let end = (entries + INDEX_ENTRY_BYTES * count).min(tail);
+        let start = crc(self.0, &bytes[..end]);
+        let checksum = crc_without(start, &bytes[tail..], 4, 4);
+        put_u32(bytes, tail + 4, checksum);
+    }
+
+    /// Sets the checksum of a block of a file's extent tree: behind as many entries as it can hold.
+    pub fn seal_extents(self, bytes: &mut [u8]) {
+        let max = usize::from(get_u16(bytes, EH_MAX));
+        let end = EXTENT_HEADER_BYTES + EXTENT_ENTRY_BYTES * max;
+        let checksum = crc(self.0, &bytes[..end]);
+        put_u32(bytes, end, checksum);
+    }
+
+    /// Of the first bytes, kept in the block's last four.
+    fn seal_end(self, bytes: &mut [u8], summed_bytes: usize) {
+        let checksum = crc(self.0, &bytes[..summed_bytes]);
+        let at = bytes.len() - 4;
+        put_u32(bytes, at, checksum);
+    }
+}
+
+/// The low and the high 16 bits.
+fn quarters(value: u32) -> (u16, u16) {
+    let [a, b, c, d] = value.to_le_bytes();
+    (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]))
+}
