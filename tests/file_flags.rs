@@ -100,10 +100,24 @@ fn flags_of_a_tar_are_kept_where_that_is_asked_for_and_else_counted() {
     assert!(!said.stderr.contains(NOT_KEPT), "{}", said.stderr);
     let counted = "file flags left out: ext does not have them, or not on this type of file: 2 entries, for example odd (dirsync, nocow)";
     assert!(said.stderr.contains(counted), "{}", said.stderr);
-    e2fsck_clean(&with);
     for (path, flags) in kept() {
         assert_eq!(flags_in(&with, path), flags, "{path}");
         assert!(flags_in(&without, path).is_empty(), "{path}");
+    }
+    for kind in ["ext2", "ext3", "ext4"] {
+        let image = press.input(kind);
+        built(
+            &press,
+            &press.image(),
+            &image,
+            &["--file-flags", "--fs", kind],
+        );
+        e2fsck_clean(&image);
+        for (path, flags) in kept() {
+            assert_eq!(flags_in(&image, path), flags, "{path} of {kind}");
+        }
+        let (one, other) = (with.to_str().unwrap(), image.to_str().unwrap());
+        ran(&press, "diff", &[one, other]).succeeded();
     }
     // An option of form, as the size is: the tree is the same.
     for name in ["uuid", "chain_id", "output_bytes"] {
