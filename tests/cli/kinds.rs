@@ -112,7 +112,7 @@ fn what_a_kind_cannot_be_is_refused_before_the_image_is_read_and_says_what_is_me
             7,
             &["below 8 MiB", "--fs ext4 --journal none"],
         ),
-        (&["--fs=ext2", "--size=255K"], 7, &["256 KiB"]),
+        (&["--fs=ext2", "--size=219K"], 7, &["220 KiB"]),
         (&["--fs=ext5"], 2, &["ext3, ext4, ext2"]),
         (&["--fs="], 2, &["ext3, ext4, ext2"]),
         (&["--journal=nothing"], 2, &["auto, or none"]),
