@@ -195,6 +195,18 @@ fn add_run(extents: &mut Vec<BlockRun>, mut file_block: u64, mut disk_block: u64
     }
 }
 
+/// The blocks of a tree over so many extents that the inode has no room for.
+pub fn extent_tree_blocks(extents: u64) -> u64 {
+    levels(extents as usize).map(|blocks| blocks as u64).sum()
+}
+
+/// The blocks of each level of such a tree, the leaves' first.
+fn levels(extents: usize) -> impl Iterator<Item = usize> {
+    let next =
+        |&entries: &usize| (entries > INODE_ENTRIES).then(|| entries.div_ceil(BLOCK_ENTRIES));
+    std::iter::successors(Some(extents), next).skip(1)
+}
+
 const INODE_ENTRIES: usize = entries_max(I_BLOCK_BYTES);
 const BLOCK_ENTRIES: usize = entries_max(BLOCK);
 
@@ -209,12 +221,7 @@ struct ExtentTree<'a> {
 impl<'a> ExtentTree<'a> {
     /// Blocks for the nodes that the inode has no room for, from the top to the leaves.
     fn allocate(extents: &'a [BlockRun], sink: &mut impl BlockSink) -> Result<Self> {
-        let mut lengths = Vec::new();
-        let mut entries = extents.len();
-        while entries > INODE_ENTRIES {
-            entries = entries.div_ceil(BLOCK_ENTRIES);
-            lengths.push(entries);
-        }
+        let lengths: Vec<_> = levels(extents.len()).collect();
         let mut levels = Vec::with_capacity(lengths.len());
         for &length in lengths.iter().rev() {
             let blocks = (0..length).map(|_| sink.allocate_map());

@@ -1,11 +1,12 @@
 //! What a tree needs of a filesystem: blocks by use, and inodes.
 
 use crate::error::{Error, Result, escape_path};
-use crate::ext::plan::block_map::{BlockCount, map_blocks, mapped_ranges};
+use crate::ext::plan::block_map::mapped_ranges;
 use crate::ext::plan::directory_layout::DirectoryLayout;
 use crate::ext::plan::geometry::{LOST_FOUND_BLOCKS, ROOT_BLOCKS};
 use crate::ext::plan::identity::Birth;
 use crate::ext::plan::inode_numbers::{DirectoryEntries, InodeNumbers};
+use crate::ext::plan::map_demand::{Made, MapBlocks, MapDemand};
 use crate::ext::plan::normalise::{FLAGS_LEFT_OUT, clamped, kept_flags};
 use crate::ext::plan::xattr_placement::{XattrBlockCollector, XattrBlocks, XattrPlacement};
 use crate::ext::profile::Profile;
@@ -32,7 +33,8 @@ pub struct Demand {
     pub directory_blocks: u64,
     /// Of them, those that mke2fs has made already.
     pub preallocated_blocks: u64,
-    /// Blocks that map files and directories.
+    /// Blocks that map files and directories, in the filesystem that was chosen: extents need more
+    /// where free blocks are cut.
     pub map_blocks: u64,
     /// Of them, those that map directories.
     pub directory_map_blocks: u64,
@@ -57,9 +59,19 @@ impl Demand {
             + self.symlink_blocks
             + self.xattr_blocks
     }
+
+    /// The same demand in a filesystem in which maps take so many blocks.
+    #[must_use]
+    pub fn with_maps(&self, maps: MapBlocks) -> Self {
+        Self {
+            map_blocks: maps.all(),
+            directory_map_blocks: maps.directories,
+            ..self.clone()
+        }
+    }
 }
 
-/// Measures a tree.
+/// Measures a tree; the demand's maps are those that no filesystem needs less than.
 ///
 /// # Errors
 /// What the profile cannot hold, with the path and the number; a malformed POSIX ACL.
@@ -69,13 +81,14 @@ pub fn measure(
     numbers: &InodeNumbers,
     birth: &Birth,
     warnings: &mut Warnings,
-) -> Result<(Demand, XattrBlocks)> {
+) -> Result<(Demand, MapDemand, XattrBlocks)> {
     let hash_seed = birth.hash_seed_words();
     let mut demand = Demand {
         preallocated_blocks: u64::from(ROOT_BLOCKS),
         inodes: numbers.new_inodes(),
         ..Demand::default()
     };
+    let mut maps = MapDemand::new(profile.block_map);
     let mut xattrs = XattrBlockCollector::default();
     for (id, node) in tree.nodes() {
         // The path is looked up only for what goes wrong.
@@ -95,7 +108,16 @@ pub fn measure(
         if [node.attributes.uid, node.attributes.gid].contains(&u32::MAX) {
             warnings.count_with(NO_OWNER, || path_of(tree, id));
         }
-        measure_node(profile, tree, id, numbers, hash_seed, &mut demand).map_err(named)?;
+        measure_node(
+            profile,
+            tree,
+            id,
+            numbers,
+            hash_seed,
+            &mut demand,
+            &mut maps,
+        )
+        .map_err(named)?;
     }
     count_own_times(numbers, birth, warnings);
     let xattrs = xattrs.finish();
@@ -106,7 +128,7 @@ pub fn measure(
     if numbers.lost_found().is_some() {
         demand.preallocated_blocks += u64::from(LOST_FOUND_BLOCKS);
     }
-    Ok((demand, xattrs))
+    Ok((demand.with_maps(maps.at_least()), maps, xattrs))
 }
 
 /// What becomes of a node's attributes in a filesystem.
@@ -143,6 +165,7 @@ fn measure_node(
     numbers: &InodeNumbers,
     hash_seed: [u32; 4],
     demand: &mut Demand,
+    maps: &mut MapDemand,
 ) -> Result<()> {
     let node = tree.node(id);
     let added_lost_found = id == NodeId::ROOT && numbers.lost_found().is_none();
@@ -160,20 +183,13 @@ fn measure_node(
                     profile.file_bytes_max, content.size_bytes, profile.kind
                 )));
             }
-            let mut count = BlockCount::default();
-            map_blocks(profile.block_map, &mapped_ranges(content), &mut count)?;
-            demand.data_blocks += count.data;
-            demand.map_blocks += count.map;
+            demand.data_blocks += maps.file(mapped_ranges(content))?;
             demand.content_bytes += content.size_bytes;
         }
         NodeKind::Directory(_) => {
             let blocks = directory_layout(profile, tree, id, numbers, hash_seed)?.1;
             demand.directory_blocks += u64::from(blocks);
-            let mut count = BlockCount::default();
-            let range = 0..u64::from(blocks);
-            map_blocks(profile.block_map, std::slice::from_ref(&range), &mut count)?;
-            demand.map_blocks += count.map;
-            demand.directory_map_blocks += count.map;
+            maps.directory(blocks, made(id, numbers))?;
         }
         NodeKind::Symlink(target) => {
             if target.is_empty() || target.contains(&0) || target.len() > SYMLINK_MAX {
@@ -183,7 +199,9 @@ fn measure_node(
                     escape_path(target)
                 )));
             }
-            demand.symlink_blocks += u64::from(target.len() >= I_BLOCK_BYTES);
+            if target.len() >= I_BLOCK_BYTES {
+                demand.symlink_blocks += maps.file(vec![0..1])?;
+            }
         }
         NodeKind::CharacterDevice(device) | NodeKind::BlockDevice(device) => {
             if device.major >= 1 << 12 || device.minor >= 1 << 20 {
@@ -196,6 +214,17 @@ fn measure_node(
         NodeKind::Fifo => {}
     }
     Ok(())
+}
+
+/// The blocks that mke2fs has made for a directory.
+fn made(id: NodeId, numbers: &InodeNumbers) -> Option<(Made, u32)> {
+    if id == NodeId::ROOT {
+        Some((Made::Root, ROOT_BLOCKS))
+    } else if numbers.lost_found() == Some(id) {
+        Some((Made::LostFound, LOST_FOUND_BLOCKS))
+    } else {
+        None
+    }
 }
 
 fn too_many_links(profile: &Profile, node: &Node, links: u32, added_lost_found: bool) -> Error {

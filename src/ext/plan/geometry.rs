@@ -95,6 +95,12 @@ struct Groups {
 impl Geometry {
     /// What mke2fs makes of the request; `None` where it refuses, or makes another kind.
     pub fn of(profile: &Profile, request: FormatRequest) -> Option<Self> {
+        Self::at_best(profile, request)?.with_journals_extents(profile)
+    }
+
+    /// The same without the blocks that the journal's extents need, which are none but for a journal
+    /// beyond 128 MiB.
+    pub fn at_best(profile: &Profile, request: FormatRequest) -> Option<Self> {
         if request.blocks < profile.min_blocks {
             return None;
         }
@@ -120,7 +126,7 @@ impl Geometry {
         }
         let free_blocks = before_journal
             .checked_sub(u64::from(journal.blocks) + u64::from(journal.map_blocks))?;
-        let geometry = Self {
+        Some(Self {
             blocks,
             groups: groups.count,
             blocks_per_group: groups.blocks_per_group,
@@ -135,8 +141,7 @@ impl Geometry {
             reserved_blocks: groups.reserved_blocks,
             free_blocks: free_blocks as u32,
             free_inodes: (groups.inodes_per_group * groups.count).checked_sub(SYSTEM_INODES)?,
-        };
-        geometry.with_journals_extents(profile)
+        })
     }
 
     /// The same with the blocks that the journal's extents need, if it may have more than an inode

@@ -18,6 +18,7 @@ pub mod free_runs;
 pub mod geometry;
 pub mod identity;
 pub mod inode_numbers;
+pub mod map_demand;
 pub mod normalise;
 pub mod regions;
 pub mod size;
@@ -35,6 +36,7 @@ pub use free_runs::{Cursor, FreeRuns};
 pub use geometry::{FormatRequest, Geometry};
 pub use identity::{Birth, Identity};
 pub use inode_numbers::InodeNumbers;
+pub use map_demand::{MapBlocks, MapDemand};
 pub use regions::Regions;
 pub use size::{Room, SizePolicy, Sized};
 pub use xattr_placement::XattrBlocks;
@@ -70,6 +72,7 @@ pub struct Plan {
     pub xattr_blocks: XattrBlocks,
     /// What ext cannot keep of the tree.
     pub warnings: Warnings,
+    maps: MapDemand,
     room: Room,
 }
 
@@ -125,17 +128,18 @@ impl Plan {
         } = options;
         let numbers = InodeNumbers::of_tree(tree)?;
         let mut warnings = Warnings::default();
-        let (demand, xattr_blocks) =
+        let (demand, maps, xattr_blocks) =
             demand::measure(profile, tree, &numbers, birth, &mut warnings)?;
-        let sized = size::choose(profile, *size, &demand, *room)?;
+        let sized = size::choose(profile, *size, &demand, &maps, *room)?;
         Ok(Self {
             profile: *profile,
             birth: birth.clone(),
-            demand,
+            demand: demand.with_maps(sized.maps),
             sized,
             numbers,
             xattr_blocks,
             warnings,
+            maps,
             room: *room,
         })
     }
@@ -145,7 +149,7 @@ impl Plan {
     /// # Errors
     /// See [`size::choose`].
     pub fn sized_by(&self, policy: SizePolicy) -> Result<Sized> {
-        size::choose(&self.profile, policy, &self.demand, self.room)
+        size::choose(&self.profile, policy, &self.demand, &self.maps, self.room)
     }
 
     /// Where the filesystem's blocks go.

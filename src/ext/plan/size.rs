@@ -6,7 +6,8 @@ use std::str::FromStr;
 use crate::error::{Error, Result};
 use crate::ext::plan::demand::Demand;
 use crate::ext::plan::geometry::{FormatRequest, Geometry, SYSTEM_INODES, default_inodes};
-use crate::ext::profile::{JournalSize, Profile};
+use crate::ext::plan::map_demand::{MapBlocks, MapDemand};
+use crate::ext::profile::{BlockMap, JournalSize, Profile};
 use crate::units::{BLOCK_SIZE, ByteSize};
 
 /// How large the filesystem is to be.
@@ -111,6 +112,8 @@ pub struct Sized {
     pub request: FormatRequest,
     /// What it makes.
     pub geometry: Geometry,
+    /// Blocks that map the tree's files and directories in it.
+    pub maps: MapBlocks,
     /// What is to be told: why it is larger than was said, or what of it stays unused.
     pub note: Option<String>,
 }
@@ -118,7 +121,7 @@ pub struct Sized {
 impl Sized {
     /// Free blocks once what it was found for is in.
     pub fn free_blocks_after(&self, demand: &Demand) -> u64 {
-        u64::from(self.geometry.free_blocks) - demand.blocks()
+        u64::from(self.geometry.free_blocks) - demand.with_maps(self.maps).blocks()
     }
 }
 
@@ -127,7 +130,13 @@ impl Sized {
 /// # Errors
 /// [`Error::TooSmall`] where an exact size cannot hold the tree, [`Error::Unsupported`] where no
 /// size can.
-pub fn choose(profile: &Profile, policy: SizePolicy, demand: &Demand, room: Room) -> Result<Sized> {
+pub fn choose(
+    profile: &Profile,
+    policy: SizePolicy,
+    demand: &Demand,
+    maps: &MapDemand,
+    room: Room,
+) -> Result<Sized> {
     let needed_inodes = u64::from(demand.inodes) + u64::from(room.free_inodes);
     if needed_inodes > INODES_MAX {
         return Err(Error::unsupported(format!(
@@ -136,7 +145,8 @@ pub fn choose(profile: &Profile, policy: SizePolicy, demand: &Demand, room: Room
     }
     let search = Search {
         profile,
-        demand,
+        demand: &demand.with_maps(maps.at_least()),
+        maps,
         room,
     };
     match policy {
@@ -157,7 +167,9 @@ const INODES_MAX: u64 = 1 << 28;
 
 struct Search<'a> {
     profile: &'a Profile,
+    /// With as few blocks of maps as there can be.
     demand: &'a Demand,
+    maps: &'a MapDemand,
     room: Room,
 }
 
@@ -175,17 +187,37 @@ impl Search<'_> {
         }
     }
 
-    /// What mke2fs makes of so many blocks, if the tree fits and `free` blocks stay for everyone.
-    fn fitting(&self, blocks: u32, free: u64) -> Option<Geometry> {
-        if blocks < self.profile.min_blocks {
-            return None;
-        }
-        let geometry = Geometry::of(self.profile, self.request(blocks))?;
-        let left = u64::from(geometry.free_blocks).checked_sub(self.demand.blocks())?;
+    /// What mke2fs makes of so many blocks, if the tree fits and `free` blocks stay for everyone;
+    /// with the blocks of the tree's maps.
+    fn fitting(&self, blocks: u32, free: u64) -> Option<(Geometry, MapBlocks)> {
+        let request = self.request(blocks);
+        // Where the free blocks are is looked at only if there are enough of them.
+        let at_best = Geometry::at_best(self.profile, request)?;
+        self.is_enough(&at_best, self.maps.at_least(), free)?;
+        let geometry = Geometry::of(self.profile, request)?;
+        let maps = self.maps_in(&geometry)?;
+        self.is_enough(&geometry, maps, free)?;
+        Some((geometry, maps))
+    }
+
+    fn is_enough(&self, geometry: &Geometry, maps: MapBlocks, free: u64) -> Option<()> {
+        let needed = self.demand.with_maps(maps).blocks();
+        let left = u64::from(geometry.free_blocks).checked_sub(needed)?;
         // Free blocks are everybody's only beyond root's reserve; without a wish for free ones
         // the reserve does not matter.
         let enough = free == 0 || left >= free + u64::from(geometry.reserved_blocks);
-        enough.then_some(geometry)
+        enough.then_some(())
+    }
+
+    /// The blocks of the tree's maps in a filesystem; `None` where it has no room for them.
+    fn maps_in(&self, geometry: &Geometry) -> Option<MapBlocks> {
+        match self.profile.block_map {
+            BlockMap::Indirect => Some(self.maps.at_least()),
+            BlockMap::Extents => {
+                let positions = geometry.positions(self.profile)?;
+                self.maps.within(&positions, self.demand.xattr_blocks)
+            }
+        }
     }
 
     /// The smallest whole size from `from` blocks on that fits. Free space does not grow steadily
@@ -198,13 +230,14 @@ impl Search<'_> {
             if !self.could_hold(blocks, wanted) {
                 blocks = self.next_that_could_hold(blocks, wanted)?;
             }
-            if let Some(geometry) = self.fitting(blocks, free)
+            if let Some((geometry, maps)) = self.fitting(blocks, free)
                 && geometry.is_whole(self.request(blocks))
             {
                 return Ok(Sized {
                     file_bytes: geometry.size_bytes(),
                     request: self.request(blocks),
                     geometry,
+                    maps,
                     note: None,
                 });
             }
@@ -280,7 +313,7 @@ impl Search<'_> {
 
     /// So many blocks, if the tree fits; what mke2fs drops of them stays unused.
     fn holding(&self, blocks: u32) -> Option<Sized> {
-        let geometry = self.fitting(blocks, 0)?;
+        let (geometry, maps) = self.fitting(blocks, 0)?;
         let request = self.request(blocks);
         let file_bytes = u64::from(blocks) * BLOCK_SIZE;
         let note = (!geometry.is_whole(request)).then(|| {
@@ -294,6 +327,7 @@ impl Search<'_> {
             file_bytes,
             request,
             geometry,
+            maps,
             note,
         })
     }
@@ -339,7 +373,6 @@ impl Search<'_> {
         if blocks < self.profile.min_blocks {
             return below_min(self.profile);
         }
-        let needed = self.demand.blocks();
         let Some(geometry) = Geometry::of(self.profile, self.request(blocks)) else {
             let journal = match self.profile.features.has_journal() {
                 true => " and the journal",
@@ -356,6 +389,8 @@ impl Search<'_> {
                 ByteSize(u64::from(blocks) * BLOCK_SIZE)
             ),
         };
+        let maps = self.maps_in(&geometry).unwrap_or(self.maps.at_least());
+        let needed = self.demand.with_maps(maps).blocks();
         format!(
             "{needed} blocks needed, {} free beside {journal}{} for inodes",
             geometry.free_blocks,

@@ -12,8 +12,13 @@ fn demand(blocks: u64, inodes: u32) -> Demand {
     }
 }
 
+/// No maps at all.
+fn maps() -> MapDemand {
+    MapDemand::new(BlockMap::Indirect)
+}
+
 fn choose(policy: SizePolicy, demand: &Demand, room: Room) -> Result<Sized> {
-    super::choose(&Profile::EXT3, policy, demand, room)
+    super::choose(&Profile::EXT3, policy, demand, &maps(), room)
 }
 
 /// Exactly so many bytes for a tree of so many blocks and few inodes.
@@ -35,10 +40,11 @@ proptest! {
     fn fit_is_the_first_size_that_fits(blocks in 0_u64..60_000, inodes in 0_u32..70_000) {
         let demand = demand(blocks, inodes);
         let found = choose(SizePolicy::Fit, &demand, ROOM).unwrap();
-        let search = Search { profile: &Profile::EXT3, demand: &demand, room: ROOM };
+        let maps = &maps();
+        let search = Search { profile: &Profile::EXT3, demand: &demand, maps, room: ROOM };
         let first = (Profile::EXT3.min_blocks..)
             .find(|&size| {
-                search.fitting(size, 0).is_some_and(|geometry| geometry.is_whole(search.request(size)))
+                search.fitting(size, 0).is_some_and(|(geometry, _)| geometry.is_whole(search.request(size)))
             })
             .unwrap();
         prop_assert_eq!(found.geometry.blocks, first);

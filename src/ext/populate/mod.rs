@@ -19,8 +19,9 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::ext::format::EmptyFilesystem;
-use crate::ext::plan::Plan;
 use crate::ext::plan::demand::path_of;
+use crate::ext::plan::{FreeRuns, Plan};
+use crate::ext::profile::BlockMap;
 use crate::layers::Contents;
 use crate::ondisk::superblock::{
     Superblock, forget_written, set_free_counts, set_signed_hash, set_times,
@@ -33,6 +34,7 @@ use block_writer::{BlockWriter, FEW_BYTES};
 use groups::Groups;
 use inodes::NodeWriter;
 use streams::Streams;
+use system_inodes::PreallocatedBlocks;
 use unsealed::Unsealed;
 
 /// Fills an empty filesystem with a tree. `taken` is called for each file whose content has been
@@ -68,10 +70,11 @@ pub fn populate(
     let regions = plan.regions();
     let mut groups = Groups::read(&partial, &plan.profile, &decoded)?;
     let free = groups.free_runs(regions.blocks())?;
-    let mut streams = Streams::new(partial.file(), &*meter, &free, &regions);
-    let mut inodes = BlockWriter::new(partial.file(), &*meter, FEW_BYTES);
     let preallocated =
         system_inodes::preallocated_blocks(partial.file(), &groups).map_err(written)?;
+    hold_against_plan(plan, &free, &preallocated)?;
+    let mut streams = Streams::new(partial.file(), &*meter, &free, &regions);
+    let mut inodes = BlockWriter::new(partial.file(), &*meter, FEW_BYTES);
     let mut parents = BTreeMap::from([(NodeId::ROOT, InodeNumber::ROOT)]);
     let mut writer = NodeWriter::new(plan, tree, contents, preallocated);
     for (id, node) in tree.nodes() {
@@ -125,6 +128,28 @@ pub fn populate(
         descriptors,
         checksummed: checksummed.finish(),
     })
+}
+
+/// Where extents are planned by where the free blocks are, these must be where they were planned.
+fn hold_against_plan(
+    plan: &Plan,
+    free: &FreeRuns,
+    preallocated: &PreallocatedBlocks,
+) -> Result<()> {
+    if plan.profile.block_map != BlockMap::Extents {
+        return Ok(());
+    }
+    let planned = plan.sized.geometry.positions(&plan.profile);
+    let is_as_planned = planned.is_some_and(|planned| {
+        (&planned.free, &planned.root, &planned.lost_found)
+            == (free, &preallocated.root, &preallocated.lost_found)
+    });
+    if is_as_planned {
+        return Ok(());
+    }
+    Err(Error::Mismatch(
+        "mke2fs made another filesystem than planned: its free blocks are elsewhere".to_owned(),
+    ))
 }
 
 /// Names the entry where an error has room for it; the path is looked up only then.
