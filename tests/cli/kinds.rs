@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::support::archive::layer_tar;
 use super::support::oracles::e2fsck_clean;
 use super::support::run::Press;
 use super::{build, dumped, dumped_number, json, number, plan, press};
@@ -136,4 +137,33 @@ fn what_a_kind_cannot_be_is_refused_before_the_image_is_read_and_says_what_is_me
     // Neither a program that is not there nor an output comes before.
     let options = ["--journal=none", "--mke2fs=/nowhere"];
     build(&press, &options).failed(5, &["--fs ext2"]);
+}
+
+/// The README's table of a root of 10 MiB in 160 files, by its last column.
+#[test]
+fn the_readme_says_what_each_kind_takes() {
+    let content = vec![b'x'; 64 << 10];
+    let names: Vec<_> = (0..160)
+        .map(|file| format!("{}/{file}", file % 10))
+        .collect();
+    let files: Vec<_> = names.iter().map(|name| (&**name, &*content)).collect();
+    let press = Press::with_layers([layer_tar(&files)]);
+    let readme = include_str!("../../README.md");
+    for options in [
+        "--fs ext3",
+        "--fs ext4",
+        "--fs ext4 --journal none",
+        "--fs ext2",
+    ] {
+        let words: Vec<_> = options.split(' ').collect();
+        let asked = [&words[..], &["--size=fit", "--json", "-q"]].concat();
+        let planned = json(plan(&press, &asked).succeeded());
+        let mebibytes = number(&planned, "/output_bytes") as f64 / MIB as f64;
+        let row = readme
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{options}` |")));
+        let row = row.unwrap_or_else(|| panic!("no row of {options}"));
+        let expected = format!("| {mebibytes:.1} |");
+        assert!(row.ends_with(&expected), "{expected}: {row}");
+    }
 }

@@ -69,7 +69,13 @@ pub fn machine() -> Option<&'static Machine> {
 
 /// Debian's kernel and its modules, unpacked once and kept.
 fn kernel() -> Option<PathBuf> {
-    for program in ["qemu-system-x86_64", "busybox", "veritysetup", "ldd", "apt-get"] {
+    for program in [
+        "qemu-system-x86_64",
+        "busybox",
+        "veritysetup",
+        "ldd",
+        "apt-get",
+    ] {
         oracles::program(program)?;
     }
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("kernel");
@@ -103,7 +109,9 @@ fn write_initramfs(to: &Path, modules: &Path) -> Option<()> {
     archive.file("bin/veritysetup", &veritysetup);
     let libraries = oracles::succeed("ldd", [&veritysetup]);
     let libraries = String::from_utf8(libraries).unwrap();
-    let paths = libraries.split_whitespace().filter(|word| word.starts_with('/'));
+    let paths = libraries
+        .split_whitespace()
+        .filter(|word| word.starts_with('/'));
     for path in paths {
         archive.directories_above(path.trim_start_matches('/'));
         archive.file(path.trim_start_matches('/'), Path::new(path));
@@ -112,7 +120,9 @@ fn write_initramfs(to: &Path, modules: &Path) -> Option<()> {
         let name = format!("{name}.ko");
         archive.file(&format!("modules/{name}"), &modules.join(&name));
     }
-    let loads: String = MODULES.map(|name| format!("insmod /modules/{name}.ko\n")).concat();
+    let loads: String = MODULES
+        .map(|name| format!("insmod /modules/{name}.ko\n"))
+        .concat();
     archive.entry("init", 0o100_755, INIT.replace("LOAD\n", &loads).as_bytes());
     archive.end();
     Some(())
@@ -152,12 +162,16 @@ impl Machine {
         qemu.arg("-initrd").arg(&self.initramfs);
         let boot = boot.replace(' ', "~");
         qemu.arg("-append");
-        qemu.arg(format!("console=ttyS0 quiet loglevel=4 panic=-1 boot={boot} "));
+        qemu.arg(format!(
+            "console=ttyS0 quiet loglevel=4 panic=-1 boot={boot} "
+        ));
         for disk in disks {
             let readonly = if disk.is_writable { "off" } else { "on" };
             let file = disk.file.display();
             qemu.arg("-drive");
-            qemu.arg(format!("file={file},format=raw,if=virtio,readonly={readonly}"));
+            qemu.arg(format!(
+                "file={file},format=raw,if=virtio,readonly={readonly}"
+            ));
         }
         qemu.stdin(Stdio::null());
         let status = Ending::start(&mut qemu).end_within(LIMIT);
