@@ -167,3 +167,54 @@ fn the_readme_says_what_each_kind_takes() {
         assert!(row.ends_with(&expected), "{expected}: {row}");
     }
 }
+
+#[test]
+fn every_command_sees_the_same_in_every_kind() {
+    let press = press();
+    let run = |words: &[&str]| {
+        let mut command = press.command(words[0]);
+        command.args(&words[1..]).arg("--progress=none");
+        press.run(&mut command)
+    };
+    let image = press.image();
+    let image = image.to_str().unwrap();
+    let (first, later) = (press.input("first.img"), press.output());
+    let (first, later) = (first.to_str().unwrap(), later.to_str().unwrap());
+    let seen = || {
+        let tar = press.input("all.tar");
+        let _ = fs::remove_file(&tar);
+        run(&["extract", later, "/", "-o", tar.to_str().unwrap()]).succeeded();
+        let list = run(&["ls", "-lR", later]).succeeded().to_owned();
+        (list, fs::read(tar).unwrap())
+    };
+    let mut of_first = None;
+    for (options, kind, _) in KINDS {
+        build(&press, options).succeeded();
+        assert_eq!(
+            json(run(&["inspect", "--json", later]).succeeded())["filesystem_type"],
+            kind
+        );
+        run(&["verify", later, image]).succeeded();
+        match &of_first {
+            None => {
+                fs::copy(later, first).unwrap();
+                of_first = Some(seen());
+            }
+            Some(of_first) => {
+                run(&["diff", first, later]).succeeded();
+                assert!(*of_first == seen(), "{options:?}");
+            }
+        }
+    }
+    // What is compared can differ.
+    fs::write(
+        press.image(),
+        super::support::archive::TestImage::new([layer_tar(&[("a", b"b")])])
+            .classic_archive(&[])
+            .tar(),
+    )
+    .unwrap();
+    build(&press, &["--fs=ext4"]).succeeded();
+    assert_eq!(run(&["diff", first, later]).code(), 1);
+    assert!(of_first != Some(seen()));
+}
