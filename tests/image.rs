@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use assert_cmd::Command;
-use layerpress::ext::SizePolicy;
+use layerpress::ext::{Kind, SizePolicy};
 use layerpress::listing::compare;
 use layerpress::units::ByteSize;
 use rustix::fs::XattrFlags;
@@ -20,6 +20,7 @@ use support::oracles::{
 };
 use support::press::{Pressed, Wanted, press, press_with};
 use support::rootfs::{Item, Rootfs, What, bytes, directory, file, link, sparse, symlink, zeros};
+use support::second_reader;
 use support::tarball::write_tar;
 
 /// A bit of everything, under a directory of one block and one of many.
@@ -60,36 +61,41 @@ fn layerpress() -> Command {
     command
 }
 
+/// Every kind with the journals that it can have, as options.
+const KINDS: [(&str, &[&str]); 3] = [
+    ("ext2", &["none"]),
+    ("ext3", &["auto", "4M", "37M"]),
+    ("ext4", &["auto", "none", "4M", "37M"]),
+];
+
 #[test]
-fn an_image_is_pressed_and_proven_whatever_its_size_and_journal() {
+fn an_image_of_every_kind_is_pressed_and_proven_whatever_its_size_and_journal() {
     let directory = tempfile::tempdir().unwrap();
     let tar = directory.path().join("rootfs.tar");
     let image = directory.path().join("image.img");
     write_tar(&everything(), &tar);
     let expected = everything().expected();
-    for size in ["107%", "250%", "fit", "+0", "+64M", "200M", "300M"] {
-        for journal in ["auto", "4M", "37M"] {
-            layerpress()
-                .args([
-                    "build",
-                    "--verify",
-                    "--size",
-                    size,
-                    "--journal",
-                    journal,
-                    "-o",
-                ])
-                .arg(&image)
-                .arg(format!("rootfs:{}", tar.display()))
-                .args(["--free-inodes", "77"])
-                .assert()
-                .success();
+    let sizes = ["107%", "250%", "fit", "+0", "+64M", "200M", "300M"];
+    for (kind, journals) in KINDS {
+        for (size, journal) in sizes
+            .iter()
+            .flat_map(|size| journals.iter().map(move |journal| (size, journal)))
+        {
+            let mut command = layerpress();
+            command.args(["build", "--verify", "--free-inodes", "77"]);
+            command.args(["--fs", kind, "--size", size, "--journal", journal, "-o"]);
+            command.arg(&image);
+            command.arg(format!("rootfs:{}", tar.display()));
+            command.assert().success();
             e2fsck_clean(&image);
+            if second_reader::has_checksums(&image) {
+                second_reader::recompute(&image).clean();
+            }
             if is_root() {
                 let differences = compare(&expected, &kernel_listing(&image));
                 assert!(
                     differences.is_empty(),
-                    "{size} {journal}: {}",
+                    "{kind} {size} {journal}: {}",
                     differences[0]
                 );
             }
@@ -218,7 +224,21 @@ fn names_in(directory: &Path) -> Vec<String> {
 }
 
 #[test]
-fn the_result_lives() {
+fn the_result_lives_as_ext2() {
+    lives(Kind::Ext2);
+}
+
+#[test]
+fn the_result_lives_as_ext3() {
+    lives(Kind::Ext3);
+}
+
+#[test]
+fn the_result_lives_as_ext4() {
+    lives(Kind::Ext4);
+}
+
+fn lives(kind: Kind) {
     if !is_root() {
         skip("only root mounts");
         return;
@@ -235,6 +255,7 @@ fn the_result_lives() {
     let full = (0..254).map(|index| file(format!("leaf/{index:08}"), bytes(index)));
     let rootfs = Rootfs::of(items.chain(deep).chain(full));
     let wanted = Wanted {
+        kind,
         room: layerpress::ext::Room {
             free_inodes: 20_000,
             ..Wanted::default().room
@@ -302,7 +323,16 @@ fn the_result_takes_files_to_its_last_block_and_inode() {
         return;
     }
     let rootfs = Rootfs::of([directory("d"), file("d/f", bytes(5000))]);
-    let pressed = press_with(&rootfs, Wanted::size(SizePolicy::Exact(ByteSize(20 << 20)))).unwrap();
+    for kind in Kind::ALL {
+        let wanted = Wanted {
+            kind,
+            ..Wanted::size(SizePolicy::Exact(ByteSize(20 << 20)))
+        };
+        fill_to_the_last(&press_with(&rootfs, wanted).unwrap());
+    }
+}
+
+fn fill_to_the_last(pressed: &Pressed) {
     let plan = &pressed.plan;
     let (blocks, inodes) = (plan.free_blocks_after(), plan.free_inodes_after());
     let mounted = Mounted::read_write(&pressed.image());

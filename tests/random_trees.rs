@@ -7,7 +7,7 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use layerpress::ext::{JournalSize, Room, SizePolicy};
+use layerpress::ext::{JournalSize, Kind as Ext, Room, SizePolicy};
 use layerpress::ondisk::inode::{EARLIEST_SECOND, LATEST_SECOND};
 use layerpress::units::ByteSize;
 use proptest::prelude::*;
@@ -202,17 +202,23 @@ fn wanted() -> impl Strategy<Value = Wanted> {
         (0..64_u64 << 20).prop_map(|bytes| SizePolicy::FitPlus(ByteSize(bytes))),
         ((400_u64 << 20)..(700 << 20)).prop_map(|bytes| SizePolicy::Exact(ByteSize(bytes))),
     ];
-    let journal = prop_oneof![
-        3 => Just(JournalSize::Auto),
-        1 => (4..32_u32).prop_map(JournalSize::Mebibytes),
+    let mebibytes = || (4..32_u32).prop_map(JournalSize::Mebibytes);
+    let auto = || Just(JournalSize::Auto);
+    let filesystem = prop_oneof![
+        2 => (Just(Ext::Ext2), Just(JournalSize::None)),
+        3 => (Just(Ext::Ext3), prop_oneof![3 => auto(), 1 => mebibytes()]),
+        4 => (
+            Just(Ext::Ext4),
+            prop_oneof![2 => auto(), 1 => mebibytes(), 1 => Just(JournalSize::None)]
+        ),
     ];
-    (size, journal, 0..3000_u32).prop_map(|(size, journal, free_inodes)| Wanted {
+    (size, filesystem, 0..3000_u32).prop_map(|(size, (kind, journal), free_inodes)| Wanted {
+        kind,
         size,
         room: Room {
             free_inodes,
             journal,
         },
-        ..Wanted::default()
     })
 }
 

@@ -1,0 +1,9 @@
+//! Where populating puts what, and that every kind of ext takes it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod kinds;
+mod places;
+mod updates;
