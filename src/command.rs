@@ -12,6 +12,8 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+
 use crate::error::{Error, Result, escape_line};
 use crate::leftovers;
 use crate::progress::Reporter;
@@ -182,12 +184,16 @@ impl Program {
     /// Runs the program and expects exit status 0.
     ///
     /// # Errors
-    /// [`Error::Tool`] with the command line and the tail of its output otherwise.
+    /// [`Error::Io`] where it says that its disk is full, else [`Error::Tool`] with the command line
+    /// and the tail of its output.
     pub fn run_to_success(self, reporter: &dyn Reporter) -> Result<Output> {
         let line = self.line();
         let output = self.run(reporter)?;
         if output.status.success() {
             return Ok(output);
+        }
+        if let Some(full) = output.full_disk() {
+            return Err(Error::io(format!("{line} failed"), full));
         }
         Err(Error::Tool(format!(
             "{line} failed ({}):\n{}",
@@ -198,6 +204,20 @@ impl Program {
 }
 
 impl Output {
+    /// The system's word on a disk that is full, or a quota that is used up, where the program has
+    /// passed it on.
+    fn full_disk(&self) -> Option<std::io::Error> {
+        let text = String::from_utf8_lossy(&self.stderr);
+        // As the locale of `Program::new` has them.
+        [
+            ("No space left on device", Errno::NOSPC),
+            ("Disk quota exceeded", Errno::DQUOT),
+        ]
+        .into_iter()
+        .find(|(words, _)| text.contains(words))
+        .map(|(_, errno)| errno.into())
+    }
+
     /// The last lines of standard output and standard error, for an error text, escaped.
     pub fn tail(&self) -> String {
         let text = [&self.stdout[..], &self.stderr[..]].concat();
@@ -353,6 +373,21 @@ mod tests {
         let words = "/bin/sh -c 'echo it broke >&2; exit 1' failed";
         assert!(error.contains(words), "{error}");
         assert!(error.ends_with("\nit broke"), "{error}");
+    }
+
+    /// It was told as a fault of the program's, with its exit code.
+    #[test]
+    fn a_full_disk_is_the_machines_trouble_and_not_the_programs() {
+        for (words, code) in [
+            ("mke2fs: No space left on device", 3),
+            ("mke2fs: Disk quota exceeded", 3),
+            ("mke2fs: Bad magic number", 6),
+        ] {
+            let failed = sh(&format!("echo {words} >&2; exit 1")).run_to_success(&Silent);
+            let error = failed.unwrap_err();
+            assert_eq!(error.exit_code(), code, "{error}");
+            assert!(error.to_string().contains(&words[8..]), "{error}");
+        }
     }
 
     #[test]

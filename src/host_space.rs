@@ -24,6 +24,10 @@ pub fn give_back(file: &File, start_bytes: u64, length_bytes: u64) {
     let _ = fallocate(file, flags, start_bytes, length_bytes);
 }
 
+/// Inodes that an output takes at most, sidecars, spools and what is given back before this is asked
+/// among them: where more are free, they were not what was missing.
+const INODES_OF_AN_OUTPUT: u64 = 16;
+
 /// Says of an error that tells a full disk, or a quota that is used up, what would have been needed
 /// where that is known, and what is free beside `path`; of any other nothing.
 #[must_use]
@@ -34,8 +38,8 @@ pub fn explained(error: Error, path: &Path, needed: Option<ByteSize>) -> Error {
         return error;
     }
     let free = free(path).map(|(bytes, inodes)| match inodes {
-        // One number tells both: there are bytes, and no room for another name.
-        Some(inodes) if inodes == 0 || needed.is_some_and(|needed| needed <= bytes) => {
+        // One error tells both: there are bytes, and no room for another name.
+        Some(inodes) if inodes <= INODES_OF_AN_OUTPUT => {
             format!("{bytes} free, but {inodes} inodes")
         }
         _ => format!("{bytes} free"),

@@ -1,5 +1,7 @@
 //! How much an image may ask for before it is refused.
 
+use std::ops::RangeInclusive;
+
 /// Ceilings against hostile or broken images. Each has a flag of the same name (`--max-entries`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -33,6 +35,12 @@ pub struct Limits {
 /// Bytes that the zstd windows of all layers being read may have together: four of the largest that
 /// are accepted by default.
 pub const ZSTD_WINDOWS_BYTES: u64 = 512 << 20;
+
+impl Limits {
+    /// The windows that zstd knows, as powers of two (`ZSTD_WINDOWLOG_MIN` and `_MAX`): what
+    /// [`Self::max_zstd_window_log`] can be.
+    pub const ZSTD_WINDOW_LOGS: RangeInclusive<u32> = 10..=31;
+}
 
 impl Default for Limits {
     fn default() -> Self {

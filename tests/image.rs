@@ -10,9 +10,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use assert_cmd::Command;
-use layerpress::ext::SizePolicy;
+use layerpress::ext::{Kind, SizePolicy};
 use layerpress::listing::compare;
-use layerpress::units::ByteSize;
+use layerpress::units::{ByteSize, FileFlags};
 use rustix::fs::XattrFlags;
 
 use support::oracles::{
@@ -20,6 +20,7 @@ use support::oracles::{
 };
 use support::press::{Pressed, Wanted, press, press_with};
 use support::rootfs::{Item, Rootfs, What, bytes, directory, file, link, sparse, symlink, zeros};
+use support::second_reader;
 use support::tarball::write_tar;
 
 /// A bit of everything, under a directory of one block and one of many.
@@ -27,9 +28,11 @@ fn everything() -> Rootfs {
     let mut items = vec![
         directory("").mode(0o755),
         directory("bin"),
-        file("bin/busybox", bytes(1_000_000)).mode(0o4755),
+        file("bin/busybox", bytes(1_000_000))
+            .mode(0o4755)
+            .flags(FileFlags::JOURNAL.with(FileFlags::NODUMP)),
         link("bin/sh", "bin/busybox"),
-        symlink("bin/ash", "busybox"),
+        symlink("bin/ash", "busybox").flags(FileFlags::NODUMP),
         directory("dev"),
         Item::new("dev/null", What::Character(1, 3)).mode(0o666),
         Item::new("dev/sda", What::Block(8, 0))
@@ -46,7 +49,7 @@ fn everything() -> Rootfs {
         symlink("home/long", "t".repeat(300)),
         sparse("home/sparse", 100 << 20, &[(50 << 20, &bytes(9000))]),
         zeros("home/zeros", 5 << 20),
-        directory("many"),
+        directory("many").flags(FileFlags::NOATIME.with(FileFlags::TOPDIR)),
     ];
     items.extend(
         (0..3000).map(|index| file(format!("many/file number {index}"), bytes(index % 99))),
@@ -60,36 +63,41 @@ fn layerpress() -> Command {
     command
 }
 
+/// Every kind with the journals that it can have, as options.
+const KINDS: [(&str, &[&str]); 3] = [
+    ("ext2", &["none"]),
+    ("ext3", &["auto", "4M", "37M"]),
+    ("ext4", &["auto", "none", "4M", "37M"]),
+];
+
 #[test]
-fn an_image_is_pressed_and_proven_whatever_its_size_and_journal() {
+fn an_image_of_every_kind_is_pressed_and_proven_whatever_its_size_and_journal() {
     let directory = tempfile::tempdir().unwrap();
     let tar = directory.path().join("rootfs.tar");
     let image = directory.path().join("image.img");
     write_tar(&everything(), &tar);
     let expected = everything().expected();
-    for size in ["107%", "250%", "fit", "+0", "+64M", "200M", "300M"] {
-        for journal in ["auto", "4M", "37M"] {
-            layerpress()
-                .args([
-                    "build",
-                    "--verify",
-                    "--size",
-                    size,
-                    "--journal",
-                    journal,
-                    "-o",
-                ])
-                .arg(&image)
-                .arg(format!("rootfs:{}", tar.display()))
-                .args(["--free-inodes", "77"])
-                .assert()
-                .success();
+    let sizes = ["107%", "250%", "fit", "+0", "+64M", "200M", "300M"];
+    for (kind, journals) in KINDS {
+        for (size, journal) in sizes
+            .iter()
+            .flat_map(|size| journals.iter().map(move |journal| (size, journal)))
+        {
+            let mut command = layerpress();
+            command.args(["build", "--verify", "--free-inodes", "77", "--file-flags"]);
+            command.args(["--fs", kind, "--size", size, "--journal", journal, "-o"]);
+            command.arg(&image);
+            command.arg(format!("rootfs:{}", tar.display()));
+            command.assert().success();
             e2fsck_clean(&image);
+            if second_reader::has_checksums(&image) {
+                second_reader::recompute(&image).clean();
+            }
             if is_root() {
                 let differences = compare(&expected, &kernel_listing(&image));
                 assert!(
                     differences.is_empty(),
-                    "{size} {journal}: {}",
+                    "{kind} {size} {journal}: {}",
                     differences[0]
                 );
             }
@@ -108,7 +116,7 @@ fn a_hash_seed_of_zeros_is_refused_and_a_uuid_of_zeros_is_not() {
     write_tar(&everything(), &tar);
     let build = |option: &str| {
         layerpress()
-            .args(["build", "--verify", option])
+            .args(["build", "--verify", "--file-flags", option])
             .arg("00000000-0000-0000-0000-000000000000")
             .arg("-o")
             .arg(&image)
@@ -218,7 +226,21 @@ fn names_in(directory: &Path) -> Vec<String> {
 }
 
 #[test]
-fn the_result_lives() {
+fn the_result_lives_as_ext2() {
+    lives(Kind::Ext2);
+}
+
+#[test]
+fn the_result_lives_as_ext3() {
+    lives(Kind::Ext3);
+}
+
+#[test]
+fn the_result_lives_as_ext4() {
+    lives(Kind::Ext4);
+}
+
+fn lives(kind: Kind) {
     if !is_root() {
         skip("only root mounts");
         return;
@@ -235,6 +257,7 @@ fn the_result_lives() {
     let full = (0..254).map(|index| file(format!("leaf/{index:08}"), bytes(index)));
     let rootfs = Rootfs::of(items.chain(deep).chain(full));
     let wanted = Wanted {
+        kind,
         room: layerpress::ext::Room {
             free_inodes: 20_000,
             ..Wanted::default().room
@@ -302,7 +325,16 @@ fn the_result_takes_files_to_its_last_block_and_inode() {
         return;
     }
     let rootfs = Rootfs::of([directory("d"), file("d/f", bytes(5000))]);
-    let pressed = press_with(&rootfs, Wanted::size(SizePolicy::Exact(ByteSize(20 << 20)))).unwrap();
+    for kind in Kind::ALL {
+        let wanted = Wanted {
+            kind,
+            ..Wanted::size(SizePolicy::Exact(ByteSize(20 << 20)))
+        };
+        fill_to_the_last(&press_with(&rootfs, wanted).unwrap());
+    }
+}
+
+fn fill_to_the_last(pressed: &Pressed) {
     let plan = &pressed.plan;
     let (blocks, inodes) = (plan.free_blocks_after(), plan.free_inodes_after());
     let mounted = Mounted::read_write(&pressed.image());

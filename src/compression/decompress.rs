@@ -2,10 +2,10 @@
 
 use std::io::{self, Read};
 
+use super::Compression;
 use super::gzip::Gzip;
 use super::stored::{Stored, StoredBytes, own};
 use super::zstd::Zstd;
-use super::{Compression, MAGIC_BYTES};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 
@@ -19,25 +19,12 @@ enum Decoder<S> {
 }
 
 impl<S: StoredBytes> Decompressor<S> {
-    /// Of what is known to be compressed so.
+    /// Of what is compressed so.
     ///
     /// # Errors
     /// [`Error::Unsupported`] for a window limit outside zstd's range.
     pub fn new(source: S, compression: Compression, limits: &Limits) -> Result<Self> {
-        Self::of(Stored::new(source), compression, limits)
-    }
-
-    /// Of what tells its compression by its first bytes.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] also for a compression that images cannot have; those of `source`.
-    pub fn detect(source: S, limits: &Limits) -> Result<Self> {
-        let mut stored = Stored::new(source);
-        let compression = Compression::of(stored.first(MAGIC_BYTES)?)?;
-        Self::of(stored, compression, limits)
-    }
-
-    fn of(stored: Stored<S>, compression: Compression, limits: &Limits) -> Result<Self> {
+        let stored = Stored::new(source);
         Ok(Self(match compression {
             Compression::None => Decoder::None(stored),
             Compression::Gzip => Decoder::Gzip(Gzip::new(stored)),
@@ -86,6 +73,7 @@ fn broken_gzip(error: &io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use super::super::MAGIC_BYTES;
     use super::*;
     use std::io::Write;
 
@@ -108,7 +96,9 @@ mod tests {
     }
 
     fn decompress_from(source: Dribble<'_>, limits: &Limits) -> Result<Vec<u8>> {
-        let mut decompressor = Decompressor::detect(source, limits)?;
+        let head = &source.bytes[..source.bytes.len().min(MAGIC_BYTES)];
+        let compression = Compression::of(head)?;
+        let mut decompressor = Decompressor::new(source, compression, limits)?;
         let mut bytes = Vec::new();
         let mut buffer = [0; 100];
         loop {
@@ -169,6 +159,19 @@ mod tests {
             }
             for garbage in [&b"garbage"[..], b"x", b"\0\0\0\x01", &whole[..7]] {
                 refused(&[&whole[..], garbage].concat());
+            }
+            // Garbage of a few bytes was told as a stream that ends in the middle.
+            if name == "gzip" {
+                for garbage in [&b"x"[..], b"\0x", b"garbage", &[b'g'; 100]] {
+                    let error = decompress(&[&whole[..], garbage].concat()).unwrap_err();
+                    let text = error.to_string();
+                    assert!(text.contains("found something else"), "{text}");
+                }
+                let error = decompress(&[&whole[..], &whole[..7]].concat()).unwrap_err();
+                assert!(
+                    error.to_string().ends_with("its end in the middle"),
+                    "{error}"
+                );
             }
         }
         let whole = gzip(&[7; 9000]);

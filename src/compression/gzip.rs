@@ -4,6 +4,8 @@ use std::io::{self, BufRead, Read};
 
 use flate2::bufread::GzDecoder;
 
+use super::GZIP;
+
 /// Decompresses member after member up to the end of `R`.
 ///
 /// Zero bytes after the last member are passed over, as gzip itself does (tapes and some
@@ -49,6 +51,7 @@ impl<R: BufRead> Read for Gzip<R> {
                 State::Between(stored) => match stored.fill_buf()?.first() {
                     None => return Ok(0),
                     Some(0) => return pass_over_zeros(stored).map(|()| 0),
+                    Some(&first) if first != GZIP[0] => return Err(something_else()),
                     Some(_) => self.step(|state| match state {
                         State::Between(stored) => State::Member(Box::new(GzDecoder::new(stored))),
                         other => other,
@@ -67,12 +70,16 @@ fn pass_over_zeros(stored: &mut impl BufRead) -> io::Result<()> {
             return Ok(());
         }
         if available.iter().any(|byte| *byte != 0) {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "something else than zero bytes after the last gzip member",
-            ));
+            return Err(something_else());
         }
         let length = available.len();
         stored.consume(length);
     }
+}
+
+fn something_else() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "something else than zero bytes after the last gzip member",
+    )
 }

@@ -64,10 +64,7 @@ impl Compression {
     /// # Errors
     /// [`Error::Unsupported`] for a compression that images cannot have.
     pub fn of(magic: &[u8]) -> Result<Self> {
-        let other = OTHERS.iter().find(|(mark, _)| magic.starts_with(mark));
-        let is_bzip2 =
-            matches!(magic, [b'B', b'Z', b'h', b'1'..=b'9', rest @ ..] if BZIP2.contains(&rest));
-        if let Some(name) = other.map(|(_, name)| *name).or(is_bzip2.then_some("bzip2")) {
+        if let Some(name) = foreign(magic) {
             return Err(Error::unsupported(format!(
                 "{name} compression: expected none, gzip or zstd"
             )));
@@ -105,6 +102,15 @@ impl Compression {
         };
         Ok(claimed != self)
     }
+}
+
+/// What images cannot be compressed with and these first [`MAGIC_BYTES`] are; the program that does
+/// and undoes it has the same name.
+pub fn foreign(magic: &[u8]) -> Option<&'static str> {
+    let other = OTHERS.iter().find(|(mark, _)| magic.starts_with(mark));
+    let is_bzip2 =
+        matches!(magic, [b'B', b'Z', b'h', b'1'..=b'9', rest @ ..] if BZIP2.contains(&rest));
+    other.map(|(_, name)| *name).or(is_bzip2.then_some("bzip2"))
 }
 
 /// Holds so many uncompressed bytes against the ceiling that their stored ones have.

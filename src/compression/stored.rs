@@ -34,18 +34,6 @@ impl<S: StoredBytes> Stored<S> {
             end: 0,
         }
     }
-
-    /// The first so many bytes of all, fewer where there are no more; they are not taken.
-    pub(super) fn first(&mut self, bytes: usize) -> Result<&[u8]> {
-        // A pipe may give one at a time.
-        while self.end < bytes {
-            match self.source.next(&mut self.buffer[self.end..])? {
-                0 => break,
-                more => self.end += more,
-            }
-        }
-        Ok(&self.buffer[..bytes.min(self.end)])
-    }
 }
 
 /// The error that a reader here has passed on; any other is a decoder's, about what it has read.

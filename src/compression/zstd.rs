@@ -11,9 +11,6 @@ use super::stored::own;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 
-/// What zstd can be asked to accept, as powers of two (`ZSTD_WINDOWLOG_MIN` and `_MAX`).
-const WINDOW_LOGS: std::ops::RangeInclusive<u32> = 10..=31;
-
 /// Decompresses frame after frame up to the end of `R`.
 pub(super) struct Zstd<R> {
     stored: R,
@@ -28,11 +25,12 @@ impl<R: BufRead> Zstd<R> {
     /// [`Error::Unsupported`] for a window limit outside zstd's range, [`Error::Io`] without memory.
     pub(super) fn new(stored: R, limits: &Limits) -> Result<Self> {
         let window_log = limits.max_zstd_window_log;
-        if !WINDOW_LOGS.contains(&window_log) {
+        let known = Limits::ZSTD_WINDOW_LOGS;
+        if !known.contains(&window_log) {
             return Err(Error::unsupported(format!(
                 "--max-zstd-window-log: expected {} to {}, found {window_log}",
-                WINDOW_LOGS.start(),
-                WINDOW_LOGS.end()
+                known.start(),
+                known.end()
             )));
         }
         let mut context = DCtx::try_create().ok_or_else(no_memory)?;

@@ -1,6 +1,5 @@
 //! TLS with a daemon.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
@@ -35,23 +34,29 @@ impl Tls {
 }
 
 /// Holds the daemon's certificate against its authority's and shows it ours.
+///
+/// # Errors
+/// [`Error::Io`] where a file cannot be read, [`Error::Unsupported`] where it holds something else.
 pub(super) fn config(tls: &Tls) -> Result<TlsConfig> {
     let read = |path: &Path| {
         let read = read_regular_file(path, MAX_PEM_BYTES);
         read.map_err(|error| Error::path("read", path, error))
     };
-    let wrong = |path: &Path, error: ureq::Error| Error::path("use", path, io::Error::other(error));
+    // As of a registry's files: one that cannot be read is the machine's affair, what is in it the
+    // user's.
+    let wrong = |path: &Path, expected: &str| {
+        Error::unsupported(format!("{}: expected PEM with {expected}", path.display()))
+    };
     let certificates = |path: &Path| {
         let bytes = read(path)?;
         let items = ureq::tls::parse_pem(&bytes).filter_map(|item| match item {
             Ok(ureq::tls::PemItem::Certificate(certificate)) => Some(Ok(certificate)),
             Ok(_) => None,
-            Err(error) => Some(Err(wrong(path, error))),
+            Err(_) => Some(Err(wrong(path, "certificates"))),
         });
         let found = items.collect::<Result<Vec<Certificate<'static>>>>()?;
         if found.is_empty() {
-            let error = io::Error::other("expected a certificate in PEM, found none");
-            return Err(Error::path("use", path, error));
+            return Err(wrong(path, "certificates"));
         }
         Ok(found)
     };
@@ -62,8 +67,45 @@ pub(super) fn config(tls: &Tls) -> Result<TlsConfig> {
     };
     if let Some((certificate, path)) = &tls.certificate {
         let own = certificates(certificate)?;
-        let key = PrivateKey::from_pem(&read(path)?).map_err(|error| wrong(path, error))?;
+        let key = PrivateKey::from_pem(&read(path)?)
+            .map_err(|_| wrong(path, "an unencrypted private key"))?;
         config = config.client_cert(Some(ClientCert::new_with_certs(&own, key)));
     }
     Ok(config.build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is no certificate had the exit code of a file that cannot be read; of a registry's it
+    /// had another.
+    #[test]
+    fn a_file_that_cannot_be_read_and_one_of_something_else_end_differently() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let (junk, broken) = (
+            file("junk.pem", "no certificate"),
+            file("broken.pem", "-----BEGIN CERTIFICATE-----\n???"),
+        );
+        let absent = directory.path().join("absent.pem");
+        for (ca, code, words) in [
+            (&junk, 5, "junk.pem: expected PEM with certificates"),
+            (&broken, 5, "broken.pem: expected PEM with certificates"),
+            (&absent, 3, "absent.pem"),
+        ] {
+            let tls = Tls {
+                ca: Some(ca.clone()),
+                certificate: None,
+                verify: true,
+            };
+            let error = config(&tls).unwrap_err();
+            assert_eq!(error.exit_code(), code, "{error}");
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
 }

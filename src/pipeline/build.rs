@@ -93,7 +93,10 @@ impl Reading {
                 giving_back.taken(file.origin, &file.content);
             }
         };
-        let needed = ByteSize(plan.demand.blocks() * BLOCK_SIZE);
+        // What is free stays a hole, and so does the journal.
+        let geometry = &plan.sized.geometry;
+        let unused = plan.free_blocks_after() + u64::from(geometry.journal_blocks);
+        let needed = ByteSize((u64::from(geometry.blocks) - unused) * BLOCK_SIZE);
         let explained = |error| host_space::explained(error, &output.path, Some(needed));
         let populated = Ext::write(
             &plan,
@@ -145,7 +148,8 @@ impl Ready {
         let mut written = vec![output.path.clone()];
         written.extend(output.finish.beside(&output.path));
         for path in &written {
-            drop(PartialFile::create(path)?);
+            let made = PartialFile::create(path);
+            drop(made.map_err(|error| host_space::explained(error, path, None))?);
             refuse_own_input(place, path)?;
         }
         refuse_one_for_two(&written)?;

@@ -64,7 +64,7 @@ impl Contents {
 
 /// What an uncompressed file holds.
 pub(super) fn file(region: &FileRegion, limits: &Limits) -> Result<Transport> {
-    check_tar(region)?;
+    check_unnamed_tar(region)?;
     let mut contents = Contents::default();
     // What the one directory has in it that all else is in.
     let mut inner = Some((None, Contents::default()));
@@ -187,25 +187,52 @@ fn is_digest(name: &[u8]) -> bool {
     hex.len() == 64 && hex.iter().all(u8::is_ascii_hexdigit)
 }
 
-/// Refuses what is no tar, by its name where it has one.
+/// Refuses what is no tar, by its name where it has one. A tar of nothing is zeros, and one where it
+/// is said that it is a tar.
 pub(super) fn check_tar(region: &FileRegion) -> Result<()> {
+    let head = head(region)?;
+    if is_header(&head) || is_empty_tar(&head) {
+        return Ok(());
+    }
+    Err(no_tar(&head))
+}
+
+/// The same where nobody has said so: zeros could be anything then.
+fn check_unnamed_tar(region: &FileRegion) -> Result<()> {
+    let head = head(region)?;
+    if is_header(&head) {
+        return Ok(());
+    }
+    let error = no_tar(&head);
+    Err(if is_empty_tar(&head) {
+        error.with_more(" (`rootfs:` takes a tar of nothing as an empty root filesystem)")
+    } else {
+        error
+    })
+}
+
+fn head(region: &FileRegion) -> Result<Vec<u8>> {
     let length = usize::try_from(region.length_bytes).map_or(HEAD_BYTES, |len| len.min(HEAD_BYTES));
     let mut head = vec![0; length];
     region
         .read_exact_at(&mut head, 0)
         .map_err(|error| Error::io("cannot read the file", error))?;
-    let is_tar = match head.first_chunk() {
-        // An empty archive is nothing but zeros.
-        Some(block) => tar::is_header(block) || (length < HEAD_BYTES && is_zero(&head)),
-        None => false,
-    };
-    if is_tar {
-        return Ok(());
-    }
-    Err(Error::bad_image(format!(
+    Ok(head)
+}
+
+fn is_header(head: &[u8]) -> bool {
+    head.first_chunk().is_some_and(tar::is_header)
+}
+
+fn is_empty_tar(head: &[u8]) -> bool {
+    (512..HEAD_BYTES).contains(&head.len()) && is_zero(head)
+}
+
+fn no_tar(head: &[u8]) -> Error {
+    Error::bad_image(format!(
         "{}, not a container image: expected a tar (docker save, an OCI archive, a root filesystem), perhaps compressed by gzip or zstd, or a directory",
-        file_kind::name(&head)
-    )))
+        file_kind::name(head)
+    ))
 }
 
 fn is_zero(bytes: &[u8]) -> bool {

@@ -5,7 +5,9 @@ use std::cell::Cell;
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::compression::{Compression, Decompressor, StoredBytes, check_expansion};
+use crate::compression::{
+    self, Compression, Decompressor, MAGIC_BYTES, StoredBytes, check_expansion,
+};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::oci::{Digest, DigestHasher};
@@ -41,7 +43,7 @@ pub(super) struct Spooled {
 impl Spooler<'_> {
     /// A file's uncompressed bytes: in place where it is not compressed.
     pub(super) fn file(&self, region: FileRegion, name: &str) -> Result<Spooled> {
-        if Compression::detect(&region).map_err(helped)? == Compression::None {
+        if compression_of(&head(&mut region.reader(), name)?)? == Compression::None {
             return Ok(Spooled {
                 region,
                 sha256: None,
@@ -84,19 +86,21 @@ impl Spooler<'_> {
     /// A stream's uncompressed bytes, copied into a spool.
     pub(super) fn stream(
         &self,
-        input: impl Read,
+        mut input: impl Read,
         length_bytes: Option<u64>,
         name: &str,
     ) -> Result<Spooled> {
+        let head = head(&mut input, name)?;
+        let compression = compression_of(&head)?;
         let meter = self.begin(name, length_bytes);
         let taken_bytes = Cell::new(0);
         let input = Counted {
-            input,
+            input: io::Cursor::new(head).chain(input),
             taken_bytes: &taken_bytes,
             meter: &*meter,
             name,
         };
-        let mut decompressor = Decompressor::detect(input, self.limits).map_err(helped)?;
+        let mut decompressor = Decompressor::new(input, compression, self.limits)?;
         let mut spool = self.writer()?;
         let mut buffer = PageBuffer::new(BUFFER_BYTES);
         loop {
@@ -120,14 +124,26 @@ impl Spooler<'_> {
     }
 }
 
-/// What helps where an image as a whole is compressed in another way.
-fn helped(error: Error) -> Error {
-    match error {
-        Error::Unsupported { .. } => {
-            error.with_more("; `layerpress build -` takes what another program decompresses")
-        }
-        error => error,
+/// How an image as a whole is compressed, by its first bytes; what another program decompresses is
+/// refused with the words for it.
+fn compression_of(head: &[u8]) -> Result<Compression> {
+    let compression = Compression::of(head);
+    match compression::foreign(head) {
+        Some(program) => compression.map_err(|error| {
+            error.with_more(&format!(
+                " (`{program} -dc FILE | layerpress build -` takes it)"
+            ))
+        }),
+        None => compression,
     }
+}
+
+/// The first bytes of an input, as many as tell its compression.
+fn head(input: &mut impl Read, name: &str) -> Result<Vec<u8>> {
+    let mut head = Vec::with_capacity(MAGIC_BYTES);
+    let first = input.take(MAGIC_BYTES as u64).read_to_end(&mut head);
+    first.map_err(|error| Error::io(format!("cannot read {name}"), error))?;
+    Ok(head)
 }
 
 struct Counted<'a, R> {
@@ -241,11 +257,28 @@ mod tests {
         assert_eq!(spool(b"", &limits).unwrap(), b"");
         let zstd = zstd::encode_all(&b"one"[..], 3).unwrap();
         assert_eq!(spool(&zstd, &limits).unwrap(), b"one");
-        let error = spool(b"\xfd7zXZ\0", &limits).unwrap_err().to_string();
-        assert!(
-            error.contains("xz") && error.contains("`layerpress build -`"),
-            "{error}"
-        );
+    }
+
+    /// The hint had lost the whole line, and stood behind a wrong `--max-zstd-window-log`, too.
+    #[test]
+    fn what_another_program_decompresses_comes_with_the_line_that_takes_it_and_nothing_else_does() {
+        let limits = Limits::default();
+        for (head, program) in [
+            (&b"\xfd7zXZ\0"[..], "xz"),
+            (b"BZh91AY&SY", "bzip2"),
+            (b"\x04\x22\x4d\x18", "lz4"),
+        ] {
+            let error = spool(head, &limits).unwrap_err().to_string();
+            let hint = format!("`{program} -dc FILE | layerpress build -`");
+            assert!(error.contains(&hint), "{error}");
+        }
+        let zstd = zstd::encode_all(&b"one"[..], 3).unwrap();
+        let limits = Limits {
+            max_zstd_window_log: 40,
+            ..limits
+        };
+        let error = spool(&zstd, &limits).unwrap_err().to_string();
+        assert!(error.ends_with("expected 10 to 31, found 40"), "{error}");
     }
 
     #[test]

@@ -148,3 +148,20 @@ fn the_plans_table_has_the_same_numbers() {
         "{table}"
     );
 }
+
+#[test]
+fn a_window_that_zstd_does_not_know_is_a_wrong_command_line() {
+    let press = press();
+    for window in ["9", "32", "-1", "x"] {
+        let ended = build(&press, &[&format!("--max-zstd-window-log={window}")]);
+        assert_eq!(ended.code(), 2, "{window}");
+        assert!(
+            ended.stderr.contains("--max-zstd-window-log"),
+            "{}",
+            ended.stderr
+        );
+    }
+    for window in ["10", "31"] {
+        build(&press, &[&format!("--max-zstd-window-log={window}")]).succeeded();
+    }
+}

@@ -191,11 +191,11 @@ fn dockerd_is_reached_over_tls_with_certificates_on_both_sides_and_not_without()
     run(renamed, Some(&at(""))).failed(3, &["certificate"]);
     run(host.clone(), None).failed(3, &[&host]);
     fs::write(other.path().join("key.pem"), "no key").unwrap();
-    run(host.clone(), Some(other_path)).failed(3, &["key.pem"]);
+    run(host.clone(), Some(other_path)).failed(5, &["key.pem", "private key"]);
     fs::remove_file(other.path().join("cert.pem")).unwrap();
     run(host.clone(), Some(other_path)).failed(3, &["cert.pem", "No such file"]);
     fs::write(other.path().join("ca.pem"), "no certificate").unwrap();
-    run(host, Some(other_path)).failed(3, &["ca.pem", "expected a certificate in PEM"]);
+    run(host, Some(other_path)).failed(5, &["ca.pem", "expected PEM with certificates"]);
     assert!(press.left().is_empty());
 }
 

@@ -39,6 +39,7 @@ pub fn mutate(name: &str, random: &mut Random, bytes: &mut Vec<u8>) {
             }
         }
         "pax" if random.below(3) > 0 => other_letter(random, bytes),
+        "file_flags" if random.below(2) == 0 => other_flag(random, bytes),
         // The first byte says which document it is.
         "oci_layout" | "docker_manifest" => {
             let mut document = bytes.split_off(1);
@@ -51,6 +52,17 @@ pub fn mutate(name: &str, random: &mut Random, bytes: &mut Vec<u8>) {
         "credentials" if random.below(2) == 0 => other_value(random, bytes),
         _ => random.mutate(bytes),
     }
+}
+
+/// Puts another name in the place of one.
+fn other_flag(random: &mut Random, list: &mut Vec<u8>) {
+    let others = [
+        "nodump", "dump", "noschg", "sappend", "tail", "", "sync\t", "arch",
+    ];
+    let mut names: Vec<_> = list.split(|byte| *byte == b',').collect();
+    let at = random.below(names.len());
+    names[at] = others[random.below(others.len())].as_bytes();
+    *list = names.join(&b","[..]);
 }
 
 /// Changes letters of pax values, so that lengths stay right.

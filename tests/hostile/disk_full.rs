@@ -1,7 +1,7 @@
 //! A disk that is really full, and directories that cannot be written to.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::support::archive::{Compression, TestImage, layer_tar};
@@ -203,6 +203,51 @@ fn a_full_disk_is_told_with_what_the_output_needs_and_what_is_free() {
     };
     let ended = build(&press, &["--size=fit"]);
     failed_without_space(&press, &ended, &["; up to 20", "MiB needed", "8 MiB free"]);
+}
+
+/// Bug: that a disk was full while mke2fs wrote was told as a fault of mke2fs, with its exit code.
+#[test]
+fn a_disk_that_is_full_while_mke2fs_writes_is_a_full_disk() {
+    let press = Press::with_layers([layer_tar(&[("a", b"x")])]);
+    let Some(disk) = SmallDisk::over(&press, "out") else {
+        return;
+    };
+    let filler = disk.0.join("filler");
+    fs::write(&filler, vec![1; (8 << 20) - (16 << 10)]).unwrap();
+    let ended = build(&press, &["--size=2G"]);
+    ended.failed(
+        IO,
+        &["mke2fs", "No space left on device", " needed, 16 KiB free"],
+    );
+    assert_eq!(press.left(), ["out/filler"]);
+}
+
+/// Bug: where a disk was full by a little, the number of its free inodes was blamed, of which there
+/// were thousands. Cause: what was needed was told without the filesystem's own blocks.
+#[test]
+fn a_disk_that_is_full_by_a_little_is_not_short_of_inodes() {
+    let press = image(Compression::None);
+    built(&press, &["--size=fit"]);
+    let taken = fs::metadata(press.output()).unwrap().blocks() * 512;
+    fs::remove_file(press.output()).unwrap();
+    let size = format!("{}k", (taken >> 10) - 64);
+    let Some(_disk) = SmallDisk::of(&size, &press, "out") else {
+        return;
+    };
+    let ended = build(&press, &["--size=fit"]);
+    failed_without_space(&press, &ended, &[" needed, ", " free"]);
+    assert!(!ended.stderr.contains("inodes"), "{}", ended.stderr);
+}
+
+/// Bug: that a disk has no inode left was told as a full disk.
+#[test]
+fn a_disk_without_inodes_is_told_as_one() {
+    let press = image(Compression::None);
+    let Some(_disk) = SmallDisk::of("64m,nr_inodes=1", &press, "out") else {
+        return;
+    };
+    let ended = build(&press, &["--size=fit"]);
+    failed_without_space(&press, &ended, &["free, but 0 inodes"]);
 }
 
 /// Bug: a limit on this machine's memory was told as a broken image. Cause: zstd's word on it was

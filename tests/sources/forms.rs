@@ -289,11 +289,15 @@ fn what_is_no_image_is_called_what_it_is() {
     fs::write(path.join("script"), b"#!/bin/sh\n").unwrap();
     fs::write(path.join("root.tar.xz"), b"\xfd7zXZ\0\0\0").unwrap();
     fs::write(path.join("zeros"), vec![0; 1 << 20]).unwrap();
+    // A tar of nothing, and half of a disk's worth of nothing: only who says which is believed.
+    fs::write(path.join("no-names"), [0; 1024]).unwrap();
+    open(&format!("rootfs:{}", at(&path, "no-names"))).unwrap();
     for (reference, expected) in [
         (at(&path, "empty"), "an empty file"),
         (at(&path, "script"), "a script"),
         (at(&path, "zeros"), "nothing but zeros at its start"),
         (at(&path, "root.tar.xz"), "xz compression"),
+        (at(&path, "no-names"), "`rootfs:` takes a tar of nothing"),
         ("/dev/zero".to_owned(), "a terminal, a device"),
         (
             format!("docker-archive:{}", at(&path, "script")),

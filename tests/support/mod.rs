@@ -19,3 +19,5 @@ pub mod second_reader;
 pub mod session;
 pub mod signals;
 pub mod tarball;
+pub mod virtual_machine;
+pub mod workload;

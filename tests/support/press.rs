@@ -23,6 +23,7 @@ use layerpress::units::Timestamp;
 
 use super::oracles;
 use super::rootfs::Rootfs;
+use super::second_reader;
 use super::tarball::write_tar;
 
 /// The hash seed of every test's filesystem, so that names that collide can be looked for.
@@ -53,6 +54,13 @@ impl Default for Wanted {
 }
 
 impl Wanted {
+    pub fn kind(kind: Kind) -> Self {
+        Self {
+            kind,
+            ..Self::default()
+        }
+    }
+
     pub fn size(size: SizePolicy) -> Self {
         Self {
             size,
@@ -238,9 +246,12 @@ impl Pressed {
         self
     }
 
-    /// e2fsck finds nothing and the filesystem is as full as planned.
+    /// e2fsck finds nothing, every checksum is right, and the filesystem is as full as planned.
     pub fn checked(&self) {
         oracles::e2fsck_clean(&self.image());
+        if second_reader::has_checksums(&self.image()) {
+            second_reader::recompute(&self.image()).clean();
+        }
         let superblock = superblock(&self.image());
         assert_eq!(
             (

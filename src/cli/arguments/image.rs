@@ -132,13 +132,18 @@ fn daemon(arguments: &ReadingArguments) -> DaemonOptions {
 }
 
 macro_rules! limit_arguments {
-    ($($(#[$doc:meta])* $name:ident: $type:ty,)*) => {
+    ($($(#[$doc:meta])* $name:ident: $type:ty $(=> $parser:expr)?,)*) => {
         #[derive(Debug, Args)]
         #[command(next_help_heading = "Limits (an image beyond one is refused)")]
         pub struct LimitArguments {
             $(
                 $(#[$doc])*
-                #[arg(long, value_name = "N", default_value_t = Limits::default().$name)]
+                #[arg(
+                    long,
+                    value_name = "N",
+                    default_value_t = Limits::default().$name,
+                    $(value_parser = $parser,)?
+                )]
                 pub $name: $type,
             )*
         }
@@ -170,7 +175,13 @@ limit_arguments! {
     max_xattr_bytes: u64,
     /// Bytes of memory for the index of all entries
     max_index_bytes: u64,
-    /// The largest zstd window, as a power of two; layers read side by side have 512 MiB of windows
+    /// The largest zstd window, as a power of two from 10 to 31; layers read side by side have 512 MiB of windows
     /// together, or a single larger one
-    max_zstd_window_log: u32,
+    max_zstd_window_log: u32 => window_log(),
+}
+
+/// The windows that zstd knows.
+fn window_log() -> clap::builder::RangedI64ValueParser<u32> {
+    let (first, last) = Limits::ZSTD_WINDOW_LOGS.into_inner();
+    clap::value_parser!(u32).range(i64::from(first)..=i64::from(last))
 }

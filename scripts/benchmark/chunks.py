@@ -1,0 +1,78 @@
+"""What an update moves: blocks that differ at their place, and chunks that casync does not have yet."""
+import dataclasses
+import os
+import shutil
+import struct
+
+from .command import run
+
+BLOCK = 4096
+PIECE = 1 << 20
+# casync's blob index: a header, then a table of each chunk's end and name, and a last entry that ends it.
+INDEX_HEAD, TABLE_HEAD, ENTRY = 48, 16, 40
+INDEX, TABLE = 0x96824D9C7B129FF9, 0xE75B9E112F17417D
+
+
+@dataclasses.dataclass
+class Moved:
+    """blocks differ at the same place of blocks_of; chunks, raw and compressed, are new bytes."""
+    blocks: int
+    blocks_of: int
+    raw: int
+    compressed: int
+
+
+def blocks_that_differ(old, new):
+    """How many blocks of 4 KiB differ at the same place, and how many the larger file has."""
+    count = 0
+    with open(old, "rb", buffering=0) as one, open(new, "rb", buffering=0) as other:
+        while True:
+            left, right = one.read(PIECE), other.read(PIECE)
+            if not left and not right:
+                break
+            if left != right:
+                for at in range(0, max(len(left), len(right)), BLOCK):
+                    count += left[at:at + BLOCK] != right[at:at + BLOCK]
+    return count, -(-max(os.path.getsize(old), os.path.getsize(new)) // BLOCK)
+
+
+class Store:
+    """A chunk store of casync, with its default chunks of 16, 64 and 256 KiB, in a directory of its own."""
+
+    def __init__(self, directory):
+        self.directory, self.index = directory, directory + ".caibx"
+        os.mkdir(directory)
+
+    def add(self, file):
+        """The file's chunks: length by name."""
+        run("casync", "make", f"--store={self.directory}", self.index, file)
+        with open(self.index, "rb") as index:
+            content = index.read()
+        os.unlink(self.index)
+        size, kind = struct.unpack_from("<QQ", content)
+        if (size, kind) != (INDEX_HEAD, INDEX) or struct.unpack_from("<QQ", content, INDEX_HEAD)[1] != TABLE:
+            raise ValueError("casync wrote an index of a form that is not known here")
+        chunks, start = {}, 0
+        for at in range(INDEX_HEAD + TABLE_HEAD, len(content) - ENTRY, ENTRY):
+            end = struct.unpack_from("<Q", content, at)[0]
+            chunks[content[at + 8:at + ENTRY].hex()] = end - start
+            start = end
+        if start != os.path.getsize(file):
+            raise ValueError(f"casync's index ends at {start}, the file at {os.path.getsize(file)}")
+        return chunks
+
+    def path(self, name):
+        return os.path.join(self.directory, name[:4], name + ".cacnk")
+
+    def new(self, file, known):
+        """Raw and compressed bytes of the file's chunks that are not among the known, which go again."""
+        raw = compressed = 0
+        for name, length in self.add(file).items():
+            if name not in known:
+                raw += length
+                compressed += os.path.getsize(self.path(name))
+                os.unlink(self.path(name))
+        return raw, compressed
+
+    def remove(self):
+        shutil.rmtree(self.directory)
