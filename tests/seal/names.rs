@@ -35,12 +35,9 @@ fn write(items: impl IntoIterator<Item = Item>) -> (tempfile::TempDir, Unsealed)
     write_of(16, items)
 }
 
-/// One that is to hold something else, in a directory that outlives the test.
-pub fn unsealed() -> Unsealed {
-    let (place, unsealed) = write([file("a", bytes(10))]);
-    // Whoever asks takes away what he names.
-    let _ = place.keep();
-    unsealed
+/// One that is to hold something else.
+pub fn unsealed() -> (tempfile::TempDir, Unsealed) {
+    write([file("a", bytes(10))])
 }
 
 fn all_of(unsealed: &Unsealed) -> Vec<u8> {
