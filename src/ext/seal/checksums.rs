@@ -68,6 +68,7 @@ fn seal_group(
 ) -> Result<()> {
     let descriptor = tables.descriptor(group);
     let inodes_per_group = tables.superblock.inodes_per_group;
+    let blocks_per_group = tables.superblock.blocks_per_group;
     let mut blocks_in_use = [0; BLOCK];
     read(
         partial,
@@ -102,7 +103,7 @@ fn seal_group(
     let encoded = tables.encoded(group);
     set_bitmap_checksums(
         encoded,
-        seed.block_bitmap(&blocks_in_use),
+        seed.block_bitmap(&blocks_in_use, blocks_per_group),
         seed.inode_bitmap(&inodes_in_use, inodes_per_group),
     );
     seed.seal_descriptor(group, encoded);
