@@ -38,6 +38,8 @@ KINDS = ("ext2", "ext3", "ext4")
 UUID, SEED, EPOCH = "5f0c5c1e-3d0e-4b0f-9d46-6f4a5d2c7a10", "0b3f5f0a-78f1-4f0f-8a5b-2f4b1f6f8e02", 1_700_000_000
 WEEK = 7 * 86_400
 SIZE = "110%"
+COPY = ('tar -C "$1" --sparse --sort=name --xattrs --xattrs-include="*" --acls -c . | '
+        'tar -C "$2" --xattrs --xattrs-include="*" --acls -x')
 
 
 @dataclasses.dataclass
@@ -85,8 +87,7 @@ def loop_mount(kind):
         try:
             run("mount", "-o", "loop,noatime", output, point)
             try:
-                run("bash", "-euo", "pipefail", "-c", 'tar -C "$1" --sparse --sort=name --xattrs --xattrs-include="*" --acls -c . | '
-                    'tar -C "$2" --xattrs --xattrs-include="*" --acls -x', "-", tree.root, point)
+                run("bash", "-euo", "pipefail", "-c", COPY, "-", tree.root, point)
             finally:
                 run("umount", point)
         finally:
@@ -129,26 +130,28 @@ def unpacked(image, program, work):
     run(program, "build", image, "--no-fsck", "-q", "-o", packed)
     run(program, "extract", packed, "/", "-q", "-o", root)
     os.unlink(packed)
+    status = os.stat(root)
     with contextlib.suppress(OSError):
         os.rmdir(os.path.join(root, "lost+found"))  # each filesystem has its own
+    os.utime(root, ns=(status.st_atime_ns, status.st_mtime_ns))
     # Times of access are set once and for all, for mke2fs -d copies them.
     run("bash", "-c", 'find "$1" -type f -exec cat {} + >/dev/null; find "$1" -type l -exec readlink {} + >/dev/null',
         "-", root)
     return Tree(root)
 
 
-def measure(tree, changes, make, kind_and_name, work, say):
+def measure(tree, changes, make, kind_and_name, sizes, work, say):
     """What each variant moves, of a filesystem that this maker makes."""
     old, new = os.path.join(work, "old.img"), os.path.join(work, "new.img")
     store, result = Store(os.path.join(work, "store")), {}
     try:
-        make(tree, old, SIZES[0], False, work)
+        make(tree, old, sizes, False, work)
         known = store.add(old)
         for variant, change in changes.items():
             if variant == "c" and kind_and_name[1] == "mke2fs -d":
                 change = tree.change("c", first_listed(tree))
             with tree.changed(change, os.path.join(work, "aside")):
-                make(tree, new, SIZES[0], True, work)
+                make(tree, new, sizes, True, work)
             moved = Moved(*blocks_that_differ(old, new), *store.new(new, known))
             os.unlink(new)
             result[variant] = moved
@@ -187,16 +190,14 @@ def table(results, lone, of):
                      f"{share(facts['compressed'], of)} |")
     for (kind, name), variants in results.items():
         for variant, moved in variants.items():
-            lines.append(f"| {kind} | {name} | {variant} | {moved.blocks:,} ({100 * moved.blocks / moved.blocks_of:.1f} %) "
-                         f"| {share(moved.raw, of)} | {share(moved.compressed, of)} |")
+            part = 100 * moved.blocks / moved.blocks_of
+            lines.append(f"| {kind} | {name} | {variant} | {moved.blocks:,} ({part:.1f} %) | "
+                         f"{share(moved.raw, of)} | {share(moved.compressed, of)} |")
     return "\n".join(lines)
 
 
 def share(length, of):
     return f"{length / MIB:.2f} ({100 * length / MIB / of.mib:.1f} %)"
-
-
-SIZES = [None]
 
 
 def listed(known):
@@ -244,21 +245,21 @@ def main():
         changes = {variant: tree.change(variant) for variant in given.variants}
         first = os.path.join(work, "first.img")
         layerpress(given.before or given.layerpress, "ext3", True)(tree, first, None, False, work)
-        SIZES[0] = Sizes.of(first)
+        sizes = Sizes.of(first)
         os.unlink(first)
         lone = {variant: alone(tree, change, work) for variant, change in changes.items()}
         results = {}
         for (kind, name), make in makers(given.fs, given.layerpress, given.before).items():
             if given.only.search(name):
-                results[kind, name] = measure(tree, changes, make, (kind, name), work, say)
+                results[kind, name] = measure(tree, changes, make, (kind, name), sizes, work, say)
         if given.json:
+            made = [{"kind": kind, "by": name, "variant": variant, **dataclasses.asdict(moved)}
+                    for (kind, name), variants in results.items() for variant, moved in variants.items()]
             with open(given.json, "w", encoding="utf-8") as file:
-                json.dump({"mib": SIZES[0].mib, "inodes": SIZES[0].inodes, "alone": lone, "made": [
-                    {"kind": kind, "by": name, "variant": variant, **dataclasses.asdict(moved)}
-                    for (kind, name), variants in results.items() for variant, moved in variants.items()]}, file, indent=1)
+                json.dump({**dataclasses.asdict(sizes), "alone": lone, "made": made}, file, indent=1)
         for variant in given.variants:
             print(f"- {variant}: {TITLES[variant]}")
-        print("\n" + table(results, lone, SIZES[0]))
+        print("\n" + table(results, lone, sizes))
 
 
 try:

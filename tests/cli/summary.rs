@@ -6,7 +6,7 @@ use std::process::Command;
 use super::support::oracles::succeed;
 use super::{build, dumped, dumped_number, json, number, press};
 
-const NAMES: [&str; 24] = [
+const NAMES: [&str; 25] = [
     "image",
     "manifest_digest",
     "config_digest",
@@ -28,6 +28,7 @@ const NAMES: [&str; 24] = [
     "uuid",
     "label",
     "sha256",
+    "verity",
     "size_note",
     "warnings",
     "seconds",

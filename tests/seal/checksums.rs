@@ -46,8 +46,7 @@ fn every_checksum_is_the_one_that_e2fsprogs_computes() {
         seed.seal_descriptor(GroupNumber(0), bytes);
     });
     let bitmap = |block: u32| &bytes[block as usize * BLOCK..][..BLOCK];
-    let per_group = made.superblock.blocks_per_group;
-    let blocks = seed.block_bitmap(bitmap(made.descriptor.block_bitmap.0), per_group);
+    let blocks = seed.block_bitmap(bitmap(made.descriptor.block_bitmap.0));
     let per_group = made.superblock.inodes_per_group;
     let inodes = seed.inode_bitmap(bitmap(made.descriptor.inode_bitmap.0), per_group);
     let fields = [0x18, 0x19, 0x1a, 0x1b, 0x38, 0x39, 0x3a, 0x3b];

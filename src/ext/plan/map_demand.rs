@@ -243,3 +243,7 @@ impl BlockSink for PlacedCount<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "map_demand_tests.rs"]
+mod tests;

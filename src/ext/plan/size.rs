@@ -382,6 +382,8 @@ impl Search<'_> {
                 "mke2fs makes no filesystem of {blocks} blocks with the inodes{journal} needed"
             );
         };
+        let maps = self.maps_in(&geometry).unwrap_or(self.maps.at_least());
+        let needed = self.demand.with_maps(maps).blocks();
         let journal = match geometry.journal_blocks {
             0 => String::new(),
             blocks => format!(
@@ -389,8 +391,6 @@ impl Search<'_> {
                 ByteSize(u64::from(blocks) * BLOCK_SIZE)
             ),
         };
-        let maps = self.maps_in(&geometry).unwrap_or(self.maps.at_least());
-        let needed = self.demand.with_maps(maps).blocks();
         format!(
             "{needed} blocks needed, {} free beside {journal}{} for inodes",
             geometry.free_blocks,

@@ -68,7 +68,6 @@ fn seal_group(
 ) -> Result<()> {
     let descriptor = tables.descriptor(group);
     let inodes_per_group = tables.superblock.inodes_per_group;
-    let blocks_per_group = tables.superblock.blocks_per_group;
     let mut blocks_in_use = [0; BLOCK];
     read(
         partial,
@@ -100,6 +99,7 @@ fn seal_group(
             meter.add(BLOCK_SIZE);
         })
         .map_err(|error| failed(partial, error))?;
+    let blocks_per_group = tables.superblock.blocks_per_group;
     let encoded = tables.encoded(group);
     set_bitmap_checksums(
         encoded,
