@@ -28,7 +28,6 @@ const NAMES: [&str; 25] = [
     "uuid",
     "label",
     "sha256",
-    "verity",
     "size_note",
     "verity",
     "warnings",
