@@ -203,7 +203,7 @@ fn measure_node(
                 )));
             }
             if target.len() >= I_BLOCK_BYTES {
-                demand.symlink_blocks += maps.file(vec![0..1])?;
+                demand.symlink_blocks += maps.file(std::iter::once(0..1).collect())?;
             }
         }
         NodeKind::CharacterDevice(device) | NodeKind::BlockDevice(device) => {

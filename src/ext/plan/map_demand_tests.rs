@@ -1,3 +1,5 @@
+#![allow(clippy::single_range_in_vec_init)] // a file of one range is what is meant
+
 use super::*;
 use proptest::prelude::*;
 

@@ -92,7 +92,7 @@ fn files(profile: &Profile, lengths: &[u64]) -> (Demand, MapDemand) {
     for &length in lengths {
         // Every other block is a hole in what has fewer than 50.
         let ranges = match length {
-            50.. => vec![0..length],
+            50.. => std::iter::once(0..length).collect(),
             _ => (0..length).map(|block| 2 * block..2 * block + 1).collect(),
         };
         maps.file(ranges).unwrap();
