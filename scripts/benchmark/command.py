@@ -1,4 +1,6 @@
 """Runs a program that must succeed."""
+import argparse
+import os
 import subprocess
 
 
@@ -15,3 +17,10 @@ def run(*command, **options):
         told = lines[0] if len(lines) == 1 else f"{lines[0]} ({len(lines)} lines, the last: {lines[-1]})"
         raise CommandFailed(f"{' '.join(command)[:200]}: {told}")
     return ended.stdout
+
+
+def existing_program(path):
+    """The absolute path of a program that an option names."""
+    if not os.access(path, os.X_OK) or os.path.isdir(path):
+        raise argparse.ArgumentTypeError(f"{path}: expected a program")
+    return os.path.abspath(path)

@@ -16,11 +16,12 @@ import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
 
-from .command import CommandFailed, run
+from .command import CommandFailed, existing_program, run
 from .mounted import PROGRAMS
 
 SCRIPTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -85,11 +86,17 @@ def attached(image):
         run("losetup", "--detach", device)
 
 
+def has_journal(image):
+    with open(image, "rb") as file:
+        superblock = file.read(2048)[1024:]
+    return struct.unpack_from("<I", superblock, 0x5C)[0] & 4 != 0
+
+
 @contextlib.contextmanager
-def mounted(device, work):
+def mounted(device, work, options):
     point = tempfile.mkdtemp(dir=work, prefix="mount-")
     try:
-        run("mount", "-o", "ro,noload,noatime", device, point)
+        run("mount", "-o", options, device, point)
         try:
             yield point
         finally:
@@ -108,12 +115,13 @@ def counters(device):
 def once(image, work, workload):
     """Read requests and KiB of one workload, the mount's own among them."""
     with attached(image) as device:
+        options = "ro,noatime" + (",noload" if has_journal(image) else "")
         os.sync()
         run("blockdev", "--flushbufs", device)
         with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as file:
             file.write("3")
         requests, kib = counters(device)
-        with mounted(device, work) as point:
+        with mounted(device, work, options) as point:
             workload(point)
             more_requests, more_kib = counters(device)
         return more_requests - requests, more_kib - kib
@@ -154,10 +162,10 @@ def arguments():
     parser = argparse.ArgumentParser(prog="bench --mounted-reads", allow_abbrev=False, add_help=False,
                                      usage="bench --mounted-reads --help tells the options")
     parser.add_argument("--dir", required=True)
-    parser.add_argument("--layerpress", required=True)
+    parser.add_argument("--layerpress", type=existing_program, required=True)
     parser.add_argument("--image")
     parser.add_argument("--fs", type=kinds, default=["ext4", "ext3"])
-    parser.add_argument("--before")
+    parser.add_argument("--before", type=existing_program)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--json")
     parser.add_argument("filesystems", nargs="*")

@@ -29,7 +29,7 @@ import sys
 import tempfile
 
 from .chunks import Moved, Store, blocks_that_differ
-from .command import CommandFailed, run
+from .command import CommandFailed, existing_program, run
 from .variants import FIRST, TITLES, NoDebian, Tree
 
 SCRIPTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -217,12 +217,12 @@ def arguments():
     parser = argparse.ArgumentParser(prog="bench --updates", allow_abbrev=False, add_help=False,
                                      usage="bench --updates --help tells the options")
     parser.add_argument("--dir", required=True)
-    parser.add_argument("--layerpress", required=True)
+    parser.add_argument("--layerpress", type=existing_program, required=True)
     parser.add_argument("--image")
     parser.add_argument("--fs", type=listed(KINDS), default=["ext4", "ext3"])
     parser.add_argument("--variants", type=listed(TITLES), default=list(TITLES))
     parser.add_argument("--only", type=re.compile, default=re.compile(""))
-    parser.add_argument("--before")
+    parser.add_argument("--before", type=existing_program)
     parser.add_argument("--json")
     return parser.parse_args()
 

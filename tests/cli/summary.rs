@@ -30,6 +30,7 @@ const NAMES: [&str; 25] = [
     "sha256",
     "verity",
     "size_note",
+    "verity",
     "warnings",
     "seconds",
 ];

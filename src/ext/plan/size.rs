@@ -355,10 +355,12 @@ impl Search<'_> {
             self.why_not(blocks)
         );
         if smallest.file_bytes < size.0 {
-            help.push_str(&format!(
-                ", here {}: a larger filesystem has a larger journal",
-                ByteSize(smallest.file_bytes)
-            ));
+            help.push_str(&format!(", here {}", ByteSize(smallest.file_bytes)));
+            let given = Geometry::of(self.profile, self.request(blocks));
+            let given_journal = given.map_or(0, |given| given.journal_blocks);
+            if smallest.geometry.journal_blocks < given_journal {
+                help.push_str(": a larger filesystem has a larger journal");
+            }
         }
         Err(Error::TooSmall {
             what: format!("a filesystem of {size} for this image"),
@@ -382,8 +384,6 @@ impl Search<'_> {
                 "mke2fs makes no filesystem of {blocks} blocks with the inodes{journal} needed"
             );
         };
-        let maps = self.maps_in(&geometry).unwrap_or(self.maps.at_least());
-        let needed = self.demand.with_maps(maps).blocks();
         let journal = match geometry.journal_blocks {
             0 => String::new(),
             blocks => format!(
@@ -391,6 +391,8 @@ impl Search<'_> {
                 ByteSize(u64::from(blocks) * BLOCK_SIZE)
             ),
         };
+        let maps = self.maps_in(&geometry).unwrap_or(self.maps.at_least());
+        let needed = self.demand.with_maps(maps).blocks();
         format!(
             "{needed} blocks needed, {} free beside {journal}{} for inodes",
             geometry.free_blocks,
