@@ -34,7 +34,7 @@
 //!     │   leftovers · command · oci · ondisk · listing · page_buffer · host_space        │
 //!     │   ownership · file_kind · pinned · spool · compression · tar · verity           │
 //!     │ fetching: blobs · cache · network · registry · daemon                            │
-//! source → layers → tree → filesystem: ext {profile · plan · format · populate · check} → finish
+//! source → layers → tree → filesystem: ext {profile · plan · format · populate · seal · check} → finish
 //!     └───────────── pipeline (knows all steps) ─────────────┘   mount (stands alone)
 //!                                                        cli (knows pipeline, mount)
 //!

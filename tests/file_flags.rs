@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use layerpress::units::FileFlags;
 use serde_json::Value;
-use support::oracles::{Mounted, debugfs, e2fsck_clean, is_root_with, run, succeed};
+use support::oracles::{Mounted, debugfs, debugfs_write, e2fsck_clean, is_root_with, run, succeed};
 use support::raw_tar::{Header, RawTar};
 use support::rootfs::{Item, Rootfs, What, directory, file, link, symlink as symlink_item};
 use support::run::{Ended, Press};
@@ -100,10 +100,24 @@ fn flags_of_a_tar_are_kept_where_that_is_asked_for_and_else_counted() {
     assert!(!said.stderr.contains(NOT_KEPT), "{}", said.stderr);
     let counted = "file flags left out: ext does not have them, or not on this type of file: 2 entries, for example odd (dirsync, nocow)";
     assert!(said.stderr.contains(counted), "{}", said.stderr);
-    e2fsck_clean(&with);
     for (path, flags) in kept() {
         assert_eq!(flags_in(&with, path), flags, "{path}");
         assert!(flags_in(&without, path).is_empty(), "{path}");
+    }
+    for kind in ["ext2", "ext3", "ext4"] {
+        let image = press.input(kind);
+        built(
+            &press,
+            &press.image(),
+            &image,
+            &["--file-flags", "--fs", kind],
+        );
+        e2fsck_clean(&image);
+        for (path, flags) in kept() {
+            assert_eq!(flags_in(&image, path), flags, "{path} of {kind}");
+        }
+        let (one, other) = (with.to_str().unwrap(), image.to_str().unwrap());
+        ran(&press, "diff", &[one, other]).succeeded();
     }
     // An option of form, as the size is: the tree is the same.
     for name in ["uuid", "chain_id", "output_bytes"] {
@@ -274,6 +288,11 @@ fn fill(root: &Path) {
     fs::hard_link(root.join("i"), root.join("sealed/also-i")).unwrap();
     symlink("i", root.join("link")).unwrap();
     succeed("mkfifo", [root.join("fifo")]);
+    // What is made in such a directory has the flag, too.
+    fs::create_dir(root.join("nodump")).unwrap();
+    chattr("+d", &root.join("nodump"));
+    symlink("file", root.join("nodump/link")).unwrap();
+    succeed("mkfifo", [root.join("nodump/fifo")]);
     chattr("+i", &root.join("i"));
     chattr("+a", &root.join("a"));
     chattr("+d", &root.join("d"));
@@ -290,6 +309,7 @@ fn expected() -> BTreeMap<String, String> {
         ("/d", "d"),
         ("/several", "suSA"),
         ("/plain", ""),
+        ("/nodump", "d"),
         ("/sealed", "i"),
         ("/sealed/also-i", "i"),
         ("/sealed/below", "DT"),
@@ -319,6 +339,13 @@ fn flags_of_directory_trees_and_of_bsdtars_archives_are_shown_by_the_kernel() {
     let (_, said) = built(&press, &reference, &output, &["--file-flags"]);
     assert!(!said.stderr.contains("flags"), "{}", said.stderr);
     assert_eq!(letters_in(&output), expected());
+    for (path, flags) in [
+        ("/nodump/link", D),
+        ("/nodump/fifo", D),
+        ("/link", FileFlags::default()),
+    ] {
+        assert_eq!(flags_in(&output, path), flags, "{path}");
+    }
     let (output, root_name) = (output.to_str().unwrap(), reference.to_str().unwrap());
     ran(&press, "verify", &[output, root_name, "--file-flags"]).succeeded();
     let tar_of = |program: &str, options: &[&str]| {
@@ -365,13 +392,14 @@ fn flags_that_are_not_asked_for_change_nothing_of_a_directory_tree() {
     let reference = PathBuf::from(format!("rootfs:{}", root.display()));
     let (with, without) = (press.input("with"), press.input("without"));
     let (_, said) = built(&press, &reference, &with, &[]);
-    let counted = format!("{NOT_KEPT}6 entries, for example ");
+    let counted = format!("{NOT_KEPT}9 entries, for example ");
     assert!(said.stderr.contains(&counted), "{}", said.stderr);
     for name in ["sealed", "sealed/below", "i", "a", "d", "several"] {
         chattr("=", &root.join(name));
     }
     let (_, said) = built(&press, &reference, &without, &[]);
-    assert!(!said.stderr.contains("flags"), "{}", said.stderr);
+    let counted = format!("{NOT_KEPT}3 entries, for example nodump (nodump)");
+    assert!(said.stderr.contains(&counted), "{}", said.stderr);
     assert!(fs::read(with).unwrap() == fs::read(without).unwrap());
 }
 
@@ -396,12 +424,19 @@ fn extract_keeps_flags_in_tars_and_directories_where_that_is_asked_for() {
         ended.stderr
     };
     // A directory.
-    let counted = format!("{NOT_KEPT}6 entries, for example ");
+    let counted = format!("{NOT_KEPT}9 entries, for example ");
     let said = extract(&ext4.at("plain"), &[]);
     assert!(said.contains(&counted), "{said}");
     assert!(letters(&ext4.at("plain")).values().all(String::is_empty));
     let said = extract(&ext4.at("kept"), &["--file-flags"]);
-    assert!(!said.contains("flags"), "{said}");
+    let counted_links =
+        "file flags of links and special files were not kept: 2 entries, for example ";
+    let told = said.lines().filter(|line| line.contains("flags"));
+    assert!(
+        told.clone().all(|line| line.contains(counted_links)),
+        "{said}"
+    );
+    assert_eq!(told.count(), 1, "{said}");
     let without_lost_found = |mut letters: BTreeMap<String, String>| {
         letters.remove("/lost+found");
         letters
@@ -478,4 +513,25 @@ fn extract_tells_the_flags_that_only_root_sets_and_those_of_what_has_no_door() {
     }
     let letters = letters(&owned.join("tree"));
     assert_eq!((&*letters["/d"], &*letters["/f"]), ("d", "A"));
+}
+
+/// Why a link and a special file get two flags at most.
+#[test]
+fn e2fsck_takes_other_flags_off_links_and_special_files() {
+    let press = Press::with_layers([flagged()]);
+    let image = press.output();
+    built(&press, &press.image(), &image, &["--file-flags"]);
+    for (path, flag) in [("/link", I), ("/fifo", A), ("/null", I)] {
+        let kept = flags_in(&image, path);
+        let set = |flags: FileFlags| {
+            let command = format!("set_inode_field {path} flags {:#x}", flags.bits());
+            debugfs_write(&image, &[&command]);
+        };
+        set(kept.with(flag));
+        let judged = run("e2fsck", ["-fn".as_ref(), image.as_os_str()]);
+        let told = String::from_utf8_lossy(&judged.stdout);
+        assert!(told.contains("append-only flag set.  Clear? no"), "{told}");
+        set(kept);
+        e2fsck_clean(&image);
+    }
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use assert_cmd::Command;
 use layerpress::ext::{Kind, SizePolicy};
 use layerpress::listing::compare;
-use layerpress::units::ByteSize;
+use layerpress::units::{ByteSize, FileFlags};
 use rustix::fs::XattrFlags;
 
 use support::oracles::{
@@ -28,9 +28,11 @@ fn everything() -> Rootfs {
     let mut items = vec![
         directory("").mode(0o755),
         directory("bin"),
-        file("bin/busybox", bytes(1_000_000)).mode(0o4755),
+        file("bin/busybox", bytes(1_000_000))
+            .mode(0o4755)
+            .flags(FileFlags::JOURNAL.with(FileFlags::NODUMP)),
         link("bin/sh", "bin/busybox"),
-        symlink("bin/ash", "busybox"),
+        symlink("bin/ash", "busybox").flags(FileFlags::NODUMP),
         directory("dev"),
         Item::new("dev/null", What::Character(1, 3)).mode(0o666),
         Item::new("dev/sda", What::Block(8, 0))
@@ -47,7 +49,7 @@ fn everything() -> Rootfs {
         symlink("home/long", "t".repeat(300)),
         sparse("home/sparse", 100 << 20, &[(50 << 20, &bytes(9000))]),
         zeros("home/zeros", 5 << 20),
-        directory("many"),
+        directory("many").flags(FileFlags::NOATIME.with(FileFlags::TOPDIR)),
     ];
     items.extend(
         (0..3000).map(|index| file(format!("many/file number {index}"), bytes(index % 99))),
@@ -82,7 +84,7 @@ fn an_image_of_every_kind_is_pressed_and_proven_whatever_its_size_and_journal() 
             .flat_map(|size| journals.iter().map(move |journal| (size, journal)))
         {
             let mut command = layerpress();
-            command.args(["build", "--verify", "--free-inodes", "77"]);
+            command.args(["build", "--verify", "--free-inodes", "77", "--file-flags"]);
             command.args(["--fs", kind, "--size", size, "--journal", journal, "-o"]);
             command.arg(&image);
             command.arg(format!("rootfs:{}", tar.display()));
@@ -114,7 +116,7 @@ fn a_hash_seed_of_zeros_is_refused_and_a_uuid_of_zeros_is_not() {
     write_tar(&everything(), &tar);
     let build = |option: &str| {
         layerpress()
-            .args(["build", "--verify", option])
+            .args(["build", "--verify", "--file-flags", option])
             .arg("00000000-0000-0000-0000-000000000000")
             .arg("-o")
             .arg(&image)

@@ -310,27 +310,72 @@ fn a_filesystem_that_was_mounted_says_when_and_where_and_needs_recovery_while_it
         return oracles::skip("only root mounts");
     }
     let pressed = Pressed::new();
-    let image = pressed.copy();
-    let mounted = oracles::Mounted::read_write(Path::new(&image));
+    let ours = [
+        &["--fs", "ext3"][..],
+        &["--fs", "ext2"],
+        &["--fs", "ext4"],
+        &["--fs", "ext4", "--journal", "none"],
+    ];
+    let image = pressed.path("kind.img");
+    for options in ours {
+        let build = ["build", &pressed.reference(), "-o", &image, "-q"];
+        layerpress(build.iter().chain(options)).ended_with(0);
+        tells_of_a_mount(&image);
+    }
+    let root = pressed.at("root");
+    fs::create_dir(&root).unwrap();
+    for features in [
+        "orphan_file",
+        "metadata_csum_seed",
+        "^metadata_csum,uninit_bg",
+    ] {
+        fs::remove_file(&image).unwrap();
+        let options = ["-t", "ext4", "-O", features];
+        make_image_with(&options, &root, Path::new(&image), "64M");
+        tells_of_a_mount(&image);
+    }
+}
+
+/// Mounts an image for writing and looks at it before and after the end of that.
+fn tells_of_a_mount(image: &str) {
+    let mounted = oracles::Mounted::read_write(Path::new(image));
     fs::write(mounted.mount_point().join("new"), b"x").unwrap();
     oracles::succeed(
         "sync",
         ["-f".into(), mounted.mount_point().into_os_string()],
     );
-    let json = inspect(&image, &["--json"]).ended_with(0).json();
-    assert_eq!(json["journal"]["state"], "needs recovery");
+    let json = inspect(image, &["--json"]).ended_with(0).json();
+    let has_journal = json["features"].to_string().contains("has_journal");
+    let state = |state: &str| match has_journal {
+        true => json!(state),
+        false => Value::Null,
+    };
+    assert_eq!(json["journal"]["state"], state("needs recovery"), "{json}");
     let place = mounted.mount_point();
     drop(mounted);
-    let json = inspect(&image, &["--json"]).ended_with(0).json();
-    assert_eq!(json["journal"]["state"], "clean");
+    let json = inspect(image, &["--json"]).ended_with(0).json();
+    assert_eq!(json["journal"]["state"], state("clean"), "{json}");
+    assert_eq!(
+        (&json["state"], &json["damage"]),
+        (&json!("clean"), &Value::Null)
+    );
     assert_eq!(json["last_mounted_on"], place.to_str().unwrap());
     assert_eq!(json["mounts_since_check"], 1);
+    let superblock = dumpe2fs(Path::new(image));
     let at = json["last_mounted"].as_str().unwrap();
     let date = oracles::succeed("date", ["-u", "-d", at, "+%s"]);
-    let dumped = dumped(&dumpe2fs(Path::new(&image)), "Last mount time");
-    let expected = oracles::succeed("date", ["-d", &dumped, "+%s"]);
+    let expected = oracles::succeed(
+        "date",
+        ["-d", &dumped(&superblock, "Last mount time"), "+%s"],
+    );
     assert_eq!(date, expected);
-    inspect(&image, &[]).fits_80_columns();
+    let features = json["features"].as_array().unwrap();
+    let features: Vec<_> = features.iter().map(|name| name.as_str().unwrap()).collect();
+    assert_eq!(
+        features.join(" "),
+        dumped(&superblock, "Filesystem features")
+    );
+    inspect(image, &[]).fits_80_columns();
 }
 
 #[test]

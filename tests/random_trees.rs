@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use layerpress::ext::{JournalSize, Kind as Ext, Room, SizePolicy};
 use layerpress::ondisk::inode::{EARLIEST_SECOND, LATEST_SECOND};
-use layerpress::units::ByteSize;
+use layerpress::units::{ByteSize, FileFlags};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -35,6 +35,7 @@ struct Draft {
     owner: (u32, u32),
     mtime: (i64, u32),
     xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+    flags: FileFlags,
 }
 
 fn names() -> impl Strategy<Value = Vec<u8>> {
@@ -123,8 +124,10 @@ fn drafts() -> impl Strategy<Value = Draft> {
         seconds,
         0..1_000_000_000_u32,
     );
+    let flags = prop_oneof![3 => Just(0), 2 => any::<u32>()].prop_map(FileFlags::of_inode);
+    let attributes = (attributes, flags);
     (any::<Index>(), names(), kinds(), attributes, xattrs()).prop_map(
-        |(parent, name, kind, (mode, uid, gid, seconds, nanoseconds), xattrs)| Draft {
+        |(parent, name, kind, ((mode, uid, gid, seconds, nanoseconds), flags), xattrs)| Draft {
             parent,
             name,
             kind,
@@ -132,6 +135,7 @@ fn drafts() -> impl Strategy<Value = Draft> {
             owner: (uid, gid),
             mtime: (seconds, nanoseconds),
             xattrs,
+            flags,
         },
     )
 }
@@ -168,6 +172,13 @@ fn rootfs(drafts: Vec<Draft>) -> Rootfs {
             .owner(draft.owner.0, draft.owner.1)
             .mtime(draft.mtime.0, draft.mtime.1);
         item.xattrs = draft.xattrs;
+        // What ext keeps on each type.
+        item.file_flags = FileFlags::of_inode(match &item.what {
+            What::Directory => 0x3_c0ff,
+            What::File(_) => 0xc0ff,
+            What::Link(_) => 0,
+            _ => 0xc0,
+        }) & draft.flags;
         match &item.what {
             What::Symlink(_) => item.xattrs.retain(|name, _| !name.starts_with(b"user.")),
             What::Fifo | What::Character(..) | What::Block(..) => {

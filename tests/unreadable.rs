@@ -53,14 +53,14 @@ fn a_filesystem_that_nobody_can_read_is_summed_up_as_unreadable() {
     assert!(
         shown
             .stdout
-            .contains("state     damaged, though the superblock says clean: "),
+            .contains("state      damaged, though the superblock says clean: "),
         "{}",
         shown.stdout
     );
     let json = layerpress(["inspect", "--json", &image]).json();
     assert!(json["damage"].is_string() && json["state"] == "clean");
     let shown = layerpress(["inspect", &pressed.image()]).ended_with(0);
-    let line = "state     clean, says the superblock; not checked\n";
+    let line = "state      clean, says the superblock; not checked\n";
     assert!(shown.stdout.contains(line), "{}", shown.stdout);
 }
 

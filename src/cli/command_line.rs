@@ -132,3 +132,43 @@ impl Command {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Options of a command and of those below it whose value may be left out, and that take it from
+    /// the next word nevertheless.
+    fn greedy(command: &clap::Command) -> Vec<String> {
+        let options = command.get_opts();
+        let found = options.filter(|option| {
+            let values = option.get_num_args().unwrap_or_default();
+            values.takes_values() && values.min_values() == 0 && !option.is_require_equals_set()
+        });
+        let of_this = found.map(|option| format!("{}: {option}", command.get_name()));
+        let below = command.get_subcommands().flat_map(greedy);
+        of_this.chain(below).collect()
+    }
+
+    /// One would take the name of an image behind it for its value.
+    #[test]
+    fn no_option_takes_a_value_that_may_be_left_out_but_with_an_equals_sign() {
+        let mut command = Arguments::command();
+        command.build();
+        let options: usize = command
+            .get_subcommands()
+            .map(|below| below.get_opts().count())
+            .sum();
+        assert!(options > 100, "{options}");
+        assert_eq!(greedy(&command), [""; 0]);
+        // What is looked for is found.
+        let wrong = |equals| {
+            let option = clap::Arg::new("verity").long("verity").num_args(0..=1);
+            let below = clap::Command::new("below").arg(option.require_equals(equals));
+            let mut command = clap::Command::new("above").subcommand(below);
+            command.build();
+            greedy(&command).len()
+        };
+        assert_eq!([wrong(false), wrong(true)], [1, 0]);
+    }
+}

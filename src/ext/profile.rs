@@ -287,7 +287,8 @@ pub struct Journal {
     pub blocks: u32,
     /// Blocks that map it.
     pub map_blocks: u32,
-    /// Blocks to be free before it is made: mke2fs refuses a chosen one of more than half of them.
+    /// Blocks to be free before there is anything but superblocks and descriptors (with `flex_bg`), or
+    /// but them, bitmaps and tables: mke2fs refuses a chosen journal of more than half of them.
     pub free_blocks_min: u64,
 }
 
@@ -304,6 +305,48 @@ mod tests {
         );
         assert_eq!(Profile::EXT3.features.filesystem_type().name(), "ext3");
         assert_eq!(Profile::EXT3.kind.to_string(), "ext3");
+    }
+
+    #[test]
+    fn kinds_and_journals_that_mean_nothing_are_refused_with_what_is_meant() {
+        let of = |kind, journal| Profile::of(kind, journal);
+        let chosen = JournalSize::Mebibytes(16);
+        for (kind, journal, meant) in [
+            (Kind::Ext2, chosen, "--fs ext3"),
+            (Kind::Ext3, JournalSize::None, "--fs ext2"),
+        ] {
+            let error = of(kind, journal).unwrap_err().to_string();
+            assert!(error.contains(meant), "{error}");
+        }
+        for (kind, journal, has_journal) in [
+            (Kind::Ext2, JournalSize::Auto, false),
+            (Kind::Ext2, JournalSize::None, false),
+            (Kind::Ext3, JournalSize::Auto, true),
+            (Kind::Ext3, chosen, true),
+            (Kind::Ext4, JournalSize::Auto, true),
+            (Kind::Ext4, chosen, true),
+            (Kind::Ext4, JournalSize::None, false),
+        ] {
+            let profile = of(kind, journal).unwrap();
+            assert_eq!(profile.features.has_journal(), has_journal);
+            assert_eq!(profile.features.filesystem_type().name(), kind.to_string());
+            let blocks = profile.journal(journal, 1 << 16).unwrap().blocks;
+            assert_eq!(blocks > 0, has_journal);
+            assert_eq!(kind.to_string().parse(), Ok(kind));
+        }
+        assert!("ext5".parse::<Kind>().is_err());
+    }
+
+    #[test]
+    fn ext4_has_the_features_that_debians_mke2fs_gives_it() {
+        assert_eq!(
+            Profile::EXT4.features.names().join(" "),
+            "has_journal ext_attr resize_inode dir_index filetype extent 64bit flex_bg \
+             sparse_super large_file huge_file dir_nlink extra_isize metadata_csum"
+        );
+        assert_eq!(Profile::EXT4.descriptors_per_block(), 64);
+        let links = [2, 65_000, 65_001].map(|links| Profile::EXT4.stored_links(links));
+        assert_eq!(links, [2, 65_000, 1]);
     }
 
     #[test]

@@ -111,9 +111,10 @@ impl FilesystemSeed {
         put_u32(bytes, H_CHECKSUM, checksum);
     }
 
-    /// A block bitmap's: of all of it.
-    pub fn block_bitmap(self, bytes: &[u8]) -> u32 {
-        crc(self.0, bytes)
+    /// A block bitmap's: of the bits that stand for blocks, which in groups made smaller for their
+    /// inodes are not all.
+    pub fn block_bitmap(self, bytes: &[u8], blocks_per_group: u32) -> u32 {
+        crc(self.0, &bytes[..(blocks_per_group / 8) as usize])
     }
 
     /// An inode bitmap's: of the bits that stand for inodes, and not of the padding.

@@ -1,6 +1,6 @@
 //! Extent trees of ext4: kernel documentation, "Extent Tree".
 
-use super::{get_u16, get_u32, put_u16, put_u32};
+use super::{get_u16, get_u32, halves, put_u16, put_u32};
 use crate::units::BlockNumber;
 
 /// Levels below the root in a sound tree.
@@ -24,8 +24,8 @@ pub const fn entries_max(node_bytes: usize) -> usize {
 pub fn put_header(bytes: &mut [u8], entries: usize, depth: u16) {
     put_u16(bytes, 0, EH_MAGIC);
     // At most 340 of 340.
-    put_u16(bytes, 2, entries as u16);
-    put_u16(bytes, 4, entries_max(bytes.len()) as u16);
+    put_u16(bytes, 2, low_bits(entries as u64));
+    put_u16(bytes, 4, low_bits(entries_max(bytes.len()) as u64));
     put_u16(bytes, 6, depth);
     put_u32(bytes, 8, 0);
 }
@@ -34,17 +34,23 @@ pub fn put_header(bytes: &mut [u8], entries: usize, depth: u16) {
 /// below 2^32 in the file and 2^48 on disk.
 pub fn put_extent(bytes: &mut [u8], index: usize, run: &BlockRun) {
     let at = RECORD_BYTES * (index + 1);
-    put_u32(bytes, at, run.file_block as u32);
-    put_u16(bytes, at + 4, run.count as u16);
-    put_u16(bytes, at + 6, (run.disk_block >> 32) as u16);
-    put_u32(bytes, at + 8, run.disk_block as u32);
+    put_u32(bytes, at, halves(run.file_block).0);
+    put_u16(bytes, at + 4, low_bits(run.count));
+    put_u16(bytes, at + 6, low_bits(run.disk_block >> 32));
+    put_u32(bytes, at + 8, halves(run.disk_block).0);
+}
+
+/// The lower 16 bits of what has no more.
+fn low_bits(value: u64) -> u16 {
+    let bytes = value.to_le_bytes();
+    get_u16(&bytes, 0)
 }
 
 /// Writes into a deeper node where the node is that maps the file from `file_block` on, which is
 /// below 2^32.
 pub fn put_child(bytes: &mut [u8], index: usize, file_block: u64, block: BlockNumber) {
     let at = RECORD_BYTES * (index + 1);
-    put_u32(bytes, at, file_block as u32);
+    put_u32(bytes, at, halves(file_block).0);
     put_u32(bytes, at + 4, block.0);
     put_u32(bytes, at + 8, 0);
 }

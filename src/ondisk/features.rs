@@ -17,6 +17,8 @@ pub const INCOMPAT_JOURNAL_DEV: u32 = 0x8;
 pub const INCOMPAT_META_BG: u32 = 0x10;
 /// `s_feature_incompat`: block numbers of 64 bits.
 pub const INCOMPAT_64BIT: u32 = 0x80;
+/// `s_feature_incompat`: bitmaps and tables of several groups lie together.
+pub const INCOMPAT_FLEX_BG: u32 = 0x200;
 /// `s_feature_incompat`: values of attributes may be in inodes of their own.
 pub const INCOMPAT_EA_INODE: u32 = 0x400;
 /// `s_feature_incompat`: directories of 4 GiB and more.

@@ -66,6 +66,8 @@ const S_R_BLOCKS_COUNT_HI: usize = 0x154;
 const S_FREE_BLOCKS_COUNT_HI: usize = 0x158;
 const S_FLAGS: usize = 0x160;
 const S_KBYTES_WRITTEN: usize = 0x178;
+const S_LOG_GROUPS_PER_FLEX: usize = 0x174;
+const S_CHECKSUM_TYPE: usize = 0x175;
 const S_BACKUP_BGS: usize = 0x24c;
 const S_WTIME_HI: usize = 0x274;
 const S_MTIME_HI: usize = 0x275;
@@ -146,6 +148,11 @@ pub struct Superblock {
     pub made_seconds: u64,
     /// `s_flags`.
     pub flags: u32,
+    /// `s_log_groups_per_flex`: with `flex_bg` the tables of 2 to the power of this groups lie
+    /// together.
+    pub log_groups_per_flex: u8,
+    /// `s_checksum_type`: 1 is crc32c.
+    pub checksum_type: u8,
     /// `s_backup_bgs`: with `sparse_super2` the groups that hold a backup of the superblock.
     pub backup_groups: [u32; 2],
 }
@@ -216,6 +223,8 @@ impl Superblock {
             first_meta_bg: get_u32(bytes, S_FIRST_META_BG),
             made_seconds: time(S_MKFS_TIME, S_MKFS_TIME_HI),
             flags: get_u32(bytes, S_FLAGS),
+            log_groups_per_flex: bytes[S_LOG_GROUPS_PER_FLEX],
+            checksum_type: bytes[S_CHECKSUM_TYPE],
             backup_groups: std::array::from_fn(|at| get_u32(bytes, S_BACKUP_BGS + 4 * at)),
         }
     }
@@ -356,6 +365,8 @@ mod tests {
             first_meta_bg: at32(260),
             made_seconds: time(264, 0x276),
             flags: at32(352),
+            log_groups_per_flex: (0x174 % 251) as u8,
+            checksum_type: (0x175 % 251) as u8,
             backup_groups: [588, 592].map(at32),
         };
         assert_eq!(Superblock::decode(&numbered()), expected);

@@ -148,7 +148,8 @@ impl Ready {
         let mut written = vec![output.path.clone()];
         written.extend(output.finish.beside(&output.path));
         for path in &written {
-            drop(PartialFile::create(path)?);
+            let made = PartialFile::create(path);
+            drop(made.map_err(|error| host_space::explained(error, path, None))?);
             refuse_own_input(place, path)?;
         }
         refuse_one_for_two(&written)?;

@@ -30,7 +30,8 @@ use crate::units::{FileFlags, Timestamp};
 pub struct FlattenOptions {
     /// The modification time of directories that no entry describes.
     pub default_time: Timestamp,
-    /// Whether file flags are kept; else those there are are counted in a warning.
+    /// Whether file flags are kept; else those there are are counted in a warning. That is no other
+    /// tree, and the recipe does not tell of it.
     pub file_flags: bool,
     /// `max_entries` and `max_path_depth` are held here.
     pub limits: Limits,

@@ -16,12 +16,12 @@ pub const MAX_SALT_BYTES: usize = 256;
 pub struct Salt(Vec<u8>);
 
 impl Salt {
-    /// A salt of these bytes; `None` where they are more than [`MAX_SALT_BYTES`].
+    /// A salt of these bytes; `None` where they are more than 256.
     pub fn new(bytes: &[u8]) -> Option<Self> {
         (bytes.len() <= MAX_SALT_BYTES).then(|| Self(bytes.to_vec()))
     }
 
-    /// Its bytes, at most [`MAX_SALT_BYTES`].
+    /// Its bytes, at most 256.
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }

@@ -5,5 +5,6 @@
 mod support;
 
 mod kinds;
+mod one_hash;
 mod places;
 mod updates;

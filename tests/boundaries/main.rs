@@ -4,6 +4,7 @@
 
 mod attributes;
 mod directories;
+mod extents;
 mod files;
 mod links;
 mod lost_found;

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::support::archive::layer_tar;
 use super::support::oracles::e2fsck_clean;
 use super::support::run::Press;
 use super::{build, dumped, dumped_number, json, number, plan, press};
@@ -112,7 +113,7 @@ fn what_a_kind_cannot_be_is_refused_before_the_image_is_read_and_says_what_is_me
             7,
             &["below 8 MiB", "--fs ext4 --journal none"],
         ),
-        (&["--fs=ext2", "--size=255K"], 7, &["256 KiB"]),
+        (&["--fs=ext2", "--size=219K"], 7, &["220 KiB"]),
         (&["--fs=ext5"], 2, &["ext3, ext4, ext2"]),
         (&["--fs="], 2, &["ext3, ext4, ext2"]),
         (&["--journal=nothing"], 2, &["auto, or none"]),
@@ -136,4 +137,84 @@ fn what_a_kind_cannot_be_is_refused_before_the_image_is_read_and_says_what_is_me
     // Neither a program that is not there nor an output comes before.
     let options = ["--journal=none", "--mke2fs=/nowhere"];
     build(&press, &options).failed(5, &["--fs ext2"]);
+}
+
+/// The README's table of a root of 10 MiB in 160 files, by its last column.
+#[test]
+fn the_readme_says_what_each_kind_takes() {
+    let content = vec![b'x'; 64 << 10];
+    let names: Vec<_> = (0..160)
+        .map(|file| format!("{}/{file}", file % 10))
+        .collect();
+    let files: Vec<_> = names.iter().map(|name| (&**name, &*content)).collect();
+    let press = Press::with_layers([layer_tar(&files)]);
+    let readme = include_str!("../../README.md");
+    for options in [
+        "--fs ext3",
+        "--fs ext4",
+        "--fs ext4 --journal none",
+        "--fs ext2",
+    ] {
+        let words: Vec<_> = options.split(' ').collect();
+        let asked = [&words[..], &["--size=fit", "--json", "-q"]].concat();
+        let planned = json(plan(&press, &asked).succeeded());
+        let mebibytes = number(&planned, "/output_bytes") as f64 / MIB as f64;
+        let row = readme
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{options}` |")));
+        let row = row.unwrap_or_else(|| panic!("no row of {options}"));
+        let expected = format!("| {mebibytes:.1} |");
+        assert!(row.ends_with(&expected), "{expected}: {row}");
+    }
+}
+
+#[test]
+fn every_command_sees_the_same_in_every_kind() {
+    let press = press();
+    let run = |words: &[&str]| {
+        let mut command = press.command(words[0]);
+        command.args(&words[1..]).arg("--progress=none");
+        press.run(&mut command)
+    };
+    let image = press.image();
+    let image = image.to_str().unwrap();
+    let (first, later) = (press.input("first.img"), press.output());
+    let (first, later) = (first.to_str().unwrap(), later.to_str().unwrap());
+    let seen = || {
+        let tar = press.input("all.tar");
+        let _ = fs::remove_file(&tar);
+        run(&["extract", later, "/", "-o", tar.to_str().unwrap()]).succeeded();
+        let list = run(&["ls", "-lR", later]).succeeded().to_owned();
+        (list, fs::read(tar).unwrap())
+    };
+    let mut of_first = None;
+    for (options, kind, _) in KINDS {
+        build(&press, options).succeeded();
+        assert_eq!(
+            json(run(&["inspect", "--json", later]).succeeded())["filesystem_type"],
+            kind
+        );
+        run(&["verify", later, image]).succeeded();
+        match &of_first {
+            None => {
+                fs::copy(later, first).unwrap();
+                of_first = Some(seen());
+            }
+            Some(of_first) => {
+                run(&["diff", first, later]).succeeded();
+                assert!(*of_first == seen(), "{options:?}");
+            }
+        }
+    }
+    // What is compared can differ.
+    fs::write(
+        press.image(),
+        super::support::archive::TestImage::new([layer_tar(&[("a", b"b")])])
+            .classic_archive(&[])
+            .tar(),
+    )
+    .unwrap();
+    build(&press, &["--fs=ext4"]).succeeded();
+    assert_eq!(run(&["diff", first, later]).code(), 1);
+    assert!(of_first != Some(seen()));
 }

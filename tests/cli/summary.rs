@@ -6,7 +6,7 @@ use std::process::Command;
 use super::support::oracles::succeed;
 use super::{build, dumped, dumped_number, json, number, press};
 
-const NAMES: [&str; 24] = [
+const NAMES: [&str; 25] = [
     "image",
     "manifest_digest",
     "config_digest",
@@ -29,6 +29,7 @@ const NAMES: [&str; 24] = [
     "label",
     "sha256",
     "size_note",
+    "verity",
     "warnings",
     "seconds",
 ];

@@ -11,28 +11,43 @@ use crate::support::tarball::tar_bytes;
 #[derive(Debug, Clone, Copy)]
 pub struct Form {
     pub name: &'static str,
-    compression: Option<Compression>,
+    stored: Stored,
 }
 
-pub const ARCHIVE: Form = form("docker archive", None);
-pub const GZIP: Form = form("gzip layout", Some(Compression::Gzip));
-pub const ZSTD: Form = form("zstd layout", Some(Compression::Zstd));
+#[derive(Debug, Clone, Copy)]
+enum Stored {
+    Archive,
+    Layout(Compression),
+    /// The base layer alone, as a root filesystem.
+    FlatTar,
+}
 
-const fn form(name: &'static str, compression: Option<Compression>) -> Form {
-    Form { name, compression }
+pub const ARCHIVE: Form = form("docker archive", Stored::Archive);
+pub const GZIP: Form = form("gzip layout", Stored::Layout(Compression::Gzip));
+pub const ZSTD: Form = form("zstd layout", Stored::Layout(Compression::Zstd));
+pub const FLAT_TAR: Form = form("flat tar", Stored::FlatTar);
+
+const fn form(name: &'static str, stored: Stored) -> Form {
+    Form { name, stored }
 }
 
 impl Form {
     /// Writes the image; gives its reference.
     pub fn write(self, directory: &Path) -> String {
         let image = TestImage::new(layers().map(|layer| tar_bytes(&layer)));
-        match self.compression {
-            None => {
+        match self.stored {
+            Stored::FlatTar => {
+                let path = directory.join("rootfs.tar");
+                let [base, ..] = layers();
+                std::fs::write(&path, tar_bytes(&base)).unwrap();
+                format!("rootfs:{}", path.display())
+            }
+            Stored::Archive => {
                 let path = directory.join("save.tar");
                 image.classic_archive(&["test:1"]).write_tar(&path);
                 format!("docker-archive:{}", path.display())
             }
-            Some(compression) => {
+            Stored::Layout(compression) => {
                 let image = TestImage {
                     compression,
                     ..image

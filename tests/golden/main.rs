@@ -27,7 +27,7 @@ use support::run;
 use table::Table;
 
 /// The options that every input is built with.
-const EVERYWHERE: [&str; 2] = ["", "--size fit --journal 4M"];
+const EVERYWHERE: [&str; 4] = ["", "--size fit --journal 4M", "--fs ext4", "--fs ext2"];
 
 /// Those that small inputs are built with besides: two groups of blocks.
 const OF_SMALL_ONES: [&str; 1] = ["--size 140M"];
@@ -36,7 +36,7 @@ const OF_SMALL_ONES: [&str; 1] = ["--size 140M"];
 const OF_LARGE_ONES: [&str; 3] = ["--size fit", "--size 120%", "--size 190M"];
 
 /// Those that the image of layers is built with besides.
-const OF_THE_IMAGE: [&str; 20] = [
+const OF_THE_IMAGE: [&str; 26] = [
     "--size fit",
     "--size 100%",
     "--size 3000%",
@@ -57,6 +57,12 @@ const OF_THE_IMAGE: [&str; 20] = [
     "--source-date-epoch -5",
     "--source-date-epoch 4294967296",
     "--size 300M --journal 20M --label both --source-date-epoch 1700000000",
+    "--fs ext4 --size 300M --source-date-epoch 1234567890",
+    "--fs ext4 --size 3G --free-inodes 5000",
+    "--fs ext4 --size fit --journal none",
+    "--fs ext4 --uuid 01234567-89ab-4def-8123-456789abcdef",
+    "--fs ext2 --size +64M",
+    "--verity --fs ext4",
 ];
 
 /// The row of an input built with options.

@@ -239,7 +239,7 @@ fn a_disk_that_is_full_by_a_little_is_not_short_of_inodes() {
     assert!(!ended.stderr.contains("inodes"), "{}", ended.stderr);
 }
 
-/// A disk without another inode says so.
+/// Bug: that a disk has no inode left was told as a full disk.
 #[test]
 fn a_disk_without_inodes_is_told_as_one() {
     let press = image(Compression::None);

@@ -46,7 +46,8 @@ fn every_checksum_is_the_one_that_e2fsprogs_computes() {
         seed.seal_descriptor(GroupNumber(0), bytes);
     });
     let bitmap = |block: u32| &bytes[block as usize * BLOCK..][..BLOCK];
-    let blocks = seed.block_bitmap(bitmap(made.descriptor.block_bitmap.0));
+    let blocks_per_group = made.superblock.blocks_per_group;
+    let blocks = seed.block_bitmap(bitmap(made.descriptor.block_bitmap.0), blocks_per_group);
     let per_group = made.superblock.inodes_per_group;
     let inodes = seed.inode_bitmap(bitmap(made.descriptor.inode_bitmap.0), per_group);
     let fields = [0x18, 0x19, 0x1a, 0x1b, 0x38, 0x39, 0x3a, 0x3b];
@@ -92,7 +93,7 @@ fn every_checksum_is_the_one_that_e2fsprogs_computes() {
 }
 
 /// The filesystem as populating would have left it: without any checksum that is right.
-fn without_checksums(made: &Made) -> Unsealed {
+fn without_checksums(made: &Made) -> (tempfile::TempDir, Unsealed) {
     let mut bytes = made.bytes.clone();
     let mut clear = |at: usize, length: usize| bytes[at..at + length].fill(0);
     for number in &made.used_inodes {
@@ -105,7 +106,7 @@ fn without_checksums(made: &Made) -> Unsealed {
             _ => clear(start + BLOCK - 4, 4),
         }
     }
-    let mut unsealed = unsealed();
+    let (place, mut unsealed) = unsealed();
     let file = unsealed.partial.file();
     file.set_len(0).unwrap();
     file.write_all_at(&bytes, 0).unwrap();
@@ -114,7 +115,7 @@ fn without_checksums(made: &Made) -> Unsealed {
     unsealed.descriptors[0x18..0x1c].fill(0);
     unsealed.descriptors[0x1e..0x20].fill(0);
     unsealed.checksummed.clone_from(&made.checksummed);
-    unsealed
+    (place, unsealed)
 }
 
 #[test]
@@ -124,11 +125,11 @@ fn a_filesystem_under_another_name_is_clean_once_it_is_sealed_and_not_before() {
         uuid: *b"another uuid!!!!",
         chain_id: None,
     };
-    let sealed = Ext::seal(without_checksums(made), &identity, &Silent).unwrap();
+    let (_place, unsealed) = without_checksums(made);
+    let sealed = Ext::seal(unsealed, &identity, &Silent).unwrap();
     let image = sealed.partial.output().to_owned();
     sealed.partial.persist().unwrap();
     e2fsck_clean(&image);
-    std::fs::remove_file(&image).unwrap();
     // Each block that is left out is missed.
     for form in [
         ChecksumForm::Directory,
@@ -137,7 +138,7 @@ fn a_filesystem_under_another_name_is_clean_once_it_is_sealed_and_not_before() {
         ChecksumForm::Extents,
         ChecksumForm::Attributes,
     ] {
-        let mut unsealed = without_checksums(made);
+        let (_place, mut unsealed) = without_checksums(made);
         let last = unsealed
             .checksummed
             .iter()
@@ -149,6 +150,5 @@ fn a_filesystem_under_another_name_is_clean_once_it_is_sealed_and_not_before() {
         let arguments = [std::ffi::OsStr::new("-fn"), image.as_os_str()];
         let found = run("e2fsck", arguments);
         assert!(!found.status.success(), "{form:?}");
-        std::fs::remove_file(&image).unwrap();
     }
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 
 use layerpress::error::Error;
 use layerpress::ext::plan::identity::PLACE_HOLDER_UUID;
-use layerpress::ext::{Ext, Identity, Kind, Plan, SizePolicy, Tools, Unsealed};
+use layerpress::ext::{Ext, Identity, Plan, SizePolicy, Tools, Unsealed};
 use layerpress::filesystem::Filesystem as _;
 use layerpress::oci::DiffId;
 use layerpress::progress::Silent;
@@ -18,14 +18,11 @@ use crate::support::rootfs::{Item, Rootfs, bytes, directory, file};
 
 const BLOCK: usize = 4096;
 
-/// A filesystem of two groups, written and not sealed.
-fn write(items: impl IntoIterator<Item = Item>, kind: Kind) -> (tempfile::TempDir, Unsealed) {
+/// A filesystem of so many MiB, written and not sealed.
+fn write_of(size_mib: u64, items: impl IntoIterator<Item = Item>) -> (tempfile::TempDir, Unsealed) {
     let place = tempfile::tempdir().unwrap();
     let (tree, contents) = tree_of(&Rootfs::of(items)).unwrap();
-    let wanted = Wanted {
-        kind,
-        ..Wanted::size(SizePolicy::Exact(ByteSize(200 << 20)))
-    };
+    let wanted = Wanted::size(SizePolicy::Exact(ByteSize(size_mib << 20)));
     let plan = plan(&tree, wanted).unwrap();
     let tools = Tools::find(&tool_paths(), false, false, &Silent).unwrap();
     let output = place.path().join("image.img");
@@ -34,12 +31,13 @@ fn write(items: impl IntoIterator<Item = Item>, kind: Kind) -> (tempfile::TempDi
     (place, unsealed)
 }
 
-/// One that is to hold something else, in a directory that outlives the test.
-pub fn unsealed() -> Unsealed {
-    let (place, unsealed) = write([file("a", bytes(10))], Kind::Ext3);
-    // Whoever asks takes away what he names.
-    let _ = place.keep();
-    unsealed
+fn write(items: impl IntoIterator<Item = Item>) -> (tempfile::TempDir, Unsealed) {
+    write_of(16, items)
+}
+
+/// One that is to hold something else.
+pub fn unsealed() -> (tempfile::TempDir, Unsealed) {
+    write([file("a", bytes(10))])
 }
 
 fn all_of(unsealed: &Unsealed) -> Vec<u8> {
@@ -79,7 +77,7 @@ fn items() -> Vec<Item> {
 
 #[test]
 fn a_sealed_filesystem_is_called_by_its_uuid_in_every_superblock_and_the_journals() {
-    let (_place, unsealed) = write(items(), Kind::Ext3);
+    let (_place, unsealed) = write_of(150, items());
     assert_eq!(unsealed.superblock[0x68..0x78], PLACE_HOLDER_UUID);
     let identity = identity('7');
     let before = all_of(&unsealed);
@@ -105,7 +103,7 @@ fn a_sealed_filesystem_is_called_by_its_uuid_in_every_superblock_and_the_journal
 fn two_identities_differ_in_nothing_but_their_own_bytes() {
     let (images, names): (Vec<_>, Vec<_>) = ['1', '2']
         .map(|last| {
-            let (_place, unsealed) = write(items(), Kind::Ext3);
+            let (_place, unsealed) = write(items());
             let identity = identity(last);
             let sealed = Ext::seal(unsealed, &identity, &Silent).unwrap();
             let image = all(sealed.partial.file());
@@ -135,7 +133,7 @@ fn a_chain_id_that_has_no_room_leaves_none_behind() {
     for items in [vec![file("a", bytes(10))], own.into()] {
         let has_own = items.len() == 1 && items[0].path == b"lost+found";
         for chain_id in [Some([7; 32]), None] {
-            let (_place, unsealed) = write(items.clone(), Kind::Ext3);
+            let (_place, unsealed) = write(items.clone());
             let identity = Identity {
                 chain_id,
                 ..identity('1')
@@ -158,13 +156,13 @@ fn a_chain_id_that_has_no_room_leaves_none_behind() {
 
 #[test]
 fn nothing_is_left_of_what_is_not_sealed_or_cannot_be() {
-    let (place, unsealed) = write(items(), Kind::Ext3);
+    let (place, unsealed) = write(items());
     let left = || place.path().read_dir().unwrap().count();
     drop(unsealed);
     assert_eq!(left(), 0);
-    let (place, unsealed) = write(items(), Kind::Ext3);
+    let (place, unsealed) = write(items());
     let left = || place.path().read_dir().unwrap().count();
-    let (_other, sealed) = write(items(), Kind::Ext3);
+    let (_other, sealed) = write(items());
     let sealed = Ext::seal(sealed, &identity('1'), &Silent).unwrap();
     let journal = places(&all(sealed.partial.file()), &identity('1').uuid)
         .into_iter()

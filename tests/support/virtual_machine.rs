@@ -53,9 +53,11 @@ pub fn machine() -> Option<&'static Machine> {
             return None;
         }
         let kernel = kernel()?;
-        let initramfs = Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .join(format!("initramfs-{}", std::process::id()));
-        write_initramfs(&initramfs, &kernel.join("modules"))?;
+        let initramfs = kernel.join("initramfs");
+        // Others may start from theirs.
+        let draft = kernel.join(format!("initramfs-{}", std::process::id()));
+        write_initramfs(&draft, &kernel.join("modules"))?;
+        fs::rename(draft, &initramfs).unwrap();
         Some(Machine {
             kernel: kernel.join("vmlinuz"),
             initramfs,
@@ -69,7 +71,13 @@ pub fn machine() -> Option<&'static Machine> {
 
 /// Debian's kernel and its modules, unpacked once and kept.
 fn kernel() -> Option<PathBuf> {
-    for program in ["qemu-system-x86_64", "busybox", "veritysetup", "ldd", "apt-get"] {
+    for program in [
+        "qemu-system-x86_64",
+        "busybox",
+        "veritysetup",
+        "ldd",
+        "apt-get",
+    ] {
         oracles::program(program)?;
     }
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("kernel");
@@ -103,7 +111,9 @@ fn write_initramfs(to: &Path, modules: &Path) -> Option<()> {
     archive.file("bin/veritysetup", &veritysetup);
     let libraries = oracles::succeed("ldd", [&veritysetup]);
     let libraries = String::from_utf8(libraries).unwrap();
-    let paths = libraries.split_whitespace().filter(|word| word.starts_with('/'));
+    let paths = libraries
+        .split_whitespace()
+        .filter(|word| word.starts_with('/'));
     for path in paths {
         archive.directories_above(path.trim_start_matches('/'));
         archive.file(path.trim_start_matches('/'), Path::new(path));
@@ -112,7 +122,9 @@ fn write_initramfs(to: &Path, modules: &Path) -> Option<()> {
         let name = format!("{name}.ko");
         archive.file(&format!("modules/{name}"), &modules.join(&name));
     }
-    let loads: String = MODULES.map(|name| format!("insmod /modules/{name}.ko\n")).concat();
+    let loads: String = MODULES
+        .map(|name| format!("insmod /modules/{name}.ko\n"))
+        .concat();
     archive.entry("init", 0o100_755, INIT.replace("LOAD\n", &loads).as_bytes());
     archive.end();
     Some(())
@@ -121,7 +133,7 @@ fn write_initramfs(to: &Path, modules: &Path) -> Option<()> {
 /// What the kernel starts. `boot` on its command line is what to do then: shell commands, `~` for a
 /// space, at the end of which the root is mounted on /root.
 const INIT: &str = "#!/bin/busybox sh
-export PATH=/bin:/sbin LD_LIBRARY_PATH=/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu
+export DM_DISABLE_UDEV=1 PATH=/bin:/sbin LD_LIBRARY_PATH=/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
 mount -t devtmpfs dev /dev
@@ -152,12 +164,16 @@ impl Machine {
         qemu.arg("-initrd").arg(&self.initramfs);
         let boot = boot.replace(' ', "~");
         qemu.arg("-append");
-        qemu.arg(format!("console=ttyS0 quiet loglevel=4 panic=-1 boot={boot} "));
+        qemu.arg(format!(
+            "console=ttyS0 quiet loglevel=4 panic=-1 boot={boot} "
+        ));
         for disk in disks {
             let readonly = if disk.is_writable { "off" } else { "on" };
             let file = disk.file.display();
             qemu.arg("-drive");
-            qemu.arg(format!("file={file},format=raw,if=virtio,readonly={readonly}"));
+            qemu.arg(format!(
+                "file={file},format=raw,if=virtio,readonly={readonly}"
+            ));
         }
         qemu.stdin(Stdio::null());
         let status = Ending::start(&mut qemu).end_within(LIMIT);
@@ -166,12 +182,6 @@ impl Machine {
         let text = String::from_utf8_lossy(&text).replace('\r', "");
         assert!(status.success(), "qemu: {status}: {text}");
         text
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.initramfs);
     }
 }
 

@@ -239,3 +239,35 @@ fn an_earlier_root_hash_is_told_where_it_is_not_renewed() {
         ended.stderr
     );
 }
+
+/// At whatever moment a signal comes, the set is there or nothing of it is.
+#[test]
+fn an_interrupted_build_leaves_the_whole_set_or_nothing() {
+    use rustix::process::{Pid, Signal, kill_process};
+    use std::time::Duration;
+    let press = press();
+    let file = verity_file(&press);
+    let mut interrupted = 0;
+    for step in 0..20 {
+        let mut build = press.build();
+        build.args(["--size=200M", "--sha256", "--verity-file", &file, "-q"]);
+        let running = press.start(&mut build);
+        std::thread::sleep(Duration::from_millis(step * 20));
+        // One that has ended keeps its number until it is waited for.
+        let _ = kill_process(Pid::from_child(&running.child), Signal::TERM);
+        let ended = running.end_within(Duration::from_secs(60));
+        let left = press.left();
+        if left.is_empty() {
+            assert!(!ended.status.success());
+            interrupted += 1;
+            continue;
+        }
+        let whole = ["", ".roothash", ".sha256"].map(|ending| format!("out/fs.img{ending}"));
+        let whole = [&whole[..], &["out/fs.verity".to_owned()]].concat();
+        assert_eq!(left, whole, "after {} ms", step * 20);
+        for name in &left {
+            fs::remove_file(press.root().join(name)).unwrap();
+        }
+    }
+    assert!(interrupted > 0);
+}

@@ -63,10 +63,9 @@ pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> Result<u8> 
     let compared = image.map(|image| compare(arguments, image, &*reporter));
     drop(reporter);
     // Whatever becomes of the comparison: damage may be why it failed.
-    if let Some(proof) = proof.as_ref().filter(|_| !arguments.json) {
-        if is_damaged || !output.quiet {
-            print(&proof.text())?;
-        }
+    let is_told = !arguments.json && (is_damaged || !output.quiet);
+    if let Some(proof) = proof.as_ref().filter(|_| is_told) {
+        print(&proof.text())?;
     }
     let is_equal = match compared {
         Some(Ok(verified)) => {

@@ -19,8 +19,8 @@ const MAX_TARGET_BYTES: u64 = 1 << 16;
 /// The largest block, which is what ext4-view reads at once.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// Reads everything ext4-view can see in `image`: no inode numbers, link counts, device numbers or
-/// extended attributes, which stay unknown.
+/// Reads everything ext4-view can see in `image`: no inode numbers, link counts, device numbers,
+/// extended attributes or flags, which stay unknown.
 ///
 /// `wants_content` is asked for each regular file with its path and length whether to read it;
 /// ext4-view gives a hole's zeros one block after another, so that large sparse files are better

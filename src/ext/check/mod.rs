@@ -4,7 +4,7 @@
 //! Each gives a [`View`]: a listing with what it could see, and the problems it met. [`verify()`]
 //! holds all against the tree that was to be written. Our own reads everything that an ext
 //! filesystem can hold. ext4-view reads names, attributes and contents at full speed; debugfs sees
-//! what ext4-view has no way to show (inode and device numbers, link counts, extended attributes)
+//! what ext4-view has no way to show (inode and device numbers, link counts, extended attributes, flags)
 //! or cannot read, and tells where a file's blocks are, so that its content can be taken straight
 //! from the image. What a reader cannot know (ext4-view times beyond 2038, either of them content
 //! in the inode) is unknown to it, and what is unknown is no difference; what no reader knows is

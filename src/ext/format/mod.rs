@@ -13,8 +13,10 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use crate::command::path_of_open_file;
 use crate::error::{Error, Result};
 use crate::ext::plan::Plan;
+use crate::ext::plan::flex_positions::GROUPS_PER_FLEX;
 use crate::ext::plan::identity::{PLACE_HOLDER_UUID, uuid_text};
 use crate::ext::profile::{JournalSize, Profile};
+use crate::ondisk::features::INCOMPAT_FLEX_BG;
 use crate::ondisk::superblock::{MAGIC, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET_BYTES, Superblock};
 use crate::partial_file::PartialFile;
 use crate::progress::Reporter;
@@ -22,26 +24,34 @@ use crate::units::InodeNumber;
 
 pub use tools::{ToolPaths, Tools};
 
-/// What `-t KIND -T default` means, whatever the machine's own /etc/mke2fs.conf says.
+/// What `-t KIND -T default` means, whatever the machine's own /etc/mke2fs.conf says. mke2fs wants
+/// the kind to have features of its own, or it notes that it does not know it.
 fn configuration(profile: &Profile) -> String {
     format!(
         "\
 [defaults]
-base_features = {}
+base_features = none
 default_mntopts = acl,user_xattr
 enable_periodic_fsck = 0
 blocksize = 4096
 inode_size = 256
 inode_ratio = 16384
+flex_bg_size = 16
 [fs_types]
 {} = {{
+features = {}
 }}
 default = {{
 }}
 ",
-        profile.features.names().join(","),
-        profile.kind
+        profile.kind,
+        features(profile)
     )
+}
+
+/// The features as mke2fs takes them.
+fn features(profile: &Profile) -> String {
+    profile.features.names().join(",")
 }
 
 /// A formatted filesystem that is exactly what the plan says, with nothing in it yet.
@@ -77,6 +87,8 @@ pub fn format(
         .mke2fs(birth.mke2fs_seconds())
         .env("MKE2FS_CONFIG", Some(&path_of_open_file(&configuration)?))
         .args(["-q", "-F", "-t", &kind, "-T", "default", "-m", "1"])
+        // None but these, even where a program in between goes by a configuration of its own.
+        .args(["-O", &format!("none,{}", features(&plan.profile))])
         .args(["-N", &request.inodes.to_string()])
         .args(["-U", &uuid_text(PLACE_HOLDER_UUID)])
         .args([
@@ -127,6 +139,10 @@ macro_rules! fields {
 /// Everything that the plan or the populate step counts on.
 fn hold_against_plan(superblock: &Superblock, plan: &Plan) -> Result<()> {
     let (features, planned) = (&plan.profile.features, &plan.sized.geometry);
+    let flex = match features.has_incompat(INCOMPAT_FLEX_BG) {
+        true => GROUPS_PER_FLEX.ilog2(),
+        false => 0,
+    };
     let expected = fields! { superblock:
         s_magic, magic = MAGIC;
         s_rev_level, revision = 1_u32;
@@ -135,6 +151,9 @@ fn hold_against_plan(superblock: &Superblock, plan: &Plan) -> Result<()> {
         s_first_data_block, first_data_block = 0_u32;
         s_inode_size, inode_size_bytes = 256_u32;
         s_first_ino, first_inode = 11_u32;
+        s_desc_size, descriptor_size_bytes = plan.profile.descriptor_bytes as u32;
+        s_log_groups_per_flex, log_groups_per_flex = flex;
+        s_checksum_type, checksum_type = u8::from(plan.profile.checksums);
         s_feature_compat, features.compat = features.compat;
         s_feature_incompat, features.incompat = features.incompat;
         s_feature_ro_compat, features.ro_compat = features.ro_compat;

@@ -179,8 +179,11 @@ fn measure_node(
             let content = &content.content;
             if content.size_bytes > profile.file_bytes_max {
                 return Err(Error::unsupported(format!(
-                    "expected a file of at most {} bytes, found {}: {} maps no more",
-                    profile.file_bytes_max, content.size_bytes, profile.kind
+                    "expected a file of at most {} bytes, found {}: {} maps no more{}",
+                    profile.file_bytes_max,
+                    content.size_bytes,
+                    profile.kind,
+                    ext4_holds_it(content.size_bytes <= Profile::EXT4.file_bytes_max)
                 )));
             }
             demand.data_blocks += maps.file(mapped_ranges(content))?;
@@ -200,7 +203,7 @@ fn measure_node(
                 )));
             }
             if target.len() >= I_BLOCK_BYTES {
-                demand.symlink_blocks += maps.file(vec![0..1])?;
+                demand.symlink_blocks += maps.file(std::iter::once(0..1).collect())?;
             }
         }
         NodeKind::CharacterDevice(device) | NodeKind::BlockDevice(device) => {
@@ -227,6 +230,15 @@ fn made(id: NodeId, numbers: &InodeNumbers) -> Option<(Made, u32)> {
     }
 }
 
+/// What is told where ext4 holds what the profile does not.
+fn ext4_holds_it(does_it: bool) -> &'static str {
+    if does_it {
+        "; ext4 holds it: --fs ext4"
+    } else {
+        ""
+    }
+}
+
 fn too_many_links(profile: &Profile, node: &Node, links: u32, added_lost_found: bool) -> Error {
     let Profile {
         kind, links_max, ..
@@ -235,7 +247,7 @@ fn too_many_links(profile: &Profile, node: &Node, links: u32, added_lost_found: 
     let own = 2 + u32::from(added_lost_found);
     Error::unsupported(match &node.kind {
         NodeKind::Directory(_) => format!(
-            "expected at most {} directories in a directory{}, found {}: {kind} counts {links_max} links to it, two of them its own",
+            "expected at most {} directories in a directory{}, found {}: {kind} counts {links_max} links to it, two of them its own{}",
             links_max - own,
             if added_lost_found {
                 ", here the root, beside /lost+found"
@@ -243,6 +255,7 @@ fn too_many_links(profile: &Profile, node: &Node, links: u32, added_lost_found: 
                 ""
             },
             links - own,
+            ext4_holds_it(Profile::EXT4.uncounted_subdirectories),
         ),
         _ => format!(
             "expected at most {links_max} links to an inode, found {links}: {kind} counts no further"

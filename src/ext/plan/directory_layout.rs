@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::ext::profile::{DirectoryForm, Profile};
 use crate::ondisk::directory_entry::{DOT_ENTRIES_BYTES, entry_bytes};
 use crate::ondisk::directory_index::IndexEntry;
-use crate::ondisk::hash::half_md4;
+use crate::ondisk::hash::{NameHash, half_md4};
 
 /// Where each name of a directory goes. Names are told by their position in the list given.
 #[derive(Debug, PartialEq, Eq)]
@@ -84,11 +84,20 @@ impl DirectoryLayout {
 
 impl IndexedLayout {
     fn of(profile: &Profile, names: &[&[u8]], hash_seed: [u32; 4]) -> Result<Self> {
+        Self::hashed_by(profile, names, |name| half_md4(name, hash_seed))
+    }
+
+    /// The same by any hash, which is asked for once for each name.
+    fn hashed_by(
+        profile: &Profile,
+        names: &[&[u8]],
+        mut hash: impl FnMut(&[u8]) -> NameHash,
+    ) -> Result<Self> {
         let form = profile.directory;
         let names_bytes = form.names_bytes();
         let mut hashed: Vec<_> = (0..)
             .zip(names)
-            .map(|(index, name): (u32, _)| (half_md4(name, hash_seed), index))
+            .map(|(index, name): (u32, _)| (hash(name), index))
             .collect();
         hashed.sort_unstable();
         let mut leaves: Vec<Leaf> = Vec::new();
@@ -263,5 +272,38 @@ mod tests {
             panic!()
         };
         assert!(many.leaves.iter().any(|leaf| leaf.hash == collided | 1));
+    }
+
+    #[test]
+    fn names_that_all_hash_alike_take_no_more_leaves_than_names_that_do_not() {
+        let names = numbered(20_000, 40);
+        let names: Vec<_> = names.iter().map(Vec::as_slice).collect();
+        for profile in [Profile::EXT3, Profile::EXT4] {
+            let mut asked = 0;
+            let alike = IndexedLayout::hashed_by(&profile, &names, |name| {
+                asked += 1;
+                NameHash {
+                    major: 0x1234_5678,
+                    minor: half_md4(name, [1, 2, 3, 4]).minor,
+                }
+            });
+            let alike = alike.unwrap();
+            assert_eq!(asked, names.len());
+            // 85 entries of 48 bytes in a block.
+            assert_eq!(alike.leaves.len(), names.len().div_ceil(85));
+            assert!(alike.leaves.is_sorted_by_key(|leaf| leaf.end));
+            // The first is found by the hash; each of the others says that it goes on.
+            assert_eq!(alike.leaves[0].hash, 0x1234_5678);
+            let on = &alike.leaves[1..];
+            assert!(on.iter().all(|leaf| leaf.hash == 0x1234_5679));
+            let mut order = alike.order;
+            order.sort_unstable();
+            assert!(order.into_iter().eq(0..20_000));
+            let DirectoryLayout::Indexed(apart) = layout_of(&profile, &numbered(20_000, 40), true)
+            else {
+                panic!("expected an index");
+            };
+            assert!(alike.leaves.len() <= apart.leaves.len());
+        }
     }
 }

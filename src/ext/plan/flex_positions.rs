@@ -11,10 +11,10 @@ use super::free_runs::FreeRuns;
 use crate::ondisk::extent::{EXTENT_BLOCKS_MAX, entries_max};
 use crate::ondisk::inode::I_BLOCK_BYTES;
 use crate::ondisk::superblock::has_superblock;
-use crate::units::{BlockNumber, GroupNumber};
+use crate::units::{BLOCK_SIZE, BlockNumber, GroupNumber};
 
 /// Groups whose bitmaps and tables lie together: `s_log_groups_per_flex` is 4.
-const GROUPS_PER_FLEX: u32 = 16;
+pub const GROUPS_PER_FLEX: u32 = 16;
 
 /// What there is to be placed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -230,6 +230,10 @@ impl Space<'_> {
             left -= count;
             from = first + count;
             extents += 1;
+            // Further blocks of extents come where some are split: not followed here.
+            if extents > entries_max(BLOCK_SIZE as usize) {
+                return None;
+            }
             if extents == entries_max(I_BLOCK_BYTES) + 1 {
                 self.take_first(journal_start - 1)?;
                 map_blocks += 1;

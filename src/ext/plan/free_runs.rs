@@ -109,6 +109,7 @@ impl Cursor<'_> {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init)] // one run is what is meant
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -7,6 +7,7 @@
 use super::flex_positions::{FlexPositions, Formatted};
 use crate::ext::profile::{BlockMap, JournalSize, Profile};
 use crate::ondisk::extent::EXTENT_BLOCKS_MAX;
+use crate::ondisk::features::INCOMPAT_FLEX_BG;
 use crate::ondisk::indirect::POINTERS_PER_BLOCK;
 use crate::ondisk::superblock::has_superblock;
 use crate::units::{BLOCK_SIZE, GroupNumber};
@@ -121,7 +122,13 @@ impl Geometry {
         )?;
         let blocks = u32::try_from(groups.blocks).ok()?;
         let journal = profile.journal(request.journal, blocks)?;
-        if before_journal < journal.free_blocks_min {
+        // mke2fs holds a chosen journal against what is free before there is a root directory, and
+        // with flex_bg before there are bitmaps and tables.
+        let mut free_for_choice = before_journal + SYSTEM_BLOCKS;
+        if profile.features.has_incompat(INCOMPAT_FLEX_BG) {
+            free_for_choice += inode_table_blocks + bitmap_blocks;
+        }
+        if free_for_choice < journal.free_blocks_min {
             return None;
         }
         let free_blocks = before_journal

@@ -197,13 +197,13 @@ impl Stream {
                     continue;
                 }
             }
-            let plain = [0..self.ends[index] - before];
+            let plain = 0..self.ends[index] - before;
             let ranges = match walked.next_if(|next| next.index == index) {
                 Some(next) => {
                     sink.made = next.made.map_or(&[], &made);
                     &next.ranges[..]
                 }
-                None => &plain,
+                None => std::slice::from_ref(&plain),
             };
             map_blocks(BlockMap::Extents, ranges, &mut sink).ok()?;
             index += 1;
@@ -243,3 +243,7 @@ impl BlockSink for PlacedCount<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "map_demand_tests.rs"]
+mod tests;

@@ -6,6 +6,7 @@
 //! block_map          how a file is mapped         directory_layout  how names go into blocks
 //!      └ demand: what the tree needs              geometry: what mke2fs makes of a size
 //!      │       └──────────── size: the size in which it fits ────────────┘
+//!      └ map_demand: the blocks of maps           flex_positions: where it leaves blocks free
 //!      └ regions: where each use's blocks begin   free_runs: handing blocks out by their place
 //! identity           what a filesystem is born with; and, not the plan's, what names it
 //! ```

@@ -355,10 +355,12 @@ impl Search<'_> {
             self.why_not(blocks)
         );
         if smallest.file_bytes < size.0 {
-            help.push_str(&format!(
-                ", here {}: a larger filesystem has a larger journal",
-                ByteSize(smallest.file_bytes)
-            ));
+            help.push_str(&format!(", here {}", ByteSize(smallest.file_bytes)));
+            let given = Geometry::of(self.profile, self.request(blocks));
+            let given_journal = given.map_or(0, |given| given.journal_blocks);
+            if smallest.geometry.journal_blocks < given_journal {
+                help.push_str(": a larger filesystem has a larger journal");
+            }
         }
         Err(Error::TooSmall {
             what: format!("a filesystem of {size} for this image"),

@@ -1,4 +1,6 @@
 use super::*;
+use crate::ext::plan::map_demand::Made;
+use crate::ext::profile::Kind;
 use proptest::prelude::*;
 
 fn demand(blocks: u64, inodes: u32) -> Demand {
@@ -80,6 +82,97 @@ proptest! {
             Ok(exactly) => prop_assert_eq!(exactly, sized),
             Err(_) => prop_assert!(sized.note.unwrap().contains("size raised from")),
         }
+    }
+}
+
+/// What a tree of files of these lengths in blocks needs, and its maps.
+fn files(profile: &Profile, lengths: &[u64]) -> (Demand, MapDemand) {
+    let mut maps = MapDemand::new(profile.block_map);
+    maps.directory(1, Some((Made::Root, 1))).unwrap();
+    for &length in lengths {
+        // Every other block is a hole in what has fewer than 50.
+        let ranges = match length {
+            50.. => std::iter::once(0..length).collect(),
+            _ => (0..length).map(|block| 2 * block..2 * block + 1).collect(),
+        };
+        maps.file(ranges).unwrap();
+    }
+    let needed = demand(lengths.iter().sum(), lengths.len() as u32);
+    (needed, maps)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Of each kind, the first size of all that mke2fs makes whole in which there is room for data
+    /// and maps.
+    #[test]
+    fn fit_is_the_first_size_of_every_kind_that_fits(
+        lengths in prop::collection::vec(prop_oneof![1_u64..50, 50_u64..700], 0..60),
+        kind in prop::sample::select(vec![
+            (Kind::Ext2, JournalSize::None),
+            (Kind::Ext3, JournalSize::Auto),
+            (Kind::Ext4, JournalSize::Auto),
+            (Kind::Ext4, JournalSize::None),
+            (Kind::Ext4, JournalSize::Mebibytes(5)),
+        ]),
+    ) {
+        let (kind, journal) = kind;
+        let profile = Profile::of(kind, journal).unwrap();
+        let (demand, maps) = files(&profile, &lengths);
+        let room = Room { journal, ..ROOM };
+        let found = super::choose(&profile, SizePolicy::Fit, &demand, &maps, room).unwrap();
+        let holds = |blocks| {
+            let request = FormatRequest { blocks, ..found.request };
+            let geometry = Geometry::of(&profile, request)?;
+            let maps = match profile.block_map {
+                BlockMap::Indirect => maps.at_least(),
+                BlockMap::Extents => maps.within(&geometry.positions(&profile)?, 0)?,
+            };
+            let needed = demand.with_maps(maps).blocks();
+            (geometry.is_whole(request) && needed <= geometry.free_blocks.into()).then_some(maps)
+        };
+        let first = (1..).find_map(|blocks| holds(blocks).map(|maps| (blocks, maps))).unwrap();
+        prop_assert_eq!((found.geometry.blocks, found.maps), first);
+        // Where free blocks lie is looked at for few sizes: each that has room enough but for cuts.
+        let search = Search { profile: &profile, demand: &demand, maps: &maps, room };
+        let looked_at = (1..=found.geometry.blocks).filter(|&blocks| {
+            let at_best = Geometry::at_best(&profile, search.request(blocks));
+            at_best.is_some_and(|at_best| {
+                search.is_enough(&at_best, maps.at_least(), 0).is_some()
+            })
+        });
+        prop_assert!(looked_at.count() <= 24);
+    }
+}
+
+#[test]
+fn kinds_without_a_journal_go_below_eight_mebibytes() {
+    // ext2 needs an indirect block.
+    for (kind, journal, blocks) in [
+        (Kind::Ext2, JournalSize::Auto, 113),
+        (Kind::Ext4, JournalSize::None, 112),
+    ] {
+        let profile = Profile::of(kind, journal).unwrap();
+        let (demand, maps) = files(&profile, &[100]);
+        let room = Room { journal, ..ROOM };
+        let fit = super::choose(&profile, SizePolicy::Fit, &demand, &maps, room).unwrap();
+        assert_eq!(
+            (fit.geometry.blocks, fit.geometry.journal_blocks),
+            (blocks, 0)
+        );
+        let smallest = u64::from(profile.min_blocks) * BLOCK_SIZE;
+        assert!(
+            SizePolicy::Exact(ByteSize(smallest))
+                .check(&profile)
+                .is_ok()
+        );
+        let below = SizePolicy::Exact(ByteSize(smallest - 1)).check(&profile);
+        let text = below.unwrap_err().to_string();
+        assert!(
+            text.contains(&format!("mke2fs makes no {kind} below 220 KiB")),
+            "{text}"
+        );
     }
 }
 

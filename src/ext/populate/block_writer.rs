@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use crate::error::Error;
 use crate::host_space;
 use crate::page_buffer::PageBuffer;
 use crate::progress::Meter;
@@ -20,6 +21,11 @@ pub const FEW_BYTES: usize = 64 << 10;
 const DIRECT_BYTES: usize = 64 << 10;
 
 const BLOCK: usize = BLOCK_SIZE as usize;
+
+/// An error of the filesystem being written.
+pub fn write_failed(error: std::io::Error) -> Error {
+    Error::io("cannot write the filesystem", error)
+}
 
 /// Gathers writes at ascending offsets.
 pub struct BlockWriter<'a> {

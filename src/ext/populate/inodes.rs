@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use super::block_writer::write_failed;
 use super::content_source::ContentSource;
 use super::directory_source::DirectorySource;
 use super::groups::Groups;
 use super::streams::{Stream, Streams};
 use super::system_inodes::PreallocatedBlocks;
 use super::unsealed::{ChecksumForm, ChecksummedRuns};
-use super::writing_sink::{BlockSource, Mapped, Room, WritingSink, write_failed};
+use super::writing_sink::{BlockSource, Mapped, Room, WritingSink};
 use crate::error::{Error, Result};
 use crate::ext::plan::Plan;
 use crate::ext::plan::block_map::mapped_ranges;

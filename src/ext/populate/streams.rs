@@ -3,8 +3,7 @@
 use std::fs::File;
 use std::ops::Range;
 
-use super::block_writer::{BlockWriter, FEW_BYTES, MANY_BYTES};
-use super::writing_sink::write_failed;
+use super::block_writer::{BlockWriter, FEW_BYTES, MANY_BYTES, write_failed};
 use crate::error::{Error, Result};
 use crate::ext::plan::{Cursor, FreeRuns, Regions};
 use crate::progress::Meter;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::block_writer::write_failed;
 use super::streams::Stream;
 use super::unsealed::{ChecksumForm, ChecksummedRuns};
 use crate::error::{Error, Result};
@@ -59,11 +60,6 @@ impl Room {
             checksummed: ChecksummedRuns::new(has_checksums),
         }
     }
-}
-
-/// An error of the filesystem being written.
-pub fn write_failed(error: std::io::Error) -> Error {
-    Error::io("cannot write the filesystem", error)
 }
 
 /// Allocates, copies and writes what the block map asks for.

@@ -99,10 +99,11 @@ fn seal_group(
             meter.add(BLOCK_SIZE);
         })
         .map_err(|error| failed(partial, error))?;
+    let blocks_per_group = tables.superblock.blocks_per_group;
     let encoded = tables.encoded(group);
     set_bitmap_checksums(
         encoded,
-        seed.block_bitmap(&blocks_in_use),
+        seed.block_bitmap(&blocks_in_use, blocks_per_group),
         seed.inode_bitmap(&inodes_in_use, inodes_per_group),
     );
     seed.seal_descriptor(group, encoded);

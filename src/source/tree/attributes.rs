@@ -1,10 +1,13 @@
 //! What files have besides their content: extended attributes as pax records, in the form `getxattr`
 //! gives them, and the flags that chattr sets.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use rustix::fs::{IFlags, fgetxattr, flistxattr, getxattr, ioctl_getflags, listxattr};
+use rustix::fs::{
+    AtFlags, IFlags, StatxAttributes, StatxFlags, fgetxattr, flistxattr, getxattr, ioctl_getflags,
+    listxattr, statx,
+};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
@@ -87,9 +90,29 @@ fn read_whole(read: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8
     }
 }
 
-/// The flags that somebody set on an open file or directory. Filesystems that have none say so in
-/// many ways.
-pub(super) fn flags(file: impl AsFd) -> FileFlags {
-    let flags = ioctl_getflags(file).unwrap_or(IFlags::empty());
-    FileFlags::of_inode(flags.bits())
+/// The flags that somebody set. Filesystems that have none say so in many ways; of what is only held
+/// the kernel tells those that `statx` has.
+pub(super) fn flags(holder: Holder<'_>) -> FileFlags {
+    match holder {
+        Holder::Open(fd) => {
+            let flags = ioctl_getflags(fd).unwrap_or(IFlags::empty());
+            FileFlags::of_inode(flags.bits())
+        }
+        Holder::Held(pinned) => {
+            let found = statx(pinned.fd(), c"", AtFlags::EMPTY_PATH, StatxFlags::empty());
+            let has = |attribute| {
+                let found = found.as_ref();
+                found.is_ok_and(|found| found.stx_attributes.contains(attribute))
+            };
+            [
+                (StatxAttributes::COMPRESSED, FileFlags::COMPRESS),
+                (StatxAttributes::IMMUTABLE, FileFlags::IMMUTABLE),
+                (StatxAttributes::APPEND, FileFlags::APPEND),
+                (StatxAttributes::NODUMP, FileFlags::NODUMP),
+            ]
+            .into_iter()
+            .filter(|(attribute, _)| has(*attribute))
+            .fold(FileFlags::default(), |all, (_, flag)| all | flag)
+        }
+    }
 }

@@ -185,6 +185,9 @@ impl TreeWriter<'_> {
                 bytes,
             ),
         }
+        entry
+            .records
+            .extend(self.flags(Holder::Held(pinned), path, warnings));
         let rdev = metadata.rdev();
         let device = (rustix::fs::major(rdev), rustix::fs::minor(rdev));
         if file_type.is_symlink() {
@@ -215,7 +218,9 @@ impl TreeWriter<'_> {
         // What is open always gives them.
         let records = attributes::records(Holder::Open(fd.as_fd()), &walk.shown(path))?;
         entry.records = records.unwrap_or_default();
-        entry.records.extend(self.flags(&fd, path, warnings));
+        entry
+            .records
+            .extend(self.flags(Holder::Open(fd.as_fd()), path, warnings));
         self.spool.write_all(&entry.encode())?;
         self.numbers.push(number);
         walk.enter(pinned, fd, path.to_owned())
@@ -291,7 +296,9 @@ impl TreeWriter<'_> {
         // What is open always gives them.
         let records = attributes::records(Holder::Open(file.as_fd()), path)?;
         entry.records = records.unwrap_or_default();
-        entry.records.extend(self.flags(&file, &met.path, warnings));
+        entry
+            .records
+            .extend(self.flags(Holder::Open(file.as_fd()), &met.path, warnings));
         let is_expected = |found: &Metadata| {
             let state = |of: &Metadata| (identity(of), of.len(), Timestamp::of_change(of));
             state(found) == state(expected)
@@ -315,10 +322,9 @@ impl TreeWriter<'_> {
         Ok(())
     }
 
-    /// The record of an open file's flags, where it has any that are kept. What is not opened, links
-    /// and special files, shows none.
-    fn flags(&self, file: impl AsFd, path: &Path, warnings: &mut Warnings) -> Option<Record> {
-        let flags = attributes::flags(file);
+    /// The record of flags, where there are any and they are kept.
+    fn flags(&self, of: Holder<'_>, path: &Path, warnings: &mut Warnings) -> Option<Record> {
+        let flags = attributes::flags(of);
         if !self.keeps_flags && !flags.is_empty() {
             let path = path.as_os_str().as_bytes();
             warnings.count_with(FileFlags::NOT_KEPT, || flags.told_of(path));
