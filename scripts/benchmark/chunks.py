@@ -4,7 +4,7 @@ import os
 import shutil
 import struct
 
-from .command import run
+from .command import CommandFailed, run
 
 BLOCK = 4096
 PIECE = 1 << 20
@@ -36,6 +36,21 @@ def blocks_that_differ(old, new):
     return count, -(-max(os.path.getsize(old), os.path.getsize(new)) // BLOCK)
 
 
+def chunks_of(index, size):
+    """Length by name of the chunks that an index of casync lists, which are size bytes together."""
+    if struct.unpack_from("<QQ", index) != (INDEX_HEAD, INDEX) or \
+            struct.unpack_from("<QQ", index, INDEX_HEAD)[1] != TABLE:
+        raise CommandFailed("casync wrote an index of a form that is not known here")
+    chunks, start = {}, 0
+    for at in range(INDEX_HEAD + TABLE_HEAD, len(index) - ENTRY, ENTRY):
+        end = struct.unpack_from("<Q", index, at)[0]
+        chunks[index[at + 8:at + ENTRY].hex()] = end - start
+        start = end
+    if start != size:
+        raise CommandFailed(f"casync's index ends at {start}, the file at {size}")
+    return chunks
+
+
 class Store:
     """A chunk store of casync, with its default chunks of 16, 64 and 256 KiB, in a directory of its own."""
 
@@ -49,17 +64,7 @@ class Store:
         with open(self.index, "rb") as index:
             content = index.read()
         os.unlink(self.index)
-        size, kind = struct.unpack_from("<QQ", content)
-        if (size, kind) != (INDEX_HEAD, INDEX) or struct.unpack_from("<QQ", content, INDEX_HEAD)[1] != TABLE:
-            raise ValueError("casync wrote an index of a form that is not known here")
-        chunks, start = {}, 0
-        for at in range(INDEX_HEAD + TABLE_HEAD, len(content) - ENTRY, ENTRY):
-            end = struct.unpack_from("<Q", content, at)[0]
-            chunks[content[at + 8:at + ENTRY].hex()] = end - start
-            start = end
-        if start != os.path.getsize(file):
-            raise ValueError(f"casync's index ends at {start}, the file at {os.path.getsize(file)}")
-        return chunks
+        return chunks_of(content, os.path.getsize(file))
 
     def path(self, name):
         return os.path.join(self.directory, name[:4], name + ".cacnk")

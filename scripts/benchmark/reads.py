@@ -34,12 +34,12 @@ QUEUE = {"scheduler": "none", "read_ahead_kb": "128", "max_sectors_kb": "128"}
 
 
 def tree_order(point):
-    """Paths of regular files, names of a directory in byte order, a directory's files where its name comes."""
-    for entry in sorted(os.scandir(point), key=lambda entry: entry.name):
+    """Paths of regular files: a directory's own, by the bytes of their names, then those of each directory in it."""
+    entries = sorted(os.scandir(point), key=lambda entry: entry.name)
+    yield from (entry.path for entry in entries if entry.is_file(follow_symlinks=False))
+    for entry in entries:
         if entry.is_dir(follow_symlinks=False):
             yield from tree_order(entry.path)
-        elif entry.is_file(follow_symlinks=False):
-            yield entry.path
 
 
 def read_all(point):

@@ -1,11 +1,15 @@
 """The comparer, held against trees and filesystems that were damaged in one way each: it must fail."""
 import os
+import struct
 import subprocess
 import sys
 import tempfile
 
 from .check import what_is_wrong
+from .chunks import BLOCK, INDEX, INDEX_HEAD, TABLE, blocks_that_differ, chunks_of
+from .command import CommandFailed
 from .listing import differences, listing, summary, without_lost_and_found
+from .variants import Tree
 
 MTIME = 1_600_000_000
 
@@ -106,6 +110,44 @@ def images(work, reference):
     expect("cannot be mounted" in verdict()[0], "it mounts what is no filesystem")
 
 
+def updates(work):
+    """Blocks and chunks are counted where they differ and not where they are equal; a changed tree is changed back."""
+    one, other = f"{work}/one", f"{work}/other"
+    content = bytearray(b"x" * (BLOCK * 600))
+    for path, blocks in ((one, ()), (other, (0, 255, 256, 599))):
+        for block in blocks:
+            content[block * BLOCK + block] ^= 1
+        rewrite_new(path, content.decode("latin-1"))
+    expect(blocks_that_differ(one, one) == (0, 600), "it finds blocks that differ in a file and itself")
+    expect(blocks_that_differ(one, other) == (4, 600), "it miscounts four blocks that differ")
+    os.truncate(other, BLOCK * 599)
+    expect(blocks_that_differ(one, other) == (4, 600), "it misses the block that one file has more")
+    head = struct.pack("<6Q2Q", INDEX_HEAD, INDEX, 0, 0, 0, 0, 2**64 - 1, TABLE)
+    index = head + struct.pack("<Q", 10) + b"a" * 32 + struct.pack("<Q", 30) + b"b" * 32 + bytes(40)
+    expect(list(chunks_of(index, 30).values()) == [10, 20], "it misreads the lengths of chunks")
+    for wrong, size in ((index, 31), (b"\1" + index[1:], 30)):
+        try:
+            chunks_of(wrong, size)
+        except CommandFailed:
+            continue
+        expect(False, "it takes an index that does not fit")
+    root = f"{work}/debian"
+    os.makedirs(f"{root}/etc")
+    os.makedirs(f"{root}/var/lib/dpkg/info")
+    rewrite_new(f"{root}/etc/text", "words and lines\n" * 100)
+    rewrite_new(f"{root}/etc/program", "\0" * 5000)
+    os.link(f"{root}/etc/program", f"{root}/second")
+    rewrite_new(f"{root}/var/lib/dpkg/status", "Package: openssl\nVersion: 1\n")
+    rewrite_new(f"{root}/var/lib/dpkg/info/openssl.list", "/etc/program\n")
+    tree, before = Tree(root), listing(root)
+    for variant, changed in (("a1", {b"./etc/text"}), ("a2", {b"./etc/text"}), ("c", {b"./0-first"}),
+                             ("b", {b"./etc/program", b"./second", b"./var/lib/dpkg/status"})):
+        with tree.changed(tree.change(variant), f"{work}/aside"):
+            found = {one.path for one in differences(before, listing(root)) if not one.kind.startswith("mtime")}
+        expect(found == changed, f"variant {variant} changes {found}")
+        expect(not differences(before, listing(root)), f"variant {variant} is not changed back")
+
+
 def self_test():
     """Ends the program unless the comparer finds each kind of damage, and none where there is none."""
     os.environ["PATH"] += ":/usr/sbin:/sbin"
@@ -124,6 +166,7 @@ def self_test():
         expect(without_lost_and_found(empty) == reference, "it minds an empty lost+found")
         expect(without_lost_and_found({**empty, b"./lost+found/x": {}}) != reference, "it misses a file in lost+found")
         images(work, reference)
+        updates(work)
 
 
 if __name__ == "__main__":

@@ -8,14 +8,15 @@ usage: bench --updates [--dir DIR] [OPTION...]
                      libraries upgraded, c a file of three blocks added first in order, d 40 packages upgraded
                      (all)
   --only REGEX       of the makers: contents only (all files, one behind another); layerpress; layerpress,
-                     identity pinned; mke2fs -d; loop mount
+                     identity pinned; mke2fs -d; mke2fs -d, identity pinned; loop mount
   --before PROGRAM   an earlier layerpress, measured beside, as "before" (it makes ext3)
   --json FILE        also write the numbers there
 The tree of the image is changed and changed back; each maker makes a filesystem before and after, all of one
 size. Printed are the blocks of 4 KiB that differ at their place, and the chunks that casync finds new (its
-default chunks and compression). All but layerpress' first row have UUID, hash seed and time pinned: what is in
-an image's UUID changes with the image, and so do, on ext4, the checksums of all metadata. Needs root and about
-three times the image's size in DIR.
+default chunks and compression). An image's UUID is another one after a change, and with it, on ext4, the checksums
+of all metadata: that is shown, and beside it the same with one UUID for all ("identity pinned"). Hash seed and time
+of mke2fs, and for the loop mount the UUID, are always pinned. Needs root and about three times the image's size in
+DIR.
 """
 import argparse
 import contextlib
@@ -37,7 +38,7 @@ SCRIPTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MIB = 1 << 20
 KINDS = ("ext2", "ext3", "ext4")
 UUID, SEED, EPOCH = "5f0c5c1e-3d0e-4b0f-9d46-6f4a5d2c7a10", "0b3f5f0a-78f1-4f0f-8a5b-2f4b1f6f8e02", 1_700_000_000
-WEEK = 7 * 86_400
+WEEK, LATER_UUID = 7 * 86_400, "c1e3d0e4-b0f9-4d46-af4a-5d2c7a105f0c"
 SIZE = "110%"
 CONTENTS = "contents only"
 COPY = ('tar -C "$1" --sparse --sort=name --xattrs --xattrs-include="*" --acls -c . | '
@@ -69,15 +70,15 @@ def layerpress(program, kind, pinned):
     return make
 
 
-def format_like(kind, output, sizes, *more):
-    run("mke2fs", "-q", "-F", "-t", kind, "-T", "default", "-m", "1", "-N", str(sizes.inodes), "-U", UUID,
+def format_like(kind, output, sizes, *more, uuid=UUID):
+    run("mke2fs", "-q", "-F", "-t", kind, "-T", "default", "-m", "1", "-N", str(sizes.inodes), "-U", uuid,
         "-E", f"hash_seed={SEED}", *more, output, f"{sizes.mib}M",
         env={**os.environ, "E2FSPROGS_FAKE_TIME": str(EPOCH)})
 
 
-def mke2fs(kind):
-    def make(tree, output, sizes, _, __):
-        format_like(kind, output, sizes, "-d", tree.root)
+def mke2fs(kind, pinned):
+    def make(tree, output, sizes, later, _):
+        format_like(kind, output, sizes, "-d", tree.root, uuid=UUID if pinned or not later else LATER_UUID)
     return make
 
 
@@ -98,8 +99,8 @@ def loop_mount(kind):
 
 
 def contents(tree, output, *_):
-    """No filesystem: all files one behind the other in tree order, each filled up to a block."""
-    tree.alone(sorted(tree.files(), key=lambda path: path.split("/")), output)
+    """No filesystem: all files one behind the other in the order of the tree, each filled up to a block."""
+    tree.alone(tree.files(), output)
 
 
 def makers(kinds, program, before):
@@ -111,7 +112,8 @@ def makers(kinds, program, before):
             result[kind, "before, identity pinned"] = layerpress(before, kind, True)
         result[kind, "layerpress"] = layerpress(program, kind, False)
         result[kind, "layerpress, identity pinned"] = layerpress(program, kind, True)
-        result[kind, "mke2fs -d"] = mke2fs(kind)
+        result[kind, "mke2fs -d"] = mke2fs(kind, False)
+        result[kind, "mke2fs -d, identity pinned"] = mke2fs(kind, True)
         result[kind, "loop mount"] = loop_mount(kind)
     return result
 
@@ -154,7 +156,7 @@ def measure(tree, changes, make, kind_and_name, sizes, work, say):
         make(tree, old, sizes, False, work)
         known = store.add(old)
         for variant, change in changes.items():
-            if variant == "c" and kind_and_name[1] == "mke2fs -d":
+            if variant == "c" and kind_and_name[1].startswith("mke2fs"):
                 change = tree.change("c", first_listed(tree))
             with tree.changed(change, os.path.join(work, "aside")):
                 make(tree, new, sizes, True, work)

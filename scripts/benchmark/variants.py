@@ -206,10 +206,11 @@ class Tree:
             shutil.rmtree(aside)
 
     def files(self):
-        """Paths of all regular files, one for each."""
+        """Paths of all regular files, one for each: a directory's own, then those of each directory in it."""
         seen = set()
-        for folder, _, files in os.walk(self.root):
-            for name in sorted(files):
+        for folder, names, files in os.walk(self.root):
+            names.sort(key=os.fsencode)
+            for name in sorted(files, key=os.fsencode):
                 status = os.lstat(os.path.join(folder, name))
                 if stat.S_ISREG(status.st_mode) and status.st_ino not in seen:
                     seen.add(status.st_ino)
