@@ -433,7 +433,7 @@ mod tests {
             assert_eq!([stored.atime, stored.ctime, stored.mtime], [time; 3]);
             assert_eq!(stored.crtime, Some(time));
             assert_eq!((stored.links_count, stored.flags), (0x0a0b, 0x1000));
-            assert_eq!(stored.blocks, 0x0c0d_0e0f);
+            assert_eq!(stored.blocks, inode.sectors);
             assert_eq!(stored.xattr_block, 0x2122_2324);
             assert_eq!(stored.i_block, inode.i_block);
             assert_eq!(stored.xattr_offset, Some(160));
