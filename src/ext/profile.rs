@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::ondisk::directory_entry::DIRECTORY_TAIL_BYTES;
 use crate::ondisk::features::{COMPAT_HAS_JOURNAL, Features};
 use crate::ondisk::group_descriptor::{GROUP_DESCRIPTOR_64BIT_BYTES, GROUP_DESCRIPTOR_BYTES};
 use crate::ondisk::indirect::{MAX_FILE_BYTES, indirect_blocks};
@@ -177,7 +178,7 @@ impl Profile {
         descriptor_bytes: GROUP_DESCRIPTOR_64BIT_BYTES,
         checksums: true,
         directory: DirectoryForm {
-            tail_bytes: 12,
+            tail_bytes: DIRECTORY_TAIL_BYTES,
             root_entries_max: 507,
             node_entries_max: 510,
         },

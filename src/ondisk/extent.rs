@@ -7,7 +7,7 @@ use crate::units::BlockNumber;
 pub const DEPTH_MAX: u16 = 5;
 
 const EH_MAGIC: u16 = 0xf30a;
-const RECORD_BYTES: usize = 12;
+pub(super) const RECORD_BYTES: usize = 12;
 /// Lengths beyond this are of extents that are allocated and not written.
 const WRITTEN_MAX: u16 = 32768;
 
