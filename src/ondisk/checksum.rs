@@ -11,7 +11,7 @@ use super::extent::RECORD_BYTES;
 use super::group_descriptor::GROUP_DESCRIPTOR_64BIT_BYTES;
 use super::inode::INODE_BYTES;
 use super::superblock::SUPERBLOCK_BYTES;
-use super::{get_u16, get_u32, put_u16, put_u32};
+use super::{get_u16, get_u32, put_u16, put_u32, short_halves};
 use crate::units::{BlockNumber, GroupNumber, InodeNumber};
 
 /// `s_checksum`, the superblock's last field.
@@ -84,7 +84,7 @@ impl FilesystemSeed {
         if has_high {
             put_u16(bytes, I_CHECKSUM_HI, 0);
         }
-        let (low, high) = quarters(crc(start, bytes));
+        let (low, high) = short_halves(crc(start, bytes));
         put_u16(bytes, I_CHECKSUM_LO, low);
         if has_high {
             put_u16(bytes, I_CHECKSUM_HI, high);
@@ -112,7 +112,7 @@ impl FilesystemSeed {
     /// Sets a group descriptor's checksum, after all else in it: of a sum of 32 bits it keeps 16.
     pub fn seal_descriptor(self, group: GroupNumber, bytes: &mut [u8]) {
         let start = crc(self.0, &group.0.to_le_bytes());
-        let (low, _) = quarters(crc_without(start, bytes, BG_CHECKSUM, 2));
+        let (low, _) = short_halves(crc_without(start, bytes, BG_CHECKSUM, 2));
         put_u16(bytes, BG_CHECKSUM, low);
     }
 }
@@ -132,7 +132,7 @@ pub fn set_bitmap_checksums(descriptor: &mut [u8], block_bitmap: u32, inode_bitm
             BG_INODE_BITMAP_CSUM_HI,
         ),
     ] {
-        let (low, high) = quarters(checksum);
+        let (low, high) = short_halves(checksum);
         put_u16(descriptor, at, low);
         if has_high {
             put_u16(descriptor, at_high, high);
@@ -181,10 +181,4 @@ impl InodeSeed {
         let checksum = crc(self.0, &bytes[..end]);
         put_u32(bytes, end, checksum);
     }
-}
-
-/// The low and the high 16 bits.
-fn quarters(value: u32) -> (u16, u16) {
-    let [a, b, c, d] = value.to_le_bytes();
-    (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]))
 }
