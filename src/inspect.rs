@@ -84,9 +84,8 @@ impl Filesystem {
     /// Reads what the filesystem in `path` says of itself.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::Error::Io) when it cannot be read,
-    /// [`Error::BadImage`](crate::Error::BadImage) where it is none or its superblock makes no
-    /// sense.
+    /// [`Error::Io`] when it cannot be read, [`Error::BadImage`] where it is none or its superblock
+    /// makes no sense.
     pub fn read(path: &Path) -> Result<Self> {
         let image = Image::open(path)?;
         Ok(Self {

@@ -168,7 +168,7 @@ impl Work {
                 fs::create_dir(&directory)?;
                 let again = fs::write(directory.join("file"), b"x")
                     .and_then(|()| symlink("t".repeat(100), directory.join("link")));
-                if self.made % 3 != 0 || again.is_err() {
+                if !self.made.is_multiple_of(3) || again.is_err() {
                     fs::remove_dir_all(&directory)?;
                 }
                 again?;

@@ -237,10 +237,10 @@ impl WithTree {
 /// Where a block of a file is, by debugfs.
 fn byte_of(image: &Path, file: &str, block: u64) -> u64 {
     let text = oracles::debugfs(image, &[&format!("bmap {file} {block}")]);
-    let numbers = text
+    let mut numbers = text
         .lines()
         .filter_map(|line| line.trim().parse::<u64>().ok());
-    numbers.last().unwrap() * 4096
+    numbers.next_back().unwrap() * 4096
 }
 
 fn flip(path: &Path, at: u64) {

@@ -95,8 +95,8 @@ impl Subject {
     /// Where debugfs says that a block of a file is.
     fn block_of(&self, file: &str, block: u64) -> u64 {
         let text = self.debugfs(&format!("bmap {file} {block}"));
-        let numbers = text.lines().filter_map(|line| line.trim().parse().ok());
-        numbers.last().unwrap_or_else(|| panic!("{text}"))
+        let mut numbers = text.lines().filter_map(|line| line.trim().parse().ok());
+        numbers.next_back().unwrap_or_else(|| panic!("{text}"))
     }
 
     /// The number behind some words of what debugfs or dumpe2fs says.

@@ -85,7 +85,7 @@ fn check_descriptor(
     checked: &mut Checked,
 ) {
     let seed = crc(filesystem.seed, &(group as u32).to_le_bytes());
-    let computed = crc_without(seed, bytes, &[0x1e..0x20]) & 0xffff;
+    let computed = crc_without(seed, bytes, std::slice::from_ref(&(0x1e..0x20))) & 0xffff;
     let structure = if copy == 0 {
         Structure::Descriptor
     } else {
