@@ -5,9 +5,13 @@
 //! its own field were zero, so that what is sealed twice is as what is sealed once. Blocks are of
 //! any size here: a tail is at their end.
 
+use super::directory_entry::DIRECTORY_TAIL_BYTES;
+use super::directory_index::{COUNT, ENTRY_BYTES, NODE_ENTRIES, ROOT_ENTRIES};
+use super::extent::RECORD_BYTES;
+use super::group_descriptor::GROUP_DESCRIPTOR_64BIT_BYTES;
 use super::inode::INODE_BYTES;
 use super::superblock::SUPERBLOCK_BYTES;
-use super::{get_u16, get_u32, put_u16, put_u32};
+use super::{get_u16, get_u32, put_u16, put_u32, short_halves};
 use crate::units::{BlockNumber, GroupNumber, InodeNumber};
 
 /// `s_checksum`, the superblock's last field.
@@ -18,8 +22,6 @@ const BG_INODE_BITMAP_CSUM_LO: usize = 0x1a;
 const BG_CHECKSUM: usize = 0x1e;
 const BG_BLOCK_BITMAP_CSUM_HI: usize = 0x38;
 const BG_INODE_BITMAP_CSUM_HI: usize = 0x3a;
-/// Descriptors from this size on have the upper halves.
-const DESCRIPTOR_BYTES_WITH_HIGH: usize = 64;
 
 const I_GENERATION: usize = 0x64;
 const I_CHECKSUM_LO: usize = 0x7c;
@@ -28,19 +30,9 @@ const I_CHECKSUM_HI: usize = 0x82;
 /// `i_extra_isize` from which on `i_checksum_hi` belongs to the inode.
 const EXTRA_BYTES_WITH_HIGH: u16 = 4;
 
-/// What ends a block of names: an entry without an inode, the checksum its last four bytes.
-const DIRECTORY_TAIL_BYTES: usize = 12;
 /// What ends a block of an index: four bytes that are reserved and the checksum.
 const INDEX_TAIL_BYTES: usize = 8;
-/// Where an index's count stands, from where its entries start.
-const INDEX_COUNT: usize = 2;
-const INDEX_ENTRY_BYTES: usize = 8;
-/// Where the entries of an index's root start, and those of its interior blocks.
-const ROOT_ENTRIES: usize = 32;
-const NODE_ENTRIES: usize = 8;
 
-const EXTENT_HEADER_BYTES: usize = 12;
-const EXTENT_ENTRY_BYTES: usize = 12;
 /// Where `eh_max` stands in an extent header.
 const EH_MAX: usize = 4;
 
@@ -77,11 +69,6 @@ impl FilesystemSeed {
         Self(crc(ALL_ONES, uuid))
     }
 
-    /// `s_checksum_seed`, of a filesystem with the feature `metadata_csum_seed`.
-    pub fn stored(seed: u32) -> Self {
-        Self(seed)
-    }
-
     /// What the checksums of an inode start with, and of the blocks that are its own.
     pub fn of_inode(self, number: InodeNumber, generation: u32) -> InodeSeed {
         let start = crc(self.0, &number.0.to_le_bytes());
@@ -97,7 +84,7 @@ impl FilesystemSeed {
         if has_high {
             put_u16(bytes, I_CHECKSUM_HI, 0);
         }
-        let (low, high) = quarters(crc(start, bytes));
+        let (low, high) = short_halves(crc(start, bytes));
         put_u16(bytes, I_CHECKSUM_LO, low);
         if has_high {
             put_u16(bytes, I_CHECKSUM_HI, high);
@@ -125,14 +112,14 @@ impl FilesystemSeed {
     /// Sets a group descriptor's checksum, after all else in it: of a sum of 32 bits it keeps 16.
     pub fn seal_descriptor(self, group: GroupNumber, bytes: &mut [u8]) {
         let start = crc(self.0, &group.0.to_le_bytes());
-        let (low, _) = quarters(crc_without(start, bytes, BG_CHECKSUM, 2));
+        let (low, _) = short_halves(crc_without(start, bytes, BG_CHECKSUM, 2));
         put_u16(bytes, BG_CHECKSUM, low);
     }
 }
 
 /// Sets what a group's descriptor says of its bitmaps; descriptors of 32 bytes keep half of it.
 pub fn set_bitmap_checksums(descriptor: &mut [u8], block_bitmap: u32, inode_bitmap: u32) {
-    let has_high = descriptor.len() >= DESCRIPTOR_BYTES_WITH_HIGH;
+    let has_high = descriptor.len() >= GROUP_DESCRIPTOR_64BIT_BYTES;
     for (checksum, at, at_high) in [
         (
             block_bitmap,
@@ -145,7 +132,7 @@ pub fn set_bitmap_checksums(descriptor: &mut [u8], block_bitmap: u32, inode_bitm
             BG_INODE_BITMAP_CSUM_HI,
         ),
     ] {
-        let (low, high) = quarters(checksum);
+        let (low, high) = short_halves(checksum);
         put_u16(descriptor, at, low);
         if has_high {
             put_u16(descriptor, at_high, high);
@@ -158,10 +145,12 @@ pub fn set_bitmap_checksums(descriptor: &mut [u8], block_bitmap: u32, inode_bitm
 pub struct InodeSeed(u32);
 
 impl InodeSeed {
-    /// Sets the checksum of a block of names, whose last 12 bytes are the tail.
+    /// Sets the checksum of a block of names, which ends with a tail.
     pub fn seal_directory(self, bytes: &mut [u8]) {
         let names_bytes = bytes.len() - DIRECTORY_TAIL_BYTES;
-        self.seal_end(bytes, names_bytes);
+        let checksum = crc(self.0, &bytes[..names_bytes]);
+        let at = bytes.len() - 4;
+        put_u32(bytes, at, checksum);
     }
 
     /// Sets the checksum of an index's root, the first block of its directory.
@@ -176,10 +165,10 @@ impl InodeSeed {
 
     /// Of the entries that there are and of the tail, and not of what is between them.
     fn seal_index(self, bytes: &mut [u8], entries: usize) {
-        let count = usize::from(get_u16(bytes, entries + INDEX_COUNT));
+        let count = usize::from(get_u16(bytes, entries + COUNT));
         let tail = bytes.len() - INDEX_TAIL_BYTES;
         // More than there is room for is nothing that was written here.
-        let end = (entries + INDEX_ENTRY_BYTES * count).min(tail);
+        let end = (entries + ENTRY_BYTES * count).min(tail);
         let start = crc(self.0, &bytes[..end]);
         let checksum = crc_without(start, &bytes[tail..], 4, 4);
         put_u32(bytes, tail + 4, checksum);
@@ -188,21 +177,8 @@ impl InodeSeed {
     /// Sets the checksum of a block of a file's extent tree: behind as many entries as it can hold.
     pub fn seal_extents(self, bytes: &mut [u8]) {
         let max = usize::from(get_u16(bytes, EH_MAX));
-        let end = EXTENT_HEADER_BYTES + EXTENT_ENTRY_BYTES * max;
+        let end = RECORD_BYTES * (max + 1);
         let checksum = crc(self.0, &bytes[..end]);
         put_u32(bytes, end, checksum);
     }
-
-    /// Of the first bytes, kept in the block's last four.
-    fn seal_end(self, bytes: &mut [u8], summed_bytes: usize) {
-        let checksum = crc(self.0, &bytes[..summed_bytes]);
-        let at = bytes.len() - 4;
-        put_u32(bytes, at, checksum);
-    }
-}
-
-/// The low and the high 16 bits.
-fn quarters(value: u32) -> (u16, u16) {
-    let [a, b, c, d] = value.to_le_bytes();
-    (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]))
 }

@@ -15,7 +15,7 @@ const FILE_TYPE_DIRECTORY: u8 = 2;
 
 /// Bytes of the tail that a block of names ends with where there are checksums: an entry without an
 /// inode and a name, and the checksum.
-const TAIL_BYTES: usize = 12;
+pub const DIRECTORY_TAIL_BYTES: usize = 12;
 /// `det_reserved_ft`: what stands for a file type in a tail.
 const TAIL_FILE_TYPE: u8 = 0xde;
 
@@ -52,8 +52,12 @@ impl DirectoryBlock {
     pub fn empty(names_bytes: usize) -> Self {
         let mut bytes = Box::new([0; BLOCK]);
         put_u16(&mut bytes[..], 4, within_block(names_bytes));
-        if names_bytes + TAIL_BYTES <= BLOCK {
-            put_u16(&mut bytes[..], names_bytes + 4, within_block(TAIL_BYTES));
+        if names_bytes + DIRECTORY_TAIL_BYTES <= BLOCK {
+            put_u16(
+                &mut bytes[..],
+                names_bytes + 4,
+                within_block(DIRECTORY_TAIL_BYTES),
+            );
             bytes[names_bytes + 7] = TAIL_FILE_TYPE;
         }
         Self {

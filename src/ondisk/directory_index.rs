@@ -4,8 +4,13 @@ use super::hash::HASH_VERSION_HALF_MD4;
 use super::{BLOCK, put_u16, put_u32, within_block};
 use crate::units::InodeNumber;
 
-const ROOT_ENTRIES: usize = 32;
-const NODE_ENTRIES: usize = 8;
+/// Where the entries of an index's root start, and those of its interior blocks. The first one has the
+/// limit and the count in place of its hash.
+pub(super) const ROOT_ENTRIES: usize = 32;
+pub(super) const NODE_ENTRIES: usize = 8;
+/// Where the count stands, from where the entries start.
+pub(super) const COUNT: usize = 2;
+pub(super) const ENTRY_BYTES: usize = 8;
 
 /// Where a range of hashes goes on: the lowest hash below `block`, a block of the directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,11 +58,11 @@ pub fn encode_node(limit: usize, entries: &[IndexEntry]) -> [u8; BLOCK] {
 
 fn encode_entries(bytes: &mut [u8; BLOCK], start: usize, limit: usize, entries: &[IndexEntry]) {
     for (index, entry) in entries.iter().enumerate() {
-        put_u32(bytes, start + 8 * index, entry.hash);
-        put_u32(bytes, start + 8 * index + 4, entry.block);
+        put_u32(bytes, start + ENTRY_BYTES * index, entry.hash);
+        put_u32(bytes, start + ENTRY_BYTES * index + 4, entry.block);
     }
     put_u16(bytes, start, within_block(limit));
-    put_u16(bytes, start + 2, within_block(entries.len()));
+    put_u16(bytes, start + COUNT, within_block(entries.len()));
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! Extent trees of ext4: kernel documentation, "Extent Tree".
 
-use super::{get_u16, get_u32, halves, put_u16, put_u32};
+use super::{get_u16, get_u32, halves, put_u16, put_u32, short_halves, within_block};
 use crate::units::BlockNumber;
 
 /// Levels below the root in a sound tree.
 pub const DEPTH_MAX: u16 = 5;
 
 const EH_MAGIC: u16 = 0xf30a;
-const RECORD_BYTES: usize = 12;
+pub(super) const RECORD_BYTES: usize = 12;
 /// Lengths beyond this are of extents that are allocated and not written.
 const WRITTEN_MAX: u16 = 32768;
 
@@ -23,9 +23,8 @@ pub const fn entries_max(node_bytes: usize) -> usize {
 /// Writes the header of a node with so many entries.
 pub fn put_header(bytes: &mut [u8], entries: usize, depth: u16) {
     put_u16(bytes, 0, EH_MAGIC);
-    // At most 340 of 340.
-    put_u16(bytes, 2, low_bits(entries as u64));
-    put_u16(bytes, 4, low_bits(entries_max(bytes.len()) as u64));
+    put_u16(bytes, 2, within_block(entries));
+    put_u16(bytes, 4, within_block(entries_max(bytes.len())));
     put_u16(bytes, 6, depth);
     put_u32(bytes, 8, 0);
 }
@@ -35,15 +34,10 @@ pub fn put_header(bytes: &mut [u8], entries: usize, depth: u16) {
 pub fn put_extent(bytes: &mut [u8], index: usize, run: &BlockRun) {
     let at = RECORD_BYTES * (index + 1);
     put_u32(bytes, at, halves(run.file_block).0);
-    put_u16(bytes, at + 4, low_bits(run.count));
-    put_u16(bytes, at + 6, low_bits(run.disk_block >> 32));
-    put_u32(bytes, at + 8, halves(run.disk_block).0);
-}
-
-/// The lower 16 bits of what has no more.
-fn low_bits(value: u64) -> u16 {
-    let bytes = value.to_le_bytes();
-    get_u16(&bytes, 0)
+    put_u16(bytes, at + 4, short_halves(halves(run.count).0).0);
+    let (low, high) = halves(run.disk_block);
+    put_u16(bytes, at + 6, short_halves(high).0);
+    put_u32(bytes, at + 8, low);
 }
 
 /// Writes into a deeper node where the node is that maps the file from `file_block` on, which is

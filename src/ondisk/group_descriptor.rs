@@ -6,7 +6,8 @@ use crate::units::BlockNumber;
 /// Bytes of a descriptor without the `64bit` feature.
 pub const GROUP_DESCRIPTOR_BYTES: usize = 32;
 
-/// Bytes of a descriptor with the `64bit` feature, as mke2fs makes it.
+/// Bytes of a descriptor with the `64bit` feature at least (`EXT4_MIN_DESC_SIZE_64BIT`), as mke2fs makes it: with the upper
+/// halves of all its numbers.
 pub const GROUP_DESCRIPTOR_64BIT_BYTES: usize = 64;
 
 const BG_BLOCK_BITMAP_LO: usize = 0x00;

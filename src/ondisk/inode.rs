@@ -1,7 +1,7 @@
 //! Inodes, as they are written and as they are found in any ext filesystem: kernel documentation,
 //! "Index Nodes".
 
-use super::{get_u16, get_u32, halves, put_u16, put_u32};
+use super::{get_u16, get_u32, halves, put_u16, put_u32, short_halves};
 use crate::units::{BlockNumber, Timestamp};
 
 /// Bytes of the smallest inode, and of every inode's oldest part.
@@ -162,9 +162,9 @@ impl Inode {
             (self.uid, I_UID, L_I_UID_HIGH),
             (self.gid, I_GID, L_I_GID_HIGH),
         ] {
-            let [a, b, c, d] = id.to_le_bytes();
-            put_u16(&mut bytes, low, u16::from_le_bytes([a, b]));
-            put_u16(&mut bytes, high, u16::from_le_bytes([c, d]));
+            let (id_low, id_high) = short_halves(id);
+            put_u16(&mut bytes, low, id_low);
+            put_u16(&mut bytes, high, id_high);
         }
         let (size_low, size_high) = halves(self.size_bytes);
         put_u32(&mut bytes, I_SIZE_LO, size_low);
@@ -175,8 +175,7 @@ impl Inode {
         put_u16(&mut bytes, I_LINKS_COUNT, self.links_count);
         let (sectors_low, sectors_high) = halves(self.sectors);
         put_u32(&mut bytes, I_BLOCKS_LO, sectors_low);
-        let [low, high, ..] = sectors_high.to_le_bytes();
-        put_u16(&mut bytes, L_I_BLOCKS_HIGH, u16::from_le_bytes([low, high]));
+        put_u16(&mut bytes, L_I_BLOCKS_HIGH, short_halves(sectors_high).0);
         put_u32(&mut bytes, I_FLAGS, self.flags);
         bytes[I_BLOCK..I_BLOCK + I_BLOCK_BYTES].copy_from_slice(&self.i_block);
         let xattr_block = self.xattr_block.map_or(0, |block| block.0);

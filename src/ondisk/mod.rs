@@ -73,3 +73,9 @@ fn halves(value: u64) -> (u32, u32) {
         u32::from_le_bytes([e, f, g, h]),
     )
 }
+
+/// The low and the high 16 bits.
+fn short_halves(value: u32) -> (u16, u16) {
+    let [a, b, c, d] = value.to_le_bytes();
+    (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]))
+}

@@ -1,7 +1,7 @@
 //! The superblock: kernel documentation, `filesystems/ext4`, "Super Block".
 
 use super::features::{Features, INCOMPAT_64BIT};
-use super::{get_u16, get_u32, halves, put_u16, put_u32};
+use super::{get_u16, get_u32, halves, put_u16, put_u32, short_halves};
 use crate::units::GroupNumber;
 
 /// Bytes of a superblock.
@@ -283,8 +283,7 @@ pub fn forget_written(bytes: &mut [u8; SUPERBLOCK_BYTES]) {
 pub fn make_backup(bytes: &mut [u8; SUPERBLOCK_BYTES], group: GroupNumber) {
     put_u16(bytes, S_STATE, 0);
     // Groups beyond 16 bits have no field for their number; mke2fs cuts it off as well.
-    let [low, high, ..] = group.0.to_le_bytes();
-    put_u16(bytes, S_BLOCK_GROUP_NR, u16::from_le_bytes([low, high]));
+    put_u16(bytes, S_BLOCK_GROUP_NR, short_halves(group.0).0);
 }
 
 /// Whether a group holds a backup of the superblock and descriptors under `sparse_super`: groups

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::request::setters;
@@ -84,6 +85,8 @@ pub struct DamagedTreeBlock {
     pub block: u64,
     /// Where it is in its file.
     pub offset_bytes: u64,
+    /// The blocks of the data that it speaks of.
+    pub data: Range<u64>,
 }
 
 /// Hashes all blocks and holds them against the tree, and that against the root hash.
@@ -152,6 +155,7 @@ pub fn hold_against_root_hash(
         ))));
     }
     let (mut owners, unowned) = owners(path, &proof.data);
+    let shape = Shape::of(stored.superblock.data_blocks);
     let tree = proof
         .tree
         .first
@@ -160,6 +164,7 @@ pub fn hold_against_root_hash(
             level,
             block,
             offset_bytes: stored.byte_of(level, block),
+            data: shape.data_of(level, block),
         });
     Ok(HeldAgainstRootHash {
         data: proof
@@ -175,7 +180,7 @@ pub fn hold_against_root_hash(
         unowned,
         hash_offset_bytes: stored.place.offset_bytes,
         hash_file: hash_name.to_owned(),
-        tree_blocks: Shape::of(stored.superblock.data_blocks).tree_blocks(),
+        tree_blocks: shape.tree_blocks(),
         superblock: stored.superblock,
         proof,
     })

@@ -52,7 +52,7 @@ impl<'a> Stored<'a> {
     /// data block, which has no tree.
     ///
     /// # Errors
-    /// Where the file ends before, and [`Error::Io`](crate::Error::Io)(crate::Error::Io).
+    /// Where the file ends before, and [`Error::Io`](crate::Error::Io).
     pub fn root_hash(&self) -> Result<Option<RootHash>> {
         if self.superblock.data_blocks == 1 {
             return Ok(None);
@@ -120,7 +120,8 @@ impl Proof {
 /// Reads all data and the tree once and holds them against the root hash.
 ///
 /// # Errors
-/// [`Error::BadImage`](crate::Error::BadImage) where data or tree end too early, [`Error::Io`](crate::Error::Io). Damage is none.
+/// [`Error::BadImage`](crate::Error::BadImage) where data or tree end too early,
+/// [`Error::Io`](crate::Error::Io). Damage is none.
 pub fn prove(
     data: Place<'_>,
     stored: &Stored<'_>,

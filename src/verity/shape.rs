@@ -1,5 +1,7 @@
 //! How many hash blocks there are for so many data blocks, and where they stand.
 
+use std::ops::Range;
+
 use super::{BLOCK_BYTES, DIGESTS_IN_BLOCK};
 
 /// A tree's levels. Level 0 has the digests of the data, each further one those of the level below,
@@ -51,6 +53,13 @@ impl Shape {
         self.levels.iter().skip(level + 1).sum()
     }
 
+    /// The data blocks that a block of a level speaks of, of itself or through the levels below.
+    pub fn data_of(&self, level: usize, block: u64) -> Range<u64> {
+        let each = (0..=level).fold(1_u64, |blocks, _| blocks.saturating_mul(DIGESTS_IN_BLOCK));
+        let first = block.saturating_mul(each).min(self.data_blocks);
+        first..first.saturating_add(each).min(self.data_blocks)
+    }
+
     /// The number of data blocks before an appended area where all together are `file_blocks`;
     /// `None` where no filesystem with its area is so long.
     pub fn with_area_of(file_blocks: u64) -> Option<Self> {
@@ -97,6 +106,21 @@ mod tests {
             "the topmost level comes first"
         );
         assert_eq!(shape.area_bytes(), 1506 * 4096);
+    }
+
+    #[test]
+    fn the_blocks_of_each_level_speak_of_all_data() {
+        let shape = Shape::of(190_976);
+        for (level, &blocks) in shape.levels().iter().enumerate() {
+            let all = (0..blocks).map(|block| shape.data_of(level, block));
+            let end = all.fold(0, |end, data| {
+                assert_eq!(data.start, end);
+                data.end
+            });
+            assert_eq!(end, 190_976);
+        }
+        assert_eq!(shape.data_of(1, 11), 180_224..190_976);
+        assert_eq!(shape.data_of(0, 3), 384..512);
     }
 
     #[test]

@@ -125,7 +125,8 @@ pub fn write_area(
     Ok(root)
 }
 
-/// Hashes the data, which begins with its file; `sink` takes the whole tree, level 0 in any order and from any thread.
+/// Hashes the data, which begins with its file; `sink` takes the whole tree, level 0 in any order and
+/// from any thread.
 ///
 /// # Errors
 /// Those of reading and of `sink`, the first that came.

@@ -12,7 +12,9 @@ use crate::ondisk::features::{
     COMPAT_SPARSE_SUPER2, Features, FilesystemType, INCOMPAT_64BIT, INCOMPAT_META_BG,
     RO_COMPAT_BIGALLOC, RO_COMPAT_SPARSE_SUPER,
 };
-use crate::ondisk::group_descriptor::{GROUP_DESCRIPTOR_BYTES, GroupDescriptor};
+use crate::ondisk::group_descriptor::{
+    GROUP_DESCRIPTOR_64BIT_BYTES, GROUP_DESCRIPTOR_BYTES, GroupDescriptor,
+};
 use crate::ondisk::inode::CORE_BYTES;
 use crate::ondisk::superblock::{
     MAX_LOG_BLOCK_SIZE, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET_BYTES, Superblock, has_superblock,
@@ -23,9 +25,7 @@ use crate::units::{GroupNumber, InodeNumber};
 /// flex_bg, ea_inode, csum_seed, large_dir, inline_data, encrypt, casefold.
 const INCOMPAT_KNOWN: u32 = 0x3_e7d6;
 
-/// Bytes of a group descriptor with `64bit`: these at least, and at most the smallest block's
-/// (`EXT4_MIN_DESC_SIZE_64BIT`, `EXT4_MAX_DESC_SIZE`).
-const GROUP_DESCRIPTOR_BYTES_64BIT: usize = 64;
+/// Bytes of a group descriptor with `64bit` at most: the smallest block's (`EXT4_MAX_DESC_SIZE`).
 const GROUP_DESCRIPTOR_BYTES_MAX: usize = 1024;
 
 /// Reads the superblock of an opened image, which errors call `name`. Of what it says, no more than
@@ -159,7 +159,7 @@ impl Image {
         }
         // The kernel's bounds; without 64bit there is no field for descriptors, and they have 32.
         let descriptors = if self.features().has_incompat(INCOMPAT_64BIT) {
-            GROUP_DESCRIPTOR_BYTES_64BIT..=GROUP_DESCRIPTOR_BYTES_MAX
+            GROUP_DESCRIPTOR_64BIT_BYTES..=GROUP_DESCRIPTOR_BYTES_MAX
         } else {
             GROUP_DESCRIPTOR_BYTES..=GROUP_DESCRIPTOR_BYTES
         };

@@ -239,13 +239,14 @@ impl Search<'_> {
                 }
             }
         };
+        let of = (!is_own).then_some(number);
         let attributes = match view.image.features().has_incompat(INCOMPAT_64BIT) {
             true => node.stored.xattr_block,
             false => node.stored.xattr_block & u64::from(u32::MAX),
         };
         if attributes != 0 {
             let block = attributes..attributes.saturating_add(1);
-            self.note(block, Some(number), |_| Part::Attributes);
+            self.note(block, of, |_| Part::Attributes);
         }
         let has_blocks = node.sectors > 0 || is_own && node.stored.blocks > 0;
         let is_mapped = matches!(node.kind, Kind::Regular | Kind::Directory | Kind::Symlink);
@@ -254,7 +255,6 @@ impl Search<'_> {
             return Ok(());
         }
         let is_journal = view.image.superblock.journal_inode == number.0;
-        let of = (!is_own).then_some(number);
         let mut runs = view.runs(&node)?;
         runs.keep_map_blocks();
         runs.limit(self.blocks_left);
@@ -263,15 +263,11 @@ impl Search<'_> {
         loop {
             let run = runs.next();
             for block in runs.take_map_blocks() {
-                self.note(
-                    block..block.saturating_add(1),
-                    Some(number),
-                    |_| match is_own {
-                        true if is_journal => Part::Journal,
-                        true => Part::RoomToGrow,
-                        false => Part::BlockMap,
-                    },
-                );
+                self.note(block..block.saturating_add(1), of, |_| match is_own {
+                    true if is_journal => Part::Journal,
+                    true => Part::RoomToGrow,
+                    false => Part::BlockMap,
+                });
             }
             let run = match run {
                 None => break,

@@ -8,7 +8,7 @@ use layerpress::filesystem::Filesystem as _;
 use layerpress::ondisk::checksum::{FilesystemSeed, seal_superblock, set_bitmap_checksums};
 use layerpress::ondisk::inode::INODE_BYTES;
 use layerpress::progress::Silent;
-use layerpress::units::GroupNumber;
+use layerpress::units::{BlockNumber, GroupNumber};
 
 use super::made::{BLOCK, Made, made};
 use super::names::unsealed;
@@ -115,6 +115,9 @@ fn without_checksums(made: &Made) -> (tempfile::TempDir, Unsealed) {
     unsealed.descriptors[0x18..0x1c].fill(0);
     unsealed.descriptors[0x1e..0x20].fill(0);
     unsealed.checksummed.clone_from(&made.checksummed);
+    let begins_journal = |block: &[u8]| block.starts_with(&[0xc0, 0x3b, 0x39, 0x98]);
+    let journal = bytes.chunks(BLOCK).position(begins_journal).unwrap();
+    unsealed.journal = Some(BlockNumber(journal as u32));
     (place, unsealed)
 }
 

@@ -77,6 +77,7 @@ impl Subject {
         assert_eq!(damage["byte"], block * 4096, "{damage}");
         assert_eq!(damage["part"], part, "{damage}");
         assert_eq!(damage["path"].as_str(), path, "{damage}");
+        assert_eq!(damage["inode"].is_u64(), path.is_some(), "{damage}");
         let text = self.verify(&[]).stdout;
         assert!(
             text.contains(&format!("data block {block} at byte ")),
@@ -157,6 +158,11 @@ fn every_part_of_a_filesystem_is_named_as_debugfs_knows_it() {
         subject.expect(table + 1, None, "inode table of group 0, inodes 17 to 32");
         if kind != "ext2" {
             subject.expect(subject.block_of("<8>", 7), None, "journal");
+        }
+        // What maps the journal is no less the filesystem's own.
+        if kind == "ext3" {
+            let map = Subject::number_behind(&subject.debugfs("stat <8>"), "(IND):");
+            subject.expect(map, None, "journal");
         }
         let large = subject.block_of("/large", 200);
         subject.expect(large, Some("/large"), "block 200 of the file");

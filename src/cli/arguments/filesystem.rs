@@ -41,8 +41,8 @@ pub struct FilesystemArguments {
     pub label: String,
     #[command(flatten)]
     pub flags: FileFlagsArgument,
-    /// Seconds since 1970: the time of the filesystem and of directories which no layer describes [default: when the image was
-    /// created]
+    /// Seconds since 1970: the time of the filesystem and of directories which no layer describes
+    /// [default: when the image was created]
     #[arg(
         long,
         env = "SOURCE_DATE_EPOCH",

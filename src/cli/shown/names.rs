@@ -38,7 +38,7 @@ pub fn width(shown: &[u8]) -> usize {
 }
 
 /// A name as `ls` of GNU quotes it for a shell.
-fn quote(name: &[u8]) -> String {
+pub fn quote(name: &[u8]) -> String {
     let text = std::str::from_utf8(name).ok();
     let is_shown = |letter: char| !is_unprintable(letter);
     match text.filter(|text| text.chars().all(is_shown)) {

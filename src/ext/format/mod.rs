@@ -36,7 +36,7 @@ enable_periodic_fsck = 0
 blocksize = 4096
 inode_size = 256
 inode_ratio = 16384
-flex_bg_size = 16
+flex_bg_size = {GROUPS_PER_FLEX}
 [fs_types]
 {} = {{
 features = {}

@@ -23,6 +23,7 @@ pub mod map_demand;
 pub mod normalise;
 pub mod regions;
 pub mod size;
+pub mod size_policy;
 pub mod xattr_placement;
 
 use serde::Serialize;
@@ -39,7 +40,8 @@ pub use identity::{Birth, Identity};
 pub use inode_numbers::InodeNumbers;
 pub use map_demand::{MapBlocks, MapDemand};
 pub use regions::Regions;
-pub use size::{Room, SizePolicy, Sized};
+pub use size::{Room, Sized};
+pub use size_policy::SizePolicy;
 pub use xattr_placement::XattrBlocks;
 
 /// What the user wants of the filesystem, apart from its content.

@@ -10,7 +10,7 @@ use super::groups::Groups;
 use super::streams::{Stream, Streams};
 use super::system_inodes::PreallocatedBlocks;
 use super::unsealed::{ChecksumForm, ChecksummedRuns};
-use super::writing_sink::{BlockSource, Mapped, Room, WritingSink};
+use super::writing_sink::{BlockSource, Lasting, Mapped, WritingSink};
 use crate::error::{Error, Result};
 use crate::ext::plan::Plan;
 use crate::ext::plan::block_map::mapped_ranges;
@@ -35,7 +35,7 @@ pub struct NodeWriter<'a> {
     preallocated: PreallocatedBlocks,
     /// Attribute blocks that more nodes will share, and how many.
     xattr_blocks: BTreeMap<u32, (BlockNumber, u32)>,
-    room: Room,
+    lasting: Lasting,
 }
 
 impl<'a> NodeWriter<'a> {
@@ -52,7 +52,7 @@ impl<'a> NodeWriter<'a> {
             contents,
             preallocated,
             xattr_blocks: BTreeMap::new(),
-            room: Room::new(plan.profile.checksums),
+            lasting: Lasting::new(plan.profile.checksums),
         }
     }
 
@@ -106,7 +106,7 @@ impl<'a> NodeWriter<'a> {
 
     /// What has been met with checksums in it, besides what mke2fs has made.
     pub fn into_checksummed(self) -> ChecksummedRuns {
-        self.room.checksummed
+        self.lasting.checksummed
     }
 
     /// Remembers this directory as the parent of those in it and counts it.
@@ -155,7 +155,7 @@ impl<'a> NodeWriter<'a> {
                 let content = &file.content;
                 let tar = self.contents.of(file.origin)?;
                 let mut source = ContentSource { tar, content };
-                let mut sink = WritingSink::new(&mut source, own, data, maps, &mut self.room);
+                let mut sink = WritingSink::new(&mut source, own, data, maps, &mut self.lasting);
                 sink.map_all(plan, &mapped_ranges(content), content.size_bytes)
             }
             NodeKind::Directory(_) => {
@@ -181,7 +181,7 @@ impl<'a> NodeWriter<'a> {
                     _ => Vec::new(),
                 };
                 let mut sink =
-                    WritingSink::new(&mut source, own, directories, maps, &mut self.room)
+                    WritingSink::new(&mut source, own, directories, maps, &mut self.lasting)
                         .reusing(preallocated);
                 let range = 0..u64::from(length_blocks);
                 let size_bytes = range.end * BLOCK_SIZE;
@@ -194,7 +194,7 @@ impl<'a> NodeWriter<'a> {
             }
             NodeKind::Symlink(target) if target.len() >= I_BLOCK_BYTES => {
                 let mut source = TargetSource(target);
-                let mut sink = WritingSink::new(&mut source, own, data, maps, &mut self.room);
+                let mut sink = WritingSink::new(&mut source, own, data, maps, &mut self.lasting);
                 sink.map_all(plan, std::slice::from_ref(&(0..1)), target.len() as u64)
             }
             NodeKind::Symlink(target) => {
@@ -246,7 +246,7 @@ impl<'a> NodeWriter<'a> {
                     .map_err(write_failed)?;
                 // Whose it is counts for nothing: it may be shared.
                 let (nobody, form) = (InodeNumber(0), ChecksumForm::Attributes);
-                self.room.checksummed.add(block, nobody, form);
+                self.lasting.checksummed.add(block, nobody, form);
                 if sharers > 1 {
                     first.insert((block, sharers - 1));
                 }

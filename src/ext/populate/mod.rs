@@ -28,7 +28,7 @@ use crate::ondisk::superblock::{
 };
 use crate::progress::{Reporter, Unit};
 use crate::tree::{ContentRef, NodeId, NodeKind, Tree};
-use crate::units::InodeNumber;
+use crate::units::{BLOCK_SIZE, InodeNumber};
 
 use block_writer::{BlockWriter, FEW_BYTES};
 use groups::Groups;
@@ -64,7 +64,7 @@ pub fn populate(
     let meter = reporter.begin(
         "writing files",
         Unit::Bytes,
-        Some(content_blocks * crate::units::BLOCK_SIZE),
+        Some(content_blocks * BLOCK_SIZE),
     );
     let written = |error| Error::path("write", partial.output(), error);
     let regions = plan.regions();
@@ -120,12 +120,14 @@ pub fn populate(
     let mut checksummed = writer.into_checksummed();
     system_inodes::note_checksums(partial.file(), &groups, plan, &mut checksummed)
         .map_err(written)?;
+    let journal = system_inodes::journal_start(partial.file(), &groups).map_err(written)?;
     let descriptors = groups.into_descriptors();
     drop(inodes);
     Ok(Unsealed {
         partial,
         superblock,
         descriptors,
+        journal,
         checksummed: checksummed.finish(),
     })
 }

@@ -59,6 +59,15 @@ pub fn note_checksums(
     Ok(())
 }
 
+/// The journal's first block, where mke2fs has made one.
+///
+/// # Errors
+/// The file's.
+pub fn journal_start(file: &File, groups: &Groups<'_>) -> io::Result<Option<BlockNumber>> {
+    let journal = Blocks::of(file, groups, InodeNumber::JOURNAL)?;
+    Ok(journal.runs.first().map(|run| BlockNumber(run.start)))
+}
+
 /// Gives the inodes that mke2fs made, and the tree has none of its own for, the filesystem's time,
 /// where mke2fs could not be told it.
 ///

@@ -17,6 +17,8 @@ pub struct Unsealed {
     pub superblock: Box<[u8; SUPERBLOCK_BYTES]>,
     /// The group descriptors' table as it is to be, whole blocks, but for checksums.
     pub descriptors: Vec<u8>,
+    /// The journal's first block, where there is a journal in the filesystem.
+    pub journal: Option<BlockNumber>,
     /// Every block with a checksum in it that is neither a bitmap nor in a table, in the order in
     /// which they are met; none where the kind has no checksums. Those of the `lost+found` that
     /// mke2fs made are among them.

@@ -45,15 +45,15 @@ pub struct Mapped {
 
 /// What each sink needs of what outlives it.
 #[derive(Debug)]
-pub struct Room {
+pub struct Lasting {
     /// For copying.
     buffer: PageBuffer,
     /// What has been met with checksums in it.
     pub checksummed: ChecksummedRuns,
 }
 
-impl Room {
-    /// Room for the sinks of a filesystem.
+impl Lasting {
+    /// For the sinks of a filesystem.
     pub fn new(has_checksums: bool) -> Self {
         Self {
             buffer: PageBuffer::new(COPIED_BLOCKS as usize * BLOCK_SIZE as usize),
@@ -83,16 +83,16 @@ impl<'s, 'f> WritingSink<'s, 'f> {
         own: InodeNumber,
         stream: &'s mut Stream<'f>,
         maps: Option<&'s mut Stream<'f>>,
-        room: &'s mut Room,
+        lasting: &'s mut Lasting,
     ) -> Self {
         Self {
             source,
             preallocated: Vec::new().into_iter(),
             stream,
             maps,
-            checksummed: &mut room.checksummed,
+            checksummed: &mut lasting.checksummed,
             own,
-            buffer: &mut room.buffer,
+            buffer: &mut lasting.buffer,
             used_blocks: 0,
         }
     }

@@ -21,7 +21,7 @@ use crate::ext::plan::identity::PLACE_HOLDER_CHAIN_ID;
 use crate::ext::populate::unsealed::Unsealed;
 use crate::filesystem::SealedFilesystem;
 use crate::ondisk::checksum::{FilesystemSeed, seal_superblock};
-use crate::ondisk::features::{COMPAT_HAS_JOURNAL, RO_COMPAT_METADATA_CSUM};
+use crate::ondisk::features::RO_COMPAT_METADATA_CSUM;
 use crate::ondisk::inode::{IN_INODE_XATTR_OFFSET, INODE_BYTES};
 use crate::ondisk::journal_head::{JOURNAL_HEAD_BYTES, UUID_OFFSET_BYTES, begins_journal};
 use crate::ondisk::superblock::{
@@ -51,6 +51,7 @@ pub fn seal(
         partial,
         mut superblock,
         descriptors,
+        journal,
         checksummed,
     } = unsealed;
     set_uuid(&mut superblock, identity.uuid);
@@ -60,11 +61,14 @@ pub fn seal(
     };
     let meter = reporter.begin("seal", Unit::Bytes, None);
     let features = tables.superblock.features;
-    if features.compat & COMPAT_HAS_JOURNAL != 0 {
-        name_journal(&partial, &tables, identity)?;
+    if features.has_journal() {
+        let journal = journal.ok_or_else(|| {
+            Error::Mismatch("expected a journal in the filesystem, found none".to_owned())
+        })?;
+        name_journal(&partial, journal, identity)?;
     }
     record_chain_id(&partial, &tables, identity)?;
-    let has_checksums = features.ro_compat & RO_COMPAT_METADATA_CSUM != 0;
+    let has_checksums = features.has_ro_compat(RO_COMPAT_METADATA_CSUM);
     if has_checksums {
         let seed = FilesystemSeed::of_uuid(&identity.uuid);
         checksums::seal(&partial, seed, &mut tables, checksummed, &*meter)?;
@@ -75,8 +79,8 @@ pub fn seal(
 }
 
 /// Writes the UUID into the journal's own superblock.
-fn name_journal(partial: &PartialFile, tables: &Tables, identity: &Identity) -> Result<()> {
-    let start_bytes = tables.journal(partial)?.offset_bytes();
+fn name_journal(partial: &PartialFile, journal: BlockNumber, identity: &Identity) -> Result<()> {
+    let start_bytes = journal.offset_bytes();
     let mut start = [0; JOURNAL_HEAD_BYTES];
     read(partial, &mut start, start_bytes)?;
     if !begins_journal(&start) {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::cli::shown::names::quote;
 use crate::cli::shown::text::counted;
 use crate::error::escape_path;
 use crate::pipeline::{FinishedVerity, Table, uuid_text};
@@ -48,12 +49,8 @@ impl ShownVerity {
             salt: &verity.salt,
         };
         let hash_device = DEVICES[usize::from(verity.file.is_some())];
-        let in_shell = |path: &Path| quoted(path.as_os_str().as_bytes());
-        let data = in_shell(output);
-        let hashes = verity
-            .file
-            .as_deref()
-            .map_or_else(|| data.clone(), in_shell);
+        let data = quoted(output);
+        let hashes = verity.file.as_deref().map_or_else(|| data.clone(), quoted);
         let offset = match verity.hash_offset_bytes {
             0 => String::new(),
             bytes => format!(" --hash-offset {bytes}"),
@@ -102,23 +99,19 @@ impl ShownVerity {
     }
 }
 
-/// A path as a shell takes it; options begin with no dash.
-fn quoted(path: &[u8]) -> String {
-    let text = String::from_utf8_lossy(path);
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+,:@%".contains(letter);
-    let text = match text.starts_with('-') {
-        true => format!("./{text}"),
-        false => text.into_owned(),
-    };
-    if !text.is_empty() && text.chars().all(is_plain) {
-        return text;
+/// A path as a shell takes it, whatever bytes it has; as no option.
+fn quoted(path: &Path) -> String {
+    let bytes = path.as_os_str().as_bytes();
+    match bytes.starts_with(b"-") {
+        true => quote(&[b"./", bytes].concat()),
+        false => quote(bytes),
     }
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::OsStr;
 
     #[test]
     fn a_shell_takes_the_path_for_one_word_and_no_option() {
@@ -126,10 +119,14 @@ mod tests {
             ("out/fs.img", "out/fs.img"),
             ("-x.img", "./-x.img"),
             ("a b", "'a b'"),
-            ("it's", r"'it'\''s'"),
+            ("- b", "'./- b'"),
+            ("it's", "\"it's\""),
             ("$HOME", "'$HOME'"),
+            ("\x1b[31m", r"''$'\033''[31m'"),
         ] {
-            assert_eq!(quoted(path.as_bytes()), word);
+            assert_eq!(quoted(Path::new(path)), word);
         }
+        let stray = Path::new(OsStr::from_bytes(b"\xff.img"));
+        assert_eq!(quoted(stray), r"''$'\377''.img'");
     }
 }

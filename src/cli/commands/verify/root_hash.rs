@@ -7,9 +7,6 @@ use crate::error::escape_path;
 use crate::pipeline::{DamagedBlock, DamagedTreeBlock, HeldAgainstRootHash, uuid_text};
 use crate::units::BLOCK_SIZE;
 
-/// Digests in a block of the tree.
-const DIGESTS: u64 = 128;
-
 /// The names are those of the JSON form.
 #[derive(Debug, Serialize)]
 pub struct ShownProof {
@@ -56,8 +53,7 @@ impl ShownProof {
         let proof = &held.proof;
         let data_blocks = held.superblock.data_blocks;
         let data = held.data.iter().map(ShownDamage::of_data);
-        let tree = held.tree.iter();
-        let tree = tree.map(|damaged| ShownDamage::of_tree(damaged, data_blocks));
+        let tree = held.tree.iter().map(ShownDamage::of_tree);
         Self {
             sound: proof.is_sound(),
             computed_root_hash: proof.computed.to_string(),
@@ -145,18 +141,17 @@ impl ShownDamage {
         }
     }
 
-    fn of_tree(damaged: &DamagedTreeBlock, data_blocks: u64) -> Self {
+    fn of_tree(damaged: &DamagedTreeBlock) -> Self {
         let DamagedTreeBlock {
             level,
             block,
             offset_bytes,
+            ref data,
         } = *damaged;
-        // As many data blocks as a block of the level speaks of; the last one speaks of fewer.
-        let covered = (0..=level).fold(1_u64, |blocks, _| blocks.saturating_mul(DIGESTS));
-        let first = block.saturating_mul(covered);
-        let last = first.saturating_add(covered - 1).min(data_blocks - 1);
         let text = format!(
-            "hash block {block} of level {level} at byte {offset_bytes}, for data blocks {first} to {last}\n"
+            "hash block {block} of level {level} at byte {offset_bytes}, for data blocks {} to {}\n",
+            data.start,
+            data.end.saturating_sub(1)
         );
         Self {
             block,
