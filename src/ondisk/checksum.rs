@@ -91,6 +91,21 @@ impl FilesystemSeed {
         }
     }
 
+    /// Whether an inode of any size, from 128 bytes on, has the checksum that it should: as much of
+    /// it as it has room for.
+    pub fn inode_holds(self, number: InodeNumber, bytes: &[u8]) -> bool {
+        let start = self.of_inode(number, get_u32(bytes, I_GENERATION)).0;
+        let has_high = bytes.len() > I_EXTRA_ISIZE + 4
+            && get_u16(bytes, I_EXTRA_ISIZE) >= EXTRA_BYTES_WITH_HIGH;
+        let mut plain = bytes.to_vec();
+        put_u16(&mut plain, I_CHECKSUM_LO, 0);
+        if has_high {
+            put_u16(&mut plain, I_CHECKSUM_HI, 0);
+        }
+        let (low, high) = quarters(crc(start, &plain));
+        low == get_u16(bytes, I_CHECKSUM_LO) && (!has_high || high == get_u16(bytes, I_CHECKSUM_HI))
+    }
+
     /// Sets an attribute block's checksum, which tells where the block is and not whose.
     pub fn seal_attributes(self, block: BlockNumber, bytes: &mut [u8]) {
         let start = crc(self.0, &u64::from(block.0).to_le_bytes());

@@ -25,6 +25,8 @@ pub const INCOMPAT_EA_INODE: u32 = 0x400;
 pub const INCOMPAT_LARGE_DIR: u32 = 0x4000;
 /// `s_feature_incompat`: contents may be in their inodes.
 pub const INCOMPAT_INLINE_DATA: u32 = 0x8000;
+/// `s_feature_incompat`: checksums start with a stored seed, not with the UUID.
+pub const INCOMPAT_CSUM_SEED: u32 = 0x2000;
 /// `s_feature_ro_compat`: backups are in few groups.
 pub const RO_COMPAT_SPARSE_SUPER: u32 = 0x1;
 /// `s_feature_ro_compat`: `i_blocks` has 48 bits and may count blocks.

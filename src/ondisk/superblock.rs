@@ -69,6 +69,7 @@ const S_KBYTES_WRITTEN: usize = 0x178;
 const S_LOG_GROUPS_PER_FLEX: usize = 0x174;
 const S_CHECKSUM_TYPE: usize = 0x175;
 const S_BACKUP_BGS: usize = 0x24c;
+const S_CHECKSUM_SEED: usize = 0x270;
 const S_WTIME_HI: usize = 0x274;
 const S_MTIME_HI: usize = 0x275;
 const S_MKFS_TIME_HI: usize = 0x276;
@@ -155,6 +156,8 @@ pub struct Superblock {
     pub checksum_type: u8,
     /// `s_backup_bgs`: with `sparse_super2` the groups that hold a backup of the superblock.
     pub backup_groups: [u32; 2],
+    /// `s_checksum_seed`: with `metadata_csum_seed` what checksums start with, in the UUID's place.
+    pub checksum_seed: u32,
 }
 
 impl Superblock {
@@ -226,6 +229,7 @@ impl Superblock {
             log_groups_per_flex: bytes[S_LOG_GROUPS_PER_FLEX],
             checksum_type: bytes[S_CHECKSUM_TYPE],
             backup_groups: std::array::from_fn(|at| get_u32(bytes, S_BACKUP_BGS + 4 * at)),
+            checksum_seed: get_u32(bytes, S_CHECKSUM_SEED),
         }
     }
 
@@ -367,6 +371,7 @@ mod tests {
             log_groups_per_flex: (0x174 % 251) as u8,
             checksum_type: (0x175 % 251) as u8,
             backup_groups: [588, 592].map(at32),
+            checksum_seed: at32(0x270),
         };
         assert_eq!(Superblock::decode(&numbered()), expected);
     }

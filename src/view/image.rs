@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 use crate::file_kind;
+use crate::ondisk::checksum::FilesystemSeed;
 use crate::ondisk::features::{
-    COMPAT_SPARSE_SUPER2, Features, FilesystemType, INCOMPAT_64BIT, INCOMPAT_META_BG,
-    RO_COMPAT_BIGALLOC, RO_COMPAT_SPARSE_SUPER,
+    COMPAT_SPARSE_SUPER2, Features, FilesystemType, INCOMPAT_64BIT, INCOMPAT_CSUM_SEED,
+    INCOMPAT_META_BG, RO_COMPAT_BIGALLOC, RO_COMPAT_METADATA_CSUM, RO_COMPAT_SPARSE_SUPER,
 };
 use crate::ondisk::group_descriptor::{
     GROUP_DESCRIPTOR_64BIT_BYTES, GROUP_DESCRIPTOR_BYTES, GroupDescriptor,
@@ -248,6 +249,21 @@ impl Image {
         let mut bytes = zeros(inode_bytes);
         self.read(table, within * inode_bytes, &mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Whether the kernel would take these bytes for the inode's, by its checksum. Where a journal
+    /// waits to be replayed it would read others, and nothing is held against them.
+    pub(super) fn inode_holds(&self, number: InodeNumber, bytes: &[u8]) -> bool {
+        let features = self.features();
+        if !features.has_ro_compat(RO_COMPAT_METADATA_CSUM) || features.needs_recovery() {
+            return true;
+        }
+        let seed = if features.has_incompat(INCOMPAT_CSUM_SEED) {
+            FilesystemSeed::stored(self.superblock.checksum_seed)
+        } else {
+            FilesystemSeed::of_uuid(&self.superblock.uuid)
+        };
+        seed.inode_holds(number, bytes)
     }
 
     /// The first block of a group's inode table.

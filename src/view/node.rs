@@ -33,6 +33,11 @@ impl View {
     /// deleted, that is the filesystem's own, or that has its content in two places.
     pub fn node(&self, number: InodeNumber) -> Result<Node> {
         let bytes = self.image.inode(number)?;
+        if !self.image.inode_holds(number, &bytes) {
+            return Err(self.bad(format!(
+                "inode {number}: expected the checksum of its bytes, found another"
+            )));
+        }
         let features = self.image.features();
         let mut stored = StoredInode::decode(&bytes);
         let Some(kind) = Kind::from_st_mode(stored.mode.into()) else {

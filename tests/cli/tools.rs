@@ -162,6 +162,18 @@ fn the_environment_does_not_reach_into_the_result() {
     assert!(plain == loud);
 }
 
+/// Bug: a configuration of mke2fs with a slip in it ended `mke2fs -V`, and so every build, although
+/// no build goes by it. Found with a hostile one.
+#[test]
+fn a_broken_configuration_of_mke2fs_does_not_matter() {
+    let press = press();
+    let configuration = press.root().join("broken.conf");
+    std::fs::write(&configuration, "[fs_types]\next4 = { features = none }\n").unwrap();
+    let mut command = press.build();
+    command.env("MKE2FS_CONFIG", &configuration);
+    press.run(&mut command).succeeded();
+}
+
 /// `mke2fs -V` had the right to gain privileges: a set-user-ID program in its place ran as its owner.
 /// Found by trying what the README says.
 #[test]
