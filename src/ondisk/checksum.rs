@@ -69,6 +69,11 @@ impl FilesystemSeed {
         Self(crc(ALL_ONES, uuid))
     }
 
+    /// `s_checksum_seed`, of a filesystem with the feature `metadata_csum_seed`.
+    pub fn stored(seed: u32) -> Self {
+        Self(seed)
+    }
+
     /// What the checksums of an inode start with, and of the blocks that are its own.
     pub fn of_inode(self, number: InodeNumber, generation: u32) -> InodeSeed {
         let start = crc(self.0, &number.0.to_le_bytes());
@@ -102,7 +107,7 @@ impl FilesystemSeed {
         if has_high {
             put_u16(&mut plain, I_CHECKSUM_HI, 0);
         }
-        let (low, high) = quarters(crc(start, &plain));
+        let (low, high) = short_halves(crc(start, &plain));
         low == get_u16(bytes, I_CHECKSUM_LO) && (!has_high || high == get_u16(bytes, I_CHECKSUM_HI))
     }
 
