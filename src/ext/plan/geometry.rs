@@ -6,7 +6,6 @@
 
 use super::flex_positions::{FlexPositions, Formatted};
 use crate::ext::profile::{BlockMap, JournalSize, Profile};
-use crate::ondisk::extent::EXTENT_BLOCKS_MAX;
 use crate::ondisk::features::INCOMPAT_FLEX_BG;
 use crate::ondisk::indirect::POINTERS_PER_BLOCK;
 use crate::ondisk::superblock::has_superblock;
@@ -100,7 +99,7 @@ impl Geometry {
     }
 
     /// The same without the blocks that the journal's extents need, which are none but for a journal
-    /// beyond 128 MiB.
+    /// beyond 128 MiB or one in pieces, as between the tables of small groups.
     pub fn at_best(profile: &Profile, request: FormatRequest) -> Option<Self> {
         if request.blocks < profile.min_blocks {
             return None;
@@ -151,11 +150,9 @@ impl Geometry {
         })
     }
 
-    /// The same with the blocks that the journal's extents need, if it may have more than an inode
-    /// holds.
+    /// The same with the blocks that the journal's extents need, if it has more than an inode holds.
     fn with_journals_extents(self, profile: &Profile) -> Option<Self> {
-        let is_short = u64::from(self.journal_blocks) <= EXTENT_BLOCKS_MAX;
-        if profile.block_map != BlockMap::Extents || is_short {
+        if profile.block_map != BlockMap::Extents || self.journal_blocks == 0 {
             return Some(self);
         }
         let journal_map_blocks = self.positions(profile)?.journal_map_blocks;
