@@ -74,9 +74,11 @@ fn a_terminal_gets_bars_that_fit_and_keeps_a_line_for_each_finished_task() {
         let letters: Vec<_> = drawn.chars().collect();
         for line in letters.chunks(80) {
             let line: String = line.iter().collect();
-            let is_task = ["layer ", "flatten ", "writing ", "sha256 ", "e2fsck "]
-                .iter()
-                .any(|task| line.starts_with(task));
+            let is_task = [
+                "layer ", "flatten ", "writing ", "seal ", "sha256 ", "e2fsck ",
+            ]
+            .iter()
+            .any(|task| line.starts_with(task));
             assert!(is_task, "{line:?} in {drawn:?}");
         }
     }
