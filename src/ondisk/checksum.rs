@@ -139,9 +139,18 @@ impl FilesystemSeed {
 
     /// Sets a group descriptor's checksum, after all else in it: of a sum of 32 bits it keeps 16.
     pub fn seal_descriptor(self, group: GroupNumber, bytes: &mut [u8]) {
+        let checksum = self.descriptor(group, bytes);
+        put_u16(bytes, BG_CHECKSUM, checksum);
+    }
+
+    /// Whether a group descriptor of any size has the checksum that it should.
+    pub fn descriptor_holds(self, group: GroupNumber, bytes: &[u8]) -> bool {
+        get_u16(bytes, BG_CHECKSUM) == self.descriptor(group, bytes)
+    }
+
+    fn descriptor(self, group: GroupNumber, bytes: &[u8]) -> u16 {
         let start = crc(self.0, &group.0.to_le_bytes());
-        let (low, _) = short_halves(crc_without(start, bytes, BG_CHECKSUM, 2));
-        put_u16(bytes, BG_CHECKSUM, low);
+        short_halves(crc_without(start, bytes, BG_CHECKSUM, 2)).0
     }
 }
 

@@ -303,6 +303,14 @@ impl Image {
         };
         let mut descriptor = zeros(self.descriptor_bytes());
         self.read(block, within, &mut descriptor)?;
+        let seed = self.seed();
+        if seed.is_some_and(|seed| !seed.descriptor_holds(group, &descriptor)) {
+            return Err(Error::bad_image(format!(
+                "group {}: block {block}: expected the checksum of its descriptor, found another",
+                group.0
+            ))
+            .in_image(&self.name));
+        }
         Ok(GroupDescriptor::decode(&descriptor))
     }
 

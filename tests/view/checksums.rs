@@ -142,6 +142,25 @@ fn a_block_of_metadata_whose_checksum_is_wrong_is_an_error_and_never_equal() {
     }
 }
 
+/// A descriptor that is wrong keeps the kernel from mounting.
+#[test]
+fn a_group_descriptor_whose_checksum_is_wrong_is_an_error_and_never_equal() {
+    for (block_bytes, features, at) in [
+        (1024, "metadata_csum", 2048),
+        (4096, "metadata_csum_seed,^64bit", 4096),
+        (65536, "metadata_csum", 65536),
+    ] {
+        let made = Checksummed::new(block_bytes, features);
+        assert_eq!(made.diff().0, Some(0), "{block_bytes} {features}");
+        // The free blocks, which nobody needs to read.
+        flip(&made.image, at + 12);
+        let (code, told) = made.diff();
+        assert_eq!(code, Some(4), "{block_bytes} {features}: {told}");
+        assert!(told.contains("group 0: block"), "{told}");
+        assert!(told.contains("the checksum of its descriptor"), "{told}");
+    }
+}
+
 /// Where a journal waits the kernel reads other bytes; what is there is shown as it was.
 #[test]
 fn where_a_journal_waits_to_be_replayed_no_checksum_is_held_against_anything() {
