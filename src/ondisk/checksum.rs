@@ -5,11 +5,11 @@
 //! its own field were zero, so that what is sealed twice is as what is sealed once. Blocks are of
 //! any size here: a tail is at their end.
 
-use super::directory_entry::DIRECTORY_TAIL_BYTES;
+use super::directory_entry::{DIRECTORY_TAIL_BYTES, has_tail};
 use super::directory_index::{COUNT, ENTRY_BYTES, NODE_ENTRIES, ROOT_ENTRIES};
 use super::extent::RECORD_BYTES;
 use super::group_descriptor::GROUP_DESCRIPTOR_64BIT_BYTES;
-use super::inode::INODE_BYTES;
+use super::inode::{I_GENERATION, INODE_BYTES};
 use super::superblock::SUPERBLOCK_BYTES;
 use super::{get_u16, get_u32, put_u16, put_u32, short_halves};
 use crate::units::{BlockNumber, GroupNumber, InodeNumber};
@@ -23,7 +23,6 @@ const BG_CHECKSUM: usize = 0x1e;
 const BG_BLOCK_BITMAP_CSUM_HI: usize = 0x38;
 const BG_INODE_BITMAP_CSUM_HI: usize = 0x3a;
 
-const I_GENERATION: usize = 0x64;
 const I_CHECKSUM_LO: usize = 0x7c;
 const I_EXTRA_ISIZE: usize = 0x80;
 const I_CHECKSUM_HI: usize = 0x82;
@@ -113,9 +112,18 @@ impl FilesystemSeed {
 
     /// Sets an attribute block's checksum, which tells where the block is and not whose.
     pub fn seal_attributes(self, block: BlockNumber, bytes: &mut [u8]) {
-        let start = crc(self.0, &u64::from(block.0).to_le_bytes());
-        let checksum = crc_without(start, bytes, H_CHECKSUM, 4);
+        let checksum = self.attributes(block.0.into(), bytes);
         put_u32(bytes, H_CHECKSUM, checksum);
+    }
+
+    /// Whether an attribute block, which may be beyond 2^32, has the checksum that it should.
+    pub fn attributes_holds(self, block: u64, bytes: &[u8]) -> bool {
+        get_u32(bytes, H_CHECKSUM) == self.attributes(block, bytes)
+    }
+
+    fn attributes(self, block: u64, bytes: &[u8]) -> u32 {
+        let start = crc(self.0, &block.to_le_bytes());
+        crc_without(start, bytes, H_CHECKSUM, 4)
     }
 
     /// A block bitmap's: of the bits that stand for blocks, which in groups made smaller for their
@@ -131,9 +139,18 @@ impl FilesystemSeed {
 
     /// Sets a group descriptor's checksum, after all else in it: of a sum of 32 bits it keeps 16.
     pub fn seal_descriptor(self, group: GroupNumber, bytes: &mut [u8]) {
+        let checksum = self.descriptor(group, bytes);
+        put_u16(bytes, BG_CHECKSUM, checksum);
+    }
+
+    /// Whether a group descriptor of any size has the checksum that it should.
+    pub fn descriptor_holds(self, group: GroupNumber, bytes: &[u8]) -> bool {
+        get_u16(bytes, BG_CHECKSUM) == self.descriptor(group, bytes)
+    }
+
+    fn descriptor(self, group: GroupNumber, bytes: &[u8]) -> u16 {
         let start = crc(self.0, &group.0.to_le_bytes());
-        let (low, _) = short_halves(crc_without(start, bytes, BG_CHECKSUM, 2));
-        put_u16(bytes, BG_CHECKSUM, low);
+        short_halves(crc_without(start, bytes, BG_CHECKSUM, 2)).0
     }
 }
 
@@ -167,10 +184,18 @@ pub struct InodeSeed(u32);
 impl InodeSeed {
     /// Sets the checksum of a block of names, which ends with a tail.
     pub fn seal_directory(self, bytes: &mut [u8]) {
-        let names_bytes = bytes.len() - DIRECTORY_TAIL_BYTES;
-        let checksum = crc(self.0, &bytes[..names_bytes]);
+        let checksum = self.directory(bytes);
         let at = bytes.len() - 4;
         put_u32(bytes, at, checksum);
+    }
+
+    /// Whether a block of names has a tail with the checksum that it should.
+    pub fn directory_holds(self, bytes: &[u8]) -> bool {
+        has_tail(bytes) && get_u32(bytes, bytes.len() - 4) == self.directory(bytes)
+    }
+
+    fn directory(self, bytes: &[u8]) -> u32 {
+        crc(self.0, &bytes[..bytes.len() - DIRECTORY_TAIL_BYTES])
     }
 
     /// Sets the checksum of an index's root, the first block of its directory.
@@ -183,22 +208,53 @@ impl InodeSeed {
         self.seal_index(bytes, NODE_ENTRIES);
     }
 
-    /// Of the entries that there are and of the tail, and not of what is between them.
+    /// Whether an index's root has the checksum that it should.
+    pub fn index_root_holds(self, bytes: &[u8]) -> bool {
+        self.index_holds(bytes, ROOT_ENTRIES)
+    }
+
+    /// Whether an interior block of an index has the checksum that it should.
+    pub fn index_node_holds(self, bytes: &[u8]) -> bool {
+        self.index_holds(bytes, NODE_ENTRIES)
+    }
+
     fn seal_index(self, bytes: &mut [u8], entries: usize) {
-        let count = usize::from(get_u16(bytes, entries + COUNT));
         let tail = bytes.len() - INDEX_TAIL_BYTES;
+        let checksum = self.index(bytes, entries, tail);
+        put_u32(bytes, tail + 4, checksum);
+    }
+
+    /// Behind as many entries as the block says that it can hold, as the kernel finds the tail.
+    fn index_holds(self, bytes: &[u8], entries: usize) -> bool {
+        let tail = entries + ENTRY_BYTES * usize::from(get_u16(bytes, entries));
+        tail + INDEX_TAIL_BYTES <= bytes.len()
+            && get_u32(bytes, tail + 4) == self.index(bytes, entries, tail)
+    }
+
+    /// Of the entries that there are and of the tail, and not of what is between them.
+    fn index(self, bytes: &[u8], entries: usize, tail: usize) -> u32 {
+        let count = usize::from(get_u16(bytes, entries + COUNT));
         // More than there is room for is nothing that was written here.
         let end = (entries + ENTRY_BYTES * count).min(tail);
         let start = crc(self.0, &bytes[..end]);
-        let checksum = crc_without(start, &bytes[tail..], 4, 4);
-        put_u32(bytes, tail + 4, checksum);
+        crc_without(start, &bytes[tail..tail + INDEX_TAIL_BYTES], 4, 4)
     }
 
     /// Sets the checksum of a block of a file's extent tree: behind as many entries as it can hold.
     pub fn seal_extents(self, bytes: &mut [u8]) {
-        let max = usize::from(get_u16(bytes, EH_MAX));
-        let end = RECORD_BYTES * (max + 1);
+        let end = extents_end(bytes);
         let checksum = crc(self.0, &bytes[..end]);
         put_u32(bytes, end, checksum);
     }
+
+    /// Whether a block of a file's extent tree has the checksum that it should.
+    pub fn extents_hold(self, bytes: &[u8]) -> bool {
+        let end = extents_end(bytes);
+        end + 4 <= bytes.len() && get_u32(bytes, end) == crc(self.0, &bytes[..end])
+    }
+}
+
+/// Where the entries of an extent tree's block end, used and unused ones.
+fn extents_end(bytes: &[u8]) -> usize {
+    RECORD_BYTES * (usize::from(get_u16(bytes, EH_MAX)) + 1)
 }

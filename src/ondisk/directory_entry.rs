@@ -111,6 +111,28 @@ impl DirectoryBlock {
     }
 }
 
+/// Whether a block of names ends with a tail, as the kernel knows one (`get_dirent_tail`).
+pub fn has_tail(bytes: &[u8]) -> bool {
+    let tail = &bytes[bytes.len() - DIRECTORY_TAIL_BYTES..];
+    get_u32(tail, 0) == 0
+        && usize::from(get_u16(tail, 4)) == DIRECTORY_TAIL_BYTES
+        && tail[6..8] == [0, TAIL_FILE_TYPE]
+}
+
+/// Whether the first entry takes all of the block, as in an interior block of an index.
+pub fn is_one_entry(bytes: &[u8]) -> bool {
+    record_bytes(bytes, 0) == bytes.len()
+}
+
+/// `rec_len` of the entry at `at`.
+fn record_bytes(block: &[u8], at: usize) -> usize {
+    match usize::from(get_u16(block, at + 4)) {
+        // 16 bits cannot say 64 KiB.
+        0 | 0xffff if block.len() == 1 << 16 => 1 << 16,
+        rec_len => rec_len,
+    }
+}
+
 /// The entries in use of a directory block, or of what an inode holds of a directory; `.` and `..`
 /// are entries like others.
 ///
@@ -126,11 +148,7 @@ pub fn decode_entries(bytes: &[u8]) -> Result<Vec<DirectoryEntry<'_>>, String> {
                 "expected a directory entry, found {left} bytes at byte {at}"
             ));
         }
-        let rec_len = match usize::from(get_u16(bytes, at + 4)) {
-            // 16 bits cannot say 64 KiB.
-            0 | 0xffff if bytes.len() == 1 << 16 => 1 << 16,
-            rec_len => rec_len,
-        };
+        let rec_len = record_bytes(bytes, at);
         let name_len = usize::from(bytes[at + 6]);
         if rec_len < HEADER_BYTES + 4
             || !rec_len.is_multiple_of(4)

@@ -5,6 +5,8 @@ use std::fmt;
 
 /// `s_feature_compat`: there is a journal, in an inode or elsewhere.
 pub const COMPAT_HAS_JOURNAL: u32 = 0x4;
+/// `s_feature_compat`: directories may have hash indexes.
+pub const COMPAT_DIR_INDEX: u32 = 0x20;
 /// `s_feature_compat`: backups are in the groups that `s_backup_bgs` names.
 pub const COMPAT_SPARSE_SUPER2: u32 = 0x200;
 /// `s_feature_incompat`: directory entries tell types.

@@ -76,6 +76,7 @@ const I_LINKS_COUNT: usize = 0x1a;
 const I_BLOCKS_LO: usize = 0x1c;
 const I_FLAGS: usize = 0x20;
 const I_BLOCK: usize = 0x28;
+pub(super) const I_GENERATION: usize = 0x64;
 const I_FILE_ACL_LO: usize = 0x68;
 const I_SIZE_HIGH: usize = 0x6c;
 const L_I_BLOCKS_HIGH: usize = 0x74;
@@ -255,6 +256,8 @@ pub struct StoredInode {
     pub i_block: [u8; I_BLOCK_BYTES],
     /// `i_file_acl` and `l_i_file_acl_high`: the extended attribute block, 0 for none.
     pub xattr_block: u64,
+    /// `i_generation`, which the checksums of the inode's own blocks start with, too.
+    pub generation: u32,
     /// Where extended attributes in the inode start, where it has room for any.
     pub xattr_offset: Option<usize>,
 }
@@ -297,6 +300,7 @@ impl StoredInode {
             flags: get_u32(bytes, I_FLAGS),
             i_block,
             xattr_block: joined(I_FILE_ACL_LO, L_I_FILE_ACL_HIGH),
+            generation: get_u32(bytes, I_GENERATION),
             xattr_offset: (extra_isize > 0 && CORE_BYTES + extra_isize + 4 <= bytes.len())
                 .then_some(CORE_BYTES + extra_isize),
         }
@@ -446,7 +450,9 @@ mod tests {
     fn the_wide_fields_of_ext4_are_at_the_offsets_the_kernel_documents() {
         let mut bytes = [0; INODE_BYTES];
         bytes[0x74..0x78].copy_from_slice(&[1, 2, 3, 4]);
+        bytes[0x64..0x68].copy_from_slice(&[5, 6, 7, 8]);
         let stored = StoredInode::decode(&bytes);
+        assert_eq!(stored.generation, 0x0807_0605);
         assert_eq!(stored.blocks, 0x0201_0000_0000);
         assert_eq!(stored.xattr_block, 0x0403_0000_0000);
     }

@@ -2,8 +2,10 @@
 
 use super::{Node, View};
 use crate::error::{Error, Result};
+use crate::ondisk::checksum::InodeSeed;
 use crate::ondisk::extent::{BlockRun, ExtentNode};
 use crate::ondisk::indirect::{DIRECT_POINTERS, decode_pointers};
+use crate::units::InodeNumber;
 
 /// A file's runs, ascending and apart; what is in none is a hole. Ends after the first error.
 ///
@@ -14,6 +16,8 @@ use crate::ondisk::indirect::{DIRECT_POINTERS, decode_pointers};
 pub(super) struct Runs<'a> {
     view: &'a View,
     number: u32,
+    /// What the checksums of the map's blocks start with, where these are held against any.
+    seed: Option<InodeSeed>,
     stack: Vec<Level>,
     /// The run that the next piece may prolong.
     pending: Option<BlockRun>,
@@ -60,6 +64,7 @@ impl View {
         Ok(Runs {
             view: self,
             number: node.number.0,
+            seed: self.seed(node),
             stack,
             pending: None,
             next_block: 0,
@@ -228,6 +233,10 @@ impl Runs<'_> {
                 depth - 1,
                 node.depth
             )));
+        }
+        if self.seed.is_some_and(|seed| !seed.extents_hold(&bytes)) {
+            let number = InodeNumber(self.number);
+            return Err(self.view.wrong_checksum(number, block));
         }
         self.stack.push(Level::Extents { node, index: 0 });
         Ok(())

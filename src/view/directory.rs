@@ -4,7 +4,9 @@ use super::{Node, View};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::listing::Kind;
-use crate::ondisk::directory_entry::decode_entries;
+use crate::ondisk::directory_entry::{decode_entries, is_one_entry};
+use crate::ondisk::features::COMPAT_DIR_INDEX;
+use crate::ondisk::inode::FLAG_INDEX;
 use crate::units::InodeNumber;
 
 /// A name in a directory.
@@ -55,6 +57,10 @@ impl View {
             }
             for block in run.disk_block..run.disk_block + run.count {
                 let bytes = self.image.block(block)?;
+                let file_block = run.file_block + (block - run.disk_block);
+                if !self.names_hold(node, file_block, &bytes) {
+                    return Err(self.wrong_checksum(node.number, block));
+                }
                 self.entries(node, &bytes, names)?;
             }
             next += run.count;
@@ -63,6 +69,23 @@ impl View {
             return Err(self.hole(node, next));
         }
         Ok(())
+    }
+
+    /// Whether the kernel would take these bytes for a directory's, by their checksum. A block of
+    /// names must have a tail; blocks of an index have one of their own.
+    fn names_hold(&self, node: &Node, file_block: u64, bytes: &[u8]) -> bool {
+        let Some(seed) = self.seed(node) else {
+            return true;
+        };
+        let is_indexed = self.image.features().compat & COMPAT_DIR_INDEX != 0
+            && node.stored.flags & FLAG_INDEX != 0;
+        if is_indexed && is_one_entry(bytes) {
+            seed.index_node_holds(bytes)
+        } else if is_indexed && file_block == 0 {
+            seed.index_root_holds(bytes)
+        } else {
+            seed.directory_holds(bytes)
+        }
     }
 
     fn hole(&self, node: &Node, block: u64) -> Error {

@@ -251,19 +251,18 @@ impl Image {
         Ok(bytes)
     }
 
-    /// Whether the kernel would take these bytes for the inode's, by its checksum. Where a journal
-    /// waits to be replayed it would read others, and nothing is held against them.
-    pub(super) fn inode_holds(&self, number: InodeNumber, bytes: &[u8]) -> bool {
+    /// What the checksums start with that metadata is held against, where it is. Where a journal
+    /// waits to be replayed the kernel would read other bytes, and these are held against nothing.
+    pub(super) fn seed(&self) -> Option<FilesystemSeed> {
         let features = self.features();
         if !features.has_ro_compat(RO_COMPAT_METADATA_CSUM) || features.needs_recovery() {
-            return true;
+            return None;
         }
-        let seed = if features.has_incompat(INCOMPAT_CSUM_SEED) {
+        Some(if features.has_incompat(INCOMPAT_CSUM_SEED) {
             FilesystemSeed::stored(self.superblock.checksum_seed)
         } else {
             FilesystemSeed::of_uuid(&self.superblock.uuid)
-        };
-        seed.inode_holds(number, bytes)
+        })
     }
 
     /// The first block of a group's inode table.
@@ -304,6 +303,14 @@ impl Image {
         };
         let mut descriptor = zeros(self.descriptor_bytes());
         self.read(block, within, &mut descriptor)?;
+        let seed = self.seed();
+        if seed.is_some_and(|seed| !seed.descriptor_holds(group, &descriptor)) {
+            return Err(Error::bad_image(format!(
+                "group {}: block {block}: expected the checksum of its descriptor, found another",
+                group.0
+            ))
+            .in_image(&self.name));
+        }
         Ok(GroupDescriptor::decode(&descriptor))
     }
 

@@ -3,6 +3,7 @@
 use super::View;
 use crate::error::{Error, Result};
 use crate::listing::Kind;
+use crate::ondisk::checksum::InodeSeed;
 use crate::ondisk::features::{
     INCOMPAT_64BIT, INCOMPAT_INLINE_DATA, INCOMPAT_LARGE_DIR, RO_COMPAT_HUGE_FILE,
 };
@@ -33,7 +34,8 @@ impl View {
     /// deleted, that is the filesystem's own, or that has its content in two places.
     pub fn node(&self, number: InodeNumber) -> Result<Node> {
         let bytes = self.image.inode(number)?;
-        if !self.image.inode_holds(number, &bytes) {
+        let seed = self.image.seed();
+        if seed.is_some_and(|seed| !seed.inode_holds(number, &bytes)) {
             return Err(self.bad(format!(
                 "inode {number}: expected the checksum of its bytes, found another"
             )));
@@ -78,6 +80,19 @@ impl View {
             stored,
             sectors,
         })
+    }
+
+    /// What the checksums of a node's own blocks start with, where these are held against any.
+    pub(super) fn seed(&self, node: &Node) -> Option<InodeSeed> {
+        let seed = self.image.seed()?;
+        Some(seed.of_inode(node.number, node.stored.generation))
+    }
+
+    /// A block of an inode that the kernel would not take for its own.
+    pub(super) fn wrong_checksum(&self, number: InodeNumber, block: u64) -> Error {
+        self.bad(format!(
+            "inode {number}: block {block}: expected the checksum of its bytes, found another"
+        ))
     }
 
     /// Why an inode cannot be what a name leads to.

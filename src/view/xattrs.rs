@@ -22,7 +22,12 @@ impl View {
     pub fn xattrs(&self, node: &Node) -> Result<Box<[Attribute]>> {
         let mut found = self.in_inode(node)?;
         if node.stored.xattr_block != 0 {
-            let bytes = self.image.block(node.stored.xattr_block)?;
+            let block = node.stored.xattr_block;
+            let bytes = self.image.block(block)?;
+            let seed = self.image.seed();
+            if seed.is_some_and(|seed| !seed.attributes_holds(block, &bytes)) {
+                return Err(self.wrong_checksum(node.number, block));
+            }
             found.extend(self.named(node, decode_block(&bytes))?);
         }
         let mut attributes = Vec::new();

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod checksums;
 mod commands;
 mod costs;
 mod damaged;
