@@ -236,11 +236,8 @@ fn an_inode_whose_checksum_is_wrong_is_an_error_and_never_equal() {
             .inode(number)
             .unwrap();
         let mut stored = fs::read(&image).unwrap();
-        let places = stored.windows(bytes.len()).enumerate();
-        let (at, _) = places
-            .filter(|(_, window)| *window == bytes)
-            .last()
-            .unwrap();
+        let mut places = stored.windows(bytes.len()).enumerate();
+        let (at, _) = places.rfind(|(_, window)| *window == bytes).unwrap();
         stored[at + 0x24] ^= 1;
         fs::write(&image, stored).unwrap();
         let bent = diff();
