@@ -107,9 +107,7 @@ pub(super) trait Tabled: Typed {
 }
 
 /// A text of [`Typed`]'s form, with escapes, or a table.
-pub(super) fn either<'de, T: Tabled, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<T, D::Error> {
+pub(super) fn either<'de, T: Tabled, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     struct Either<T>(PhantomData<T>);
 
     impl<'de, T: Tabled> Visitor<'de> for Either<T> {

@@ -264,6 +264,7 @@ const ROOMS: &[Room] = &[
             "units",
             "progress",
             "leftovers",
+            "edits",
             "command",
             "oci",
             "listing",
