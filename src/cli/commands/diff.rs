@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::cli::arguments::{ComparisonArguments, OutputArguments, ReadingArguments};
 use crate::cli::progress;
+use crate::cli::shown::schemas;
 use crate::cli::tell::print_as;
 use crate::error::Result;
 use crate::pipeline::{self, CompareRequest, Subject};
@@ -69,7 +70,9 @@ pub fn run(arguments: &DiffArguments, output: &OutputArguments) -> Result<bool> 
         comparison: &comparison,
         depth: arguments.stat.then_some(arguments.depth),
     };
-    print_as(arguments.json, &shown.json(), || shown.text())?;
+    print_as(arguments.json, schemas::DIFF, &shown.json(), || {
+        shown.text()
+    })?;
     // What differs is told before what could not be read.
     comparison.is_equal()
 }
