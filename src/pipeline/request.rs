@@ -3,6 +3,8 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use super::document::Beside;
+use crate::edits::Edits;
 use crate::error::Result;
 use crate::ext::{JournalSize, Kind, Profile, Room, SizePolicy, ToolPaths};
 use crate::finish::FinishOptions;
@@ -34,6 +36,8 @@ pub struct ImageRequest {
     pub open: OpenOptions,
     /// Layers to read side by side; one for each processor by default.
     pub jobs: NonZeroUsize,
+    /// What is changed of what its layers show; nothing by default.
+    pub edits: Edits,
 }
 
 impl ImageRequest {
@@ -51,12 +55,14 @@ impl ImageRequest {
                 held_against: None,
             },
             jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            edits: Edits::default(),
         }
     }
 
     setters! {
         with_platform: open.platform: Platform,
         with_jobs: jobs: NonZeroUsize,
+        with_edits: edits: Edits,
         with_limits: open.limits: Limits,
         with_file_flags: open.file_flags: bool,
         with_registry: open.registry: RegistryOptions,
@@ -145,6 +151,8 @@ pub struct OutputRequest {
     pub tools: ToolPaths,
     /// How much proof is wanted.
     pub finish: FinishOptions,
+    /// Documents that get their names together with it.
+    pub beside: Vec<Beside>,
 }
 
 impl OutputRequest {
@@ -154,11 +162,13 @@ impl OutputRequest {
             path: path.into(),
             tools: ToolPaths::default(),
             finish: FinishOptions::default(),
+            beside: Vec::new(),
         }
     }
 
     setters! {
         with_tools: tools: ToolPaths,
         with_finish: finish: FinishOptions,
+        with_beside: beside: Vec<Beside>,
     }
 }

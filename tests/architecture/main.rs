@@ -37,6 +37,9 @@ const ROOMS: &[Room] = &[
     ("ondisk", &["units"]),
     ("pinned", &[]),
     ("listing", &["error", "units", "ondisk"]),
+    ("edits", &["error"]),
+    // What is told of a build; a form and nothing else.
+    ("manifest", &["oci"]),
     (
         "spool",
         &["error", "host_space", "leftovers", "page_buffer", "region"],
@@ -233,6 +236,7 @@ const ROOMS: &[Room] = &[
             "units",
             "progress",
             "limits",
+            "edits",
             "leftovers",
             "warnings",
             "host_space",
@@ -262,6 +266,7 @@ const ROOMS: &[Room] = &[
             "units",
             "progress",
             "leftovers",
+            "edits",
             "command",
             "oci",
             "listing",

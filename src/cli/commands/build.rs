@@ -10,8 +10,8 @@ use serde::Serialize;
 use verity::ShownVerity;
 
 use crate::cli::arguments::{
-    FilesystemArguments, OutputArguments, ReadingArguments, ReferenceArgument, ToolArguments,
-    VerityArguments,
+    EditArguments, FilesystemArguments, OutputArguments, ReadingArguments, ReferenceArgument,
+    ToolArguments, VerityArguments,
 };
 use crate::cli::progress;
 use crate::cli::shown::schemas;
@@ -19,7 +19,7 @@ use crate::cli::shown::table::two_columns;
 use crate::cli::shown::text::{counted, journal, printable, rfc3339, thousands};
 use crate::cli::tell::print_as;
 use crate::error::{Error, Result};
-use crate::pipeline::{self, Built, FinishOptions, OutputRequest, uuid_text};
+use crate::pipeline::{self, Built, FinishOptions, OutputRequest, Sha256File, uuid_text};
 use crate::units::{BLOCK_SIZE, ByteSize};
 
 /// What is typed.
@@ -51,6 +51,8 @@ pub struct BuildArguments {
     #[command(flatten)]
     pub filesystem: FilesystemArguments,
     #[command(flatten)]
+    pub edits: EditArguments,
+    #[command(flatten)]
     pub verity: VerityArguments,
     #[command(flatten)]
     pub tools: ToolArguments,
@@ -64,14 +66,16 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
     let name = &arguments.reference.image;
     let beside = || directory_of(&arguments.output);
     let image = arguments.reading.image_beside(name, beside)?;
-    let image = image.with_file_flags(arguments.filesystem.flags.file_flags);
+    let image = image
+        .with_file_flags(arguments.filesystem.flags.file_flags)
+        .with_edits(arguments.edits.edits());
     let filesystem = arguments.filesystem.request();
     let request = OutputRequest {
         tools: arguments.tools.paths(),
         finish: FinishOptions {
             fsck: !arguments.no_fsck,
             verify: arguments.verify,
-            sha256: arguments.sha256,
+            sha256: arguments.sha256.then_some(Sha256File::Line),
             verity: arguments.verity.options(),
             sync: arguments.sync,
         },
