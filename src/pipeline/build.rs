@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::document::Known;
 use super::flatten::Flattened;
 use super::plan::Names;
 use super::reading::{Reading, read_at};
@@ -117,8 +118,25 @@ impl Reading {
             contents,
             verifying,
         };
-        let filesystem = finish::<Ext>(sealed, made_from, &ready.tools, &output.finish, reporter)
-            .map_err(explained)?;
+        let known = Known {
+            image: &flattened.image,
+            tree,
+            plan: &plan,
+            names: &names,
+            warnings: &flattened.warnings,
+            proofs: &output.finish,
+        };
+        let documents = known.documents(&output.beside);
+        let filesystem = finish::<Ext>(
+            sealed,
+            made_from,
+            &ready.tools,
+            &output.finish,
+            &documents,
+            reporter,
+        )
+        .map_err(explained)?;
+        drop(documents);
         drop(giving_back);
         Ok(Built {
             image: flattened.image,
@@ -147,6 +165,7 @@ impl Ready {
         let profile = filesystem.profile()?;
         let mut written = vec![output.path.clone()];
         written.extend(output.finish.beside(&output.path));
+        written.extend(output.beside.iter().map(|beside| beside.path.clone()));
         for path in &written {
             let made = PartialFile::create(path);
             drop(made.map_err(|error| host_space::explained(error, path, None))?);

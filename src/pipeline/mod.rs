@@ -7,6 +7,7 @@
 
 mod build;
 mod compare;
+mod document;
 mod extract;
 mod flatten;
 mod inspect;
@@ -20,6 +21,7 @@ mod verify;
 
 pub use build::{Built, build};
 pub use compare::{CompareRequest, Comparison, compare};
+pub use document::{Beside, Document, Made};
 pub use extract::{ExtractRequest, Extracted, Target, extract};
 pub use flatten::{Flattened, flattened};
 pub use inspect::{Inspected, InspectedFilesystem, InspectedImage, InspectedLayer, inspect};
@@ -39,7 +41,8 @@ pub use crate::ext::{
     VerifyReport, parse_uuid, uuid_text,
 };
 pub use crate::finish::{
-    FinishOptions, FinishedFilesystem, FinishedVerity, VerityOptions, VerityPlace,
+    FinishOptions, FinishedFile, FinishedFilesystem, FinishedVerity, Sha256File, VerityOptions,
+    VerityPlace,
 };
 pub use crate::inspect::{Checksums, Filesystem, Journal, JournalState, is_filesystem};
 pub use crate::limits::Limits;

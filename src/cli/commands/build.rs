@@ -18,7 +18,7 @@ use crate::cli::shown::table::two_columns;
 use crate::cli::shown::text::{counted, journal, printable, thousands};
 use crate::cli::tell::print_as;
 use crate::error::{Error, Result};
-use crate::pipeline::{self, Built, FinishOptions, OutputRequest, uuid_text};
+use crate::pipeline::{self, Built, FinishOptions, OutputRequest, Sha256File, uuid_text};
 use crate::units::{BLOCK_SIZE, ByteSize};
 
 /// What is typed.
@@ -70,7 +70,7 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
         finish: FinishOptions {
             fsck: !arguments.no_fsck,
             verify: arguments.verify,
-            sha256: arguments.sha256,
+            sha256: arguments.sha256.then_some(Sha256File::Line),
             verity: arguments.verity.options(),
             sync: arguments.sync,
         },
