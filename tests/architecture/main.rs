@@ -37,6 +37,7 @@ const ROOMS: &[Room] = &[
     ("ondisk", &["units"]),
     ("pinned", &[]),
     ("listing", &["error", "units", "ondisk"]),
+    ("edits", &["error"]),
     // What is told of a build; a form and nothing else.
     ("manifest", &["oci"]),
     (
@@ -239,6 +240,7 @@ const ROOMS: &[Room] = &[
             "units",
             "progress",
             "limits",
+            "edits",
             "leftovers",
             "warnings",
             "host_space",
@@ -268,6 +270,7 @@ const ROOMS: &[Room] = &[
             "units",
             "progress",
             "leftovers",
+            "edits",
             "command",
             "oci",
             "listing",
