@@ -40,7 +40,7 @@
 //!
 //!     beside the flow: inspect (what a filesystem says of itself) · compare (two listings)
 //!                      view (reads any ext filesystem) → extract (takes a tree out of one)
-//!                      manifest (what is told of a build)
+//!                      manifest (what is told of a build) · packages (what is installed in it)
 //! ```
 //!
 //! [`pipeline::build`] is the whole job, a line for each step; each step takes what the steps
@@ -129,6 +129,9 @@ pub mod manifest;
 
 #[doc(hidden)]
 pub mod mount;
+
+#[doc(hidden)]
+pub mod packages;
 
 pub mod pipeline;
 

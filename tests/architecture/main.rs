@@ -216,6 +216,10 @@ const ROOMS: &[Room] = &[
     ),
     // Beside the flow.
     (
+        "packages",
+        &["error", "warnings", "listing", "view", "layers", "tree"],
+    ),
+    (
         "mount",
         &[
             "error",
