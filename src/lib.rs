@@ -32,7 +32,7 @@
 //! ```text
 //!     ┌ vocabulary: error · units · progress · warnings · limits · region · partial_file ┐
 //!     │   leftovers · command · oci · ondisk · listing · page_buffer · host_space        │
-//!     │   ownership · file_kind · pinned · spool · compression · tar · verity           │
+//!     │   ownership · file_kind · pinned · spool · compression · tar · verity · edits    │
 //!     │ fetching: blobs · cache · network · registry · daemon                            │
 //! source → layers → tree → filesystem: ext {profile · plan · format · populate · seal · check} → finish
 //!     └───────────── pipeline (knows all steps) ─────────────┘   mount (stands alone)
@@ -56,6 +56,7 @@
 pub mod command;
 #[doc(hidden)]
 pub mod compression;
+pub mod edits;
 #[doc(hidden)]
 pub mod error;
 mod file_kind;
@@ -137,6 +138,7 @@ pub mod extract;
 #[doc(hidden)]
 pub mod cli;
 
+pub use edits::Edits;
 pub use error::{Error, Result};
 pub use pipeline::{
     CompareRequest, ExtractRequest, FilesystemRequest, ImageRequest, OutputRequest, Reference,

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use crate::edits::Edits;
 use crate::error::Result;
 use crate::ext::{JournalSize, Kind, Profile, Room, SizePolicy, ToolPaths};
 use crate::finish::FinishOptions;
@@ -34,6 +35,8 @@ pub struct ImageRequest {
     pub open: OpenOptions,
     /// Layers to read side by side; one for each processor by default.
     pub jobs: NonZeroUsize,
+    /// What is changed of what its layers show; nothing by default.
+    pub edits: Edits,
 }
 
 impl ImageRequest {
@@ -51,12 +54,14 @@ impl ImageRequest {
                 held_against: None,
             },
             jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            edits: Edits::default(),
         }
     }
 
     setters! {
         with_platform: open.platform: Platform,
         with_jobs: jobs: NonZeroUsize,
+        with_edits: edits: Edits,
         with_limits: open.limits: Limits,
         with_file_flags: open.file_flags: bool,
         with_registry: open.registry: RegistryOptions,

@@ -2,6 +2,7 @@
 
 mod cache;
 mod comparison;
+mod edits;
 mod environment;
 mod filesystem;
 mod image;
@@ -11,6 +12,7 @@ mod verity;
 
 pub use cache::CacheDirectory;
 pub use comparison::ComparisonArguments;
+pub use edits::EditArguments;
 pub use filesystem::{FilesystemArguments, ToolArguments};
 pub use image::{ReadingArguments, ReferenceArgument};
 pub use output::{EXIT_CODES, OutputArguments, ProgressForm};

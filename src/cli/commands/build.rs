@@ -10,8 +10,8 @@ use serde::Serialize;
 use verity::ShownVerity;
 
 use crate::cli::arguments::{
-    FilesystemArguments, OutputArguments, ReadingArguments, ReferenceArgument, ToolArguments,
-    VerityArguments,
+    EditArguments, FilesystemArguments, OutputArguments, ReadingArguments, ReferenceArgument,
+    ToolArguments, VerityArguments,
 };
 use crate::cli::progress;
 use crate::cli::shown::table::two_columns;
@@ -50,6 +50,8 @@ pub struct BuildArguments {
     #[command(flatten)]
     pub filesystem: FilesystemArguments,
     #[command(flatten)]
+    pub edits: EditArguments,
+    #[command(flatten)]
     pub verity: VerityArguments,
     #[command(flatten)]
     pub tools: ToolArguments,
@@ -63,7 +65,9 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
     let name = &arguments.reference.image;
     let beside = || directory_of(&arguments.output);
     let image = arguments.reading.image_beside(name, beside)?;
-    let image = image.with_file_flags(arguments.filesystem.flags.file_flags);
+    let image = image
+        .with_file_flags(arguments.filesystem.flags.file_flags)
+        .with_edits(arguments.edits.edits());
     let filesystem = arguments.filesystem.request();
     let request = OutputRequest {
         tools: arguments.tools.paths(),
