@@ -171,7 +171,14 @@ mod tests {
         directory
     }
 
-    const OUT: [&str; 6] = ["../secret", "out", "up/secret", "absolute", "magic", "below/../../secret"];
+    const OUT: [&str; 6] = [
+        "../secret",
+        "out",
+        "up/secret",
+        "absolute",
+        "magic",
+        "below/../../secret",
+    ];
 
     #[test]
     fn what_leads_out_is_refused_and_what_stays_is_held() {

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use serde::de::value::{Error as Plain, MapDeserializer};
 use serde::de::Deserialize;
+use serde::de::value::{Error as Plain, MapDeserializer};
 use strsim::osa_distance;
 
 use super::{FilesystemRecipe, OutputRecipe};
@@ -90,10 +90,7 @@ fn unknown(key: &str, known: &[&str]) -> String {
             "unknown key '{said}': that is of the machine or of who runs it, and in no recipe (--{said} on the command line)"
         );
     }
-    format!(
-        "unknown key '{said}': expected one of {}",
-        known.join(", ")
-    )
+    format!("unknown key '{said}': expected one of {}", known.join(", "))
 }
 
 /// Options that somebody may look for in a recipe.

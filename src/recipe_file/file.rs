@@ -101,3 +101,6 @@ impl RecipeFile {
         Ok(text)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,7 +41,11 @@ impl FromStr for Assignment {
 
 fn is_name(text: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    text.bytes().all(is_letter) && text.bytes().next().is_some_and(|first| !first.is_ascii_digit())
+    text.bytes().all(is_letter)
+        && text
+            .bytes()
+            .next()
+            .is_some_and(|first| !first.is_ascii_digit())
 }
 
 /// The values of names, and which of them were of use: one that is of none is mistyped, as a rule.
@@ -85,7 +89,11 @@ impl Variables {
     }
 
     /// Puts the values in, and refuses texts that no file's name and no option could be.
-    pub(super) fn put_in(&mut self, document: &mut Spanned<DeTable<'_>>, text: Text<'_>) -> Result<()> {
+    pub(super) fn put_in(
+        &mut self,
+        document: &mut Spanned<DeTable<'_>>,
+        text: Text<'_>,
+    ) -> Result<()> {
         let mut bytes = 0;
         self.put_into_table(document.get_mut(), text, &mut bytes)
     }

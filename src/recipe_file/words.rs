@@ -8,8 +8,7 @@ use serde::{Deserializer, Serializer};
 
 use crate::oci::Platform;
 use crate::pipeline::{
-    JournalSize, Kind, Reference, Salt, SizePolicy, parse_journal, parse_label, parse_uuid,
-    uuid_text,
+    JournalSize, Kind, Reference, Salt, SizePolicy, parse_label, parse_uuid, uuid_text,
 };
 
 /// A value with a text of its own.
@@ -43,6 +42,7 @@ macro_rules! worded {
 worded! {
     Platform, "a platform as in \"linux/arm64\"";
     SizePolicy, "a size as in \"107%\", \"fit\", \"+64M\" or \"900M\"";
+    JournalSize, "a journal's size as in \"auto\", \"none\" or \"16M\"";
     Salt, "a salt of at most 256 bytes in hexadecimal digits";
 }
 
@@ -50,7 +50,8 @@ impl Worded for Reference {
     const EXPECTED: &'static str = "an image's name as in \"oci:DIRECTORY\"";
 
     fn read(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|error: crate::Error| error.to_string())
+        text.parse()
+            .map_err(|error: crate::Error| error.to_string())
     }
 
     fn word(&self) -> Result<String, String> {
@@ -69,22 +70,6 @@ impl Worded for Kind {
 
     fn word(&self) -> Result<String, String> {
         Ok(self.to_string())
-    }
-}
-
-impl Worded for JournalSize {
-    const EXPECTED: &'static str = "a journal's size as in \"auto\", \"none\" or \"16M\"";
-
-    fn read(text: &str) -> Result<Self, String> {
-        parse_journal(text)
-    }
-
-    fn word(&self) -> Result<String, String> {
-        Ok(match self {
-            Self::Auto => "auto".to_owned(),
-            Self::None => "none".to_owned(),
-            Self::Mebibytes(size) => format!("{size}M"),
-        })
     }
 }
 

@@ -7,10 +7,9 @@ use clap::{Args, ValueEnum};
 
 use super::image::FileFlagsArgument;
 use crate::pipeline::{
-    FilesystemRequest, IdentityRequest, JournalSize, Kind, Room, SizePolicy, ToolPaths, parse_label,
-    parse_uuid,
+    FilesystemRequest, IdentityRequest, JournalSize, Kind, Room, SizePolicy, ToolPaths,
+    parse_label, parse_uuid,
 };
-use crate::units::ByteSize;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Filesystem")]
