@@ -263,6 +263,11 @@ const ROOMS: &[Room] = &[
             "finish",
         ],
     ),
+    // A file that asks for all of it.
+    (
+        "recipe_file",
+        &["error", "pinned", "edits", "oci", "pipeline"],
+    ),
     (
         "cli",
         &[
