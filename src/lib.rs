@@ -40,6 +40,7 @@
 //!
 //!     beside the flow: inspect (what a filesystem says of itself) · compare (two listings)
 //!                      view (reads any ext filesystem) → extract (takes a tree out of one)
+//!                      manifest (what is told of a build)
 //! ```
 //!
 //! [`pipeline::build`] is the whole job, a line for each step; each step takes what the steps
@@ -121,6 +122,9 @@ pub mod filesystem;
 
 #[doc(hidden)]
 pub mod finish;
+
+#[doc(hidden)]
+pub mod manifest;
 
 #[doc(hidden)]
 pub mod mount;

@@ -37,6 +37,8 @@ const ROOMS: &[Room] = &[
     ("ondisk", &["units"]),
     ("pinned", &[]),
     ("listing", &["error", "units", "ondisk"]),
+    // What is told of a build; a form and nothing else.
+    ("manifest", &["oci"]),
     (
         "spool",
         &["error", "host_space", "leftovers", "page_buffer", "region"],
