@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 /// Ceilings against hostile or broken images. Each has a flag of the same name (`--max-entries`).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// Entries over all layers.
     pub max_entries: u64,
