@@ -8,6 +8,7 @@
 mod batch;
 mod build;
 mod compare;
+mod document;
 mod extract;
 mod flatten;
 mod inspect;
@@ -22,6 +23,7 @@ mod verify;
 pub use batch::{Batch, BatchItem, BatchWatch, Outcome, Shard, batch, exit_code};
 pub use build::{Built, build};
 pub use compare::{CompareRequest, Comparison, compare};
+pub use document::{Beside, Document, Made};
 pub use extract::{ExtractRequest, Extracted, Target, extract};
 pub use flatten::{Flattened, flattened};
 pub use inspect::{Inspected, InspectedFilesystem, InspectedImage, InspectedLayer, inspect};
@@ -38,10 +40,11 @@ pub use verify::{Verified, VerifyRequest, verify};
 
 pub use crate::ext::{
     BlocksByUse, Finding, Identity, JournalSize, Kind, Reader, Room, SizePolicy, ToolPaths, Unread,
-    VerifyReport, parse_uuid, uuid_text,
+    VerifyReport, parse_label, parse_uuid, uuid_text,
 };
 pub use crate::finish::{
-    FinishOptions, FinishedFilesystem, FinishedVerity, VerityOptions, VerityPlace,
+    FinishOptions, FinishedFile, FinishedFilesystem, FinishedVerity, Sha256File, VerityOptions,
+    VerityPlace,
 };
 pub use crate::inspect::{Checksums, Filesystem, Journal, JournalState, is_filesystem};
 pub use crate::limits::Limits;

@@ -37,6 +37,7 @@ const ROOMS: &[Room] = &[
     ("ondisk", &["units"]),
     ("pinned", &[]),
     ("listing", &["error", "units", "ondisk"]),
+    ("edits", &["error"]),
     // What is told of a build; a form and nothing else.
     ("manifest", &["oci"]),
     (
@@ -215,6 +216,10 @@ const ROOMS: &[Room] = &[
     ),
     // Beside the flow.
     (
+        "packages",
+        &["error", "warnings", "listing", "view", "layers", "tree"],
+    ),
+    (
         "mount",
         &[
             "error",
@@ -235,6 +240,7 @@ const ROOMS: &[Room] = &[
             "units",
             "progress",
             "limits",
+            "edits",
             "leftovers",
             "warnings",
             "host_space",
@@ -257,6 +263,11 @@ const ROOMS: &[Room] = &[
             "finish",
         ],
     ),
+    // A file that asks for all of it.
+    (
+        "recipe_file",
+        &["error", "pinned", "edits", "oci", "pipeline"],
+    ),
     (
         "cli",
         &[
@@ -264,6 +275,7 @@ const ROOMS: &[Room] = &[
             "units",
             "progress",
             "leftovers",
+            "edits",
             "command",
             "oci",
             "listing",

@@ -3,6 +3,7 @@
 mod batch;
 mod cache;
 mod comparison;
+mod edits;
 mod environment;
 mod filesystem;
 mod image;
@@ -13,6 +14,7 @@ mod verity;
 pub use batch::BatchArguments;
 pub use cache::CacheDirectory;
 pub use comparison::ComparisonArguments;
+pub use edits::EditArguments;
 pub use filesystem::{FilesystemArguments, ToolArguments};
 pub use image::{ReadingArguments, ReferenceArgument};
 pub use output::{EXIT_CODES, OutputArguments, ProgressForm};

@@ -11,14 +11,12 @@ use super::items::Lines;
 use super::{BuildArguments, list};
 use crate::cli::arguments::OutputArguments;
 use crate::cli::progress;
+use crate::cli::shown::schemas;
 use crate::cli::shown::table::columns;
 use crate::cli::shown::text::printable;
 use crate::cli::tell::{self, Voice};
 use crate::error::{Error, Result};
 use crate::pipeline::{self, Batch, BatchItem, BatchWatch, Outcome};
-
-/// The form of a line of JSON.
-const SCHEMA: &str = "layerpress.batch.v1";
 
 /// Builds a list's images; the exit code.
 pub fn run(
@@ -80,7 +78,6 @@ fn refuse_what_is_for_one(list: &Path, arguments: &BuildArguments) -> Result<()>
 /// What became of an image. The names are those of the JSON form.
 #[derive(Debug, Serialize)]
 struct Row {
-    schema: &'static str,
     /// Its place in the whole list, counted from 1.
     index: u64,
     image: String,
@@ -114,7 +111,6 @@ impl BatchWatch for Told<'_> {
         let BatchItem { image, output, .. } = &self.items[index];
         let digest = |digest: Option<&crate::oci::Digest>| digest.map(ToString::to_string);
         let mut row = Row {
-            schema: SCHEMA,
             index: index as u64 + 1,
             image: image.reference.to_string(),
             output: output.path.display().to_string(),
@@ -144,7 +140,7 @@ impl BatchWatch for Told<'_> {
         }
         if self.is_json {
             // Nobody may read it any more: what is built is built nevertheless.
-            let _ = tell::printed(|page| page.json_line(&row));
+            let _ = tell::printed(|page| page.json_line(schemas::BATCH, &row));
         }
         lock(&self.rows).push(row);
     }
