@@ -41,6 +41,7 @@
 //!
 //!     beside the flow: inspect (what a filesystem says of itself) · compare (two listings)
 //!                      view (reads any ext filesystem) → extract (takes a tree out of one)
+//!                      manifest (what is told of a build) · packages (what is installed in it)
 //! ```
 //!
 //! [`pipeline::build`] is the whole job, a line for each step; each step takes what the steps
@@ -125,7 +126,13 @@ pub mod filesystem;
 pub mod finish;
 
 #[doc(hidden)]
+pub mod manifest;
+
+#[doc(hidden)]
 pub mod mount;
+
+#[doc(hidden)]
+pub mod packages;
 
 pub mod pipeline;
 

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use super::document::Beside;
 use crate::edits::Edits;
 use crate::error::Result;
 use crate::ext::{JournalSize, Kind, Profile, Room, SizePolicy, ToolPaths};
@@ -157,6 +158,8 @@ pub struct OutputRequest {
     pub tools: ToolPaths,
     /// How much proof is wanted.
     pub finish: FinishOptions,
+    /// Documents that get their names together with it.
+    pub beside: Vec<Beside>,
 }
 
 impl OutputRequest {
@@ -166,11 +169,13 @@ impl OutputRequest {
             path: path.into(),
             tools: ToolPaths::default(),
             finish: FinishOptions::default(),
+            beside: Vec::new(),
         }
     }
 
     setters! {
         with_tools: tools: ToolPaths,
         with_finish: finish: FinishOptions,
+        with_beside: beside: Vec<Beside>,
     }
 }

@@ -101,6 +101,8 @@ impl OutputRecipe {
             // Of the machine.
             tools: _,
             finish,
+            // Of the command line.
+            beside: _,
         } = request;
         let FinishOptions {
             sha256,
@@ -112,7 +114,7 @@ impl OutputRecipe {
         } = finish;
         let mut recipe = Self {
             file: Some(text(path)?),
-            sha256: *sha256,
+            sha256: sha256.is_some(),
             ..Self::default()
         };
         if let Some(VerityOptions { place, salt }) = verity {

@@ -38,6 +38,8 @@ const ROOMS: &[Room] = &[
     ("pinned", &[]),
     ("listing", &["error", "units", "ondisk"]),
     ("edits", &["error"]),
+    // What is told of a build; a form and nothing else.
+    ("manifest", &["oci"]),
     (
         "spool",
         &["error", "host_space", "leftovers", "page_buffer", "region"],
@@ -213,6 +215,10 @@ const ROOMS: &[Room] = &[
         ],
     ),
     // Beside the flow.
+    (
+        "packages",
+        &["error", "warnings", "listing", "view", "layers", "tree"],
+    ),
     (
         "mount",
         &[
