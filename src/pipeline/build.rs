@@ -54,7 +54,7 @@ pub fn build(
     output: &OutputRequest,
     reporter: &dyn Reporter,
 ) -> Result<Built> {
-    let place = Place::of(&image.reference)?;
+    let place = Place::within(&image.reference, &image.open.reach)?;
     let ready = Ready::new(&place, filesystem, output, reporter)?;
     let image = image.clone().with_held_against(output.path.clone());
     read_at(place, &image, reporter)?.press(filesystem, output, &ready, reporter)
