@@ -216,6 +216,10 @@ const ROOMS: &[Room] = &[
     ),
     // Beside the flow.
     (
+        "packages",
+        &["error", "warnings", "listing", "view", "layers", "tree"],
+    ),
+    (
         "mount",
         &[
             "error",
@@ -258,6 +262,11 @@ const ROOMS: &[Room] = &[
             "ext",
             "finish",
         ],
+    ),
+    // A file that asks for all of it.
+    (
+        "recipe_file",
+        &["error", "units", "pinned", "edits", "oci", "pipeline"],
     ),
     (
         "cli",
