@@ -20,7 +20,7 @@ use crate::leftovers::{self, Begun};
 use crate::partial_file::{PartialFile, directory_of};
 use crate::progress::Reporter;
 use crate::source::{self, Image, Place};
-use crate::tree::{ContentRef, NodeKind, Tree};
+use crate::tree::{ContentRef, LeftOut, NodeKind, Tree};
 use crate::units::{BLOCK_SIZE, ByteSize};
 use crate::warnings::Warnings;
 
@@ -36,6 +36,8 @@ pub struct Built {
     pub plan: Plan,
     /// What it is called.
     pub names: Names,
+    /// What edits left out of what the layers show.
+    pub left_out: LeftOut,
     /// Everything that was noticed on the way.
     pub warnings: Warnings,
     /// What was made.
@@ -145,6 +147,7 @@ impl Reading {
             tree: flattened.tree,
             plan,
             names,
+            left_out: flattened.left_out,
             warnings: flattened.warnings,
             filesystem,
             e2fsprogs_version: ready.tools.version.clone(),
