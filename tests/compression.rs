@@ -42,6 +42,7 @@ fn as_archive(stored: &[u8], limits: &Limits) -> Judged {
     let open = OpenOptions {
         held_against: None,
         file_flags: false,
+        one_file_system: false,
         platform: None,
         work_dir: directory.path().to_owned(),
         limits: limits.clone(),

@@ -5,18 +5,21 @@
 //! blob        one of them: from its stored bytes to its entries and its tar
 //! stored      the stored bytes, as they come and are counted; a copy of those that others may write
 //! ahead       the decompressed tar, counted and spooled
+//! put_in      what comes behind the layers, from elsewhere
 //! verifying   its digests, computed behind all that (verification)
 //! ```
 
 mod ahead;
 mod blob;
 mod budget;
+mod put_in;
 mod read;
 mod stored;
 mod verification;
 mod verifying;
 mod windows;
 
+pub use put_in::{Existing, Made, Put, PutIn, PutInReader, Taken};
 pub use read::read;
 pub use verifying::{GivingBack, Verifying};
 
@@ -72,15 +75,6 @@ pub struct Changeset {
     pub entries: Arc<Vec<Entry>>,
     /// Whether `.wh.` names delete (a layer) or are names like any other (a flat root filesystem).
     pub whiteouts: bool,
-}
-
-/// What is put in behind the layers, from elsewhere than the image.
-#[derive(Debug, Clone)]
-pub struct PutIn {
-    /// Where it is from, for messages: an option and its value.
-    pub name: String,
-    /// What it says, applied as a layer is.
-    pub changeset: Changeset,
 }
 
 /// A layer's names and sizes, as found.

@@ -10,6 +10,7 @@ use super::flatten::Flattened;
 use super::plan::Names;
 use super::reading::{Reading, read_at};
 use super::request::{FilesystemRequest, ImageRequest, OutputRequest};
+use crate::edits::Edits;
 use crate::error::{Error, Result, escape_path};
 use crate::ext::{Ext, Plan, Tools};
 use crate::filesystem::Filesystem;
@@ -19,6 +20,7 @@ use crate::layers::{Contents, GivingBack, Verifying};
 use crate::leftovers::{self, Begun};
 use crate::partial_file::{PartialFile, directory_of};
 use crate::progress::Reporter;
+use crate::put_in;
 use crate::source::{self, Image, Place};
 use crate::tree::{ContentRef, NodeKind, Tree};
 use crate::units::{BLOCK_SIZE, ByteSize};
@@ -53,7 +55,7 @@ pub fn build(
     reporter: &dyn Reporter,
 ) -> Result<Built> {
     let place = Place::of(&image.reference)?;
-    let ready = Ready::new(&place, filesystem, output, reporter)?;
+    let ready = Ready::new(&place, &image.edits, filesystem, output, reporter)?;
     let image = image.clone().with_held_against(output.path.clone());
     read_at(place, &image, reporter)?.press(filesystem, output, &ready, reporter)
 }
@@ -70,7 +72,7 @@ impl Reading {
         output: &OutputRequest,
         reporter: &dyn Reporter,
     ) -> Result<Built> {
-        let ready = Ready::new(&self.place, filesystem, output, reporter)?;
+        let ready = Ready::new(&self.place, &self.edits, filesystem, output, reporter)?;
         self.press(filesystem, output, &ready, reporter)
     }
 
@@ -158,6 +160,7 @@ struct Ready {
 impl Ready {
     fn new(
         place: &Place,
+        edits: &Edits,
         filesystem: &FilesystemRequest,
         output: &OutputRequest,
         reporter: &dyn Reporter,
@@ -170,6 +173,7 @@ impl Ready {
             let made = PartialFile::create(path);
             drop(made.map_err(|error| host_space::explained(error, path, None))?);
             refuse_own_input(place, path)?;
+            refuse_put_in(edits, path)?;
         }
         refuse_one_for_two(&written)?;
         let FinishOptions { fsck, verify, .. } = output.finish;
@@ -206,6 +210,17 @@ fn refuse_one_for_two(written: &[PathBuf]) -> Result<()> {
                 escape_path(path.as_os_str().as_bytes())
             )));
         }
+    }
+    Ok(())
+}
+
+/// The same of what is put in.
+fn refuse_put_in(edits: &Edits, written: &Path) -> Result<()> {
+    if put_in::is_input(edits, written) {
+        return Err(Error::unsupported(format!(
+            "{}: expected an output other than what is put in (--overlay, --add), found the same file",
+            escape_path(written.as_os_str().as_bytes())
+        )));
     }
     Ok(())
 }

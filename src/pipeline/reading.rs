@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::request::ImageRequest;
+use crate::edits::Edits;
 use crate::error::Result;
 use crate::layers::{self, Layers};
 use crate::limits::Limits;
 use crate::progress::Reporter;
-use crate::source::{self, Image, Place};
+use crate::put_in;
+use crate::source::{self, Image, OpenOptions, Place};
 
 /// An image and its layers, read once: a clone shares them. As many filesystems as are wanted can
 /// be made of it, one after the other or side by side; the last one gives the work directory's space
@@ -19,6 +21,7 @@ pub struct Reading {
     pub(super) place: Place,
     pub(super) limits: Limits,
     pub(super) file_flags: bool,
+    pub(super) edits: Arc<Edits>,
 }
 
 /// Reads an image's layers and begins to verify them, without writing anything but spools.
@@ -36,13 +39,20 @@ pub(super) fn read_at(
     reporter: &dyn Reporter,
 ) -> Result<Reading> {
     let named = |error| request.named(error);
-    let image = source::open(&place, &request.open, reporter).map_err(named)?;
-    let layers = layers::read(&image, &request.read_options(), reporter).map_err(named)?;
+    let open = OpenOptions {
+        one_file_system: request.open.one_file_system || request.edits.one_file_system,
+        ..request.open.clone()
+    };
+    let image = source::open(&place, &open, reporter).map_err(named)?;
+    let mut layers = layers::read(&image, &request.read_options(), reporter).map_err(named)?;
+    let start = &image.config.config;
+    put_in::read(&request.edits, start, &open, &mut layers, reporter).map_err(named)?;
     Ok(Reading {
         image: Arc::new(image),
         layers,
         place,
         limits: request.open.limits.clone(),
         file_flags: request.open.file_flags,
+        edits: Arc::new(request.edits.clone()),
     })
 }

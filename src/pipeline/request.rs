@@ -48,6 +48,7 @@ impl ImageRequest {
             open: OpenOptions {
                 platform: None,
                 file_flags: false,
+                one_file_system: false,
                 work_dir: work_dir.into(),
                 limits: Limits::default(),
                 registry: RegistryOptions::default(),

@@ -32,6 +32,7 @@ fn allocated(tar: &[u8]) -> (u64, bool) {
     let open = OpenOptions {
         held_against: None,
         file_flags: false,
+        one_file_system: false,
         platform: None,
         work_dir: directory.path().to_owned(),
         limits: limits.clone(),

@@ -36,6 +36,7 @@ fn options(platform: Option<&str>) -> OpenOptions {
         daemon: DaemonOptions::default(),
         held_against: None,
         file_flags: false,
+        one_file_system: false,
         registry: RegistryOptions::default(),
     }
 }
