@@ -36,11 +36,12 @@
 //!     │ fetching: blobs · cache · network · registry · daemon                            │
 //! source → layers → put_in → tree → filesystem: ext {profile · plan · format · populate · seal · check} → finish
 //!     └───────────── pipeline (knows all steps) ─────────────┘   mount (stands alone)
-//!                                                        cli (knows pipeline, mount)
+//!                           recipe_file (what a file asks of it)
+//!                                            cli (knows pipeline, recipe_file, mount)
 //!
 //!     beside the flow: inspect (what a filesystem says of itself) · compare (two listings)
 //!                      view (reads any ext filesystem) → extract (takes a tree out of one)
-//!                      manifest (what is told of a build)
+//!                      manifest (what is told of a build) · packages (what is installed in it)
 //! ```
 //!
 //! [`pipeline::build`] is the whole job, a line for each step; each step takes what the steps
@@ -133,7 +134,13 @@ pub mod manifest;
 #[doc(hidden)]
 pub mod mount;
 
+#[doc(hidden)]
+pub mod packages;
+
 pub mod pipeline;
+
+#[doc(hidden)]
+pub mod recipe_file;
 
 #[doc(hidden)]
 pub mod view;

@@ -42,6 +42,8 @@ pub struct Built {
     pub warnings: Warnings,
     /// What was made.
     pub filesystem: FinishedFilesystem,
+    /// The version of e2fsprogs that made and checked it, as mke2fs tells it: `1.47.0`.
+    pub e2fsprogs_version: String,
 }
 
 /// Presses an image into a filesystem.
@@ -147,6 +149,7 @@ impl Reading {
             names,
             warnings: flattened.warnings,
             filesystem,
+            e2fsprogs_version: ready.tools.version.clone(),
         })
     }
 }

@@ -38,7 +38,7 @@ pub use verify::{Verified, VerifyRequest, verify};
 
 pub use crate::ext::{
     BlocksByUse, Finding, Identity, JournalSize, Kind, Reader, Room, SizePolicy, ToolPaths, Unread,
-    VerifyReport, parse_uuid, uuid_text,
+    VerifyReport, parse_label, parse_uuid, uuid_text,
 };
 pub use crate::finish::{
     FinishOptions, FinishedFile, FinishedFilesystem, FinishedVerity, Sha256File, VerityOptions,

@@ -224,6 +224,10 @@ const ROOMS: &[Room] = &[
     ),
     // Beside the flow.
     (
+        "packages",
+        &["error", "warnings", "listing", "view", "layers", "tree"],
+    ),
+    (
         "mount",
         &[
             "error",
@@ -267,6 +271,11 @@ const ROOMS: &[Room] = &[
             "ext",
             "finish",
         ],
+    ),
+    // A file that asks for all of it.
+    (
+        "recipe_file",
+        &["error", "pinned", "edits", "oci", "pipeline"],
     ),
     (
         "cli",
