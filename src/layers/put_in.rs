@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::budget::{Budget, Used};
 use super::verifying::Unchanged;
-use super::{Changeset, Contents, LayerSummary, Layers};
+use super::{Changeset, LayerSummary, Layers};
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
@@ -102,7 +102,7 @@ pub struct PutInReader<'a> {
 
 /// A tar that was read.
 #[derive(Debug)]
-pub struct Taken {
+pub struct PutInTar {
     /// Its entries in its order.
     pub entries: Vec<Entry>,
     /// Which of the put-ins' regions their contents are in.
@@ -150,7 +150,7 @@ impl<'a> PutInReader<'a> {
     /// # Errors
     /// [`Error::BadImage`] for what is no tar or goes beyond a limit, [`Error::Unsupported`] for what
     /// no tree can hold, [`Error::Io`].
-    pub fn tar(&mut self, tar: FileRegion) -> Result<Taken> {
+    pub fn tar(&mut self, tar: FileRegion) -> Result<PutInTar> {
         let limits = self.limits;
         let (entries, warnings) = {
             let budget = self.budget();
@@ -165,7 +165,7 @@ impl<'a> PutInReader<'a> {
             (entries, reader.finish()?)
         };
         self.warnings.merge(warnings);
-        Ok(Taken {
+        Ok(PutInTar {
             entries,
             tar_bytes: tar.length_bytes,
             region: self.keep(tar),
@@ -194,7 +194,7 @@ impl<'a> PutInReader<'a> {
     }
 
     /// Puts a tar in, its root at this path.
-    pub fn put_tar(&mut self, name: String, taken: Taken, at: &[u8]) {
+    pub fn put_tar(&mut self, name: String, taken: PutInTar, at: &[u8]) {
         let summary = LayerSummary {
             diff_id: None,
             digest: None,
@@ -234,10 +234,7 @@ impl<'a> PutInReader<'a> {
         }
         layers.warnings.merge(self.warnings);
         layers.put_in = self.put_in;
-        layers.contents = Contents {
-            tars: Arc::clone(&layers.contents.tars),
-            put_in: self.regions.into(),
-        };
+        layers.contents.put_in = self.regions.into();
     }
 
     /// The next put-in's.

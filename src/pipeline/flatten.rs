@@ -67,6 +67,7 @@ impl Reading {
             contents,
             warnings: reading,
             verifying,
+            ..
         } = layers;
         let made = made(&image, made_seconds);
         let options = FlattenOptions {

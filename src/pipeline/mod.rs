@@ -5,6 +5,7 @@
 //! nobody. What the steps need and give is named here, too: who does a whole job needs no other
 //! room for it.
 
+mod batch;
 mod build;
 mod compare;
 mod document;
@@ -19,6 +20,7 @@ mod root_hash;
 mod tags;
 mod verify;
 
+pub use batch::{Batch, BatchItem, BatchWatch, Outcome, Shard, batch, exit_code};
 pub use build::{Built, build};
 pub use compare::{CompareRequest, Comparison, compare};
 pub use document::{Beside, Document, Made};

@@ -1,9 +1,9 @@
 //! Layers read once, for as many filesystems as are made of them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::request::ImageRequest;
-use crate::edits::Edits;
 use crate::error::Result;
 use crate::layers::{self, Layers};
 use crate::limits::Limits;
@@ -21,7 +21,8 @@ pub struct Reading {
     pub(super) place: Place,
     pub(super) limits: Limits,
     pub(super) file_flags: bool,
-    pub(super) edits: Arc<Edits>,
+    /// Files of the host that are put in.
+    pub(super) put_in: Vec<PathBuf>,
 }
 
 /// Reads an image's layers and begins to verify them, without writing anything but spools.
@@ -29,7 +30,11 @@ pub struct Reading {
 /// # Errors
 /// See [`crate::Error`].
 pub fn read(request: &ImageRequest, reporter: &dyn Reporter) -> Result<Reading> {
-    read_at(Place::of(&request.reference)?, request, reporter)
+    read_at(
+        Place::within(&request.reference, &request.open.reach)?,
+        request,
+        reporter,
+    )
 }
 
 /// The same, from where the image is already known to be.
@@ -46,13 +51,21 @@ pub(super) fn read_at(
     let image = source::open(&place, &open, reporter).map_err(named)?;
     let mut layers = layers::read(&image, &request.read_options(), reporter).map_err(named)?;
     let start = &image.config.config;
-    put_in::read(&request.edits, start, &open, &mut layers, reporter).map_err(named)?;
+    put_in::read(
+        &request.edits,
+        start,
+        &open,
+        &request.put_in_from,
+        &mut layers,
+        reporter,
+    )
+    .map_err(named)?;
     Ok(Reading {
         image: Arc::new(image),
         layers,
         place,
         limits: request.open.limits.clone(),
         file_flags: request.open.file_flags,
-        edits: Arc::new(request.edits.clone()),
+        put_in: request.put_in(),
     })
 }

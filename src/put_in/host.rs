@@ -3,7 +3,7 @@
 
 use crate::edits::{Mode, Owner};
 use crate::error::{Error, Result};
-use crate::layers::{Existing, Made, Taken};
+use crate::layers::{Existing, Made, PutInTar};
 use crate::tar::{Device, Entry, EntryKind};
 use crate::units::FileFlags;
 use crate::warnings::Warnings;
@@ -24,7 +24,11 @@ pub(super) struct Given<'a> {
 ///
 /// # Errors
 /// [`Error::Unsupported`] for a whiteout of overlayfs.
-pub(super) fn names(taken: Taken, given: &Given<'_>, warnings: &mut Warnings) -> Result<Vec<Made>> {
+pub(super) fn names(
+    taken: PutInTar,
+    given: &Given<'_>,
+    warnings: &mut Warnings,
+) -> Result<Vec<Made>> {
     let region = taken.region;
     let names = taken.entries.into_iter().map(|entry| {
         let path = entry.path.clone();

@@ -12,7 +12,7 @@
 mod host;
 mod start;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use self::host::{Given, names};
 pub use self::start::{START_PATH, start_document};
@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::error::{Result, escape_path};
 use crate::layers::{Existing, Layers, Made, PutInReader};
 use crate::oci::RuntimeConfig;
-use crate::pinned::identity_at;
+use crate::pinned::Reach;
 use crate::progress::Reporter;
 use crate::region::{Content, Data};
 use crate::source::{Beside, BesideKind, BesideOptions, OpenOptions};
@@ -40,7 +40,8 @@ const MOUNT_POINTS: [(&str, u16); 5] = [
 ];
 
 /// Reads all that `edits` put in and hangs it behind the layers; `start` is how the image's
-/// containers start.
+/// containers start, and paths
+/// of the host begin where `reach` says.
 ///
 /// # Errors
 /// Naming the option: [`Error::Io`] for what cannot be read or changes meanwhile,
@@ -50,6 +51,7 @@ pub fn read(
     edits: &Edits,
     start: &RuntimeConfig,
     open: &OpenOptions,
+    reach: &Reach,
     layers: &mut Layers,
     reporter: &dyn Reporter,
 ) -> Result<()> {
@@ -60,6 +62,7 @@ pub fn read(
     let texts = Spool::new(&open.work_dir, "what is put in")?;
     let options = BesideOptions {
         open,
+        reach,
         keeps_attributes: edits.keep_attributes,
     };
     let mut putting = Putting {
@@ -126,12 +129,11 @@ fn puts_in(edits: &Edits) -> bool {
     is_something || edits.mount_points || edits.config_file.is_some()
 }
 
-/// Whether a file that is about to be replaced is one that is put in.
-pub fn is_input(edits: &Edits, output: &Path) -> bool {
+/// The paths of all that is read from the host's disk, where they begin as `reach` says.
+pub fn sources(edits: &Edits, reach: &Reach) -> Vec<PathBuf> {
     let overlays = edits.overlay.iter().map(|overlay| &overlay.source);
     let sources = overlays.chain(edits.add.iter().map(|add| &add.source));
-    let own = identity_at(output);
-    own.is_some() && sources.into_iter().any(|source| identity_at(source) == own)
+    sources.map(|source| reach.at(source)).collect()
 }
 
 struct Putting<'a> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{is_default, words};
 use crate::error::{Error, Result, escape_path};
 use crate::pinned::Reach;
-use crate::pipeline::{FinishOptions, OutputRequest, Salt, VerityOptions, VerityPlace};
+use crate::pipeline::{FinishOptions, OutputRequest, Salt, Sha256File, VerityOptions, VerityPlace};
 
 /// Names of what is written, below the output directory, and what of it there is.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -77,7 +77,7 @@ impl OutputRecipe {
         let file = file.as_deref().ok_or_else(no_file)?;
         request.path = place(file)?;
         request.finish = FinishOptions {
-            sha256: *sha256,
+            sha256: sha256.then_some(Sha256File::Line),
             verity,
             ..request.finish.clone()
         };

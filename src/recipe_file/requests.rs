@@ -40,6 +40,8 @@ impl ImageRecipe {
             daemon: _,
             held_against: _,
             reach: _,
+            // Edits say so.
+            one_file_system: _,
         } = open;
         let (filesystem, source_date_epoch) = FilesystemRecipe::of(filesystem);
         Ok(Self {
@@ -101,6 +103,8 @@ impl OutputRecipe {
             // Of the machine.
             tools: _,
             finish,
+            // Of the command line.
+            beside: _,
         } = request;
         let FinishOptions {
             sha256,
@@ -112,7 +116,7 @@ impl OutputRecipe {
         } = finish;
         let mut recipe = Self {
             file: Some(text(path)?),
-            sha256: *sha256,
+            sha256: sha256.is_some(),
             ..Self::default()
         };
         if let Some(VerityOptions { place, salt }) = verity {

@@ -7,13 +7,11 @@ use std::fs::File;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
-use rustix::fs::CWD;
-
 use super::open::{OpenOptions, uncompressed};
 use super::spooler::Spooler;
 use super::{recognise, tree};
 use crate::error::{Error, Result};
-use crate::pinned::Pinned;
+use crate::pinned::{Pinned, Reach};
 use crate::progress::Reporter;
 use crate::region::{Content, FileRegion};
 use crate::spool::Spool;
@@ -22,8 +20,10 @@ use crate::warnings::Warnings;
 /// How it is read.
 #[derive(Debug, Clone, Copy)]
 pub struct BesideOptions<'a> {
-    /// As the image.
+    /// As the image, but for where paths begin.
     pub open: &'a OpenOptions,
+    /// Where paths begin.
+    pub reach: &'a Reach,
     /// Whether extended attributes, flags and holes of directories and files are read.
     pub keeps_attributes: bool,
 }
@@ -65,18 +65,18 @@ impl Beside {
     /// [`Error::Io`] where it cannot be read, or changes meanwhile; [`Error::Unsupported`] for what is
     /// neither; [`Error::BadImage`] beyond a limit.
     pub fn tree(path: &Path, options: BesideOptions<'_>, reporter: &dyn Reporter) -> Result<Self> {
-        let pinned = pinned(path)?;
+        let pinned = pinned(path, options.reach)?;
         let file_type = pinned.metadata.file_type();
         let spooler = spooler(options, reporter);
         if file_type.is_dir() {
             return Self::directory(path, options, &spooler);
         }
         let name = path.display().to_string();
-        let file = if file_type.is_fifo() {
+        let file = if file_type.is_fifo() && !options.reach.is_confined() {
             // As a shell's <(command) gives it.
-            File::open(path)
+            File::open(options.reach.at(path))
         } else if file_type.is_file() {
-            pinned.open(CWD, path)
+            pinned.open(options.reach.directory(), path)
         } else {
             return Err(Error::unsupported(
                 "expected a directory or a tar, found a device or a socket",
@@ -102,7 +102,7 @@ impl Beside {
         options: BesideOptions<'_>,
         reporter: &dyn Reporter,
     ) -> Result<Self> {
-        let pinned = pinned(path)?;
+        let pinned = pinned(path, options.reach)?;
         let spooler = spooler(options, reporter);
         let file_type = pinned.metadata.file_type();
         if file_type.is_dir() {
@@ -118,7 +118,11 @@ impl Beside {
         let mut warnings = Warnings::default();
         let work_dir = &options.open.work_dir;
         let taking = taking(options);
-        let file = tree::HostFile::take(&pinned, path, taking, work_dir, reporter, &mut warnings)?;
+        let root = tree::Root {
+            path,
+            reach: options.reach,
+        };
+        let file = tree::HostFile::take(&pinned, root, taking, work_dir, reporter, &mut warnings)?;
         let mut header = Spool::new(work_dir, "what is put in")?;
         header.write(&file.header)?;
         Ok(Self {
@@ -134,7 +138,11 @@ impl Beside {
 
     fn directory(path: &Path, options: BesideOptions<'_>, spooler: &Spooler<'_>) -> Result<Self> {
         let mut warnings = Warnings::default();
-        let tar = tree::write(path, taking(options), spooler, &mut warnings)?;
+        let root = tree::Root {
+            path,
+            reach: options.reach,
+        };
+        let tar = tree::write(root, taking(options), spooler, &mut warnings)?;
         Ok(Self {
             tar: tar.region,
             kind: BesideKind::Directory,
@@ -143,8 +151,10 @@ impl Beside {
     }
 }
 
-fn pinned(path: &Path) -> Result<Pinned> {
-    Pinned::behind(CWD, path).map_err(|error| Error::path("open", path, error))
+fn pinned(path: &Path, reach: &Reach) -> Result<Pinned> {
+    reach
+        .pin(path)
+        .map_err(|error| Error::path("open", path, error))
 }
 
 fn taking(options: BesideOptions<'_>) -> tree::Taking<'_> {

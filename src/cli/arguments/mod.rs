@@ -1,5 +1,6 @@
 //! What is typed and what is meant by it: the groups of arguments that commands share.
 
+mod batch;
 mod cache;
 mod comparison;
 mod edits;
@@ -10,6 +11,7 @@ mod output;
 mod registry;
 mod verity;
 
+pub use batch::BatchArguments;
 pub use cache::CacheDirectory;
 pub use comparison::ComparisonArguments;
 pub use edits::EditArguments;

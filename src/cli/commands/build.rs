@@ -1,7 +1,11 @@
 //! `layerpress build`.
 
+mod items;
+mod list;
+mod many;
 mod verity;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -10,7 +14,7 @@ use serde::Serialize;
 use verity::ShownVerity;
 
 use crate::cli::arguments::{
-    EditArguments, FilesystemArguments, OutputArguments, ReadingArguments, ReferenceArgument,
+    BatchArguments, EditArguments, FilesystemArguments, OutputArguments, ReadingArguments,
     ToolArguments, VerityArguments,
 };
 use crate::cli::progress;
@@ -19,17 +23,24 @@ use crate::cli::shown::table::two_columns;
 use crate::cli::shown::text::{counted, journal, printable, rfc3339, thousands};
 use crate::cli::tell::print_as;
 use crate::error::{Error, Result};
-use crate::pipeline::{self, Built, FinishOptions, OutputRequest, Sha256File, uuid_text};
+use crate::pipeline::{
+    self, Built, FilesystemRequest, FinishOptions, ImageRequest, OutputRequest, Sha256File,
+    uuid_text,
+};
 use crate::units::{BLOCK_SIZE, ByteSize};
 
 /// What is typed.
 #[derive(Debug, Args)]
 pub struct BuildArguments {
-    #[command(flatten)]
-    pub reference: ReferenceArgument,
+    /// docker-archive:PATH[:NAME], docker-daemon:NAME|ID, oci:DIRECTORY[:TAG|@DIGEST],
+    /// oci-archive:PATH[:TAG], rootfs:PATH (a flat tar or a directory tree), - for standard
+    /// input, or a path to any of these; docker://[HOST/]NAME[:TAG][@DIGEST] for a registry, or
+    /// that name alone
+    #[arg(required_unless_present = "list")]
+    pub image: Option<OsString>,
     /// Where the filesystem image goes; a regular file there is replaced
-    #[arg(short, long, value_name = "FILE")]
-    pub output: PathBuf,
+    #[arg(short, long, value_name = "FILE", required_unless_present = "list")]
+    pub output: Option<PathBuf>,
     /// Do not run e2fsck on the result
     #[arg(long)]
     pub no_fsck: bool,
@@ -56,16 +67,54 @@ pub struct BuildArguments {
     pub verity: VerityArguments,
     #[command(flatten)]
     pub tools: ToolArguments,
+    #[command(flatten)]
+    pub batch: BatchArguments,
 }
 
-/// Builds and tells what was built.
-pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
+/// Builds and tells what was built; the exit code.
+///
+/// `program` is the whole command line's form, for the options of a list's lines.
+pub fn run(
+    arguments: &BuildArguments,
+    output: &OutputArguments,
+    program: impl FnOnce() -> clap::Command,
+) -> Result<u8> {
+    match &arguments.batch.list {
+        Some(list) => many::run(list, arguments, output, program()),
+        None => one(arguments, output).map(|()| 0),
+    }
+}
+
+fn one(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
     let started = Instant::now();
-    refuse_standard_output(&arguments.output)?;
     let reporter = progress::reporter(output);
-    let name = &arguments.reference.image;
-    let beside = || directory_of(&arguments.output);
-    let image = arguments.reading.image_beside(name, beside)?;
+    let (image, filesystem, request) = requests(arguments)?;
+    let built = pipeline::build(&image, &filesystem, &request, &*reporter)?;
+    for warning in built.warnings.lines() {
+        reporter.warn(&warning);
+    }
+    let summary = Summary::of(&built, &request.finish, started.elapsed().as_secs_f64());
+    // The next lines belong to standard output alone.
+    drop(reporter);
+    if output.quiet && !arguments.json {
+        return Ok(());
+    }
+    print_as(arguments.json, schemas::BUILD, &summary, || summary.table())
+}
+
+/// What the arguments for one image ask for.
+fn requests(
+    arguments: &BuildArguments,
+) -> Result<(ImageRequest, FilesystemRequest, OutputRequest)> {
+    let missing = |what: &str| Error::unsupported(format!("expected {what}, found none"));
+    let name = arguments.image.as_ref();
+    let name = name.ok_or_else(|| missing("an image"))?;
+    let output = arguments.output.as_ref();
+    let output = output.ok_or_else(|| missing("an output (-o FILE)"))?;
+    refuse_standard_output(output)?;
+    let image = arguments
+        .reading
+        .image_beside(name, || directory_of(output))?;
     let image = image
         .with_file_flags(arguments.filesystem.flags.file_flags)
         .with_edits(arguments.edits.edits());
@@ -79,19 +128,9 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
             verity: arguments.verity.options(),
             sync: arguments.sync,
         },
-        ..OutputRequest::new(&arguments.output)
+        ..OutputRequest::new(output)
     };
-    let built = pipeline::build(&image, &filesystem, &request, &*reporter)?;
-    for warning in built.warnings.lines() {
-        reporter.warn(&warning);
-    }
-    let summary = Summary::of(&built, &request.finish, started.elapsed().as_secs_f64());
-    // The next lines belong to standard output alone.
-    drop(reporter);
-    if output.quiet && !arguments.json {
-        return Ok(());
-    }
-    print_as(arguments.json, schemas::BUILD, &summary, || summary.table())
+    Ok((image, filesystem, request))
 }
 
 /// The directory that a file to be made is in.

@@ -7,10 +7,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::fs::{CWD, SeekFrom};
+use rustix::fs::SeekFrom;
 
 use super::attributes::{self, Holder};
-use super::{Taking, changed, entry_of};
+use super::{Root, Taking, changed, entry_of};
 use crate::error::{Error, Result};
 use crate::ownership;
 use crate::pinned::{Identity, Pinned, identity};
@@ -35,20 +35,22 @@ pub(crate) struct HostFile {
 }
 
 impl HostFile {
-    /// Takes the regular file that is held, found at `path`.
+    /// Takes the regular file that is held, found at the path of `root`.
     ///
     /// # Errors
     /// [`Error::Io`] where it cannot be read, or has changed since it was held.
     pub(crate) fn take(
         pinned: &Pinned,
-        path: &Path,
+        root: Root<'_>,
         taking: Taking<'_>,
         work_dir: &Path,
         reporter: &dyn Reporter,
         warnings: &mut Warnings,
     ) -> Result<Self> {
+        let path = root.path;
         let cannot_read = |error| Error::path("read", path, error);
-        let file = pinned.open(CWD, path).map_err(cannot_read)?;
+        let opened = pinned.open(root.reach.directory(), path);
+        let file = opened.map_err(cannot_read)?;
         let metadata = file.metadata().map_err(cannot_read)?;
         if state(&metadata) != state(&pinned.metadata) {
             return Err(changed(path));

@@ -26,7 +26,7 @@ use self::walk::{Met, Walk};
 use super::spooler::{SpoolWriter, Spooled, Spooler};
 use crate::error::{Error, Result};
 use crate::page_buffer::PageBuffer;
-use crate::pinned::{Identity, Pinned, identity};
+use crate::pinned::{Identity, Pinned, Reach, identity};
 use crate::progress::{Meter, Unit};
 use crate::tar::write::{self, Entry, Kind};
 use crate::units::{FileFlags, Timestamp};
@@ -49,6 +49,13 @@ pub(super) struct Taking<'a> {
     pub(super) one_file_system: bool,
 }
 
+/// The directory that is read, and where its path begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Root<'a> {
+    pub(super) path: &'a Path,
+    pub(super) reach: &'a Reach,
+}
+
 /// Writes everything below `root`, and its own attributes, into a spooled tar. Symbolic links are
 /// kept and never followed, and nothing outside is reached, whatever others do to the tree
 /// meanwhile. Other filesystems mounted inside belong to the tree unless `taking` says otherwise, but
@@ -57,17 +64,17 @@ pub(super) struct Taking<'a> {
 /// # Errors
 /// [`Error::Io`] naming the path that cannot be read, or that changed while it was read.
 pub(super) fn write(
-    root: &Path,
+    root: Root<'_>,
     taking: Taking<'_>,
     spooler: &Spooler<'_>,
     warnings: &mut Warnings,
 ) -> Result<Spooled> {
-    let name = format!("read {}", root.display());
+    let name = format!("read {}", root.path.display());
     let meter = spooler.reporter.begin(&name, Unit::Bytes, None);
     let spool = spooler.writer()?;
     let own_spool = spool.identity()?;
     let own_output = taking.output.and_then(OwnOutput::at);
-    let (mut walk, pinned) = Walk::start(root)?;
+    let (mut walk, pinned) = Walk::start(root.path, root.reach)?;
     let mut writer = TreeWriter {
         spool,
         meter: &*meter,
