@@ -18,6 +18,7 @@ use crate::host_space;
 use crate::layers::{Contents, GivingBack, Verifying};
 use crate::leftovers::{self, Begun};
 use crate::partial_file::{PartialFile, directory_of};
+use crate::pinned::identity_at;
 use crate::progress::Reporter;
 use crate::source::{self, Image, Place};
 use crate::tree::{ContentRef, NodeKind, Tree};
@@ -55,7 +56,7 @@ pub fn build(
     reporter: &dyn Reporter,
 ) -> Result<Built> {
     let place = Place::within(&image.reference, &image.open.reach)?;
-    let ready = Ready::new(&place, filesystem, output, reporter)?;
+    let ready = Ready::new(&place, &image.put_in(), filesystem, output, reporter)?;
     let image = image.clone().with_held_against(output.path.clone());
     read_at(place, &image, reporter)?.press(filesystem, output, &ready, reporter)
 }
@@ -72,7 +73,7 @@ impl Reading {
         output: &OutputRequest,
         reporter: &dyn Reporter,
     ) -> Result<Built> {
-        let ready = Ready::new(&self.place, filesystem, output, reporter)?;
+        let ready = Ready::new(&self.place, &self.put_in, filesystem, output, reporter)?;
         self.press(filesystem, output, &ready, reporter)
     }
 
@@ -161,6 +162,7 @@ struct Ready {
 impl Ready {
     fn new(
         place: &Place,
+        put_in: &[PathBuf],
         filesystem: &FilesystemRequest,
         output: &OutputRequest,
         reporter: &dyn Reporter,
@@ -173,6 +175,7 @@ impl Ready {
             let made = PartialFile::create(path);
             drop(made.map_err(|error| host_space::explained(error, path, None))?);
             refuse_own_input(place, path)?;
+            refuse_put_in(put_in, path)?;
         }
         refuse_one_for_two(&written)?;
         let FinishOptions { fsck, verify, .. } = output.finish;
@@ -209,6 +212,18 @@ fn refuse_one_for_two(written: &[PathBuf]) -> Result<()> {
                 escape_path(path.as_os_str().as_bytes())
             )));
         }
+    }
+    Ok(())
+}
+
+/// The same of what is put in.
+fn refuse_put_in(put_in: &[PathBuf], written: &Path) -> Result<()> {
+    let own = identity_at(written);
+    if own.is_some() && put_in.iter().any(|source| identity_at(source) == own) {
+        return Err(Error::unsupported(format!(
+            "{}: expected an output other than what is put in (--overlay, --add), found the same file",
+            escape_path(written.as_os_str().as_bytes())
+        )));
     }
     Ok(())
 }
