@@ -5,28 +5,35 @@
 //! nobody. What the steps need and give is named here, too: who does a whole job needs no other
 //! room for it.
 
+mod batch;
 mod build;
 mod compare;
+mod document;
 mod extract;
 mod flatten;
 mod inspect;
 mod listing;
+mod output;
 mod plan;
 mod reading;
+mod ready;
 mod request;
 mod root_hash;
 mod tags;
 mod verify;
 
+pub use batch::{Batch, BatchItem, BatchWatch, Outcome, Shard, batch, exit_code};
 pub use build::{Built, build};
 pub use compare::{CompareRequest, Comparison, compare};
+pub use document::{Beside, Document, Made};
 pub use extract::{ExtractRequest, Extracted, Target, extract};
 pub use flatten::{Flattened, flattened};
 pub use inspect::{Inspected, InspectedFilesystem, InspectedImage, InspectedLayer, inspect};
 pub use listing::{Listed, Unreadable, listing, open};
+pub use output::OutputRequest;
 pub use plan::{Names, Planned, plan};
 pub use reading::{Reading, read};
-pub use request::{FilesystemRequest, IdentityRequest, ImageRequest, OutputRequest, Subject};
+pub use request::{FilesystemRequest, IdentityRequest, ImageRequest, Subject};
 pub use root_hash::{
     DamagedBlock, DamagedTreeBlock, FoundVerity, HeldAgainstRootHash, RootHashRequest,
     hold_against_root_hash, verity_file,
@@ -36,10 +43,11 @@ pub use verify::{Verified, VerifyRequest, verify};
 
 pub use crate::ext::{
     BlocksByUse, Finding, Identity, JournalSize, Kind, Reader, Room, SizePolicy, ToolPaths, Unread,
-    VerifyReport, parse_uuid, uuid_text,
+    VerifyReport, parse_label, parse_uuid, uuid_text,
 };
 pub use crate::finish::{
-    FinishOptions, FinishedFilesystem, FinishedVerity, VerityOptions, VerityPlace,
+    FinishOptions, FinishedFile, FinishedFilesystem, FinishedVerity, Sha256File, VerityOptions,
+    VerityPlace,
 };
 pub use crate::inspect::{Checksums, Filesystem, Journal, JournalState, is_filesystem};
 pub use crate::limits::Limits;

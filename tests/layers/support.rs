@@ -38,6 +38,7 @@ pub fn blob(stored: &[u8], tar: &[u8]) -> LayerBlob {
 pub fn image(layers: Vec<LayerBlob>) -> Image {
     Image {
         reference: "test image".into(),
+        names: Vec::new(),
         manifest_digest: None,
         config_digest: None,
         config: Default::default(),
@@ -71,6 +72,7 @@ pub fn read(image: &Image, options: &ReadOptions, reporter: &dyn Reporter) -> Re
         contents,
         warnings,
         verifying,
+        ..
     } = layers::read(image, options, reporter)?;
     verifying.finish()?;
     Ok(Verified {

@@ -1,17 +1,23 @@
 //! `layerpress build`.
 
+mod items;
+mod list;
+mod many;
+mod outputs;
 mod verity;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
+use outputs::Sha256Form;
 use serde::Serialize;
 use verity::ShownVerity;
 
 use crate::cli::arguments::{
-    FilesystemArguments, OutputArguments, ReadingArguments, ReferenceArgument, ToolArguments,
-    VerityArguments,
+    BatchArguments, EditArguments, FilesystemArguments, OutputArguments, ReadingArguments,
+    ToolArguments, VerityArguments,
 };
 use crate::cli::progress;
 use crate::cli::shown::schemas;
@@ -19,17 +25,30 @@ use crate::cli::shown::table::digest_columns;
 use crate::cli::shown::text::{counted, journal, printable, rfc3339, thousands};
 use crate::cli::tell::print_as;
 use crate::error::{Error, Result};
-use crate::pipeline::{self, Built, FinishOptions, OutputRequest, uuid_text};
+use crate::pipeline::{
+    self, Built, FilesystemRequest, FinishOptions, ImageRequest, OutputRequest, Sha256File,
+    uuid_text,
+};
 use crate::units::{BLOCK_SIZE, ByteSize};
 
 /// What is typed.
 #[derive(Debug, Args)]
 pub struct BuildArguments {
-    #[command(flatten)]
-    pub reference: ReferenceArgument,
-    /// Where the filesystem image goes; a regular file there is replaced
-    #[arg(short, long, value_name = "FILE")]
-    pub output: PathBuf,
+    /// docker-archive:PATH[:NAME], docker-daemon:NAME|ID, oci:DIRECTORY[:TAG|@DIGEST],
+    /// oci-archive:PATH[:TAG], rootfs:PATH (a flat tar or a directory tree), - for standard
+    /// input, or a path to any of these; docker://[HOST/]NAME[:TAG][@DIGEST] for a registry, or
+    /// that name alone
+    #[arg(required_unless_present = "list")]
+    pub image: Option<OsString>,
+    /// Where the filesystem image goes; a regular file there is replaced. In the last component of
+    /// this and of the names of what is written beside it, {id} is the image ID, {digest} the
+    /// manifest digest, {tag}, {name} and {arch} the image's own, {id:12} twelve digits of it; {{
+    /// and }} are braces
+    #[arg(short, long, value_name = "FILE", required_unless_present = "list")]
+    pub output: Option<PathBuf>,
+    /// Replace no file: one that is there is an error before the image is read
+    #[arg(long)]
+    pub no_clobber: bool,
     /// Do not run e2fsck on the result
     #[arg(long)]
     pub no_fsck: bool,
@@ -37,9 +56,10 @@ pub struct BuildArguments {
     /// the image
     #[arg(long)]
     pub verify: bool,
-    /// Hash the result, tell its SHA-256 and write it to FILE.sha256, as sha256sum --check reads it
-    #[arg(long)]
-    pub sha256: bool,
+    /// Hash the result, tell its SHA-256 and write it to FILE.sha256, as sha256sum --check reads it;
+    /// or with =raw its 64 digits and nothing else
+    #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "line")]
+    pub sha256: Option<Sha256Form>,
     /// Wait until the result is on the disk before it gets its name
     #[arg(long)]
     pub sync: bool,
@@ -51,32 +71,33 @@ pub struct BuildArguments {
     #[command(flatten)]
     pub filesystem: FilesystemArguments,
     #[command(flatten)]
+    pub edits: EditArguments,
+    #[command(flatten)]
     pub verity: VerityArguments,
     #[command(flatten)]
     pub tools: ToolArguments,
+    #[command(flatten)]
+    pub batch: BatchArguments,
 }
 
-/// Builds and tells what was built.
-pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
+/// Builds and tells what was built; the exit code.
+///
+/// `program` is the whole command line's form, for the options of a list's lines.
+pub fn run(
+    arguments: &BuildArguments,
+    output: &OutputArguments,
+    program: impl FnOnce() -> clap::Command,
+) -> Result<u8> {
+    match &arguments.batch.list {
+        Some(list) => many::run(list, arguments, output, program()),
+        None => one(arguments, output).map(|()| 0),
+    }
+}
+
+fn one(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
     let started = Instant::now();
-    refuse_standard_output(&arguments.output)?;
     let reporter = progress::reporter(output);
-    let name = &arguments.reference.image;
-    let beside = || directory_of(&arguments.output);
-    let image = arguments.reading.image_beside(name, beside)?;
-    let image = image.with_file_flags(arguments.filesystem.flags.file_flags);
-    let filesystem = arguments.filesystem.request();
-    let request = OutputRequest {
-        tools: arguments.tools.paths(),
-        finish: FinishOptions {
-            fsck: !arguments.no_fsck,
-            verify: arguments.verify,
-            sha256: arguments.sha256,
-            verity: arguments.verity.options(),
-            sync: arguments.sync,
-        },
-        ..OutputRequest::new(&arguments.output)
-    };
+    let (image, filesystem, request) = requests(arguments)?;
     let built = pipeline::build(&image, &filesystem, &request, &*reporter)?;
     for warning in built.warnings.lines() {
         reporter.warn(&warning);
@@ -88,6 +109,38 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
         return Ok(());
     }
     print_as(arguments.json, schemas::BUILD, &summary, || summary.table())
+}
+
+/// What the arguments for one image ask for.
+fn requests(
+    arguments: &BuildArguments,
+) -> Result<(ImageRequest, FilesystemRequest, OutputRequest)> {
+    let missing = |what: &str| Error::unsupported(format!("expected {what}, found none"));
+    let name = arguments.image.as_ref();
+    let name = name.ok_or_else(|| missing("an image"))?;
+    let output = arguments.output.as_ref();
+    let output = output.ok_or_else(|| missing("an output (-o FILE)"))?;
+    refuse_standard_output(output)?;
+    let image = arguments
+        .reading
+        .image_beside(name, || directory_of(output))?;
+    let image = image
+        .with_file_flags(arguments.filesystem.flags.file_flags)
+        .with_edits(arguments.edits.edits());
+    let filesystem = arguments.filesystem.request();
+    let request = OutputRequest {
+        tools: arguments.tools.paths(),
+        finish: FinishOptions {
+            fsck: !arguments.no_fsck,
+            verify: arguments.verify,
+            sha256: arguments.sha256.map(Sha256File::from),
+            verity: arguments.verity.options(),
+            sync: arguments.sync,
+            no_clobber: arguments.no_clobber,
+        },
+        ..OutputRequest::new(output)
+    };
+    Ok((image, filesystem, request))
 }
 
 /// The directory that a file to be made is in.

@@ -6,7 +6,9 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-use crate::cli::arguments::{ComparisonArguments, OutputArguments, ReadingArguments};
+use crate::cli::arguments::{
+    ComparisonArguments, EditArguments, OutputArguments, ReadingArguments,
+};
 use crate::cli::progress;
 use crate::cli::shown::schemas;
 use crate::cli::tell::print_as;
@@ -38,6 +40,8 @@ pub struct DiffArguments {
     pub json: bool,
     #[command(flatten)]
     pub reading: ReadingArguments,
+    #[command(flatten)]
+    pub edits: EditArguments,
 }
 
 /// Compares and tells the changes; whether both are equal.
@@ -50,6 +54,7 @@ pub fn run(arguments: &DiffArguments, output: &OutputArguments) -> Result<bool> 
         if let Subject::Image(request) = &mut subject {
             request.open.held_against = Some(other.into());
             request.open.file_flags = arguments.comparison.flags.file_flags;
+            request.edits = arguments.edits.edits();
         }
         Ok(subject)
     };

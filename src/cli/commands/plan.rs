@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::arguments::{
-    FilesystemArguments, OutputArguments, ReadingArguments, ReferenceArgument,
+    EditArguments, FilesystemArguments, OutputArguments, ReadingArguments, ReferenceArgument,
 };
 use crate::cli::progress;
 use crate::cli::shown::schemas;
@@ -29,6 +29,8 @@ pub struct PlanArguments {
     pub reading: ReadingArguments,
     #[command(flatten)]
     pub filesystem: FilesystemArguments,
+    #[command(flatten)]
+    pub edits: EditArguments,
 }
 
 /// Plans and tells the plan.
@@ -36,7 +38,9 @@ pub fn run(arguments: &PlanArguments, output: &OutputArguments) -> Result<()> {
     let reporter = progress::reporter(output);
     let name = &arguments.reference.image;
     let image = arguments.reading.image(name)?;
-    let image = image.with_file_flags(arguments.filesystem.flags.file_flags);
+    let image = image
+        .with_file_flags(arguments.filesystem.flags.file_flags)
+        .with_edits(arguments.edits.edits());
     let filesystem = arguments.filesystem.request();
     let planned = pipeline::plan(&image, &filesystem, &*reporter)?;
     for warning in planned.flattened.warnings.lines() {

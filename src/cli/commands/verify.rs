@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::cli::arguments::{
-    ComparisonArguments, OutputArguments, ReadingArguments, RootHashArguments,
+    ComparisonArguments, EditArguments, OutputArguments, ReadingArguments, RootHashArguments,
 };
 use crate::cli::progress;
 use crate::cli::shown::text::counted;
@@ -34,6 +34,8 @@ pub struct VerifyArguments {
     pub image: Option<OsString>,
     #[command(flatten)]
     pub comparison: ComparisonArguments,
+    #[command(flatten)]
+    pub edits: EditArguments,
     /// Instead of the debugfs found in PATH and the sbin directories
     #[arg(long, value_name = "PATH")]
     pub debugfs: Option<PathBuf>,
@@ -98,7 +100,9 @@ pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> Result<u8> 
 /// Compares with the image, and tells what was noticed on the way.
 fn compare(arguments: &VerifyArguments, name: &OsStr, reporter: &dyn Reporter) -> Result<Verified> {
     let image = arguments.reading.image(name)?;
-    let image = image.with_file_flags(arguments.comparison.flags.file_flags);
+    let image = image
+        .with_file_flags(arguments.comparison.flags.file_flags)
+        .with_edits(arguments.edits.edits());
     let request = VerifyRequest {
         ignored: arguments.comparison.ignored(),
         made_seconds: arguments.comparison.source_date_epoch,
