@@ -283,7 +283,9 @@ const ROOMS: &[Room] = &[
             "view",
             "cache",
             "mount",
+            "pinned",
             "pipeline",
+            "recipe_file",
         ],
     ),
 ];
