@@ -1,23 +1,22 @@
 //! An image pressed into a filesystem: the steps in their order.
 
-use std::collections::BTreeSet;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::document::Known;
+use super::claimed::Claimed;
 use super::flatten::Flattened;
 use super::plan::Names;
 use super::reading::{Reading, read_at};
 use super::request::{FilesystemRequest, ImageRequest, OutputRequest};
-use crate::error::{Error, Result, escape_path};
+use crate::error::{Error, Result};
 use crate::ext::{Ext, Plan, Tools};
 use crate::filesystem::Filesystem;
 use crate::finish::{FinishOptions, FinishedFilesystem, MadeFrom, finish};
 use crate::host_space;
 use crate::layers::{Contents, GivingBack, Verifying};
 use crate::leftovers::{self, Begun};
-use crate::partial_file::{PartialFile, directory_of};
+use crate::partial_file::PartialFile;
 use crate::progress::Reporter;
 use crate::source::{self, Image, Place};
 use crate::tree::{ContentRef, NodeKind, Tree};
@@ -55,9 +54,29 @@ pub fn build(
     reporter: &dyn Reporter,
 ) -> Result<Built> {
     let place = Place::of(&image.reference)?;
-    let ready = Ready::new(&place, filesystem, output, reporter)?;
     let image = image.clone().with_held_against(output.path.clone());
-    read_at(place, &image, reporter)?.press(filesystem, output, &ready, reporter)
+    let read = || read_at(place.clone(), &image, reporter);
+    build_with(&place, filesystem, output, reporter, read)
+}
+
+/// The same where the layers are read in another way, after it is known that the output can be written.
+pub(super) fn build_with(
+    place: &Place,
+    filesystem: &FilesystemRequest,
+    output: &OutputRequest,
+    reporter: &dyn Reporter,
+    read: impl FnOnce() -> Result<Reading>,
+) -> Result<Built> {
+    let ready = Ready::new(place, filesystem, output, reporter)?;
+    read()?.press(filesystem, output, &ready, reporter)
+}
+
+/// All files that are written for an output, that itself first.
+pub(super) fn written(output: &OutputRequest) -> Vec<PathBuf> {
+    let mut written = vec![output.path.clone()];
+    written.extend(output.finish.beside(&output.path));
+    written.extend(output.beside.iter().map(|beside| beside.path.clone()));
+    written
 }
 
 impl Reading {
@@ -156,6 +175,7 @@ impl Reading {
 struct Ready {
     tools: Tools,
     _begun: Begun,
+    _claimed: Claimed,
 }
 
 impl Ready {
@@ -166,21 +186,20 @@ impl Ready {
         reporter: &dyn Reporter,
     ) -> Result<Self> {
         let profile = filesystem.profile()?;
-        let mut written = vec![output.path.clone()];
-        written.extend(output.finish.beside(&output.path));
-        written.extend(output.beside.iter().map(|beside| beside.path.clone()));
+        let written = written(output);
         for path in &written {
             let made = PartialFile::create(path);
             drop(made.map_err(|error| host_space::explained(error, path, None))?);
             refuse_own_input(place, path)?;
         }
-        refuse_one_for_two(&written)?;
+        let claimed = Claimed::new(&written)?;
         let FinishOptions { fsck, verify, .. } = output.finish;
         let tools = Tools::find(&output.tools, fsck, verify, reporter)?;
         filesystem.size.check(&profile)?;
         Ok(Self {
             tools,
             _begun: leftovers::begin(&output.path),
+            _claimed: claimed,
         })
     }
 }
@@ -193,24 +212,6 @@ fn giving_back<'a>(tree: &Tree, contents: &'a Contents, verifying: &Verifying) -
         }
     }
     giving_back
-}
-
-/// Each file that is written has a name of its own.
-fn refuse_one_for_two(written: &[PathBuf]) -> Result<()> {
-    let mut places = BTreeSet::new();
-    for path in written {
-        let directory = directory_of(path);
-        // It could be opened before.
-        let directory = directory.canonicalize();
-        let directory = directory.map_err(|error| Error::path("open", path, error))?;
-        if !places.insert((directory, path.file_name())) {
-            return Err(Error::unsupported(format!(
-                "{}: expected a file of its own for each of the output, what stands beside it and --verity-file, found one for two",
-                escape_path(path.as_os_str().as_bytes())
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// What is written replaces what has its name: that must not be what is read.

@@ -7,6 +7,7 @@
 
 mod batch;
 mod build;
+mod claimed;
 mod compare;
 mod document;
 mod extract;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::request::ImageRequest;
 use crate::error::Result;
-use crate::layers::{self, Layers};
+use crate::layers::{self, Layers, Wanted};
 use crate::limits::Limits;
 use crate::progress::Reporter;
 use crate::source::{self, Image, Place};
@@ -35,14 +35,51 @@ pub(super) fn read_at(
     request: &ImageRequest,
     reporter: &dyn Reporter,
 ) -> Result<Reading> {
-    let named = |error| request.named(error);
-    let image = source::open(&place, &request.open, reporter).map_err(named)?;
-    let layers = layers::read(&image, &request.read_options(), reporter).map_err(named)?;
-    Ok(Reading {
-        image: Arc::new(image),
-        layers,
-        place,
-        limits: request.open.limits.clone(),
-        file_flags: request.open.file_flags,
-    })
+    Opened::at(place, request, reporter)?.read(None, request, reporter)
+}
+
+/// An image found, of which no layer was read.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) place: Place,
+    pub(super) image: Image,
+}
+
+impl Opened {
+    /// # Errors
+    /// See [`crate::Error`].
+    pub(super) fn at(
+        place: Place,
+        request: &ImageRequest,
+        reporter: &dyn Reporter,
+    ) -> Result<Self> {
+        let image = source::open(&place, &request.open, reporter);
+        let image = image.map_err(|error| request.named(error))?;
+        Ok(Self { place, image })
+    }
+
+    /// Reads the layers; those that other images have are shared with them where they are `wanted`.
+    ///
+    /// # Errors
+    /// See [`crate::Error`].
+    pub(super) fn read(
+        self,
+        wanted: Option<Wanted>,
+        request: &ImageRequest,
+        reporter: &dyn Reporter,
+    ) -> Result<Reading> {
+        let Self { place, image } = self;
+        let options = request.read_options();
+        let layers = match wanted {
+            Some(wanted) => layers::read_wanted(wanted, &image, &options, reporter),
+            None => layers::read(&image, &options, reporter),
+        };
+        Ok(Reading {
+            image: Arc::new(image),
+            layers: layers.map_err(|error| request.named(error))?,
+            place,
+            limits: request.open.limits.clone(),
+            file_flags: request.open.file_flags,
+        })
+    }
 }
