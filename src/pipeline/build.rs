@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::document::Known;
 use super::claimed::Claimed;
+use super::document::Known;
 use super::flatten::Flattened;
 use super::plan::Names;
 use super::reading::{Reading, read_at};
