@@ -53,7 +53,7 @@ pub fn build(
     output: &OutputRequest,
     reporter: &dyn Reporter,
 ) -> Result<Built> {
-    let place = Place::of(&image.reference)?;
+    let place = Place::within(&image.reference, &image.open.reach)?;
     let image = image.clone().with_held_against(output.path.clone());
     let read = || read_at(place.clone(), &image, reporter);
     build_with(&place, filesystem, output, reporter, read)

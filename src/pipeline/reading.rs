@@ -26,7 +26,11 @@ pub struct Reading {
 /// # Errors
 /// See [`crate::Error`].
 pub fn read(request: &ImageRequest, reporter: &dyn Reporter) -> Result<Reading> {
-    read_at(Place::of(&request.reference)?, request, reporter)
+    read_at(
+        Place::within(&request.reference, &request.open.reach)?,
+        request,
+        reporter,
+    )
 }
 
 /// The same, from where the image is already known to be.

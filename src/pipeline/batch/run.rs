@@ -103,7 +103,10 @@ impl<'a> Run<'a> {
     /// known by now.
     fn look(&self, item: &BatchItem, turn: &mut Turn) -> Option<Outcome> {
         let mut opened = || -> Result<Option<Opened>> {
-            let place = turn.place.insert(Place::of(&item.image.reference)?);
+            let place = turn.place.insert(Place::within(
+                &item.image.reference,
+                &item.image.open.reach,
+            )?);
             if !place.has_documents() {
                 return Ok(None);
             }
@@ -164,7 +167,7 @@ impl<'a> Run<'a> {
         let named = self.named(&name);
         let place = match turn.place {
             Some(place) => place,
-            None => Place::of(&item.image.reference)?,
+            None => Place::within(&item.image.reference, &item.image.open.reach)?,
         };
         let read = || {
             let opened = match turn.opened {
