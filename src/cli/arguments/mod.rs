@@ -2,6 +2,7 @@
 
 mod cache;
 mod comparison;
+mod documents;
 mod edits;
 mod environment;
 mod filesystem;
@@ -12,6 +13,7 @@ mod verity;
 
 pub use cache::CacheDirectory;
 pub use comparison::ComparisonArguments;
+pub use documents::DocumentArguments;
 pub use edits::EditArguments;
 pub use filesystem::{FilesystemArguments, ToolArguments};
 pub use image::{ReadingArguments, ReferenceArgument};

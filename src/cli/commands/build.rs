@@ -10,8 +10,8 @@ use serde::Serialize;
 use verity::ShownVerity;
 
 use crate::cli::arguments::{
-    EditArguments, FilesystemArguments, OutputArguments, ReadingArguments, ReferenceArgument,
-    ToolArguments, VerityArguments,
+    DocumentArguments, EditArguments, FilesystemArguments, OutputArguments, ReadingArguments,
+    ReferenceArgument, ToolArguments, VerityArguments,
 };
 use crate::cli::progress;
 use crate::cli::shown::table::two_columns;
@@ -54,6 +54,8 @@ pub struct BuildArguments {
     #[command(flatten)]
     pub verity: VerityArguments,
     #[command(flatten)]
+    pub documents: DocumentArguments,
+    #[command(flatten)]
     pub tools: ToolArguments,
 }
 
@@ -80,6 +82,8 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
         },
         ..OutputRequest::new(&arguments.output)
     };
+    let beside = arguments.documents.beside(&image, &filesystem, &request)?;
+    let request = request.with_beside(beside);
     let built = pipeline::build(&image, &filesystem, &request, &*reporter)?;
     for warning in built.warnings.lines() {
         reporter.warn(&warning);
