@@ -14,6 +14,8 @@ mod extract;
 mod flatten;
 mod inspect;
 mod listing;
+mod manifest;
+mod packages;
 mod plan;
 mod reading;
 mod request;
@@ -29,6 +31,8 @@ pub use extract::{ExtractRequest, Extracted, Target, extract};
 pub use flatten::{Flattened, flattened};
 pub use inspect::{Inspected, InspectedFilesystem, InspectedImage, InspectedLayer, inspect};
 pub use listing::{Listed, Unreadable, listing, open};
+pub use manifest::{ManifestDocument, requested};
+pub use packages::{Installed, PackageComparison, PackagesDocument, compare_packages, packages};
 pub use plan::{Names, Planned, plan};
 pub use reading::{Reading, read};
 pub use request::{FilesystemRequest, IdentityRequest, ImageRequest, OutputRequest, Subject};
@@ -49,6 +53,8 @@ pub use crate::finish::{
 };
 pub use crate::inspect::{Checksums, Filesystem, Journal, JournalState, is_filesystem};
 pub use crate::limits::Limits;
+pub use crate::manifest::{Manifest, Requested};
+pub use crate::packages::{Database, Package, PackageChange, Packages};
 pub use crate::source::{
     CacheChoice, CredentialFiles, Credentials, DaemonOptions, Image, Login, Offer, OpenOptions,
     Proxies, Reference, RegistryOptions, Tags, TlsOptions,

@@ -261,6 +261,8 @@ const ROOMS: &[Room] = &[
             "filesystem",
             "ext",
             "finish",
+            "manifest",
+            "packages",
         ],
     ),
     // A file that asks for all of it.
