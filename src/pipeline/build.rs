@@ -1,24 +1,23 @@
 //! An image pressed into a filesystem: the steps in their order.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::claimed::Claimed;
 use super::document::Known;
 use super::flatten::Flattened;
+use super::output::OutputRequest;
 use super::plan::Names;
 use super::reading::{Reading, read_at};
-use super::request::{FilesystemRequest, ImageRequest, OutputRequest};
-use crate::error::{Error, Result};
-use crate::ext::{Ext, Plan, Tools};
+use super::ready::Ready;
+use super::request::{FilesystemRequest, ImageRequest};
+use crate::error::Result;
+use crate::ext::{Ext, Plan};
 use crate::filesystem::Filesystem;
-use crate::finish::{FinishOptions, FinishedFilesystem, MadeFrom, finish};
+use crate::finish::{FinishedFilesystem, MadeFrom, finish};
 use crate::host_space;
 use crate::layers::{Contents, GivingBack, Verifying};
-use crate::leftovers::{self, Begun};
-use crate::partial_file::PartialFile;
 use crate::progress::Reporter;
-use crate::source::{self, Image, Place};
+use crate::source::{Image, Place};
 use crate::tree::{ContentRef, NodeKind, Tree};
 use crate::units::{BLOCK_SIZE, ByteSize};
 use crate::warnings::Warnings;
@@ -54,29 +53,23 @@ pub fn build(
     reporter: &dyn Reporter,
 ) -> Result<Built> {
     let place = Place::within(&image.reference, &image.open.reach)?;
-    let image = image.clone().with_held_against(output.path.clone());
-    let read = || read_at(place.clone(), &image, reporter);
-    build_with(&place, filesystem, output, reporter, read)
+    build_with(&place, filesystem, output, reporter, |output| {
+        let image = image.clone().with_held_against(output.to_owned());
+        read_at(place.clone(), &image, reporter)
+    })
 }
 
-/// The same where the layers are read in another way, after it is known that the output can be written.
+/// The same where the layers are read in another way, once it is known that the output can be written:
+/// `read` is given where that goes.
 pub(super) fn build_with(
     place: &Place,
     filesystem: &FilesystemRequest,
     output: &OutputRequest,
     reporter: &dyn Reporter,
-    read: impl FnOnce() -> Result<Reading>,
+    read: impl FnOnce(&Path) -> Result<Reading>,
 ) -> Result<Built> {
     let ready = Ready::new(place, filesystem, output, reporter)?;
-    read()?.press(filesystem, output, &ready, reporter)
-}
-
-/// All files that are written for an output, that itself first.
-pub(super) fn written(output: &OutputRequest) -> Vec<PathBuf> {
-    let mut written = vec![output.path.clone()];
-    written.extend(output.finish.beside(&output.path));
-    written.extend(output.beside.iter().map(|beside| beside.path.clone()));
-    written
+    read(&ready.output.path)?.press(filesystem, ready, reporter)
 }
 
 impl Reading {
@@ -92,16 +85,17 @@ impl Reading {
         reporter: &dyn Reporter,
     ) -> Result<Built> {
         let ready = Ready::new(&self.place, filesystem, output, reporter)?;
-        self.press(filesystem, output, &ready, reporter)
+        self.press(filesystem, ready, reporter)
     }
 
     fn press(
         self,
         filesystem: &FilesystemRequest,
-        output: &OutputRequest,
-        ready: &Ready,
+        ready: Ready,
         reporter: &dyn Reporter,
     ) -> Result<Built> {
+        let ready = ready.named(&self.place, &self.image)?;
+        let output = &ready.output;
         let ((mut flattened, plan), verifying) = self.plan(filesystem, reporter)?;
         let Flattened { tree, contents, .. } = &flattened;
         if let Some(note) = &plan.sized.note {
@@ -176,39 +170,6 @@ impl Reading {
     }
 }
 
-/// An output that can be written as far as can be told before the image has been read.
-struct Ready {
-    tools: Tools,
-    _begun: Begun,
-    _claimed: Claimed,
-}
-
-impl Ready {
-    fn new(
-        place: &Place,
-        filesystem: &FilesystemRequest,
-        output: &OutputRequest,
-        reporter: &dyn Reporter,
-    ) -> Result<Self> {
-        let profile = filesystem.profile()?;
-        let written = written(output);
-        for path in &written {
-            let made = PartialFile::create(path);
-            drop(made.map_err(|error| host_space::explained(error, path, None))?);
-            refuse_own_input(place, path)?;
-        }
-        let claimed = Claimed::new(&written)?;
-        let FinishOptions { fsck, verify, .. } = output.finish;
-        let tools = Tools::find(&output.tools, fsck, verify, reporter)?;
-        filesystem.size.check(&profile)?;
-        Ok(Self {
-            tools,
-            _begun: leftovers::begin(&output.path),
-            _claimed: claimed,
-        })
-    }
-}
-
 fn giving_back<'a>(tree: &Tree, contents: &'a Contents, verifying: &Verifying) -> GivingBack<'a> {
     let mut giving_back = verifying.giving_back(contents);
     for (_, node) in tree.nodes() {
@@ -217,15 +178,4 @@ fn giving_back<'a>(tree: &Tree, contents: &'a Contents, verifying: &Verifying) -
         }
     }
     giving_back
-}
-
-/// What is written replaces what has its name: that must not be what is read.
-fn refuse_own_input(place: &Place, written: &Path) -> Result<()> {
-    if source::is_input(place, written) {
-        return Err(Error::unsupported(format!(
-            "{}: expected an output other than the image itself: it is, or belongs to, {place}",
-            written.display()
-        )));
-    }
-    Ok(())
 }

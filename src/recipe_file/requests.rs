@@ -106,6 +106,8 @@ impl OutputRecipe {
             fsck: _,
             verify: _,
             sync: _,
+            // Of the command line.
+            no_clobber: _,
         } = finish;
         let mut recipe = Self {
             file: Some(path.clone()),

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::cli::arguments::{OutputArguments, ReadingArguments};
 use crate::cli::progress;
+use crate::cli::shown::schemas;
 use crate::cli::shown::table::columns;
 use crate::cli::shown::text::{counted, printable};
 use crate::cli::tell::print_as;
@@ -36,7 +37,7 @@ pub fn run(arguments: &PackagesArguments, output: &OutputArguments) -> Result<()
     }
     drop(reporter);
     let shown = Shown::of(&installed);
-    print_as(arguments.json, &shown, || shown.text())
+    print_as(arguments.json, schemas::PACKAGES, &shown, || shown.text())
 }
 
 /// The names are those of the JSON form.

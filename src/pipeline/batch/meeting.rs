@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use super::BatchItem;
 use crate::error::{Error, Result, escape_path};
-use crate::pipeline::build::written;
 use crate::pipeline::claimed::FileName;
 
 /// Refuses a list of which two images would write one file, by whatever path. Names that differ in
@@ -17,7 +16,7 @@ use crate::pipeline::claimed::FileName;
 pub(super) fn refuse(items: &[BatchItem]) -> Result<()> {
     let mut names: BTreeMap<FileName, (usize, PathBuf)> = BTreeMap::new();
     for (index, item) in items.iter().enumerate() {
-        for path in written(&item.output) {
+        for path in item.output.paths() {
             // One that cannot be opened fails by itself, and alone.
             let Ok(name) = FileName::of(&path) else {
                 continue;

@@ -11,7 +11,8 @@ use run::Run;
 pub use shard::Shard;
 
 use super::build::Built;
-use super::request::{FilesystemRequest, ImageRequest, OutputRequest};
+use super::output::OutputRequest;
+use super::request::{FilesystemRequest, ImageRequest};
 use crate::error::{Error, Result, escape_path};
 use crate::progress::Reporter;
 

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -169,7 +170,7 @@ impl<'a> Run<'a> {
             Some(place) => place,
             None => Place::within(&item.image.reference, &item.image.open.reach)?,
         };
-        let read = || {
+        let read = |_: &Path| {
             let opened = match turn.opened {
                 Some(opened) => opened,
                 None => self.open(place.clone(), item)?,
