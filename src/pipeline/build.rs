@@ -1,6 +1,6 @@
 //! An image pressed into a filesystem: the steps in their order.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::document::Known;
@@ -53,22 +53,30 @@ pub fn build(
     reporter: &dyn Reporter,
 ) -> Result<Built> {
     let place = Place::within(&image.reference, &image.open.reach)?;
-    build_with(&place, filesystem, output, reporter, |output| {
-        let image = image.clone().with_held_against(output.to_owned());
-        read_at(place.clone(), &image, reporter)
-    })
+    build_with(
+        &place,
+        &image.put_in(),
+        filesystem,
+        output,
+        reporter,
+        |output| {
+            let image = image.clone().with_held_against(output.to_owned());
+            read_at(place.clone(), &image, reporter)
+        },
+    )
 }
 
 /// The same where the layers are read in another way, once it is known that the output can be written:
 /// `read` is given where that goes.
 pub(super) fn build_with(
     place: &Place,
+    put_in: &[PathBuf],
     filesystem: &FilesystemRequest,
     output: &OutputRequest,
     reporter: &dyn Reporter,
     read: impl FnOnce(&Path) -> Result<Reading>,
 ) -> Result<Built> {
-    let ready = Ready::new(place, filesystem, output, reporter)?;
+    let ready = Ready::new(place, put_in, filesystem, output, reporter)?;
     read(&ready.output.path)?.press(filesystem, ready, reporter)
 }
 
@@ -84,7 +92,7 @@ impl Reading {
         output: &OutputRequest,
         reporter: &dyn Reporter,
     ) -> Result<Built> {
-        let ready = Ready::new(&self.place, filesystem, output, reporter)?;
+        let ready = Ready::new(&self.place, &self.put_in, filesystem, output, reporter)?;
         self.press(filesystem, ready, reporter)
     }
 
@@ -125,7 +133,7 @@ impl Reading {
         )
         .map_err(explained)?;
         // Stated by the image, as a rule; else the last byte has to be hashed before this.
-        let names = Names::of(&verifying, &filesystem.identity)?;
+        let names = Names::of(&flattened, &verifying, &filesystem.identity)?;
         let sealed = Ext::seal(populated, &names.identity, reporter).map_err(explained)?;
         let made_from = MadeFrom {
             plan: &plan,

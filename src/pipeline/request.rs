@@ -10,6 +10,7 @@ use crate::layers::ReadOptions;
 use crate::limits::Limits;
 use crate::oci::Platform;
 use crate::pinned::Reach;
+use crate::put_in;
 use crate::source::{DaemonOptions, OpenOptions, Reference, RegistryOptions};
 
 /// A setter for each field, by the name of `with_` and the field's.
@@ -49,6 +50,7 @@ impl ImageRequest {
             open: OpenOptions {
                 platform: None,
                 file_flags: false,
+                one_file_system: false,
                 work_dir: work_dir.into(),
                 limits: Limits::default(),
                 registry: RegistryOptions::default(),
@@ -81,6 +83,11 @@ impl ImageRequest {
             limits: self.open.limits.clone(),
             jobs: self.jobs,
         }
+    }
+
+    /// What of the host's disk edits put in.
+    pub(super) fn put_in(&self) -> Vec<PathBuf> {
+        put_in::sources(&self.edits, &self.put_in_from)
     }
 
     /// Names the image in an error, as it was asked for.

@@ -35,6 +35,8 @@ impl ImageRecipe {
             daemon: _,
             held_against: _,
             reach: _,
+            // Edits say so.
+            one_file_system: _,
         } = open;
         let (filesystem, source_date_epoch) = FilesystemRecipe::of(filesystem);
         Self {

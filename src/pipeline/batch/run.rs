@@ -180,7 +180,15 @@ impl<'a> Run<'a> {
             *taken = reading.layers.taken.clone();
             Ok(reading)
         };
-        build_with(&place, &item.filesystem, &item.output, &named, read)
+        let put_in = item.image.put_in();
+        build_with(
+            &place,
+            &put_in,
+            &item.filesystem,
+            &item.output,
+            &named,
+            read,
+        )
     }
 }
 
