@@ -35,6 +35,8 @@ impl ImageRecipe {
             daemon: _,
             held_against: _,
             reach: _,
+            // Edits say so.
+            one_file_system: _,
         } = open;
         let (filesystem, source_date_epoch) = FilesystemRecipe::of(filesystem);
         Self {
@@ -106,6 +108,8 @@ impl OutputRecipe {
             fsck: _,
             verify: _,
             sync: _,
+            // Of the command line.
+            no_clobber: _,
         } = finish;
         let mut recipe = Self {
             file: Some(path.clone()),

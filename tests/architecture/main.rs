@@ -161,10 +161,18 @@ const ROOMS: &[Room] = &[
             "source",
         ],
     ),
+    // From the host, behind the layers.
+    (
+        "put_in",
+        &[
+            "error", "units", "progress", "region", "warnings", "pinned", "edits", "manifest",
+            "spool", "tar", "oci", "source", "layers",
+        ],
+    ),
     (
         "tree",
         &[
-            "error", "units", "progress", "limits", "warnings", "oci", "layers",
+            "error", "units", "progress", "limits", "edits", "warnings", "oci", "layers",
         ],
     ),
     (
@@ -257,10 +265,13 @@ const ROOMS: &[Room] = &[
             "extract",
             "source",
             "layers",
+            "put_in",
             "tree",
             "filesystem",
             "ext",
             "finish",
+            "manifest",
+            "packages",
         ],
     ),
     // A file that asks for all of it.

@@ -3,6 +3,7 @@
 mod items;
 mod list;
 mod many;
+mod outputs;
 mod recipe;
 mod verity;
 
@@ -11,16 +12,17 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
+use outputs::Sha256Form;
 use serde::Serialize;
 use verity::ShownVerity;
 
 use crate::cli::arguments::{
-    BatchArguments, EditArguments, FilesystemArguments, OutputArguments, ReadingArguments,
-    RecipeArguments, RecipeOutputArguments, ToolArguments, VerityArguments,
+    BatchArguments, DocumentArguments, EditArguments, FilesystemArguments, OutputArguments,
+    ReadingArguments, RecipeArguments, RecipeOutputArguments, ToolArguments, VerityArguments,
 };
 use crate::cli::progress;
 use crate::cli::shown::schemas;
-use crate::cli::shown::table::two_columns;
+use crate::cli::shown::table::digest_columns;
 use crate::cli::shown::text::{counted, journal, printable, rfc3339, thousands};
 use crate::cli::tell::print_as;
 use crate::error::{Error, Result};
@@ -44,9 +46,15 @@ pub struct BuildArguments {
     /// that name alone
     #[arg(required_unless_present_any = ["list", "recipe"])]
     pub image: Option<OsString>,
-    /// Where the filesystem image goes; a regular file there is replaced
+    /// Where the filesystem image goes; a regular file there is replaced. In the last component of
+    /// this and of the names of what is written beside it, {id} is the image ID, {digest} the
+    /// manifest digest, {tag}, {name} and {arch} the image's own, {id:12} twelve digits of it; {{
+    /// and }} are braces
     #[arg(short, long, value_name = "FILE", required_unless_present_any = ["list", "recipe", "print_recipe"])]
     pub output: Option<PathBuf>,
+    /// Replace no file: one that is there is an error before the image is read
+    #[arg(long)]
+    pub no_clobber: bool,
     /// Do not run e2fsck on the result
     #[arg(long)]
     pub no_fsck: bool,
@@ -54,9 +62,10 @@ pub struct BuildArguments {
     /// the image
     #[arg(long)]
     pub verify: bool,
-    /// Hash the result, tell its SHA-256 and write it to FILE.sha256, as sha256sum --check reads it
-    #[arg(long)]
-    pub sha256: bool,
+    /// Hash the result, tell its SHA-256 and write it to FILE.sha256, as sha256sum --check reads it;
+    /// or with =raw its 64 digits and nothing else
+    #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "line")]
+    pub sha256: Option<Sha256Form>,
     /// Wait until the result is on the disk before it gets its name
     #[arg(long)]
     pub sync: bool,
@@ -71,6 +80,8 @@ pub struct BuildArguments {
     pub edits: EditArguments,
     #[command(flatten)]
     pub verity: VerityArguments,
+    #[command(flatten)]
+    pub documents: DocumentArguments,
     #[command(flatten)]
     pub tools: ToolArguments,
     #[command(flatten)]
@@ -160,13 +171,15 @@ fn typed_requests(arguments: &BuildArguments, name: &OsStr, output: &Path) -> Re
         finish: FinishOptions {
             fsck: !arguments.no_fsck,
             verify: arguments.verify,
-            sha256: arguments.sha256.then_some(Sha256File::Line),
+            sha256: arguments.sha256.map(Sha256File::from),
             verity: arguments.verity.options(),
             sync: arguments.sync,
+            no_clobber: arguments.no_clobber,
         },
         ..OutputRequest::new(output)
     };
-    Ok((image, filesystem, request))
+    let beside = arguments.documents.beside(&image, &filesystem, &request)?;
+    Ok((image, filesystem, request.with_beside(beside)))
 }
 
 /// The directory that a file to be made is in.
@@ -351,7 +364,7 @@ impl Summary {
         }
         rows.push(("proven", self.proven()));
         rows.push(("time", format!("{:.2} s", self.seconds)));
-        two_columns(&rows)
+        digest_columns(&rows)
     }
 
     /// By what it was proven, and who made it.

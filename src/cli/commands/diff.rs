@@ -1,5 +1,6 @@
 //! `layerpress diff`.
 
+mod packages;
 mod shown;
 
 use std::ffi::OsString;
@@ -39,6 +40,9 @@ pub struct DiffArguments {
     pub depth: usize,
     #[command(flatten)]
     pub comparison: ComparisonArguments,
+    /// Compare the packages that are installed instead: which came, went or changed their version
+    #[arg(long, conflicts_with_all = ["stat", "ignore"])]
+    pub packages: bool,
     /// Not needed any more, and only taken for scripts that give it
     #[arg(long, value_name = "PATH", hide = true)]
     pub debugfs: Option<OsString>,
@@ -86,6 +90,16 @@ pub fn run(arguments: &DiffArguments, output: &OutputArguments) -> Result<bool> 
             .recipe
             .ask(recipe, request, made_seconds, &*reporter)?;
         max_names = request.open.limits.max_entries;
+    }
+    if arguments.packages {
+        let comparison = pipeline::compare_packages(&before, &after, &*reporter)?;
+        for warning in comparison.sides.iter().flat_map(|side| &side.warnings) {
+            reporter.warn(warning);
+        }
+        drop(reporter);
+        let shown = packages::ShownPackages::of(&comparison);
+        print_as(arguments.json, schemas::DIFF, &shown, || shown.text())?;
+        return comparison.is_equal();
     }
     let request = CompareRequest {
         ignored: arguments.comparison.ignored(),
