@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::document::Known;
 use super::flatten::Flattened;
@@ -84,7 +84,7 @@ impl Reading {
         ready: &Ready,
         reporter: &dyn Reporter,
     ) -> Result<Built> {
-        let ((flattened, plan), verifying) = self.plan(filesystem, reporter)?;
+        let ((mut flattened, plan), verifying) = self.plan(filesystem, reporter)?;
         let Flattened { tree, contents, .. } = &flattened;
         if let Some(note) = &plan.sized.note {
             reporter.note(note);
@@ -121,6 +121,7 @@ impl Reading {
             contents,
             verifying,
         };
+        let noticed = Mutex::new(Warnings::default());
         let known = Known {
             image: &flattened.image,
             tree,
@@ -128,6 +129,8 @@ impl Reading {
             names: &names,
             warnings: &flattened.warnings,
             proofs: &output.finish,
+            e2fsprogs: &ready.tools.version,
+            noticed: &noticed,
         };
         let documents = known.documents(&output.beside);
         let filesystem = finish::<Ext>(
@@ -141,6 +144,8 @@ impl Reading {
         .map_err(explained)?;
         drop(documents);
         drop(giving_back);
+        let noticed = noticed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        flattened.warnings.merge(noticed);
         Ok(Built {
             image: flattened.image,
             tree: flattened.tree,

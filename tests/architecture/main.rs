@@ -270,6 +270,8 @@ const ROOMS: &[Room] = &[
             "filesystem",
             "ext",
             "finish",
+            "manifest",
+            "packages",
         ],
     ),
     // A file that asks for all of it.

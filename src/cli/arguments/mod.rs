@@ -3,6 +3,7 @@
 mod batch;
 mod cache;
 mod comparison;
+mod documents;
 mod edits;
 mod environment;
 mod filesystem;
@@ -14,6 +15,7 @@ mod verity;
 pub use batch::BatchArguments;
 pub use cache::CacheDirectory;
 pub use comparison::ComparisonArguments;
+pub use documents::DocumentArguments;
 pub use edits::EditArguments;
 pub use filesystem::{FilesystemArguments, ToolArguments};
 pub use image::{ReadingArguments, ReferenceArgument};

@@ -14,8 +14,8 @@ use serde::Serialize;
 use verity::ShownVerity;
 
 use crate::cli::arguments::{
-    BatchArguments, EditArguments, FilesystemArguments, OutputArguments, ReadingArguments,
-    ToolArguments, VerityArguments,
+    BatchArguments, DocumentArguments, EditArguments, FilesystemArguments, OutputArguments,
+    ReadingArguments, ToolArguments, VerityArguments,
 };
 use crate::cli::progress;
 use crate::cli::shown::schemas;
@@ -65,6 +65,8 @@ pub struct BuildArguments {
     pub edits: EditArguments,
     #[command(flatten)]
     pub verity: VerityArguments,
+    #[command(flatten)]
+    pub documents: DocumentArguments,
     #[command(flatten)]
     pub tools: ToolArguments,
     #[command(flatten)]
@@ -130,7 +132,8 @@ fn requests(
         },
         ..OutputRequest::new(output)
     };
-    Ok((image, filesystem, request))
+    let beside = arguments.documents.beside(&image, &filesystem, &request)?;
+    Ok((image, filesystem, request.with_beside(beside)))
 }
 
 /// The directory that a file to be made is in.

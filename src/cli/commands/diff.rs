@@ -1,5 +1,6 @@
 //! `layerpress diff`.
 
+mod packages;
 mod shown;
 
 use std::ffi::OsString;
@@ -32,6 +33,9 @@ pub struct DiffArguments {
     pub depth: usize,
     #[command(flatten)]
     pub comparison: ComparisonArguments,
+    /// Compare the packages that are installed instead: which came, went or changed their version
+    #[arg(long, conflicts_with_all = ["stat", "ignore"])]
+    pub packages: bool,
     /// Not needed any more, and only taken for scripts that give it
     #[arg(long, value_name = "PATH", hide = true)]
     pub debugfs: Option<OsString>,
@@ -58,6 +62,17 @@ pub fn run(arguments: &DiffArguments, output: &OutputArguments) -> Result<bool> 
         }
         Ok(subject)
     };
+    if arguments.packages {
+        let (before, after) = (subject(before, after)?, subject(after, before)?);
+        let comparison = pipeline::compare_packages(&before, &after, &*reporter)?;
+        for warning in comparison.sides.iter().flat_map(|side| &side.warnings) {
+            reporter.warn(warning);
+        }
+        drop(reporter);
+        let shown = packages::ShownPackages::of(&comparison);
+        print_as(arguments.json, &shown, || shown.text())?;
+        return comparison.is_equal();
+    }
     let request = CompareRequest {
         ignored: arguments.comparison.ignored(),
         made_seconds: arguments.comparison.source_date_epoch,
