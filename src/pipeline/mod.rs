@@ -22,6 +22,7 @@ mod reading;
 mod ready;
 mod request;
 mod root_hash;
+mod start;
 mod tags;
 mod verify;
 
@@ -43,6 +44,7 @@ pub use root_hash::{
     DamagedBlock, DamagedTreeBlock, FoundVerity, HeldAgainstRootHash, RootHashRequest,
     hold_against_root_hash, verity_file,
 };
+pub use start::{FoundStart, StartDocument, start_in};
 pub use tags::tags;
 pub use verify::{Verified, VerifyRequest, verify};
 
