@@ -64,5 +64,6 @@ pub use crate::source::{
     CacheChoice, CredentialFiles, Credentials, DaemonOptions, Image, Login, Offer, OpenOptions,
     Proxies, Reference, RegistryOptions, Tags, TlsOptions,
 };
+pub use crate::tree::{EditsDigest, LeftOut};
 pub use crate::verity::{Proof, RootHash, Salt, Shape, Table};
 pub use crate::view::Owner;

@@ -21,6 +21,7 @@ use crate::cli::arguments::{
     ReadingArguments, RecipeArguments, RecipeOutputArguments, ToolArguments, VerityArguments,
 };
 use crate::cli::progress;
+use crate::cli::shown::edits::ShownEdits;
 use crate::cli::shown::schemas;
 use crate::cli::shown::table::digest_columns;
 use crate::cli::shown::text::{counted, journal, printable, rfc3339, thousands};
@@ -207,6 +208,8 @@ struct Summary {
     image_id: Option<String>,
     manifest_digest: Option<String>,
     chain_id: String,
+    #[serde(flatten)]
+    edits: ShownEdits,
     platform: String,
     created: Option<String>,
     layer_count: usize,
@@ -266,6 +269,7 @@ impl Summary {
             image_id: image.config_digest.as_ref().map(ToString::to_string),
             manifest_digest: image.manifest_digest.as_ref().map(ToString::to_string),
             chain_id: built.names.chain_id.to_string(),
+            edits: ShownEdits::of(&built.names, built.left_out),
             platform: image.platform.to_string(),
             created: image.created.map(rfc3339),
             layer_count: image.layers.len(),
@@ -314,18 +318,19 @@ impl Summary {
         rows.extend(self.image_id.clone().map(|id| ("image ID", id)));
         let manifest = self.manifest_digest.clone();
         rows.extend(manifest.map(|digest| ("manifest", digest)));
+        rows.extend([(
+            "content",
+            format!(
+                "{} entries, {} from {}",
+                thousands(self.entries),
+                ByteSize(self.content_bytes),
+                counted(self.layer_count as u64, "layer", "layers")
+            ),
+        )]);
+        rows.extend(self.edits.row());
         rows.extend([
             (
-                "content",
-                format!(
-                    "{} entries, {} from {}",
-                    thousands(self.entries),
-                    ByteSize(self.content_bytes),
-                    counted(self.layer_count as u64, "layer", "layers")
-                ),
-            ),
-            (
-                &self.filesystem_type,
+                &*self.filesystem_type,
                 format!(
                     "{}, {} available, {} for root, {}\n{} of {} inodes free",
                     ByteSize(self.filesystem_bytes),

@@ -9,6 +9,7 @@ use crate::cli::arguments::{
     EditArguments, FilesystemArguments, OutputArguments, ReadingArguments, RecipeArguments,
 };
 use crate::cli::progress;
+use crate::cli::shown::edits::ShownEdits;
 use crate::cli::shown::schemas;
 use crate::cli::shown::table::two_columns;
 use crate::cli::shown::text::{counted, journal, printable, rfc3339, thousands, wrapped};
@@ -77,6 +78,8 @@ struct ShownPlan {
     image_id: Option<String>,
     manifest_digest: Option<String>,
     chain_id: String,
+    #[serde(flatten)]
+    edits: ShownEdits,
     platform: String,
     created: Option<String>,
     uuid: String,
@@ -141,6 +144,7 @@ impl ShownPlan {
             image_id: image.config_digest.as_ref().map(ToString::to_string),
             manifest_digest: image.manifest_digest.as_ref().map(ToString::to_string),
             chain_id: names.chain_id.to_string(),
+            edits: ShownEdits::of(names, flattened.left_out),
             platform: image.platform.to_string(),
             created: image.created.map(rfc3339),
             uuid: uuid_text(names.identity.uuid),
@@ -197,6 +201,9 @@ impl ShownPlan {
                     ByteSize(self.disk_usage_bytes)
                 ),
             ),
+        ];
+        rows.extend(self.edits.row());
+        rows.extend([
             (
                 "type",
                 format!("{}, {}", self.filesystem_type, journal(self.journal_bytes)),
@@ -205,7 +212,7 @@ impl ShownPlan {
                 "size",
                 format!("{} ({})", ByteSize(self.output_bytes), self.size_policy),
             ),
-        ];
+        ]);
         rows.extend(self.size_note.iter().map(|note| ("", wrapped(note, 60))));
         rows.extend([
             by_use("  data", blocks.data),

@@ -18,7 +18,7 @@ use crate::cli::progress;
 use crate::cli::shown::text::counted;
 use crate::cli::shown::{differences, schemas};
 use crate::cli::tell::{print, print_as};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::listing::Difference;
 use crate::pinned::Reach;
 use crate::pipeline::{self, Finding, Reader, Unread, Verified, VerifyRequest};
@@ -60,6 +60,11 @@ const DAMAGED: u8 = 8;
 /// Holds the filesystem against what is given, tells what is wrong, and gives the exit code: the
 /// root hash's before the image's.
 pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> Result<u8> {
+    if arguments.image.is_none() && !arguments.edits.edits().is_empty() {
+        return Err(Error::unsupported(
+            "edits change what a container image shows, and none is given: expected IMAGE behind the filesystem",
+        ));
+    }
     let reporter = progress::reporter(output);
     let request = arguments.root_hash.request(&arguments.filesystem);
     let held = request
@@ -136,17 +141,38 @@ fn compare(
     for unread in &verified.report.unread {
         reporter.note(&unread.to_string());
     }
-    let chain_id = &verified.chain_id;
-    let other = verified
-        .made_from
-        .as_ref()
-        .filter(|other| *other != chain_id);
-    if let Some(other) = other {
-        reporter.note(&format!(
-            "the filesystem was made from an image with the chain ID {other}, this image's is {chain_id}"
-        ));
+    if let Some(note) = other_origin(&verified) {
+        reporter.note(&note);
     }
     Ok(verified)
+}
+
+/// What the filesystem says that it was made from, where that is something else.
+fn other_origin(verified: &Verified) -> Option<String> {
+    let made_from = verified
+        .made_from
+        .as_ref()
+        .map(|id| ("chain ID", id.to_string()));
+    let made_by = verified
+        .made_by
+        .as_ref()
+        .map(|digest| ("recipe digest", digest.to_string()));
+    let (what, told) = made_by.or(made_from)?;
+    let (expected_what, expected) = match verified.edits_digest {
+        Some(_) => ("recipe digest", verified.recipe_digest.to_string()),
+        None => ("chain ID", verified.chain_id.to_string()),
+    };
+    (told != expected).then(|| match what == expected_what {
+        true => format!(
+            "the filesystem was made from an image with the {what} {told}, this image's is {expected}"
+        ),
+        false if what == "chain ID" => format!(
+            "the filesystem was made from an image with the {what} {told} and without edits, this one's edits make the {expected_what} {expected}"
+        ),
+        false => format!(
+            "the filesystem was made with edits, by the {what} {told}, this image without has the {expected_what} {expected}"
+        ),
+    })
 }
 
 /// What was held against a root hash alone. The names are those of the JSON form.
@@ -164,9 +190,15 @@ struct Outcome {
     path: String,
     /// Of the image that layerpress made it from.
     filesystem_chain_id: Option<String>,
+    /// Of layers and edits together, where it was made with edits.
+    filesystem_recipe_digest: Option<String>,
     reference: String,
     /// Of the image it was held against.
     chain_id: String,
+    /// Of what edits did to that.
+    edits_digest: Option<String>,
+    /// Of both together, where they did anything.
+    recipe_digest: Option<String>,
     equal: bool,
     /// Who read the filesystem, each independent of the others.
     readers: Vec<&'static str>,
@@ -208,6 +240,7 @@ impl Outcome {
     fn of(verified: &Verified, verity: Option<ShownProof>) -> Self {
         let report = &verified.report;
         let differences: Vec<_> = report.findings.iter().map(FoundDifference::of).collect();
+        let edits = verified.edits_digest.as_ref();
         let count = |kind| {
             let paths = differences.iter().filter(|found| found.difference == kind);
             // A name may be found wanting by each reader in its own way.
@@ -220,8 +253,11 @@ impl Outcome {
             kind: "image",
             path: verified.filesystem.display().to_string(),
             filesystem_chain_id: verified.made_from.as_ref().map(ToString::to_string),
+            filesystem_recipe_digest: verified.made_by.as_ref().map(ToString::to_string),
             reference: verified.image.clone(),
             chain_id: verified.chain_id.to_string(),
+            edits_digest: edits.map(ToString::to_string),
+            recipe_digest: edits.map(|_| verified.recipe_digest.to_string()),
             equal: report.findings.is_empty() && !verified.needs_recovery,
             readers: report.readers.iter().map(|reader| reader.name()).collect(),
             entries: report.names,

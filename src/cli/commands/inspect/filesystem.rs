@@ -27,6 +27,8 @@ pub struct ShownFilesystem {
     label: String,
     /// Of the image that layerpress made it from.
     chain_id: Option<String>,
+    /// Of layers and edits together, where it was made with edits, and then there is no chain ID.
+    recipe_digest: Option<String>,
     filesystem_bytes: u64,
     /// For an ordinary user, as df tells it.
     available_bytes: u64,
@@ -137,6 +139,7 @@ impl ShownFilesystem {
             uuid: uuid_text(superblock.uuid),
             label: escape_path(&superblock.volume_name),
             chain_id: filesystem.chain_id.as_ref().map(ToString::to_string),
+            recipe_digest: filesystem.recipe_digest.as_ref().map(ToString::to_string),
             filesystem_bytes: superblock.bytes(),
             available_bytes: bytes(superblock.available_blocks()),
             reserved_bytes: bytes(superblock.reserved_blocks_count),
@@ -196,6 +199,8 @@ impl ShownFilesystem {
         }
         let mut rows = vec![("file", file)];
         rows.extend(self.chain_id.clone().map(|chain_id| ("chain ID", chain_id)));
+        let recipe = self.recipe_digest.clone();
+        rows.extend(recipe.map(|recipe| ("recipe", format!("{recipe}\nof layers and edits"))));
         let verity = self.verity.as_ref().map(|verity| verity.details());
         let verity = verity.map(|verity| format!("\n{verity}"));
         let start = self.start_text().map(|start| format!("\n{start}"));
