@@ -194,6 +194,9 @@ impl RecipeArguments {
             hash_seed => filesystem.hash_seed;
             output => output.file;
             sha256 => output.sha256;
+            manifest => output.manifest;
+            packages => output.packages;
+            config_out => output.config_out;
             verity => output.verity;
             verity_file => output.verity_file;
             verity_salt => output.verity_salt;

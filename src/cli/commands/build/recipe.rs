@@ -9,6 +9,17 @@ use crate::pipeline::BatchItem;
 use crate::progress::Reporter;
 use crate::recipe_file::{ImageRecipe, Loaded, RecipeFile};
 
+/// Options that are one image's.
+const ONE_IMAGES: [&str; 7] = [
+    "image",
+    "output",
+    "manifest",
+    "packages",
+    "config_out",
+    "verity_file",
+    "uuid",
+];
+
 /// What each image of a recipe asks for.
 ///
 /// # Errors
@@ -33,10 +44,11 @@ pub fn items(
         let (mut image, mut output) = put_typed(&mut recipe, &output, arguments, reporter)?;
         let put = &arguments.recipe;
         put.put_into(&recipe, &loaded.reach, &mut image)?;
-        recipe.output.put_into(&mut output)?;
+        let filesystem = recipe.filesystem_request();
+        recipe.output.put_into(&mut output, &image, &filesystem)?;
         Ok(BatchItem {
             image,
-            filesystem: recipe.filesystem_request(),
+            filesystem,
             output,
         })
     };
@@ -99,10 +111,7 @@ fn put_typed(
 fn refuse_one_for_all(loaded: &Loaded, arguments: &BuildArguments) -> Result<()> {
     let number = loaded.file.images.len();
     let typed = |id: &&str| arguments.recipe.typed.has(id);
-    match ["image", "output", "verity_file", "uuid"]
-        .iter()
-        .find(|id| number > 1 && typed(id))
-    {
+    match ONE_IMAGES.iter().find(|id| number > 1 && typed(id)) {
         None => Ok(()),
         Some(id) => Err(Error::unsupported(format!(
             "{}: expected a recipe of one image beside {}, found {number}",

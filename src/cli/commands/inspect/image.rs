@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::start;
 use super::history::{self, ShownLayer, ShownStep, when};
+use super::start;
 use crate::cli::shown::table::{wrapped_columns, wrapped_digest_columns};
 use crate::cli::shown::text::{counted, printable, short};
 use crate::oci::{Digest, NO_DATE, RuntimeConfig, parse_created};
@@ -198,9 +198,7 @@ impl Details {
             ("author", text(&self.author)),
         ];
         let rows = rows.into_iter().chain(start::rows(&self.runtime));
-        let rows: Vec<_> = rows
-            .filter(|(_, value)| !value.is_empty())
-            .collect();
+        let rows: Vec<_> = rows.filter(|(_, value)| !value.is_empty()).collect();
         format!("\n{}", wrapped_columns(&rows))
     }
 }
