@@ -57,8 +57,8 @@ pub struct ManifestImage {
     pub manifest_digest: Option<String>,
     /// The name of its stack of layers.
     pub chain_id: String,
-    /// What it runs on, as in `linux/amd64`.
-    pub platform: String,
+    /// What it runs on, as in `linux/amd64`; of a root filesystem what `--platform` said.
+    pub platform: Option<String>,
     /// When it was made, RFC 3339, as its configuration says.
     pub created: Option<String>,
     /// Its layers, base first.

@@ -17,4 +17,7 @@ pub struct BatchArguments {
     /// Build part I of N, from 0/N to N-1/N: every N-th image, counted over the whole list
     #[arg(long, value_name = "I/N", default_value_t, hide_default_value = true)]
     pub shard: Shard,
+    /// Build also what is up to date
+    #[arg(long)]
+    pub force: bool,
 }

@@ -1,16 +1,20 @@
 //! Many images pressed in one run.
 
+mod meeting;
+mod run;
 mod shard;
 
 use std::num::NonZeroUsize;
+use std::os::unix::ffi::OsStrExt;
 
+use run::Run;
 pub use shard::Shard;
 
-use super::build::{Built, build};
+use super::build::Built;
 use super::output::OutputRequest;
 use super::request::{FilesystemRequest, ImageRequest};
-use crate::error::{Error, Result};
-use crate::progress::{OfImage, Reporter};
+use crate::error::{Error, Result, escape_path};
+use crate::progress::Reporter;
 
 /// One image of several, and what is made of it.
 #[derive(Debug, Clone)]
@@ -21,6 +25,15 @@ pub struct BatchItem {
     pub filesystem: FilesystemRequest,
     /// Where that goes.
     pub output: OutputRequest,
+}
+
+impl BatchItem {
+    /// What it is called where several are told of.
+    fn name(&self) -> String {
+        let path = &self.output.path;
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        escape_path(name.as_bytes())
+    }
 }
 
 /// Several images, and how they are made.
@@ -55,25 +68,19 @@ pub trait BatchWatch: Sync {
 
 /// Presses each image into a filesystem. One that fails does not stop the others.
 ///
+/// Layers that several of them have are read once: fetched, decompressed, indexed and verified for the
+/// first, and kept as long as another needs them. So the work directories hold at most what the layers
+/// take that more than one image still needs, and the layers of as many images as are made side by side.
+///
 /// # Errors
-/// Where none was begun.
+/// [`Error::Unsupported`] where two outputs would meet, in whatever part of the list; nothing was begun.
 pub fn batch(batch: &Batch, watch: &dyn BatchWatch, reporter: &dyn Reporter) -> Result<()> {
-    for (index, item) in batch.items.iter().enumerate() {
-        if !batch.shard.holds(index as u64) {
-            continue;
-        }
-        watch.begins(index);
-        let name = item.image.reference.to_string();
-        let named = OfImage {
-            image: &name,
-            reporter,
-        };
-        let outcome = match build(&item.image, &item.filesystem, &item.output, &named) {
-            Ok(built) => Outcome::Built(Box::new(built)),
-            Err(error) => Outcome::Failed(error),
-        };
-        watch.ended(index, &outcome);
-    }
+    meeting::refuse(&batch.items)?;
+    let all = 0..batch.items.len();
+    let indexes: Vec<_> = all
+        .filter(|index| batch.shard.holds(*index as u64))
+        .collect();
+    Run::new(batch, watch, reporter).items(&indexes);
     Ok(())
 }
 
