@@ -25,7 +25,7 @@ mod root_hash;
 mod tags;
 mod verify;
 
-pub use batch::{Batch, BatchItem, BatchWatch, Outcome, Shard, batch, exit_code};
+pub use batch::{Batch, BatchItem, BatchWatch, Outcome, Shard, UpToDate, batch, exit_code};
 pub use build::{Built, build};
 pub use compare::{CompareRequest, Comparison, compare};
 pub use document::{Beside, Document, Made};

@@ -20,4 +20,7 @@ pub struct BatchArguments {
     /// Build also what is up to date
     #[arg(long)]
     pub force: bool,
+    /// Hash what was written to find out whether it is up to date; without it, lengths and times tell
+    #[arg(long)]
+    pub check_outputs: bool,
 }

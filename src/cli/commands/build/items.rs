@@ -8,14 +8,19 @@ use clap::parser::ValueSource;
 use super::list::Line;
 use super::{BuildArguments, requests};
 use crate::error::{Error, Result};
-use crate::pipeline::{BatchItem, Credentials};
+use crate::pipeline::{
+    BatchItem, Beside, Credentials, FilesystemRequest, ImageRequest, ManifestDocument,
+    OutputRequest,
+};
 
 /// What is for all images or for none.
-const FOR_ALL: [&str; 8] = [
+const FOR_ALL: [&str; 10] = [
     "list",
     "shard",
     "jobs",
     "json",
+    "check_outputs",
+    "force",
     "creds_stdin",
     "progress",
     "quiet",
@@ -83,12 +88,33 @@ impl<'a> Lines<'a> {
         if let Some(credentials) = &self.credentials {
             image.open.registry.credentials = credentials.clone();
         }
+        let output = with_manifest(&image, &filesystem, output)?;
         Ok(BatchItem {
             image,
             filesystem,
             output,
         })
     }
+}
+
+/// The same with a manifest beside the output, `OUTPUT.manifest.json` unless another was asked for: what
+/// is up to date is told from it.
+///
+/// # Errors
+/// Where what is asked for cannot be told.
+pub fn with_manifest(
+    image: &ImageRequest,
+    filesystem: &FilesystemRequest,
+    mut output: OutputRequest,
+) -> Result<OutputRequest> {
+    let mut documents = output.beside.iter();
+    if !documents.any(|beside| beside.document.tells_of_files()) {
+        let manifest = ManifestDocument::new(image, filesystem, &output)?;
+        let mut path = output.path.clone().into_os_string();
+        path.push(".manifest.json");
+        output.beside.push(Beside::new(path, manifest));
+    }
+    Ok(output)
 }
 
 /// The arguments of `build`, a line's behind those `before`.

@@ -34,6 +34,8 @@ pub fn run(
         items,
         shard: arguments.batch.shard,
         jobs: arguments.reading.jobs,
+        force: arguments.batch.force,
+        check_outputs: arguments.batch.check_outputs,
     };
     let reporter = progress::reporter(output);
     let told = Told {
@@ -126,11 +128,19 @@ impl BatchWatch for Told<'_> {
         match outcome {
             Outcome::Built(built) => {
                 row.state = "built";
+                row.output = built.filesystem.path.display().to_string();
                 row.image_id = digest(built.image.config_digest.as_ref());
                 row.manifest_digest = digest(built.image.manifest_digest.as_ref());
                 let sha256 = built.filesystem.sha256.as_ref();
                 row.sha256 = sha256.map(|sha256| sha256.digest().to_owned());
                 row.warnings = built.warnings.lines().collect();
+            }
+            Outcome::UpToDate(found) => {
+                row.state = "up_to_date";
+                row.output = found.path.display().to_string();
+                row.image_id.clone_from(&found.image_id);
+                row.manifest_digest.clone_from(&found.manifest_digest);
+                row.sha256.clone_from(&found.sha256);
             }
             Outcome::Failed(error) => {
                 row.exit_code = error.exit_code();
