@@ -5,6 +5,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod interrupted;
 mod list;
 mod rig;
 mod shared;
+mod up_to_date;
