@@ -108,7 +108,7 @@ impl OutputRecipe {
             fsck: _,
             verify: _,
             sync: _,
-            // Of the command line.
+            // What happens to what is there is the machine's.
             no_clobber: _,
         } = finish;
         let mut recipe = Self {
