@@ -36,7 +36,8 @@
 //!     │ fetching: blobs · cache · network · registry · daemon                            │
 //! source → layers → tree → filesystem: ext {profile · plan · format · populate · seal · check} → finish
 //!     └───────────── pipeline (knows all steps) ─────────────┘   mount (stands alone)
-//!                                                        cli (knows pipeline, mount)
+//!                           recipe_file (what a file asks of it)
+//!                                            cli (knows pipeline, recipe_file, mount)
 //!
 //!     beside the flow: inspect (what a filesystem says of itself) · compare (two listings)
 //!                      view (reads any ext filesystem) → extract (takes a tree out of one)
@@ -134,6 +135,9 @@ pub mod mount;
 pub mod packages;
 
 pub mod pipeline;
+
+#[doc(hidden)]
+pub mod recipe_file;
 
 #[doc(hidden)]
 pub mod view;

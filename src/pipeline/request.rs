@@ -11,6 +11,7 @@ use crate::finish::FinishOptions;
 use crate::layers::ReadOptions;
 use crate::limits::Limits;
 use crate::oci::Platform;
+use crate::pinned::Reach;
 use crate::source::{DaemonOptions, OpenOptions, Reference, RegistryOptions};
 
 /// A setter for each field, by the name of `with_` and the field's.
@@ -38,6 +39,8 @@ pub struct ImageRequest {
     pub jobs: NonZeroUsize,
     /// What is changed of what its layers show; nothing by default.
     pub edits: Edits,
+    /// Where the paths begin of what edits put in, and whether they may lead out of there.
+    pub put_in_from: Reach,
 }
 
 impl ImageRequest {
@@ -53,9 +56,11 @@ impl ImageRequest {
                 registry: RegistryOptions::default(),
                 daemon: DaemonOptions::default(),
                 held_against: None,
+                reach: Reach::default(),
             },
             jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             edits: Edits::default(),
+            put_in_from: Reach::default(),
         }
     }
 
@@ -63,10 +68,12 @@ impl ImageRequest {
         with_platform: open.platform: Platform,
         with_jobs: jobs: NonZeroUsize,
         with_edits: edits: Edits,
+        with_put_in_from: put_in_from: Reach,
         with_limits: open.limits: Limits,
         with_file_flags: open.file_flags: bool,
         with_registry: open.registry: RegistryOptions,
         with_daemon: open.daemon: DaemonOptions,
+        with_reach: open.reach: Reach,
         with_held_against: open.held_against: PathBuf,
     }
 

@@ -164,7 +164,7 @@ const ROOMS: &[Room] = &[
     (
         "tree",
         &[
-            "error", "units", "progress", "limits", "warnings", "oci", "layers",
+            "error", "units", "progress", "limits", "edits", "warnings", "oci", "layers",
         ],
     ),
     (
@@ -264,6 +264,11 @@ const ROOMS: &[Room] = &[
             "manifest",
             "packages",
         ],
+    ),
+    // A file that asks for all of it.
+    (
+        "recipe_file",
+        &["error", "units", "pinned", "edits", "oci", "pipeline"],
     ),
     (
         "cli",

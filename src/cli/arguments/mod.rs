@@ -1,5 +1,6 @@
 //! What is typed and what is meant by it: the groups of arguments that commands share.
 
+mod batch;
 mod cache;
 mod comparison;
 mod documents;
@@ -11,6 +12,7 @@ mod output;
 mod registry;
 mod verity;
 
+pub use batch::BatchArguments;
 pub use cache::CacheDirectory;
 pub use comparison::ComparisonArguments;
 pub use documents::DocumentArguments;

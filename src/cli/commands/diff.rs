@@ -11,6 +11,7 @@ use crate::cli::arguments::{
     ComparisonArguments, EditArguments, OutputArguments, ReadingArguments,
 };
 use crate::cli::progress;
+use crate::cli::shown::schemas;
 use crate::cli::tell::print_as;
 use crate::error::Result;
 use crate::pipeline::{self, CompareRequest, Subject};
@@ -89,7 +90,9 @@ pub fn run(arguments: &DiffArguments, output: &OutputArguments) -> Result<bool> 
         comparison: &comparison,
         depth: arguments.stat.then_some(arguments.depth),
     };
-    print_as(arguments.json, &shown.json(), || shown.text())?;
+    print_as(arguments.json, schemas::DIFF, &shown.json(), || {
+        shown.text()
+    })?;
     // What differs is told before what could not be read.
     comparison.is_equal()
 }
