@@ -177,7 +177,7 @@ impl Verifying {
         match said {
             Ok(value) => Ok((value, self)),
             // The machine's troubles are no news of the layers.
-            Err(error @ (Error::Io { .. } | Error::Tool(_))) => Err(error),
+            Err(error @ (Error::Io { .. } | Error::Network { .. } | Error::Tool(_))) => Err(error),
             Err(error) => {
                 self.finish()?;
                 Err(error)

@@ -113,7 +113,7 @@ impl Reading {
         )
         .map_err(explained)?;
         // Stated by the image, as a rule; else the last byte has to be hashed before this.
-        let names = Names::of(&verifying, &filesystem.identity)?;
+        let names = Names::of(&flattened, &verifying, &filesystem.identity)?;
         let sealed = Ext::seal(populated, &names.identity, reporter).map_err(explained)?;
         let made_from = MadeFrom {
             plan: &plan,

@@ -10,6 +10,7 @@ use crate::limits::Limits;
 use crate::progress::Reporter;
 use crate::put_in;
 use crate::source::{self, Image, OpenOptions, Place};
+use crate::tree::TreeEdits;
 
 /// An image and its layers, read once: a clone shares them. As many filesystems as are wanted can
 /// be made of it, one after the other or side by side; the last one gives the work directory's space
@@ -23,6 +24,7 @@ pub struct Reading {
     pub(super) file_flags: bool,
     /// Files of the host that are put in.
     pub(super) put_in: Vec<PathBuf>,
+    pub(super) edits: TreeEdits,
 }
 
 /// Reads an image's layers and begins to verify them, without writing anything but spools.
@@ -43,6 +45,8 @@ pub(super) fn read_at(
     request: &ImageRequest,
     reporter: &dyn Reporter,
 ) -> Result<Reading> {
+    // What makes no sense is better told now than after the image has been read.
+    let edits = TreeEdits::of(&request.edits)?;
     let named = |error| request.named(error);
     let open = OpenOptions {
         one_file_system: request.open.one_file_system || request.edits.one_file_system,
@@ -67,5 +71,6 @@ pub(super) fn read_at(
         limits: request.open.limits.clone(),
         file_flags: request.open.file_flags,
         put_in: request.put_in(),
+        edits,
     })
 }

@@ -218,6 +218,10 @@ impl<'a> Opener<'a> {
                 what: format!("no such file as {reference}, and as docker://{reference}: {what}"),
                 source,
             },
+            Error::Network { what, source } if reference.transport.is_none() => Error::Network {
+                what: format!("no such file as {reference}, and as docker://{reference}: {what}"),
+                source,
+            },
             error => error,
         })
     }

@@ -172,7 +172,7 @@ const ROOMS: &[Room] = &[
     (
         "tree",
         &[
-            "error", "units", "progress", "limits", "warnings", "oci", "layers",
+            "error", "units", "progress", "limits", "edits", "warnings", "oci", "layers",
         ],
     ),
     (

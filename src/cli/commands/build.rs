@@ -19,7 +19,7 @@ use crate::cli::arguments::{
 };
 use crate::cli::progress;
 use crate::cli::shown::schemas;
-use crate::cli::shown::table::two_columns;
+use crate::cli::shown::table::digest_columns;
 use crate::cli::shown::text::{counted, journal, printable, rfc3339, thousands};
 use crate::cli::tell::print_as;
 use crate::error::{Error, Result};
@@ -133,7 +133,8 @@ fn requests(
         ..OutputRequest::new(output)
     };
     let beside = arguments.documents.beside(&image, &filesystem, &request)?;
-    Ok((image, filesystem, request.with_beside(beside)))
+    let request = request.with_beside(beside);
+    Ok((image, filesystem, request))
 }
 
 /// The directory that a file to be made is in.
@@ -318,7 +319,7 @@ impl Summary {
         }
         rows.push(("proven", self.proven()));
         rows.push(("time", format!("{:.2} s", self.seconds)));
-        two_columns(&rows)
+        digest_columns(&rows)
     }
 
     /// By what it was proven, and who made it.

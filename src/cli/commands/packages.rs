@@ -36,7 +36,9 @@ pub fn run(arguments: &PackagesArguments, output: &OutputArguments) -> Result<()
     }
     drop(reporter);
     let shown = Shown::of(&installed);
-    print_as(arguments.json, &shown, || shown.text())
+    print_as(arguments.json, "layerpress.packages.v1", &shown, || {
+        shown.text()
+    })
 }
 
 /// The names are those of the JSON form.

@@ -6,12 +6,12 @@ use serde::Serialize;
 
 use super::start;
 use super::verity::ShownVerity;
-use crate::cli::shown::table::wrapped_columns;
+use crate::cli::shown::table::{wrapped_columns, wrapped_digest_columns};
 use crate::cli::shown::text::{counted, date, thousands};
 use crate::error::escape_path;
 use crate::oci::RuntimeConfig;
 use crate::pipeline::{
-    Checksums, FoundStart, InspectedFilesystem, Journal, JournalState, Start, uuid_text,
+    Checksums, FoundStart, InspectedFilesystem, Journal, JournalState, uuid_text,
 };
 use crate::units::ByteSize;
 
@@ -195,14 +195,13 @@ impl ShownFilesystem {
             file.push_str("\ncut: the filesystem is longer than the file");
         }
         let mut rows = vec![("file", file)];
-        // The column is narrow so that a digest fits beside it.
         rows.extend(self.chain_id.clone().map(|chain_id| ("chain ID", chain_id)));
         let verity = self.verity.as_ref().map(|verity| verity.details());
         let verity = verity.map(|verity| format!("\n{verity}"));
         let start = self.start_text().map(|start| format!("\n{start}"));
         format!(
             "{}\n{}{}{}",
-            wrapped_columns(&rows),
+            wrapped_digest_columns(&rows),
             self.details(),
             verity.unwrap_or_default(),
             start.unwrap_or_default()

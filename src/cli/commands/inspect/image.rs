@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::start;
 use super::history::{self, ShownLayer, ShownStep, when};
-use crate::cli::shown::table::wrapped_columns;
+use super::start;
+use crate::cli::shown::table::{wrapped_columns, wrapped_digest_columns};
 use crate::cli::shown::text::{counted, printable, short};
 use crate::oci::{Digest, NO_DATE, RuntimeConfig, parse_created};
 use crate::pipeline::{InspectedImage, Offer};
@@ -182,7 +182,7 @@ impl Details {
             layers.push_str(&format!(", {}", counted(entries, "entry", "entries")));
         }
         rows.push(("layers", layers));
-        wrapped_columns(&rows)
+        wrapped_digest_columns(&rows)
     }
 
     /// How a container of it runs; what is not set is left out.
@@ -198,9 +198,7 @@ impl Details {
             ("author", text(&self.author)),
         ];
         let rows = rows.into_iter().chain(start::rows(&self.runtime));
-        let rows: Vec<_> = rows
-            .filter(|(_, value)| !value.is_empty())
-            .collect();
+        let rows: Vec<_> = rows.filter(|(_, value)| !value.is_empty()).collect();
         format!("\n{}", wrapped_columns(&rows))
     }
 }
