@@ -180,7 +180,8 @@ fn typed_requests(arguments: &BuildArguments, name: &OsStr, output: &Path) -> Re
         ..OutputRequest::new(output)
     };
     let beside = arguments.documents.beside(&image, &filesystem, &request)?;
-    Ok((image, filesystem, request.with_beside(beside)))
+    let request = request.with_beside(beside);
+    Ok((image, filesystem, request))
 }
 
 /// The directory that a file to be made is in.

@@ -11,7 +11,7 @@ use crate::cli::shown::text::{counted, date, thousands};
 use crate::error::escape_path;
 use crate::oci::RuntimeConfig;
 use crate::pipeline::{
-    Checksums, FoundStart, InspectedFilesystem, Journal, JournalState, Start, uuid_text,
+    Checksums, FoundStart, InspectedFilesystem, Journal, JournalState, uuid_text,
 };
 use crate::units::ByteSize;
 
