@@ -156,8 +156,6 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
 
-    use rustix::fs::CWD;
-
     #[test]
     fn what_is_opened_is_what_was_held_whatever_has_its_name_by_now() {
         let directory = tempfile::tempdir().unwrap();

@@ -18,7 +18,7 @@ use crate::host_space;
 use crate::layers::{Contents, GivingBack, Verifying};
 use crate::progress::Reporter;
 use crate::source::{Image, Place};
-use crate::tree::{ContentRef, NodeKind, Tree};
+use crate::tree::{ContentRef, LeftOut, NodeKind, Tree};
 use crate::units::{BLOCK_SIZE, ByteSize};
 use crate::warnings::Warnings;
 
@@ -34,6 +34,8 @@ pub struct Built {
     pub plan: Plan,
     /// What it is called.
     pub names: Names,
+    /// What edits left out of what the layers show.
+    pub left_out: LeftOut,
     /// Everything that was noticed on the way.
     pub warnings: Warnings,
     /// What was made.
@@ -171,6 +173,7 @@ impl Reading {
             tree: flattened.tree,
             plan,
             names,
+            left_out: flattened.left_out,
             warnings: flattened.warnings,
             filesystem,
             e2fsprogs_version: ready.tools.version.clone(),

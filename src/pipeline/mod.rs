@@ -22,6 +22,7 @@ mod reading;
 mod ready;
 mod request;
 mod root_hash;
+mod start;
 mod tags;
 mod verify;
 
@@ -43,6 +44,7 @@ pub use root_hash::{
     DamagedBlock, DamagedTreeBlock, FoundVerity, HeldAgainstRootHash, RootHashRequest,
     hold_against_root_hash, verity_file,
 };
+pub use start::{FoundStart, StartDocument, start_in};
 pub use tags::tags;
 pub use verify::{Verified, VerifyRequest, verify};
 
@@ -62,5 +64,6 @@ pub use crate::source::{
     CacheChoice, CredentialFiles, Credentials, DaemonOptions, Image, Login, Offer, OpenOptions,
     Proxies, Reference, RegistryOptions, Tags, TlsOptions,
 };
+pub use crate::tree::{EditsDigest, LeftOut};
 pub use crate::verity::{Proof, RootHash, Salt, Shape, Table};
 pub use crate::view::Owner;

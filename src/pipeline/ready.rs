@@ -116,18 +116,6 @@ fn refuse_put_in(put_in: &[PathBuf], written: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The same of what is put in.
-fn refuse_put_in(put_in: &[PathBuf], written: &Path) -> Result<()> {
-    let own = identity_at(written);
-    if own.is_some() && put_in.iter().any(|source| identity_at(source) == own) {
-        return Err(Error::unsupported(format!(
-            "{}: expected an output other than what is put in (--overlay, --add), found the same file",
-            escape_path(written.as_os_str().as_bytes())
-        )));
-    }
-    Ok(())
-}
-
 /// What is written replaces what has its name: that must not be what is read.
 fn refuse_own_input(place: &Place, written: &Path) -> Result<()> {
     if source::is_input(place, written) {

@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::{is_default, words};
 use crate::error::{Error, Result, escape_path};
 use crate::pinned::Reach;
-use crate::pipeline::{FinishOptions, OutputRequest, Salt, Sha256File, VerityOptions, VerityPlace};
+use crate::pipeline::{
+    Beside, FilesystemRequest, FinishOptions, ImageRequest, ManifestDocument, OutputRequest,
+    PackagesDocument, Salt, Sha256File, StartDocument, VerityOptions, VerityPlace,
+};
 
 /// Names of what is written, below the output directory, and what of it there is.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -20,6 +23,15 @@ pub struct OutputRecipe {
     /// Write `FILE.sha256`: `true` for the form of sha256sum, `"raw"` for the digits alone.
     #[serde(with = "sha256", skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Sha256File>,
+    /// Write what went in, how, and what came out to this file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<PathBuf>,
+    /// Write the packages that are installed to this file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packages: Option<PathBuf>,
+    /// Write how the image is started to this file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config_out: Option<PathBuf>,
     /// Append a tree of dm-verity.
     #[serde(skip_serializing_if = "is_default")]
     pub verity: bool,
@@ -38,10 +50,14 @@ impl OutputRecipe {
     /// As [`OutputDirectory::place`].
     pub fn placed(&self, directory: &OutputDirectory) -> Result<Self> {
         let mut placed = self.clone();
-        for name in [&mut placed.file, &mut placed.verity_file]
-            .into_iter()
-            .flatten()
-        {
+        let names = [
+            &mut placed.file,
+            &mut placed.manifest,
+            &mut placed.packages,
+            &mut placed.config_out,
+            &mut placed.verity_file,
+        ];
+        for name in names.into_iter().flatten() {
             *name = directory.place(name)?;
         }
         Ok(placed)
@@ -72,15 +88,24 @@ impl OutputRecipe {
         Ok(Some(VerityOptions { place, salt }))
     }
 
-    /// Lets a request write what the recipe says; programs and proofs stay as they are.
+    /// Lets a request write what the recipe says, for an image and a filesystem that are asked for;
+    /// programs and proofs stay as they are.
     ///
     /// # Errors
     /// [`Error::Unsupported`] where no file is named, and as [`Self::verity`].
-    pub fn put_into(&self, request: &mut OutputRequest) -> Result<()> {
+    pub fn put_into(
+        &self,
+        request: &mut OutputRequest,
+        image: &ImageRequest,
+        filesystem: &FilesystemRequest,
+    ) -> Result<()> {
         let verity = self.verity()?;
         let Self {
             file,
             sha256,
+            manifest,
+            packages,
+            config_out,
             verity: _,
             verity_file: _,
             verity_salt: _,
@@ -91,6 +116,17 @@ impl OutputRecipe {
             verity,
             ..request.finish.clone()
         };
+        request.beside = Vec::new();
+        if let Some(path) = packages {
+            request.beside.push(Beside::new(path, PackagesDocument));
+        }
+        if let Some(path) = config_out {
+            request.beside.push(Beside::new(path, StartDocument));
+        }
+        if let Some(path) = manifest {
+            let document = ManifestDocument::new(image, filesystem, request)?;
+            request.beside.push(Beside::new(path, document));
+        }
         Ok(())
     }
 }
@@ -134,6 +170,11 @@ impl OutputDirectory {
                 escape_path(self.path.as_os_str().as_bytes()),
             ))
         };
+        if name == Path::new("-") {
+            return Err(wrong(
+                "standard output (./- names a file that is called so)",
+            ));
+        }
         let mut components = name.components();
         let is_below = |part| matches!(part, Component::Normal(_) | Component::CurDir);
         if !components.all(is_below) {

@@ -5,8 +5,8 @@ use super::{FilesystemRecipe, ImageRecipe, OutputRecipe};
 use crate::error::{Error, Result};
 use crate::pinned::Reach;
 use crate::pipeline::{
-    FilesystemRequest, FinishOptions, ImageRequest, OpenOptions, OutputRequest, VerityOptions,
-    VerityPlace,
+    Beside, FilesystemRequest, FinishOptions, ImageRequest, OpenOptions, OutputRequest,
+    VerityOptions, VerityPlace,
 };
 
 impl ImageRecipe {
@@ -99,7 +99,7 @@ impl OutputRecipe {
             tools: _,
             finish,
             // Of the command line.
-            beside: _,
+            beside,
         } = request;
         let FinishOptions {
             sha256,
@@ -108,7 +108,6 @@ impl OutputRecipe {
             fsck: _,
             verify: _,
             sync: _,
-            // What happens to what is there is the machine's.
             no_clobber: _,
         } = finish;
         let mut recipe = Self {
@@ -122,6 +121,16 @@ impl OutputRecipe {
                 VerityPlace::File(file) => recipe.verity_file = Some(file.clone()),
             }
             recipe.verity_salt = (*salt != Default::default()).then(|| salt.clone());
+        }
+        for Beside { path, document } in beside {
+            let name = match document.option() {
+                "--manifest" => &mut recipe.manifest,
+                "--packages" => &mut recipe.packages,
+                "--config-out" => &mut recipe.config_out,
+                // No recipe has it.
+                _ => continue,
+            };
+            *name = Some(path.clone());
         }
         recipe
     }

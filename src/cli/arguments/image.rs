@@ -1,6 +1,6 @@
 //! Which image, how it is read, and what it may ask for.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -14,15 +14,6 @@ use crate::oci::Platform;
 use crate::pipeline::{
     DaemonOptions, ImageRequest, Limits, OpenOptions, Reference, Subject, is_filesystem,
 };
-
-#[derive(Debug, Args)]
-pub struct ReferenceArgument {
-    /// docker-archive:PATH[:NAME], docker-daemon:NAME|ID, oci:DIRECTORY[:TAG|@DIGEST],
-    /// oci-archive:PATH[:TAG], rootfs:PATH (a flat tar or a directory tree), - for standard
-    /// input, or a path to any of these; docker://[HOST/]NAME[:TAG][@DIGEST] for a registry, or
-    /// that name alone
-    pub image: OsString,
-}
 
 /// Whether the flags that chattr sets belong to a tree.
 #[derive(Debug, Args)]

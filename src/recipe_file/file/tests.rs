@@ -47,7 +47,10 @@ strict = true
 
 [output]
 file = "out.img"
-sha256 = true
+sha256 = "raw"
+manifest = "out.json"
+packages = "packages.json"
+config-out = "config.json"
 verity-file = "out.verity"
 verity-salt = "00ff"
 
@@ -160,6 +163,14 @@ fn what_is_wrong_is_told_with_its_place_and_what_was_expected() {
         (
             "[filesystem]\nfree-inodes = -1",
             "r.toml:2:15: expected u32, found integer -1",
+        ),
+        (
+            "[output]\nsha256 = 'long'",
+            "r.toml:2:10: expected true, false or \"raw\", found 'long'",
+        ),
+        (
+            "[output]\nsha256 = 1",
+            "r.toml:2:10: expected true, false or \"raw\"",
         ),
         (
             "[limits]\nmax-zstd-window-log = 40",

@@ -30,6 +30,15 @@ pub fn run(
     let parser = Lines::new(&program, arguments)?;
     let items = lines.iter().map(|line| parser.item(line));
     let items: Vec<_> = items.collect::<Result<_>>()?;
+    build(items, arguments, output)
+}
+
+/// Builds images and tells of all; the exit code.
+pub fn build(
+    items: Vec<BatchItem>,
+    arguments: &BuildArguments,
+    output: &OutputArguments,
+) -> Result<u8> {
     let batch = Batch {
         items,
         shard: arguments.batch.shard,
