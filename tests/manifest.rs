@@ -109,6 +109,7 @@ fn what_is_told_of_image_files_and_filesystem_is_what_others_find() {
     let digest = index["manifests"][0]["digest"].as_str().unwrap();
     let document = read(&fs::read(layout.join("blobs/sha256").join(&digest[7..])).unwrap());
     assert_eq!(manifest["image"]["image_id"], document["config"]["digest"]);
+    assert_eq!(manifest["image"]["reference"], "1");
     let layer = &manifest["image"]["layers"][0];
     assert_eq!(layer["index"], 1);
     assert_eq!(layer["digest"], document["layers"][0]["digest"]);

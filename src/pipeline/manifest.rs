@@ -5,7 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::document::{Document, Made};
-use super::request::{FilesystemRequest, ImageRequest, OutputRequest};
+use super::output::OutputRequest;
+use super::request::{FilesystemRequest, ImageRequest};
 use crate::edits::Edits;
 use crate::error::{Error, Result, escape_path};
 use crate::ext::{Ext, JournalSize, Kind, SizePolicy, uuid_text};
@@ -15,7 +16,7 @@ use crate::manifest::{
     Blocks, Counts, Inodes, Manifest, ManifestFile, ManifestFilesystem, ManifestImage,
     ManifestLayer, ManifestVerity, Proofs, Requested, RequestedVerity, SCHEMA, Start, Versions,
 };
-use crate::oci::Platform;
+use crate::oci::{Platform, full_image_name};
 use crate::tree::{NodeKind, Tree};
 use crate::units::{BLOCK_SIZE, ByteSize, Date};
 
@@ -168,7 +169,14 @@ impl ManifestDocument {
             None => self.platform.as_ref(),
         };
         ManifestImage {
-            reference: None,
+            // A tag alone, as layouts have it, is the name of no image.
+            reference: image
+                .names
+                .first()
+                .map(|name| match name.contains([':', '/']) {
+                    true => full_image_name(name),
+                    false => name.clone(),
+                }),
             image_id: image.config_digest.as_ref().map(ToString::to_string),
             manifest_digest: image.manifest_digest.as_ref().map(ToString::to_string),
             platform: platform.map(ToString::to_string),
