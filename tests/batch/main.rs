@@ -7,6 +7,7 @@ mod support;
 
 mod interrupted;
 mod list;
+mod recipes;
 mod rig;
 mod shared;
 mod up_to_date;

@@ -58,7 +58,13 @@ fn a_second_run_skips_all_in_under_a_second_and_reads_no_layer() {
     assert!(!second.stderr.contains("layer"), "{}", second.stderr);
     for (index, line) in second_lines {
         assert_eq!(line["state"], "up_to_date");
-        for key in ["image", "output", "image_id", "manifest_digest", "sha256"] {
+        for key in [
+            "reference",
+            "output",
+            "image_id",
+            "manifest_digest",
+            "sha256",
+        ] {
             assert_eq!(line[key], first[&index][key], "{key}");
             assert!(!line[key].is_null(), "{key}");
         }

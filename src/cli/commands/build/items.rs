@@ -8,13 +8,15 @@ use clap::parser::ValueSource;
 use super::list::Line;
 use super::{BuildArguments, requests};
 use crate::error::{Error, Result};
-use crate::pipeline::{
-    BatchItem, Beside, Credentials, FilesystemRequest, ImageRequest, ManifestDocument,
-    OutputRequest,
-};
+use crate::pipeline::{BatchItem, Beside, Credentials, ManifestDocument};
 
 /// What is for all images or for none.
-const FOR_ALL: [&str; 10] = [
+const FOR_ALL: [&str; 15] = [
+    "recipe",
+    "set",
+    "allow_outside",
+    "output_dir",
+    "print_recipe",
     "list",
     "shard",
     "jobs",
@@ -88,7 +90,6 @@ impl<'a> Lines<'a> {
         if let Some(credentials) = &self.credentials {
             image.open.registry.credentials = credentials.clone();
         }
-        let output = with_manifest(&image, &filesystem, output)?;
         Ok(BatchItem {
             image,
             filesystem,
@@ -102,19 +103,21 @@ impl<'a> Lines<'a> {
 ///
 /// # Errors
 /// Where what is asked for cannot be told.
-pub fn with_manifest(
-    image: &ImageRequest,
-    filesystem: &FilesystemRequest,
-    mut output: OutputRequest,
-) -> Result<OutputRequest> {
+pub fn with_manifest(mut item: BatchItem) -> Result<BatchItem> {
+    let BatchItem {
+        image,
+        filesystem,
+        output,
+        ..
+    } = &mut item;
     let mut documents = output.beside.iter();
     if !documents.any(|beside| beside.document.tells_of_files()) {
-        let manifest = ManifestDocument::new(image, filesystem, &output)?;
+        let manifest = ManifestDocument::new(image, filesystem, output)?;
         let mut path = output.path.clone().into_os_string();
         path.push(".manifest.json");
         output.beside.push(Beside::new(path, manifest));
     }
-    Ok(output)
+    Ok(item)
 }
 
 /// The arguments of `build`, a line's behind those `before`.
