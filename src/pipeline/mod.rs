@@ -26,7 +26,7 @@ mod start;
 mod tags;
 mod verify;
 
-pub use batch::{Batch, BatchItem, BatchWatch, Outcome, Shard, batch, exit_code};
+pub use batch::{Batch, BatchItem, BatchWatch, Outcome, Shard, UpToDate, batch, exit_code};
 pub use build::{Built, build};
 pub use compare::{CompareRequest, Comparison, compare};
 pub use document::{Beside, Document, Made};

@@ -100,19 +100,30 @@ pub fn run(
     if let Some(list) = &arguments.batch.list {
         return many::run(list, arguments, output, program());
     }
-    let loaded = arguments.recipe.load()?;
+    let loaded = arguments.recipe.load_all()?;
     let reporter = progress::reporter(output);
     if arguments.recipe_output.print_recipe {
-        return recipe::print(loaded.as_ref(), arguments, &*reporter).map(|()| 0);
+        return recipe::print(&loaded, arguments, &*reporter).map(|()| 0);
     }
-    let Some(loaded) = loaded else {
+    let of_many = ["shard", "force", "check_outputs"];
+    let of_many = of_many
+        .into_iter()
+        .find(|id| arguments.recipe.typed.has(id));
+    if loaded.is_empty() {
+        if let Some(id) = of_many {
+            return Err(Error::unsupported(format!(
+                "--{}: expected --list or --recipe beside it, found one image",
+                id.replace('_', "-")
+            )));
+        }
         drop(reporter);
         return one(arguments, output, requests(arguments)?).map(|()| 0);
-    };
+    }
+    let is_one = loaded.len() == 1 && of_many.is_none();
     let items = recipe::items(&loaded, arguments, &*reporter)?;
     drop(reporter);
     match <[_; 1]>::try_from(items) {
-        Ok([item]) => {
+        Ok([item]) if is_one => {
             let BatchItem {
                 image,
                 filesystem,
@@ -121,6 +132,7 @@ pub fn run(
             } = item;
             one(arguments, output, (image, filesystem, request)).map(|()| 0)
         }
+        Ok(items) => many::build(items.into(), arguments, output),
         Err(items) => many::build(items, arguments, output),
     }
 }
@@ -180,7 +192,8 @@ fn typed_requests(arguments: &BuildArguments, name: &OsStr, output: &Path) -> Re
         ..OutputRequest::new(output)
     };
     let beside = arguments.documents.beside(&image, &filesystem, &request)?;
-    Ok((image, filesystem, request.with_beside(beside)))
+    let request = request.with_beside(beside);
+    Ok((image, filesystem, request))
 }
 
 /// The directory that a file to be made is in.
