@@ -1,6 +1,8 @@
 //! A name held before it is opened, so that what is opened is what was looked at: whoever may write
 //! in its directory can put something else in its place at any moment.
 
+mod reach;
+
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -12,6 +14,8 @@ use std::path::Path;
 use rustix::fs::{CWD, Dir, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::path::Arg;
+
+pub use reach::Reach;
 
 const READING: OFlags = OFlags::RDONLY
     .union(OFlags::NONBLOCK)

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use layerpress::finish::FinishOptions;
+use layerpress::finish::{FinishOptions, Sha256File};
 use layerpress::leftovers;
 use layerpress::pipeline::{self, Built, FilesystemRequest, OutputRequest, SizePolicy, ToolPaths};
 use layerpress::progress::{Meter, OfImage, Reporter, Silent, Unit};
@@ -66,7 +66,7 @@ fn output(path: PathBuf) -> OutputRequest {
     let finish = FinishOptions {
         fsck: true,
         verify: true,
-        sha256: true,
+        sha256: Some(Sha256File::Line),
         sync: false,
         ..FinishOptions::default()
     };

@@ -1,5 +1,7 @@
 //! The sealed filesystem is proven, hashed and given its name.
 
+mod document;
+mod files;
 mod sidecar;
 mod verity;
 
@@ -7,6 +9,9 @@ use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+pub use document::{Document, DocumentBytes};
+pub use files::FinishedFile;
+pub use sidecar::Sha256File;
 pub use verity::{FinishedVerity, VerityOptions, VerityPlace};
 
 use crate::error::{Error, Result};
@@ -27,7 +32,7 @@ pub struct FinishOptions {
     /// Read everything back and hold it against the tree.
     pub verify: bool,
     /// Hash the output and write `OUTPUT.sha256`.
-    pub sha256: bool,
+    pub sha256: Option<Sha256File>,
     /// Make a dm-verity tree and write `OUTPUT.roothash`.
     pub verity: Option<VerityOptions>,
     /// Wait until everything is on the disk before the output gets its name.
@@ -40,7 +45,7 @@ impl Default for FinishOptions {
         Self {
             fsck: true,
             verify: false,
-            sha256: false,
+            sha256: None,
             verity: None,
             sync: false,
         }
@@ -86,19 +91,22 @@ pub struct FinishedFilesystem {
     pub file_bytes: u64,
     /// What it takes of the host's disk, in bytes; the rest are holes.
     pub host_bytes: u64,
+    /// Each file that is written, the filesystem first. A document finds those that were made before it.
+    pub files: Vec<FinishedFile>,
 }
 
-/// Proves and names the filesystem.
+/// Proves and names the filesystem, and with it what is written beside it.
 ///
 /// # Errors
 /// [`Error::BadImage`] when the layers turn out not to be the image's, [`Error::Mismatch`] when
 /// e2fsck or the read-back finds anything, [`Error::Io`] and [`Error::Tool`] when they cannot run
-/// or the output cannot be named. Nothing is left then.
+/// or the output cannot be named; those of the documents. Nothing is left then.
 pub fn finish<F>(
     sealed: SealedFilesystem,
     made_from: MadeFrom<'_, F::Plan>,
     tools: &F::Tools,
     options: &FinishOptions,
+    documents: &[Document<'_>],
     reporter: &dyn Reporter,
 ) -> Result<FinishedFilesystem>
 where
@@ -115,6 +123,8 @@ where
     let output = partial.output().to_owned();
     let unreadable = |error| Error::path("read", &output, error);
     let wanted = options.verity.as_ref();
+    let are_files_told = documents.iter().any(|document| document.tells_of_files);
+    let is_hashed = options.sha256.is_some() || are_files_told;
     let waiting = wanted
         .map(|verity| Waiting::new::<F>(&partial, verity))
         .transpose()?;
@@ -130,7 +140,7 @@ where
             verifying.finish()?;
             let verity = waiting.map(|tree| tree.write(reporter)).transpose()?;
             let (verity, tree_file) = verity.unzip();
-            let hashed = options.sha256.then(|| sha256_of(partial.file(), reporter));
+            let hashed = is_hashed.then(|| sha256_of(partial.file(), reporter));
             Ok(Hashed {
                 sha256: hashed.transpose().map_err(unreadable)?,
                 verity,
@@ -157,22 +167,33 @@ where
         F::verify(tools, &path, tree, contents, reporter)?;
     }
     let metadata = partial.file().metadata().map_err(unreadable)?;
-    let finished = FinishedFilesystem {
+    let mut finished = FinishedFilesystem {
+        files: vec![FinishedFile::of(&partial, sha256.clone())?],
         path: output,
         sha256,
         verity,
         file_bytes: metadata.len(),
         host_bytes: metadata.blocks() * 512,
     };
-    let sidecars = options.sidecars(&finished.path);
-    let prepared = sidecars.iter().map(|sidecar| sidecar.prepare(&finished));
     // The filesystem last: an earlier output stays whole unless everything is in place.
-    let files: Vec<_> = tree_file
-        .map(Ok)
-        .into_iter()
-        .chain(prepared)
-        .chain([Ok(partial)])
-        .collect::<Result<_>>()?;
+    let mut files = Vec::new();
+    if let Some(tree_file) = tree_file {
+        let hashed = are_files_told.then(|| sha256_of(tree_file.file(), reporter));
+        let hashed = hashed.transpose();
+        let hashed = hashed.map_err(|error| Error::path("read", tree_file.output(), error))?;
+        finished.files.push(FinishedFile::of(&tree_file, hashed)?);
+        files.push(tree_file);
+    }
+    let sidecars = options.sidecars(&finished.path);
+    for sidecar in &sidecars {
+        let content = sidecar.content(&finished)?;
+        files.push(files::write(sidecar.path(), &content, &mut finished.files)?);
+    }
+    for document in documents {
+        let content = (document.bytes)(&finished, &path)?;
+        files.push(files::write(&document.path, &content, &mut finished.files)?);
+    }
+    files.push(partial);
     if options.sync {
         for file in &files {
             file.file()

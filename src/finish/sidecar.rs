@@ -2,13 +2,11 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::{FinishOptions, FinishedFilesystem};
 use crate::error::{Error, Result, escape_path};
 use crate::oci::Digest;
-use crate::partial_file::PartialFile;
 use crate::progress::Reporter;
 
 /// A file that is written for a filesystem and gets its name together with it.
@@ -18,20 +16,27 @@ pub(super) struct Sidecar {
     form: Form,
 }
 
+/// What is in `OUTPUT.sha256`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sha256File {
+    /// A line with the output's name, as `sha256sum --check` reads it.
+    Line,
+    /// 64 hexadecimal digits and nothing else, no line's end either.
+    Raw,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// `OUTPUT.sha256`, as `sha256sum --check` reads it.
-    Sha256,
+    /// `OUTPUT.sha256`.
+    Sha256(Sha256File),
     /// `OUTPUT.roothash`: 64 hexadecimal digits and a newline.
     RootHash,
 }
 
 impl Form {
-    const ALL: [Self; 2] = [Self::Sha256, Self::RootHash];
-
     fn ending(self) -> &'static str {
         match self {
-            Self::Sha256 => ".sha256",
+            Self::Sha256(_) => ".sha256",
             Self::RootHash => ".roothash",
         }
     }
@@ -39,7 +44,7 @@ impl Form {
     /// The option that writes it.
     fn option(self) -> &'static str {
         match self {
-            Self::Sha256 => "--sha256",
+            Self::Sha256(_) => "--sha256",
             Self::RootHash => "--verity",
         }
     }
@@ -48,11 +53,9 @@ impl Form {
 impl FinishOptions {
     /// What is written for `output`, in the order in which it is named.
     pub(super) fn sidecars(&self, output: &Path) -> Vec<Sidecar> {
-        let is_wanted = |form: &Form| match form {
-            Form::Sha256 => self.sha256,
-            Form::RootHash => self.verity.is_some(),
-        };
-        let wanted = Form::ALL.into_iter().filter(is_wanted);
+        let sha256 = self.sha256.map(Form::Sha256);
+        let root_hash = self.verity.is_some().then_some(Form::RootHash);
+        let wanted = [sha256, root_hash].into_iter().flatten();
         wanted.map(|form| Sidecar::new(output, form)).collect()
     }
 }
@@ -72,30 +75,25 @@ impl Sidecar {
         &self.path
     }
 
-    /// Writes it, not yet named.
+    /// What is in it.
     ///
     /// # Errors
-    /// [`Error::Io`].
-    pub(super) fn prepare(&self, made: &FinishedFilesystem) -> Result<PartialFile> {
-        let content = match self.form {
-            Form::Sha256 => sha256_line(made.sha256.as_ref(), &made.path)?,
-            Form::RootHash => root_hash_line(made)?,
-        };
-        let partial = PartialFile::create(&self.path)?;
-        partial
-            .file()
-            .write_all_at(&content, 0)
-            .map_err(|error| Error::path("write", &self.path, error))?;
-        Ok(partial)
+    /// [`Error::Mismatch`] where what it tells is not known.
+    pub(super) fn content(&self, made: &FinishedFilesystem) -> Result<Vec<u8>> {
+        match self.form {
+            Form::Sha256(form) => sha256_file(form, made.sha256.as_ref(), &made.path),
+            Form::RootHash => root_hash_line(made),
+        }
     }
 }
 
 /// Says that a sidecar which is there is not renewed. It is left: it may be what the output is to be
 /// held against.
 pub(super) fn note_earlier(output: &Path, renewed: &[Sidecar], reporter: &dyn Reporter) {
-    for form in Form::ALL {
+    for form in [Form::Sha256(Sha256File::Line), Form::RootHash] {
         let sidecar = Sidecar::new(output, form);
-        if !renewed.contains(&sidecar) && std::fs::symlink_metadata(&sidecar.path).is_ok() {
+        let is_renewed = renewed.iter().any(|other| other.path == sidecar.path);
+        if !is_renewed && std::fs::symlink_metadata(&sidecar.path).is_ok() {
             reporter.note(&format!(
                 "{} was there before and is left as it is ({} renews it)",
                 escape_path(sidecar.path.as_os_str().as_bytes()),
@@ -111,11 +109,14 @@ fn root_hash_line(made: &FinishedFilesystem) -> Result<Vec<u8>> {
     Ok(format!("{}\n", verity.root_hash).into_bytes())
 }
 
-/// The line for `output` under its own name, as from its own directory.
-fn sha256_line(sha256: Option<&Digest>, output: &Path) -> Result<Vec<u8>> {
+/// What tells the hash of `output`, under its own name, as from its own directory.
+fn sha256_file(form: Sha256File, sha256: Option<&Digest>, output: &Path) -> Result<Vec<u8>> {
     let sha256 = sha256.ok_or_else(|| Error::Mismatch("the output was not hashed".to_owned()))?;
     let name = output.file_name().unwrap_or_default();
-    Ok(line(sha256.digest(), name.as_bytes()))
+    Ok(match form {
+        Sha256File::Line => line(sha256.digest(), name.as_bytes()),
+        Sha256File::Raw => sha256.digest().as_bytes().to_vec(),
+    })
 }
 
 /// sha256sum marks a line whose name it had to escape with a backslash.
@@ -157,9 +158,10 @@ mod tests {
                 verity: None,
                 file_bytes: 7,
                 host_bytes: 0,
+                files: Vec::new(),
             };
-            let sidecar = Sidecar::new(&output, Form::Sha256);
-            sidecar.prepare(&made).unwrap().persist().unwrap();
+            let sidecar = Sidecar::new(&output, Form::Sha256(Sha256File::Line));
+            std::fs::write(sidecar.path(), sidecar.content(&made).unwrap()).unwrap();
             let check = |expected: bool| {
                 let status = Command::new("sha256sum")
                     .args(["--check", "--status", "--strict"])

@@ -51,7 +51,10 @@ pub struct ReadOptions {
 pub struct Layers {
     /// What each layer's tar says.
     pub changesets: Vec<Changeset>,
-    /// Where each layer's bytes can be read, by the same index.
+    /// What is put in behind the layers, in the order it is applied. It is no part of the image: chain
+    /// ID and diff IDs are the layers' alone.
+    pub put_in: Vec<PutIn>,
+    /// Where the bytes of each of both can be read, by the same indexes.
     pub contents: Contents,
     /// What was noticed while reading.
     pub warnings: Warnings,
@@ -69,6 +72,15 @@ pub struct Changeset {
     pub entries: Arc<Vec<Entry>>,
     /// Whether `.wh.` names delete (a layer) or are names like any other (a flat root filesystem).
     pub whiteouts: bool,
+}
+
+/// What is put in behind the layers, from elsewhere than the image.
+#[derive(Debug, Clone)]
+pub struct PutIn {
+    /// Where it is from, for messages: an option and its value.
+    pub name: String,
+    /// What it says, applied as a layer is.
+    pub changeset: Changeset,
 }
 
 /// A layer's names and sizes, as found.
@@ -107,6 +119,8 @@ pub fn unread_tar_bytes(layer: &LayerBlob) -> Result<Option<u64>> {
 pub enum Origin {
     /// A layer's uncompressed tar; 0 is the base layer.
     Layer(u32),
+    /// What is put in behind the layers; 0 is what comes first.
+    PutIn(u32),
 }
 
 /// Random access to whatever files' contents are regions of. Each clone is another reader, and only
@@ -115,9 +129,19 @@ pub enum Origin {
 pub struct Contents {
     /// By layer index: a region of an uncompressed archive, or a spool.
     pub tars: Arc<[FileRegion]>,
+    /// The same of what is put in behind the layers.
+    pub put_in: Arc<[FileRegion]>,
 }
 
 impl Contents {
+    /// Those of layers alone, base first.
+    pub fn of_layers(tars: impl Into<Arc<[FileRegion]>>) -> Self {
+        Self {
+            tars: tars.into(),
+            put_in: Arc::default(),
+        }
+    }
+
     /// Whether nobody else reads them, nor can begin to.
     fn has_one_reader(&self) -> bool {
         Arc::strong_count(&self.tars) == 1
@@ -128,16 +152,21 @@ impl Contents {
     /// # Errors
     /// [`Error::Mismatch`] where there are none.
     pub fn of(&self, origin: Origin) -> Result<&FileRegion> {
-        let Origin::Layer(layer) = origin;
-        let found = usize::try_from(layer).ok().and_then(|at| self.tars.get(at));
+        let (index, regions) = match origin {
+            Origin::Layer(layer) => (layer, &self.tars),
+            Origin::PutIn(put_in) => (put_in, &self.put_in),
+        };
+        let found = usize::try_from(index).ok().and_then(|at| regions.get(at));
         found.ok_or_else(|| Error::Mismatch(format!("there is no {origin}")))
     }
 }
 
 impl std::fmt::Display for Origin {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self::Layer(layer) = self;
-        write!(formatter, "layer {layer}")
+        match self {
+            Self::Layer(layer) => write!(formatter, "layer {layer}"),
+            Self::PutIn(put_in) => write!(formatter, "put-in {put_in}"),
+        }
     }
 }
 

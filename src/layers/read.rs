@@ -197,7 +197,8 @@ impl Queue<'_> {
         }
         Ok(Layers {
             changesets,
-            contents: Contents { tars: tars.into() },
+            put_in: Vec::new(),
+            contents: Contents::of_layers(tars),
             warnings,
             verifying: self.verifying,
         })

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::document::Known;
 use super::flatten::Flattened;
 use super::plan::Names;
 use super::reading::{Reading, read_at};
@@ -39,6 +40,8 @@ pub struct Built {
     pub warnings: Warnings,
     /// What was made.
     pub filesystem: FinishedFilesystem,
+    /// The version of e2fsprogs that made and checked it, as mke2fs tells it: `1.47.0`.
+    pub e2fsprogs_version: String,
 }
 
 /// Presses an image into a filesystem.
@@ -117,8 +120,25 @@ impl Reading {
             contents,
             verifying,
         };
-        let filesystem = finish::<Ext>(sealed, made_from, &ready.tools, &output.finish, reporter)
-            .map_err(explained)?;
+        let known = Known {
+            image: &flattened.image,
+            tree,
+            plan: &plan,
+            names: &names,
+            warnings: &flattened.warnings,
+            proofs: &output.finish,
+        };
+        let documents = known.documents(&output.beside);
+        let filesystem = finish::<Ext>(
+            sealed,
+            made_from,
+            &ready.tools,
+            &output.finish,
+            &documents,
+            reporter,
+        )
+        .map_err(explained)?;
+        drop(documents);
         drop(giving_back);
         Ok(Built {
             image: flattened.image,
@@ -127,6 +147,7 @@ impl Reading {
             names,
             warnings: flattened.warnings,
             filesystem,
+            e2fsprogs_version: ready.tools.version.clone(),
         })
     }
 }
@@ -147,6 +168,7 @@ impl Ready {
         let profile = filesystem.profile()?;
         let mut written = vec![output.path.clone()];
         written.extend(output.finish.beside(&output.path));
+        written.extend(output.beside.iter().map(|beside| beside.path.clone()));
         for path in &written {
             let made = PartialFile::create(path);
             drop(made.map_err(|error| host_space::explained(error, path, None))?);

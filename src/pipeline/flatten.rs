@@ -9,7 +9,7 @@ use crate::layers::{Contents, Layers, Verifying};
 use crate::oci::ChainId;
 use crate::progress::Reporter;
 use crate::source::Image;
-use crate::tree::{FlattenOptions, Tree, flatten};
+use crate::tree::{FlattenOptions, Tree, flatten_with};
 use crate::units::Timestamp;
 use crate::warnings::Warnings;
 
@@ -63,6 +63,7 @@ impl Reading {
         let Self { image, layers, .. } = self;
         let Layers {
             changesets,
+            put_in,
             contents,
             warnings: reading,
             verifying,
@@ -73,7 +74,7 @@ impl Reading {
             limits: self.limits,
             file_flags: self.file_flags,
         };
-        let tree = flatten(changesets, &options, reporter)
+        let tree = flatten_with(changesets, put_in, &options, reporter)
             .map_err(|error| error.in_image(&self.place.to_string()));
         let (tree, verifying) = verifying.unless_damaged(tree)?;
         let mut warnings = image.warnings.clone();

@@ -5,8 +5,10 @@
 //! nobody. What the steps need and give is named here, too: who does a whole job needs no other
 //! room for it.
 
+mod batch;
 mod build;
 mod compare;
+mod document;
 mod extract;
 mod flatten;
 mod inspect;
@@ -18,8 +20,10 @@ mod root_hash;
 mod tags;
 mod verify;
 
+pub use batch::{Batch, BatchItem, BatchWatch, Outcome, Shard, batch, exit_code};
 pub use build::{Built, build};
 pub use compare::{CompareRequest, Comparison, compare};
+pub use document::{Beside, Document, Made};
 pub use extract::{ExtractRequest, Extracted, Target, extract};
 pub use flatten::{Flattened, flattened};
 pub use inspect::{Inspected, InspectedFilesystem, InspectedImage, InspectedLayer, inspect};
@@ -36,10 +40,11 @@ pub use verify::{Verified, VerifyRequest, verify};
 
 pub use crate::ext::{
     BlocksByUse, Finding, Identity, JournalSize, Kind, Reader, Room, SizePolicy, ToolPaths, Unread,
-    VerifyReport, parse_uuid, uuid_text,
+    VerifyReport, parse_label, parse_uuid, uuid_text,
 };
 pub use crate::finish::{
-    FinishOptions, FinishedFilesystem, FinishedVerity, VerityOptions, VerityPlace,
+    FinishOptions, FinishedFile, FinishedFilesystem, FinishedVerity, Sha256File, VerityOptions,
+    VerityPlace,
 };
 pub use crate::inspect::{Checksums, Filesystem, Journal, JournalState, is_filesystem};
 pub use crate::limits::Limits;

@@ -3,12 +3,15 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use super::document::Beside;
+use crate::edits::Edits;
 use crate::error::Result;
 use crate::ext::{JournalSize, Kind, Profile, Room, SizePolicy, ToolPaths};
 use crate::finish::FinishOptions;
 use crate::layers::ReadOptions;
 use crate::limits::Limits;
 use crate::oci::Platform;
+use crate::pinned::Reach;
 use crate::source::{DaemonOptions, OpenOptions, Reference, RegistryOptions};
 
 /// A setter for each field, by the name of `with_` and the field's.
@@ -34,6 +37,10 @@ pub struct ImageRequest {
     pub open: OpenOptions,
     /// Layers to read side by side; one for each processor by default.
     pub jobs: NonZeroUsize,
+    /// What is changed of what its layers show; nothing by default.
+    pub edits: Edits,
+    /// Where the paths begin of what edits put in, and whether they may lead out of there.
+    pub put_in_from: Reach,
 }
 
 impl ImageRequest {
@@ -49,18 +56,24 @@ impl ImageRequest {
                 registry: RegistryOptions::default(),
                 daemon: DaemonOptions::default(),
                 held_against: None,
+                reach: Reach::default(),
             },
             jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            edits: Edits::default(),
+            put_in_from: Reach::default(),
         }
     }
 
     setters! {
         with_platform: open.platform: Platform,
         with_jobs: jobs: NonZeroUsize,
+        with_edits: edits: Edits,
+        with_put_in_from: put_in_from: Reach,
         with_limits: open.limits: Limits,
         with_file_flags: open.file_flags: bool,
         with_registry: open.registry: RegistryOptions,
         with_daemon: open.daemon: DaemonOptions,
+        with_reach: open.reach: Reach,
         with_held_against: open.held_against: PathBuf,
     }
 
@@ -145,6 +158,8 @@ pub struct OutputRequest {
     pub tools: ToolPaths,
     /// How much proof is wanted.
     pub finish: FinishOptions,
+    /// Documents that get their names together with it.
+    pub beside: Vec<Beside>,
 }
 
 impl OutputRequest {
@@ -154,11 +169,13 @@ impl OutputRequest {
             path: path.into(),
             tools: ToolPaths::default(),
             finish: FinishOptions::default(),
+            beside: Vec::new(),
         }
     }
 
     setters! {
         with_tools: tools: ToolPaths,
         with_finish: finish: FinishOptions,
+        with_beside: beside: Vec<Beside>,
     }
 }

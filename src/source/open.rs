@@ -21,7 +21,7 @@ use crate::daemon::{self, DaemonOptions};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::oci::{Descriptor, Platform, RegistryReference, without_login};
-use crate::pinned::Pinned;
+use crate::pinned::{Pinned, Reach};
 use crate::progress::{Reporter, Unit};
 use crate::region::FileRegion;
 use crate::registry::{self, Registry, RegistryOptions, Tags};
@@ -47,6 +47,8 @@ pub struct OpenOptions {
     /// The filesystem image that is made of it or held against it. Where that lies in a directory
     /// that is read as a root filesystem, it is no part of it.
     pub held_against: Option<PathBuf>,
+    /// Where a path begins that names the image, and whether it may lead out of there.
+    pub reach: Reach,
 }
 
 /// Finds the image that is meant at `place` and verifies its documents.

@@ -17,8 +17,9 @@ impl Flattening<'_> {
     ///
     /// # Errors
     /// [`Error::BadImage`] with the entry and its byte; the caller adds the layer.
-    pub fn apply(&mut self, layer: u32, changeset: Changeset) -> Result<()> {
+    pub fn apply(&mut self, layer: u32, origin: Origin, changeset: Changeset) -> Result<()> {
         self.layer = layer;
+        self.origin = origin;
         if changeset.whiteouts {
             self.apply_whiteouts(&changeset.entries)?;
         }
@@ -119,7 +120,7 @@ impl Flattening<'_> {
             }
             EntryKind::Directory => return self.apply_directory(directory, name, attributes),
             EntryKind::Regular(content) => NodeKind::Regular(ContentRef {
-                origin: Origin::Layer(self.layer),
+                origin: self.origin,
                 content,
             }),
             EntryKind::Symlink(target) => {

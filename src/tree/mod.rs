@@ -20,7 +20,7 @@ pub use frozen::{Attributes, ContentRef, Directory, Node, NodeId, NodeKind, Tree
 pub use recipe::Recipe;
 
 use crate::error::{Error, Result};
-use crate::layers::{self, Changeset};
+use crate::layers::{self, Changeset, Origin, PutIn};
 use crate::limits::Limits;
 use crate::progress::{Reporter, Unit};
 use crate::units::{FileFlags, Timestamp};
@@ -51,8 +51,22 @@ pub fn flatten(
     options: &FlattenOptions,
     reporter: &dyn Reporter,
 ) -> Result<Tree> {
+    flatten_with(changesets, Vec::new(), options, reporter)
+}
+
+/// The same, and what is put in behind the layers.
+///
+/// # Errors
+/// As [`flatten`].
+pub fn flatten_with(
+    changesets: Vec<Changeset>,
+    put_in: Vec<PutIn>,
+    options: &FlattenOptions,
+    reporter: &dyn Reporter,
+) -> Result<Tree> {
     let total: u64 = changesets
         .iter()
+        .chain(put_in.iter().map(|put_in| &put_in.changeset))
         .map(|changeset| changeset.entries.len() as u64)
         .sum();
     if total > options.limits.max_entries {
@@ -71,8 +85,16 @@ pub fn flatten(
         let layer = layers::label(index as usize, count, digest);
         let entries = changeset.entries.len() as u64;
         flattening
-            .apply(index, changeset)
+            .apply(index, Origin::Layer(index), changeset)
             .map_err(|error| error.in_layer(layer))?;
+        meter.add(entries);
+    }
+    for (index, PutIn { name, changeset }) in (0_u32..).zip(put_in) {
+        let entries = changeset.entries.len() as u64;
+        let origin = Origin::PutIn(index);
+        flattening
+            .apply(count as u32 + index, origin, changeset)
+            .map_err(|error| error.in_image(&name))?;
         meter.add(entries);
     }
     let mut tree = freeze::freeze(flattening.tree, flattening.warnings);

@@ -37,6 +37,9 @@ const ROOMS: &[Room] = &[
     ("ondisk", &["units"]),
     ("pinned", &[]),
     ("listing", &["error", "units", "ondisk"]),
+    ("edits", &["error"]),
+    // What is told of a build; a form and nothing else.
+    ("manifest", &["oci"]),
     (
         "spool",
         &["error", "host_space", "leftovers", "page_buffer", "region"],
@@ -213,6 +216,10 @@ const ROOMS: &[Room] = &[
     ),
     // Beside the flow.
     (
+        "packages",
+        &["error", "warnings", "listing", "view", "layers", "tree"],
+    ),
+    (
         "mount",
         &[
             "error",
@@ -233,6 +240,7 @@ const ROOMS: &[Room] = &[
             "units",
             "progress",
             "limits",
+            "edits",
             "leftovers",
             "warnings",
             "host_space",
@@ -255,6 +263,11 @@ const ROOMS: &[Room] = &[
             "finish",
         ],
     ),
+    // A file that asks for all of it.
+    (
+        "recipe_file",
+        &["error", "pinned", "edits", "oci", "pipeline"],
+    ),
     (
         "cli",
         &[
@@ -262,6 +275,7 @@ const ROOMS: &[Room] = &[
             "units",
             "progress",
             "leftovers",
+            "edits",
             "command",
             "oci",
             "listing",

@@ -143,6 +143,20 @@ pub fn parse_uuid(text: &str) -> Result<[u8; 16], String> {
     uuid.ok_or_else(expected)
 }
 
+/// Reads a filesystem's label.
+///
+/// # Errors
+/// A sentence about what was expected.
+pub fn parse_label(text: &str) -> Result<String, String> {
+    if text.len() > 16 {
+        return Err(format!(
+            "expected a label of at most 16 bytes, found {}",
+            text.len()
+        ));
+    }
+    Ok(text.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

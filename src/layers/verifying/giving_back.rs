@@ -74,7 +74,10 @@ impl<'a> GivingBack<'a> {
     /// A file of a layer will be read, once more for each time this is called. Chunks for which it
     /// never is are kept.
     pub fn want(&mut self, origin: Origin, content: &Content) {
-        let Origin::Layer(layer) = origin;
+        // What is put in is in no layer's spool.
+        let Origin::Layer(layer) = origin else {
+            return;
+        };
         let Some(Some(spool)) = self.spools.get_mut(layer as usize) else {
             return;
         };
@@ -88,7 +91,10 @@ impl<'a> GivingBack<'a> {
 
     /// A file has been read that was wanted.
     pub fn taken(&mut self, origin: Origin, content: &Content) {
-        let Origin::Layer(layer) = origin;
+        // What is put in is in no layer's spool.
+        let Origin::Layer(layer) = origin else {
+            return;
+        };
         let Some(Some(spool)) = self.spools.get_mut(layer as usize) else {
             return;
         };

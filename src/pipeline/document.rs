@@ -1,0 +1,109 @@
+//! Documents beside an output, made when everything else is known of it.
+
+use std::fmt::Debug;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::plan::Names;
+use crate::error::Result;
+use crate::ext::Plan;
+use crate::finish::{self, FinishOptions, FinishedFilesystem};
+use crate::source::Image;
+use crate::tree::Tree;
+use crate::warnings::Warnings;
+
+/// A document beside the output. Its name is known at the start, so that one that cannot be written
+/// is refused before the image is read; its bytes are made when the filesystem is proven; it gets
+/// its name in one commit with the output.
+pub trait Document: Debug + Send + Sync {
+    /// The option that asks for it, as in `--manifest`.
+    fn option(&self) -> &'static str;
+
+    /// Whether it tells of the files that are written. Then each of these is hashed, and it is made
+    /// after all that do not tell so.
+    fn tells_of_files(&self) -> bool {
+        false
+    }
+
+    /// Its bytes.
+    ///
+    /// # Errors
+    /// Whatever there is; nothing is written then, the filesystem neither.
+    fn bytes(&self, made: &Made<'_>) -> Result<Vec<u8>>;
+}
+
+/// Where a document goes.
+#[derive(Debug, Clone)]
+pub struct Beside {
+    /// Its file; a regular file there is replaced.
+    pub path: PathBuf,
+    /// What is in it.
+    pub document: Arc<dyn Document>,
+}
+
+impl Beside {
+    /// A document in `path`.
+    pub fn new(path: impl Into<PathBuf>, document: impl Document + 'static) -> Self {
+        Self {
+            path: path.into(),
+            document: Arc::new(document),
+        }
+    }
+}
+
+/// A filesystem that is proven and has no name yet, with all that is known of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Made<'a> {
+    /// The image.
+    pub image: &'a Image,
+    /// What it shows.
+    pub tree: &'a Tree,
+    /// What was planned.
+    pub plan: &'a Plan,
+    /// What it is called.
+    pub names: &'a Names,
+    /// Everything that was noticed on the way.
+    pub warnings: &'a Warnings,
+    /// Which proofs it has passed.
+    pub proofs: &'a FinishOptions,
+    /// What was made, with the files that are written so far.
+    pub filesystem: &'a FinishedFilesystem,
+    /// Where it can be read: it has no name yet. The layers cannot be read any more.
+    pub readable: &'a Path,
+}
+
+/// What is known before the filesystem is finished.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub image: &'a Image,
+    pub tree: &'a Tree,
+    pub plan: &'a Plan,
+    pub names: &'a Names,
+    pub warnings: &'a Warnings,
+    pub proofs: &'a FinishOptions,
+}
+
+impl<'a> Known<'a> {
+    /// The documents as `finish` makes them, those that tell of files behind the others.
+    pub fn documents(self, beside: &'a [Beside]) -> Vec<finish::Document<'a>> {
+        let document = |beside: &'a Beside| finish::Document {
+            path: beside.path.clone(),
+            tells_of_files: beside.document.tells_of_files(),
+            bytes: Box::new(move |filesystem, readable| {
+                beside.document.bytes(&Made {
+                    image: self.image,
+                    tree: self.tree,
+                    plan: self.plan,
+                    names: self.names,
+                    warnings: self.warnings,
+                    proofs: self.proofs,
+                    filesystem,
+                    readable,
+                })
+            }),
+        };
+        let mut documents: Vec<_> = beside.iter().map(document).collect();
+        documents.sort_by_key(|document| document.tells_of_files);
+        documents
+    }
+}
