@@ -339,6 +339,9 @@ static void prepare(void) {
         if (mount(kind, place, kind, MS_NOSUID, options) && errno != EBUSY)
             fprintf(stderr, "init: cannot mount %s: %s\n", place, strerror(errno));
     }
+    /* A kernel that found no /dev/console before has opened none. */
+    if (fcntl(1, F_GETFD) >= 0)
+        return;
     int console = open("/dev/console", O_RDWR);
     for (int number = 0; console >= 0 && number < 3; number++)
         dup2(console, number);
