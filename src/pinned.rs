@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::fs::{CWD, Dir, Mode, OFlags, openat};
+use rustix::fs::{Dir, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
@@ -112,22 +112,14 @@ impl Pinned {
     }
 }
 
-/// Opens a file for reading, a path that begins in `directory`. Anything else in its place is an error
-/// before it is opened: a FIFO would wait, and a device may do something at once.
-///
-/// # Errors
-/// The operating system's; for what is no regular file one of kind `Other`.
-pub fn open_regular_file_in(directory: impl AsFd, path: &Path) -> io::Result<File> {
-    Pinned::behind(&directory, path)?.open(&directory, path)
-}
-
 /// The first bytes of a regular file, at most so many.
 ///
 /// # Errors
-/// As [`open_regular_file_in`].
+/// As [`Reach::open_regular_file`].
 pub fn read_regular_file(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    open_regular_file_in(CWD, path)?
+    Reach::default()
+        .open_regular_file(path)?
         .take(max_bytes)
         .read_to_end(&mut bytes)?;
     Ok(bytes)
@@ -162,6 +154,8 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
+
+    use rustix::fs::CWD;
 
     #[test]
     fn what_is_opened_is_what_was_held_whatever_has_its_name_by_now() {

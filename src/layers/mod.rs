@@ -6,23 +6,28 @@
 //! stored      the stored bytes, as they come and are counted; a copy of those that others may write
 //! ahead       the decompressed tar, counted and spooled
 //! verifying   its digests, computed behind all that (verification)
+//! shared      layers that several images have in common
 //! ```
 
 mod ahead;
 mod blob;
 mod budget;
 mod read;
+mod shared;
 mod stored;
 mod verification;
 mod verifying;
 mod windows;
 
-pub use read::read;
+pub use read::{read, read_wanted};
+pub use shared::{Shelf, Wanted};
 pub use verifying::{GivingBack, Verifying};
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use shared::Reader;
 
 use crate::compression::Compression;
 use crate::error::{Error, Result};
@@ -60,6 +65,24 @@ pub struct Layers {
     pub warnings: Warnings,
     /// Their digests and diff IDs, being computed.
     pub verifying: Verifying,
+    /// Of the layers that were read for another image.
+    pub taken: Taken,
+}
+
+/// Layers that were read for another image.
+#[derive(Debug, Clone, Default)]
+pub struct Taken(Vec<Verifying>);
+
+impl Taken {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether one is known not to be what it should be: the image's own copy may be.
+    pub fn is_damaged(&self) -> bool {
+        self.0.iter().any(Verifying::has_failed)
+    }
 }
 
 /// One layer's tar, indexed. A clone shares the entries: a layer is read once for as many trees as are
@@ -131,6 +154,8 @@ pub struct Contents {
     pub tars: Arc<[FileRegion]>,
     /// The same of what is put in behind the layers.
     pub put_in: Arc<[FileRegion]>,
+    /// Those that other images may read, by layer index.
+    shared: Arc<[Option<Reader>]>,
 }
 
 impl Contents {
@@ -139,12 +164,14 @@ impl Contents {
         Self {
             tars: tars.into(),
             put_in: Arc::default(),
+            shared: Arc::default(),
         }
     }
 
-    /// Whether nobody else reads them, nor can begin to.
-    fn has_one_reader(&self) -> bool {
-        Arc::strong_count(&self.tars) == 1
+    /// Whether nobody else reads a layer's, nor can begin to.
+    fn has_one_reader(&self, layer: usize) -> bool {
+        let is_last = |shared: &Option<Reader>| shared.as_ref().is_none_or(Reader::is_last);
+        Arc::strong_count(&self.tars) == 1 && self.shared.get(layer).is_none_or(is_last)
     }
 
     /// The bytes of an origin.

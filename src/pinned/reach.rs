@@ -25,6 +25,19 @@ struct Base {
     is_confined: bool,
 }
 
+/// Those of one directory, by its name, are alike.
+impl PartialEq for Reach {
+    fn eq(&self, other: &Self) -> bool {
+        let parts = |reach: &Self| {
+            let base = reach.base.as_ref();
+            base.map(|base| (base.path.clone(), base.is_confined))
+        };
+        parts(self) == parts(other)
+    }
+}
+
+impl Eq for Reach {}
+
 /// How often a lookup is tried that others disturb by renaming (`openat2` answers `EAGAIN`).
 const TRIES: usize = 64;
 
@@ -42,6 +55,20 @@ impl Reach {
                 held,
                 path: directory.to_owned(),
                 is_confined,
+            })),
+        })
+    }
+
+    /// Paths that begin in the directory at `path`, and stay in it where these stay in theirs.
+    ///
+    /// # Errors
+    /// As [`Self::pin`].
+    pub fn inside(&self, path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            base: Some(Arc::new(Base {
+                held: self.pin(path)?.open_directory()?,
+                path: self.at(path),
+                is_confined: self.is_confined(),
             })),
         })
     }
@@ -97,7 +124,8 @@ impl Reach {
         }
     }
 
-    /// Opens a regular file for reading; anything else in its place is an error before it is opened.
+    /// Opens a regular file for reading. Anything else in its place is an error before it is opened: a
+    /// FIFO would wait, and a device may do something at once.
     ///
     /// # Errors
     /// As [`Self::pin`]; for what is no regular file one of kind `Other`.

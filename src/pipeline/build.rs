@@ -54,7 +54,7 @@ pub fn build(
     output: &OutputRequest,
     reporter: &dyn Reporter,
 ) -> Result<Built> {
-    let place = Place::of(&image.reference)?;
+    let place = Place::within(&image.reference, &image.open.reach)?;
     let ready = Ready::new(&place, filesystem, output, reporter)?;
     let image = image.clone().with_held_against(output.path.clone());
     read_at(place, &image, reporter)?.press(filesystem, output, &ready, reporter)
@@ -112,7 +112,7 @@ impl Reading {
         )
         .map_err(explained)?;
         // Stated by the image, as a rule; else the last byte has to be hashed before this.
-        let names = Names::of(&verifying, &filesystem.identity)?;
+        let names = Names::of(&flattened, &verifying, &filesystem.identity)?;
         let sealed = Ext::seal(populated, &names.identity, reporter).map_err(explained)?;
         let made_from = MadeFrom {
             plan: &plan,

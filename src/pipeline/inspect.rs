@@ -108,7 +108,11 @@ fn inspect_image(
         offers,
         is_narrowed,
         chosen,
-    } = source::survey(&Place::of(&request.reference)?, &request.open, reporter)?;
+    } = source::survey(
+        &Place::within(&request.reference, &request.open.reach)?,
+        &request.open,
+        reporter,
+    )?;
     let image = match chosen {
         Ok(image) => image,
         // Which there are is what was asked.

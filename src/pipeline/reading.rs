@@ -8,6 +8,7 @@ use crate::layers::{self, Layers};
 use crate::limits::Limits;
 use crate::progress::Reporter;
 use crate::source::{self, Image, Place};
+use crate::tree::TreeEdits;
 
 /// An image and its layers, read once: a clone shares them. As many filesystems as are wanted can
 /// be made of it, one after the other or side by side; the last one gives the work directory's space
@@ -19,6 +20,7 @@ pub struct Reading {
     pub(super) place: Place,
     pub(super) limits: Limits,
     pub(super) file_flags: bool,
+    pub(super) edits: TreeEdits,
 }
 
 /// Reads an image's layers and begins to verify them, without writing anything but spools.
@@ -26,7 +28,11 @@ pub struct Reading {
 /// # Errors
 /// See [`crate::Error`].
 pub fn read(request: &ImageRequest, reporter: &dyn Reporter) -> Result<Reading> {
-    read_at(Place::of(&request.reference)?, request, reporter)
+    read_at(
+        Place::within(&request.reference, &request.open.reach)?,
+        request,
+        reporter,
+    )
 }
 
 /// The same, from where the image is already known to be.
@@ -35,6 +41,8 @@ pub(super) fn read_at(
     request: &ImageRequest,
     reporter: &dyn Reporter,
 ) -> Result<Reading> {
+    // What makes no sense is better told now than after the image has been read.
+    let edits = TreeEdits::of(&request.edits)?;
     let named = |error| request.named(error);
     let image = source::open(&place, &request.open, reporter).map_err(named)?;
     let layers = layers::read(&image, &request.read_options(), reporter).map_err(named)?;
@@ -44,5 +52,6 @@ pub(super) fn read_at(
         place,
         limits: request.open.limits.clone(),
         file_flags: request.open.file_flags,
+        edits,
     })
 }

@@ -44,6 +44,9 @@ impl Text<'_> {
 
 /// The message in our own words: "expected … found …".
 fn told(message: &str, found: &str) -> String {
+    if message.contains("recursion limit") {
+        return "expected tables and lists no more than 80 deep, found deeper ones".to_owned();
+    }
     const UNKNOWN: &str = "unknown field `";
     if let Some(rest) = message.strip_prefix(UNKNOWN) {
         let (key, expected) = rest.rsplit_once("`, expected ").unwrap_or((rest, ""));

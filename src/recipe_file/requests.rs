@@ -101,7 +101,7 @@ impl OutputRecipe {
             // Of the machine.
             tools: _,
             finish,
-            // What hangs there makes itself of what was built.
+            // Of the command line.
             beside: _,
         } = request;
         let FinishOptions {

@@ -10,6 +10,7 @@ use crate::oci::Platform;
 use crate::pipeline::{
     JournalSize, Kind, Reference, Salt, SizePolicy, parse_label, parse_uuid, uuid_text,
 };
+use crate::units::ByteSize;
 
 /// A value with a text of its own.
 pub(super) trait Worded: Sized {
@@ -41,7 +42,6 @@ macro_rules! worded {
 
 worded! {
     Platform, "a platform as in \"linux/arm64\"";
-    SizePolicy, "a size as in \"107%\", \"fit\", \"+64M\" or \"900M\"";
     JournalSize, "a journal's size as in \"auto\", \"none\" or \"16M\"";
     Salt, "a salt of at most 256 bytes in hexadecimal digits";
 }
@@ -57,6 +57,32 @@ impl Worded for Reference {
     fn word(&self) -> Result<String, String> {
         let text = self.as_typed().into_string();
         text.map_err(|name| format!("{name:?}: expected a name in UTF-8 for a recipe"))
+    }
+}
+
+impl Worded for SizePolicy {
+    const EXPECTED: &'static str = "a size as in \"107%\", \"fit\", \"+64M\" or \"900M\"";
+
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse()
+    }
+
+    fn word(&self) -> Result<String, String> {
+        Ok(match self {
+            Self::FitPlus(ByteSize(bytes)) => format!("+{}", whole(*bytes)),
+            Self::Exact(ByteSize(bytes)) => whole(*bytes),
+            Self::Percent(_) | Self::Fit => self.to_string(),
+        })
+    }
+}
+
+/// A size to the byte, with the largest suffix that leaves nothing over.
+fn whole(bytes: u64) -> String {
+    let suffixes = [(40, "T"), (30, "G"), (20, "M"), (10, "K")];
+    let fits = |(bits, _): &(u32, &str)| bytes != 0 && bytes.is_multiple_of(1 << bits);
+    match suffixes.into_iter().find(fits) {
+        Some((bits, suffix)) => format!("{}{suffix}", bytes >> bits),
+        None => bytes.to_string(),
     }
 }
 

@@ -6,8 +6,6 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::CWD;
-
 use super::archive::Archive;
 use super::documents::Documents;
 use super::image::{Image, Offer};
@@ -21,7 +19,7 @@ use crate::daemon::{self, DaemonOptions};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::oci::{Descriptor, Platform, RegistryReference, without_login};
-use crate::pinned::{Pinned, Reach};
+use crate::pinned::Reach;
 use crate::progress::{Reporter, Unit};
 use crate::region::FileRegion;
 use crate::registry::{self, Registry, RegistryOptions, Tags};
@@ -190,7 +188,7 @@ impl<'a> Opener<'a> {
                     selector,
                 )
             }
-            Location::Path(path) => self.path(path, reference, selector),
+            Location::Path(path) => self.path(path, place),
         };
         Ok((found?, place.selector.clone()))
     }
@@ -214,6 +212,10 @@ impl<'a> Opener<'a> {
         open().map_err(|error| match error {
             // It may have been meant to be a file.
             Error::Io { what, source } if reference.transport.is_none() => Error::Io {
+                what: format!("no such file as {reference}, and as docker://{reference}: {what}"),
+                source,
+            },
+            Error::Network { what, source } if reference.transport.is_none() => Error::Network {
                 what: format!("no such file as {reference}, and as docker://{reference}: {what}"),
                 source,
             },
@@ -241,23 +243,26 @@ impl<'a> Opener<'a> {
         Ok((found, Some(Selector::Digest(id))))
     }
 
-    fn path(
-        &self,
-        path: &Path,
-        reference: &Reference,
-        selector: Option<&Selector>,
-    ) -> Result<Found<'a>> {
-        let pinned =
-            Pinned::behind(CWD, path).map_err(|error| not_there(path, reference, error))?;
+    fn path(&self, path: &Path, place: &Place) -> Result<Found<'a>> {
+        let Place {
+            reference,
+            selector,
+            reach,
+            ..
+        } = place;
+        let selector = selector.as_ref();
+        let pinned = reach
+            .pin(path)
+            .map_err(|error| not_there(path, reference, error))?;
         let name = path.display().to_string();
         let file_type = pinned.metadata.file_type();
         let file = if file_type.is_dir() {
-            return self.directory(path, reference.transport, selector);
-        } else if file_type.is_fifo() {
+            return self.directory(path, reach, reference.transport, selector);
+        } else if file_type.is_fifo() && !reach.is_confined() {
             // A pipe by name, as a shell's <(command) gives, is waited for as a pipe is.
-            File::open(path)
+            File::open(reach.at(path))
         } else if file_type.is_file() {
-            pinned.open(CWD, path)
+            pinned.open(reach.directory(), path)
         } else {
             return Err(a_device(&name));
         };
@@ -268,24 +273,29 @@ impl<'a> Opener<'a> {
     fn directory(
         &self,
         path: &Path,
+        reach: &Reach,
         transport: Option<Transport>,
         selector: Option<&Selector>,
     ) -> Result<Found<'a>> {
         let transport = match transport {
             Some(transport) => transport,
-            None => recognise::directory(path)?,
+            None => recognise::directory(&reach.at(path))?,
         };
         match transport {
-            Transport::Oci => Ok(Found::Layout(Documents::of(Store::directory(path)?))),
+            Transport::Oci => {
+                let store = Store::directory(path, reach)?;
+                Ok(Found::Layout(Documents::of(store)))
+            }
             Transport::RootFs => {
                 refuse_selector(selector)?;
                 let mut warnings = Warnings::default();
-                if let Some(what) = recognise::misnamed_directory(path) {
+                if let Some(what) = recognise::misnamed_directory(&reach.at(path)) {
                     warnings.count(what, path.as_os_str().as_encoded_bytes());
                 }
                 let output = self.options.held_against.as_deref();
                 let flags = self.options.file_flags;
-                let tar = tree::write(path, output, flags, &self.spooler(true), &mut warnings)?;
+                let root = tree::Root { path, reach };
+                let tar = tree::write(root, output, flags, &self.spooler(true), &mut warnings)?;
                 Ok(Found::Root(tar, warnings))
             }
             transport => Err(Error::unsupported(format!(

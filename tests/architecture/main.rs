@@ -164,7 +164,7 @@ const ROOMS: &[Room] = &[
     (
         "tree",
         &[
-            "error", "units", "progress", "limits", "warnings", "oci", "layers",
+            "error", "units", "progress", "limits", "edits", "warnings", "oci", "layers",
         ],
     ),
     (
@@ -266,7 +266,7 @@ const ROOMS: &[Room] = &[
     // A file that asks for all of it.
     (
         "recipe_file",
-        &["error", "pinned", "edits", "oci", "pipeline"],
+        &["error", "units", "pinned", "edits", "oci", "pipeline"],
     ),
     (
         "cli",

@@ -19,7 +19,7 @@ use crate::cli::arguments::{
 };
 use crate::cli::progress;
 use crate::cli::shown::schemas;
-use crate::cli::shown::table::two_columns;
+use crate::cli::shown::table::digest_columns;
 use crate::cli::shown::text::{counted, journal, printable, rfc3339, thousands};
 use crate::cli::tell::print_as;
 use crate::error::{Error, Result};
@@ -315,7 +315,7 @@ impl Summary {
         }
         rows.push(("proven", self.proven()));
         rows.push(("time", format!("{:.2} s", self.seconds)));
-        two_columns(&rows)
+        digest_columns(&rows)
     }
 
     /// By what it was proven, and who made it.

@@ -4,7 +4,7 @@
 
 /// Of `build`.
 pub const BUILD: &str = "layerpress.build.v1";
-/// Of each line of `build --list`.
+/// Of each line of `build` with several images.
 pub const BATCH: &str = "layerpress.batch.v1";
 /// Of `plan`.
 pub const PLAN: &str = "layerpress.plan.v1";

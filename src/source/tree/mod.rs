@@ -27,13 +27,20 @@ use self::walk::{Met, Walk};
 use super::spooler::{SpoolWriter, Spooled, Spooler};
 use crate::error::{Error, Result};
 use crate::page_buffer::PageBuffer;
-use crate::pinned::{Identity, Pinned, identity};
+use crate::pinned::{Identity, Pinned, Reach, identity};
 use crate::progress::{Meter, Unit};
 use crate::tar::write::{self, Entry, Extent, Kind};
 use crate::units::{FileFlags, Timestamp};
 use crate::warnings::Warnings;
 
 const BUFFER_BYTES: usize = 256 << 10;
+
+/// The directory that is read, and where its path begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Root<'a> {
+    pub(super) path: &'a Path,
+    pub(super) reach: &'a Reach,
+}
 
 /// Writes everything below `root`, and its own attributes, into a spooled tar. Symbolic links are
 /// kept and never followed, and nothing outside is reached, whatever others do to the tree
@@ -44,18 +51,18 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// # Errors
 /// [`Error::Io`] naming the path that cannot be read, or that changed while it was read.
 pub(super) fn write(
-    root: &Path,
+    root: Root<'_>,
     output: Option<&Path>,
     keeps_flags: bool,
     spooler: &Spooler<'_>,
     warnings: &mut Warnings,
 ) -> Result<Spooled> {
-    let name = format!("read {}", root.display());
+    let name = format!("read {}", root.path.display());
     let meter = spooler.reporter.begin(&name, Unit::Bytes, None);
     let spool = spooler.writer()?;
     let own_spool = spool.identity()?;
     let own_output = output.and_then(OwnOutput::at);
-    let (mut walk, pinned) = Walk::start(root)?;
+    let (mut walk, pinned) = Walk::start(root.path, root.reach)?;
     let mut writer = TreeWriter {
         spool,
         meter: &*meter,

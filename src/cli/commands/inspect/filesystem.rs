@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::verity::ShownVerity;
-use crate::cli::shown::table::wrapped_columns;
+use crate::cli::shown::table::{wrapped_columns, wrapped_digest_columns};
 use crate::cli::shown::text::{counted, date, thousands};
 use crate::error::escape_path;
 use crate::pipeline::{Checksums, InspectedFilesystem, Journal, JournalState, uuid_text};
@@ -184,13 +184,12 @@ impl ShownFilesystem {
             file.push_str("\ncut: the filesystem is longer than the file");
         }
         let mut rows = vec![("file", file)];
-        // The column is narrow so that a digest fits beside it.
         rows.extend(self.chain_id.clone().map(|chain_id| ("chain ID", chain_id)));
         let verity = self.verity.as_ref().map(|verity| verity.details());
         let verity = verity.map(|verity| format!("\n{verity}"));
         format!(
             "{}\n{}{}",
-            wrapped_columns(&rows),
+            wrapped_digest_columns(&rows),
             self.details(),
             verity.unwrap_or_default()
         )

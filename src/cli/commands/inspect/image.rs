@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::history::{self, ShownLayer, ShownStep, when};
-use crate::cli::shown::table::wrapped_columns;
+use crate::cli::shown::table::{wrapped_columns, wrapped_digest_columns};
 use crate::cli::shown::text::{counted, printable, short};
 use crate::oci::{Digest, NO_DATE, RuntimeConfig, parse_created};
 use crate::pipeline::{InspectedImage, Offer};
@@ -181,7 +181,7 @@ impl Details {
             layers.push_str(&format!(", {}", counted(entries, "entry", "entries")));
         }
         rows.push(("layers", layers));
-        wrapped_columns(&rows)
+        wrapped_digest_columns(&rows)
     }
 
     /// How a container of it runs; what is not set is left out.
