@@ -34,7 +34,7 @@
 //!     │   leftovers · command · oci · ondisk · listing · page_buffer · host_space        │
 //!     │   ownership · file_kind · pinned · spool · compression · tar · verity · edits    │
 //!     │ fetching: blobs · cache · network · registry · daemon                            │
-//! source → layers → tree → filesystem: ext {profile · plan · format · populate · seal · check} → finish
+//! source → layers → put_in → tree → filesystem: ext {profile · plan · format · populate · seal · check} → finish
 //!     └───────────── pipeline (knows all steps) ─────────────┘   mount (stands alone)
 //!                           recipe_file (what a file asks of it)
 //!                                            cli (knows pipeline, recipe_file, mount)
@@ -113,6 +113,9 @@ pub mod source;
 
 #[doc(hidden)]
 pub mod layers;
+
+#[doc(hidden)]
+pub mod put_in;
 
 #[doc(hidden)]
 pub mod tree;

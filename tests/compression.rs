@@ -43,6 +43,7 @@ fn as_archive(stored: &[u8], limits: &Limits) -> Judged {
         held_against: None,
         reach: layerpress::pinned::Reach::default(),
         file_flags: false,
+        one_file_system: false,
         platform: None,
         work_dir: directory.path().to_owned(),
         limits: limits.clone(),

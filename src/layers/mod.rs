@@ -5,6 +5,7 @@
 //! blob        one of them: from its stored bytes to its entries and its tar
 //! stored      the stored bytes, as they come and are counted; a copy of those that others may write
 //! ahead       the decompressed tar, counted and spooled
+//! put_in      what comes behind the layers, from elsewhere
 //! verifying   its digests, computed behind all that (verification)
 //! shared      layers that several images have in common
 //! ```
@@ -12,6 +13,7 @@
 mod ahead;
 mod blob;
 mod budget;
+mod put_in;
 mod read;
 mod shared;
 mod stored;
@@ -19,6 +21,7 @@ mod verification;
 mod verifying;
 mod windows;
 
+pub use put_in::{Existing, Made, Put, PutIn, PutInReader, PutInTar};
 pub use read::{read, read_wanted};
 pub use shared::{Shelf, Wanted};
 pub use verifying::{GivingBack, Verifying};
@@ -95,15 +98,6 @@ pub struct Changeset {
     pub entries: Arc<Vec<Entry>>,
     /// Whether `.wh.` names delete (a layer) or are names like any other (a flat root filesystem).
     pub whiteouts: bool,
-}
-
-/// What is put in behind the layers, from elsewhere than the image.
-#[derive(Debug, Clone)]
-pub struct PutIn {
-    /// Where it is from, for messages: an option and its value.
-    pub name: String,
-    /// What it says, applied as a layer is.
-    pub changeset: Changeset,
 }
 
 /// A layer's names and sizes, as found.

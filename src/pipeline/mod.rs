@@ -13,8 +13,10 @@ mod extract;
 mod flatten;
 mod inspect;
 mod listing;
+mod output;
 mod plan;
 mod reading;
+mod ready;
 mod request;
 mod root_hash;
 mod tags;
@@ -28,9 +30,10 @@ pub use extract::{ExtractRequest, Extracted, Target, extract};
 pub use flatten::{Flattened, flattened};
 pub use inspect::{Inspected, InspectedFilesystem, InspectedImage, InspectedLayer, inspect};
 pub use listing::{Listed, Unreadable, listing, open};
+pub use output::OutputRequest;
 pub use plan::{Names, Planned, plan};
 pub use reading::{Reading, read};
-pub use request::{FilesystemRequest, IdentityRequest, ImageRequest, OutputRequest, Subject};
+pub use request::{FilesystemRequest, IdentityRequest, ImageRequest, Subject};
 pub use root_hash::{
     DamagedBlock, DamagedTreeBlock, FoundVerity, HeldAgainstRootHash, RootHashRequest,
     hold_against_root_hash, verity_file,

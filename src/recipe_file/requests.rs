@@ -40,6 +40,8 @@ impl ImageRecipe {
             daemon: _,
             held_against: _,
             reach: _,
+            // Edits say so.
+            one_file_system: _,
         } = open;
         let (filesystem, source_date_epoch) = FilesystemRecipe::of(filesystem);
         Ok(Self {
@@ -111,6 +113,8 @@ impl OutputRecipe {
             fsck: _,
             verify: _,
             sync: _,
+            // What happens to what is there is the machine's.
+            no_clobber: _,
         } = finish;
         let mut recipe = Self {
             file: Some(text(path)?),

@@ -34,6 +34,9 @@ pub struct OpenOptions {
     /// Whether the flags of a directory tree's files (chattr) are read as a part of it; else those
     /// there are are counted in a warning.
     pub file_flags: bool,
+    /// Whether a directory tree is what is on its root's filesystem alone, without what else is
+    /// mounted in it.
+    pub one_file_system: bool,
     /// Where spools are made. They have no names and vanish with the process.
     pub work_dir: PathBuf,
     /// Ceilings against hostile input.
@@ -112,14 +115,14 @@ enum Found<'a> {
     Layout(Documents<'a>),
     DockerArchive(Documents<'a>),
     Root(Spooled, Warnings),
-    /// With its full name.
-    Registry(Documents<'a>, Box<Descriptor>, String),
+    /// With how it is shown, and its full name.
+    Registry(Documents<'a>, Box<Descriptor>, String, String),
 }
 
 impl Found<'_> {
     fn offers(&self) -> Result<Vec<Offer>> {
         match self {
-            Self::Registry(documents, top, _) => {
+            Self::Registry(documents, top, ..) => {
                 layout::offers_below(documents, Descriptor::clone(top))
             }
             Self::Layout(documents) => layout::offers(documents),
@@ -154,9 +157,10 @@ impl<'a> Opener<'a> {
 
     fn choose(&self, found: Found<'a>, selector: Option<&Selector>) -> Result<Image> {
         let parts = match found {
-            Found::Registry(documents, top, name) => {
+            Found::Registry(documents, top, shown, name) => {
                 let parts = layout::find_among(&documents, vec![*top], &self.wanted)?;
-                let mut image = parts.into_image(&name, &self.wanted)?;
+                let parts = parts.named(vec![name]);
+                let mut image = parts.into_image(&shown, &self.wanted)?;
                 image.downloads = documents.store.into_downloads();
                 return Ok(image);
             }
@@ -207,6 +211,7 @@ impl<'a> Opener<'a> {
                 Documents::of(Store::Registry(Box::new(registry))),
                 Box::new(top),
                 shown,
+                name.to_string(),
             ))
         };
         open().map_err(|error| match error {
@@ -293,9 +298,18 @@ impl<'a> Opener<'a> {
                     warnings.count(what, path.as_os_str().as_encoded_bytes());
                 }
                 let output = self.options.held_against.as_deref();
-                let flags = self.options.file_flags;
-                let root = tree::Root { path, reach };
-                let tar = tree::write(root, output, flags, &self.spooler(true), &mut warnings)?;
+                let taking = tree::Taking {
+                    output,
+                    attributes: true,
+                    flags: self.options.file_flags,
+                    one_file_system: self.options.one_file_system,
+                };
+                let tar = tree::write(
+                    tree::Root { path, reach },
+                    taking,
+                    &self.spooler(true),
+                    &mut warnings,
+                )?;
                 Ok(Found::Root(tar, warnings))
             }
             transport => Err(Error::unsupported(format!(
@@ -356,7 +370,7 @@ impl<'a> Opener<'a> {
 
 /// A file's uncompressed bytes: in place if it is a regular one and not compressed, from where it
 /// stands; else spooled.
-fn uncompressed(mut file: File, name: &str, spooler: &Spooler<'_>) -> Result<Spooled> {
+pub(super) fn uncompressed(mut file: File, name: &str, spooler: &Spooler<'_>) -> Result<Spooled> {
     let cannot_read = |error| Error::io(format!("cannot read {name}"), error);
     let file_type = file.metadata().map_err(cannot_read)?.file_type();
     if file_type.is_char_device() || file_type.is_block_device() {

@@ -124,11 +124,7 @@ impl Flattening<'_> {
                 content,
             }),
             EntryKind::Symlink(target) => {
-                if target.is_empty() || target.contains(&0) {
-                    return Err(Error::bad_image(
-                        "expected a symbolic link's target without NUL bytes, found one with them or none at all",
-                    ));
-                }
+                expect_target(&target)?;
                 NodeKind::Symlink(target)
             }
             EntryKind::CharacterDevice(device) => NodeKind::CharacterDevice(device),
@@ -144,6 +140,7 @@ impl Flattening<'_> {
             _ => attributes,
         };
         let parent = self.parent(directory)?;
+        self.warn_of_replaced(parent, name, entry_path, false);
         self.tree.make(
             parent,
             name,
@@ -181,6 +178,7 @@ impl Flattening<'_> {
                 node.layer = layer;
             }
             _ => {
+                self.warn_of_replaced(parent, name, &[directory, b"/", name].concat(), true);
                 let kind = GrowingKind::Directory(Children::new());
                 self.tree.make(parent, name, attributes, kind, self.layer)?;
             }
@@ -217,4 +215,14 @@ impl Flattening<'_> {
             file_flags: entry.file_flags,
         }
     }
+}
+
+/// Refuses a symbolic link's target that none can have.
+pub(super) fn expect_target(target: &[u8]) -> Result<()> {
+    if target.is_empty() || target.contains(&0) {
+        return Err(Error::bad_image(
+            "expected a symbolic link's target without NUL bytes, found one with them or none at all",
+        ));
+    }
+    Ok(())
 }

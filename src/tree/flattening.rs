@@ -14,6 +14,8 @@ pub(super) struct Flattening<'a> {
     pub layer: u32,
     /// Whose bytes its files' contents are.
     pub origin: Origin,
+    /// Whether what is put in takes the place of what is not of its kind.
+    pub replaces: bool,
     /// Hard links of this layer whose targets had not come when they did.
     pub pending: Vec<Slot>,
 }
@@ -28,6 +30,7 @@ impl<'a> Flattening<'a> {
             warnings: Warnings::default(),
             layer: 0,
             origin: Origin::Layer(0),
+            replaces: true,
             pending: Vec::new(),
         }
     }

@@ -106,6 +106,16 @@ impl GrowingTree {
         matches!(self.node(slot).kind, GrowingKind::Directory(_))
     }
 
+    /// What a child that a directory has is called there.
+    pub fn name_of(&self, directory: Slot, child: Slot) -> &[u8] {
+        let GrowingKind::Directory(children) = &self.node(directory).kind else {
+            unreachable!("only directories are walked through");
+        };
+        let mut names = children.iter();
+        let found = names.find(|(_, known)| **known == child);
+        found.map_or(b"", |(name, _)| name)
+    }
+
     pub fn child(&self, directory: Slot, name: &[u8]) -> Option<Slot> {
         match &self.node(directory).kind {
             GrowingKind::Directory(children) => children.get(name).copied(),

@@ -1,7 +1,7 @@
 //! The flattened image: what the filesystem will show.
 //!
 //! [`flatten`] applies changesets oldest first, each one's whiteouts before its own entries
-//! (`changeset`, `whiteout`, `hard_link`). A name is resolved by its text first (`path`), then
+//! (`changeset`, `whiteout`, `hard_link`), and behind them what is put in (`put_in`). A name is resolved by its text first (`path`), then
 //! through the tree's symbolic links (`walk`); the tree grows in an arena (`growing`), where a hard
 //! link is one more name of a node, and is put into its final order at the end (`freeze`).
 
@@ -13,6 +13,7 @@ mod frozen;
 mod growing;
 mod hard_link;
 mod path;
+mod put_in;
 mod recipe;
 mod walk;
 mod whiteout;
@@ -95,8 +96,8 @@ pub fn flatten_with(
     let Changing { edits, put_in } = changing;
     let total: u64 = changesets
         .iter()
-        .chain(put_in.iter().map(|put_in| &put_in.changeset))
         .map(|changeset| changeset.entries.len() as u64)
+        .chain(put_in.iter().map(|put_in| put_in.put.entries()))
         .sum();
     if total > options.limits.max_entries {
         return Err(Error::bad_image(format!(
@@ -120,11 +121,10 @@ pub fn flatten_with(
     }
     let before = (!edits.are_none() || !put_in.is_empty()).then(|| flattening.tree.clone());
     let left_out = edits.before_put_in(&mut flattening)?;
-    for (index, PutIn { name, changeset }) in (0_u32..).zip(put_in) {
-        let entries = changeset.entries.len() as u64;
-        let origin = Origin::PutIn(index);
+    for (index, PutIn { name, put }) in (count as u32..).zip(put_in) {
+        let entries = put.entries();
         flattening
-            .apply(count as u32 + index, origin, changeset)
+            .put_in(index, put)
             .map_err(|error| error.in_image(&name))?;
         meter.add(entries);
     }

@@ -83,7 +83,17 @@ impl Flattening<'_> {
     /// Symbolic links are followed as the kernel would inside a root of its own: absolute targets
     /// start at the root again, `..` stops there. A dangling one leads to a directory that is
     /// made, as containerd does.
-    pub fn directory(&mut self, path: &[u8], mut absent: Absent<'_>) -> Result<Option<Slot>> {
+    pub fn directory(&mut self, path: &[u8], absent: Absent<'_>) -> Result<Option<Slot>> {
+        let open = self.directories(path, absent)?;
+        Ok(open.and_then(|open| open.last().copied()))
+    }
+
+    /// The same with all directories on the way, each in the one before it, the root's first.
+    pub fn directories(
+        &mut self,
+        path: &[u8],
+        mut absent: Absent<'_>,
+    ) -> Result<Option<Vec<Slot>>> {
         let limits = &self.options.limits;
         let mut open = vec![Slot::ROOT];
         let mut remaining = Remaining::of(path);
@@ -147,7 +157,7 @@ impl Flattening<'_> {
                 return Err(too_deep(limits, open.len()));
             }
         }
-        Ok(open.last().copied())
+        Ok(Some(open))
     }
 
     /// A directory that only its children name takes the place of a lower layer's file, as
@@ -160,6 +170,12 @@ impl Flattening<'_> {
         name: &[u8],
         followed: bool,
     ) -> Result<()> {
+        if !self.replaces {
+            return Err(Error::unsupported(format!(
+                "expected the component {} to be a directory of the tree, found something else (--remove takes it away)",
+                crate::error::escape_path(name)
+            )));
+        }
         let own = self.tree.node(slot).layer == self.layer;
         if own || followed {
             return Err(Error::bad_image(format!(

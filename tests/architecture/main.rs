@@ -161,6 +161,14 @@ const ROOMS: &[Room] = &[
             "source",
         ],
     ),
+    // From the host, behind the layers.
+    (
+        "put_in",
+        &[
+            "error", "units", "progress", "region", "warnings", "pinned", "edits", "manifest",
+            "spool", "tar", "oci", "source", "layers",
+        ],
+    ),
     (
         "tree",
         &[
@@ -257,6 +265,7 @@ const ROOMS: &[Room] = &[
             "extract",
             "source",
             "layers",
+            "put_in",
             "tree",
             "filesystem",
             "ext",

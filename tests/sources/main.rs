@@ -38,6 +38,7 @@ fn options(platform: Option<&str>) -> OpenOptions {
         held_against: None,
         reach: Reach::default(),
         file_flags: false,
+        one_file_system: false,
         registry: RegistryOptions::default(),
     }
 }
