@@ -43,6 +43,8 @@ pub struct PartialFile {
     last_name: OsString,
     /// Absent while it has no name at all.
     hidden: Option<HiddenName>,
+    /// Whether it takes no name that another file has.
+    no_clobber: bool,
 }
 
 impl PartialFile {
@@ -105,7 +107,13 @@ impl PartialFile {
             directory,
             last_name,
             hidden,
+            no_clobber: false,
         }
+    }
+
+    /// Whether it must not take the place of a file that has its name when it gets it.
+    pub fn set_no_clobber(&mut self, no_clobber: bool) {
+        self.no_clobber = no_clobber;
     }
 
     /// The open file.
@@ -147,6 +155,7 @@ impl PartialFile {
                     |to: &OsStr| linkat(CWD, &own, &self.directory.fd, to, AtFlags::SYMLINK_FOLLOW);
                 match link(&self.last_name) {
                     Ok(()) => return Ok(()),
+                    Err(Errno::EXIST) if self.no_clobber => return Err(existing(&self.output)),
                     Err(Errno::EXIST) => {}
                     Err(error) => return Err(failed(error)),
                 }
@@ -156,7 +165,14 @@ impl PartialFile {
         };
         hidden.expect_of(&self.file)?;
         let hidden_name = hidden.name().to_owned();
-        if let Err(error) = hidden.rename(&self.last_name) {
+        let renamed = match self.no_clobber {
+            true => hidden.rename_to_free(&self.last_name),
+            false => hidden.rename(&self.last_name),
+        };
+        if let Err(error) = renamed {
+            if error == Errno::EXIST && self.no_clobber {
+                return Err(existing(&self.output));
+            }
             // A directory of which nothing can be taken away (`chattr +a`) keeps it.
             let is_left = self.directory.has(&hidden_name, &self.file);
             let path = self.directory.path.join(&hidden_name);
@@ -173,6 +189,25 @@ impl PartialFile {
             io::Error::other(hidden_name::TAKEN),
         ))
     }
+}
+
+/// Refuses a path that something has already.
+///
+/// # Errors
+/// [`Error::Unsupported`] where that is so, [`Error::Io`] where it cannot be told.
+pub fn refuse_existing(path: &Path) -> Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Ok(_) => Err(existing(path)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Error::path("create", path, error)),
+    }
+}
+
+fn existing(path: &Path) -> Error {
+    Error::unsupported(format!(
+        "{}: expected no file there (--no-clobber), found one",
+        escape_path(path.as_os_str().as_bytes())
+    ))
 }
 
 /// Where a file of this name lives.

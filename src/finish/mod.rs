@@ -2,6 +2,7 @@
 
 mod document;
 mod files;
+mod output_name;
 mod sidecar;
 mod verity;
 
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 pub use document::{Document, DocumentBytes};
 pub use files::FinishedFile;
+pub use output_name::{ImageWords, OutputName};
 pub use sidecar::Sha256File;
 pub use verity::{FinishedVerity, VerityOptions, VerityPlace};
 
@@ -37,6 +39,8 @@ pub struct FinishOptions {
     pub verity: Option<VerityOptions>,
     /// Wait until everything is on the disk before the output gets its name.
     pub sync: bool,
+    /// Replace no file that is there: neither one that is found at the start nor one that comes later.
+    pub no_clobber: bool,
 }
 
 impl Default for FinishOptions {
@@ -48,6 +52,7 @@ impl Default for FinishOptions {
             sha256: None,
             verity: None,
             sync: false,
+            no_clobber: false,
         }
     }
 }
@@ -194,6 +199,9 @@ where
         files.push(files::write(&document.path, &content, &mut finished.files)?);
     }
     files.push(partial);
+    for file in &mut files {
+        file.set_no_clobber(options.no_clobber);
+    }
     if options.sync {
         for file in &files {
             file.file()

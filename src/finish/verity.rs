@@ -27,6 +27,14 @@ pub enum VerityPlace {
 }
 
 impl VerityOptions {
+    /// The same to be changed.
+    pub fn file_mut(&mut self) -> Option<&mut PathBuf> {
+        match &mut self.place {
+            VerityPlace::Appended => None,
+            VerityPlace::File(file) => Some(file),
+        }
+    }
+
     /// The file beside the filesystem that they go to, where they do.
     pub fn file(&self) -> Option<&Path> {
         match &self.place {

@@ -33,6 +33,37 @@ pub fn full_image_name(name: &str) -> String {
     format!("{host}/{library}{path}{tag}")
 }
 
+/// What names say of an image: its repository without the host and docker's `library/`, and its tag,
+/// each from the first name that says so. A name without `/` and `:` is a tag alone, as layouts have
+/// them in `org.opencontainers.image.ref.name`.
+pub fn repository_and_tag(names: &[String]) -> (Option<&str>, Option<&str>) {
+    let split = |name: &'_ str| -> (Option<usize>, Option<usize>) {
+        let end = name.find('@').unwrap_or(name.len());
+        let last = name[..end].rfind('/').map_or(0, |slash| slash + 1);
+        let colon = name[last..end].find(':').map(|colon| last + colon);
+        match colon {
+            Some(colon) => (Some(colon), Some(colon + 1)),
+            None if last == 0 && end == name.len() => (None, Some(0)),
+            None => (Some(end), None),
+        }
+    };
+    let repository = names.iter().find_map(|name| {
+        let path = &name[..split(name).0?];
+        let path = match path.split_once('/') {
+            Some((host, path)) if is_host(host) => path,
+            _ => path,
+        };
+        Some(path.strip_prefix("library/").unwrap_or(path))
+    });
+    let tag = names.iter().find_map(|name| {
+        let start = split(name).1?;
+        let end = name.find('@').unwrap_or(name.len());
+        name.get(start..end)
+    });
+    let said = |word: &&str| !word.is_empty();
+    (repository.filter(said), tag.filter(said))
+}
+
 /// A name as somebody typed it, without what is secret in it if it was meant as a URL: a name and
 /// password before the host, and a query, which may be a signature.
 pub fn without_login(name: &str) -> Cow<'_, str> {
@@ -94,6 +125,42 @@ mod tests {
             ("a/b/c", "docker.io/a/b/c:latest"),
         ] {
             assert_eq!(full_image_name(name), full);
+        }
+    }
+
+    #[test]
+    fn names_say_a_repository_and_a_tag_or_one_of_them_or_neither() {
+        let digest = format!("@sha256:{}", "a".repeat(64));
+        let pinned = format!("docker.io/library/debian{digest}");
+        let both = format!("ghcr.io/a/b:1{digest}");
+        for (names, repository, tag) in [
+            (
+                &["docker.io/library/debian:12"][..],
+                Some("debian"),
+                Some("12"),
+            ),
+            (
+                &["debian:12", "debian:bookworm"],
+                Some("debian"),
+                Some("12"),
+            ),
+            (&["localhost:5000/a/b:1.0"], Some("a/b"), Some("1.0")),
+            (&["localhost:5000/a/b"], Some("a/b"), None),
+            (&["heroku/heroku:24"], Some("heroku/heroku"), Some("24")),
+            (&[&pinned], Some("debian"), None),
+            (&[&both], Some("a/b"), Some("1")),
+            (&["24"], None, Some("24")),
+            (
+                &["24", "docker.io/heroku/heroku:24-build"],
+                Some("heroku/heroku"),
+                Some("24"),
+            ),
+            (&[""], None, None),
+            (&[":"], None, None),
+            (&[], None, None),
+        ] {
+            let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+            assert_eq!(repository_and_tag(&names), (repository, tag), "{names:?}");
         }
     }
 

@@ -18,7 +18,7 @@ pub use config::{History, ImageConfig, RootFs, RuntimeConfig};
 pub use created::{NO_DATE, parse_created};
 pub use descriptor::{Descriptor, ImageIndex, ImageManifest, leading_map};
 pub use digest::{ChainId, DiffId, DigestHasher};
-pub use image_name::{full_image_name, without_login};
+pub use image_name::{full_image_name, repository_and_tag, without_login};
 pub use oci_spec::image::{Digest, DigestAlgorithm};
 pub use platform::Platform;
 pub use registry_reference::{RegistryReference, is_loopback};

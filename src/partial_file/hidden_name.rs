@@ -8,7 +8,9 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::fs::{Dir, FileType, Mode, OFlags, openat, renameat};
+use rustix::fs::{
+    AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, linkat, openat, renameat, renameat_with,
+};
 use rustix::io::Errno;
 
 use super::directory::Directory;
@@ -139,6 +141,17 @@ impl HiddenName {
     pub fn rename(self, to: &OsStr) -> Result<(), Errno> {
         let fd = &self.name.directory.fd;
         renameat(fd, self.name(), fd, to)
+    }
+
+    /// The same where nothing has that name; [`Errno::EXIST`] where something has.
+    pub fn rename_to_free(self, to: &OsStr) -> Result<(), Errno> {
+        let fd = &self.name.directory.fd;
+        match renameat_with(fd, self.name(), fd, to, RenameFlags::NOREPLACE) {
+            // What filesystems and kernels answer that cannot do so. A link never replaces, either, and
+            // the hidden name goes when this is dropped.
+            Err(Errno::INVAL | Errno::NOSYS) => linkat(fd, self.name(), fd, to, AtFlags::empty()),
+            renamed => renamed,
+        }
     }
 }
 

@@ -322,3 +322,45 @@ fn a_lock_on_the_directory_that_is_not_given_back_does_not_hold_up_for_ever() {
     partial.persist().unwrap();
     assert_eq!(names(directory.path()), ["out"]);
 }
+
+#[test]
+fn what_must_not_clobber_takes_a_free_name_and_no_other() {
+    for create in WAYS {
+        let directory = tempfile::tempdir().unwrap();
+        let output = directory.path().join("out.img");
+        let make = || {
+            let mut partial = create(&output).unwrap();
+            partial.file().write_all_at(b"new");
+            partial.set_no_clobber(true);
+            partial
+        };
+        // Both were begun when there was nothing.
+        let (first, second) = (make(), make());
+        first.persist().unwrap();
+        let error = second.persist().unwrap_err();
+        let says = "out.img: expected no file there (--no-clobber), found one";
+        assert!(error.to_string().ends_with(says), "{error}");
+        assert_eq!(error.exit_code(), 5);
+        assert_eq!(names(directory.path()), ["out.img"]);
+        fs::write(&output, "old").unwrap();
+        make().persist().unwrap_err();
+        assert_eq!(fs::read_to_string(&output).unwrap(), "old");
+        assert_eq!(names(directory.path()), ["out.img"]);
+    }
+}
+
+#[test]
+fn files_that_are_named_together_are_taken_back_where_one_must_not_clobber() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let files = ["one", "two", "three"].map(|name| {
+        let mut partial = PartialFile::create(&at(name)).unwrap();
+        partial.file().write_all_at(b"new");
+        partial.set_no_clobber(true);
+        partial
+    });
+    fs::write(at("two"), "other").unwrap();
+    persist_together(files.into()).unwrap_err();
+    assert_eq!(names(directory.path()), ["two"]);
+    assert_eq!(fs::read_to_string(at("two")).unwrap(), "other");
+}

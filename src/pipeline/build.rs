@@ -1,26 +1,22 @@
 //! An image pressed into a filesystem: the steps in their order.
 
-use std::collections::BTreeSet;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::document::Known;
 use super::flatten::Flattened;
+use super::output::OutputRequest;
 use super::plan::Names;
 use super::reading::{Reading, read_at};
-use super::request::{FilesystemRequest, ImageRequest, OutputRequest};
-use crate::error::{Error, Result, escape_path};
-use crate::ext::{Ext, Plan, Tools};
+use super::ready::Ready;
+use super::request::{FilesystemRequest, ImageRequest};
+use crate::error::Result;
+use crate::ext::{Ext, Plan};
 use crate::filesystem::Filesystem;
-use crate::finish::{FinishOptions, FinishedFilesystem, MadeFrom, finish};
+use crate::finish::{FinishedFilesystem, MadeFrom, finish};
 use crate::host_space;
 use crate::layers::{Contents, GivingBack, Verifying};
-use crate::leftovers::{self, Begun};
-use crate::partial_file::{PartialFile, directory_of};
-use crate::pinned::identity_at;
 use crate::progress::Reporter;
-use crate::source::{self, Image, Place};
+use crate::source::{Image, Place};
 use crate::tree::{ContentRef, NodeKind, Tree};
 use crate::units::{BLOCK_SIZE, ByteSize};
 use crate::warnings::Warnings;
@@ -57,8 +53,8 @@ pub fn build(
 ) -> Result<Built> {
     let place = Place::within(&image.reference, &image.open.reach)?;
     let ready = Ready::new(&place, &image.put_in(), filesystem, output, reporter)?;
-    let image = image.clone().with_held_against(output.path.clone());
-    read_at(place, &image, reporter)?.press(filesystem, output, &ready, reporter)
+    let image = image.clone().with_held_against(ready.output.path.clone());
+    read_at(place, &image, reporter)?.press(filesystem, ready, reporter)
 }
 
 impl Reading {
@@ -74,16 +70,17 @@ impl Reading {
         reporter: &dyn Reporter,
     ) -> Result<Built> {
         let ready = Ready::new(&self.place, &self.put_in, filesystem, output, reporter)?;
-        self.press(filesystem, output, &ready, reporter)
+        self.press(filesystem, ready, reporter)
     }
 
     fn press(
         self,
         filesystem: &FilesystemRequest,
-        output: &OutputRequest,
-        ready: &Ready,
+        ready: Ready,
         reporter: &dyn Reporter,
     ) -> Result<Built> {
+        let ready = ready.named(&self.place, &self.put_in, &self.image)?;
+        let output = &ready.output;
         let ((mut flattened, plan), verifying) = self.plan(filesystem, reporter)?;
         let Flattened { tree, contents, .. } = &flattened;
         if let Some(note) = &plan.sized.note {
@@ -158,41 +155,6 @@ impl Reading {
     }
 }
 
-/// An output that can be written as far as can be told before the image has been read.
-struct Ready {
-    tools: Tools,
-    _begun: Begun,
-}
-
-impl Ready {
-    fn new(
-        place: &Place,
-        put_in: &[PathBuf],
-        filesystem: &FilesystemRequest,
-        output: &OutputRequest,
-        reporter: &dyn Reporter,
-    ) -> Result<Self> {
-        let profile = filesystem.profile()?;
-        let mut written = vec![output.path.clone()];
-        written.extend(output.finish.beside(&output.path));
-        written.extend(output.beside.iter().map(|beside| beside.path.clone()));
-        for path in &written {
-            let made = PartialFile::create(path);
-            drop(made.map_err(|error| host_space::explained(error, path, None))?);
-            refuse_own_input(place, path)?;
-            refuse_put_in(put_in, path)?;
-        }
-        refuse_one_for_two(&written)?;
-        let FinishOptions { fsck, verify, .. } = output.finish;
-        let tools = Tools::find(&output.tools, fsck, verify, reporter)?;
-        filesystem.size.check(&profile)?;
-        Ok(Self {
-            tools,
-            _begun: leftovers::begin(&output.path),
-        })
-    }
-}
-
 fn giving_back<'a>(tree: &Tree, contents: &'a Contents, verifying: &Verifying) -> GivingBack<'a> {
     let mut giving_back = verifying.giving_back(contents);
     for (_, node) in tree.nodes() {
@@ -201,45 +163,4 @@ fn giving_back<'a>(tree: &Tree, contents: &'a Contents, verifying: &Verifying) -
         }
     }
     giving_back
-}
-
-/// Each file that is written has a name of its own.
-fn refuse_one_for_two(written: &[PathBuf]) -> Result<()> {
-    let mut places = BTreeSet::new();
-    for path in written {
-        let directory = directory_of(path);
-        // It could be opened before.
-        let directory = directory.canonicalize();
-        let directory = directory.map_err(|error| Error::path("open", path, error))?;
-        if !places.insert((directory, path.file_name())) {
-            return Err(Error::unsupported(format!(
-                "{}: expected a file of its own for each of the output, what stands beside it and --verity-file, found one for two",
-                escape_path(path.as_os_str().as_bytes())
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// The same of what is put in.
-fn refuse_put_in(put_in: &[PathBuf], written: &Path) -> Result<()> {
-    let own = identity_at(written);
-    if own.is_some() && put_in.iter().any(|source| identity_at(source) == own) {
-        return Err(Error::unsupported(format!(
-            "{}: expected an output other than what is put in (--overlay, --add), found the same file",
-            escape_path(written.as_os_str().as_bytes())
-        )));
-    }
-    Ok(())
-}
-
-/// What is written replaces what has its name: that must not be what is read.
-fn refuse_own_input(place: &Place, written: &Path) -> Result<()> {
-    if source::is_input(place, written) {
-        return Err(Error::unsupported(format!(
-            "{}: expected an output other than the image itself: it is, or belongs to, {place}",
-            written.display()
-        )));
-    }
-    Ok(())
 }

@@ -5,7 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::document::{Document, Made};
-use super::request::{FilesystemRequest, ImageRequest, OutputRequest};
+use super::output::OutputRequest;
+use super::request::{FilesystemRequest, ImageRequest};
 use crate::edits::Edits;
 use crate::error::{Error, Result, escape_path};
 use crate::ext::{Ext, JournalSize, Kind, Plan, SizePolicy, uuid_text};

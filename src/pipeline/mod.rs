@@ -14,9 +14,11 @@ mod flatten;
 mod inspect;
 mod listing;
 mod manifest;
+mod output;
 mod packages;
 mod plan;
 mod reading;
+mod ready;
 mod request;
 mod root_hash;
 mod start;
@@ -32,10 +34,11 @@ pub use flatten::{Flattened, flattened};
 pub use inspect::{Inspected, InspectedFilesystem, InspectedImage, InspectedLayer, inspect};
 pub use listing::{Listed, Unreadable, listing, open};
 pub use manifest::{ManifestDocument, requested};
+pub use output::OutputRequest;
 pub use packages::{Installed, PackageComparison, PackagesDocument, compare_packages, packages};
 pub use plan::{Names, Planned, plan};
 pub use reading::{Reading, read};
-pub use request::{FilesystemRequest, IdentityRequest, ImageRequest, OutputRequest, Subject};
+pub use request::{FilesystemRequest, IdentityRequest, ImageRequest, Subject};
 pub use root_hash::{
     DamagedBlock, DamagedTreeBlock, FoundVerity, HeldAgainstRootHash, RootHashRequest,
     hold_against_root_hash, verity_file,

@@ -22,9 +22,9 @@ pub struct Reading {
     pub(super) place: Place,
     pub(super) limits: Limits,
     pub(super) file_flags: bool,
+    pub(super) edits: TreeEdits,
     /// Files of the host that are put in.
     pub(super) put_in: Vec<PathBuf>,
-    pub(super) edits: TreeEdits,
 }
 
 /// Reads an image's layers and begins to verify them, without writing anything but spools.
@@ -70,7 +70,7 @@ pub(super) fn read_at(
         place,
         limits: request.open.limits.clone(),
         file_flags: request.open.file_flags,
-        put_in: request.put_in(),
         edits,
+        put_in: request.put_in(),
     })
 }

@@ -3,11 +3,9 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use super::document::Beside;
 use crate::edits::Edits;
 use crate::error::Result;
-use crate::ext::{JournalSize, Kind, Profile, Room, SizePolicy, ToolPaths};
-use crate::finish::FinishOptions;
+use crate::ext::{JournalSize, Kind, Profile, Room, SizePolicy};
 use crate::layers::ReadOptions;
 use crate::limits::Limits;
 use crate::oci::Platform;
@@ -153,36 +151,4 @@ pub struct IdentityRequest {
     /// The time of the filesystem and of directories that no entry describes, in place of the
     /// image's own time (`SOURCE_DATE_EPOCH`), in seconds since 1970.
     pub made_seconds: Option<i64>,
-}
-
-/// Everything about the output.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct OutputRequest {
-    /// Where it goes; a regular file there is replaced.
-    pub path: PathBuf,
-    /// Where e2fsprogs is.
-    pub tools: ToolPaths,
-    /// How much proof is wanted.
-    pub finish: FinishOptions,
-    /// Documents that get their names together with it.
-    pub beside: Vec<Beside>,
-}
-
-impl OutputRequest {
-    /// A filesystem in `path`, made by the programs in the sbin directories, checked by e2fsck.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            tools: ToolPaths::default(),
-            finish: FinishOptions::default(),
-            beside: Vec::new(),
-        }
-    }
-
-    setters! {
-        with_tools: tools: ToolPaths,
-        with_finish: finish: FinishOptions,
-        with_beside: beside: Vec<Beside>,
-    }
 }

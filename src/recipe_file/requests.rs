@@ -113,6 +113,8 @@ impl OutputRecipe {
             fsck: _,
             verify: _,
             sync: _,
+            // What happens to what is there is the machine's.
+            no_clobber: _,
         } = finish;
         let mut recipe = Self {
             file: Some(text(path)?),

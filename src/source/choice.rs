@@ -39,6 +39,18 @@ fn name(descriptor: &Descriptor) -> Option<&str> {
         .find_map(|key| descriptor.annotation(key))
 }
 
+/// All that entries of one name are called; nothing where they are several.
+pub(super) fn names(descriptors: &[Descriptor]) -> Vec<String> {
+    let Some((first, others)) = descriptors.split_first() else {
+        return Vec::new();
+    };
+    if others.iter().any(|other| name(other) != name(first)) {
+        return Vec::new();
+    }
+    let names = [CONTAINERD_NAME, REF_NAME].map(|key| first.annotation(key));
+    names.into_iter().flatten().map(str::to_owned).collect()
+}
+
 /// An error that names what could have been chosen, where too little was said.
 pub(super) fn several(problem: &str, choices: &[String]) -> Error {
     told(problem, choices, Error::unsupported)

@@ -85,7 +85,10 @@ pub(super) fn find(
         }
         Some(Selector::Digest(digest)) => match lists.by_image_id(digest)? {
             // Exactly this one, whatever the platform.
-            Some(index) => return lists.parts(&entries[index]),
+            Some(index) => {
+                let entry = &entries[index];
+                return Ok(lists.parts(entry)?.named(names(entry, selector)));
+            }
             // Docker's containerd store gives an image the ID of its index or manifest.
             None if lists.is_layout => return layout::find(documents, selector, wanted),
             None => {
@@ -95,7 +98,8 @@ pub(super) fn find(
         },
     };
     let entry = &entries[lists.only_image(chosen, wanted)?];
-    lists.for_platform(entry, wanted)
+    let parts = lists.for_platform(entry, wanted)?;
+    Ok(parts.named(names(entry, selector)))
 }
 
 /// All images of the archive.
@@ -272,6 +276,7 @@ impl<'a> Lists<'a> {
             layers: self.layers(entry, &config)?,
             config_digest: named.digest,
             config,
+            names: Vec::new(),
             warnings,
         })
     }
@@ -324,14 +329,24 @@ fn is_of(source: &Descriptor, name: &str, stored: &FileRegion) -> bool {
 }
 
 fn by_name(entries: &[Entry], name: &str) -> Vec<usize> {
-    let full = full_image_name(name);
-    let is_named = |entry: &Entry| {
-        let mut tags = entry.repo_tags.iter();
-        tags.any(|tag| tag == name || full_image_name(tag) == full)
-    };
+    let is_named = |entry: &Entry| entry.repo_tags.iter().any(|tag| means(name, tag));
     (0..entries.len())
         .filter(|&index| is_named(&entries[index]))
         .collect()
+}
+
+/// Whether a name as it was typed is that of a tag.
+fn means(name: &str, tag: &str) -> bool {
+    tag == name || full_image_name(tag) == full_image_name(name)
+}
+
+/// What an entry is called, the name that chose it first.
+fn names(entry: &Entry, selector: Option<&Selector>) -> Vec<String> {
+    let mut names = entry.repo_tags.clone();
+    if let Some(Selector::Name(name)) = selector {
+        names.sort_by_key(|tag| !means(name, tag));
+    }
+    names
 }
 
 /// How a user would choose each entry: by its name, where that is its alone.

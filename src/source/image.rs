@@ -13,6 +13,9 @@ use crate::warnings::Warnings;
 pub struct Image {
     /// The image as the user named it, with its transport.
     pub reference: String,
+    /// What it is called where it was found, the name that chose it first: in a registry its full name,
+    /// in docker's archives names with tags, in layouts what annotations say, which may be a tag alone.
+    pub names: Vec<String>,
     /// The manifest's digest; archives of older `docker save` and root filesystems have none.
     pub manifest_digest: Option<Digest>,
     /// The configuration's digest, which docker calls the image ID; `None` for a root filesystem.

@@ -33,7 +33,8 @@ pub(super) fn find(
         Some(Selector::Index(index)) => by_index(&top, *index)?,
         Some(Selector::Digest(digest)) => by_digest(documents, &top, digest)?,
     };
-    find_among(documents, chosen, wanted)
+    let names = choice::names(&chosen);
+    Ok(find_among(documents, chosen, wanted)?.named(names))
 }
 
 /// The image that a manifest or index is, or the one in it for the platform.

@@ -115,14 +115,14 @@ enum Found<'a> {
     Layout(Documents<'a>),
     DockerArchive(Documents<'a>),
     Root(Spooled, Warnings),
-    /// With its full name.
-    Registry(Documents<'a>, Box<Descriptor>, String),
+    /// With how it is shown, and its full name.
+    Registry(Documents<'a>, Box<Descriptor>, String, String),
 }
 
 impl Found<'_> {
     fn offers(&self) -> Result<Vec<Offer>> {
         match self {
-            Self::Registry(documents, top, _) => {
+            Self::Registry(documents, top, ..) => {
                 layout::offers_below(documents, Descriptor::clone(top))
             }
             Self::Layout(documents) => layout::offers(documents),
@@ -157,9 +157,10 @@ impl<'a> Opener<'a> {
 
     fn choose(&self, found: Found<'a>, selector: Option<&Selector>) -> Result<Image> {
         let parts = match found {
-            Found::Registry(documents, top, name) => {
+            Found::Registry(documents, top, shown, name) => {
                 let parts = layout::find_among(&documents, vec![*top], &self.wanted)?;
-                let mut image = parts.into_image(&name, &self.wanted)?;
+                let parts = parts.named(vec![name]);
+                let mut image = parts.into_image(&shown, &self.wanted)?;
                 image.downloads = documents.store.into_downloads();
                 return Ok(image);
             }
@@ -210,6 +211,7 @@ impl<'a> Opener<'a> {
                 Documents::of(Store::Registry(Box::new(registry))),
                 Box::new(top),
                 shown,
+                name.to_string(),
             ))
         };
         open().map_err(|error| match error {

@@ -28,6 +28,8 @@ pub(super) struct Parts {
     pub config_digest: Digest,
     pub config: ImageConfig,
     pub layers: Vec<StoredLayer>,
+    /// What the image is called where it was found, the name that chose it first.
+    pub names: Vec<String>,
     /// What was noticed while they were looked for.
     pub warnings: Warnings,
 }
@@ -71,8 +73,14 @@ impl Parts {
             config_digest,
             config,
             layers,
+            names: Vec::new(),
             warnings: Warnings::default(),
         })
+    }
+
+    /// The same under names.
+    pub(super) fn named(self, names: Vec<String>) -> Self {
+        Self { names, ..self }
     }
 
     /// Holds the parts against each other and against what was asked for.
@@ -130,6 +138,7 @@ impl Parts {
             });
         Ok(Image {
             reference: reference.to_owned(),
+            names: self.names,
             manifest_digest: self.manifest_digest,
             config_digest: Some(self.config_digest),
             platform,
@@ -149,6 +158,7 @@ pub(super) fn of_root(tar: Spooled, reference: &str, wanted: &Wanted, warnings: 
     let platform = wanted.platform.clone();
     Image {
         reference: reference.to_owned(),
+        names: Vec::new(),
         manifest_digest: None,
         config_digest: None,
         config: ImageConfig {

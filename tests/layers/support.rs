@@ -38,6 +38,7 @@ pub fn blob(stored: &[u8], tar: &[u8]) -> LayerBlob {
 pub fn image(layers: Vec<LayerBlob>) -> Image {
     Image {
         reference: "test image".into(),
+        names: Vec::new(),
         manifest_digest: None,
         config_digest: None,
         config: Default::default(),

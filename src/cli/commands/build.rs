@@ -3,6 +3,7 @@
 mod items;
 mod list;
 mod many;
+mod outputs;
 mod verity;
 
 use std::ffi::OsString;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
+use outputs::Sha256Form;
 use serde::Serialize;
 use verity::ShownVerity;
 
@@ -38,9 +40,15 @@ pub struct BuildArguments {
     /// that name alone
     #[arg(required_unless_present = "list")]
     pub image: Option<OsString>,
-    /// Where the filesystem image goes; a regular file there is replaced
+    /// Where the filesystem image goes; a regular file there is replaced. In the last component of
+    /// this and of the names of what is written beside it, {id} is the image ID, {digest} the
+    /// manifest digest, {tag}, {name} and {arch} the image's own, {id:12} twelve digits of it; {{
+    /// and }} are braces
     #[arg(short, long, value_name = "FILE", required_unless_present = "list")]
     pub output: Option<PathBuf>,
+    /// Replace no file: one that is there is an error before the image is read
+    #[arg(long)]
+    pub no_clobber: bool,
     /// Do not run e2fsck on the result
     #[arg(long)]
     pub no_fsck: bool,
@@ -48,9 +56,10 @@ pub struct BuildArguments {
     /// the image
     #[arg(long)]
     pub verify: bool,
-    /// Hash the result, tell its SHA-256 and write it to FILE.sha256, as sha256sum --check reads it
-    #[arg(long)]
-    pub sha256: bool,
+    /// Hash the result, tell its SHA-256 and write it to FILE.sha256, as sha256sum --check reads it;
+    /// or with =raw its 64 digits and nothing else
+    #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "line")]
+    pub sha256: Option<Sha256Form>,
     /// Wait until the result is on the disk before it gets its name
     #[arg(long)]
     pub sync: bool,
@@ -126,9 +135,10 @@ fn requests(
         finish: FinishOptions {
             fsck: !arguments.no_fsck,
             verify: arguments.verify,
-            sha256: arguments.sha256.then_some(Sha256File::Line),
+            sha256: arguments.sha256.map(Sha256File::from),
             verity: arguments.verity.options(),
             sync: arguments.sync,
+            no_clobber: arguments.no_clobber,
         },
         ..OutputRequest::new(output)
     };

@@ -7,7 +7,8 @@ use std::num::NonZeroUsize;
 pub use shard::Shard;
 
 use super::build::{Built, build};
-use super::request::{FilesystemRequest, ImageRequest, OutputRequest};
+use super::output::OutputRequest;
+use super::request::{FilesystemRequest, ImageRequest};
 use crate::error::{Error, Result};
 use crate::progress::{OfImage, Reporter};
 

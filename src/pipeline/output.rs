@@ -1,0 +1,68 @@
+//! What is asked for of an output.
+
+use std::path::PathBuf;
+
+use super::document::Beside;
+use super::request::setters;
+use crate::error::Result;
+use crate::ext::ToolPaths;
+use crate::finish::{FinishOptions, ImageWords, OutputName, VerityOptions};
+
+/// Everything about the output.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct OutputRequest {
+    /// Where it goes; a regular file there is replaced. In its last component, and in those of what
+    /// is written beside it, words of the image are filled in for `{id}`, `{digest}`, `{tag}`, `{name}`
+    /// and `{arch}`; `{{` and `}}` are braces.
+    pub path: PathBuf,
+    /// Where e2fsprogs is.
+    pub tools: ToolPaths,
+    /// How much proof is wanted.
+    pub finish: FinishOptions,
+    /// Documents that get their names together with it.
+    pub beside: Vec<Beside>,
+}
+
+impl OutputRequest {
+    /// A filesystem in `path`, made by the programs in the sbin directories, checked by e2fsck.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            tools: ToolPaths::default(),
+            finish: FinishOptions::default(),
+            beside: Vec::new(),
+        }
+    }
+
+    /// Every file that is written.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        let mut paths = vec![self.path.clone()];
+        paths.extend(self.finish.beside(&self.path));
+        paths.extend(self.beside.iter().map(|beside| beside.path.clone()));
+        paths
+    }
+
+    /// With the image's words in every name; as long as they are not known, in those that have none.
+    pub(super) fn filled(mut self, words: Option<&ImageWords>) -> Result<Self> {
+        let own = [&mut self.path].into_iter();
+        let tree = self.finish.verity.as_mut();
+        let tree = tree.and_then(VerityOptions::file_mut);
+        let beside = self.beside.iter_mut().map(|beside| &mut beside.path);
+        for path in own.chain(tree).chain(beside) {
+            let name = OutputName::parse(path)?;
+            match words {
+                Some(words) => *path = name.fill(words)?,
+                None if name.is_whole() => *path = name.fill(&ImageWords::default())?,
+                None => {}
+            }
+        }
+        Ok(self)
+    }
+
+    setters! {
+        with_tools: tools: ToolPaths,
+        with_finish: finish: FinishOptions,
+        with_beside: beside: Vec<Beside>,
+    }
+}

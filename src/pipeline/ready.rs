@@ -1,0 +1,140 @@
+//! What can be told of an output before the image has been read.
+
+use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::output::OutputRequest;
+use super::request::FilesystemRequest;
+use crate::error::{Error, Result, escape_path};
+use crate::ext::Tools;
+use crate::finish::{FinishOptions, ImageWords};
+use crate::host_space;
+use crate::leftovers::{self, Begun};
+use crate::oci::repository_and_tag;
+use crate::partial_file::{PartialFile, directory_of, refuse_existing};
+use crate::pinned::identity_at;
+use crate::progress::Reporter;
+use crate::source::{self, Image, Place};
+
+/// An output that can be written as far as can be told now.
+pub(super) struct Ready {
+    pub tools: Tools,
+    asked: OutputRequest,
+    /// What was asked for; each name that leaves nothing open for the image is as it will be.
+    pub output: OutputRequest,
+    _begun: Begun,
+}
+
+impl Ready {
+    /// Looks at the directories, at what is there already and for the programs, before the image is
+    /// read.
+    pub fn new(
+        place: &Place,
+        put_in: &[PathBuf],
+        filesystem: &FilesystemRequest,
+        output: &OutputRequest,
+        reporter: &dyn Reporter,
+    ) -> Result<Self> {
+        let profile = filesystem.profile()?;
+        let asked = output.clone();
+        let output = asked.clone().filled(None)?;
+        check(place, put_in, &output)?;
+        let FinishOptions { fsck, verify, .. } = output.finish;
+        let tools = Tools::find(&output.tools, fsck, verify, reporter)?;
+        filesystem.size.check(&profile)?;
+        Ok(Self {
+            tools,
+            _begun: leftovers::begin(&output.path),
+            asked,
+            output,
+        })
+    }
+
+    /// The same once the image is open: its words are in the names. Where that makes other names of
+    /// them, they are looked at, too.
+    pub fn named(self, place: &Place, put_in: &[PathBuf], image: &Image) -> Result<Self> {
+        let output = self.asked.clone().filled(Some(&words(image)))?;
+        if output.paths() == self.output.paths() {
+            return Ok(self);
+        }
+        check(place, put_in, &output)?;
+        // Before the other is no more: there is an output all the time.
+        let _begun = leftovers::begin(&output.path);
+        Ok(Self {
+            output,
+            _begun,
+            ..self
+        })
+    }
+}
+
+/// What the image says for names of outputs.
+fn words(image: &Image) -> ImageWords {
+    let digits = |digest: &crate::oci::Digest| digest.digest().to_owned();
+    let (name, tag) = repository_and_tag(&image.names);
+    let arch = image.platform.architecture();
+    ImageWords {
+        id: image.config_digest.as_ref().map(digits),
+        digest: image.manifest_digest.as_ref().map(digits),
+        tag: tag.map(str::to_owned),
+        name: name.map(str::to_owned),
+        arch: Some(arch.to_owned()),
+    }
+}
+
+/// Each file can be made, is no part of the image, and is no other's.
+fn check(place: &Place, put_in: &[PathBuf], output: &OutputRequest) -> Result<()> {
+    let written = output.paths();
+    for path in &written {
+        let made = PartialFile::create(path);
+        drop(made.map_err(|error| host_space::explained(error, path, None))?);
+        refuse_own_input(place, path)?;
+        refuse_put_in(put_in, path)?;
+        if output.finish.no_clobber {
+            refuse_existing(path)?;
+        }
+    }
+    refuse_one_for_two(&written)
+}
+
+/// Each file that is written has a name of its own.
+fn refuse_one_for_two(written: &[PathBuf]) -> Result<()> {
+    let mut places = BTreeSet::new();
+    for path in written {
+        let directory = directory_of(path);
+        // It could be opened before.
+        let directory = directory.canonicalize();
+        let directory = directory.map_err(|error| Error::path("open", path, error))?;
+        if !places.insert((directory, path.file_name())) {
+            return Err(Error::unsupported(format!(
+                "{}: expected a file of its own for each of the output, what stands beside it and --verity-file, found one for two",
+                escape_path(path.as_os_str().as_bytes())
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The same of what is put in.
+fn refuse_put_in(put_in: &[PathBuf], written: &Path) -> Result<()> {
+    let own = identity_at(written);
+    if own.is_some() && put_in.iter().any(|source| identity_at(source) == own) {
+        return Err(Error::unsupported(format!(
+            "{}: expected an output other than what is put in (--overlay, --add), found the same file",
+            escape_path(written.as_os_str().as_bytes())
+        )));
+    }
+    Ok(())
+}
+
+/// What is written replaces what has its name: that must not be what is read.
+fn refuse_own_input(place: &Place, written: &Path) -> Result<()> {
+    if source::is_input(place, written) {
+        return Err(Error::unsupported(format!(
+            "{}: expected an output other than the image itself: it is, or belongs to, {place}",
+            written.display()
+        )));
+    }
+    Ok(())
+}
