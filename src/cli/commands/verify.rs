@@ -3,7 +3,7 @@
 mod root_hash;
 
 use std::collections::BTreeSet;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -11,7 +11,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::cli::arguments::{
-    ComparisonArguments, EditArguments, OutputArguments, ReadingArguments, RootHashArguments,
+    ComparisonArguments, EditArguments, OutputArguments, ReadingArguments, RecipeArguments,
+    RootHashArguments,
 };
 use crate::cli::progress;
 use crate::cli::shown::text::counted;
@@ -19,18 +20,23 @@ use crate::cli::shown::{differences, schemas};
 use crate::cli::tell::{print, print_as};
 use crate::error::{Error, Result};
 use crate::listing::Difference;
+use crate::pinned::Reach;
 use crate::pipeline::{self, Finding, Reader, Unread, Verified, VerifyRequest};
 use crate::progress::Reporter;
+use crate::recipe_file::ImageRecipe;
 use root_hash::ShownProof;
 
 /// What is typed.
 #[derive(Debug, Args)]
 pub struct VerifyArguments {
+    // The first, to see what was typed.
+    #[command(flatten)]
+    pub recipe: RecipeArguments,
     /// The filesystem image: ext2, ext3 or ext4, made by whichever tool
     #[arg(value_name = "IMG")]
     pub filesystem: PathBuf,
     /// The container image, named as for build; with --roothash it may be left out
-    #[arg(value_name = "IMAGE", required_unless_present = "roothash")]
+    #[arg(value_name = "IMAGE", required_unless_present_any = ["roothash", "recipe"])]
     pub image: Option<OsString>,
     #[command(flatten)]
     pub comparison: ComparisonArguments,
@@ -66,8 +72,9 @@ pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> Result<u8> 
         .transpose()?;
     let is_damaged = held.as_ref().is_some_and(|held| !held.proof.is_sound());
     let proof = held.as_ref().map(ShownProof::of);
-    let image = arguments.image.as_deref();
-    let compared = image.map(|image| compare(arguments, image, &*reporter));
+    let recipe = arguments.recipe.load_one()?;
+    let is_compared = arguments.image.is_some() || recipe.is_some();
+    let compared = is_compared.then(|| compare(arguments, recipe, &*reporter));
     drop(reporter);
     // Whatever becomes of the comparison: damage may be why it failed.
     let is_told = !arguments.json && (is_damaged || !output.quiet);
@@ -103,14 +110,26 @@ pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> Result<u8> 
 }
 
 /// Compares with the image, and tells what was noticed on the way.
-fn compare(arguments: &VerifyArguments, name: &OsStr, reporter: &dyn Reporter) -> Result<Verified> {
-    let image = arguments.reading.image(name)?;
-    let image = image
+fn compare(
+    arguments: &VerifyArguments,
+    recipe: Option<(ImageRecipe, Reach)>,
+    reporter: &dyn Reporter,
+) -> Result<Verified> {
+    let said = recipe.as_ref().map(|(recipe, _)| recipe);
+    let name = arguments.recipe.name(arguments.image.as_ref(), said)?;
+    let image = arguments.reading.image(&name)?;
+    let mut image = image
         .with_file_flags(arguments.comparison.flags.file_flags)
         .with_edits(arguments.edits.edits());
+    let mut made_seconds = arguments.comparison.source_date_epoch;
+    if let Some(recipe) = recipe {
+        made_seconds = arguments
+            .recipe
+            .ask(recipe, &mut image, made_seconds, reporter)?;
+    }
     let request = VerifyRequest {
         ignored: arguments.comparison.ignored(),
-        made_seconds: arguments.comparison.source_date_epoch,
+        made_seconds,
         debugfs: arguments.debugfs.clone(),
         search_path: std::env::var_os("PATH"),
         ..VerifyRequest::new(&arguments.filesystem, image)
