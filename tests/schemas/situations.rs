@@ -210,11 +210,7 @@ pub const SITUATIONS: &[Situation] = &[
         let words = ["build", "{in}/save.tar", "-o", "{out}/a"];
         json(
             press,
-            &[
-                &words[..],
-                &["--verity", "--verity-file={out}/b", "--sha256"],
-            ]
-            .concat(),
+            &[&words[..], &["--verity-file={out}/b", "--sha256"]].concat(),
         )
     }),
     row("with warnings", "build", |press| {
@@ -241,7 +237,13 @@ pub const SITUATIONS: &[Situation] = &[
         tree(press);
         json(
             press,
-            &["plan", "rootfs:{in}/tree", "--journal=none", "--size=+64M"],
+            &[
+                "plan",
+                "rootfs:{in}/tree",
+                "--fs=ext4",
+                "--journal=none",
+                "--size=+64M",
+            ],
         )
     }),
     // What is looked at.
@@ -315,11 +317,7 @@ pub const SITUATIONS: &[Situation] = &[
         },
     ),
     row("a hash tree inspected", "inspect", |press| {
-        filesystem(
-            press,
-            "fs.img",
-            &["--verity", "--verity-file={in}/tree.img"],
-        );
+        filesystem(press, "fs.img", &["--verity-file={in}/tree.img"]);
         json(press, &["inspect", "{in}/tree.img"])
     }),
     // What is held against each other.
