@@ -7,6 +7,7 @@
 
 mod batch;
 mod build;
+mod claimed;
 mod compare;
 mod document;
 mod extract;
@@ -21,10 +22,11 @@ mod reading;
 mod ready;
 mod request;
 mod root_hash;
+mod start;
 mod tags;
 mod verify;
 
-pub use batch::{Batch, BatchItem, BatchWatch, Outcome, Shard, batch, exit_code};
+pub use batch::{Batch, BatchItem, BatchWatch, Outcome, Shard, UpToDate, batch, exit_code};
 pub use build::{Built, build};
 pub use compare::{CompareRequest, Comparison, compare};
 pub use document::{Beside, Document, Made};
@@ -42,6 +44,7 @@ pub use root_hash::{
     DamagedBlock, DamagedTreeBlock, FoundVerity, HeldAgainstRootHash, RootHashRequest,
     hold_against_root_hash, verity_file,
 };
+pub use start::{FoundStart, StartDocument, start_in};
 pub use tags::tags;
 pub use verify::{Verified, VerifyRequest, verify};
 
@@ -61,5 +64,6 @@ pub use crate::source::{
     CacheChoice, CredentialFiles, Credentials, DaemonOptions, Image, Login, Offer, OpenOptions,
     Proxies, Reference, RegistryOptions, Tags, TlsOptions,
 };
+pub use crate::tree::{EditsDigest, LeftOut};
 pub use crate::verity::{Proof, RootHash, Salt, Shape, Table};
 pub use crate::view::Owner;

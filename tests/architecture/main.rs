@@ -294,7 +294,9 @@ const ROOMS: &[Room] = &[
             "view",
             "cache",
             "mount",
+            "pinned",
             "pipeline",
+            "recipe_file",
         ],
     ),
 ];

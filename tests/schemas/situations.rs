@@ -456,6 +456,25 @@ pub const SITUATIONS: &[Situation] = &[
             ],
         )
     }),
+    ending(
+        "two images, and one that is not there",
+        "batch",
+        3,
+        |press| {
+            archive(press);
+            let lines = [
+                ("save.tar", "a.img\t--sha256"),
+                ("save.tar", "b.img"),
+                ("gone", "c.img"),
+            ];
+            let lines = lines.map(|(image, output)| {
+                let (image, output) = (press.input(image), press.root().join("out").join(output));
+                format!("{}\t{}\n", image.display(), output.display())
+            });
+            fs::write(press.input("list"), lines.concat()).unwrap();
+            json(press, &["build", "--list", "{in}/list"])
+        },
+    ),
     row("the packages of an image", "packages", |press| {
         let other = installed(press);
         json(press, &["packages", &other])

@@ -7,6 +7,7 @@ use clap::Args;
 use crate::error::{Error, Result};
 use crate::pipeline::{
     Beside, FilesystemRequest, ImageRequest, ManifestDocument, OutputRequest, PackagesDocument,
+    StartDocument,
 };
 
 /// What is told of a build.
@@ -21,6 +22,10 @@ pub struct DocumentArguments {
     /// architecture; read from dpkg's and apk's lists in it
     #[arg(long, value_name = "FILE")]
     pub packages: Option<PathBuf>,
+    /// Write what the image says about how it is started (entrypoint, environment, user, ...) to
+    /// FILE, as --config-file writes it into the filesystem
+    #[arg(long, value_name = "FILE")]
+    pub config_out: Option<PathBuf>,
 }
 
 impl DocumentArguments {
@@ -37,6 +42,9 @@ impl DocumentArguments {
         let mut beside = Vec::new();
         if let Some(path) = &self.packages {
             beside.push(Beside::new(named("--packages", path)?, PackagesDocument));
+        }
+        if let Some(path) = &self.config_out {
+            beside.push(Beside::new(named("--config-out", path)?, StartDocument));
         }
         if let Some(path) = &self.manifest {
             let document = ManifestDocument::new(image, filesystem, output)?;
