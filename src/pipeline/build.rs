@@ -104,7 +104,7 @@ impl Reading {
         ready: Ready,
         reporter: &dyn Reporter,
     ) -> Result<Built> {
-        let ready = ready.named(&self.place, &self.put_in, &self.image)?;
+        let ready = ready.named(&self.place, &self.image)?;
         let output = &ready.output;
         let ((mut flattened, plan), verifying) = self.plan(filesystem, reporter)?;
         let Flattened { tree, contents, .. } = &flattened;

@@ -21,6 +21,7 @@ use crate::source::{self, Image, Place};
 pub(super) struct Ready {
     pub tools: Tools,
     asked: OutputRequest,
+    put_in: Vec<PathBuf>,
     /// What was asked for; each name that leaves nothing open for the image is as it will be.
     pub output: OutputRequest,
     _begun: Begun,
@@ -48,6 +49,7 @@ impl Ready {
             tools,
             _begun: leftovers::begin(&output.path),
             _claimed,
+            put_in: put_in.to_vec(),
             asked,
             output,
         })
@@ -55,14 +57,14 @@ impl Ready {
 
     /// The same once the image is open: its words are in the names. Where that makes other names of
     /// them, they are looked at, too.
-    pub fn named(self, place: &Place, put_in: &[PathBuf], image: &Image) -> Result<Self> {
+    pub fn named(self, place: &Place, image: &Image) -> Result<Self> {
         let output = self.asked.clone().filled(Some(&words(image)))?;
         if output.paths() == self.output.paths() {
             return Ok(self);
         }
         // What stays as it is would be another build's.
         drop(self._claimed);
-        let _claimed = check(place, put_in, &output)?;
+        let _claimed = check(place, &self.put_in, &output)?;
         // Before the other is no more: there is an output all the time.
         let _begun = leftovers::begin(&output.path);
         Ok(Self {
@@ -70,6 +72,7 @@ impl Ready {
             _begun,
             _claimed,
             tools: self.tools,
+            put_in: self.put_in,
             asked: self.asked,
         })
     }
