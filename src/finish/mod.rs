@@ -21,7 +21,7 @@ use crate::filesystem::{Filesystem, SealedFilesystem};
 use crate::layers::{Contents, Verifying};
 use crate::oci::{Digest, DigestHasher};
 use crate::page_buffer::PageBuffer;
-use crate::partial_file::{PartialFile, persist_together};
+use crate::partial_file::{PartialFile, persist_around};
 use crate::progress::{Reporter, Unit};
 use crate::tree::Tree;
 use verity::Waiting;
@@ -194,11 +194,18 @@ where
         let content = sidecar.content(&finished)?;
         files.push(files::write(sidecar.path(), &content, &mut finished.files)?);
     }
+    // Who looks for the output by what tells of it finds that it is there.
+    let mut behind = Vec::new();
     for document in documents {
         let content = (document.bytes)(&finished, &path)?;
-        files.push(files::write(&document.path, &content, &mut finished.files)?);
+        let file = files::write(&document.path, &content, &mut finished.files)?;
+        match document.tells_of_files {
+            true => behind.push(file),
+            false => files.push(file),
+        }
     }
     files.push(partial);
+    files.extend(behind);
     for file in &mut files {
         file.set_no_clobber(options.no_clobber);
     }
@@ -209,7 +216,7 @@ where
                 .map_err(|error| Error::path("write", file.output(), error))?;
         }
     }
-    persist_together(files)?;
+    persist_around(files, &finished.path)?;
     sidecar::note_earlier(&finished.path, &sidecars, reporter);
     Ok(finished)
 }

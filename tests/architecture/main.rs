@@ -270,6 +270,8 @@ const ROOMS: &[Room] = &[
             "filesystem",
             "ext",
             "finish",
+            "manifest",
+            "packages",
         ],
     ),
     // A file that asks for all of it.
@@ -292,7 +294,9 @@ const ROOMS: &[Room] = &[
             "view",
             "cache",
             "mount",
+            "pinned",
             "pipeline",
+            "recipe_file",
         ],
     ),
 ];

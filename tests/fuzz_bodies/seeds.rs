@@ -20,6 +20,7 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
         "view" => filesystems(),
         "challenge" => challenge(),
         "credentials" => credentials(),
+        "packages" => packages(),
         _ => panic!("{name} has no seeds"),
     }
 }
@@ -219,6 +220,18 @@ fn challenge() -> Vec<Vec<u8>> {
         br#"Bearer realm="https://auth.example.org/token",service="registry.example.org",scope="repository:a/b:pull""#.to_vec(),
         br#"Basic realm="a \"quoted\" one", charset=UTF-8, Bearer realm=x, Negotiate dG9rZW4="#.to_vec(),
     ]
+}
+
+/// A stanza that is dpkg's and apk's at once, so that both find a sound one.
+fn packages() -> Vec<Vec<u8>> {
+    let stanza = |name: &str| {
+        format!(
+            "Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1:2.3-4\nDescription: {name}\nP:{name}\nV:2.3-r4\nA:x86_64\nF:bin\nR:{name}\n\n"
+        )
+    };
+    let one = stanza("libc6");
+    let several = [stanza("a"), stanza("musl-utils"), stanza("größe")].concat();
+    [one, several].map(String::into_bytes).to_vec()
 }
 
 fn credentials() -> Vec<Vec<u8>> {
