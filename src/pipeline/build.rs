@@ -12,7 +12,7 @@ use super::request::{FilesystemRequest, ImageRequest};
 use crate::error::Result;
 use crate::ext::{Ext, Plan};
 use crate::filesystem::Filesystem;
-use crate::finish::{FinishedFilesystem, MadeFrom, finish};
+use crate::finish::{FinishedFilesystem, MadeFrom, Wanted, finish};
 use crate::host_space;
 use crate::layers::{Contents, GivingBack, Verifying};
 use crate::progress::Reporter;
@@ -124,17 +124,14 @@ impl Reading {
             warnings: &flattened.warnings,
             proofs: &output.finish,
         };
-        let documents = known.documents(&output.beside);
-        let filesystem = finish::<Ext>(
-            sealed,
-            made_from,
-            &ready.tools,
-            &output.finish,
-            &documents,
-            reporter,
-        )
-        .map_err(explained)?;
-        drop(documents);
+        let wanted = Wanted {
+            options: &output.finish,
+            documents: known.documents(&output.beside),
+            stream: output.stream.as_deref(),
+        };
+        let filesystem =
+            finish::<Ext>(sealed, made_from, &ready.tools, &wanted, reporter).map_err(explained)?;
+        drop(wanted);
         drop(giving_back);
         Ok(Built {
             image: flattened.image,

@@ -201,6 +201,8 @@ const ROOMS: &[Room] = &[
         "finish",
         &[
             "page_buffer",
+            // What is written compressed.
+            "compression",
             "error",
             "progress",
             "partial_file",
@@ -239,6 +241,7 @@ const ROOMS: &[Room] = &[
             "command",
             "pinned",
             "partial_file",
+            "compression",
             "oci",
             "listing",
             "compare",

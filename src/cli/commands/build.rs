@@ -3,11 +3,10 @@
 mod outputs;
 mod verity;
 
-use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
-use outputs::Sha256Form;
+use outputs::{OutputFormArguments, ShownCompressed};
 use serde::Serialize;
 use verity::ShownVerity;
 
@@ -18,9 +17,9 @@ use crate::cli::arguments::{
 use crate::cli::progress;
 use crate::cli::shown::table::two_columns;
 use crate::cli::shown::text::{counted, journal, printable, thousands};
-use crate::cli::tell::print_as;
-use crate::error::{Error, Result};
-use crate::pipeline::{self, Built, FinishOptions, OutputRequest, Sha256File, uuid_text};
+use crate::cli::tell::{self, print_as};
+use crate::error::Result;
+use crate::pipeline::{self, Built, FinishOptions, uuid_text};
 use crate::units::{BLOCK_SIZE, ByteSize};
 
 /// What is typed.
@@ -28,15 +27,8 @@ use crate::units::{BLOCK_SIZE, ByteSize};
 pub struct BuildArguments {
     #[command(flatten)]
     pub reference: ReferenceArgument,
-    /// Where the filesystem image goes; a regular file there is replaced. In the last component of
-    /// this and of the names of what is written beside it, {id} is the image ID, {digest} the
-    /// manifest digest, {tag}, {name} and {arch} the image's own, {id:12} twelve digits of it; {{
-    /// and }} are braces
-    #[arg(short, long, value_name = "FILE")]
-    pub output: PathBuf,
-    /// Replace no file: one that is there is an error before the image is read
-    #[arg(long)]
-    pub no_clobber: bool,
+    #[command(flatten)]
+    pub form: OutputFormArguments,
     /// Do not run e2fsck on the result
     #[arg(long)]
     pub no_fsck: bool,
@@ -44,10 +36,6 @@ pub struct BuildArguments {
     /// the image
     #[arg(long)]
     pub verify: bool,
-    /// Hash the result, tell its SHA-256 and write it to FILE.sha256, as sha256sum --check reads it;
-    /// or with =raw its 64 digits and nothing else
-    #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "line")]
-    pub sha256: Option<Sha256Form>,
     /// Wait until the result is on the disk before it gets its name
     #[arg(long)]
     pub sync: bool,
@@ -67,25 +55,23 @@ pub struct BuildArguments {
 /// Builds and tells what was built.
 pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
     let started = Instant::now();
-    refuse_standard_output(&arguments.output)?;
     let reporter = progress::reporter(output);
     let name = &arguments.reference.image;
-    let beside = || directory_of(&arguments.output);
-    let image = arguments.reading.image_beside(name, beside)?;
+    let form = &arguments.form;
+    let image = arguments.reading.image_beside(name, || form.directory())?;
     let image = image.with_file_flags(arguments.filesystem.flags.file_flags);
     let filesystem = arguments.filesystem.request();
-    let request = OutputRequest {
-        tools: arguments.tools.paths(),
-        finish: FinishOptions {
-            fsck: !arguments.no_fsck,
-            verify: arguments.verify,
-            sha256: arguments.sha256.map(Sha256File::from),
-            verity: arguments.verity.options(),
-            sync: arguments.sync,
-            no_clobber: arguments.no_clobber,
-        },
-        ..OutputRequest::new(&arguments.output)
+    let proofs = FinishOptions {
+        fsck: !arguments.no_fsck,
+        verify: arguments.verify,
+        verity: arguments.verity.options(),
+        sync: arguments.sync,
+        ..FinishOptions::default()
     };
+    let request = form
+        .request(arguments.json, &image.open.work_dir)?
+        .with_tools(arguments.tools.paths())
+        .with_finish(form.forms(proofs, image.jobs));
     let built = pipeline::build(&image, &filesystem, &request, &*reporter)?;
     for warning in built.warnings.lines() {
         reporter.warn(&warning);
@@ -96,25 +82,11 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
     if output.quiet && !arguments.json {
         return Ok(());
     }
+    if form.is_stream() {
+        tell::line(&summary.table());
+        return Ok(());
+    }
     print_as(arguments.json, &summary, || summary.table())
-}
-
-/// The directory that a file to be made is in.
-fn directory_of(file: &Path) -> PathBuf {
-    match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    }
-}
-
-/// A filesystem is written here and there, and named only when it is proven: no stream can be that.
-fn refuse_standard_output(output: &Path) -> Result<()> {
-    if output == Path::new("-") {
-        return Err(Error::unsupported(
-            "build cannot write to standard output: -o FILE names a file (./- one that is called so)",
-        ));
-    }
-    Ok(())
 }
 
 /// What was built, in numbers. The names are those of the JSON form.
@@ -142,6 +114,7 @@ struct Summary {
     uuid: String,
     label: String,
     sha256: Option<String>,
+    compressed: Option<ShownCompressed>,
     verity: Option<ShownVerity>,
     size_note: Option<String>,
     warnings: Vec<String>,
@@ -179,6 +152,7 @@ impl Summary {
                 .sha256
                 .as_ref()
                 .map(|sha256| sha256.digest().to_owned()),
+            compressed: ShownCompressed::of(built),
             verity: built.filesystem.verity.as_ref().map(|verity| {
                 let output = &built.filesystem.path;
                 ShownVerity::of(verity, output, &plan.profile.kind.to_string())
@@ -224,19 +198,26 @@ impl Summary {
         if !self.label.is_empty() {
             rows.push(("label", self.label.clone()));
         }
-        rows.extend([(
-            "output",
-            format!(
-                "{} ({}{} on disk)",
-                self.output,
-                // Told where it is not the filesystem's length.
-                match self.verity {
-                    Some(_) => format!("{}, ", ByteSize(self.output_bytes)),
-                    None => String::new(),
-                },
-                ByteSize(self.output_host_bytes)
-            ),
-        )]);
+        let is_kept = !self
+            .compressed
+            .as_ref()
+            .is_some_and(ShownCompressed::is_only);
+        if is_kept {
+            rows.push((
+                "output",
+                format!(
+                    "{} ({}{} on disk)",
+                    self.output,
+                    // Told where it is not the filesystem's length.
+                    match self.verity {
+                        Some(_) => format!("{}, ", ByteSize(self.output_bytes)),
+                        None => String::new(),
+                    },
+                    ByteSize(self.output_host_bytes)
+                ),
+            ));
+        }
+        rows.extend(self.compressed.as_ref().map(ShownCompressed::row));
         rows.extend(
             self.sha256
                 .as_ref()

@@ -1,8 +1,49 @@
-//! In which forms an output and its sidecars are written.
+//! What is written, and in which forms.
 
-use clap::ValueEnum;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 
-use crate::pipeline::Sha256File;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use crate::cli::tell;
+use crate::error::{Error, Result};
+use crate::pipeline::{
+    Built, CompressOptions, Encoding, FinishOptions, FinishedCompressed, OutputRequest, Sha256File,
+};
+use crate::units::ByteSize;
+
+/// Which files are written.
+#[derive(Debug, Args)]
+pub struct OutputFormArguments {
+    /// Where the filesystem image goes; a regular file there is replaced. In the last component of
+    /// this and of the names of what is written beside it, {id} is the image ID, {digest} the
+    /// manifest digest, {tag}, {name} and {arch} the image's own, {id:12} twelve digits of it; {{
+    /// and }} are braces. - is standard output, to which it is written when it is proven
+    #[arg(short, long, value_name = "FILE|-")]
+    pub output: PathBuf,
+    /// Replace no file: one that is there is an error before the image is read
+    #[arg(long)]
+    pub no_clobber: bool,
+    /// Hash the result, tell its SHA-256 and write it to FILE.sha256, as sha256sum --check reads it;
+    /// or with =raw its 64 digits and nothing else
+    #[arg(
+        long,
+        value_name = "FORM",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "line"
+    )]
+    pub sha256: Option<Sha256Form>,
+    /// Compress the result, too, to FILE.gz or FILE.zst, on as many processors as --jobs says and to
+    /// the same bytes for any number: gzip[:1-9], or zstd[:1-22] in frames of 4 MiB that are found
+    /// by zstd's seekable format [default level: 6, 3]
+    #[arg(long, value_name = "FORMAT[:LEVEL]")]
+    pub compress: Option<Encoding>,
+    /// Keep what it is compressed to and not the filesystem image itself
+    #[arg(long, requires = "compress")]
+    pub compress_only: bool,
+}
 
 /// What is in the file with the SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -19,5 +60,99 @@ impl From<Sha256Form> for Sha256File {
             Sha256Form::Line => Self::Line,
             Sha256Form::Raw => Self::Raw,
         }
+    }
+}
+
+impl OutputFormArguments {
+    /// Whether standard output is meant.
+    pub fn is_stream(&self) -> bool {
+        self.output == Path::new("-")
+    }
+
+    /// The directory that the output is in, or that what has no name is made in.
+    pub fn directory(&self) -> PathBuf {
+        match self.output.parent() {
+            _ if self.is_stream() => std::env::temp_dir(),
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        }
+    }
+
+    /// The output, with what is to become of it beside proofs; without a name it is made in `work_dir`.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a terminal, and where the summary would be written there, too.
+    pub fn request(&self, is_json: bool, work_dir: &Path) -> Result<OutputRequest> {
+        if !self.is_stream() {
+            return Ok(OutputRequest::new(&self.output));
+        }
+        let refused = |text: &str| Err(Error::unsupported(text));
+        if is_json {
+            return refused(
+                "standard output: expected the filesystem alone, found --json (without it the summary goes to standard error)",
+            );
+        }
+        if tell::has_terminal() {
+            return refused(
+                "a filesystem is nothing for a terminal: -o FILE writes it to a file (./- one that is called so)",
+            );
+        }
+        Ok(OutputRequest::to_stream(tell::content_file()?, work_dir))
+    }
+
+    /// The forms added to the proofs.
+    pub fn forms(&self, proofs: FinishOptions, jobs: NonZeroUsize) -> FinishOptions {
+        FinishOptions {
+            sha256: self.sha256.map(Sha256File::from),
+            no_clobber: self.no_clobber,
+            compress: self.compress.map(|encoding| CompressOptions {
+                encoding,
+                only: self.compress_only,
+                jobs,
+            }),
+            ..proofs
+        }
+    }
+}
+
+/// What the output is compressed to, as JSON.
+#[derive(Debug, Serialize)]
+pub struct ShownCompressed {
+    path: String,
+    encoding: String,
+    size_bytes: u64,
+    host_bytes: u64,
+    sha256: String,
+    /// Whether the filesystem image itself is not kept.
+    only: bool,
+}
+
+impl ShownCompressed {
+    /// What was made.
+    pub fn of(built: &Built) -> Option<Self> {
+        let compressed = built.filesystem.compressed.as_ref()?;
+        let FinishedCompressed { path, encoding, .. } = compressed;
+        Some(Self {
+            path: path.display().to_string(),
+            encoding: encoding.to_string(),
+            size_bytes: compressed.size_bytes,
+            host_bytes: compressed.host_bytes,
+            sha256: compressed.sha256.digest().to_owned(),
+            only: compressed.only,
+        })
+    }
+
+    /// Whether the filesystem image is not kept.
+    pub fn is_only(&self) -> bool {
+        self.only
+    }
+
+    /// For people.
+    pub fn row(&self) -> (&'static str, String) {
+        let size = ByteSize(self.size_bytes);
+        (
+            "compressed",
+            format!("{} ({size}, {})", self.path, self.encoding),
+        )
     }
 }
