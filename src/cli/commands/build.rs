@@ -6,7 +6,7 @@ mod verity;
 use std::time::Instant;
 
 use clap::Args;
-use outputs::{OutputFormArguments, ShownCompressed};
+use outputs::{OutputFormArguments, ShownCompressed, ShownOutput};
 use serde::Serialize;
 use verity::ShownVerity;
 
@@ -125,6 +125,7 @@ impl Summary {
     fn of(built: &Built, seconds: f64) -> Self {
         let Built { image, plan, .. } = built;
         let geometry = &plan.sized.geometry;
+        let output = ShownOutput::of(built);
         let blocks = |count: u32| u64::from(count) * BLOCK_SIZE;
         Self {
             image: image.reference.clone(),
@@ -135,9 +136,9 @@ impl Summary {
             layers: image.layers.len(),
             entries: built.tree.name_count(),
             content_bytes: plan.demand.content_bytes,
-            output: built.filesystem.path.display().to_string(),
-            output_bytes: built.filesystem.file_bytes,
-            output_host_bytes: built.filesystem.host_bytes,
+            output: output.path,
+            output_bytes: output.bytes,
+            output_host_bytes: output.host_bytes,
             filesystem_type: plan.profile.kind.to_string(),
             filesystem_bytes: geometry.size_bytes(),
             free_bytes: plan.free_blocks_after() * BLOCK_SIZE,
@@ -147,11 +148,7 @@ impl Summary {
             journal_bytes: blocks(geometry.journal_blocks),
             uuid: uuid_text(built.names.identity.uuid),
             label: plan.birth.label.clone(),
-            sha256: built
-                .filesystem
-                .sha256
-                .as_ref()
-                .map(|sha256| sha256.digest().to_owned()),
+            sha256: output.sha256,
             compressed: ShownCompressed::of(built),
             verity: built.filesystem.verity.as_ref().map(|verity| {
                 let output = &built.filesystem.path;
@@ -198,11 +195,9 @@ impl Summary {
         if !self.label.is_empty() {
             rows.push(("label", self.label.clone()));
         }
-        let is_kept = !self
-            .compressed
-            .as_ref()
-            .is_some_and(ShownCompressed::is_only);
-        if is_kept {
+        // One that is compressed in its own place is told there.
+        let compressed = self.compressed.as_ref();
+        if compressed.is_none_or(|compressed| compressed.path != self.output) {
             rows.push((
                 "output",
                 format!(
@@ -216,13 +211,13 @@ impl Summary {
                     ByteSize(self.output_host_bytes)
                 ),
             ));
+            rows.extend(
+                self.sha256
+                    .as_ref()
+                    .map(|sha256| ("sha256", sha256.clone())),
+            );
         }
-        rows.extend(self.compressed.as_ref().map(ShownCompressed::row));
-        rows.extend(
-            self.sha256
-                .as_ref()
-                .map(|sha256| ("sha256", sha256.clone())),
-        );
+        rows.extend(compressed.map(ShownCompressed::row));
         if let Some(verity) = &self.verity {
             rows.extend(verity.rows());
         }

@@ -76,13 +76,13 @@ fn decoded(bytes: &[u8], form: EncodingForm) -> Vec<u8> {
     decoded
 }
 
-fn each() -> [Encoding; 6] {
-    ["gzip", "gzip:1", "gzip:9", "zstd", "zstd:1", "zstd:12"].map(|text| text.parse().unwrap())
+fn each() -> [Encoding; 5] {
+    ["gzip", "gzip:1", "gzip:9", "zstd", "zstd:7"].map(|text| text.parse().unwrap())
 }
 
 #[test]
 fn what_comes_out_is_what_went_in_and_the_same_for_any_number_of_threads() {
-    for length in [1, MIB, 4 * MIB, 4 * MIB + 1, 27 * MIB + 12_345] {
+    for length in [1, 4 * MIB, 4 * MIB + 1, 14 * MIB + 12_345] {
         let file = sample(length);
         let expected = content(&file, length);
         for encoding in each() {
@@ -92,7 +92,7 @@ fn what_comes_out_is_what_went_in_and_the_same_for_any_number_of_threads() {
                 decoded(&one, encoding.form()) == expected,
                 "{encoding} {length}"
             );
-            for jobs in [2, 3, 16] {
+            for jobs in [2, 5] {
                 let (seen, more) = encoded(&file, length, encoding, jobs);
                 assert!(seen == expected, "{encoding} {length} {jobs}");
                 assert!(more == one, "{encoding} {length} {jobs}");
@@ -116,7 +116,7 @@ fn holes_and_written_zeros_give_the_same_bytes() {
             "{encoding}"
         );
         assert!(
-            of_holes.1.len() < 12_000,
+            of_holes.1.len() < 120_000,
             "{encoding}: {}",
             of_holes.1.len()
         );
@@ -125,7 +125,7 @@ fn holes_and_written_zeros_give_the_same_bytes() {
 
 #[test]
 fn a_reader_or_a_writer_that_fails_ends_everything() {
-    let length = 64 * MIB;
+    let length = 40 * MIB;
     let file = sample(length);
     for encoding in ["gzip", "zstd"].map(|text| text.parse::<Encoding>().unwrap()) {
         for jobs in [1, 2, 8] {

@@ -118,11 +118,15 @@ impl OutputFormArguments {
 /// What the output is compressed to, as JSON.
 #[derive(Debug, Serialize)]
 pub struct ShownCompressed {
-    path: String,
+    /// Where it is.
+    pub path: String,
     encoding: String,
     size_bytes: u64,
     host_bytes: u64,
     sha256: String,
+    /// Of what it decompresses to.
+    image_bytes: u64,
+    image_sha256: Option<String>,
     /// Whether the filesystem image itself is not kept.
     only: bool,
 }
@@ -138,21 +142,65 @@ impl ShownCompressed {
             size_bytes: compressed.size_bytes,
             host_bytes: compressed.host_bytes,
             sha256: compressed.sha256.digest().to_owned(),
+            image_bytes: built.filesystem.file_bytes,
+            image_sha256: digits(built),
             only: compressed.only,
         })
-    }
-
-    /// Whether the filesystem image is not kept.
-    pub fn is_only(&self) -> bool {
-        self.only
     }
 
     /// For people.
     pub fn row(&self) -> (&'static str, String) {
         let size = ByteSize(self.size_bytes);
+        let Self {
+            path,
+            encoding,
+            sha256,
+            ..
+        } = self;
         (
             "compressed",
-            format!("{} ({size}, {})", self.path, self.encoding),
+            format!("{path} ({size}, {encoding})\n{sha256}"),
         )
     }
+}
+
+/// The file that is written: the filesystem image, or what it is compressed to where that alone is kept.
+#[derive(Debug)]
+pub struct ShownOutput {
+    /// Where it is.
+    pub path: String,
+    /// Its length.
+    pub bytes: u64,
+    /// What it takes of the host's disk.
+    pub host_bytes: u64,
+    /// Its SHA-256, where that is known.
+    pub sha256: Option<String>,
+}
+
+impl ShownOutput {
+    /// What was made.
+    pub fn of(built: &Built) -> Self {
+        let filesystem = &built.filesystem;
+        let compressed = filesystem.compressed.as_ref();
+        match compressed.filter(|compressed| compressed.only) {
+            Some(compressed) => Self {
+                path: compressed.path.display().to_string(),
+                bytes: compressed.size_bytes,
+                host_bytes: compressed.host_bytes,
+                sha256: Some(compressed.sha256.digest().to_owned()),
+            },
+            None => Self {
+                path: filesystem.path.display().to_string(),
+                bytes: filesystem.file_bytes,
+                host_bytes: filesystem.host_bytes,
+                sha256: digits(built),
+            },
+        }
+    }
+}
+
+/// The filesystem image's SHA-256.
+fn digits(built: &Built) -> Option<String> {
+    let sha256 = built.filesystem.sha256.as_ref()?;
+    Some(sha256.digest().to_owned())
 }
