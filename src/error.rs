@@ -17,7 +17,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Reading or writing failed on this machine: a missing file, a full disk, no permission.
+    /// Reading or writing failed on this machine (a missing file, a full disk, no permission), or a
+    /// server refuses for good.
     #[error("{what}: {source}")]
     Io {
         /// The operation and the object, as in `cannot read /tmp/save.tar`.
@@ -25,8 +26,18 @@ pub enum Error {
         /// The operating system's word on it.
         source: Arc<io::Error>,
     },
+    /// The network, or who is behind it, fails for now: nobody is reached or answers in time, the
+    /// connection breaks off, a server is in trouble or asked too often. The same may go well on
+    /// another try.
+    #[error("{what}: {source}")]
+    Network {
+        /// The operation and its object, as in `cannot read https://…`.
+        what: String,
+        /// What happened, by its kind where that is known.
+        source: Arc<io::Error>,
+    },
     /// What the user named is not there: a tag, a name or a place among images. As with a file that
-    /// is missing, another try may find it.
+    /// is missing, it may be made.
     #[error("{place}{what}")]
     Absent {
         /// Where it was looked for.
@@ -109,10 +120,34 @@ impl fmt::Display for Place {
     }
 }
 
+/// What [`of_network`] makes of an error.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct OfNetwork(io::Error);
+
+/// Marks an error of what is read over a network, so that whoever reads it and knows nothing of that
+/// makes an [`Error::Network`] of it.
+pub fn of_network(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), OfNetwork(error))
+}
+
 impl Error {
-    /// An operating system error with the operation and its object before it.
+    /// An operating system error with the operation and its object before it; one that
+    /// [`of_network`] marked is the network's.
     pub fn io(what: impl Into<String>, source: io::Error) -> Self {
+        let inner = source.get_ref();
+        if inner.is_some_and(|inner| inner.is::<OfNetwork>()) {
+            return Self::network(what, source);
+        }
         Self::Io {
+            what: what.into(),
+            source: Arc::new(source),
+        }
+    }
+
+    /// A failure of the network with the operation and its object before it.
+    pub fn network(what: impl Into<String>, source: io::Error) -> Self {
+        Self::Network {
             what: what.into(),
             source: Arc::new(source),
         }
@@ -168,7 +203,7 @@ impl Error {
     #[must_use]
     pub fn with_more(mut self, more: &str) -> Self {
         match &mut self {
-            Self::Io { source, .. } => {
+            Self::Io { source, .. } | Self::Network { source, .. } => {
                 *source = io::Error::new(source.kind(), format!("{source}{more}")).into();
             }
             Self::Absent { what, .. }
@@ -217,6 +252,7 @@ impl Error {
             Self::TooSmall { .. } => 7,
             // Who gave up has an error of their own.
             Self::Cancelled | Self::Mismatch(_) => 8,
+            Self::Network { .. } => 9,
         }
     }
 }

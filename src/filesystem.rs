@@ -129,6 +129,31 @@ pub fn expected_listing(
     Ok(Listing::new(names))
 }
 
+/// Digests contents one after the other.
+#[derive(Debug)]
+pub struct ContentDigests<'a> {
+    contents: &'a Contents,
+    buffer: PageBuffer,
+}
+
+impl<'a> ContentDigests<'a> {
+    /// Of files whose bytes are here.
+    pub fn new(contents: &'a Contents) -> Self {
+        Self {
+            contents,
+            buffer: PageBuffer::new(BUFFER_BYTES),
+        }
+    }
+
+    /// A file's, read from the layers.
+    ///
+    /// # Errors
+    /// As [`expected_listing`].
+    pub fn of(&mut self, file: &ContentRef) -> Result<ContentDigest> {
+        digest(file, self.contents, &mut self.buffer)
+    }
+}
+
 /// A filesystem with the tree and its names in it, to the last byte, not yet proven.
 #[derive(Debug)]
 pub struct SealedFilesystem {

@@ -9,11 +9,11 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::file_kind;
 use crate::listing::Kind;
-use crate::oci::ChainId;
+use crate::oci::{ChainId, Digest};
 use crate::ondisk::features::{RO_COMPAT_GDT_CSUM, RO_COMPAT_METADATA_CSUM};
 use crate::ondisk::inode::StoredInode;
 use crate::ondisk::superblock::{STATE_CLEAN, STATE_ERRORS, Superblock};
-use crate::ondisk::xattr::{CHAIN_ID_XATTR, FoundValue, decode_in_inode};
+use crate::ondisk::xattr::{CHAIN_ID_XATTR, FoundValue, Note, RECIPE_XATTR, decode_in_inode};
 use crate::units::{Hex, InodeNumber};
 use crate::view::{Image, View};
 
@@ -32,6 +32,8 @@ pub struct Filesystem {
     pub journal: Option<Journal>,
     /// The chain ID of the image that layerpress made it from.
     pub chain_id: Option<ChainId>,
+    /// The digest of the recipe that layerpress made it by, where edits changed what the layers show.
+    pub recipe_digest: Option<Digest>,
 }
 
 /// A filesystem's journal.
@@ -88,13 +90,21 @@ impl Filesystem {
     /// makes no sense.
     pub fn read(path: &Path) -> Result<Self> {
         let image = Image::open(path)?;
+        let note = note(&image);
+        let digest = |bytes: &[u8]| format!("sha256:{}", Hex(bytes)).parse::<Digest>().ok();
+        let (chain_id, recipe_digest) = match note {
+            Some(Note::ChainId(bytes)) => (digest(&bytes).map(ChainId), None),
+            Some(Note::Recipe(bytes)) => (None, digest(&bytes)),
+            None => (None, None),
+        };
         Ok(Self {
             superblock: image.superblock.clone(),
             block_bytes: image.block_bytes,
             file_bytes: image.file_bytes,
             host_bytes: image.host_bytes()?,
             journal: journal(&image, path),
-            chain_id: chain_id(&image),
+            chain_id,
+            recipe_digest,
         })
     }
 
@@ -154,21 +164,25 @@ fn journal(image: &Image, path: &Path) -> Option<Journal> {
     Some(Journal { size_bytes, state })
 }
 
-fn chain_id(image: &Image) -> Option<ChainId> {
+/// What a build has left in `lost+found`. A filesystem that was made by one has one note; of two the
+/// recipe's counts, since then a chain ID is not all.
+fn note(image: &Image) -> Option<Note> {
     let bytes = image.inode(InodeNumber::LOST_FOUND).ok()?;
     let inode = StoredInode::decode(&bytes);
     if Kind::from_st_mode(inode.mode.into()) != Some(Kind::Directory) {
         return None;
     }
     let attributes = decode_in_inode(&bytes[inode.xattr_offset?..]).ok()?;
-    let is_note = |name: Vec<u8>| name == CHAIN_ID_XATTR;
-    let note = attributes
-        .into_iter()
-        .find(|attribute| attribute.full_name().is_some_and(is_note))?;
-    match note.value {
-        FoundValue::Here(value) if value.len() == 32 => {
-            format!("sha256:{}", Hex(&value)).parse().ok().map(ChainId)
+    let value = |wanted: &[u8]| -> Option<[u8; 32]> {
+        let is_wanted = |name: Vec<u8>| name == wanted;
+        let note = attributes
+            .iter()
+            .find(|attribute| attribute.full_name().is_some_and(is_wanted))?;
+        match &note.value {
+            FoundValue::Here(value) => value[..].try_into().ok(),
+            _ => None,
         }
-        _ => None,
-    }
+    };
+    let recipe = value(RECIPE_XATTR).map(Note::Recipe);
+    recipe.or_else(|| value(CHAIN_ID_XATTR).map(Note::ChainId))
 }

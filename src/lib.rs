@@ -32,14 +32,16 @@
 //! ```text
 //!     ┌ vocabulary: error · units · progress · warnings · limits · region · partial_file ┐
 //!     │   leftovers · command · oci · ondisk · listing · page_buffer · host_space        │
-//!     │   ownership · file_kind · pinned · spool · compression · tar · verity           │
+//!     │   ownership · file_kind · pinned · spool · compression · tar · verity · edits    │
 //!     │ fetching: blobs · cache · network · registry · daemon                            │
-//! source → layers → tree → filesystem: ext {profile · plan · format · populate · seal · check} → finish
+//! source → layers → put_in → tree → filesystem: ext {profile · plan · format · populate · seal · check} → finish
 //!     └───────────── pipeline (knows all steps) ─────────────┘   mount (stands alone)
-//!                                                        cli (knows pipeline, mount)
+//!                           recipe_file (what a file asks of it)
+//!                                            cli (knows pipeline, recipe_file, mount)
 //!
 //!     beside the flow: inspect (what a filesystem says of itself) · compare (two listings)
 //!                      view (reads any ext filesystem) → extract (takes a tree out of one)
+//!                      manifest (what is told of a build) · packages (what is installed in it)
 //! ```
 //!
 //! [`pipeline::build`] is the whole job, a line for each step; each step takes what the steps
@@ -56,6 +58,7 @@
 pub mod command;
 #[doc(hidden)]
 pub mod compression;
+pub mod edits;
 #[doc(hidden)]
 pub mod error;
 mod file_kind;
@@ -112,6 +115,9 @@ pub mod source;
 pub mod layers;
 
 #[doc(hidden)]
+pub mod put_in;
+
+#[doc(hidden)]
 pub mod tree;
 
 #[doc(hidden)]
@@ -123,9 +129,18 @@ pub mod filesystem;
 pub mod finish;
 
 #[doc(hidden)]
+pub mod manifest;
+
+#[doc(hidden)]
 pub mod mount;
 
+#[doc(hidden)]
+pub mod packages;
+
 pub mod pipeline;
+
+#[doc(hidden)]
+pub mod recipe_file;
 
 #[doc(hidden)]
 pub mod view;
@@ -137,6 +152,7 @@ pub mod extract;
 #[doc(hidden)]
 pub mod cli;
 
+pub use edits::Edits;
 pub use error::{Error, Result};
 pub use pipeline::{
     CompareRequest, ExtractRequest, FilesystemRequest, ImageRequest, OutputRequest, Reference,

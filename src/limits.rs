@@ -2,8 +2,11 @@
 
 use std::ops::RangeInclusive;
 
+use serde::{Deserialize, Deserializer, Serialize};
+
 /// Ceilings against hostile or broken images. Each has a flag of the same name (`--max-entries`).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Limits {
     /// Entries over all layers.
     pub max_entries: u64,
@@ -29,7 +32,20 @@ pub struct Limits {
     /// The largest zstd window accepted, as a power of two (`27` is 128 MiB). Layers that are read
     /// side by side have [`ZSTD_WINDOWS_BYTES`] of them together, or one that is larger: the others
     /// wait, however many jobs there are.
+    #[serde(deserialize_with = "window_log")]
     pub max_zstd_window_log: u32,
+}
+
+/// Refuses windows that zstd does not know.
+fn window_log<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let log = u32::deserialize(from)?;
+    if Limits::ZSTD_WINDOW_LOGS.contains(&log) {
+        return Ok(log);
+    }
+    let (first, last) = Limits::ZSTD_WINDOW_LOGS.into_inner();
+    Err(serde::de::Error::custom(format!(
+        "expected a power of two from {first} to {last}, found {log}"
+    )))
 }
 
 /// Bytes that the zstd windows of all layers being read may have together: four of the largest that

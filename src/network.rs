@@ -49,6 +49,19 @@ impl Resolver for PatientResolver {
     }
 }
 
+/// Whether a question found no answer because of the network: who disagrees about TLS was reached.
+pub(crate) fn is_networks(error: &Error) -> bool {
+    match error {
+        Error::Io(error) => {
+            let inner = error.get_ref();
+            !inner.is_some_and(|inner| inner.is::<rustls::Error>())
+        }
+        Error::Timeout(_) | Error::HostNotFound | Error::ConnectionFailed => true,
+        Error::ConnectProxyFailed(_) => true,
+        _ => false,
+    }
+}
+
 /// An address that somebody typed or sent, whether it is one or not: without a name and password
 /// before its host, and without its query, which may be a signature.
 pub(crate) fn without_secrets(text: &str) -> String {

@@ -1,6 +1,8 @@
 //! A name held before it is opened, so that what is opened is what was looked at: whoever may write
 //! in its directory can put something else in its place at any moment.
 
+mod reach;
+
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -9,9 +11,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::fs::{CWD, Dir, Mode, OFlags, openat};
+use rustix::fs::{Dir, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::path::Arg;
+
+pub use reach::Reach;
 
 const READING: OFlags = OFlags::RDONLY
     .union(OFlags::NONBLOCK)
@@ -108,22 +112,14 @@ impl Pinned {
     }
 }
 
-/// Opens a file for reading, a path that begins in `directory`. Anything else in its place is an error
-/// before it is opened: a FIFO would wait, and a device may do something at once.
-///
-/// # Errors
-/// The operating system's; for what is no regular file one of kind `Other`.
-pub fn open_regular_file_in(directory: impl AsFd, path: &Path) -> io::Result<File> {
-    Pinned::behind(&directory, path)?.open(&directory, path)
-}
-
 /// The first bytes of a regular file, at most so many.
 ///
 /// # Errors
-/// As [`open_regular_file_in`].
+/// As [`Reach::open_regular_file`].
 pub fn read_regular_file(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    open_regular_file_in(CWD, path)?
+    Reach::default()
+        .open_regular_file(path)?
         .take(max_bytes)
         .read_to_end(&mut bytes)?;
     Ok(bytes)
@@ -158,6 +154,8 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
+
+    use rustix::fs::CWD;
 
     #[test]
     fn what_is_opened_is_what_was_held_whatever_has_its_name_by_now() {

@@ -41,7 +41,9 @@ fn as_archive(stored: &[u8], limits: &Limits) -> Judged {
     std::fs::write(&path, stored).unwrap();
     let open = OpenOptions {
         held_against: None,
+        reach: layerpress::pinned::Reach::default(),
         file_flags: false,
+        one_file_system: false,
         platform: None,
         work_dir: directory.path().to_owned(),
         limits: limits.clone(),

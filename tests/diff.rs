@@ -104,15 +104,15 @@ fn json_names_every_field_with_both_sides() {
                 { "field": "size", "a": 20, "b": 9 },
                 { "field": "target", "a": "where-the-link-leads", "b": "elsewhere" },
             ],
-            "bytes_a": 0, "bytes_b": 0, "bytes_delta": 0,
+            "a_bytes": 0, "b_bytes": 0, "delta_bytes": 0,
         })
     );
     assert_eq!(of("/etc/gone")["change"], "removed");
-    assert_eq!(of("/etc/gone")["bytes_delta"], -17);
+    assert_eq!(of("/etc/gone")["delta_bytes"], -17);
     assert_eq!(of("/usr/lib/a")["change"], "added");
     let totals = json!({
         "added": 3, "removed": 1, "changed": 2,
-        "bytes_a": 17 + 24, "bytes_b": 26 + 3000 + 2000, "bytes_delta": 2 + 3000 + 2000 - 17,
+        "a_bytes": 17 + 24, "b_bytes": 26 + 3000 + 2000, "delta_bytes": 2 + 3000 + 2000 - 17,
     });
     assert_eq!(json["totals"], totals);
     assert_eq!(json["directories"], Value::Null);
@@ -145,7 +145,7 @@ fn stat_sums_up_by_directory_to_the_depth_asked_for() {
     let json = diff(&pressed.image(), &later, &["--stat", "--json"]).json();
     assert_eq!(json["changes"], Value::Null);
     assert_eq!(json["directories"][0]["path"], "/etc");
-    assert_eq!(json["directories"][0]["bytes_delta"], -15);
+    assert_eq!(json["directories"][0]["delta_bytes"], -15);
     diff("a", "b", &["--depth", "1"]).ended_with(2);
 }
 

@@ -1,6 +1,6 @@
 //! Which exit code what goes wrong has, one row for each thing: whoever starts builds from a script
-//! decides by the code alone whether to try again (3), to throw the image out (4), to ask for
-//! something else (5) or to mend the machine (6).
+//! decides by the code alone whether to try again (9), to look after what is named (3), to throw the
+//! image out (4), to ask for something else (5) or to mend the machine (6).
 //!
 //! Found by trying each limit and each kind of junk: most limits of ext3 ended with 5 and some with
 //! 4, junk with 4 or 5 by where it was given, and a tag that is not there with 5 from a layout and
@@ -10,12 +10,16 @@
 mod support;
 
 use std::fs;
+use std::io::Write;
+use std::net::TcpStream;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::archive::{Compression, Files, TestImage, layer_tar};
 use support::raw_tar::{Header, record};
 use support::run::Press;
+use support::small_server::{Asked, serve};
 
 /// What is on the machine or named in vain.
 const INPUT: i32 = 3;
@@ -25,6 +29,8 @@ const IMAGE: i32 = 4;
 const UNSUPPORTED: i32 = 5;
 /// e2fsprogs.
 const TOOL: i32 = 6;
+/// The network, which may go well on another try.
+const NETWORK: i32 = 9;
 /// The size.
 const SIZE: i32 = 7;
 
@@ -87,6 +93,40 @@ fn junk(press: &Press, content: &[u8]) {
     fs::write(press.image(), content).unwrap();
 }
 
+/// An image of a registry that answers so.
+fn of_registry(
+    press: &Press,
+    answer: impl Fn(&Asked, &mut TcpStream) + Send + Sync + 'static,
+) -> Command {
+    let reference = format!("docker://{}/name:1", serve(answer));
+    build(
+        press,
+        &[&reference, "--retry=0", "--timeout=2", "--no-cache"],
+    )
+}
+
+/// The same of one that lets everybody in before.
+fn answered(
+    press: &Press,
+    answer: impl Fn(&Asked, &mut TcpStream) + Send + Sync + 'static,
+) -> Command {
+    of_registry(press, move |asked, stream| {
+        match asked.path.ends_with("/v2/") {
+            true => asked.answer(stream, "200 OK", "", b"{}"),
+            false => answer(asked, stream),
+        }
+    })
+}
+
+/// An image of a daemon over TCP that answers so.
+fn of_daemon(
+    press: &Press,
+    answer: impl Fn(&Asked, &mut TcpStream) + Send + Sync + 'static,
+) -> Command {
+    let address = format!("--docker-host=tcp://{}", serve(answer));
+    build(press, &["docker-daemon:name:1", &address])
+}
+
 /// A sound filesystem in `{in}/fs.img`.
 fn filesystem(press: &Press) {
     saved(press, |_| {});
@@ -130,14 +170,106 @@ const TABLE: &[(&str, i32, Prepare)] = &[
         saved(press, |_| {});
         build(press, &["docker-archive:{in}/save.tar:@7"])
     }),
-    ("a registry that is not there", INPUT, |press| {
-        build(press, &["docker://127.0.0.1:1/name:1", "--retry=0"])
-    }),
     ("a daemon that is not there", INPUT, |press| {
         build(
             press,
             &["docker-daemon:name:1", "--docker-host=unix:///nonexistent"],
         )
+    }),
+    // What may go well on another try, without anybody's doing.
+    ("a registry that is not there", NETWORK, |press| {
+        build(press, &["docker://127.0.0.1:1/name:1", "--retry=0"])
+    }),
+    ("a registry whose name nobody knows", NETWORK, |press| {
+        build(press, &["docker://registry.invalid/name:1", "--retry=0"])
+    }),
+    ("a registry that hangs up", NETWORK, |press| {
+        of_registry(press, |_, _| {})
+    }),
+    ("a registry that says nothing", NETWORK, |press| {
+        of_registry(press, |_, _| std::thread::sleep(Duration::from_secs(60)))
+    }),
+    ("a registry that is asked too often", NETWORK, |press| {
+        answered(press, |asked, stream| {
+            asked.answer(stream, "429 Too Many Requests", "", b"")
+        })
+    }),
+    ("a registry in trouble", NETWORK, |press| {
+        answered(press, |asked, stream| {
+            asked.answer(stream, "503 Service Unavailable", "", b"")
+        })
+    }),
+    ("a registry behind a network in trouble", NETWORK, |press| {
+        answered(press, |asked, stream| asked.answer(stream, "522 ", "", b""))
+    }),
+    ("a layer that breaks off", NETWORK, |press| {
+        of_registry(press, |asked, stream| {
+            let mut files = Files::default();
+            let manifest = image().manifest(&mut files).to_string().into_bytes();
+            let config = image().config().to_string().into_bytes();
+            let is = |digest: String| asked.path.ends_with(&digest);
+            match &asked.path {
+                path if path.ends_with("/v2/") => asked.answer(stream, "200 OK", "", b"{}"),
+                path if path.contains("/manifests/") => {
+                    let headers = format!("Content-Type: {}\r\n", support::archive::OCI_MANIFEST);
+                    asked.answer(stream, "200 OK", &headers, &manifest);
+                }
+                _ if is(support::archive::digest(&config)) => {
+                    asked.answer(stream, "200 OK", "", &config);
+                }
+                _ => {
+                    let head = "HTTP/1.1 200 OK\r\nContent-Length: 3072\r\n\r\nnot all of it";
+                    let _ = stream.write_all(head.as_bytes());
+                }
+            }
+        })
+    }),
+    ("a daemon elsewhere that is not there", NETWORK, |press| {
+        build(
+            press,
+            &["docker-daemon:name:1", "--docker-host=tcp://127.0.0.1:1"],
+        )
+    }),
+    ("a daemon elsewhere that hangs up", NETWORK, |press| {
+        of_daemon(press, |_, _| {})
+    }),
+    (
+        "an image that a daemon elsewhere breaks off",
+        NETWORK,
+        |press| {
+            of_daemon(press, |asked, stream| match &*asked.path {
+                "/_ping" => asked.answer(stream, "200 OK", "", b"OK"),
+                path if path.contains("/json") => {
+                    let id = format!("{{\"Id\":\"sha256:{}\"}}", "1".repeat(64));
+                    asked.answer(stream, "200 OK", "", id.as_bytes());
+                }
+                _ => {
+                    let head = "HTTP/1.1 200 OK\r\nContent-Length: 3072\r\n\r\nnot all of it";
+                    let _ = stream.write_all(head.as_bytes());
+                }
+            })
+        },
+    ),
+    // What a server says for good.
+    ("a registry that lets nobody in", INPUT, |press| {
+        answered(press, |asked, stream| {
+            asked.answer(stream, "401 Unauthorized", "", b"")
+        })
+    }),
+    ("a registry that forbids it", INPUT, |press| {
+        answered(press, |asked, stream| {
+            asked.answer(stream, "403 Forbidden", "", b"")
+        })
+    }),
+    ("a tag that a registry has not", INPUT, |press| {
+        answered(press, |asked, stream| {
+            asked.answer(stream, "404 Not Found", "", b"")
+        })
+    }),
+    ("a registry that cannot do that", INPUT, |press| {
+        answered(press, |asked, stream| {
+            asked.answer(stream, "501 Not Implemented", "", b"")
+        })
     }),
     ("an output directory that is not there", INPUT, |press| {
         saved(press, |_| {});
@@ -423,11 +555,11 @@ fn each_row_of_the_table_ends_with_its_code_and_one_line() {
 fn help_and_readme_list_the_same_codes() {
     let press = Press::new();
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    for code in 0..=8 {
+    for code in 0..=9 {
         assert!(readme.contains(&format!("\n| {code} | ")), "README: {code}");
     }
     let top = press.run(press.command("--help").arg("--help"));
-    for code in 0..=8 {
+    for code in 0..=9 {
         let listed = top
             .stdout
             .lines()

@@ -97,7 +97,7 @@ fn a_flat_tars_identity_is_that_of_its_bytes_however_they_come() {
     let mut verify = press.command("verify");
     verify.arg("--json").arg(press.output()).arg(named(&path));
     let verified = json(press.run(&mut verify).succeeded());
-    assert_eq!(verified["image_chain_id"], verified["filesystem_chain_id"]);
+    assert_eq!(verified["chain_id"], verified["filesystem_chain_id"]);
 }
 
 /// Nothing can tell that the bytes are others than those that were hashed, but that the file was

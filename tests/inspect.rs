@@ -99,20 +99,21 @@ fn layers_are_read_only_when_asked_for_and_then_counted() {
     let quick = inspect(&reference, &["--json"]).ended_with(0).json();
     assert_eq!(quick["layers"][0]["stored_bytes"], gzip(&base).len());
     assert_eq!(quick["layers"][0]["uncompressed_bytes"], Value::Null);
-    assert_eq!(quick["layers"][0]["entries"], Value::Null);
+    assert_eq!(quick["layers"][0]["members"], Value::Null);
     assert_eq!(quick["layers"][0]["created_by"], "ADD base.tar /");
-    assert_eq!(quick["layers"][1]["index"], 1);
+    assert_eq!(quick["layers"][1]["index"], 2);
     assert_eq!(quick["history"][1]["layer"], Value::Null);
-    assert_eq!(quick["history"][2]["layer"], 1);
+    assert_eq!(quick["history"][2]["layer"], 2);
     let read = inspect(&reference, &["--json", "--layers"])
         .ended_with(0)
         .json();
     assert_eq!(read["layers"][0]["uncompressed_bytes"], base.len());
     assert_eq!(
-        (&read["layers"][0]["entries"], &read["layers"][1]["entries"]),
+        (&read["layers"][0]["members"], &read["layers"][1]["members"]),
         (&json!(9), &json!(5))
     );
-    assert_eq!(read["entries"], 14);
+    // All of both, and the root.
+    assert_eq!(read["entries"], 15);
     assert_eq!(read["uncompressed_bytes"], base.len() + top.len());
     // Of what is stored as it is the size is known without reading.
     let plain = directory.path().join("plain");
@@ -176,7 +177,7 @@ fn skopeo_and_umoci_say_the_same_of_an_image() {
             ["--insecure-policy", "copy", "-q", &reference, &to],
         );
         let saved = inspect(&to, &["--json"]).ended_with(0).json();
-        for same in ["chain_id", "config_digest", "env", "history", "labels"] {
+        for same in ["chain_id", "image_id", "env", "history", "labels"] {
             assert_eq!(saved[same], json[same], "{same}");
         }
     }
@@ -192,7 +193,7 @@ fn skopeo_and_umoci_say_the_same_of_an_image() {
             assert_eq!(own["empty_layer"] == true, step["empty_layer"] == true);
             let layer = own["layer"]
                 .as_u64()
-                .map(|layer| &json["layers"][layer as usize]);
+                .map(|layer| &json["layers"][layer as usize - 1]);
             let size = layer.map_or(Value::Null, |layer| layer["stored_bytes"].clone());
             assert_eq!(size, step["layer"]["size"], "{step}");
         }

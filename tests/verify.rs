@@ -27,7 +27,7 @@ fn a_filesystem_equals_the_image_it_was_made_of_in_every_form_of_that_image() {
     assert_eq!(ran.stderr, "");
     let json = verify(&pressed.image(), &pressed.reference(), &["--json"]).json();
     assert_eq!(json["equal"], true);
-    assert_eq!(json["filesystem_chain_id"], json["image_chain_id"]);
+    assert_eq!(json["filesystem_chain_id"], json["chain_id"]);
     assert_eq!(json["differences"], Value::Array(Vec::new()));
     if oracles::program("skopeo").is_none() {
         return;

@@ -73,6 +73,10 @@ pub trait Downloads: Debug + Send + Sync {
     /// goes wrong is told to who reads the layer.
     fn work(&self, meters: &[Arc<dyn Meter>], reporter: &dyn Reporter);
 
+    /// Nobody will read these layers, by their indexes: they need not be downloaded. Before any thread
+    /// works.
+    fn leave_out(&self, layers: &[usize]);
+
     /// Makes all threads return soon: nobody reads the layers any more.
     fn cancel(&self);
 }

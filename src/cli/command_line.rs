@@ -112,7 +112,7 @@ impl Command {
         // As of `diff` and `cmp`.
         let equal_or_not = |are_equal: bool| u8::from(!are_equal);
         match self {
-            Self::Build(build) => build::run(build, output).map(done),
+            Self::Build(build) => build::run(build, output, Arguments::command),
             Self::Plan(plan) => plan::run(plan, output).map(done),
             Self::Inspect(inspect) => inspect::run(inspect, output).map(done),
             Self::Verify(verify) => verify::run(verify, output),

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cli::arguments::{OutputArguments, ProgressForm};
+use crate::cli::shown::schemas;
 use crate::error::{Error, Result, escape_line, escape_text, is_unprintable};
 
 /// Letters of a line that are shown: a path alone may have a million.
@@ -33,7 +34,24 @@ pub fn remark(kind: &str, text: &str) {
 
 /// Writes an event for programs.
 pub fn event(event: &Value) {
-    line(&json_text(&event.to_string()));
+    // What has a text for each key has one of them all.
+    if let Ok(text) = serde_json::to_string(&Document::new(schemas::EVENT, event)) {
+        line(&json_text(&text));
+    }
+}
+
+/// What is told to programs, with its schema before everything else.
+#[derive(Serialize)]
+struct Document<'a, T> {
+    schema: &'static str,
+    #[serde(flatten)]
+    document: &'a T,
+}
+
+impl<'a, T: Serialize> Document<'a, T> {
+    fn new(schema: &'static str, document: &'a T) -> Self {
+        Self { schema, document }
+    }
 }
 
 /// JSON with all that is for no reader escaped; what is left out of strings has none of it.
@@ -60,19 +78,20 @@ pub fn print(text: &str) -> Result<()> {
     printed(|page| page.text(text))
 }
 
-/// Prints a value as JSON where that is wanted, or else as `text` for people.
+/// Prints a value as a JSON document where that is wanted, or else as `text` for people.
 ///
 /// # Errors
 /// As [`print`].
 pub fn print_as(
     is_json: bool,
+    schema: &'static str,
     value: &impl Serialize,
     text: impl FnOnce() -> String,
 ) -> Result<()> {
     if !is_json {
         return print(&text());
     }
-    let text = serde_json::to_string_pretty(value).map_err(no_json)?;
+    let text = serde_json::to_string_pretty(&Document::new(schema, value)).map_err(no_json)?;
     printed(|page| page.put(json_text(&text).as_bytes(), b"\n"))
 }
 
@@ -115,8 +134,8 @@ impl Page {
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn json_line(&mut self, value: &impl Serialize) -> io::Result<()> {
-        let text = serde_json::to_string(value)?;
+    pub fn json_line(&mut self, schema: &'static str, value: &impl Serialize) -> io::Result<()> {
+        let text = serde_json::to_string(&Document::new(schema, value))?;
         self.put(json_text(&text).as_bytes(), b"\n")
     }
 

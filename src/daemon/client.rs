@@ -16,8 +16,8 @@ use super::Saved;
 use super::host::Host;
 use super::tls;
 use super::transport::{PatientConnector, Probe, UnixConnector};
-use crate::error::{Error, Result, escape_path};
-use crate::network::{PatientResolver, USER_AGENT, percent_encoded};
+use crate::error::{Error, Result, escape_path, of_network};
+use crate::network::{PatientResolver, USER_AGENT, is_networks, percent_encoded};
 use crate::oci::{Digest, Platform};
 use crate::progress::Reporter;
 
@@ -49,6 +49,8 @@ pub(super) struct Client {
     patient: Agent,
     base: String,
     name: String,
+    /// Whether it is spoken to over a network.
+    is_remote: bool,
     patience: Patience,
     version: ApiVersion,
 }
@@ -155,6 +157,7 @@ impl Client {
             patient,
             base,
             name,
+            is_remote: matches!(host, Host::Tcp { .. }),
             patience,
             version: ApiVersion::default(),
         };
@@ -181,6 +184,7 @@ impl Client {
             tar: Box::new(Arriving {
                 body: response.into_body().into_reader(),
                 name: self.name.clone(),
+                is_remote: self.is_remote,
             }),
         })
     }
@@ -236,10 +240,12 @@ impl Client {
     }
 
     fn failed(&self, what: &str, error: ureq::Error) -> Error {
-        Error::io(
-            format!("docker daemon at {}: cannot {what}", self.name),
-            self.own_word(error),
-        )
+        let is_networks = self.is_remote && is_networks(&error);
+        let what = format!("docker daemon at {}: cannot {what}", self.name);
+        match is_networks {
+            true => Error::network(what, self.own_word(error)),
+            false => Error::io(what, self.own_word(error)),
+        }
     }
 
     /// An operating system's own word on it, where there is one.
@@ -288,6 +294,7 @@ impl Client {
 struct Arriving<R> {
     body: R,
     name: String,
+    is_remote: bool,
 }
 
 impl<R: Read> Read for Arriving<R> {
@@ -300,10 +307,12 @@ impl<R: Read> Read for Arriving<R> {
                 }
                 _ => error.to_string(),
             };
-            io::Error::new(
-                error.kind(),
-                format!("docker daemon at {}: {what}", self.name),
-            )
+            let told = format!("docker daemon at {}: {what}", self.name);
+            let told = io::Error::new(error.kind(), told);
+            match self.is_remote {
+                true => of_network(told),
+                false => told,
+            }
         })
     }
 }

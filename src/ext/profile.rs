@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use serde::Serialize;
 
@@ -10,7 +11,7 @@ use crate::ondisk::directory_entry::DIRECTORY_TAIL_BYTES;
 use crate::ondisk::features::{COMPAT_HAS_JOURNAL, Features};
 use crate::ondisk::group_descriptor::{GROUP_DESCRIPTOR_64BIT_BYTES, GROUP_DESCRIPTOR_BYTES};
 use crate::ondisk::indirect::{MAX_FILE_BYTES, indirect_blocks};
-use crate::units::BLOCK_SIZE;
+use crate::units::{BLOCK_SIZE, ByteSize};
 
 /// A kind of ext that layerpress makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -268,6 +269,42 @@ pub enum JournalSize {
 impl JournalSize {
     /// The sizes that can be chosen, in MiB.
     pub const MEBIBYTES: RangeInclusive<u32> = 4..=40_000;
+}
+
+/// As it is typed: `auto`, `none`, or whole MiB as in `16M`.
+impl fmt::Display for JournalSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::None => f.write_str("none"),
+            Self::Mebibytes(size) => write!(f, "{size}M"),
+        }
+    }
+}
+
+impl FromStr for JournalSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => return Ok(Self::Auto),
+            "none" => return Ok(Self::None),
+            _ => {}
+        }
+        let ByteSize(bytes) = text
+            .parse()
+            .map_err(|error| format!("{error}; or auto, or none"))?;
+        match u32::try_from(bytes >> 20) {
+            Ok(size) if Self::MEBIBYTES.contains(&size) && bytes.is_multiple_of(1 << 20) => {
+                Ok(Self::Mebibytes(size))
+            }
+            _ => Err(format!(
+                "'{text}' is neither auto nor none nor whole MiB from {}M to {}M",
+                Self::MEBIBYTES.start(),
+                Self::MEBIBYTES.end()
+            )),
+        }
+    }
 }
 
 /// A journal with what it takes.

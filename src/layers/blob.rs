@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use super::ahead::{ReadAhead, Tee};
 use super::budget::Budget;
+use super::shared::Kept;
 use super::stored::{LayerProgress, StoredReader, own_copy};
 use super::verification::{Expected, Verification};
 use super::verifying::{Check, Unchanged, Verifying, Which};
 use super::windows::Windows;
 use super::{Changeset, LayerSummary, ReadOptions};
-use crate::compression::{Compression, Decompressor, MAGIC_BYTES};
+use crate::compression::{Compression, Decompressor, MAGIC_BYTES, check_expansion};
 use crate::error::{Error, Result};
+use crate::limits::Limits;
 use crate::oci::DiffId;
 use crate::progress::Meter;
 use crate::region::FileRegion;
@@ -24,7 +26,103 @@ use crate::warnings::Warnings;
 pub(super) struct ReadLayer {
     pub(super) changeset: Changeset,
     pub(super) tar: FileRegion,
+    pub(super) compression: Compression,
+    /// What was noticed in the tar.
+    pub(super) noticed: Warnings,
+    /// What was noticed in all.
     pub(super) warnings: Warnings,
+}
+
+impl ReadLayer {
+    /// A layer that was read for another image, as this one's `blob`.
+    ///
+    /// # Errors
+    /// As if the blob had been read.
+    pub(super) fn taken(
+        kept: &Kept,
+        blob: &LayerBlob,
+        limits: &Limits,
+        budget: &Budget<'_>,
+    ) -> Result<Self> {
+        let stored_bytes = blob.stored.length_bytes();
+        let compression = match blob.stored.at_hand() {
+            Some(stored) => Compression::detect(stored)?,
+            None => kept.compression,
+        };
+        let warnings = warnings(compression, blob)?;
+        match kept.compression {
+            Compression::None => budget.add_tar_bytes(kept.tar_bytes)?,
+            _ => budget.add_expanded_bytes(kept.tar_bytes)?,
+        }
+        if compression != Compression::None {
+            check_expansion(stored_bytes, kept.tar_bytes, limits)?;
+        }
+        for entry in &*kept.entries {
+            charge(budget, entry)?;
+        }
+        let entries = Arc::clone(&kept.entries);
+        Ok(Self::of(
+            blob,
+            entries,
+            kept.tar_bytes,
+            kept.tar.clone(),
+            compression,
+            (kept.noticed.clone(), warnings),
+        ))
+    }
+
+    fn of(
+        blob: &LayerBlob,
+        entries: Arc<Vec<Entry>>,
+        tar_bytes: u64,
+        tar: FileRegion,
+        compression: Compression,
+        (noticed, mut warnings): (Warnings, Warnings),
+    ) -> Self {
+        warnings.merge(noticed.clone());
+        Self {
+            changeset: Changeset {
+                layer: LayerSummary {
+                    diff_id: blob.diff_id.known().cloned(),
+                    digest: blob.digest.clone(),
+                    media_type: blob.media_type.clone(),
+                    stored_bytes: blob.stored.length_bytes(),
+                    tar_bytes,
+                    entry_count: entries.len() as u64,
+                },
+                entries,
+                whiteouts: blob.whiteouts,
+            },
+            tar,
+            compression,
+            noticed,
+            warnings,
+        }
+    }
+}
+
+/// What is to be said of how a blob is compressed.
+///
+/// # Errors
+/// [`Error::Unsupported`] for an encrypted layer.
+fn warnings(compression: Compression, blob: &LayerBlob) -> Result<Warnings> {
+    let mut warnings = Warnings::default();
+    if let Some(media_type) = &blob.media_type
+        && compression.is_denied_by(media_type)?
+    {
+        warnings.count(
+            "layer compressed in another way than its media type says",
+            media_type.as_bytes(),
+        );
+    }
+    Ok(warnings)
+}
+
+/// Counts an entry.
+fn charge(budget: &Budget<'_>, entry: &Entry) -> Result<()> {
+    budget
+        .add_entry(entry.index_bytes())
+        .map_err(|error| error.in_entry(&entry.path).at_byte(entry.header_offset))
 }
 
 /// The entries of a tar in its order, and what was noticed.
@@ -74,15 +172,7 @@ impl BlobReader<'_> {
         self.stored
             .wait_for(stored_bytes.min(MAGIC_BYTES as u64), self.stop)?;
         let compression = Compression::detect(self.stored.region())?;
-        let mut warnings = Warnings::default();
-        if let Some(media_type) = &blob.media_type
-            && compression.is_denied_by(media_type)?
-        {
-            warnings.count(
-                "layer compressed in another way than its media type says",
-                media_type.as_bytes(),
-            );
-        }
+        let warnings = warnings(compression, blob)?;
         // Before anything is told about the layer that others might wait for.
         let _window = (compression == Compression::Zstd).then(|| self.windows.take());
         let (index, tar) = match compression {
@@ -90,23 +180,14 @@ impl BlobReader<'_> {
             compression => self.compressed(meter, compression)?,
         };
         let (entries, noticed) = index;
-        warnings.merge(noticed);
-        Ok(ReadLayer {
-            changeset: Changeset {
-                layer: LayerSummary {
-                    diff_id: blob.diff_id.known().cloned(),
-                    digest: blob.digest.clone(),
-                    media_type: blob.media_type.clone(),
-                    stored_bytes,
-                    tar_bytes: self.budget.tar_bytes(),
-                    entry_count: entries.len() as u64,
-                },
-                entries: entries.into(),
-                whiteouts: blob.whiteouts,
-            },
+        Ok(ReadLayer::of(
+            blob,
+            entries.into(),
+            self.budget.tar_bytes(),
             tar,
-            warnings,
-        })
+            compression,
+            (noticed, warnings),
+        ))
     }
 
     /// Stored bytes and tar are the same, stay where they are, and are hashed as one. Where others
@@ -222,9 +303,7 @@ impl BlobReader<'_> {
         let mut reader = Reader::new(tar, &self.options.limits);
         let mut entries = Vec::new();
         while let Some(entry) = reader.next_entry()? {
-            self.budget
-                .add_entry(entry.index_bytes())
-                .map_err(|error| error.in_entry(&entry.path).at_byte(entry.header_offset))?;
+            charge(self.budget, &entry)?;
             entries.push(entry);
         }
         entries.shrink_to_fit();

@@ -15,6 +15,15 @@ pub(super) struct Used {
     expanded_bytes: AtomicU64,
 }
 
+impl Used {
+    /// Counts what was used elsewhere, and was not compressed.
+    pub(super) fn add(&self, entries: u64, tar_bytes: u64, index_bytes: u64) {
+        self.entries.fetch_add(entries, Ordering::Relaxed);
+        self.tar_bytes.fetch_add(tar_bytes, Ordering::Relaxed);
+        self.index_bytes.fetch_add(index_bytes, Ordering::Relaxed);
+    }
+}
+
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Amounts {
     entries: u64,

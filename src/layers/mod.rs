@@ -5,24 +5,32 @@
 //! blob        one of them: from its stored bytes to its entries and its tar
 //! stored      the stored bytes, as they come and are counted; a copy of those that others may write
 //! ahead       the decompressed tar, counted and spooled
+//! put_in      what comes behind the layers, from elsewhere
 //! verifying   its digests, computed behind all that (verification)
+//! shared      layers that several images have in common
 //! ```
 
 mod ahead;
 mod blob;
 mod budget;
+mod put_in;
 mod read;
+mod shared;
 mod stored;
 mod verification;
 mod verifying;
 mod windows;
 
-pub use read::read;
+pub use put_in::{Existing, Made, Put, PutIn, PutInReader, PutInTar};
+pub use read::{read, read_wanted};
+pub use shared::{Shelf, Wanted};
 pub use verifying::{GivingBack, Verifying};
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use shared::Reader;
 
 use crate::compression::Compression;
 use crate::error::{Error, Result};
@@ -51,12 +59,33 @@ pub struct ReadOptions {
 pub struct Layers {
     /// What each layer's tar says.
     pub changesets: Vec<Changeset>,
-    /// Where each layer's bytes can be read, by the same index.
+    /// What is put in behind the layers, in the order it is applied. It is no part of the image: chain
+    /// ID and diff IDs are the layers' alone.
+    pub put_in: Vec<PutIn>,
+    /// Where the bytes of each of both can be read, by the same indexes.
     pub contents: Contents,
     /// What was noticed while reading.
     pub warnings: Warnings,
     /// Their digests and diff IDs, being computed.
     pub verifying: Verifying,
+    /// Of the layers that were read for another image.
+    pub taken: Taken,
+}
+
+/// Layers that were read for another image.
+#[derive(Debug, Clone, Default)]
+pub struct Taken(Vec<Verifying>);
+
+impl Taken {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether one is known not to be what it should be: the image's own copy may be.
+    pub fn is_damaged(&self) -> bool {
+        self.0.iter().any(Verifying::has_failed)
+    }
 }
 
 /// One layer's tar, indexed. A clone shares the entries: a layer is read once for as many trees as are
@@ -107,6 +136,8 @@ pub fn unread_tar_bytes(layer: &LayerBlob) -> Result<Option<u64>> {
 pub enum Origin {
     /// A layer's uncompressed tar; 0 is the base layer.
     Layer(u32),
+    /// What is put in behind the layers; 0 is what comes first.
+    PutIn(u32),
 }
 
 /// Random access to whatever files' contents are regions of. Each clone is another reader, and only
@@ -115,12 +146,26 @@ pub enum Origin {
 pub struct Contents {
     /// By layer index: a region of an uncompressed archive, or a spool.
     pub tars: Arc<[FileRegion]>,
+    /// The same of what is put in behind the layers.
+    pub put_in: Arc<[FileRegion]>,
+    /// Those that other images may read, by layer index.
+    shared: Arc<[Option<Reader>]>,
 }
 
 impl Contents {
-    /// Whether nobody else reads them, nor can begin to.
-    fn has_one_reader(&self) -> bool {
-        Arc::strong_count(&self.tars) == 1
+    /// Those of layers alone, base first.
+    pub fn of_layers(tars: impl Into<Arc<[FileRegion]>>) -> Self {
+        Self {
+            tars: tars.into(),
+            put_in: Arc::default(),
+            shared: Arc::default(),
+        }
+    }
+
+    /// Whether nobody else reads a layer's, nor can begin to.
+    fn has_one_reader(&self, layer: usize) -> bool {
+        let is_last = |shared: &Option<Reader>| shared.as_ref().is_none_or(Reader::is_last);
+        Arc::strong_count(&self.tars) == 1 && self.shared.get(layer).is_none_or(is_last)
     }
 
     /// The bytes of an origin.
@@ -128,16 +173,21 @@ impl Contents {
     /// # Errors
     /// [`Error::Mismatch`] where there are none.
     pub fn of(&self, origin: Origin) -> Result<&FileRegion> {
-        let Origin::Layer(layer) = origin;
-        let found = usize::try_from(layer).ok().and_then(|at| self.tars.get(at));
+        let (index, regions) = match origin {
+            Origin::Layer(layer) => (layer, &self.tars),
+            Origin::PutIn(put_in) => (put_in, &self.put_in),
+        };
+        let found = usize::try_from(index).ok().and_then(|at| regions.get(at));
         found.ok_or_else(|| Error::Mismatch(format!("there is no {origin}")))
     }
 }
 
 impl std::fmt::Display for Origin {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self::Layer(layer) = self;
-        write!(formatter, "layer {layer}")
+        match self {
+            Self::Layer(layer) => write!(formatter, "layer {layer}"),
+            Self::PutIn(put_in) => write!(formatter, "put-in {put_in}"),
+        }
     }
 }
 

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex};
 
 use super::blob::{BlobReader, ReadLayer};
 use super::budget::{Budget, Used, within};
+use super::shared::{Kept, Reader, Slot, Wanted, Way};
 use super::verifying::{Named, Verifying};
 use super::windows::Windows;
-use super::{Contents, Layers, ReadOptions, label};
+use super::{Contents, Layers, ReadOptions, Taken, label};
 use crate::error::{Error, Result};
 use crate::progress::{Meter, Reporter, Silent, Unit};
 use crate::source::{Downloads, Image, LayerBlob};
@@ -27,6 +28,36 @@ use crate::warnings::Warnings;
 /// something else is wrong too, [`Error::Unsupported`] for what no layer may hold, [`Error::Io`]
 /// when reading fails or the work directory is full.
 pub fn read(image: &Image, options: &ReadOptions, reporter: &dyn Reporter) -> Result<Layers> {
+    let ways = image.layers.iter().map(|_| Way::Own).collect();
+    read_by(ways, image, options, reporter)
+}
+
+/// The same where other images have layers of this one: what was read for them is taken, and what they
+/// still want is kept for them.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_wanted(
+    wanted: Wanted,
+    image: &Image,
+    options: &ReadOptions,
+    reporter: &dyn Reporter,
+) -> Result<Layers> {
+    let ways = wanted.ways(image, &options.limits);
+    if let Some(downloads) = &image.downloads {
+        let is_taken = |(index, way): (usize, &Way)| matches!(way, Way::Take(_)).then_some(index);
+        let taken: Vec<_> = ways.iter().enumerate().filter_map(is_taken).collect();
+        downloads.leave_out(&taken);
+    }
+    read_by(ways, image, options, reporter)
+}
+
+fn read_by(
+    ways: Vec<Way>,
+    image: &Image,
+    options: &ReadOptions,
+    reporter: &dyn Reporter,
+) -> Result<Layers> {
     let layers = image.layers.iter().enumerate();
     let named = layers.map(|(index, layer)| Named {
         label: layer_label(image, index),
@@ -44,7 +75,9 @@ pub fn read(image: &Image, options: &ReadOptions, reporter: &dyn Reporter) -> Re
         next: AtomicUsize::new(0),
         lowest_failed: AtomicUsize::new(usize::MAX),
         results: image.layers.iter().map(|_| Mutex::default()).collect(),
+        readers: image.layers.iter().map(|_| Mutex::default()).collect(),
         meters: waiting(image, reporter),
+        ways,
     };
     queue.run()?;
     queue.collect()
@@ -63,6 +96,7 @@ impl Drop for CancelOnDrop<'_> {
 
 struct Queue<'a> {
     image: &'a Image,
+    ways: Vec<Way>,
     verifying: Verifying,
     windows: Windows,
     options: &'a ReadOptions,
@@ -73,6 +107,8 @@ struct Queue<'a> {
     next: AtomicUsize,
     lowest_failed: AtomicUsize,
     results: Vec<Mutex<Option<Result<ReadLayer>>>>,
+    /// Of the layers that other images may read.
+    readers: Vec<Mutex<Option<Reader>>>,
     /// Of all layers at once where they must be waited for; none where each begins in its turn.
     meters: Vec<Arc<dyn Meter>>,
 }
@@ -134,7 +170,11 @@ impl Queue<'_> {
                 Some(meter) => Arc::clone(meter),
                 None => begin(self.image, index, self.reporter),
             };
-            let result = self.read(index, &meter, &stop);
+            let result = match &self.ways[index] {
+                Way::Own => self.read(index, (&self.verifying, index), &meter, &stop),
+                Way::Give(slot) => self.give(index, slot, &meter, &stop),
+                Way::Take(kept) => self.take(index, kept, &*meter),
+            };
             if result.is_err() {
                 self.lowest_failed.fetch_min(index, Ordering::Relaxed);
             }
@@ -142,9 +182,51 @@ impl Queue<'_> {
         }
     }
 
+    /// Reads a layer for all images that want it.
+    fn give(
+        &self,
+        index: usize,
+        slot: &Slot,
+        meter: &Arc<dyn Meter>,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<ReadLayer> {
+        let diff_id = self.image.layers[index].diff_id.known().cloned();
+        let label = layer_label(self.image, index);
+        let named = vec![Named { label, diff_id }];
+        let verifying = Verifying::start(&self.image.reference, named, self.options.jobs);
+        self.verifying.share(index, verifying.clone());
+        let read = self.read(index, (&verifying, 0), meter, stop);
+        verifying.has_all();
+        let read = read?;
+        let reader = Reader::default();
+        *lock(&self.readers[index]) = Some(reader.clone());
+        slot.keep(Kept {
+            entries: Arc::clone(&read.changeset.entries),
+            tar: read.tar.clone(),
+            tar_bytes: read.changeset.layer.tar_bytes,
+            compression: read.compression,
+            noticed: read.noticed.clone(),
+            verifying,
+            reader,
+        });
+        Ok(read)
+    }
+
+    /// Takes a layer that was read for another image.
+    fn take(&self, index: usize, kept: &Kept, meter: &dyn Meter) -> Result<ReadLayer> {
+        let budget = Budget::new(&self.options.limits, &self.used, &self.stored_bytes, index);
+        let blob = &self.image.layers[index];
+        let taken = ReadLayer::taken(kept, blob, &self.options.limits, &budget)?;
+        *lock(&self.readers[index]) = Some(kept.reader.clone());
+        self.verifying.share(index, kept.verifying.clone());
+        meter.finish("read for another image");
+        Ok(taken)
+    }
+
     fn read(
         &self,
         index: usize,
+        (verifying, layer): (&Verifying, usize),
         meter: &Arc<dyn Meter>,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<ReadLayer> {
@@ -152,12 +234,12 @@ impl Queue<'_> {
         loop {
             let stored = blob.stored.open(stop)?;
             let read = BlobReader {
-                layer: index,
+                layer,
                 blob,
                 stored: &stored,
                 options: self.options,
                 budget: &Budget::new(&self.options.limits, &self.used, &self.stored_bytes, index),
-                verifying: &self.verifying,
+                verifying,
                 windows: &self.windows,
                 stop,
             }
@@ -195,11 +277,22 @@ impl Queue<'_> {
                 }
             }
         }
+        let taken = self.ways.iter().filter_map(|way| match way {
+            Way::Take(kept) => Some(kept.verifying.clone()),
+            _ => None,
+        });
+        let taken = Taken(taken.collect());
+        let readers = self.readers.iter().map(|reader| lock(reader).take());
         Ok(Layers {
             changesets,
-            contents: Contents { tars: tars.into() },
+            put_in: Vec::new(),
+            contents: Contents {
+                shared: readers.collect(),
+                ..Contents::of_layers(tars)
+            },
             warnings,
             verifying: self.verifying,
+            taken,
         })
     }
 
@@ -211,7 +304,8 @@ impl Queue<'_> {
             )))
         };
         let result = lock(&self.results[index]).take();
-        let is_at_hand = self.image.layers[index].stored.at_hand().is_some();
+        let is_taken = matches!(self.ways[index], Way::Take(_));
+        let is_at_hand = self.image.layers[index].stored.at_hand().is_some() || is_taken;
         if matches!(result, Some(Err(_))) && !is_at_hand {
             // What is no longer waited for cannot be read again.
             return result.unwrap_or_else(unread);
@@ -220,7 +314,10 @@ impl Queue<'_> {
             // It was charged for what the layers below had used at that moment. Now that they are
             // known to the last entry, it fails at the same place every time.
             let silent: Arc<dyn Meter> = Arc::new(Silent);
-            self.read(index, &silent, &|| false)?;
+            match &self.ways[index] {
+                Way::Take(kept) => self.take(index, kept, &Silent)?,
+                _ => self.read(index, (&self.verifying, index), &silent, &|| false)?,
+            };
         }
         result.unwrap_or_else(unread)
     }

@@ -11,6 +11,7 @@ mod giving_back;
 mod tests;
 mod unchanged;
 
+use std::fs::File;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -41,6 +42,8 @@ struct Work {
     threads: Mutex<Vec<JoinHandle<()>>>,
     image: String,
     layers: Vec<Named>,
+    /// Layers that are verified for several images, by their index in this one.
+    shared: Mutex<Vec<(usize, Verifying)>>,
     /// Files that nothing is known of but that they must not change.
     watched: Mutex<Vec<Unchanged>>,
 }
@@ -104,6 +107,7 @@ impl Verifying {
             threads: Mutex::new(threads),
             image: image.to_owned(),
             layers,
+            shared: Mutex::default(),
             watched: Mutex::default(),
         }))
     }
@@ -124,20 +128,44 @@ impl Verifying {
     /// Sees to it that a file is used only if it stays as it is until [`Self::diff_ids`] and
     /// [`Self::finish`].
     pub(super) fn watch(&self, file: Unchanged) {
-        self.0.watched().push(file);
+        lock(&self.0.watched).push(file);
+    }
+
+    /// Verifies a layer with others that have it, too.
+    pub(super) fn share(&self, layer: usize, verifying: Verifying) {
+        lock(&self.0.shared).push((layer, verifying));
+    }
+
+    /// Nothing more comes to be hashed: the threads may end.
+    pub(super) fn has_all(&self) {
+        self.0.board.close();
+    }
+
+    /// Whether something is known not to be what it should be.
+    pub(super) fn has_failed(&self) -> bool {
+        self.0.board.has_failed()
     }
 
     /// Begins to give back what the work directory holds of the layers, behind who reads it for the
     /// last time and tells [`GivingBack`].
     pub fn giving_back<'a>(&self, contents: &'a Contents) -> GivingBack<'a> {
-        let spools = self.0.board.spools(self.0.layers.len());
-        GivingBack::start(Arc::clone(&self.0.board), spools, contents)
+        let on = |board: &Arc<Board>, spool: Option<(Arc<File>, usize)>| {
+            spool.map(|(file, check)| (file, Arc::clone(board), check))
+        };
+        let own = self.0.board.spools(self.0.layers.len()).into_iter();
+        let mut spools: Vec<_> = own.map(|spool| on(&self.0.board, spool)).collect();
+        for (layer, shared) in &*lock(&self.0.shared) {
+            let board = &shared.0.board;
+            spools[*layer] = board.spools(1).pop().and_then(|spool| on(board, spool));
+        }
+        GivingBack::start(spools, contents)
     }
 
     /// Gives up what is above a layer that failed. Its stored bytes still count: damaged ones are
     /// better called so than by what they happened to break.
     pub(super) fn give_up_above(&self, layer: usize) {
         self.0.board.give_up_above(layer);
+        lock(&self.0.shared).retain(|(shared, _)| *shared <= layer);
     }
 
     /// Passes on what a later step says of the layers. Where that is an error, it may come of
@@ -149,7 +177,7 @@ impl Verifying {
         match said {
             Ok(value) => Ok((value, self)),
             // The machine's troubles are no news of the layers.
-            Err(error @ (Error::Io { .. } | Error::Tool(_))) => Err(error),
+            Err(error @ (Error::Io { .. } | Error::Network { .. } | Error::Tool(_))) => Err(error),
             Err(error) => {
                 self.finish()?;
                 Err(error)
@@ -186,14 +214,15 @@ impl Verifying {
     /// against.
     pub fn finish(self) -> Result<()> {
         let work = &*self.0;
-        work.board.close();
-        work.board.work();
-        for thread in work.take_threads() {
-            if let Err(panic) = thread.join() {
-                std::panic::resume_unwind(panic);
-            }
-        }
-        match work.board.first_error() {
+        let own = work.first_error();
+        // Whoever else has them may wait for them as well.
+        let shared = lock(&work.shared).clone();
+        let shared = shared.into_iter().filter_map(|(layer, shared)| {
+            let (_, error) = shared.0.first_error()?;
+            Some((layer, error))
+        });
+        let lowest = shared.chain(own).min_by_key(|(layer, _)| *layer);
+        match lowest {
             Some((layer, error)) => Err(work.located(layer, error)),
             None => work.check_unchanged(),
         }
@@ -201,23 +230,32 @@ impl Verifying {
 }
 
 impl Work {
+    /// Waits for all that is to be hashed, and helps; gives what is wrong with the lowest layer that is
+    /// not what it should be.
+    fn first_error(&self) -> Option<(usize, Error)> {
+        self.board.close();
+        self.board.work();
+        for thread in self.take_threads() {
+            if let Err(panic) = thread.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+        self.board.first_error()
+    }
+
     fn located(&self, layer: usize, error: Error) -> Error {
         error
             .in_layer(&self.layers[layer].label)
             .in_image(&self.image)
     }
 
-    fn watched(&self) -> MutexGuard<'_, Vec<Unchanged>> {
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn check_unchanged(&self) -> Result<()> {
-        let watched = self.watched();
+        let watched = lock(&self.watched);
         watched.iter().try_for_each(|file| file.check(&self.image))
     }
 
     fn take_threads(&self) -> Vec<JoinHandle<()>> {
-        std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *lock(&self.threads))
     }
 }
 
@@ -229,4 +267,8 @@ impl Drop for Work {
             let _ = thread.join();
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -58,6 +58,11 @@ pub fn seal_superblock(bytes: &mut [u8; SUPERBLOCK_BYTES]) {
     put_u32(bytes, S_CHECKSUM, checksum);
 }
 
+/// Whether a superblock is what its checksum is of.
+pub fn superblock_holds(bytes: &[u8; SUPERBLOCK_BYTES]) -> bool {
+    get_u32(bytes, S_CHECKSUM) == crc(ALL_ONES, &bytes[..S_CHECKSUM])
+}
+
 /// What the checksums of a filesystem start with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FilesystemSeed(u32);

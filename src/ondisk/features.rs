@@ -19,6 +19,8 @@ pub const INCOMPAT_JOURNAL_DEV: u32 = 0x8;
 pub const INCOMPAT_META_BG: u32 = 0x10;
 /// `s_feature_incompat`: block numbers of 64 bits.
 pub const INCOMPAT_64BIT: u32 = 0x80;
+/// Files may be mapped by extents.
+pub const INCOMPAT_EXTENTS: u32 = 0x40;
 /// `s_feature_incompat`: bitmaps and tables of several groups lie together.
 pub const INCOMPAT_FLEX_BG: u32 = 0x200;
 /// `s_feature_incompat`: values of attributes may be in inodes of their own.
@@ -170,6 +172,11 @@ impl Features {
     /// Whether `s_feature_ro_compat` has a feature.
     pub fn has_ro_compat(self, feature: u32) -> bool {
         self.ro_compat & feature != 0
+    }
+
+    /// Whether files may be mapped by extents.
+    pub fn has_extents(self) -> bool {
+        self.has_incompat(INCOMPAT_EXTENTS)
     }
 
     /// Whether there is a journal, inside or elsewhere.

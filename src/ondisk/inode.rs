@@ -2,7 +2,7 @@
 //! "Index Nodes".
 
 use super::{get_u16, get_u32, halves, put_u16, put_u32, short_halves};
-use crate::units::{BlockNumber, Timestamp};
+use crate::units::{BlockNumber, FileFlags, GroupNumber, InodeNumber, Timestamp};
 
 /// Bytes of the smallest inode, and of every inode's oldest part.
 pub const CORE_BYTES: usize = 128;
@@ -32,28 +32,37 @@ pub const FLAG_INLINE_DATA: u32 = 0x1000_0000;
 
 /// The letters that `lsattr` shows flags by, in its order.
 pub const FLAG_LETTERS: [(u32, char); 21] = [
-    (0x1, 's'),
-    (0x2, 'u'),
-    (0x8, 'S'),
-    (0x1_0000, 'D'),
-    (0x10, 'i'),
-    (0x20, 'a'),
-    (0x40, 'd'),
-    (0x80, 'A'),
-    (0x4, 'c'),
+    (FileFlags::SECURE_DELETION.bits(), 's'),
+    (FileFlags::UNDELETE.bits(), 'u'),
+    (FileFlags::SYNC.bits(), 'S'),
+    (FileFlags::DIRSYNC.bits(), 'D'),
+    (FileFlags::IMMUTABLE.bits(), 'i'),
+    (FileFlags::APPEND.bits(), 'a'),
+    (FileFlags::NODUMP.bits(), 'd'),
+    (FileFlags::NOATIME.bits(), 'A'),
+    (FileFlags::COMPRESS.bits(), 'c'),
     (FLAG_ENCRYPT, 'E'),
-    (0x4000, 'j'),
+    (FileFlags::JOURNAL.bits(), 'j'),
     (FLAG_INDEX, 'I'),
-    (0x8000, 't'),
-    (0x2_0000, 'T'),
+    (FileFlags::NOTAIL.bits(), 't'),
+    (FileFlags::TOPDIR.bits(), 'T'),
     (FLAG_EXTENTS, 'e'),
-    (0x80_0000, 'C'),
-    (0x200_0000, 'x'),
+    (FileFlags::NOCOW.bits(), 'C'),
+    (FileFlags::DAX.bits(), 'x'),
     (0x4000_0000, 'F'),
     (FLAG_INLINE_DATA, 'N'),
-    (0x2000_0000, 'P'),
+    (FileFlags::PROJECT.bits(), 'P'),
     (0x10_0000, 'V'),
 ];
+
+/// In which group's table an inode is, and at which place in it, counted from 0. Inodes count from 1.
+pub fn place(number: InodeNumber, inodes_per_group: u32) -> (GroupNumber, u32) {
+    let index = number.0 - 1;
+    (
+        GroupNumber(index / inodes_per_group),
+        index % inodes_per_group,
+    )
+}
 
 /// The earliest second an inode holds: 1901-12-13.
 pub const EARLIEST_SECOND: i64 = i32::MIN as i64;

@@ -243,6 +243,24 @@ impl Superblock {
         let block_bytes = self.block_bytes().unwrap_or(u64::MAX);
         self.blocks_count.saturating_mul(block_bytes)
     }
+
+    /// Free blocks that an ordinary user may take, as statfs tells the kernel's word (`f_bavail`).
+    pub fn available_blocks(&self) -> u64 {
+        let kept = match self.features.has_extents() {
+            true => kept_by_kernel(self.blocks_count),
+            false => 0,
+        };
+        self.free_blocks_count
+            .saturating_sub(self.reserved_blocks_count)
+            .saturating_sub(kept)
+    }
+}
+
+/// Blocks of a filesystem of so many that the kernel gives to nobody where files have extents, so
+/// that it can always cut one: a fiftieth, at most 4096 (`ext4_set_resv_clusters` in
+/// `fs/ext4/super.c`).
+pub fn kept_by_kernel(blocks: u64) -> u64 {
+    (blocks / 50).min(4096)
 }
 
 /// Sets the counts that change when a filesystem is filled.

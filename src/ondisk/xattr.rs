@@ -8,6 +8,24 @@ use super::{BLOCK, get_u16, get_u32, put_u16, put_u32, within_block};
 /// 32 bytes of its chain ID, a SHA-256 (OCI image-spec, config.md, "Layer ChainID").
 pub const CHAIN_ID_XATTR: &[u8] = b"user.layerpress.chain_id";
 
+/// The attribute in its place where the tree is more than the image's layers: the 32 bytes of its
+/// recipe's digest, a SHA-256. It takes as much room.
+pub const RECIPE_XATTR: &[u8] = b"user.layerpress.recipe";
+
+/// Whether an attribute of `lost+found` is one of both.
+pub fn is_note(name: &[u8]) -> bool {
+    name == CHAIN_ID_XATTR || name == RECIPE_XATTR
+}
+
+/// What a filesystem tells of what it was made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Note {
+    /// The chain ID of the layers, and there is nothing else.
+    ChainId([u8; 32]),
+    /// The digest of the recipe.
+    Recipe([u8; 32]),
+}
+
 /// The longest name of an attribute that Linux passes on, prefix included (`XATTR_NAME_MAX`). On
 /// disk a name without its prefix could have as many; the kernel then lists it and cannot read it.
 pub const NAME_MAX: usize = 255;
@@ -78,10 +96,22 @@ impl StoredXattr<'_> {
 
 /// The attribute that tells a filesystem's image.
 pub fn chain_id_xattr(chain_id: &[u8; 32]) -> Option<StoredXattr<'_>> {
-    split_name(CHAIN_ID_XATTR).map(|(name_index, name)| StoredXattr {
+    digest_xattr(CHAIN_ID_XATTR, chain_id)
+}
+
+/// The attribute that tells this.
+pub fn note_xattr(note: &Note) -> Option<StoredXattr<'_>> {
+    match note {
+        Note::ChainId(chain_id) => digest_xattr(CHAIN_ID_XATTR, chain_id),
+        Note::Recipe(recipe) => digest_xattr(RECIPE_XATTR, recipe),
+    }
+}
+
+fn digest_xattr<'a>(name: &'static [u8], digest: &'a [u8; 32]) -> Option<StoredXattr<'a>> {
+    split_name(name).map(|(name_index, name)| StoredXattr {
         name_index,
         name,
-        value: chain_id[..].into(),
+        value: digest[..].into(),
     })
 }
 

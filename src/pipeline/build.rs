@@ -37,6 +37,8 @@ pub struct Built {
     pub warnings: Warnings,
     /// What was made.
     pub filesystem: FinishedFilesystem,
+    /// The version of e2fsprogs that made and checked it, as mke2fs tells it: `1.47.0`.
+    pub e2fsprogs_version: String,
 }
 
 /// Presses an image into a filesystem.
@@ -49,8 +51,8 @@ pub fn build(
     output: &OutputRequest,
     reporter: &dyn Reporter,
 ) -> Result<Built> {
-    let place = Place::of(&image.reference)?;
-    let ready = Ready::new(&place, filesystem, output, reporter)?;
+    let place = Place::within(&image.reference, &image.open.reach)?;
+    let ready = Ready::new(&place, &image.put_in(), filesystem, output, reporter)?;
     let image = image.clone().with_held_against(ready.output.path.clone());
     read_at(place, &image, reporter)?.press(filesystem, ready, reporter)
 }
@@ -67,7 +69,7 @@ impl Reading {
         output: &OutputRequest,
         reporter: &dyn Reporter,
     ) -> Result<Built> {
-        let ready = Ready::new(&self.place, filesystem, output, reporter)?;
+        let ready = Ready::new(&self.place, &self.put_in, filesystem, output, reporter)?;
         self.press(filesystem, ready, reporter)
     }
 
@@ -77,7 +79,7 @@ impl Reading {
         ready: Ready,
         reporter: &dyn Reporter,
     ) -> Result<Built> {
-        let ready = ready.named(&self.place, &self.image)?;
+        let ready = ready.named(&self.place, &self.put_in, &self.image)?;
         let output = &ready.output;
         let ((flattened, plan), verifying) = self.plan(filesystem, reporter)?;
         let Flattened { tree, contents, .. } = &flattened;
@@ -108,7 +110,7 @@ impl Reading {
         )
         .map_err(explained)?;
         // Stated by the image, as a rule; else the last byte has to be hashed before this.
-        let names = Names::of(&verifying, &filesystem.identity)?;
+        let names = Names::of(&flattened, &verifying, &filesystem.identity)?;
         let sealed = Ext::seal(populated, &names.identity, reporter).map_err(explained)?;
         let made_from = MadeFrom {
             plan: &plan,
@@ -140,6 +142,7 @@ impl Reading {
             names,
             warnings: flattened.warnings,
             filesystem,
+            e2fsprogs_version: ready.tools.version.clone(),
         })
     }
 }

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use super::reading::{Reading, read};
 use super::request::ImageRequest;
 use crate::error::Result;
+use crate::filesystem::ContentDigests;
 use crate::layers::{Contents, Layers, Verifying};
-use crate::oci::ChainId;
+use crate::oci::DiffId;
 use crate::progress::Reporter;
 use crate::source::Image;
-use crate::tree::{FlattenOptions, Tree, flatten};
-use crate::units::Timestamp;
+use crate::tree::{
+    Changed, Changing, EditsDigest, FlattenOptions, LeftOut, Recipe, Tree, effect, flatten_with,
+};
+use crate::units::{ByteSize, Timestamp};
 use crate::warnings::Warnings;
 
 /// An image read and flattened.
@@ -24,8 +27,19 @@ pub struct Flattened {
     pub tree: Tree,
     /// The time of what has none of its own.
     pub made: Timestamp,
+    /// The digest of what edits did to it, if they did anything.
+    pub edits_digest: Option<EditsDigest>,
+    /// What was left out of what the layers show.
+    pub left_out: LeftOut,
     /// Everything that was noticed on the way.
     pub warnings: Warnings,
+}
+
+impl Flattened {
+    /// What it was made from, when the layers' diff IDs are known.
+    pub(super) fn recipe(&self, diff_ids: &[DiffId]) -> Recipe {
+        Recipe::of_layers(diff_ids).with_edits(self.edits_digest.clone())
+    }
 }
 
 /// Reads an image and flattens it, without writing anything but spools. Directories that no layer
@@ -41,16 +55,16 @@ pub fn flattened(
     Ok(flattened_and_named(request, made_seconds, reporter)?.0)
 }
 
-/// The same with the chain ID of the layers.
+/// The same with the diff IDs of the layers.
 pub(super) fn flattened_and_named(
     request: &ImageRequest,
     made_seconds: Option<i64>,
     reporter: &dyn Reporter,
-) -> Result<(Flattened, ChainId)> {
+) -> Result<(Flattened, Vec<DiffId>)> {
     let (flattened, verifying) = read(request, reporter)?.flatten(made_seconds, reporter)?;
-    let chain_id = ChainId::of(&verifying.diff_ids()?);
+    let diff_ids = verifying.diff_ids()?;
     verifying.finish()?;
-    Ok((flattened, chain_id))
+    Ok((flattened, diff_ids))
 }
 
 impl Reading {
@@ -63,9 +77,11 @@ impl Reading {
         let Self { image, layers, .. } = self;
         let Layers {
             changesets,
+            put_in,
             contents,
             warnings: reading,
             verifying,
+            ..
         } = layers;
         let made = made(&image, made_seconds);
         let options = FlattenOptions {
@@ -73,9 +89,16 @@ impl Reading {
             limits: self.limits,
             file_flags: self.file_flags,
         };
-        let tree = flatten(changesets, &options, reporter)
+        let changing = Changing {
+            edits: &self.edits,
+            put_in,
+        };
+        let changed = flatten_with(changesets, changing, &options, reporter)
+            .and_then(|changed| Ok((edits_digest(&changed, &contents)?, changed)))
             .map_err(|error| error.in_image(&self.place.to_string()));
-        let (tree, verifying) = verifying.unless_damaged(tree)?;
+        let ((edits_digest, changed), verifying) = verifying.unless_damaged(changed)?;
+        let Changed { tree, left_out, .. } = changed;
+        tell_left_out(left_out, reporter);
         let mut warnings = image.warnings.clone();
         for more in [reading, tree.warnings.clone()] {
             warnings.merge(more);
@@ -85,9 +108,34 @@ impl Reading {
             contents,
             tree,
             made,
+            edits_digest,
+            left_out,
             warnings,
         };
         Ok((flattened, verifying))
+    }
+}
+
+/// What edits did, over contents where these may differ.
+fn edits_digest(changed: &Changed, contents: &Contents) -> Result<Option<EditsDigest>> {
+    let Some(before) = &changed.before else {
+        return Ok(None);
+    };
+    let mut digests = ContentDigests::new(contents);
+    effect(before, &changed.tree, &mut |file| Ok(digests.of(file)?.0))
+}
+
+fn tell_left_out(left_out: LeftOut, reporter: &dyn Reporter) {
+    let LeftOut { names, bytes } = left_out;
+    if names > 0 {
+        let names = match names {
+            1 => "1 name".to_owned(),
+            _ => format!("{names} names"),
+        };
+        reporter.note(&format!(
+            "left out of what the layers show: {names}, {}",
+            ByteSize(bytes)
+        ));
     }
 }
 

@@ -11,6 +11,8 @@ use crate::layers;
 use crate::oci::{ChainId, DiffId};
 use crate::progress::Reporter;
 use crate::source::{self, Image, Offer, Place, Surveyed};
+use crate::tree::{FlattenOptions, flatten};
+use crate::units::Timestamp;
 use crate::view::View;
 
 /// What was found.
@@ -55,6 +57,8 @@ pub struct InspectedImage {
     pub offers: Vec<Offer>,
     /// What is known of its layers, base first.
     pub layers: Vec<InspectedLayer>,
+    /// Names in the tree, the root's among them; known where the layers were read and make one.
+    pub entries: Option<u64>,
     /// The name of the stack of layers, the same from whichever source and compression.
     pub chain_id: ChainId,
     /// What was noticed on the way.
@@ -69,8 +73,8 @@ pub struct InspectedLayer {
     pub diff_id: DiffId,
     /// The length of its tar; known where it was read, or is stored uncompressed.
     pub tar_bytes: Option<u64>,
-    /// Its entries; known where it was read.
-    pub entries: Option<u64>,
+    /// What its tar holds, whiteouts and what is replaced later among it; known where it was read.
+    pub members: Option<u64>,
 }
 
 /// Tells what `subject` is; of an image's layers everything where they are to be read and verified,
@@ -104,7 +108,11 @@ fn inspect_image(
         offers,
         is_narrowed,
         chosen,
-    } = source::survey(&Place::of(&request.reference)?, &request.open, reporter)?;
+    } = source::survey(
+        &Place::within(&request.reference, &request.open.reach)?,
+        &request.open,
+        reporter,
+    )?;
     let image = match chosen {
         Ok(image) => image,
         // Which there are is what was asked.
@@ -120,19 +128,34 @@ fn inspect_image(
         Err(error) => return Err(error),
     };
     let mut warnings = image.warnings.clone();
+    let mut entries = None;
     let layers: Vec<_> = if with_layers {
         let read = layers::read(&image, &request.read_options(), reporter)?;
         let diff_ids = read.verifying.diff_ids()?;
         read.verifying.finish()?;
         warnings.merge(read.warnings);
-        let summaries = read.changesets.into_iter().map(|changeset| changeset.layer);
+        let summaries = read.changesets.iter().map(|changeset| &changeset.layer);
         let known = diff_ids.into_iter().zip(summaries);
         let known = known.map(|(diff_id, summary)| InspectedLayer {
             diff_id,
             tar_bytes: Some(summary.tar_bytes),
-            entries: Some(summary.entry_count),
+            members: Some(summary.entry_count),
         });
-        known.collect()
+        let known = known.collect();
+        let options = FlattenOptions {
+            default_time: Timestamp::from_seconds(0),
+            limits: request.open.limits.clone(),
+            file_flags: request.open.file_flags,
+        };
+        entries = match flatten(read.changesets, &options, reporter) {
+            Ok(tree) => Some(tree.name_count()),
+            // The layers are sound, and there is no more to be told of them.
+            Err(error) => {
+                reporter.warn(&error.to_string());
+                None
+            }
+        };
+        known
     } else {
         let diff_ids = image.diff_ids(reporter)?;
         let known = diff_ids.into_iter().zip(&image.layers);
@@ -140,7 +163,7 @@ fn inspect_image(
             Ok(InspectedLayer {
                 diff_id,
                 tar_bytes: layers::unread_tar_bytes(layer)?,
-                entries: None,
+                members: None,
             })
         });
         known.collect::<Result<_>>()?
@@ -152,6 +175,7 @@ fn inspect_image(
         image,
         offers,
         layers,
+        entries,
     })))
 }
 

@@ -5,6 +5,7 @@
 //! nobody. What the steps need and give is named here, too: who does a whole job needs no other
 //! room for it.
 
+mod batch;
 mod build;
 mod compare;
 mod document;
@@ -21,6 +22,7 @@ mod root_hash;
 mod tags;
 mod verify;
 
+pub use batch::{Batch, BatchItem, BatchWatch, Outcome, Shard, batch, exit_code};
 pub use build::{Built, build};
 pub use compare::{CompareRequest, Comparison, compare};
 pub use document::{Beside, Document, Made};
@@ -42,7 +44,7 @@ pub use verify::{Verified, VerifyRequest, verify};
 pub use crate::compression::{Encoding, EncodingForm};
 pub use crate::ext::{
     BlocksByUse, Finding, Identity, JournalSize, Kind, Reader, Room, SizePolicy, ToolPaths, Unread,
-    VerifyReport, parse_uuid, uuid_text,
+    VerifyReport, parse_label, parse_uuid, uuid_text,
 };
 pub use crate::finish::{
     CompressOptions, FinishOptions, FinishedCompressed, FinishedFile, FinishedFilesystem,

@@ -7,9 +7,9 @@ use crate::error::Result;
 use crate::ext::{Birth, Ext, Identity, Plan, PlanOptions};
 use crate::filesystem::Filesystem;
 use crate::layers::Verifying;
-use crate::oci::ChainId;
+use crate::oci::{ChainId, Digest};
 use crate::progress::Reporter;
-use crate::tree::Recipe;
+use crate::tree::EditsDigest;
 
 /// An image read, flattened and planned.
 #[derive(Debug)]
@@ -27,6 +27,10 @@ pub struct Planned {
 pub struct Names {
     /// The layers'.
     pub chain_id: ChainId,
+    /// What edits did to what they show, if they did anything.
+    pub edits_digest: Option<EditsDigest>,
+    /// Of both together.
+    pub recipe_digest: Digest,
     /// The filesystem's.
     pub identity: Identity,
 }
@@ -43,7 +47,7 @@ pub fn plan(
     // Better told now than after the image has been read.
     filesystem.size.check(&filesystem.profile()?)?;
     let ((flattened, plan), verifying) = read(image, reporter)?.plan(filesystem, reporter)?;
-    let names = Names::of(&verifying, &filesystem.identity)?;
+    let names = Names::of(&flattened, &verifying, &filesystem.identity)?;
     verifying.finish()?;
     Ok(Planned {
         flattened,
@@ -83,11 +87,18 @@ impl Reading {
 
 impl Names {
     /// The names of what is made of the layers; this waits for what is not known of them.
-    pub(super) fn of(verifying: &Verifying, wanted: &IdentityRequest) -> Result<Self> {
+    pub(super) fn of(
+        flattened: &Flattened,
+        verifying: &Verifying,
+        wanted: &IdentityRequest,
+    ) -> Result<Self> {
         let diff_ids = verifying.diff_ids()?;
-        let own = Identity::of_recipe(&Recipe::of_layers(&diff_ids));
+        let recipe = flattened.recipe(&diff_ids);
+        let own = Identity::of_recipe(&recipe);
         Ok(Self {
             chain_id: ChainId::of(&diff_ids),
+            edits_digest: flattened.edits_digest.clone(),
+            recipe_digest: recipe.digest(),
             identity: Identity {
                 uuid: wanted.uuid.unwrap_or(own.uuid),
                 ..own

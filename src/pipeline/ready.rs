@@ -13,6 +13,7 @@ use crate::host_space;
 use crate::leftovers::{self, Begun};
 use crate::oci::repository_and_tag;
 use crate::partial_file::{PartialFile, directory_of, refuse_existing};
+use crate::pinned::identity_at;
 use crate::progress::Reporter;
 use crate::source::{self, Image, Place};
 
@@ -30,6 +31,7 @@ impl Ready {
     /// read.
     pub fn new(
         place: &Place,
+        put_in: &[PathBuf],
         filesystem: &FilesystemRequest,
         output: &OutputRequest,
         reporter: &dyn Reporter,
@@ -38,7 +40,7 @@ impl Ready {
         let asked = output.clone();
         let output = asked.clone().filled(None)?;
         refuse_nameless(&output)?;
-        check(place, &output)?;
+        check(place, put_in, &output)?;
         let FinishOptions { fsck, verify, .. } = output.finish;
         let tools = Tools::find(&output.tools, fsck, verify, reporter)?;
         filesystem.size.check(&profile)?;
@@ -52,12 +54,12 @@ impl Ready {
 
     /// The same once the image is open: its words are in the names. Where that makes other names of
     /// them, they are looked at, too.
-    pub fn named(self, place: &Place, image: &Image) -> Result<Self> {
+    pub fn named(self, place: &Place, put_in: &[PathBuf], image: &Image) -> Result<Self> {
         let output = self.asked.clone().filled(Some(&words(image)))?;
         if output.paths() == self.output.paths() {
             return Ok(self);
         }
-        check(place, &output)?;
+        check(place, put_in, &output)?;
         // Before the other is no more: there is an output all the time.
         let _begun = leftovers::begin(&output.finish.last(&output.path));
         Ok(Self {
@@ -100,12 +102,13 @@ fn refuse_nameless(output: &OutputRequest) -> Result<()> {
 }
 
 /// Each file can be made, is no part of the image, and is no other's.
-fn check(place: &Place, output: &OutputRequest) -> Result<()> {
+fn check(place: &Place, put_in: &[PathBuf], output: &OutputRequest) -> Result<()> {
     let written = output.paths();
     for path in &written {
         let made = PartialFile::create(path);
         drop(made.map_err(|error| host_space::explained(error, path, None))?);
         refuse_own_input(place, path)?;
+        refuse_put_in(put_in, path)?;
         if output.finish.no_clobber {
             refuse_existing(path)?;
         }
@@ -127,6 +130,18 @@ fn refuse_one_for_two(written: &[PathBuf]) -> Result<()> {
                 escape_path(path.as_os_str().as_bytes())
             )));
         }
+    }
+    Ok(())
+}
+
+/// The same of what is put in.
+fn refuse_put_in(put_in: &[PathBuf], written: &Path) -> Result<()> {
+    let own = identity_at(written);
+    if own.is_some() && put_in.iter().any(|source| identity_at(source) == own) {
+        return Err(Error::unsupported(format!(
+            "{}: expected an output other than what is put in (--overlay, --add), found the same file",
+            escape_path(written.as_os_str().as_bytes())
+        )));
     }
     Ok(())
 }

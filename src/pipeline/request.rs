@@ -3,11 +3,14 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use crate::edits::Edits;
 use crate::error::Result;
 use crate::ext::{JournalSize, Kind, Profile, Room, SizePolicy};
 use crate::layers::ReadOptions;
 use crate::limits::Limits;
 use crate::oci::Platform;
+use crate::pinned::Reach;
+use crate::put_in;
 use crate::source::{DaemonOptions, OpenOptions, Reference, RegistryOptions};
 
 /// A setter for each field, by the name of `with_` and the field's.
@@ -33,6 +36,10 @@ pub struct ImageRequest {
     pub open: OpenOptions,
     /// Layers to read side by side; one for each processor by default.
     pub jobs: NonZeroUsize,
+    /// What is changed of what its layers show; nothing by default.
+    pub edits: Edits,
+    /// Where the paths begin of what edits put in, and whether they may lead out of there.
+    pub put_in_from: Reach,
 }
 
 impl ImageRequest {
@@ -43,23 +50,30 @@ impl ImageRequest {
             open: OpenOptions {
                 platform: None,
                 file_flags: false,
+                one_file_system: false,
                 work_dir: work_dir.into(),
                 limits: Limits::default(),
                 registry: RegistryOptions::default(),
                 daemon: DaemonOptions::default(),
                 held_against: None,
+                reach: Reach::default(),
             },
             jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            edits: Edits::default(),
+            put_in_from: Reach::default(),
         }
     }
 
     setters! {
         with_platform: open.platform: Platform,
         with_jobs: jobs: NonZeroUsize,
+        with_edits: edits: Edits,
+        with_put_in_from: put_in_from: Reach,
         with_limits: open.limits: Limits,
         with_file_flags: open.file_flags: bool,
         with_registry: open.registry: RegistryOptions,
         with_daemon: open.daemon: DaemonOptions,
+        with_reach: open.reach: Reach,
         with_held_against: open.held_against: PathBuf,
     }
 
@@ -69,6 +83,11 @@ impl ImageRequest {
             limits: self.open.limits.clone(),
             jobs: self.jobs,
         }
+    }
+
+    /// What of the host's disk edits put in.
+    pub(super) fn put_in(&self) -> Vec<PathBuf> {
+        put_in::sources(&self.edits, &self.put_in_from)
     }
 
     /// Names the image in an error, as it was asked for.

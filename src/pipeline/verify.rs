@@ -12,8 +12,9 @@ use crate::error::Result;
 use crate::ext::{self, VerifyReport};
 use crate::inspect::Filesystem;
 use crate::listing::{Field, Kind};
-use crate::oci::ChainId;
+use crate::oci::{ChainId, Digest};
 use crate::progress::Reporter;
+use crate::tree::EditsDigest;
 
 /// What is held against what.
 #[derive(Debug, Clone)]
@@ -63,12 +64,18 @@ pub struct Verified {
     pub report: VerifyReport,
     /// The filesystem.
     pub filesystem: PathBuf,
-    /// The chain ID of the image that layerpress made it from.
+    /// The chain ID of the image that layerpress made it from, and from nothing else.
     pub made_from: Option<ChainId>,
+    /// The digest of the recipe that layerpress made it by, where there were edits.
+    pub made_by: Option<Digest>,
     /// The image as it was named.
     pub image: String,
     /// The image's chain ID.
     pub chain_id: ChainId,
+    /// What the edits did to what the image shows, if they did anything.
+    pub edits_digest: Option<EditsDigest>,
+    /// Of both together.
+    pub recipe_digest: Digest,
     /// Whether the filesystem's journal holds changes that were not compared.
     pub needs_recovery: bool,
     /// What was noticed on the way.
@@ -100,7 +107,7 @@ pub fn verify(request: &VerifyRequest, reporter: &dyn Reporter) -> Result<Verifi
     // Whether there is one, before the layers are read.
     let read = Filesystem::read(path)?;
     let image = request.image.clone().with_held_against(path.clone());
-    let (flattened, chain_id) = flattened_and_named(&image, request.made_seconds, reporter)?;
+    let (flattened, diff_ids) = flattened_and_named(&image, request.made_seconds, reporter)?;
     let (tree, contents) = (&flattened.tree, &flattened.contents);
     let mut report = ext::verify(path, tree, contents, &debugfs, reporter)?;
     leave_out(&mut report, &request.ignored);
@@ -110,7 +117,10 @@ pub fn verify(request: &VerifyRequest, reporter: &dyn Reporter) -> Result<Verifi
         report,
         filesystem: path.clone(),
         made_from: read.chain_id,
-        chain_id,
+        made_by: read.recipe_digest,
+        chain_id: ChainId::of(&diff_ids),
+        recipe_digest: flattened.recipe(&diff_ids).digest(),
+        edits_digest: flattened.edits_digest.clone(),
         image: flattened.image.reference.clone(),
         needs_recovery,
         warnings: flattened.warnings.lines().chain(warning).collect(),

@@ -41,6 +41,14 @@ struct Job {
     digest: Digest,
     arrival: Arc<Arrival>,
     layers: Vec<usize>,
+    /// Nobody will read it.
+    is_left_out: AtomicBool,
+}
+
+impl Job {
+    fn is_wanted(&self) -> bool {
+        !self.is_left_out.load(Ordering::Relaxed)
+    }
 }
 
 /// What all of them come to.
@@ -91,8 +99,13 @@ impl LayerDownloads {
             digest: descriptor.digest.clone(),
             arrival: Arc::clone(&arrival),
             layers: vec![index],
+            is_left_out: AtomicBool::new(false),
         });
         arrival
+    }
+
+    fn wanted(&self) -> usize {
+        self.jobs.iter().filter(|job| job.is_wanted()).count()
     }
 
     fn is_cancelled(&self) -> bool {
@@ -105,7 +118,8 @@ impl LayerDownloads {
             let cached = self.kept.cache().map(|cache| cache.find(&job.digest));
             !matches!(cached, Some(Ok(Some(_))))
         };
-        let absent = self.jobs.iter().filter(is_absent);
+        let wanted = self.jobs.iter().filter(|job| job.is_wanted());
+        let absent = wanted.filter(is_absent);
         let bytes = absent.map(|job| job.arrival.length_bytes()).sum();
         reporter.begin("download", Unit::TransferredBytes, Some(bytes))
     }
@@ -113,7 +127,7 @@ impl LayerDownloads {
 
 impl Downloads for LayerDownloads {
     fn threads(&self) -> usize {
-        self.threads.min(self.jobs.len())
+        self.threads.min(self.wanted())
     }
 
     fn work(&self, meters: &[Arc<dyn Meter>], reporter: &dyn Reporter) {
@@ -123,6 +137,9 @@ impl Downloads for LayerDownloads {
             let Some(job) = self.jobs.get(index) else {
                 return;
             };
+            if !job.is_wanted() {
+                continue;
+            }
             let running = Running {
                 all: self,
                 job,
@@ -139,9 +156,16 @@ impl Downloads for LayerDownloads {
             // Even if this panics the readers are told that nothing more will come.
             let _guard = FailOnDrop(&job.arrival);
             match running.run() {
-                Ok(()) => self.tally.count(job.arrival.was_there(), self.jobs.len()),
+                Ok(()) => self.tally.count(job.arrival.was_there(), self.wanted()),
                 Err(error) => job.arrival.fail(error),
             }
+        }
+    }
+
+    fn leave_out(&self, layers: &[usize]) {
+        for job in &self.jobs {
+            let is_left_out = job.layers.iter().all(|layer| layers.contains(layer));
+            job.is_left_out.store(is_left_out, Ordering::Relaxed);
         }
     }
 

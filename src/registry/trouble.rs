@@ -9,9 +9,10 @@ use super::http::{Response, Url};
 use super::refusal;
 use crate::error::Error;
 
-/// Answers that mean: not now.
+/// Answers that mean: not now. Of a server's failures those do not that tell what it cannot do; the
+/// numbers from 520 on are those of networks before it.
 pub(super) fn is_passing(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502 | 503 | 504)
+    matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502..=504 | 507..=509 | 520..=599)
 }
 
 /// What went wrong and may pass.
@@ -69,7 +70,7 @@ impl Trouble {
         if self.status == Some(StatusCode::TOO_MANY_REQUESTS) {
             what.push_str(" (whoever is logged in may ask more often: --creds, docker login)");
         }
-        self.url.unreadable(what)
+        Error::network(self.url.cannot_read(), std::io::Error::other(what))
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod archive;
 mod bare_name;
+mod beside;
 mod choice;
 mod docker_archive;
 mod documents;
@@ -27,6 +28,7 @@ pub use crate::daemon::DaemonOptions;
 pub use crate::registry::{
     CacheChoice, CredentialFiles, Credentials, Login, Proxies, RegistryOptions, Tags, TlsOptions,
 };
+pub use beside::{Beside, BesideKind, BesideOptions};
 pub use image::{Image, LayerBlob, LayerDiffId, Offer};
 pub use open::{OpenOptions, Surveyed, open, survey, tags};
 pub use own_input::is_input;

@@ -6,8 +6,6 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::CWD;
-
 use super::archive::Archive;
 use super::documents::Documents;
 use super::image::{Image, Offer};
@@ -21,7 +19,7 @@ use crate::daemon::{self, DaemonOptions};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::oci::{Descriptor, Platform, RegistryReference, without_login};
-use crate::pinned::Pinned;
+use crate::pinned::Reach;
 use crate::progress::{Reporter, Unit};
 use crate::region::FileRegion;
 use crate::registry::{self, Registry, RegistryOptions, Tags};
@@ -36,6 +34,9 @@ pub struct OpenOptions {
     /// Whether the flags of a directory tree's files (chattr) are read as a part of it; else those
     /// there are are counted in a warning.
     pub file_flags: bool,
+    /// Whether a directory tree is what is on its root's filesystem alone, without what else is
+    /// mounted in it.
+    pub one_file_system: bool,
     /// Where spools are made. They have no names and vanish with the process.
     pub work_dir: PathBuf,
     /// Ceilings against hostile input.
@@ -47,6 +48,8 @@ pub struct OpenOptions {
     /// The filesystem image that is made of it or held against it. Where that lies in a directory
     /// that is read as a root filesystem, it is no part of it.
     pub held_against: Option<PathBuf>,
+    /// Where a path begins that names the image, and whether it may lead out of there.
+    pub reach: Reach,
 }
 
 /// Finds the image that is meant at `place` and verifies its documents.
@@ -189,7 +192,7 @@ impl<'a> Opener<'a> {
                     selector,
                 )
             }
-            Location::Path(path) => self.path(path, reference, selector),
+            Location::Path(path) => self.path(path, place),
         };
         Ok((found?, place.selector.clone()))
     }
@@ -217,6 +220,10 @@ impl<'a> Opener<'a> {
                 what: format!("no such file as {reference}, and as docker://{reference}: {what}"),
                 source,
             },
+            Error::Network { what, source } if reference.transport.is_none() => Error::Network {
+                what: format!("no such file as {reference}, and as docker://{reference}: {what}"),
+                source,
+            },
             error => error,
         })
     }
@@ -241,23 +248,26 @@ impl<'a> Opener<'a> {
         Ok((found, Some(Selector::Digest(id))))
     }
 
-    fn path(
-        &self,
-        path: &Path,
-        reference: &Reference,
-        selector: Option<&Selector>,
-    ) -> Result<Found<'a>> {
-        let pinned =
-            Pinned::behind(CWD, path).map_err(|error| not_there(path, reference, error))?;
+    fn path(&self, path: &Path, place: &Place) -> Result<Found<'a>> {
+        let Place {
+            reference,
+            selector,
+            reach,
+            ..
+        } = place;
+        let selector = selector.as_ref();
+        let pinned = reach
+            .pin(path)
+            .map_err(|error| not_there(path, reference, error))?;
         let name = path.display().to_string();
         let file_type = pinned.metadata.file_type();
         let file = if file_type.is_dir() {
-            return self.directory(path, reference.transport, selector);
-        } else if file_type.is_fifo() {
+            return self.directory(path, reach, reference.transport, selector);
+        } else if file_type.is_fifo() && !reach.is_confined() {
             // A pipe by name, as a shell's <(command) gives, is waited for as a pipe is.
-            File::open(path)
+            File::open(reach.at(path))
         } else if file_type.is_file() {
-            pinned.open(CWD, path)
+            pinned.open(reach.directory(), path)
         } else {
             return Err(a_device(&name));
         };
@@ -268,24 +278,38 @@ impl<'a> Opener<'a> {
     fn directory(
         &self,
         path: &Path,
+        reach: &Reach,
         transport: Option<Transport>,
         selector: Option<&Selector>,
     ) -> Result<Found<'a>> {
         let transport = match transport {
             Some(transport) => transport,
-            None => recognise::directory(path)?,
+            None => recognise::directory(&reach.at(path))?,
         };
         match transport {
-            Transport::Oci => Ok(Found::Layout(Documents::of(Store::directory(path)?))),
+            Transport::Oci => {
+                let store = Store::directory(path, reach)?;
+                Ok(Found::Layout(Documents::of(store)))
+            }
             Transport::RootFs => {
                 refuse_selector(selector)?;
                 let mut warnings = Warnings::default();
-                if let Some(what) = recognise::misnamed_directory(path) {
+                if let Some(what) = recognise::misnamed_directory(&reach.at(path)) {
                     warnings.count(what, path.as_os_str().as_encoded_bytes());
                 }
                 let output = self.options.held_against.as_deref();
-                let flags = self.options.file_flags;
-                let tar = tree::write(path, output, flags, &self.spooler(true), &mut warnings)?;
+                let taking = tree::Taking {
+                    output,
+                    attributes: true,
+                    flags: self.options.file_flags,
+                    one_file_system: self.options.one_file_system,
+                };
+                let tar = tree::write(
+                    tree::Root { path, reach },
+                    taking,
+                    &self.spooler(true),
+                    &mut warnings,
+                )?;
                 Ok(Found::Root(tar, warnings))
             }
             transport => Err(Error::unsupported(format!(
@@ -346,7 +370,7 @@ impl<'a> Opener<'a> {
 
 /// A file's uncompressed bytes: in place if it is a regular one and not compressed, from where it
 /// stands; else spooled.
-fn uncompressed(mut file: File, name: &str, spooler: &Spooler<'_>) -> Result<Spooled> {
+pub(super) fn uncompressed(mut file: File, name: &str, spooler: &Spooler<'_>) -> Result<Spooled> {
     let cannot_read = |error| Error::io(format!("cannot read {name}"), error);
     let file_type = file.metadata().map_err(cannot_read)?.file_type();
     if file_type.is_char_device() || file_type.is_block_device() {

@@ -20,7 +20,7 @@ pub fn is_input(place: &Place, output: &Path) -> bool {
     let own = identity(&metadata);
     let input = match &place.location {
         Location::StandardInput => return standard_input() == Some(own),
-        Location::Path(path) => path,
+        Location::Path(path) => &place.reach.at(path),
         Location::Registry(_) | Location::Daemon(_) => return false,
     };
     let Ok(found) = fs::metadata(input) else {

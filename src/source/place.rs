@@ -9,6 +9,7 @@ use super::bare_name;
 use super::reference::{Reference, Selector, Transport};
 use crate::error::{Error, Result, escape_path};
 use crate::oci::{Digest, RegistryReference};
+use crate::pinned::Reach;
 
 /// Where an image is. It is found out once: the disk, asked again, might give another answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Place {
     pub(super) location: Location,
     /// Which image of those that are there; none for a registry's and a daemon's.
     pub(super) selector: Option<Selector>,
+    /// Where a path begins.
+    pub(super) reach: Reach,
 }
 
 /// What an image is read from.
@@ -38,10 +41,23 @@ impl Place {
     /// [`Error::Unsupported`] for a name that is none and for a mistyped transport, [`Error::Io`] for
     /// what may be meant as a path and is not there.
     pub fn of(reference: &Reference) -> Result<Self> {
+        Self::within(reference, &Reach::default())
+    }
+
+    /// The same where a path begins as `reach` says.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub fn within(reference: &Reference, reach: &Reach) -> Result<Self> {
         // Without the network a name is a path, there or not.
         let asks_registries = cfg!(feature = "network");
-        Self::resolve(reference, bare_name::is_there, asks_registries)
-            .map_err(|error| error.in_image(&reference.to_string()))
+        let is_there = |path: &Path| bare_name::is_there(&reach.at(path));
+        let place = Self::resolve(reference, is_there, asks_registries)
+            .map_err(|error| error.in_image(&reference.to_string()))?;
+        Ok(Self {
+            reach: reach.clone(),
+            ..place
+        })
     }
 
     /// The same, where `exists` says what is there; of each path it is asked once at most.
@@ -71,6 +87,7 @@ impl Place {
             reference: reference.clone(),
             location,
             selector,
+            reach: Reach::default(),
         })
     }
 
@@ -83,7 +100,7 @@ impl Place {
         let shown = escape_path(shown.as_bytes());
         let found = match &self.location {
             Location::Registry(repository) => return Ok(repository),
-            Location::Path(path) if bare_name::is_there(path) => {
+            Location::Path(path) if bare_name::is_there(&self.reach.at(path)) => {
                 format!("the file {shown}: layerpress inspect lists the images in it")
             }
             _ => shown,

@@ -154,6 +154,19 @@ impl fmt::Display for Selector {
     }
 }
 
+impl Reference {
+    /// What [`Self::parse`] makes it of; not to be shown, since it may hold a password.
+    pub fn as_typed(&self) -> OsString {
+        let mut typed = OsString::from(match self.transport {
+            Some(Transport::Docker) => DOCKER.to_owned(),
+            Some(transport) => format!("{}:", transport.name()),
+            None => String::new(),
+        });
+        typed.push(&self.details);
+        typed
+    }
+}
+
 fn refuse_other_transports(text: &str) -> Result<()> {
     let help = if let Some(path) = text.strip_prefix("dir:") {
         format!("not read; `skopeo copy dir:{path} oci:DIRECTORY` turns it into an image layout")

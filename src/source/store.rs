@@ -1,17 +1,14 @@
 //! A set of files that holds images: a directory, an archive or a registry's repository.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-
-use rustix::fs::CWD;
 
 use super::archive::Archive;
 use crate::blobs::{Downloads, StoredBlob};
 use crate::error::{Error, Result};
 use crate::oci::document;
 use crate::oci::{Descriptor, Digest};
-use crate::pinned::{Pinned, open_regular_file_in};
+use crate::pinned::Reach;
 use crate::region::FileRegion;
 use crate::registry::Registry;
 
@@ -19,7 +16,7 @@ use crate::registry::Registry;
 pub(super) enum Store<'a> {
     /// A layout's directory, held: should another get its name, nothing of that one is read.
     Directory {
-        held: OwnedFd,
+        held: Reach,
         path: PathBuf,
     },
     Archive(Archive),
@@ -28,18 +25,19 @@ pub(super) enum Store<'a> {
 
 impl Store<'_> {
     /// The files in a directory.
-    pub(super) fn directory(path: &Path) -> Result<Self> {
-        let held = Pinned::behind(CWD, path).and_then(|pinned| pinned.open_directory());
+    pub(super) fn directory(path: &Path, reach: &Reach) -> Result<Self> {
         Ok(Self::Directory {
-            held: held.map_err(|error| Error::path("open", path, error))?,
+            held: reach
+                .inside(path)
+                .map_err(|error| Error::path("open", path, error))?,
             path: path.to_owned(),
         })
     }
 
     /// The file called `name`, `None` where there is none.
     ///
-    /// In a directory symbolic links are followed, wherever they lead: build systems link blobs
-    /// into their layouts, and a blob is held against its digest in any case. In an archive they
+    /// In a directory symbolic links are followed, wherever they lead unless that is confined: build
+    /// systems link blobs into their layouts, and a blob is held against its digest in any case. In an archive they
     /// never leave the archive.
     pub(super) fn find(&self, name: &str) -> Result<Option<FileRegion>> {
         match self {
@@ -47,7 +45,7 @@ impl Store<'_> {
             // A registry has blobs by their digests, and no names.
             Self::Registry(_) => Ok(None),
             Self::Directory { held, path } => {
-                let file = match open_regular_file_in(held, Path::new(name)) {
+                let file = match held.open_regular_file(Path::new(name)) {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                     file => file.and_then(FileRegion::whole),
                 };

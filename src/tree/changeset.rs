@@ -17,8 +17,9 @@ impl Flattening<'_> {
     ///
     /// # Errors
     /// [`Error::BadImage`] with the entry and its byte; the caller adds the layer.
-    pub fn apply(&mut self, layer: u32, changeset: Changeset) -> Result<()> {
+    pub fn apply(&mut self, layer: u32, origin: Origin, changeset: Changeset) -> Result<()> {
         self.layer = layer;
+        self.origin = origin;
         if changeset.whiteouts {
             self.apply_whiteouts(&changeset.entries)?;
         }
@@ -119,15 +120,11 @@ impl Flattening<'_> {
             }
             EntryKind::Directory => return self.apply_directory(directory, name, attributes),
             EntryKind::Regular(content) => NodeKind::Regular(ContentRef {
-                origin: Origin::Layer(self.layer),
+                origin: self.origin,
                 content,
             }),
             EntryKind::Symlink(target) => {
-                if target.is_empty() || target.contains(&0) {
-                    return Err(Error::bad_image(
-                        "expected a symbolic link's target without NUL bytes, found one with them or none at all",
-                    ));
-                }
+                expect_target(&target)?;
                 NodeKind::Symlink(target)
             }
             EntryKind::CharacterDevice(device) => NodeKind::CharacterDevice(device),
@@ -143,6 +140,7 @@ impl Flattening<'_> {
             _ => attributes,
         };
         let parent = self.parent(directory)?;
+        self.warn_of_replaced(parent, name, entry_path, false);
         self.tree.make(
             parent,
             name,
@@ -180,6 +178,7 @@ impl Flattening<'_> {
                 node.layer = layer;
             }
             _ => {
+                self.warn_of_replaced(parent, name, &[directory, b"/", name].concat(), true);
                 let kind = GrowingKind::Directory(Children::new());
                 self.tree.make(parent, name, attributes, kind, self.layer)?;
             }
@@ -216,4 +215,14 @@ impl Flattening<'_> {
             file_flags: entry.file_flags,
         }
     }
+}
+
+/// Refuses a symbolic link's target that none can have.
+pub(super) fn expect_target(target: &[u8]) -> Result<()> {
+    if target.is_empty() || target.contains(&0) {
+        return Err(Error::bad_image(
+            "expected a symbolic link's target without NUL bytes, found one with them or none at all",
+        ));
+    }
+    Ok(())
 }

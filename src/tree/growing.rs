@@ -23,7 +23,7 @@ impl Slot {
 pub(super) type Children = BTreeMap<Box<[u8]>, Slot>;
 
 /// A node that may still change.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct GrowingNode {
     pub attributes: Attributes,
     pub kind: GrowingKind,
@@ -33,7 +33,7 @@ pub(super) struct GrowingNode {
     names: u32,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum GrowingKind {
     Directory(Children),
     /// Any kind that has no children.
@@ -61,8 +61,17 @@ pub(super) struct HardLink {
     pub visited: bool,
 }
 
+/// What a tree loses with a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Lost {
+    /// Names, of what is below as well.
+    pub names: u64,
+    /// Bytes of files that have no name any more.
+    pub bytes: u64,
+}
+
 /// A tree under construction. Only directories hold others, so nothing here recurses.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct GrowingTree {
     nodes: Vec<GrowingNode>,
     vacant: Vec<Slot>,
@@ -95,6 +104,16 @@ impl GrowingTree {
 
     pub fn is_directory(&self, slot: Slot) -> bool {
         matches!(self.node(slot).kind, GrowingKind::Directory(_))
+    }
+
+    /// What a child that a directory has is called there.
+    pub fn name_of(&self, directory: Slot, child: Slot) -> &[u8] {
+        let GrowingKind::Directory(children) = &self.node(directory).kind else {
+            unreachable!("only directories are walked through");
+        };
+        let mut names = children.iter();
+        let found = names.find(|(_, known)| **known == child);
+        found.map_or(b"", |(name, _)| name)
     }
 
     pub fn child(&self, directory: Slot, name: &[u8]) -> Option<Slot> {
@@ -165,11 +184,13 @@ impl GrowingTree {
     }
 
     /// Takes a name away, and with a directory's name all that is below it.
-    pub fn unlink(&mut self, directory: Slot, name: &[u8]) {
-        if let GrowingKind::Directory(children) = &mut self.nodes[directory.index()].kind
-            && let Some(child) = children.remove(name)
-        {
-            self.lose_name(child);
+    pub fn unlink(&mut self, directory: Slot, name: &[u8]) -> Lost {
+        match &mut self.nodes[directory.index()].kind {
+            GrowingKind::Directory(children) => match children.remove(name) {
+                Some(child) => self.lose_name(child),
+                None => Lost::default(),
+            },
+            _ => Lost::default(),
         }
     }
 
@@ -182,21 +203,41 @@ impl GrowingTree {
         }
     }
 
-    fn lose_name(&mut self, slot: Slot) {
+    fn lose_name(&mut self, slot: Slot) -> Lost {
+        let mut lost = Lost::default();
         let mut losing = vec![slot];
         while let Some(slot) = losing.pop() {
+            lost.names += 1;
             let node = &mut self.nodes[slot.index()];
             node.names -= 1;
             if node.names > 0 {
                 continue;
             }
-            if let GrowingKind::Directory(children) =
-                std::mem::replace(&mut node.kind, GrowingKind::Vacant)
-            {
-                losing.extend(children.into_values());
+            match std::mem::replace(&mut node.kind, GrowingKind::Vacant) {
+                GrowingKind::Directory(children) => losing.extend(children.into_values()),
+                GrowingKind::Leaf(NodeKind::Regular(file)) => {
+                    lost.bytes = lost.bytes.saturating_add(file.content.size_bytes);
+                }
+                _ => {}
             }
             node.attributes.xattrs = Box::default();
             self.vacant.push(slot);
+        }
+        lost
+    }
+
+    /// All nodes that are in use.
+    pub fn nodes_mut(&mut self) -> impl Iterator<Item = &mut GrowingNode> {
+        let nodes = self.nodes.iter_mut();
+        nodes.filter(|node| !matches!(node.kind, GrowingKind::Vacant))
+    }
+
+    /// A directory's names; none of what is no directory.
+    pub fn children(&self, slot: Slot) -> &Children {
+        static NONE: Children = Children::new();
+        match &self.node(slot).kind {
+            GrowingKind::Directory(children) => children,
+            _ => &NONE,
         }
     }
 

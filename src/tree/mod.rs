@@ -1,29 +1,34 @@
 //! The flattened image: what the filesystem will show.
 //!
 //! [`flatten`] applies changesets oldest first, each one's whiteouts before its own entries
-//! (`changeset`, `whiteout`, `hard_link`). A name is resolved by its text first (`path`), then
+//! (`changeset`, `whiteout`, `hard_link`), and behind them what is put in (`put_in`). A name is resolved by its text first (`path`), then
 //! through the tree's symbolic links (`walk`); the tree grows in an arena (`growing`), where a hard
 //! link is one more name of a node, and is put into its final order at the end (`freeze`).
 
 mod changeset;
+mod edit;
 mod flattening;
 mod freeze;
 mod frozen;
 mod growing;
 mod hard_link;
 mod path;
+mod put_in;
 mod recipe;
 mod walk;
 mod whiteout;
 
+pub use edit::{EditsDigest, LeftOut, TreeEdits, effect};
 pub use frozen::{Attributes, ContentRef, Directory, Node, NodeId, NodeKind, Tree};
 pub use recipe::Recipe;
 
+use crate::edits::Edits;
 use crate::error::{Error, Result};
-use crate::layers::{self, Changeset};
+use crate::layers::{self, Changeset, Origin, PutIn};
 use crate::limits::Limits;
 use crate::progress::{Reporter, Unit};
 use crate::units::{FileFlags, Timestamp};
+use crate::warnings::Warnings;
 
 /// What [`flatten`] needs to know besides the layers.
 #[derive(Debug, Clone, Default)]
@@ -51,9 +56,48 @@ pub fn flatten(
     options: &FlattenOptions,
     reporter: &dyn Reporter,
 ) -> Result<Tree> {
+    let changing = Changing {
+        edits: &TreeEdits::of(&Edits::default())?,
+        put_in: Vec::new(),
+    };
+    Ok(flatten_with(changesets, changing, options, reporter)?.tree)
+}
+
+/// What is done behind the layers.
+#[derive(Debug)]
+pub struct Changing<'a> {
+    /// What of the layers is left out before, and changed after something is put in.
+    pub edits: &'a TreeEdits,
+    /// What is put in between.
+    pub put_in: Vec<PutIn>,
+}
+
+/// A tree, and what it was before something was done to what the layers show.
+#[derive(Debug)]
+pub struct Changed {
+    /// The tree.
+    pub tree: Tree,
+    /// What the layers show, where it may be another.
+    pub before: Option<Tree>,
+    /// What was left out of that.
+    pub left_out: LeftOut,
+}
+
+/// The same with what is done behind the layers.
+///
+/// # Errors
+/// As [`flatten`], and [`Error::Absent`] where edits match nothing that have to match something.
+pub fn flatten_with(
+    changesets: Vec<Changeset>,
+    changing: Changing<'_>,
+    options: &FlattenOptions,
+    reporter: &dyn Reporter,
+) -> Result<Changed> {
+    let Changing { edits, put_in } = changing;
     let total: u64 = changesets
         .iter()
         .map(|changeset| changeset.entries.len() as u64)
+        .chain(put_in.iter().map(|put_in| put_in.put.entries()))
         .sum();
     if total > options.limits.max_entries {
         return Err(Error::bad_image(format!(
@@ -71,17 +115,35 @@ pub fn flatten(
         let layer = layers::label(index as usize, count, digest);
         let entries = changeset.entries.len() as u64;
         flattening
-            .apply(index, changeset)
+            .apply(index, Origin::Layer(index), changeset)
             .map_err(|error| error.in_layer(layer))?;
         meter.add(entries);
     }
+    let before = (!edits.are_none() || !put_in.is_empty()).then(|| flattening.tree.clone());
+    let left_out = edits.before_put_in(&mut flattening)?;
+    for (index, PutIn { name, put }) in (count as u32..).zip(put_in) {
+        let entries = put.entries();
+        flattening
+            .put_in(index, put)
+            .map_err(|error| error.in_image(&name))?;
+        meter.add(entries);
+    }
+    if let Some(before) = &before {
+        edits.after_put_in(&mut flattening, before)?;
+    }
+    let mut before = before.map(|before| freeze::freeze(before, Warnings::default()));
     let mut tree = freeze::freeze(flattening.tree, flattening.warnings);
     if !options.file_flags {
+        before.as_mut().map(leave_out_file_flags);
         leave_out_file_flags(&mut tree);
     }
     warn_of_closed_root(&mut tree);
     meter.finish(&format!("{} nodes", tree.nodes.len()));
-    Ok(tree)
+    Ok(Changed {
+        tree,
+        before,
+        left_out,
+    })
 }
 
 /// Takes the flags off all nodes, and tells of how many and of the first.

@@ -2,18 +2,20 @@
 
 use std::fmt;
 
-use crate::oci::{ChainId, DiffId};
+use super::edit::EditsDigest;
+use crate::oci::{ChainId, DiffId, Digest, DigestHasher};
 
 /// Whatever determines a tree, in words: who makes the same of the same has the same recipe, and
 /// who does not has another. What tells a filesystem from others comes of it.
 ///
-/// Its text is the chain ID of the layers and a line's end. Whatever else comes to determine a tree
-/// (edits, by the digest of what they did) is told in further lines, and only where it is there: a
-/// digest's text has no line's end in it, so that no recipe of several lines is ever the text of a
-/// chain ID alone, and trees without edits keep the recipe they have always had.
+/// Its text is the chain ID of the layers and a line's end; where edits have changed what the layers
+/// show, the word `edits`, a space, the digest of what they did and a line's end follow. A digest's
+/// text has no line's end in it, so that no recipe of two lines is ever the text of a chain ID alone,
+/// and trees without edits keep the recipe they have always had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipe {
     chain_id: ChainId,
+    edits: Option<EditsDigest>,
 }
 
 impl Recipe {
@@ -22,17 +24,33 @@ impl Recipe {
     pub fn of_layers(diff_ids: &[DiffId]) -> Self {
         Self {
             chain_id: ChainId::of(diff_ids),
+            edits: None,
         }
+    }
+
+    /// The same layers with what edits did to them, if they did anything.
+    #[must_use]
+    pub fn with_edits(self, edits: Option<EditsDigest>) -> Self {
+        Self { edits, ..self }
     }
 
     /// The chain ID, where the tree is what the layers show and nothing else.
     pub fn chain_id(&self) -> Option<&ChainId> {
-        Some(&self.chain_id)
+        self.edits.is_none().then_some(&self.chain_id)
+    }
+
+    /// The SHA-256 of its text, the name of a tree that is more than its layers.
+    pub fn digest(&self) -> Digest {
+        DigestHasher::sha256().of(self.to_string().as_bytes())
     }
 }
 
 impl fmt::Display for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.chain_id)
+        writeln!(f, "{}", self.chain_id)?;
+        match &self.edits {
+            Some(edits) => writeln!(f, "edits {edits}"),
+            None => Ok(()),
+        }
     }
 }

@@ -10,11 +10,11 @@ use super::path::{check_component, too_deep};
 use crate::error::{Error, Result};
 
 /// Symbolic links followed for one path; the engines' own number.
-const MAX_HOPS: usize = 255;
+pub(super) const MAX_HOPS: usize = 255;
 
 /// Bytes of all targets followed for one path, four times what the kernel takes for a path
 /// (`PATH_MAX`): a chain of long targets must not make every entry behind it expensive.
-const MAX_FOLLOWED_BYTES: usize = 4 * 4096;
+pub(super) const MAX_FOLLOWED_BYTES: usize = 4 * 4096;
 
 /// What a walk does where the path does not go on.
 pub(super) enum Absent<'a> {
@@ -27,9 +27,35 @@ pub(super) enum Absent<'a> {
 }
 
 /// Paths still to go, the innermost symbolic link's last.
-struct Remaining<'p>(Vec<(Cow<'p, [u8]>, usize)>);
+pub(super) struct Remaining<'p>(Vec<(Cow<'p, [u8]>, usize)>);
 
-impl Remaining<'_> {
+impl<'p> Remaining<'p> {
+    /// All of a path.
+    pub fn of(path: &'p [u8]) -> Self {
+        Self(vec![(Cow::Borrowed(path), 0)])
+    }
+
+    /// Goes on with a symbolic link's target.
+    pub fn follow(&mut self, target: &[u8]) {
+        self.0.push((Cow::Owned(target.to_vec()), 0));
+    }
+
+    /// The next component's bytes.
+    pub fn next_component(&mut self) -> Option<Vec<u8>> {
+        let range = self.next()?;
+        let (innermost, _) = self.0.last()?;
+        Some(innermost[range].to_vec())
+    }
+
+    /// Whether nothing is left but slashes and dots.
+    pub fn is_at_end(&self) -> bool {
+        self.0.iter().all(|(path, position)| {
+            let rest = path.get(*position..).unwrap_or_default();
+            let mut components = rest.split(|byte| *byte == b'/');
+            components.all(|component| component.is_empty() || component == b".")
+        })
+    }
+
     /// The next component, as a range of the innermost path.
     fn next(&mut self) -> Option<Range<usize>> {
         loop {
@@ -57,10 +83,20 @@ impl Flattening<'_> {
     /// Symbolic links are followed as the kernel would inside a root of its own: absolute targets
     /// start at the root again, `..` stops there. A dangling one leads to a directory that is
     /// made, as containerd does.
-    pub fn directory(&mut self, path: &[u8], mut absent: Absent<'_>) -> Result<Option<Slot>> {
+    pub fn directory(&mut self, path: &[u8], absent: Absent<'_>) -> Result<Option<Slot>> {
+        let open = self.directories(path, absent)?;
+        Ok(open.and_then(|open| open.last().copied()))
+    }
+
+    /// The same with all directories on the way, each in the one before it, the root's first.
+    pub fn directories(
+        &mut self,
+        path: &[u8],
+        mut absent: Absent<'_>,
+    ) -> Result<Option<Vec<Slot>>> {
         let limits = &self.options.limits;
         let mut open = vec![Slot::ROOT];
-        let mut remaining = Remaining(vec![(Cow::Borrowed(path), 0)]);
+        let mut remaining = Remaining::of(path);
         let mut hops = 0;
         let mut followed_bytes = 0;
         while let Some(range) = remaining.next() {
@@ -96,8 +132,7 @@ impl Flattening<'_> {
                     if target.starts_with(b"/") {
                         open.truncate(1);
                     }
-                    let target = Cow::Owned(target.to_vec());
-                    remaining.0.push((target, 0));
+                    remaining.follow(target);
                     continue;
                 }
                 other => {
@@ -122,7 +157,7 @@ impl Flattening<'_> {
                 return Err(too_deep(limits, open.len()));
             }
         }
-        Ok(open.last().copied())
+        Ok(Some(open))
     }
 
     /// A directory that only its children name takes the place of a lower layer's file, as
@@ -135,6 +170,12 @@ impl Flattening<'_> {
         name: &[u8],
         followed: bool,
     ) -> Result<()> {
+        if !self.replaces {
+            return Err(Error::unsupported(format!(
+                "expected the component {} to be a directory of the tree, found something else (--remove takes it away)",
+                crate::error::escape_path(name)
+            )));
+        }
         let own = self.tree.node(slot).layer == self.layer;
         if own || followed {
             return Err(Error::bad_image(format!(

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 use crate::file_kind;
-use crate::ondisk::checksum::FilesystemSeed;
+use crate::ondisk::checksum::{FilesystemSeed, superblock_holds};
 use crate::ondisk::features::{
     COMPAT_SPARSE_SUPER2, Features, FilesystemType, INCOMPAT_64BIT, INCOMPAT_CSUM_SEED,
     INCOMPAT_META_BG, RO_COMPAT_BIGALLOC, RO_COMPAT_METADATA_CSUM, RO_COMPAT_SPARSE_SUPER,
@@ -16,7 +16,7 @@ use crate::ondisk::features::{
 use crate::ondisk::group_descriptor::{
     GROUP_DESCRIPTOR_64BIT_BYTES, GROUP_DESCRIPTOR_BYTES, GroupDescriptor,
 };
-use crate::ondisk::inode::CORE_BYTES;
+use crate::ondisk::inode::{self, CORE_BYTES};
 use crate::ondisk::superblock::{
     MAX_LOG_BLOCK_SIZE, SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET_BYTES, Superblock, has_superblock,
 };
@@ -35,6 +35,11 @@ const GROUP_DESCRIPTOR_BYTES_MAX: usize = 1024;
 /// # Errors
 /// [`Error::BadImage`] where it is no ext filesystem, [`Error::Io`].
 pub fn read_superblock(file: &File, name: &str) -> Result<Superblock> {
+    Ok(read_sealed_superblock(file, name)?.0)
+}
+
+/// The same, and whether it is what its own checksum is of, where it has one.
+fn read_sealed_superblock(file: &File, name: &str) -> Result<(Superblock, bool)> {
     let io = |error| Error::io(format!("cannot read {name}"), error);
     file_kind::expect_ext(&file_kind::head(file).map_err(io)?, name)?;
     let mut bytes = [0; SUPERBLOCK_BYTES];
@@ -48,7 +53,9 @@ pub fn read_superblock(file: &File, name: &str) -> Result<Superblock> {
         ))
         .in_image(name));
     }
-    Ok(superblock)
+    let has_checksum = superblock.features.has_ro_compat(RO_COMPAT_METADATA_CSUM);
+    let is_sealed = !has_checksum || superblock_holds(&bytes);
+    Ok((superblock, is_sealed))
 }
 
 /// Expects more than a journal for other filesystems.
@@ -71,6 +78,8 @@ pub struct Image {
     pub(super) name: String,
     /// The superblock.
     pub superblock: Superblock,
+    /// Whether the superblock is what its own checksum, if it has one, is of.
+    is_sealed: bool,
     /// Length of the file or device it is in.
     pub file_bytes: u64,
     /// Bytes of a block.
@@ -87,7 +96,7 @@ impl Image {
     pub fn open(path: &Path) -> Result<Self> {
         let mut file = file_kind::open_image(path)?;
         let name = path.display().to_string();
-        let superblock = read_superblock(&file, &name)?;
+        let (superblock, is_sealed) = read_sealed_superblock(&file, &name)?;
         let file_bytes = file
             .seek(SeekFrom::End(0))
             .map_err(|error| Error::path("read", path, error))?;
@@ -97,6 +106,7 @@ impl Image {
             file,
             name,
             superblock,
+            is_sealed,
             file_bytes,
             blocks_read: AtomicU64::new(0),
         })
@@ -128,6 +138,12 @@ impl Image {
     /// Expects all that reading the filesystem counts on.
     pub(super) fn expect_readable(&self) -> Result<()> {
         expect_filesystem(&self.superblock)?;
+        // Linux mounts none whose superblock is another than its checksum says.
+        if !self.is_sealed {
+            return Err(Error::bad_image(
+                "superblock: expected the checksum of its bytes, found another",
+            ));
+        }
         self.expect_groups()?;
         let unknown = self.features().incompat & !INCOMPAT_KNOWN;
         if unknown != 0 {
@@ -241,9 +257,8 @@ impl Image {
         }
         self.expect_groups()
             .map_err(|error| error.in_image(&self.name))?;
-        let index = number.0 - 1;
-        let group = GroupNumber(index / self.superblock.inodes_per_group);
-        let within = u64::from(index % self.superblock.inodes_per_group);
+        let (group, within) = inode::place(number, self.superblock.inodes_per_group);
+        let within = u64::from(within);
         let table = self.inode_table(group)?;
         let inode_bytes = u64::from(self.superblock.inode_size_bytes);
         let mut bytes = zeros(inode_bytes);

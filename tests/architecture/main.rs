@@ -37,6 +37,9 @@ const ROOMS: &[Room] = &[
     ("ondisk", &["units"]),
     ("pinned", &[]),
     ("listing", &["error", "units", "ondisk"]),
+    ("edits", &["error"]),
+    // What is told of a build; a form and nothing else.
+    ("manifest", &["oci"]),
     (
         "spool",
         &["error", "host_space", "leftovers", "page_buffer", "region"],
@@ -158,10 +161,18 @@ const ROOMS: &[Room] = &[
             "source",
         ],
     ),
+    // From the host, behind the layers.
+    (
+        "put_in",
+        &[
+            "error", "units", "progress", "region", "warnings", "pinned", "edits", "manifest",
+            "spool", "tar", "oci", "source", "layers",
+        ],
+    ),
     (
         "tree",
         &[
-            "error", "units", "progress", "limits", "warnings", "oci", "layers",
+            "error", "units", "progress", "limits", "edits", "warnings", "oci", "layers",
         ],
     ),
     (
@@ -215,6 +226,10 @@ const ROOMS: &[Room] = &[
     ),
     // Beside the flow.
     (
+        "packages",
+        &["error", "warnings", "listing", "view", "layers", "tree"],
+    ),
+    (
         "mount",
         &[
             "error",
@@ -235,6 +250,7 @@ const ROOMS: &[Room] = &[
             "units",
             "progress",
             "limits",
+            "edits",
             "leftovers",
             "warnings",
             "host_space",
@@ -252,11 +268,17 @@ const ROOMS: &[Room] = &[
             "extract",
             "source",
             "layers",
+            "put_in",
             "tree",
             "filesystem",
             "ext",
             "finish",
         ],
+    ),
+    // A file that asks for all of it.
+    (
+        "recipe_file",
+        &["error", "units", "pinned", "edits", "oci", "pipeline"],
     ),
     (
         "cli",
@@ -265,6 +287,7 @@ const ROOMS: &[Room] = &[
             "units",
             "progress",
             "leftovers",
+            "edits",
             "command",
             "oci",
             "listing",

@@ -31,7 +31,9 @@ fn allocated(tar: &[u8]) -> (u64, bool) {
     let limits = Limits::default();
     let open = OpenOptions {
         held_against: None,
+        reach: layerpress::pinned::Reach::default(),
         file_flags: false,
+        one_file_system: false,
         platform: None,
         work_dir: directory.path().to_owned(),
         limits: limits.clone(),

@@ -72,6 +72,7 @@ pub fn read(image: &Image, options: &ReadOptions, reporter: &dyn Reporter) -> Re
         contents,
         warnings,
         verifying,
+        ..
     } = layers::read(image, options, reporter)?;
     verifying.finish()?;
     Ok(Verified {

@@ -22,7 +22,7 @@ fn a_mount_is_told_in_a_line_as_json_or_not_at_all() {
     assert_eq!(place.ok(["umount", "-q", at]), "");
     let told = place.ok(["mount", image, at, "--json", "--dev"]);
     let told: Value = serde_json::from_str(&told).unwrap();
-    assert_eq!(told["image"], image);
+    assert_eq!(told["path"], image);
     assert_eq!(told["mount_point"], at);
     assert_eq!(told["filesystem_type"], "ext3");
     assert_eq!(told["read_only"], true);
@@ -46,7 +46,7 @@ fn the_list_shows_every_mounted_image_whoever_mounted_it() {
         .as_array()
         .unwrap()
         .iter()
-        .filter(|mount| mount["image"] == place.image.to_str().unwrap())
+        .filter(|mount| mount["path"] == place.image.to_str().unwrap())
         .collect();
     assert_eq!(here.len(), 2);
     assert_eq!(here[0]["mount_point"], other.to_str().unwrap());

@@ -134,7 +134,7 @@ fn a_bare_name_is_told_in_full_where_a_registry_was_asked() {
         let mut build = stand.puller.build(&typed, &["-q", "--json"]);
         let ended = stand.puller.press.run(&mut build);
         let summary: Value = serde_json::from_str(&ended.stdout).unwrap();
-        assert_eq!(summary["image"], told);
+        assert_eq!(summary["reference"], told);
         stand.puller.take_output(&ended);
     }
 }

@@ -24,6 +24,7 @@ use std::sync::Mutex;
 
 use layerpress::limits::Limits;
 use layerpress::oci::DigestHasher;
+use layerpress::pinned::Reach;
 use layerpress::progress::Silent;
 use layerpress::source::{self, DaemonOptions, Image, OpenOptions, Place, RegistryOptions};
 use layerpress::{Error, Result};
@@ -35,7 +36,9 @@ fn options(platform: Option<&str>) -> OpenOptions {
         limits: Limits::default(),
         daemon: DaemonOptions::default(),
         held_against: None,
+        reach: Reach::default(),
         file_flags: false,
+        one_file_system: false,
         registry: RegistryOptions::default(),
     }
 }

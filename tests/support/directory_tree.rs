@@ -30,7 +30,7 @@ pub fn nodes_of(directory: &Path) -> (Vec<Node>, Contents) {
     };
     reader.directory(directory);
     let tar = FileRegion::whole(reader.tar).unwrap();
-    (reader.nodes, Contents { tars: [tar].into() })
+    (reader.nodes, Contents::of_layers([tar]))
 }
 
 /// The id of a path in `nodes`.

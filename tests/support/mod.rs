@@ -18,6 +18,7 @@ pub mod sample;
 pub mod second_reader;
 pub mod session;
 pub mod signals;
+pub mod small_server;
 pub mod tarball;
 pub mod virtual_machine;
 pub mod workload;

@@ -128,7 +128,7 @@ pub fn press_with(rootfs: &Rootfs, wanted: Wanted) -> Result<Pressed> {
         ..
     } = built;
     let tars = vec![FileRegion::whole(File::open(&tar).unwrap()).unwrap()];
-    let contents = Contents { tars: tars.into() };
+    let contents = Contents::of_layers(tars);
     let warnings = warnings.lines().collect();
     Ok(Pressed {
         directory,
@@ -150,8 +150,8 @@ pub fn tree_of(rootfs: &Rootfs) -> Result<(Tree, Contents)> {
     let tar = tempfile::tempfile().unwrap();
     let entries = rootfs.entries(&tar);
     let tree = tree_of_entries(entries)?;
-    let tars = [FileRegion::whole(tar).unwrap()].into();
-    Ok((tree, Contents { tars }))
+    let tars = [FileRegion::whole(tar).unwrap()];
+    Ok((tree, Contents::of_layers(tars)))
 }
 
 /// The tree of a layer with these entries, of which no name is a whiteout.

@@ -221,7 +221,7 @@ impl WithTree {
         Self {
             disk,
             root: root_hash(press),
-            offset: json["verity"]["hash_offset"].as_u64().unwrap(),
+            offset: json["verity"]["hash_offset_bytes"].as_u64().unwrap(),
         }
     }
 

@@ -106,9 +106,9 @@ fn a_size_counts_the_filesystem_and_a_tail_is_cut() {
     let with_tree = summary(&press, &[&option, "--verity"]);
     let verity = &with_tree["verity"];
     assert_eq!(with_tree["filesystem_bytes"], filesystem_bytes);
-    assert_eq!(verity["hash_offset"], filesystem_bytes);
+    assert_eq!(verity["hash_offset_bytes"], filesystem_bytes);
     assert_eq!(verity["data_blocks"], filesystem_bytes / 4096);
-    let both = filesystem_bytes + verity["bytes"].as_u64().unwrap();
+    let both = filesystem_bytes + verity["size_bytes"].as_u64().unwrap();
     assert_eq!(with_tree["output_bytes"], both);
     assert_eq!(fs::metadata(press.output()).unwrap().len(), both);
     let file = verity_file(&press);
@@ -160,7 +160,7 @@ fn the_summary_tells_how_it_is_opened() {
     let file = verity_file(&press);
     let told = summary(&press, &["--fs=ext4", "--verity-file", &file]);
     assert_eq!(told["verity"]["table"], line("/dev/vdb", 1));
-    assert_eq!(told["verity"]["hash_offset"], 0);
+    assert_eq!(told["verity"]["hash_offset_bytes"], 0);
     assert_eq!(told["verity"]["file"], file.as_str());
     let open = format!("veritysetup open {output} root {file} {root}");
     assert_eq!(told["verity"]["open"], open.as_str());
@@ -183,7 +183,7 @@ fn the_plan_tells_how_much_a_tree_takes() {
     let mut plan = press.command("plan");
     plan.arg(press.image()).arg("--json");
     let plan: Value = serde_json::from_str(press.run(&mut plan).succeeded()).unwrap();
-    assert_eq!(plan["verity_bytes"], built["verity"]["bytes"]);
+    assert_eq!(plan["verity_bytes"], built["verity"]["size_bytes"]);
     assert_eq!(plan["output_bytes"], built["filesystem_bytes"]);
 }
 

@@ -74,7 +74,7 @@ impl Subject {
         assert_eq!(count.map(|name| &verity[name]), [1, 0, 0], "{part}");
         let damage = &verity["damaged"][0];
         assert_eq!(damage["block"], block, "{damage}");
-        assert_eq!(damage["byte"], block * 4096, "{damage}");
+        assert_eq!(damage["offset_bytes"], block * 4096, "{damage}");
         assert_eq!(damage["part"], part, "{damage}");
         assert_eq!(damage["path"].as_str(), path, "{damage}");
         assert_eq!(damage["inode"].is_u64(), path.is_some(), "{damage}");
@@ -271,7 +271,7 @@ fn damaged_hashes_are_told_apart_from_damaged_data() {
             (&damage["level"], &damage["block"]),
             (&level.into(), &block.into())
         );
-        assert_eq!(damage["byte"], area + at * 4096);
+        assert_eq!(damage["offset_bytes"], area + at * 4096);
         assert_eq!(verity["computed_root_hash"], subject.root.as_str());
         drop(flipped);
     }

@@ -29,7 +29,7 @@ fn a_tree_behind_a_filesystem_is_shown_with_it() {
     assert_eq!(verity["root_hash"], root.as_str());
     assert_eq!(verity["salt"], "0aff");
     assert_eq!(verity["uuid"], shown["uuid"]);
-    assert_eq!(verity["hash_offset"], shown["filesystem_bytes"]);
+    assert_eq!(verity["hash_offset_bytes"], shown["filesystem_bytes"]);
     assert_eq!(verity["data_blocks"], shown["blocks"]["total"]);
     assert_eq!(
         (&verity["truncated"], &verity["damage"]),

@@ -7,9 +7,9 @@ use clap::{Args, ValueEnum};
 
 use super::image::FileFlagsArgument;
 use crate::pipeline::{
-    FilesystemRequest, IdentityRequest, JournalSize, Kind, Room, SizePolicy, ToolPaths, parse_uuid,
+    FilesystemRequest, IdentityRequest, JournalSize, Kind, Room, SizePolicy, ToolPaths,
+    parse_label, parse_uuid,
 };
-use crate::units::ByteSize;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Filesystem")]
@@ -26,7 +26,7 @@ pub struct FilesystemArguments {
     pub free_inodes: u32,
     /// The journal's size: auto for what mke2fs chooses, whole MiB as in 16M, or none (ext4; ext2
     /// has none, and ext3 always one)
-    #[arg(long, value_name = "SIZE", default_value = "auto", value_parser = parse_journal)]
+    #[arg(long, value_name = "SIZE", default_value_t)]
     pub journal: JournalSize,
     /// The filesystem's UUID [default: made from the image's chain ID]
     #[arg(long, value_parser = parse_uuid, value_name = "UUID")]
@@ -122,37 +122,4 @@ impl ValueEnum for Kind {
         };
         Some(PossibleValue::new(name).help(help))
     }
-}
-
-/// Reads `--journal`.
-pub fn parse_journal(text: &str) -> Result<JournalSize, String> {
-    match text {
-        "auto" => return Ok(JournalSize::Auto),
-        "none" => return Ok(JournalSize::None),
-        _ => {}
-    }
-    let ByteSize(bytes) = text
-        .parse()
-        .map_err(|error| format!("{error}; or auto, or none"))?;
-    match u32::try_from(bytes >> 20) {
-        Ok(size) if JournalSize::MEBIBYTES.contains(&size) && bytes.is_multiple_of(1 << 20) => {
-            Ok(JournalSize::Mebibytes(size))
-        }
-        _ => Err(format!(
-            "'{text}' is neither auto nor none nor whole MiB from {}M to {}M",
-            JournalSize::MEBIBYTES.start(),
-            JournalSize::MEBIBYTES.end()
-        )),
-    }
-}
-
-/// Reads `--label`.
-pub fn parse_label(text: &str) -> Result<String, String> {
-    if text.len() > 16 {
-        return Err(format!(
-            "expected a label of at most 16 bytes, found {}",
-            text.len()
-        ));
-    }
-    Ok(text.to_owned())
 }

@@ -1,7 +1,9 @@
 //! What is typed and what is meant by it: the groups of arguments that commands share.
 
+mod batch;
 mod cache;
 mod comparison;
+mod edits;
 mod environment;
 mod filesystem;
 mod image;
@@ -9,8 +11,10 @@ mod output;
 mod registry;
 mod verity;
 
+pub use batch::BatchArguments;
 pub use cache::CacheDirectory;
 pub use comparison::ComparisonArguments;
+pub use edits::EditArguments;
 pub use filesystem::{FilesystemArguments, ToolArguments};
 pub use image::{ReadingArguments, ReferenceArgument};
 pub use output::{EXIT_CODES, OutputArguments, ProgressForm};

@@ -1,8 +1,12 @@
 //! `layerpress build`.
 
+mod items;
+mod list;
+mod many;
 mod outputs;
 mod verity;
 
+use std::ffi::OsString;
 use std::time::Instant;
 
 use clap::Args;
@@ -11,22 +15,29 @@ use serde::Serialize;
 use verity::ShownVerity;
 
 use crate::cli::arguments::{
-    FilesystemArguments, OutputArguments, ReadingArguments, ReferenceArgument, ToolArguments,
-    VerityArguments,
+    BatchArguments, EditArguments, FilesystemArguments, OutputArguments, ReadingArguments,
+    ToolArguments, VerityArguments,
 };
 use crate::cli::progress;
-use crate::cli::shown::table::two_columns;
-use crate::cli::shown::text::{counted, journal, printable, thousands};
+use crate::cli::shown::schemas;
+use crate::cli::shown::table::digest_columns;
+use crate::cli::shown::text::{counted, journal, printable, rfc3339, thousands};
 use crate::cli::tell::{self, print_as};
-use crate::error::Result;
-use crate::pipeline::{self, Built, FinishOptions, uuid_text};
+use crate::error::{Error, Result};
+use crate::pipeline::{
+    self, Built, FilesystemRequest, FinishOptions, ImageRequest, OutputRequest, uuid_text,
+};
 use crate::units::{BLOCK_SIZE, ByteSize};
 
 /// What is typed.
 #[derive(Debug, Args)]
 pub struct BuildArguments {
-    #[command(flatten)]
-    pub reference: ReferenceArgument,
+    /// docker-archive:PATH[:NAME], docker-daemon:NAME|ID, oci:DIRECTORY[:TAG|@DIGEST],
+    /// oci-archive:PATH[:TAG], rootfs:PATH (a flat tar or a directory tree), - for standard
+    /// input, or a path to any of these; docker://[HOST/]NAME[:TAG][@DIGEST] for a registry, or
+    /// that name alone
+    #[arg(required_unless_present = "list")]
+    pub image: Option<OsString>,
     #[command(flatten)]
     pub form: OutputFormArguments,
     /// Do not run e2fsck on the result
@@ -47,19 +58,62 @@ pub struct BuildArguments {
     #[command(flatten)]
     pub filesystem: FilesystemArguments,
     #[command(flatten)]
+    pub edits: EditArguments,
+    #[command(flatten)]
     pub verity: VerityArguments,
     #[command(flatten)]
     pub tools: ToolArguments,
+    #[command(flatten)]
+    pub batch: BatchArguments,
 }
 
-/// Builds and tells what was built.
-pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
+/// Builds and tells what was built; the exit code.
+///
+/// `program` is the whole command line's form, for the options of a list's lines.
+pub fn run(
+    arguments: &BuildArguments,
+    output: &OutputArguments,
+    program: impl FnOnce() -> clap::Command,
+) -> Result<u8> {
+    match &arguments.batch.list {
+        Some(list) => many::run(list, arguments, output, program()),
+        None => one(arguments, output).map(|()| 0),
+    }
+}
+
+fn one(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
     let started = Instant::now();
     let reporter = progress::reporter(output);
-    let name = &arguments.reference.image;
+    let (image, filesystem, request) = requests(arguments)?;
+    let built = pipeline::build(&image, &filesystem, &request, &*reporter)?;
+    for warning in built.warnings.lines() {
+        reporter.warn(&warning);
+    }
+    let summary = Summary::of(&built, &request.finish, started.elapsed().as_secs_f64());
+    // The next lines belong to standard output alone.
+    drop(reporter);
+    if output.quiet && !arguments.json {
+        return Ok(());
+    }
+    if request.stream.is_some() {
+        tell::line(&summary.table());
+        return Ok(());
+    }
+    print_as(arguments.json, schemas::BUILD, &summary, || summary.table())
+}
+
+/// What the arguments for one image ask for.
+fn requests(
+    arguments: &BuildArguments,
+) -> Result<(ImageRequest, FilesystemRequest, OutputRequest)> {
+    let missing = |what: &str| Error::unsupported(format!("expected {what}, found none"));
+    let name = arguments.image.as_ref();
+    let name = name.ok_or_else(|| missing("an image"))?;
     let form = &arguments.form;
     let image = arguments.reading.image_beside(name, || form.directory())?;
-    let image = image.with_file_flags(arguments.filesystem.flags.file_flags);
+    let image = image
+        .with_file_flags(arguments.filesystem.flags.file_flags)
+        .with_edits(arguments.edits.edits());
     let filesystem = arguments.filesystem.request();
     let proofs = FinishOptions {
         fsck: !arguments.no_fsck,
@@ -72,32 +126,19 @@ pub fn run(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
         .request(arguments.json, &image.open.work_dir)?
         .with_tools(arguments.tools.paths())
         .with_finish(form.forms(proofs, image.jobs));
-    let built = pipeline::build(&image, &filesystem, &request, &*reporter)?;
-    for warning in built.warnings.lines() {
-        reporter.warn(&warning);
-    }
-    let summary = Summary::of(&built, started.elapsed().as_secs_f64());
-    // The next lines belong to standard output alone.
-    drop(reporter);
-    if output.quiet && !arguments.json {
-        return Ok(());
-    }
-    if form.is_stream() {
-        tell::line(&summary.table());
-        return Ok(());
-    }
-    print_as(arguments.json, &summary, || summary.table())
+    Ok((image, filesystem, request))
 }
 
 /// What was built, in numbers. The names are those of the JSON form.
 #[derive(Debug, Serialize)]
 struct Summary {
-    image: String,
+    reference: String,
+    image_id: Option<String>,
     manifest_digest: Option<String>,
-    config_digest: Option<String>,
     chain_id: String,
     platform: String,
-    layers: usize,
+    created: Option<String>,
+    layer_count: usize,
     entries: u64,
     content_bytes: u64,
     output: String,
@@ -105,7 +146,11 @@ struct Summary {
     output_host_bytes: u64,
     filesystem_type: String,
     filesystem_bytes: u64,
+    /// For an ordinary user, as df tells it.
+    available_bytes: u64,
+    /// The same by its older name.
     free_bytes: u64,
+    /// For root besides.
     reserved_bytes: u64,
     inodes: u32,
     free_inodes: u32,
@@ -117,23 +162,44 @@ struct Summary {
     compressed: Option<ShownCompressed>,
     verity: Option<ShownVerity>,
     size_note: Option<String>,
+    proofs: Proofs,
+    versions: Versions,
     warnings: Vec<String>,
     seconds: f64,
 }
 
+/// The proofs that ran, which found nothing.
+#[derive(Debug, Serialize)]
+struct Proofs {
+    /// `e2fsck -fn`.
+    e2fsck: bool,
+    /// Everything was read back by three readers and held against the image.
+    verify: bool,
+    /// A hash tree of dm-verity was made of what was proven.
+    verity: bool,
+}
+
+/// Of what took part.
+#[derive(Debug, Serialize)]
+struct Versions {
+    layerpress: &'static str,
+    e2fsprogs: String,
+}
+
 impl Summary {
-    fn of(built: &Built, seconds: f64) -> Self {
+    fn of(built: &Built, finish: &FinishOptions, seconds: f64) -> Self {
         let Built { image, plan, .. } = built;
         let geometry = &plan.sized.geometry;
         let output = ShownOutput::of(built);
         let blocks = |count: u32| u64::from(count) * BLOCK_SIZE;
         Self {
-            image: image.reference.clone(),
+            reference: image.reference.clone(),
+            image_id: image.config_digest.as_ref().map(ToString::to_string),
             manifest_digest: image.manifest_digest.as_ref().map(ToString::to_string),
-            config_digest: image.config_digest.as_ref().map(ToString::to_string),
             chain_id: built.names.chain_id.to_string(),
             platform: image.platform.to_string(),
-            layers: image.layers.len(),
+            created: image.created.map(rfc3339),
+            layer_count: image.layers.len(),
             entries: built.tree.name_count(),
             content_bytes: plan.demand.content_bytes,
             output: output.path,
@@ -141,7 +207,8 @@ impl Summary {
             output_host_bytes: output.host_bytes,
             filesystem_type: plan.profile.kind.to_string(),
             filesystem_bytes: geometry.size_bytes(),
-            free_bytes: plan.free_blocks_after() * BLOCK_SIZE,
+            available_bytes: plan.available_blocks_after() * BLOCK_SIZE,
+            free_bytes: plan.available_blocks_after() * BLOCK_SIZE,
             reserved_bytes: blocks(geometry.reserved_blocks),
             inodes: geometry.inodes(),
             free_inodes: plan.free_inodes_after(),
@@ -155,20 +222,26 @@ impl Summary {
                 ShownVerity::of(verity, output, &plan.profile.kind.to_string())
             }),
             size_note: plan.sized.note.clone(),
+            proofs: Proofs {
+                e2fsck: finish.fsck,
+                verify: finish.verify,
+                verity: finish.verity.is_some(),
+            },
+            versions: Versions {
+                layerpress: env!("CARGO_PKG_VERSION"),
+                e2fsprogs: built.e2fsprogs_version.clone(),
+            },
             warnings: built.warnings.lines().collect(),
             seconds,
         }
     }
 
     fn table(&self) -> String {
-        let digest = self
-            .manifest_digest
-            .as_ref()
-            .or(self.config_digest.as_ref());
-        // At most seven letters before them let a digest end with the 80th column.
-        let image = printable(&format!("{} ({})", self.image, self.platform));
+        let image = printable(&format!("{} ({})", self.reference, self.platform));
         let mut rows = vec![("image", image)];
-        rows.extend(digest.map(|digest| ("digest", digest.clone())));
+        rows.extend(self.image_id.clone().map(|id| ("image ID", id)));
+        let manifest = self.manifest_digest.clone();
+        rows.extend(manifest.map(|digest| ("manifest", digest)));
         rows.extend([
             (
                 "content",
@@ -176,15 +249,16 @@ impl Summary {
                     "{} entries, {} from {}",
                     thousands(self.entries),
                     ByteSize(self.content_bytes),
-                    counted(self.layers as u64, "layer", "layers")
+                    counted(self.layer_count as u64, "layer", "layers")
                 ),
             ),
             (
                 &self.filesystem_type,
                 format!(
-                    "{}, {} free, {}\n{} of {} inodes free",
+                    "{}, {} available, {} for root, {}\n{} of {} inodes free",
                     ByteSize(self.filesystem_bytes),
-                    ByteSize(self.free_bytes),
+                    ByteSize(self.available_bytes),
+                    ByteSize(self.reserved_bytes),
                     journal(self.journal_bytes),
                     thousands(u64::from(self.free_inodes)),
                     thousands(u64::from(self.inodes)),
@@ -221,7 +295,30 @@ impl Summary {
         if let Some(verity) = &self.verity {
             rows.extend(verity.rows());
         }
+        rows.push(("proven", self.proven()));
         rows.push(("time", format!("{:.2} s", self.seconds)));
-        two_columns(&rows)
+        digest_columns(&rows)
+    }
+
+    /// By what it was proven, and who made it.
+    fn proven(&self) -> String {
+        let Proofs {
+            e2fsck,
+            verify,
+            verity,
+        } = self.proofs;
+        let ran: Vec<_> = [(e2fsck, "e2fsck"), (verify, "verify"), (verity, "verity")]
+            .into_iter()
+            .filter_map(|(ran, name)| ran.then_some(name))
+            .collect();
+        let ran = match &ran[..] {
+            [] => "by nothing".to_owned(),
+            ran => ran.join(", "),
+        };
+        let Versions {
+            layerpress,
+            e2fsprogs,
+        } = &self.versions;
+        format!("{ran} (layerpress {layerpress}, e2fsprogs {e2fsprogs})")
     }
 }

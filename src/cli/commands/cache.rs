@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::cache::{Cache, CachedBlob, Contents, PruneOptions, Pruned};
 use crate::cli::arguments::{CacheDirectory, OutputArguments};
 use crate::cli::progress;
+use crate::cli::shown::schemas;
 use crate::cli::shown::table::columns;
 use crate::cli::shown::text::{counted, date, short};
 use crate::cli::tell::print_as;
@@ -70,7 +71,9 @@ pub fn run(arguments: &CacheArguments, output: &OutputArguments) -> Result<()> {
             warn_of_foreign(&contents, &*reporter);
             drop(reporter);
             let shown = ShownContents::of(&path, contents);
-            print_as(arguments.json, &shown, || shown.table(arguments.no_trunc))
+            print_as(arguments.json, schemas::CACHE_LS, &shown, || {
+                shown.table(arguments.no_trunc)
+            })
         }
         CacheCommand::Prune(arguments) => {
             let options = PruneOptions {
@@ -85,7 +88,9 @@ pub fn run(arguments: &CacheArguments, output: &OutputArguments) -> Result<()> {
             if output.quiet && !arguments.json {
                 return Ok(());
             }
-            print_as(arguments.json, &shown, || shown.text())
+            print_as(arguments.json, schemas::CACHE_PRUNE, &shown, || {
+                shown.text()
+            })
         }
     }
 }

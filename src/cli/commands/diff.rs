@@ -6,8 +6,11 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-use crate::cli::arguments::{ComparisonArguments, OutputArguments, ReadingArguments};
+use crate::cli::arguments::{
+    ComparisonArguments, EditArguments, OutputArguments, ReadingArguments,
+};
 use crate::cli::progress;
+use crate::cli::shown::schemas;
 use crate::cli::tell::print_as;
 use crate::error::Result;
 use crate::pipeline::{self, CompareRequest, Subject};
@@ -37,6 +40,8 @@ pub struct DiffArguments {
     pub json: bool,
     #[command(flatten)]
     pub reading: ReadingArguments,
+    #[command(flatten)]
+    pub edits: EditArguments,
 }
 
 /// Compares and tells the changes; whether both are equal.
@@ -49,6 +54,7 @@ pub fn run(arguments: &DiffArguments, output: &OutputArguments) -> Result<bool> 
         if let Subject::Image(request) = &mut subject {
             request.open.held_against = Some(other.into());
             request.open.file_flags = arguments.comparison.flags.file_flags;
+            request.edits = arguments.edits.edits();
         }
         Ok(subject)
     };
@@ -69,7 +75,9 @@ pub fn run(arguments: &DiffArguments, output: &OutputArguments) -> Result<bool> 
         comparison: &comparison,
         depth: arguments.stat.then_some(arguments.depth),
     };
-    print_as(arguments.json, &shown.json(), || shown.text())?;
+    print_as(arguments.json, schemas::DIFF, &shown.json(), || {
+        shown.text()
+    })?;
     // What differs is told before what could not be read.
     comparison.is_equal()
 }

@@ -11,6 +11,7 @@ use clap::Args;
 
 use crate::cli::arguments::{OutputArguments, ReadingArguments};
 use crate::cli::progress;
+use crate::cli::shown::schemas;
 use crate::cli::tell::print_as;
 use crate::error::Result;
 use crate::pipeline::{self, Inspected};
@@ -40,7 +41,7 @@ pub fn run(arguments: &InspectArguments, output: &OutputArguments) -> Result<()>
     let path = Path::new(&arguments.name);
     if let Some(found) = pipeline::verity_file(path)? {
         let shown = verity::ShownVerity::of(path, Ok(&found));
-        return print_as(arguments.json, &shown, || shown.text());
+        return print_as(arguments.json, schemas::INSPECT, &shown, || shown.text());
     }
     let subject = arguments.reading.subject(&arguments.name)?;
     let reporter = progress::reporter(output);
@@ -48,7 +49,7 @@ pub fn run(arguments: &InspectArguments, output: &OutputArguments) -> Result<()>
         Inspected::Filesystem(inspected) => {
             let path = Path::new(&arguments.name);
             let shown = filesystem::ShownFilesystem::of(path, &inspected);
-            return print_as(arguments.json, &shown, || shown.text());
+            return print_as(arguments.json, schemas::INSPECT, &shown, || shown.text());
         }
         Inspected::Image(inspected) => image::ShownImage::of(&inspected),
         Inspected::Several {
@@ -64,5 +65,7 @@ pub fn run(arguments: &InspectArguments, output: &OutputArguments) -> Result<()>
         reporter.warn(warning);
     }
     drop(reporter);
-    print_as(arguments.json, &shown, || shown.text(arguments.no_trunc))
+    print_as(arguments.json, schemas::INSPECT, &shown, || {
+        shown.text(arguments.no_trunc)
+    })
 }

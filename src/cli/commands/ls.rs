@@ -14,6 +14,7 @@ use crate::cli::progress;
 use crate::cli::shown::attributes::ShownNode;
 use crate::cli::shown::names::Names;
 use crate::cli::shown::rows::{Format, Row, columns, long};
+use crate::cli::shown::schemas;
 use crate::cli::tell::{self, Outcome, Page, printed};
 use crate::error::{Error, Result};
 use crate::listing::{Kind, join};
@@ -381,7 +382,7 @@ impl Lister<'_> {
         let xattrs = self.read(self.view.xattrs(node), || path.to_vec());
         let xattrs = xattrs.unwrap_or_default();
         let shown = ShownNode::new(path, node, target.as_deref(), &xattrs, None);
-        self.page.json_line(&shown)
+        self.page.json_line(schemas::LS, &shown)
     }
 }
 

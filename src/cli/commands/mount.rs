@@ -8,6 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::arguments::{EXIT_CODES, OutputArguments};
+use crate::cli::shown::schemas;
 use crate::cli::shown::table::columns;
 use crate::cli::tell::{Voice, print_as};
 use crate::cli::{hold, progress};
@@ -113,7 +114,9 @@ pub fn run(arguments: &MountArguments, output: &OutputArguments) -> Result<u8> {
     drop(reporter);
     let shown = ShownMount::of(&mounted);
     let told = if arguments.json || !output.quiet {
-        print_as(arguments.json, &shown, || shown.line(image_path, directory))
+        print_as(arguments.json, schemas::MOUNT, &shown, || {
+            shown.line(image_path, directory)
+        })
     } else {
         Ok(())
     };
@@ -186,8 +189,9 @@ fn text(path: &Path) -> String {
 /// A mount, told. The names are those of the JSON form.
 #[derive(Debug, Serialize)]
 struct ShownMount {
-    image: String,
-    image_deleted: bool,
+    /// Of the filesystem image.
+    path: String,
+    deleted: bool,
     mount_point: String,
     device: String,
     filesystem_type: String,
@@ -195,11 +199,17 @@ struct ShownMount {
     options: Vec<String>,
 }
 
+/// Everything that is mounted.
+#[derive(Debug, Serialize)]
+struct MountList {
+    mounts: Vec<ShownMount>,
+}
+
 impl ShownMount {
     fn of(mounted: &MountedImage) -> Self {
         Self {
-            image: text(&mounted.image),
-            image_deleted: mounted.is_deleted,
+            path: text(&mounted.image),
+            deleted: mounted.is_deleted,
             mount_point: text(&mounted.mount.mount_point),
             device: text(&mounted.mount.source),
             filesystem_type: mounted.mount.filesystem_type.clone(),
@@ -236,7 +246,8 @@ impl ShownMount {
 
 fn list(json: bool) -> Result<()> {
     let mounts: Vec<_> = mounted_images()?.iter().map(ShownMount::of).collect();
-    print_as(json, &mounts, || table(&mounts))
+    let list = MountList { mounts };
+    print_as(json, schemas::MOUNT_LIST, &list, || table(&list.mounts))
 }
 
 fn table(mounts: &[ShownMount]) -> String {
@@ -245,10 +256,10 @@ fn table(mounts: &[ShownMount]) -> String {
     }
     let rows = mounts.iter().map(|mount| {
         let allows = mount.what_it_allows();
-        let image = if mount.image_deleted {
-            format!("{} (deleted)", mount.image)
+        let image = if mount.deleted {
+            format!("{} (deleted)", mount.path)
         } else {
-            mount.image.clone()
+            mount.path.clone()
         };
         [
             mount.device.clone(),

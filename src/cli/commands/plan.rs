@@ -4,11 +4,12 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::arguments::{
-    FilesystemArguments, OutputArguments, ReadingArguments, ReferenceArgument,
+    EditArguments, FilesystemArguments, OutputArguments, ReadingArguments, ReferenceArgument,
 };
 use crate::cli::progress;
+use crate::cli::shown::schemas;
 use crate::cli::shown::table::two_columns;
-use crate::cli::shown::text::{counted, journal, printable, thousands, wrapped};
+use crate::cli::shown::text::{counted, journal, printable, rfc3339, thousands, wrapped};
 use crate::cli::tell::print_as;
 use crate::error::Result;
 use crate::pipeline::{
@@ -28,6 +29,8 @@ pub struct PlanArguments {
     pub reading: ReadingArguments,
     #[command(flatten)]
     pub filesystem: FilesystemArguments,
+    #[command(flatten)]
+    pub edits: EditArguments,
 }
 
 /// Plans and tells the plan.
@@ -35,7 +38,9 @@ pub fn run(arguments: &PlanArguments, output: &OutputArguments) -> Result<()> {
     let reporter = progress::reporter(output);
     let name = &arguments.reference.image;
     let image = arguments.reading.image(name)?;
-    let image = image.with_file_flags(arguments.filesystem.flags.file_flags);
+    let image = image
+        .with_file_flags(arguments.filesystem.flags.file_flags)
+        .with_edits(arguments.edits.edits());
     let filesystem = arguments.filesystem.request();
     let planned = pipeline::plan(&image, &filesystem, &*reporter)?;
     for warning in planned.flattened.warnings.lines() {
@@ -43,17 +48,20 @@ pub fn run(arguments: &PlanArguments, output: &OutputArguments) -> Result<()> {
     }
     drop(reporter);
     let shown = ShownPlan::of(&planned, &filesystem);
-    print_as(arguments.json, &shown, || shown.table())
+    print_as(arguments.json, schemas::PLAN, &shown, || shown.table())
 }
 
 /// A plan in numbers. The names are those of the JSON form.
 #[derive(Debug, Serialize)]
 struct ShownPlan {
-    image: String,
-    platform: String,
+    reference: String,
+    image_id: Option<String>,
+    manifest_digest: Option<String>,
     chain_id: String,
+    platform: String,
+    created: Option<String>,
     uuid: String,
-    layers: usize,
+    layer_count: usize,
     entries: u64,
     content_bytes: u64,
     disk_usage_bytes: u64,
@@ -62,6 +70,11 @@ struct ShownPlan {
     journal_bytes: u64,
     size_policy: String,
     output_bytes: u64,
+    filesystem_bytes: u64,
+    /// For an ordinary user, as df tells it.
+    available_bytes: u64,
+    /// For root besides.
+    reserved_bytes: u64,
     size_note: Option<String>,
     /// What a hash tree of dm-verity takes besides.
     verity_bytes: u64,
@@ -83,8 +96,8 @@ struct Inodes {
 #[derive(Debug, Serialize)]
 struct SizeByPolicy {
     policy: String,
-    bytes: Option<u64>,
-    free_bytes: Option<u64>,
+    output_bytes: Option<u64>,
+    available_bytes: Option<u64>,
     note: Option<String>,
 }
 
@@ -105,11 +118,14 @@ impl ShownPlan {
             policies.push(policy);
         }
         Self {
-            image: image.reference.clone(),
-            platform: image.platform.to_string(),
+            reference: image.reference.clone(),
+            image_id: image.config_digest.as_ref().map(ToString::to_string),
+            manifest_digest: image.manifest_digest.as_ref().map(ToString::to_string),
             chain_id: names.chain_id.to_string(),
+            platform: image.platform.to_string(),
+            created: image.created.map(rfc3339),
             uuid: uuid_text(names.identity.uuid),
-            layers: image.layers.len(),
+            layer_count: image.layers.len(),
             entries: tree.name_count(),
             content_bytes: plan.demand.content_bytes,
             disk_usage_bytes: plan.demand.disk_usage_bytes,
@@ -117,6 +133,9 @@ impl ShownPlan {
             journal_bytes: u64::from(sized.geometry.journal_blocks) * BLOCK_SIZE,
             size_policy: policy.to_string(),
             output_bytes: sized.file_bytes,
+            filesystem_bytes: sized.geometry.size_bytes(),
+            available_bytes: plan.available_blocks_after() * BLOCK_SIZE,
+            reserved_bytes: u64::from(sized.geometry.reserved_blocks) * BLOCK_SIZE,
             size_note: sized.note.clone(),
             verity_bytes: Shape::of(sized.geometry.blocks.into()).area_bytes(),
             filesystem_blocks: sized.geometry.blocks,
@@ -147,7 +166,7 @@ impl ShownPlan {
         let mut rows = vec![
             (
                 "image",
-                printable(&format!("{} ({})", self.image, self.platform)),
+                printable(&format!("{} ({})", self.reference, self.platform)),
             ),
             (
                 "content",
@@ -155,7 +174,7 @@ impl ShownPlan {
                     "{} entries, {} from {}\n{} by du",
                     thousands(self.entries),
                     ByteSize(self.content_bytes),
-                    counted(self.layers as u64, "layer", "layers"),
+                    counted(self.layer_count as u64, "layer", "layers"),
                     ByteSize(self.disk_usage_bytes)
                 ),
             ),
@@ -182,7 +201,8 @@ impl ShownPlan {
             by_use("  journal", blocks.journal),
             by_use("  the system's own", blocks.system),
             by_use("  free", blocks.free),
-            by_use("    for root only", blocks.of_them_reserved_for_root),
+            by_use("    available", self.available_bytes / BLOCK_SIZE),
+            by_use("    for root only", blocks.reserved),
             (
                 "inodes",
                 format!(
@@ -195,10 +215,11 @@ impl ShownPlan {
         let sizes: Vec<_> = self
             .sizes
             .iter()
-            .map(|size| match (size.bytes, size.free_bytes) {
-                (Some(bytes), Some(free)) => {
+            .map(|size| match (size.output_bytes, size.available_bytes) {
+                (Some(bytes), Some(available)) => {
                     let size_text = ByteSize(bytes).to_string();
-                    format!("{:8} {size_text:>12}, {} free", size.policy, ByteSize(free))
+                    let available = ByteSize(available);
+                    format!("{:8} {size_text:>12}, {available} available", size.policy)
                 }
                 _ => format!(
                     "{:8} {}",
@@ -216,17 +237,18 @@ impl ShownPlan {
 
 fn by_policy(planned: &Planned, policy: SizePolicy) -> SizeByPolicy {
     let plan = &planned.plan;
-    let (bytes, free_bytes, note) = match plan.sized_by(policy) {
+    let (output_bytes, available_bytes, note) = match plan.sized_by(policy) {
         Ok(sized) => {
-            let free_bytes = sized.free_blocks_after(&plan.demand) * BLOCK_SIZE;
-            (Some(sized.file_bytes), Some(free_bytes), sized.note)
+            let available = sized.available_blocks_after(&plan.profile, &plan.demand);
+            let available_bytes = available * BLOCK_SIZE;
+            (Some(sized.file_bytes), Some(available_bytes), sized.note)
         }
         Err(error) => (None, None, Some(error.to_string())),
     };
     SizeByPolicy {
         policy: policy.to_string(),
-        bytes,
-        free_bytes,
+        output_bytes,
+        available_bytes,
         note,
     }
 }

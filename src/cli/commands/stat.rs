@@ -11,6 +11,7 @@ use crate::cli::arguments::OutputArguments;
 use crate::cli::progress;
 use crate::cli::shown::attributes::{ShownNode, flags_text, full_text, mode_text, xattr_text};
 use crate::cli::shown::names::Names;
+use crate::cli::shown::schemas;
 use crate::cli::tell::{Outcome, print, printed};
 use crate::error::{Error, Result};
 use crate::listing::{Attribute, Kind};
@@ -72,7 +73,7 @@ pub fn run(arguments: &StatArguments, output: &OutputArguments) -> Result<()> {
         let target = target.as_deref();
         if arguments.json {
             let shown = ShownNode::new(&one.path, node, target, &xattrs, names);
-            printed(|page| page.json_line(&shown))?;
+            printed(|page| page.json_line(schemas::STAT, &shown))?;
         } else {
             print(&text(&view, one, target, &xattrs, names))?;
         }

@@ -4,6 +4,7 @@ use clap::Args;
 
 use crate::cli::arguments::{OutputArguments, RegistryArguments};
 use crate::cli::progress;
+use crate::cli::shown::schemas;
 use crate::cli::shown::text::printable;
 use crate::cli::tell::print_as;
 use crate::error::Result;
@@ -29,5 +30,5 @@ pub fn run(arguments: &TagsArguments, output: &OutputArguments) -> Result<()> {
     let found = pipeline::tags(&arguments.repository, &options, &*reporter)?;
     drop(reporter);
     let lines = || found.tags.iter().map(|tag| format!("{}\n", printable(tag)));
-    print_as(arguments.json, &found, || lines().collect())
+    print_as(arguments.json, schemas::TAGS, &found, || lines().collect())
 }

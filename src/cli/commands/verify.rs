@@ -11,11 +11,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::cli::arguments::{
-    ComparisonArguments, OutputArguments, ReadingArguments, RootHashArguments,
+    ComparisonArguments, EditArguments, OutputArguments, ReadingArguments, RootHashArguments,
 };
 use crate::cli::progress;
-use crate::cli::shown::differences;
 use crate::cli::shown::text::counted;
+use crate::cli::shown::{differences, schemas};
 use crate::cli::tell::{print, print_as};
 use crate::error::Result;
 use crate::listing::Difference;
@@ -34,6 +34,8 @@ pub struct VerifyArguments {
     pub image: Option<OsString>,
     #[command(flatten)]
     pub comparison: ComparisonArguments,
+    #[command(flatten)]
+    pub edits: EditArguments,
     /// Instead of the debugfs found in PATH and the sbin directories
     #[arg(long, value_name = "PATH")]
     pub debugfs: Option<PathBuf>,
@@ -71,15 +73,18 @@ pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> Result<u8> 
         Some(Ok(verified)) => {
             let outcome = Outcome::of(&verified, proof);
             if arguments.json || !(verified.report.findings.is_empty() && output.quiet) {
-                print_as(arguments.json, &outcome, || outcome.text(&verified))?;
+                print_as(arguments.json, schemas::VERIFY, &outcome, || {
+                    outcome.text(&verified)
+                })?;
             }
             verified.is_equal()?
         }
         not_compared => {
             if let Some(verity) = proof.filter(|_| arguments.json) {
-                let filesystem = arguments.filesystem.display().to_string();
-                let shown = ProofAlone { filesystem, verity };
-                print_as(true, &shown, String::new)?;
+                let path = arguments.filesystem.display().to_string();
+                let kind = "root_hash";
+                let shown = ProofAlone { kind, path, verity };
+                print_as(true, schemas::VERIFY, &shown, String::new)?;
             }
             not_compared.transpose()?;
             true
@@ -95,7 +100,9 @@ pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> Result<u8> 
 /// Compares with the image, and tells what was noticed on the way.
 fn compare(arguments: &VerifyArguments, name: &OsStr, reporter: &dyn Reporter) -> Result<Verified> {
     let image = arguments.reading.image(name)?;
-    let image = image.with_file_flags(arguments.comparison.flags.file_flags);
+    let image = image
+        .with_file_flags(arguments.comparison.flags.file_flags)
+        .with_edits(arguments.edits.edits());
     let request = VerifyRequest {
         ignored: arguments.comparison.ignored(),
         made_seconds: arguments.comparison.source_date_epoch,
@@ -126,19 +133,25 @@ fn compare(arguments: &VerifyArguments, name: &OsStr, reporter: &dyn Reporter) -
 /// What was held against a root hash alone. The names are those of the JSON form.
 #[derive(Debug, Serialize)]
 struct ProofAlone {
-    filesystem: String,
+    kind: &'static str,
+    path: String,
     verity: ShownProof,
 }
 
 /// The outcome. The names are those of the JSON form.
 #[derive(Debug, Serialize)]
 struct Outcome {
-    filesystem: String,
+    kind: &'static str,
+    path: String,
     /// Of the image that layerpress made it from.
     filesystem_chain_id: Option<String>,
-    image: String,
-    image_chain_id: String,
+    reference: String,
+    /// Of the image it was held against.
+    chain_id: String,
     equal: bool,
+    /// Who read the filesystem, each independent of the others.
+    readers: Vec<&'static str>,
+    /// Of the image.
     entries: u64,
     missing: u64,
     extra: u64,
@@ -185,11 +198,13 @@ impl Outcome {
                 .len() as u64
         };
         Self {
-            filesystem: verified.filesystem.display().to_string(),
+            kind: "image",
+            path: verified.filesystem.display().to_string(),
             filesystem_chain_id: verified.made_from.as_ref().map(ToString::to_string),
-            image: verified.image.clone(),
-            image_chain_id: verified.chain_id.to_string(),
+            reference: verified.image.clone(),
+            chain_id: verified.chain_id.to_string(),
             equal: report.findings.is_empty() && !verified.needs_recovery,
+            readers: report.readers.iter().map(|reader| reader.name()).collect(),
             entries: report.names,
             missing: count("missing"),
             extra: count("extra"),
@@ -214,7 +229,7 @@ impl Outcome {
             let readers = Reader::names(&report.readers);
             return format!("{equal}: {entries}, read by {readers}\n");
         }
-        let mut text = format!("--- {}\n+++ {}\n", self.image, self.filesystem);
+        let mut text = format!("--- {}\n+++ {}\n", self.reference, self.path);
         for finding in &report.findings {
             text.push_str(&finding_text(finding));
         }

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
+use super::text::rfc3339;
 use crate::error::{escape_path, is_unprintable};
 use crate::listing::{Attribute, Kind};
-use crate::units::{Date, Hex, Timestamp};
+use crate::units::{Date, Hex, SECTOR_SIZE, Timestamp};
 use crate::view::Node;
 
 /// Type and permissions as `ls -l` shows them, as in `-rwsr-xr-x`.
@@ -43,12 +44,8 @@ pub fn minute_text(time: Timestamp) -> String {
 
 /// `2024-05-01 10:20:30.123456789 +0000`, as `stat` of GNU in UTC.
 pub fn full_text(time: Timestamp) -> String {
-    rfc3339(time).replacen('T', " ", 1).replace('Z', " +0000")
-}
-
-/// RFC 3339 with nanoseconds, in UTC.
-fn rfc3339(time: Timestamp) -> String {
-    format!("{}.{:09}Z", Date::of(time.seconds), time.nanoseconds)
+    let date = Date::of(time.seconds).to_string().replacen('T', " ", 1);
+    format!("{date}.{:09} +0000", time.nanoseconds)
 }
 
 /// The flags as `lsattr` names them, and the number.
@@ -85,16 +82,18 @@ pub struct ShownNode {
     uid: u32,
     gid: u32,
     size_bytes: u64,
-    blocks: u64,
+    /// What its blocks take, those that map them among them.
+    allocated_bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<ShownDevice>,
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<String>,
-    modified: String,
-    accessed: String,
-    changed: String,
-    born: Option<String>,
-    flags: u32,
+    mtime: String,
+    atime: String,
+    ctime: String,
+    crtime: Option<String>,
+    /// As they stand on the disk, the format's own among them.
+    inode_flags: u32,
     file_flags: Vec<&'static str>,
     xattrs: Vec<ShownXattr>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -132,16 +131,16 @@ impl ShownNode {
             uid: node.stored.uid,
             gid: node.stored.gid,
             size_bytes: node.stored.size_bytes,
-            blocks: node.sectors,
+            allocated_bytes: node.sectors.saturating_mul(SECTOR_SIZE),
             device: node
                 .device()
                 .map(|(major, minor)| ShownDevice { major, minor }),
             target: target.map(escape_path),
-            modified: rfc3339(node.stored.mtime),
-            accessed: rfc3339(node.stored.atime),
-            changed: rfc3339(node.stored.ctime),
-            born: node.stored.crtime.map(rfc3339),
-            flags: node.stored.flags,
+            mtime: rfc3339(node.stored.mtime),
+            atime: rfc3339(node.stored.atime),
+            ctime: rfc3339(node.stored.ctime),
+            crtime: node.stored.crtime.map(rfc3339),
+            inode_flags: node.stored.flags,
             file_flags: node.file_flags().words().collect(),
             xattrs: xattrs
                 .iter()
@@ -180,6 +179,6 @@ mod tests {
             seconds: 951_782_400,
             nanoseconds: 7,
         };
-        assert_eq!(rfc3339(time), "2000-02-29T00:00:00.000000007Z");
+        assert_eq!(full_text(time), "2000-02-29 00:00:00.000000007 +0000");
     }
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::text::{counted, date};
+use super::text::{counted, rfc3339};
 use crate::error::{escape_path, is_unprintable};
 use crate::listing::{Attribute, Body, Difference, Field, Kind, Line, Links};
 use crate::units::Hex;
@@ -72,13 +72,7 @@ fn value(field: Field, line: &Line) -> String {
         Field::Kind => line.kind.map(|kind| kind.to_string()),
         Field::Mode => line.mode.map(|mode| format!("{mode:04o}")),
         Field::Owner => line.owner.map(|owner| owner.to_string()),
-        Field::Mtime => line.mtime.map(|time| {
-            let date = date(time.seconds);
-            match time.nanoseconds {
-                0 => date,
-                nanoseconds => date.replace('Z', &format!(".{nanoseconds:09}Z")),
-            }
-        }),
+        Field::Mtime => line.mtime.map(rfc3339),
         Field::LinkCount => line.link_count.map(|count| count.to_string()),
         Field::Links => match &line.links {
             Links::Unknown => None,
@@ -167,16 +161,26 @@ pub fn entry(line: &Line) -> String {
     words.join(" ")
 }
 
-/// A name that only one side has, as JSON: every field that is known.
+/// A name that only one side has, as JSON: every field that is known, by the keys of `ls --json`.
 pub fn entry_json(line: &Line) -> Value {
-    let fields = line.known_fields();
-    let fields = fields.map(|field| {
-        (
-            field_name(field, Some(line)).to_owned(),
-            json_value(field, line),
-        )
-    });
-    Value::Object(fields.collect::<Map<_, _>>())
+    let mut entry = Map::new();
+    for field in line.known_fields() {
+        let key = match field {
+            Field::LinkCount => "links",
+            Field::Links => "same_as",
+            Field::Size => "size_bytes",
+            Field::Flags => "file_flags",
+            Field::Owner => {
+                let owner = line.owner;
+                entry.insert("uid".to_owned(), json!(owner.map(|owner| owner.uid)));
+                entry.insert("gid".to_owned(), json!(owner.map(|owner| owner.gid)));
+                continue;
+            }
+            field => field_name(field, Some(line)),
+        };
+        entry.insert(key.to_owned(), json_value(field, line));
+    }
+    Value::Object(entry)
 }
 
 /// The differing fields as JSON: an object for each, the sides under the names given.
@@ -199,7 +203,7 @@ fn json_value(field: Field, line: &Line) -> Value {
         Field::Kind => json!(line.kind.map(|kind| kind.to_string())),
         Field::Mode => json!(line.mode.map(|mode| format!("{mode:04o}"))),
         Field::Owner => json!(line.owner.map(|owner| owner.to_string())),
-        Field::Mtime => json!(line.mtime.map(|time| time.to_string())),
+        Field::Mtime => json!(line.mtime.map(rfc3339)),
         Field::LinkCount => json!(line.link_count),
         Field::Links => match &line.links {
             Links::Unknown => Value::Null,
@@ -211,19 +215,15 @@ fn json_value(field: Field, line: &Line) -> Value {
             Body::Unknown | Body::Nothing => Value::Null,
             Body::Content(digest) => json!(digest.to_string()),
             Body::Target(target) => json!(escape_path(target)),
-            Body::Device { major, minor } => json!(format!("{major}:{minor}")),
+            Body::Device { major, minor } => json!({ "major": major, "minor": minor }),
         },
         Field::Xattrs => {
-            let xattrs = line.xattrs.as_ref().map(|xattrs| {
-                let pairs = xattrs.iter();
-                let pairs = pairs.map(|one| {
-                    (
-                        escape_path(&one.name),
-                        json!(format!("0x{}", Hex(&one.value))),
-                    )
-                });
-                pairs.collect::<Map<_, _>>()
-            });
+            let shown = |one: &Attribute| {
+                let value_hex = Hex(&one.value).to_string();
+                json!({ "name": escape_path(&one.name), "value_hex": value_hex })
+            };
+            let xattrs = line.xattrs.as_ref();
+            let xattrs = xattrs.map(|xattrs| xattrs.iter().map(shown).collect::<Vec<_>>());
             json!(xattrs)
         }
         Field::Flags => json!(

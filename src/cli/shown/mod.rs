@@ -1,8 +1,9 @@
-//! How things are shown: `text` · `table` · `names` · `attributes` · `rows` · `differences`.
+//! How things are shown: `schemas` · `text` · `table` · `names` · `attributes` · `rows` · `differences`.
 
 pub mod attributes;
 pub mod differences;
 pub mod names;
 pub mod rows;
+pub mod schemas;
 pub mod table;
 pub mod text;

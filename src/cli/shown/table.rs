@@ -4,7 +4,16 @@ use super::text::{WIDTH, wrapped};
 
 /// Lines of names and values, values aligned; multi-line values are indented.
 pub fn two_columns(rows: &[(&str, String)]) -> String {
-    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0) + 2;
+    apart(2, rows)
+}
+
+/// The same closer to each other: behind at most eight letters a digest ends with the 80th column.
+pub fn digest_columns(rows: &[(&str, String)]) -> String {
+    apart(1, rows)
+}
+
+fn apart(gap: usize, rows: &[(&str, String)]) -> String {
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0) + gap;
     rows.iter()
         .map(|(name, value)| {
             let value = value.replace('\n', &format!("\n{:width$}", ""));
@@ -33,16 +42,23 @@ pub fn columns<const N: usize>(rows: Vec<[String; N]>) -> String {
 
 /// Names and values in two columns, the values wrapped to the width of the page.
 pub fn wrapped_columns(rows: &[(&str, String)]) -> String {
-    let indent = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0) + 2;
+    two_columns(&wrapped_rows(2, rows))
+}
+
+/// The same closer to each other, as [`digest_columns`].
+pub fn wrapped_digest_columns(rows: &[(&str, String)]) -> String {
+    digest_columns(&wrapped_rows(1, rows))
+}
+
+fn wrapped_rows<'a>(gap: usize, rows: &[(&'a str, String)]) -> Vec<(&'a str, String)> {
+    let indent = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0) + gap;
     let fit = |value: &String| {
         let lines = value.split('\n').map(|line| wrapped(line, WIDTH - indent));
         lines.collect::<Vec<_>>().join("\n")
     };
-    let rows: Vec<_> = rows
-        .iter()
+    rows.iter()
         .map(|(name, value)| (*name, fit(value)))
-        .collect();
-    two_columns(&rows)
+        .collect()
 }
 
 #[cfg(test)]

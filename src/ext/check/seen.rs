@@ -7,13 +7,15 @@ use std::path::Path;
 
 use crate::error::{Error, Result, escape_path};
 use crate::listing::Listing;
-use crate::ondisk::xattr::CHAIN_ID_XATTR;
+use crate::ondisk::xattr::{CHAIN_ID_XATTR, RECIPE_XATTR};
 use crate::units::LOST_FOUND;
 
 /// Takes the note that a build leaves in `lost+found` out of a listing: it tells of the image, and is
 /// none of its content.
 pub fn leave_out_note(listing: &mut Listing) {
-    listing.leave_out_attribute(LOST_FOUND, CHAIN_ID_XATTR);
+    for name in [CHAIN_ID_XATTR, RECIPE_XATTR] {
+        listing.leave_out_attribute(LOST_FOUND, name);
+    }
 }
 
 /// What one reader sees of an image.

@@ -3,6 +3,7 @@
 
 use crate::oci::DigestHasher;
 use crate::ondisk::inode::{EARLIEST_SECOND, LATEST_SECOND};
+use crate::ondisk::xattr::Note;
 use crate::tree::Recipe;
 use crate::units::{Hex, Timestamp, parse_hex};
 
@@ -79,9 +80,9 @@ impl Birth {
 pub struct Identity {
     /// `s_uuid`.
     pub uuid: [u8; 16],
-    /// The chain ID of what is nothing but an image's layers, to be told by the filesystem; only a
-    /// SHA-256 has room.
-    pub chain_id: Option<[u8; 32]>,
+    /// What the filesystem tells of what it was made from: the chain ID of what is nothing but an
+    /// image's layers, if that is a SHA-256, for which alone there is room; else the recipe's digest.
+    pub note: Option<Note>,
 }
 
 impl Identity {
@@ -91,7 +92,10 @@ impl Identity {
         let sha256 = |digest: &str| digest.strip_prefix("sha256:").map(hex_bytes);
         Self {
             uuid: derive("layerpress filesystem UUID", &recipe.to_string()),
-            chain_id: recipe.chain_id().and_then(|id| sha256(id.0.as_ref())),
+            note: match recipe.chain_id() {
+                Some(chain_id) => sha256(chain_id.0.as_ref()).map(Note::ChainId),
+                None => sha256(recipe.digest().as_ref()).map(Note::Recipe),
+            },
         }
     }
 }
@@ -143,6 +147,20 @@ pub fn parse_uuid(text: &str) -> Result<[u8; 16], String> {
     uuid.ok_or_else(expected)
 }
 
+/// Reads a filesystem's label.
+///
+/// # Errors
+/// A sentence about what was expected.
+pub fn parse_label(text: &str) -> Result<String, String> {
+    if text.len() > 16 {
+        return Err(format!(
+            "expected a label of at most 16 bytes, found {}",
+            text.len()
+        ));
+    }
+    Ok(text.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,7 +177,10 @@ mod tests {
         let one = identity('1');
         assert_eq!(one, identity('1'));
         assert_ne!(one.uuid, identity('2').uuid);
-        assert_eq!(one.chain_id.unwrap()[31], 1);
+        let Some(Note::ChainId(told)) = one.note else {
+            panic!("{one:?}");
+        };
+        assert_eq!(told[31], 1);
         // What was derived from the chain ID before there were recipes.
         let known = "1a4ab4a0-a086-86c8-b2b1-5b372a52db65";
         assert_eq!(uuid_text(one.uuid), known);

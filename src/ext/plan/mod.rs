@@ -108,7 +108,7 @@ pub struct BlocksByUse {
     /// Free once the tree is in.
     pub free: u64,
     /// Of them those that only root may take.
-    pub of_them_reserved_for_root: u64,
+    pub reserved: u64,
 }
 
 impl Plan {
@@ -171,7 +171,7 @@ impl Plan {
             journal: u64::from(geometry.journal_blocks) + u64::from(geometry.journal_map_blocks),
             system: geometry::SYSTEM_BLOCKS - demand.preallocated_blocks,
             free: self.free_blocks_after(),
-            of_them_reserved_for_root: geometry.reserved_blocks.into(),
+            reserved: geometry.reserved_blocks.into(),
         }
     }
 
@@ -183,6 +183,12 @@ impl Plan {
     /// Free blocks once the tree is in.
     pub fn free_blocks_after(&self) -> u64 {
         self.sized.free_blocks_after(&self.demand)
+    }
+
+    /// What of them an ordinary user may take, as df tells it.
+    pub fn available_blocks_after(&self) -> u64 {
+        self.sized
+            .available_blocks_after(&self.profile, &self.demand)
     }
 
     /// Free inodes once the tree is in.

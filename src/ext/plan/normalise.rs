@@ -3,7 +3,7 @@
 use crate::layers::Device;
 use crate::listing::{Attribute, Body, ContentDigest, Kind, Line, Owner};
 use crate::ondisk::inode::{EARLIEST_SECOND, LATEST_SECOND};
-use crate::ondisk::xattr::{CHAIN_ID_XATTR, NAME_MAX, split_name};
+use crate::ondisk::xattr::{self, NAME_MAX, split_name};
 use crate::tree::{Node, NodeKind};
 use crate::units::{FileFlags, LOST_FOUND, Timestamp};
 
@@ -136,5 +136,5 @@ pub fn kept<'a>(name: &'a [u8], kind: &NodeKind) -> Result<(u8, &'a [u8]), &'sta
 
 /// Whether an attribute is the note that a build leaves in `lost+found`.
 fn is_note(path: &[u8], name: &[u8]) -> bool {
-    path == LOST_FOUND && name == CHAIN_ID_XATTR
+    path == LOST_FOUND && xattr::is_note(name)
 }

@@ -6,6 +6,7 @@ use crate::ext::plan::geometry::{FormatRequest, Geometry, SYSTEM_INODES, default
 use crate::ext::plan::map_demand::{MapBlocks, MapDemand};
 use crate::ext::plan::size_policy::{SizePolicy, below_min, too_large};
 use crate::ext::profile::{BlockMap, JournalSize, Profile};
+use crate::ondisk::superblock::kept_by_kernel;
 use crate::units::{BLOCK_SIZE, ByteSize};
 
 /// What besides the tree decides on a size.
@@ -36,6 +37,21 @@ impl Sized {
     /// Free blocks once what it was found for is in.
     pub fn free_blocks_after(&self, demand: &Demand) -> u64 {
         u64::from(self.geometry.free_blocks) - demand.with_maps(self.maps).blocks()
+    }
+
+    /// Blocks that an ordinary user may take then.
+    pub fn available_blocks_after(&self, profile: &Profile, demand: &Demand) -> u64 {
+        let Geometry {
+            blocks,
+            reserved_blocks,
+            ..
+        } = self.geometry;
+        let kept = match profile.block_map {
+            BlockMap::Indirect => 0,
+            BlockMap::Extents => kept_by_kernel(blocks.into()),
+        };
+        self.free_blocks_after(demand)
+            .saturating_sub(u64::from(reserved_blocks) + kept)
     }
 }
 

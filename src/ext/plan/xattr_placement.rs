@@ -11,8 +11,8 @@ use crate::ext::plan::normalise::{is_acl, kept};
 use crate::layers::Xattr;
 use crate::ondisk::posix_acl;
 use crate::ondisk::xattr::{
-    BLOCK_CAPACITY, CHAIN_ID_XATTR, ENTRY_HEADER_BYTES, IN_INODE_CAPACITY, SHARERS_MAX,
-    StoredXattr, chain_id_xattr, encode_block,
+    BLOCK_CAPACITY, ENTRY_HEADER_BYTES, IN_INODE_CAPACITY, SHARERS_MAX, StoredXattr,
+    chain_id_xattr, encode_block, is_note,
 };
 use crate::tree::{Node, NodeId};
 
@@ -61,7 +61,7 @@ impl<'a> XattrPlacement<'a> {
         let mut placement = Self::default();
         let mut stored = Vec::new();
         let mut in_inode_bytes = note.as_ref().map_or(0, StoredXattr::stored_bytes);
-        let wanted = |xattr: &&Xattr| note.is_none() || *xattr.name != *CHAIN_ID_XATTR;
+        let wanted = |xattr: &&Xattr| note.is_none() || !is_note(&xattr.name);
         for xattr in node.attributes.xattrs.iter().filter(wanted) {
             if *xattr.name == *b"security.capability" && !is_readable_capability(&xattr.value) {
                 placement.told.push(CAPABILITY_UNREADABLE);
@@ -174,6 +174,7 @@ mod tests {
     use crate::ext::plan::normalise::{
         ACL_ON_SYMLINK, DEFAULT_ACL, NAME_TOO_LONG, UNKNOWN_NAMESPACE, USER_ON_SPECIAL,
     };
+    use crate::ondisk::xattr::CHAIN_ID_XATTR;
     use crate::tree::{Attributes, Directory, NodeKind};
     use crate::units::{FileFlags, Timestamp};
 

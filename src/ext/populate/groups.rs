@@ -10,7 +10,7 @@ use crate::ext::plan::{Cursor, FreeRuns};
 use crate::ext::profile::Profile;
 use crate::ondisk::bitmap;
 use crate::ondisk::group_descriptor::{GroupDescriptor, set_unused_inodes};
-use crate::ondisk::inode::INODE_BYTES;
+use crate::ondisk::inode::{self, INODE_BYTES};
 use crate::ondisk::superblock::{Superblock, has_superblock};
 use crate::partial_file::PartialFile;
 use crate::progress::Silent;
@@ -116,17 +116,18 @@ impl<'a> Groups<'a> {
 
     /// Where an inode is in the filesystem, in bytes.
     pub fn inode_offset_bytes(&self, number: InodeNumber) -> u64 {
-        let index = number.0 - 1;
-        let group = (index / self.inodes_per_group) as usize;
-        self.descriptors[group].inode_table.offset_bytes()
-            + u64::from(index % self.inodes_per_group) * INODE_BYTES as u64
+        let (group, within) = inode::place(number, self.inodes_per_group);
+        self.descriptors[group.0 as usize]
+            .inode_table
+            .offset_bytes()
+            + u64::from(within) * INODE_BYTES as u64
     }
 
     /// Counts a new directory.
     pub fn note_directory(&mut self, number: InodeNumber) {
-        let group = (number.0 - 1) / self.inodes_per_group;
+        let (group, _) = inode::place(number, self.inodes_per_group);
         // At most one for each inode of the group.
-        self.descriptors[group as usize].used_dirs_count += 1;
+        self.descriptors[group.0 as usize].used_dirs_count += 1;
     }
 
     /// Writes the bitmaps: of the free blocks the first `used_blocks` are in use, and all inodes

@@ -28,7 +28,7 @@ use crate::ondisk::superblock::{
     SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET_BYTES, Superblock, has_superblock, make_backup, set_uuid,
 };
 use crate::ondisk::xattr::{
-    FoundValue, StoredXattr, chain_id_xattr, decode_in_inode, encode_in_inode,
+    FoundValue, StoredXattr, chain_id_xattr, decode_in_inode, encode_in_inode, note_xattr,
 };
 use crate::partial_file::PartialFile;
 use crate::progress::{Reporter, Unit};
@@ -67,7 +67,7 @@ pub fn seal(
         })?;
         name_journal(&partial, journal, identity)?;
     }
-    record_chain_id(&partial, &tables, identity)?;
+    record_note(&partial, &tables, identity)?;
     let has_checksums = features.has_ro_compat(RO_COMPAT_METADATA_CSUM);
     if has_checksums {
         let seed = FilesystemSeed::of_uuid(&identity.uuid);
@@ -91,16 +91,16 @@ fn name_journal(partial: &PartialFile, journal: BlockNumber, identity: &Identity
     write(partial, &identity.uuid, start_bytes + UUID_OFFSET_BYTES)
 }
 
-/// Puts the chain ID where populating has left room for it in `lost+found`, and takes the room away
-/// where there is none: mke2fs' own always has some, the tree's own where its attributes leave any.
-fn record_chain_id(partial: &PartialFile, tables: &Tables, identity: &Identity) -> Result<()> {
+/// Puts the chain ID, or the recipe's digest, where populating has left room for it in `lost+found`,
+/// and takes the room away where there is none: mke2fs' own always has some, the tree's own where its attributes leave any.
+fn record_note(partial: &PartialFile, tables: &Tables, identity: &Identity) -> Result<()> {
     let inode_start = tables.inode_offset_bytes(InodeNumber::LOST_FOUND);
     let at = inode_start + IN_INODE_XATTR_OFFSET as u64;
     let mut bytes = [0; INODE_BYTES - IN_INODE_XATTR_OFFSET];
     read(partial, &mut bytes, at)?;
     let found = decode_in_inode(&bytes).map_err(Error::Mismatch)?;
     let place_holder = chain_id_xattr(&PLACE_HOLDER_CHAIN_ID);
-    let recorded = identity.chain_id.as_ref().and_then(chain_id_xattr);
+    let recorded = identity.note.as_ref().and_then(note_xattr);
     let mut stored = Vec::with_capacity(found.len());
     for xattr in &found {
         let FoundValue::Here(value) = &xattr.value else {
@@ -113,12 +113,13 @@ fn record_chain_id(partial: &PartialFile, tables: &Tables, identity: &Identity) 
             name: &xattr.name,
             value: (&**value).into(),
         };
-        // They stand in the kernel's order, in which a value counts for nothing.
         match place_holder.as_ref() == Some(&as_it_is) {
             true => stored.extend(recorded.clone()),
             false => stored.push(as_it_is),
         }
     }
+    // In the kernel's order, in which a value counts for nothing, but a name does.
+    stored.sort_by(|one, other| one.sort_key().cmp(&other.sort_key()));
     write(partial, &encode_in_inode(&stored), at)
 }
 

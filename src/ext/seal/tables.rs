@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 
 use crate::error::{Error, Result};
 use crate::ondisk::group_descriptor::GroupDescriptor;
-use crate::ondisk::inode::INODE_BYTES;
+use crate::ondisk::inode::{self, INODE_BYTES};
 use crate::ondisk::superblock::Superblock;
 use crate::partial_file::PartialFile;
 use crate::units::{GroupNumber, InodeNumber};
@@ -44,9 +44,7 @@ impl Tables {
 
     /// Where an inode is, in bytes.
     pub fn inode_offset_bytes(&self, number: InodeNumber) -> u64 {
-        let index = number.0 - 1;
-        let group = GroupNumber(index / self.superblock.inodes_per_group);
-        let within = index % self.superblock.inodes_per_group;
+        let (group, within) = inode::place(number, self.superblock.inodes_per_group);
         self.descriptor(group).inode_table.offset_bytes() + u64::from(within) * INODE_BYTES as u64
     }
 }

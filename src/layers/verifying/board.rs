@@ -166,6 +166,12 @@ impl Board {
             .map(|((layer, _), error)| (layer, error))
     }
 
+    /// Whether something has turned out not to be what it should be.
+    pub(super) fn has_failed(&self) -> bool {
+        let failed = |slot: &Slot| !slot.is_given_up && matches!(slot.outcome, Some(Err(_)));
+        self.lock().slots.iter().any(failed)
+    }
+
     /// Each layer's spool, where it has one that was not given up, and the place of its check.
     pub(super) fn spools(&self, layers: usize) -> Vec<Option<(Arc<File>, usize)>> {
         let mut spools = vec![None; layers];

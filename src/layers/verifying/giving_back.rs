@@ -32,6 +32,7 @@ pub struct GivingBack<'a> {
 #[derive(Debug)]
 struct Spool {
     file: Arc<File>,
+    board: Arc<Board>,
     /// The place of its check on the board.
     check: usize,
     /// Bytes still to be read in each chunk.
@@ -41,25 +42,26 @@ struct Spool {
 /// Read for the last time, but by who hashes it.
 struct Chunk {
     file: Arc<File>,
+    board: Arc<Board>,
     check: usize,
     start_bytes: u64,
 }
 
 impl<'a> GivingBack<'a> {
-    /// `spools` are each layer's, where it has one, with the places of their checks.
+    /// `spools` are each layer's, where it has one, with their checks' boards and places there.
     pub(super) fn start(
-        board: Arc<Board>,
-        spools: Vec<Option<(Arc<File>, usize)>>,
+        spools: Vec<Option<(Arc<File>, Arc<Board>, usize)>>,
         contents: &'a Contents,
     ) -> Self {
         let (to_thread, chunks) = channel();
         // Without it, the space is given back when the process ends.
         let thread = std::thread::Builder::new()
             .name("give back".to_owned())
-            .spawn(move || give_back(&board, &chunks))
+            .spawn(move || give_back(&chunks))
             .ok();
-        let spool = |(file, check)| Spool {
+        let spool = |(file, board, check)| Spool {
             file,
+            board,
             check,
             wanted_bytes: Vec::new(),
         };
@@ -74,7 +76,10 @@ impl<'a> GivingBack<'a> {
     /// A file of a layer will be read, once more for each time this is called. Chunks for which it
     /// never is are kept.
     pub fn want(&mut self, origin: Origin, content: &Content) {
-        let Origin::Layer(layer) = origin;
+        // What is put in is in no layer's spool.
+        let Origin::Layer(layer) = origin else {
+            return;
+        };
         let Some(Some(spool)) = self.spools.get_mut(layer as usize) else {
             return;
         };
@@ -88,7 +93,10 @@ impl<'a> GivingBack<'a> {
 
     /// A file has been read that was wanted.
     pub fn taken(&mut self, origin: Origin, content: &Content) {
-        let Origin::Layer(layer) = origin;
+        // What is put in is in no layer's spool.
+        let Origin::Layer(layer) = origin else {
+            return;
+        };
         let Some(Some(spool)) = self.spools.get_mut(layer as usize) else {
             return;
         };
@@ -96,12 +104,13 @@ impl<'a> GivingBack<'a> {
             let wanted = &mut spool.wanted_bytes[chunk];
             *wanted -= bytes;
             if *wanted == 0
-                && self.contents.has_one_reader()
+                && self.contents.has_one_reader(layer as usize)
                 && let Some(to_thread) = &self.to_thread
             {
                 // It is gone only where there can be no thread.
                 let _ = to_thread.send(Chunk {
                     file: Arc::clone(&spool.file),
+                    board: Arc::clone(&spool.board),
                     check: spool.check,
                     start_bytes: chunk as u64 * CHUNK_BYTES,
                 });
@@ -119,12 +128,14 @@ impl Drop for GivingBack<'_> {
     }
 }
 
-fn give_back(board: &Board, chunks: &Receiver<Chunk>) {
+fn give_back(chunks: &Receiver<Chunk>) {
     let mut waiting = VecDeque::new();
     for chunk in chunks {
         waiting.push_back(chunk);
         while let Some(chunk) = waiting.front()
-            && board.is_hashed(chunk.check, chunk.start_bytes + CHUNK_BYTES)
+            && chunk
+                .board
+                .is_hashed(chunk.check, chunk.start_bytes + CHUNK_BYTES)
         {
             host_space::give_back(&chunk.file, chunk.start_bytes, CHUNK_BYTES);
             waiting.pop_front();

@@ -161,7 +161,7 @@ impl Spooled {
         let verifying = start(jobs);
         let mut file = tempfile::tempfile().unwrap();
         let grown = FileRegion::whole(file.try_clone().unwrap()).unwrap();
-        let tars = [region(b""), grown.clone()].into();
+        let tars = [region(b""), grown.clone()];
         let growing = verifying.add_growing(check(1, Which::Tar, grown, &digest(&bytes)));
         file.write_all(&bytes).unwrap();
         growing.grow(bytes.len() as u64);
@@ -174,7 +174,7 @@ impl Spooled {
         Self {
             verifying,
             file,
-            contents: Contents { tars },
+            contents: Contents::of_layers(tars),
             halves: [content(0), content(half)],
         }
     }

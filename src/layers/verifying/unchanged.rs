@@ -13,6 +13,8 @@ use crate::layers::stored::read_failed;
 pub(in crate::layers) struct Unchanged {
     file: Arc<File>,
     state: State,
+    /// What it is called; the image itself where it has no name here.
+    name: Option<String>,
 }
 
 /// Length, and seconds and nanoseconds of the last change of its content.
@@ -27,17 +29,27 @@ impl Unchanged {
         Ok(Self {
             file: Arc::clone(file),
             state: state(file).map_err(read_failed)?,
+            name: None,
+        })
+    }
+
+    /// The same of a file that is not the image.
+    pub(in crate::layers) fn named(file: &Arc<File>, name: &str) -> Result<Self> {
+        Ok(Self {
+            name: Some(name.to_owned()),
+            ..Self::since_now(file)?
         })
     }
 
     /// # Errors
-    /// [`Error::Io`] naming the image where it has changed.
+    /// [`Error::Io`] naming the file, or the image, where it has changed.
     pub(super) fn check(&self, image: &str) -> Result<()> {
         if state(&self.file).map_err(read_failed)? == self.state {
             return Ok(());
         }
         let changed = io::Error::other("changed while it was read");
-        Err(Error::io(format!("cannot read {image}"), changed))
+        let name = self.name.as_deref().unwrap_or(image);
+        Err(Error::io(format!("cannot read {name}"), changed))
     }
 }
 

@@ -6,6 +6,10 @@ use crate::source::layout;
 use crate::source::parts::Wanted;
 use std::path::Path;
 
+fn directory(root: &Path) -> Result<Store<'static>> {
+    Store::directory(root, &crate::pinned::Reach::default())
+}
+
 /// Puts a blob into a layout and gives its descriptor.
 fn put(root: &Path, media_type: &str, text: &str) -> String {
     let digest = DigestHasher::sha256().of(text.as_bytes());
@@ -49,7 +53,7 @@ fn a_document_is_parsed_once_however_often_it_is_pointed_at() {
         top.push(list(root, "", &vec![inner.clone(); copies]));
     }
     list(root, "index.json", &top);
-    let documents = Documents::of(Store::directory(root).unwrap());
+    let documents = Documents::of(directory(root).unwrap());
     let wanted = Wanted {
         platform: Platform::new("linux", "amd64", None),
         is_explicit: false,
@@ -74,7 +78,7 @@ fn a_damaged_document_is_looked_at_once_too_and_told_of_each_time() {
     let root = guard.path();
     let manifest = put(root, OCI_MANIFEST, "no JSON");
     list(root, "index.json", std::slice::from_ref(&manifest));
-    let documents = Documents::of(Store::directory(root).unwrap());
+    let documents = Documents::of(directory(root).unwrap());
     let descriptor: Descriptor = serde_json::from_str(&manifest).unwrap();
     let told = || documents.manifest(&descriptor).unwrap_err().to_string();
     let before = told();
@@ -88,7 +92,7 @@ fn a_descriptor_s_length_is_held_against_a_document_that_is_known() {
     let root = guard.path();
     let config = put(root, OCI_CONFIG, "{}");
     let manifest = put(root, OCI_MANIFEST, &format!(r#"{{"config":{config}}}"#));
-    let documents = Documents::of(Store::directory(root).unwrap());
+    let documents = Documents::of(directory(root).unwrap());
     let right: Descriptor = serde_json::from_str(&manifest).unwrap();
     assert!(documents.manifest(&right).unwrap().is_some());
     let wrong = Descriptor::new(OCI_MANIFEST.to_owned(), 7, right.digest.clone());
@@ -99,7 +103,7 @@ fn a_descriptor_s_length_is_held_against_a_document_that_is_known() {
 // 500 manifests of 4 MiB were 2 GB of memory.
 #[test]
 fn what_is_kept_of_all_documents_has_a_ceiling() {
-    let documents = Documents::of(Store::directory(Path::new("/")).unwrap());
+    let documents = Documents::of(directory(Path::new("/")).unwrap());
     let piece = vec![0; 4 << 20];
     for _ in 0..16 {
         documents.keep(&piece).unwrap();
@@ -121,7 +125,7 @@ fn more_names_than_anybody_reads_are_refused_before_they_cost_anything() {
         .map(|copies| list(root, "", &vec![inner.clone(); copies]))
         .collect();
     list(root, "index.json", &top);
-    let documents = Documents::of(Store::directory(root).unwrap());
+    let documents = Documents::of(directory(root).unwrap());
     let error = layout::offers(&documents).unwrap_err().to_string();
     assert!(error.contains("at most 100000 images"), "{error}");
 }

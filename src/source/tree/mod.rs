@@ -5,6 +5,7 @@
 //! filesystem tells it, and filesystems differ in that.
 
 mod attributes;
+mod file;
 mod linked;
 mod mounts;
 mod own;
@@ -17,8 +18,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use rustix::fs::SeekFrom;
-
 use self::attributes::{Holder, Record};
 use self::linked::{DirectoryNumber, Link, Linked};
 use self::mounts::{Mounted, Mounts};
@@ -27,42 +26,63 @@ use self::walk::{Met, Walk};
 use super::spooler::{SpoolWriter, Spooled, Spooler};
 use crate::error::{Error, Result};
 use crate::page_buffer::PageBuffer;
-use crate::pinned::{Identity, Pinned, identity};
+use crate::pinned::{Identity, Pinned, Reach, identity};
 use crate::progress::{Meter, Unit};
-use crate::tar::write::{self, Entry, Extent, Kind};
+use crate::tar::write::{self, Entry, Kind};
 use crate::units::{FileFlags, Timestamp};
 use crate::warnings::Warnings;
+pub(super) use file::HostFile;
 
 const BUFFER_BYTES: usize = 256 << 10;
 
+/// What is taken of a tree.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Taking<'a> {
+    /// What is to be made is no part of it, should it lie inside.
+    pub(super) output: Option<&'a Path>,
+    /// Extended attributes, flags and holes; else names, types, modes, owners, times and content
+    /// alone.
+    pub(super) attributes: bool,
+    /// The flags that chattr sets, where attributes are; else they are counted in a warning.
+    pub(super) flags: bool,
+    /// Nothing of other filesystems that are mounted inside.
+    pub(super) one_file_system: bool,
+}
+
+/// The directory that is read, and where its path begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Root<'a> {
+    pub(super) path: &'a Path,
+    pub(super) reach: &'a Reach,
+}
+
 /// Writes everything below `root`, and its own attributes, into a spooled tar. Symbolic links are
 /// kept and never followed, and nothing outside is reached, whatever others do to the tree
-/// meanwhile. Other filesystems mounted inside belong to the tree, but for those in which the
-/// running kernel speaks; an `output` that is to be made inside does not. The flags that chattr sets
-/// do with `keeps_flags`, else they are counted in a warning.
+/// meanwhile. Other filesystems mounted inside belong to the tree unless `taking` says otherwise, but
+/// for those in which the running kernel speaks.
 ///
 /// # Errors
 /// [`Error::Io`] naming the path that cannot be read, or that changed while it was read.
 pub(super) fn write(
-    root: &Path,
-    output: Option<&Path>,
-    keeps_flags: bool,
+    root: Root<'_>,
+    taking: Taking<'_>,
     spooler: &Spooler<'_>,
     warnings: &mut Warnings,
 ) -> Result<Spooled> {
-    let name = format!("read {}", root.display());
+    let name = format!("read {}", root.path.display());
     let meter = spooler.reporter.begin(&name, Unit::Bytes, None);
     let spool = spooler.writer()?;
     let own_spool = spool.identity()?;
-    let own_output = output.and_then(OwnOutput::at);
-    let (mut walk, pinned) = Walk::start(root)?;
+    let own_output = taking.output.and_then(OwnOutput::at);
+    let (mut walk, pinned) = Walk::start(root.path, root.reach)?;
     let mut writer = TreeWriter {
         spool,
         meter: &*meter,
         linked: Linked::default(),
         mounts: Mounts::default(),
         numbers: Vec::new(),
-        keeps_flags,
+        taking,
+        device: pinned.metadata.dev(),
         buffer: PageBuffer::new(BUFFER_BYTES),
     };
     writer.root(&mut walk, &pinned, warnings)?;
@@ -124,7 +144,9 @@ struct TreeWriter<'a> {
     mounts: Mounts,
     /// Of the directories from the root down to where the walk is.
     numbers: Vec<DirectoryNumber>,
-    keeps_flags: bool,
+    taking: Taking<'a>,
+    /// Of the root's filesystem.
+    device: u64,
     buffer: PageBuffer,
 }
 
@@ -178,7 +200,7 @@ impl TreeWriter<'_> {
             return self.regular(walk, &met, entry, warnings);
         }
         let shown = walk.shown(path);
-        match attributes::records(Holder::Held(pinned), &shown)? {
+        match self.records(Holder::Held(pinned), &shown)? {
             Some(records) => entry.records = records,
             None => warnings.count(
                 "extended attributes of links and special files are not to be had without /proc",
@@ -216,7 +238,7 @@ impl TreeWriter<'_> {
         let fd = walk.open(pinned, path)?;
         let mut entry = entry_of(path, &pinned.metadata);
         // What is open always gives them.
-        let records = attributes::records(Holder::Open(fd.as_fd()), &walk.shown(path))?;
+        let records = self.records(Holder::Open(fd.as_fd()), &walk.shown(path))?;
         entry.records = records.unwrap_or_default();
         entry
             .records
@@ -235,6 +257,14 @@ impl TreeWriter<'_> {
         let bytes = path.as_os_str().as_bytes();
         match self.mounts.of(pinned, device_above) {
             Mounted::Nothing => Ok(false),
+            Mounted::Files(name) if self.is_other_filesystem(&pinned.metadata) => {
+                self.mounts.is_other(bytes, &name);
+                let entry = Entry {
+                    mtime: mtime_above,
+                    ..entry_of(path, &pinned.metadata)
+                };
+                self.spool.write_all(&entry.encode()).map(|()| true)
+            }
             Mounted::Files(name) => {
                 self.mounts.is_packed(bytes, &name);
                 Ok(false)
@@ -273,6 +303,10 @@ impl TreeWriter<'_> {
                 );
                 true
             }
+            Mounted::Files(name) if self.is_other_filesystem(metadata) => {
+                self.mounts.is_other(path, &name);
+                true
+            }
             // A device node is one wherever it is from.
             Mounted::Files(name) | Mounted::Kernel(name) => {
                 self.mounts.is_packed(path, &name);
@@ -294,20 +328,20 @@ impl TreeWriter<'_> {
         let opened = met.pinned.open(walk.directory()?, &met.name);
         let file = opened.map_err(cannot_read)?;
         // What is open always gives them.
-        let records = attributes::records(Holder::Open(file.as_fd()), path)?;
+        let records = self.records(Holder::Open(file.as_fd()), path)?;
         entry.records = records.unwrap_or_default();
         entry
             .records
             .extend(self.flags(Holder::Open(file.as_fd()), &met.path, warnings));
-        let is_expected = |found: &Metadata| {
-            let state = |of: &Metadata| (identity(of), of.len(), Timestamp::of_change(of));
-            state(found) == state(expected)
-        };
+        let is_expected = |found: &Metadata| file::state(found) == file::state(expected);
         if !is_expected(&file.metadata().map_err(cannot_read)?) {
             return Err(changed(path));
         }
         let size_bytes = expected.len();
-        let extents = extents(&file, expected).map_err(cannot_read)?;
+        let extents = match self.taking.attributes {
+            true => file::extents(&file, expected).map_err(cannot_read)?,
+            false => vec![(0, size_bytes)],
+        };
         self.spool
             .write_all(&entry.encode_file(size_bytes, &extents))?;
         for &(offset, length) in &extents {
@@ -322,10 +356,26 @@ impl TreeWriter<'_> {
         Ok(())
     }
 
+    /// Whether what is mounted is of another filesystem than the root and no part of the tree.
+    fn is_other_filesystem(&self, metadata: &Metadata) -> bool {
+        self.taking.one_file_system && metadata.dev() != self.device
+    }
+
+    /// The records of extended attributes, where those are taken.
+    fn records(&self, of: Holder<'_>, path: &Path) -> Result<Option<Vec<Record>>> {
+        match self.taking.attributes {
+            true => attributes::records(of, path),
+            false => Ok(Some(Vec::new())),
+        }
+    }
+
     /// The record of flags, where there are any and they are kept.
     fn flags(&self, of: Holder<'_>, path: &Path, warnings: &mut Warnings) -> Option<Record> {
+        if !self.taking.attributes {
+            return None;
+        }
         let flags = attributes::flags(of);
-        if !self.keeps_flags && !flags.is_empty() {
+        if !self.taking.flags && !flags.is_empty() {
             let path = path.as_os_str().as_bytes();
             warnings.count_with(FileFlags::NOT_KEPT, || flags.told_of(path));
             return None;
@@ -371,28 +421,4 @@ fn entry_of(path: &Path, metadata: &Metadata) -> Entry {
         device: (0, 0),
         records: Vec::new(),
     }
-}
-
-/// The stretches of `file` that have data; one of all of it where it has no holes.
-fn extents(file: &File, metadata: &Metadata) -> io::Result<Vec<Extent>> {
-    let size_bytes = metadata.len();
-    if metadata.blocks().saturating_mul(512) >= size_bytes {
-        return Ok(vec![(0, size_bytes)]);
-    }
-    let mut extents = Vec::new();
-    let mut position = 0;
-    while position < size_bytes {
-        let start = match rustix::fs::seek(file, SeekFrom::Data(position)) {
-            // Nothing but a hole is left.
-            Err(rustix::io::Errno::NXIO) => break,
-            start => start?,
-        };
-        let end = rustix::fs::seek(file, SeekFrom::Hole(start))?.min(size_bytes);
-        if end <= start {
-            break;
-        }
-        extents.push((start, end - start));
-        position = end;
-    }
-    Ok(extents)
 }

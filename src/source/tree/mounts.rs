@@ -57,6 +57,7 @@ pub(super) enum Mounted {
 pub(super) struct Mounts {
     types: Option<Types>,
     packed: Vec<Vec<u8>>,
+    other: Vec<Vec<u8>>,
     left_out: Vec<Vec<u8>>,
 }
 
@@ -141,6 +142,10 @@ impl Mounts {
         self.packed.push(told(path, name));
     }
 
+    pub(super) fn is_other(&mut self, path: &[u8], name: &str) {
+        self.other.push(told(path, name));
+    }
+
     pub(super) fn is_left_out(&mut self, path: &[u8], name: &str) {
         self.left_out.push(told(path, name));
     }
@@ -151,6 +156,10 @@ impl Mounts {
             (
                 "kernel filesystems are mounted in the tree and were left out, an empty directory standing for each",
                 self.left_out,
+            ),
+            (
+                "other filesystems are mounted in the tree and were left out (--one-file-system), an empty directory standing for each",
+                self.other,
             ),
             (
                 "other filesystems, directories or files are mounted in the tree and were packed with it",

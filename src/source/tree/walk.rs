@@ -7,10 +7,10 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, openat};
+use rustix::fs::{Mode, openat};
 
 use crate::error::{Error, Result};
-use crate::pinned::{DIRECTORY, Identity, Pinned, identity, names_in};
+use crate::pinned::{DIRECTORY, Identity, Pinned, Reach, identity, names_in};
 use crate::units::Timestamp;
 
 /// Directories held open; those further up are opened again on the way back.
@@ -43,8 +43,9 @@ pub(super) struct Met {
 
 impl<'a> Walk<'a> {
     /// Opens the root, which may be a link to a directory: it is the user's own word.
-    pub(super) fn start(root: &'a Path) -> Result<(Self, Pinned)> {
-        let pinned = Pinned::behind(CWD, root).map_err(|error| Error::path("read", root, error))?;
+    pub(super) fn start(root: &'a Path, reach: &Reach) -> Result<(Self, Pinned)> {
+        let pinned = reach.pin(root);
+        let pinned = pinned.map_err(|error| Error::path("read", root, error))?;
         let walk = Self {
             root,
             open: Vec::new(),
@@ -165,7 +166,7 @@ mod tests {
 
     /// Goes down to the deepest directory, and says in which order names are met.
     fn walk(root: &Path, mut at: impl FnMut(&Path)) -> Result<Vec<PathBuf>> {
-        let (mut walk, pinned) = Walk::start(root)?;
+        let (mut walk, pinned) = Walk::start(root, &Reach::default())?;
         let fd = walk.open(&pinned, Path::new(""))?;
         walk.enter(&pinned, fd, PathBuf::new())?;
         let mut met = Vec::new();

@@ -164,7 +164,9 @@ fn tree_item(path: &[u8], node: &Node, contents: &[Vec<u8>]) -> Item {
             };
             let start = offset_bytes as usize;
             let end = start + reference.content.size_bytes as usize;
-            let Origin::Layer(layer) = reference.origin;
+            let Origin::Layer(layer) = reference.origin else {
+                panic!("the corpus has nothing put in");
+            };
             ItemKind::File(contents[layer as usize][start..end].to_vec())
         }
         NodeKind::Directory(_) => ItemKind::Directory,

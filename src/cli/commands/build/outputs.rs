@@ -20,8 +20,8 @@ pub struct OutputFormArguments {
     /// this and of the names of what is written beside it, {id} is the image ID, {digest} the
     /// manifest digest, {tag}, {name} and {arch} the image's own, {id:12} twelve digits of it; {{
     /// and }} are braces. - is standard output, to which it is written when it is proven
-    #[arg(short, long, value_name = "FILE|-")]
-    pub output: PathBuf,
+    #[arg(short, long, value_name = "FILE|-", required_unless_present = "list")]
+    pub output: Option<PathBuf>,
     /// Replace no file: one that is there is an error before the image is read
     #[arg(long)]
     pub no_clobber: bool,
@@ -66,12 +66,12 @@ impl From<Sha256Form> for Sha256File {
 impl OutputFormArguments {
     /// Whether standard output is meant.
     pub fn is_stream(&self) -> bool {
-        self.output == Path::new("-")
+        self.output.as_deref() == Some(Path::new("-"))
     }
 
     /// The directory that the output is in, or that what has no name is made in.
     pub fn directory(&self) -> PathBuf {
-        match self.output.parent() {
+        match self.output.as_deref().and_then(Path::parent) {
             _ if self.is_stream() => std::env::temp_dir(),
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
@@ -83,10 +83,13 @@ impl OutputFormArguments {
     /// # Errors
     /// [`Error::Unsupported`] for a terminal, and where the summary would be written there, too.
     pub fn request(&self, is_json: bool, work_dir: &Path) -> Result<OutputRequest> {
-        if !self.is_stream() {
-            return Ok(OutputRequest::new(&self.output));
-        }
         let refused = |text: &str| Err(Error::unsupported(text));
+        let Some(output) = &self.output else {
+            return refused("expected an output (-o FILE), found none");
+        };
+        if !self.is_stream() {
+            return Ok(OutputRequest::new(output));
+        }
         if is_json {
             return refused(
                 "standard output: expected the filesystem alone, found --json (without it the summary goes to standard error)",

@@ -29,9 +29,9 @@ pub struct ShownVerity {
     hash_blocks: u64,
     block_bytes: u64,
     /// Superblock and tree.
-    bytes: u64,
+    size_bytes: u64,
     /// Of the superblock, as `veritysetup --hash-offset` takes it.
-    hash_offset: u64,
+    hash_offset_bytes: u64,
     /// For device-mapper.
     table: String,
     /// For the kernel's command line.
@@ -64,8 +64,8 @@ impl ShownVerity {
             data_blocks: verity.data_blocks,
             hash_blocks: verity.tree_blocks,
             block_bytes: BLOCK_SIZE,
-            bytes: (1 + verity.tree_blocks) * BLOCK_SIZE,
-            hash_offset: verity.hash_offset_bytes,
+            size_bytes: (1 + verity.tree_blocks) * BLOCK_SIZE,
+            hash_offset_bytes: verity.hash_offset_bytes,
             table: table.line(DEVICES[0], hash_device),
             kernel_parameters: table.kernel_parameters(DEVICES[0], hash_device, kind),
             open: format!(
@@ -79,11 +79,11 @@ impl ShownVerity {
     pub fn rows(&self) -> Vec<(&'static str, String)> {
         let place = match &self.file {
             Some(file) => format!("in {}", escape_path(file.as_bytes())),
-            None => format!("at byte {}", self.hash_offset),
+            None => format!("at byte {}", self.hash_offset_bytes),
         };
         let mut verity = format!(
             "{} over {}, {place}",
-            ByteSize(self.bytes),
+            ByteSize(self.size_bytes),
             counted(self.data_blocks, "block", "blocks")
         );
         if self.salt.bytes().any(|digit| digit != b'0') {

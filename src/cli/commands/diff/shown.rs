@@ -47,9 +47,9 @@ struct ChangeJson {
     change: &'static str,
     r#type: Option<String>,
     fields: Vec<Value>,
-    bytes_a: u64,
-    bytes_b: u64,
-    bytes_delta: i128,
+    a_bytes: u64,
+    b_bytes: u64,
+    delta_bytes: i128,
 }
 
 #[derive(Debug, Serialize)]
@@ -64,9 +64,9 @@ struct CountsJson {
     added: u64,
     removed: u64,
     changed: u64,
-    bytes_a: u64,
-    bytes_b: u64,
-    bytes_delta: i128,
+    a_bytes: u64,
+    b_bytes: u64,
+    delta_bytes: i128,
 }
 
 impl From<Counts> for CountsJson {
@@ -75,9 +75,9 @@ impl From<Counts> for CountsJson {
             added: counts.added,
             removed: counts.removed,
             changed: counts.changed,
-            bytes_a: counts.bytes_before,
-            bytes_b: counts.bytes_after,
-            bytes_delta: delta(counts.bytes_before, counts.bytes_after),
+            a_bytes: counts.bytes_before,
+            b_bytes: counts.bytes_after,
+            delta_bytes: delta(counts.bytes_before, counts.bytes_after),
         }
     }
 }
@@ -154,9 +154,9 @@ fn change_json(change: &Change) -> ChangeJson {
         },
         r#type: kind.map(|kind| kind.to_string()),
         fields: differences::fields_json(difference, ["a", "b"]),
-        bytes_a: change.bytes_before,
-        bytes_b: change.bytes_after,
-        bytes_delta: delta(change.bytes_before, change.bytes_after),
+        a_bytes: change.bytes_before,
+        b_bytes: change.bytes_after,
+        delta_bytes: delta(change.bytes_before, change.bytes_after),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::verity::ShownVerity;
-use crate::cli::shown::table::wrapped_columns;
+use crate::cli::shown::table::{wrapped_columns, wrapped_digest_columns};
 use crate::cli::shown::text::{counted, date, thousands};
 use crate::error::escape_path;
 use crate::pipeline::{Checksums, InspectedFilesystem, Journal, JournalState, uuid_text};
@@ -24,6 +24,10 @@ pub struct ShownFilesystem {
     /// Of the image that layerpress made it from.
     chain_id: Option<String>,
     filesystem_bytes: u64,
+    /// For an ordinary user, as df tells it.
+    available_bytes: u64,
+    /// For root besides.
+    reserved_bytes: u64,
     block_bytes: u64,
     blocks: Blocks,
     inodes: Inodes,
@@ -52,9 +56,12 @@ pub struct ShownFilesystem {
 struct Blocks {
     total: u64,
     used: u64,
+    /// For whomever.
     free: u64,
     /// Of the free ones, those for root alone.
     reserved: u64,
+    /// Of the free ones, those for an ordinary user.
+    available: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -110,6 +117,8 @@ impl ShownFilesystem {
             let seconds = i64::try_from(seconds).ok().filter(|seconds| *seconds != 0);
             seconds.map(date)
         };
+        // A damaged superblock may say anything.
+        let bytes = |blocks: u64| blocks.saturating_mul(filesystem.block_bytes);
         Self {
             kind: "filesystem",
             path: path.display().to_string(),
@@ -120,15 +129,17 @@ impl ShownFilesystem {
             label: escape_path(&superblock.volume_name),
             chain_id: filesystem.chain_id.as_ref().map(ToString::to_string),
             filesystem_bytes: superblock.bytes(),
+            available_bytes: bytes(superblock.available_blocks()),
+            reserved_bytes: bytes(superblock.reserved_blocks_count),
             block_bytes: filesystem.block_bytes,
             blocks: Blocks {
                 total: superblock.blocks_count,
-                // A damaged superblock may say anything.
                 used: superblock
                     .blocks_count
                     .saturating_sub(superblock.free_blocks_count),
                 free: superblock.free_blocks_count,
                 reserved: superblock.reserved_blocks_count,
+                available: superblock.available_blocks(),
             },
             inodes: Inodes {
                 total: superblock.inodes_count,
@@ -173,13 +184,12 @@ impl ShownFilesystem {
             file.push_str("\ncut: the filesystem is longer than the file");
         }
         let mut rows = vec![("file", file)];
-        // The column is narrow so that a digest fits beside it.
-        rows.extend(self.chain_id.clone().map(|chain_id| ("chain", chain_id)));
+        rows.extend(self.chain_id.clone().map(|chain_id| ("chain ID", chain_id)));
         let verity = self.verity.as_ref().map(|verity| verity.details());
         let verity = verity.map(|verity| format!("\n{verity}"));
         format!(
             "{}\n{}{}",
-            wrapped_columns(&rows),
+            wrapped_digest_columns(&rows),
             self.details(),
             verity.unwrap_or_default()
         )
@@ -209,12 +219,13 @@ impl ShownFilesystem {
             (
                 "blocks",
                 format!(
-                    "{} used ({}), {} free ({}), {} of them for root",
+                    "{} used ({}), {} available ({}), {} for root ({})",
                     thousands(self.blocks.used),
                     size(self.blocks.used),
-                    thousands(self.blocks.free),
-                    size(self.blocks.free),
-                    thousands(self.blocks.reserved)
+                    thousands(self.blocks.available),
+                    size(self.blocks.available),
+                    thousands(self.blocks.reserved),
+                    size(self.blocks.reserved)
                 ),
             ),
             (

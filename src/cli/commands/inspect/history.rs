@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 
-use crate::cli::shown::text::{WIDTH, printable, short, shortened, thousands, wrapped};
-use crate::oci::{History, ImageConfig};
+use crate::cli::shown::text::{WIDTH, printable, rfc3339, short, shortened, thousands, wrapped};
+use crate::oci::{History, ImageConfig, NO_DATE, parse_created};
 use crate::units::ByteSize;
 
 /// A layer. The names are those of the JSON form.
 #[derive(Debug, Serialize)]
 pub struct ShownLayer {
+    /// From 1, the base.
     pub index: usize,
     pub diff_id: String,
     pub digest: Option<String>,
@@ -16,43 +17,72 @@ pub struct ShownLayer {
     pub stored_bytes: u64,
     /// Known where the layers were read, or are stored uncompressed.
     pub uncompressed_bytes: Option<u64>,
-    /// Known where the layers were read.
-    pub entries: Option<u64>,
+    /// What its tar holds; known where the layers were read.
+    pub members: Option<u64>,
     pub created_by: Option<String>,
 }
 
 /// A step of the history.
 #[derive(Debug, Serialize)]
 pub struct ShownStep {
-    #[serde(flatten)]
-    step: History,
-    /// The layer it made.
+    /// RFC 3339.
+    created: Option<String>,
+    created_by: Option<String>,
+    author: Option<String>,
+    comment: Option<String>,
+    empty_layer: bool,
+    /// The layer it made, from 1, the base.
     pub layer: Option<usize>,
+    /// When, as the image has it.
+    #[serde(skip)]
+    stated: Option<String>,
+}
+
+impl ShownStep {
+    fn new(step: History, layer: Option<usize>) -> Self {
+        Self {
+            created: step.created.as_deref().and_then(when),
+            created_by: step.created_by,
+            author: step.author,
+            comment: step.comment,
+            empty_layer: step.empty_layer,
+            layer,
+            stated: step.created,
+        }
+    }
+}
+
+/// A time that an image states, as all times are told; `None` for none and for what is no time.
+pub fn when(stated: &str) -> Option<String> {
+    let time = parse_created(stated).filter(|time| *time != NO_DATE);
+    time.map(rfc3339)
 }
 
 /// The history, base first; the steps that made layers take them in order. Layers beyond the
 /// history are steps of which nothing is known.
 pub fn steps(config: &ImageConfig, layers: usize) -> Vec<ShownStep> {
-    let mut next_layer = 0..layers;
+    let mut next_layer = 1..=layers;
     let mut steps: Vec<_> = config
         .history
         .iter()
-        .map(|step| ShownStep {
-            step: step.clone(),
-            layer: (!step.empty_layer).then(|| next_layer.next()).flatten(),
+        .map(|step| {
+            let layer = (!step.empty_layer).then(|| next_layer.next()).flatten();
+            ShownStep::new(step.clone(), layer)
         })
         .collect();
-    steps.extend(next_layer.map(|layer| ShownStep {
-        step: History::default(),
-        layer: Some(layer),
-    }));
+    steps.extend(next_layer.map(|layer| ShownStep::new(History::default(), Some(layer))));
     steps
 }
 
 impl ShownStep {
+    /// The layer it made, among all.
+    fn layer_of<'a>(&self, layers: &'a [ShownLayer]) -> Option<&'a ShownLayer> {
+        layers.get(self.layer?.checked_sub(1)?)
+    }
+
     /// The command, or else what the step says of itself.
     pub fn command(&self) -> Option<&str> {
-        let texts = [&self.step.created_by, &self.step.comment];
+        let texts = [&self.created_by, &self.comment];
         texts
             .into_iter()
             .flatten()
@@ -64,23 +94,23 @@ impl ShownStep {
 /// A line for each step: the layer's number, sizes, entries, digest, and the command as far as the
 /// line goes.
 pub fn table(steps: &[ShownStep], layers: &[ShownLayer]) -> String {
-    let was_read = layers.iter().any(|layer| layer.entries.is_some());
+    let was_read = layers.iter().any(|layer| layer.members.is_some());
     let mut text = String::new();
     let mut line = |cells: [&str; 5], command: &str| {
-        let [number, stored, tar, entries, digest] = cells;
+        let [number, stored, tar, members, digest] = cells;
         let mut start = format!("{number:>3} {stored:>10} ");
         if was_read {
-            start.push_str(&format!("{tar:>10} {entries:>8} "));
+            start.push_str(&format!("{tar:>10} {members:>8} "));
         }
         start.push_str(&format!("{digest:<12} "));
         let room = WIDTH.saturating_sub(start.chars().count());
         text.push_str(format!("{start}{}", shortened(command, room)).trim_end());
         text.push('\n');
     };
-    line(["#", "stored", "tar", "entries", "digest"], "created by");
+    line(["#", "stored", "tar", "members", "digest"], "created by");
     for step in steps {
         let command = step.command().unwrap_or("");
-        let Some(layer) = step.layer.and_then(|layer| layers.get(layer)) else {
+        let Some(layer) = step.layer_of(layers) else {
             line(["-", "-", "-", "-", "no layer"], command);
             continue;
         };
@@ -90,7 +120,7 @@ pub fn table(steps: &[ShownStep], layers: &[ShownLayer]) -> String {
                 &layer.index.to_string(),
                 &size(layer.stored_bytes),
                 &layer.uncompressed_bytes.map(size).unwrap_or_default(),
-                &layer.entries.map(thousands).unwrap_or_default(),
+                &layer.members.map(thousands).unwrap_or_default(),
                 short(layer.digest.as_deref().unwrap_or(&layer.diff_id)),
             ],
             command,
@@ -102,16 +132,16 @@ pub fn table(steps: &[ShownStep], layers: &[ShownLayer]) -> String {
 /// A paragraph for each step, with nothing left out.
 pub fn paragraphs(steps: &[ShownStep], layers: &[ShownLayer]) -> String {
     let mut text = String::new();
-    for ShownStep { step, layer } in steps {
-        let layer = layer.and_then(|layer| layers.get(layer));
+    for step in steps {
+        let layer = step.layer_of(layers);
         let mut lines = Vec::new();
         let title = match layer {
             Some(layer) => {
                 let mut facts = vec![format!("{} stored", ByteSize(layer.stored_bytes))];
                 let tar = layer.uncompressed_bytes.map(ByteSize);
                 facts.extend(tar.map(|size| format!("{size} uncompressed")));
-                let entries = layer.entries.map(thousands);
-                facts.extend(entries.map(|entries| format!("{entries} entries")));
+                let members = layer.members.map(thousands);
+                facts.extend(members.map(|members| format!("{members} members")));
                 lines.push(format!("diffID {}", layer.diff_id));
                 lines.extend(
                     layer
@@ -124,7 +154,7 @@ pub fn paragraphs(steps: &[ShownStep], layers: &[ShownLayer]) -> String {
             }
             None => "no layer".to_owned(),
         };
-        let told = [&step.created, &step.author, &step.created_by, &step.comment];
+        let told = [&step.stated, &step.author, &step.created_by, &step.comment];
         for text in told.into_iter().flatten() {
             let text = text.replace('\t', " ");
             lines.extend(text.split('\n').map(printable));
@@ -158,8 +188,8 @@ mod tests {
             let steps = steps(&config, count);
             steps.iter().map(|step| step.layer).collect::<Vec<_>>()
         };
-        assert_eq!(layers(2), [Some(0), None, Some(1)]);
-        assert_eq!(layers(1), [Some(0), None, None]);
-        assert_eq!(layers(4), [Some(0), None, Some(1), Some(2), Some(3)]);
+        assert_eq!(layers(2), [Some(1), None, Some(2)]);
+        assert_eq!(layers(1), [Some(1), None, None]);
+        assert_eq!(layers(4), [Some(1), None, Some(2), Some(3), Some(4)]);
     }
 }

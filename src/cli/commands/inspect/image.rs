@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::history::{self, ShownLayer, ShownStep};
-use crate::cli::shown::table::wrapped_columns;
+use super::history::{self, ShownLayer, ShownStep, when};
+use crate::cli::shown::table::{wrapped_columns, wrapped_digest_columns};
 use crate::cli::shown::text::{counted, printable, short};
 use crate::oci::{Digest, NO_DATE, RuntimeConfig, parse_created};
 use crate::pipeline::{InspectedImage, Offer};
@@ -24,19 +24,24 @@ pub struct ShownImage {
 
 #[derive(Debug, Serialize)]
 struct Details {
+    image_id: Option<String>,
     manifest_digest: Option<String>,
-    config_digest: Option<String>,
     chain_id: String,
     platform: String,
+    /// RFC 3339.
     created: Option<String>,
+    /// The same as the image has it.
+    #[serde(skip)]
+    stated: Option<String>,
     author: Option<String>,
     #[serde(flatten)]
     runtime: RuntimeConfig,
     stored_bytes: u64,
     /// Known where the layers were read, or are stored uncompressed.
     uncompressed_bytes: Option<u64>,
-    /// Known where the layers were read.
+    /// Of the tree; known where the layers were read.
     entries: Option<u64>,
+    layer_count: usize,
     layers: Vec<ShownLayer>,
     history: Vec<ShownStep>,
 }
@@ -44,8 +49,8 @@ struct Details {
 #[derive(Debug, Serialize)]
 struct ShownOffer {
     names: Vec<String>,
+    image_id: Option<String>,
     manifest_digest: Option<String>,
-    config_digest: Option<String>,
     platform: Option<String>,
     at_hand: bool,
     /// Whether it is the one described.
@@ -121,6 +126,7 @@ impl Details {
         let steps = history::steps(config, image.layers.len());
         let mut layers = Vec::with_capacity(image.layers.len());
         for (index, (layer, inside)) in image.layers.iter().zip(&inspected.layers).enumerate() {
+            let index = index + 1;
             let step = steps.iter().find(|step| step.layer == Some(index));
             layers.push(ShownLayer {
                 index,
@@ -129,38 +135,40 @@ impl Details {
                 media_type: layer.media_type.clone(),
                 stored_bytes: layer.stored.length_bytes(),
                 uncompressed_bytes: inside.tar_bytes,
-                entries: inside.entries,
+                members: inside.members,
                 created_by: step.and_then(ShownStep::command).map(str::to_owned),
             });
         }
         let text = |digest: &Option<Digest>| digest.as_ref().map(ToString::to_string);
         Self {
+            image_id: text(&image.config_digest),
             manifest_digest: text(&image.manifest_digest),
-            config_digest: text(&image.config_digest),
             chain_id: inspected.chain_id.to_string(),
             platform: image.platform.to_string(),
-            created: config.created.clone(),
+            created: config.created.as_deref().and_then(when),
+            stated: config.created.clone(),
             author: config.author.clone(),
             runtime: config.config.clone(),
             stored_bytes: layers.iter().map(|layer| layer.stored_bytes).sum(),
             uncompressed_bytes: layers.iter().map(|layer| layer.uncompressed_bytes).sum(),
-            entries: layers.iter().map(|layer| layer.entries).sum(),
+            entries: inspected.entries,
+            layer_count: layers.len(),
             layers,
             history: steps,
         }
     }
 
-    /// Names and digests; their column is narrow so that a digest fits beside it.
+    /// Names and digests.
     fn identity(&self, reference: &str) -> String {
         let mut rows = vec![("image", printable(reference))];
         let digests = [
-            ("digest", &self.manifest_digest),
-            ("config", &self.config_digest),
+            ("image ID", &self.image_id),
+            ("manifest", &self.manifest_digest),
         ];
         for (name, digest) in digests {
             rows.extend(digest.clone().map(|digest| (name, digest)));
         }
-        rows.push(("chain", self.chain_id.clone()));
+        rows.push(("chain ID", self.chain_id.clone()));
         let mut layers = format!(
             "{}, {} stored",
             self.layers.len(),
@@ -173,7 +181,7 @@ impl Details {
             layers.push_str(&format!(", {}", counted(entries, "entry", "entries")));
         }
         rows.push(("layers", layers));
-        wrapped_columns(&rows)
+        wrapped_digest_columns(&rows)
     }
 
     /// How a container of it runs; what is not set is left out.
@@ -190,7 +198,8 @@ impl Details {
         let text = |value: &Option<String>| printable(value.as_deref().unwrap_or_default());
         // As of an image that has none.
         let is_date = |text: &&String| parse_created(text) != Some(NO_DATE);
-        let created = self.created.as_ref().filter(is_date).cloned();
+        let stated = self.stated.as_ref().filter(is_date).cloned();
+        let created = self.created.clone().or(stated);
         let runtime = &self.runtime;
         let labels: Vec<_> = runtime
             .labels
@@ -223,8 +232,8 @@ impl ShownOffer {
     fn of(offer: &Offer, chosen: bool) -> Self {
         Self {
             names: offer.names.clone(),
+            image_id: offer.config_digest.as_ref().map(ToString::to_string),
             manifest_digest: offer.manifest_digest.as_ref().map(ToString::to_string),
-            config_digest: offer.config_digest.as_ref().map(ToString::to_string),
             platform: offer.platform.as_ref().map(ToString::to_string),
             at_hand: offer.is_at_hand,
             chosen,
@@ -242,10 +251,7 @@ fn offers(offers: &[ShownOffer], in_full: bool) -> String {
         .unwrap_or(0);
     let mut text = String::new();
     for offer in offers {
-        let digest = offer
-            .manifest_digest
-            .as_ref()
-            .or(offer.config_digest.as_ref());
+        let digest = offer.manifest_digest.as_ref().or(offer.image_id.as_ref());
         let digest = digest.map(String::as_str).unwrap_or_default();
         let digest = if in_full { digest } else { short(digest) };
         let names: Vec<_> = offer.names.iter().map(|name| printable(name)).collect();

@@ -36,7 +36,7 @@ struct Tree {
     /// Without the superblock's.
     hash_blocks: u64,
     /// Of the superblock in its file.
-    hash_offset: u64,
+    hash_offset_bytes: u64,
     /// Whether the file ends before the tree does.
     truncated: bool,
 }
@@ -84,7 +84,7 @@ impl Tree {
             hash_block_bytes: BLOCK_SIZE,
             data_blocks: superblock.data_blocks,
             hash_blocks: found.tree_blocks,
-            hash_offset: found.hash_offset_bytes,
+            hash_offset_bytes: found.hash_offset_bytes,
             truncated: found.is_cut,
         }
     }
@@ -96,7 +96,7 @@ impl Tree {
             self.algorithm,
             ByteSize((1 + self.hash_blocks) * BLOCK_SIZE),
             thousands(self.data_blocks),
-            self.hash_offset
+            self.hash_offset_bytes
         );
         if self.truncated {
             verity.push_str("\ncut: the tree is longer than the file");

@@ -19,7 +19,7 @@ pub struct ShownProof {
     uuid: String,
     salt: String,
     hash_file: String,
-    hash_offset: u64,
+    hash_offset_bytes: u64,
     data_blocks: u64,
     hash_blocks: u64,
     damaged_data_blocks: u64,
@@ -39,7 +39,7 @@ struct ShownDamage {
     /// `null` for data; level 0 has the digests of the data.
     level: Option<usize>,
     /// In its file.
-    byte: u64,
+    offset_bytes: u64,
     /// What of the filesystem it is.
     part: Option<String>,
     path: Option<String>,
@@ -61,7 +61,7 @@ impl ShownProof {
             uuid: uuid_text(held.superblock.uuid),
             salt: held.superblock.salt.to_string(),
             hash_file: held.hash_file.display().to_string(),
-            hash_offset: held.hash_offset_bytes,
+            hash_offset_bytes: held.hash_offset_bytes,
             data_blocks,
             hash_blocks: held.tree_blocks,
             damaged_data_blocks: proof.data.count,
@@ -133,7 +133,7 @@ impl ShownDamage {
         Self {
             block: *block,
             level: None,
-            byte,
+            offset_bytes: byte,
             part: owner.map(|owner| owner.part.to_string()),
             path: path.map(|path| format!("/{}", escape_path(path))),
             inode: owner.and_then(|owner| owner.inode).map(|inode| inode.0),
@@ -156,7 +156,7 @@ impl ShownDamage {
         Self {
             block,
             level: Some(level),
-            byte: offset_bytes,
+            offset_bytes,
             part: None,
             path: None,
             inode: None,

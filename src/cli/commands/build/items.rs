@@ -1,0 +1,123 @@
+//! What a list's line asks for: what is typed for all, and its own options behind that.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::FromArgMatches;
+use clap::parser::ValueSource;
+
+use super::list::Line;
+use super::{BuildArguments, requests};
+use crate::error::{Error, Result};
+use crate::pipeline::{BatchItem, Credentials};
+
+/// What is for all images or for none.
+const FOR_ALL: [&str; 8] = [
+    "list",
+    "shard",
+    "jobs",
+    "json",
+    "creds_stdin",
+    "progress",
+    "quiet",
+    "verbose",
+];
+
+/// Reads lines as the command line is read.
+pub struct Lines<'a> {
+    /// The whole command line's form.
+    program: &'a clap::Command,
+    /// The same, where what is typed later counts.
+    overriding: clap::Command,
+    /// What is typed for all, the program's name first.
+    typed: Vec<OsString>,
+    /// Of standard input, which can be read once.
+    credentials: Option<Credentials>,
+}
+
+impl<'a> Lines<'a> {
+    /// # Errors
+    /// Where standard input is to be read and cannot.
+    pub fn new(program: &'a clap::Command, all: &BuildArguments) -> Result<Self> {
+        let mut typed: Vec<_> = std::env::args_os().collect();
+        // Nothing was typed behind it.
+        if typed.last().is_some_and(|last| last == "--") {
+            typed.pop();
+        }
+        let registry = &all.reading.registry;
+        let credentials = match registry.creds_stdin {
+            true => Some(registry.options(all.reading.jobs)?.credentials),
+            false => None,
+        };
+        Ok(Self {
+            overriding: program
+                .clone()
+                .mut_subcommand("build", |build| build.args_override_self(true)),
+            program,
+            typed,
+            credentials,
+        })
+    }
+
+    /// What a line asks for.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] with the line's place.
+    pub fn item(&self, line: &Line) -> Result<BatchItem> {
+        let refused = |why: &str| Error::unsupported(format!("{}: {why}", line.place));
+        let alone = [OsString::from("layerpress"), "build".into()];
+        let own = parse(self.program, &alone, line).map_err(|why| refused(&why))?;
+        let is_typed = |id: &str| own.value_source(id) == Some(ValueSource::CommandLine);
+        if let Some(id) = FOR_ALL.into_iter().find(|id| is_typed(id)) {
+            return Err(refused(&format!(
+                "expected options of one image, found --{}, which is for all",
+                id.replace('_', "-")
+            )));
+        }
+        let with_all = parse(&self.overriding, &self.typed, line).map_err(|why| refused(&why))?;
+        let mut arguments =
+            BuildArguments::from_arg_matches(&with_all).map_err(|error| refused(&said(&error)))?;
+        if self.credentials.is_some() {
+            arguments.reading.registry.creds_stdin = false;
+        }
+        let (mut image, filesystem, output) = requests(&arguments)?;
+        if output.stream.is_some() {
+            return Err(refused(
+                "expected a file for each image, found standard output",
+            ));
+        }
+        if let Some(credentials) = &self.credentials {
+            image.open.registry.credentials = credentials.clone();
+        }
+        Ok(BatchItem {
+            image,
+            filesystem,
+            output,
+        })
+    }
+}
+
+/// The arguments of `build`, a line's behind those `before`.
+fn parse(
+    program: &clap::Command,
+    before: &[OsString],
+    line: &Line,
+) -> Result<clap::ArgMatches, String> {
+    let output = [OsStr::new("--output"), line.output.as_os_str()];
+    let image = [OsStr::new("--"), &line.reference];
+    let words = before.iter().chain(&line.options).map(OsString::as_os_str);
+    let matches = program
+        .clone()
+        .try_get_matches_from(words.chain(output).chain(image))
+        .map_err(|error| said(&error))?;
+    let build = matches.subcommand_matches("build").cloned();
+    build.ok_or_else(|| "expected options of build".to_owned())
+}
+
+/// An error's first paragraph in one line, without what follows it for people at a terminal.
+fn said(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let text = text.split("\n\n").next().unwrap_or_default();
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    let text = lines.join(" ");
+    text.strip_prefix("error: ").unwrap_or(&text).to_owned()
+}

@@ -1,0 +1,164 @@
+//! Many images in one run: what is told of each, and of all.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::items::Lines;
+use super::{BuildArguments, list};
+use crate::cli::arguments::OutputArguments;
+use crate::cli::progress;
+use crate::cli::shown::schemas;
+use crate::cli::shown::table::columns;
+use crate::cli::shown::text::printable;
+use crate::cli::tell::{self, Voice};
+use crate::error::{Error, Result};
+use crate::pipeline::{self, Batch, BatchItem, BatchWatch, Outcome};
+
+/// Builds a list's images; the exit code.
+pub fn run(
+    list: &Path,
+    arguments: &BuildArguments,
+    output: &OutputArguments,
+    program: clap::Command,
+) -> Result<u8> {
+    refuse_what_is_for_one(list, arguments)?;
+    let lines = list::read(list)?;
+    let parser = Lines::new(&program, arguments)?;
+    let items = lines.iter().map(|line| parser.item(line));
+    let items: Vec<_> = items.collect::<Result<_>>()?;
+    let batch = Batch {
+        items,
+        shard: arguments.batch.shard,
+        jobs: arguments.reading.jobs,
+    };
+    let reporter = progress::reporter(output);
+    let told = Told {
+        items: &batch.items,
+        voice: Voice::of(output),
+        is_json: arguments.json,
+        begun: Mutex::default(),
+        rows: Mutex::default(),
+    };
+    pipeline::batch(&batch, &told, &*reporter)?;
+    drop(reporter);
+    let mut rows = std::mem::take(&mut *lock(&told.rows));
+    rows.sort_by_key(|row| row.index);
+    let code = pipeline::exit_code(rows.iter().map(|row| row.exit_code));
+    if !arguments.json && !output.quiet {
+        tell::print(&table(&rows))?;
+    }
+    Ok(code)
+}
+
+/// What one image has, a list's lines have each.
+fn refuse_what_is_for_one(list: &Path, arguments: &BuildArguments) -> Result<()> {
+    let refused = |what: &str| {
+        Err(Error::unsupported(format!(
+            "expected the images in --list alone, found {what} beside it"
+        )))
+    };
+    if arguments.image.is_some() {
+        return refused("an image");
+    }
+    if arguments.form.output.is_some() {
+        return refused("--output");
+    }
+    if list == Path::new("-") && arguments.reading.registry.creds_stdin {
+        return Err(Error::unsupported(
+            "standard input: expected one thing of it, found the list and --creds-stdin (--creds-file FILE reads credentials from elsewhere)",
+        ));
+    }
+    Ok(())
+}
+
+/// What became of an image. The names are those of the JSON form.
+#[derive(Debug, Serialize)]
+struct Row {
+    /// Its place in the whole list, counted from 1.
+    index: u64,
+    image: String,
+    output: String,
+    state: &'static str,
+    exit_code: u8,
+    error: Option<String>,
+    image_id: Option<String>,
+    manifest_digest: Option<String>,
+    sha256: Option<String>,
+    warnings: Vec<String>,
+    seconds: f64,
+}
+
+/// Tells of each image as it ends.
+struct Told<'a> {
+    items: &'a [BatchItem],
+    voice: Voice,
+    is_json: bool,
+    begun: Mutex<BTreeMap<usize, Instant>>,
+    rows: Mutex<Vec<Row>>,
+}
+
+impl BatchWatch for Told<'_> {
+    fn begins(&self, index: usize) {
+        lock(&self.begun).insert(index, Instant::now());
+    }
+
+    fn ended(&self, index: usize, outcome: &Outcome) {
+        let begun = lock(&self.begun).remove(&index);
+        let BatchItem { image, output, .. } = &self.items[index];
+        let digest = |digest: Option<&crate::oci::Digest>| digest.map(ToString::to_string);
+        let mut row = Row {
+            index: index as u64 + 1,
+            image: image.reference.to_string(),
+            output: output.path.display().to_string(),
+            state: "failed",
+            exit_code: 0,
+            error: None,
+            image_id: None,
+            manifest_digest: None,
+            sha256: None,
+            warnings: Vec::new(),
+            seconds: begun.map_or(0.0, |begun| begun.elapsed().as_secs_f64()),
+        };
+        match outcome {
+            Outcome::Built(built) => {
+                row.state = "built";
+                row.image_id = digest(built.image.config_digest.as_ref());
+                row.manifest_digest = digest(built.image.manifest_digest.as_ref());
+                let sha256 = built.filesystem.sha256.as_ref();
+                row.sha256 = sha256.map(|sha256| sha256.digest().to_owned());
+                row.warnings = built.warnings.lines().collect();
+            }
+            Outcome::Failed(error) => {
+                row.exit_code = error.exit_code();
+                row.error = Some(tell::shortened(&error.to_string()));
+                self.voice.error(&error.to_string(), row.exit_code.into());
+            }
+        }
+        if self.is_json {
+            // Nobody may read it any more: what is built is built nevertheless.
+            let _ = tell::printed(|page| page.json_line(schemas::BATCH, &row));
+        }
+        lock(&self.rows).push(row);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn table(rows: &[Row]) -> String {
+    let head = ["image", "output", "state", "time"].map(str::to_owned);
+    let row = |row: &Row| {
+        let state = match row.exit_code {
+            0 => row.state.replace('_', " "),
+            code => format!("failed ({code})"),
+        };
+        let time = format!("{:.2} s", row.seconds);
+        [printable(&row.image), printable(&row.output), state, time]
+    };
+    columns([head].into_iter().chain(rows.iter().map(row)).collect())
+}

@@ -1,0 +1,106 @@
+//! The file of a recipe: one image, or a list.
+
+use serde::{Deserialize, Serialize};
+use toml::de::DeTable;
+
+use super::fault::Text;
+use super::{ImageRecipe, Variables};
+use crate::error::{Error, Result, escape_line};
+
+/// No recipe is larger, in bytes.
+pub const MAX_BYTES: usize = 1 << 20;
+
+/// What is in a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecipeFile {
+    /// Its images, in their order; never none.
+    pub images: Vec<ImageRecipe>,
+    /// Whether they are written as `[[image]]`.
+    pub is_list: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListOfImages {
+    image: Vec<ImageRecipe>,
+}
+
+#[derive(Serialize)]
+struct ImagesWritten<'a> {
+    image: &'a [ImageRecipe],
+}
+
+impl RecipeFile {
+    /// A recipe of one image.
+    pub fn of(image: ImageRecipe) -> Self {
+        Self {
+            images: vec![image],
+            is_list: false,
+        }
+    }
+
+    /// Reads a recipe; `name` is what errors call it.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] with line and column for what is no TOML, no recipe, or longer than
+    /// [`MAX_BYTES`].
+    pub fn parse(name: &str, bytes: &[u8], variables: &mut Variables) -> Result<Self> {
+        let shown = escape_line(name);
+        if bytes.len() > MAX_BYTES {
+            return Err(Error::unsupported(format!(
+                "{shown}: expected a recipe of at most {MAX_BYTES} bytes, found more"
+            )));
+        }
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            let line = bytes[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
+            Error::unsupported(format!(
+                "{shown}:{line}: expected a recipe in UTF-8, found a byte that is none (\\xNN in a path stands for one)"
+            ))
+        })?;
+        let place = Text { name, text };
+        let wrong = |error: toml::de::Error| place.wrong(&error);
+        let mut document = DeTable::parse(text).map_err(wrong)?;
+        variables.put_in(&mut document, place)?;
+        let is_list = document.get_ref().contains_key("image");
+        let document = toml::Deserializer::from(document);
+        let images = match is_list {
+            true => ListOfImages::deserialize(document).map_err(wrong)?.image,
+            false => vec![ImageRecipe::deserialize(document).map_err(wrong)?],
+        };
+        if images.is_empty() {
+            return Err(Error::unsupported(format!(
+                "{shown}: expected an image in the recipe, found none"
+            )));
+        }
+        Ok(Self { images, is_list })
+    }
+
+    /// The recipe as TOML. A text of it that has `{{NAME}}` in it is refused: read again, it would be
+    /// another one.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for what TOML cannot say, as a name that is not UTF-8.
+    pub fn to_toml(&self) -> Result<String> {
+        let text = match (self.is_list, self.images.as_slice()) {
+            (false, [image]) => toml::to_string_pretty(image),
+            (_, images) => toml::to_string_pretty(&ImagesWritten { image: images }),
+        };
+        let text = text.map_err(|error| {
+            Error::unsupported(format!(
+                "--print-recipe: {}",
+                escape_line(&error.to_string())
+            ))
+        })?;
+        // Held against what it is to say, whatever the writer thinks of it.
+        let again = Self::parse("--print-recipe", text.as_bytes(), &mut Variables::default())?;
+        if again != *self {
+            return Err(Error::Mismatch(
+                "--print-recipe: expected a recipe that says the same when it is read, found another one".to_owned(),
+            ));
+        }
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests;
