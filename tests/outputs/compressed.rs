@@ -3,11 +3,13 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::support::archive::{digest, layer_tar};
-use super::support::oracles::{program, succeed};
+use super::support::oracles::{is_root, program, skip, succeed};
 use super::support::run::Press;
 use super::{build, build_to, out, read};
 
@@ -230,4 +232,67 @@ fn a_hash_tree_is_in_it() {
         press.left(),
         ["out/fs.img", "out/fs.img.roothash", "out/fs.img.zst"]
     );
+}
+
+#[test]
+fn a_signal_while_it_compresses_leaves_nothing_or_all() {
+    let press = press();
+    let mut interrupted = 0;
+    for milliseconds in [200, 400, 700, 1100, 1600] {
+        let mut command = press.build();
+        command.args(["-q", "--sha256", "--compress", "zstd:19", "--jobs", "2"]);
+        let running = press.start(&mut command);
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        let _ = kill_process(Pid::from_child(&running.child), Signal::TERM);
+        let ended = running.end_within(Duration::from_secs(60));
+        let left = press.left();
+        match ended.status.code() {
+            Some(0) => assert_eq!(left.len(), 4, "{left:?}"),
+            code => {
+                assert_eq!(code, Some(143), "{}", ended.stderr);
+                assert!(left.is_empty(), "{left:?}");
+                interrupted += 1;
+            }
+        }
+        for name in left {
+            fs::remove_file(press.root().join(name)).unwrap();
+        }
+    }
+    assert!(interrupted > 0);
+}
+
+/// A small disk over the directory of outputs.
+struct SmallDisk(std::path::PathBuf);
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        succeed("umount", [&self.0]);
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_while_it_compresses_is_one_error_and_left_as_it_was() {
+    if !is_root() {
+        skip("not root: mounting a small disk needs it");
+        return;
+    }
+    let press = press();
+    let directory = press.root().join("out");
+    // Room for the filesystem and not for what it is compressed to.
+    let options = ["-t", "tmpfs", "-o", "size=14m", "tmpfs"];
+    let at = [directory.to_str().unwrap()];
+    succeed("mount", options.iter().chain(&at));
+    let _disk = SmallDisk(directory);
+    build(&press, &["-q"]).succeeded();
+    let before = read(&press, "fs.img");
+    fs::remove_file(press.output()).unwrap();
+    for format in ["gzip:1", "zstd:1"] {
+        for jobs in ["1", "2"] {
+            let options = ["-q", "--sha256", "--compress", format, "--jobs", jobs];
+            build(&press, &options).failed(3, &["fs.img.", "No space left on device"]);
+            assert!(press.left().is_empty(), "{:?}", press.left());
+        }
+    }
+    build(&press, &["-q"]).succeeded();
+    assert!(read(&press, "fs.img") == before);
 }
