@@ -212,6 +212,8 @@ const ROOMS: &[Room] = &[
         "finish",
         &[
             "page_buffer",
+            // What is written compressed.
+            "compression",
             "error",
             "progress",
             "partial_file",
@@ -255,6 +257,7 @@ const ROOMS: &[Room] = &[
             "command",
             "pinned",
             "partial_file",
+            "compression",
             "oci",
             "listing",
             "compare",
