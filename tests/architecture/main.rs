@@ -146,6 +146,7 @@ const ROOMS: &[Room] = &[
     (
         "layers",
         &[
+            "units",
             "ownership",
             "page_buffer",
             "host_space",
