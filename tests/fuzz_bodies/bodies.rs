@@ -28,6 +28,7 @@ mod library {
     pub use layerpress::oci::RegistryReference;
     pub use layerpress::pipeline::Login;
     use layerpress::pipeline::SizePolicy;
+    pub use layerpress::recipe_file::{RecipeFile, Variables};
     pub use layerpress::registry::{challenges_in as challenges, wrong_credentials as credentials};
     pub use layerpress::units::FileFlags;
     pub use layerpress::view::Follow;
@@ -53,7 +54,7 @@ mod library {
 /// A body, by the name that its fuzz target has.
 pub type Body = fn(&[u8]) -> bool;
 
-pub const ALL: [(&str, Body); 9] = [
+pub const ALL: [(&str, Body); 10] = [
     ("tar_index", tar_index),
     ("pax", pax),
     ("file_flags", file_flags),
@@ -63,6 +64,7 @@ pub const ALL: [(&str, Body); 9] = [
     ("view", view),
     ("challenge", challenge),
     ("credentials", credentials),
+    ("recipe", recipe),
 ];
 
 /// A layer's tar.
@@ -211,6 +213,20 @@ pub fn credentials(bytes: &[u8]) -> bool {
         assert!(!line.contains(SECRET), "a secret is told: {line}");
     }
     wrong.is_empty()
+}
+
+/// A recipe, with a variable.
+pub fn recipe(bytes: &[u8]) -> bool {
+    let set = ["NAME=value".parse().unwrap()];
+    let mut variables = library::Variables::new(&set).unwrap();
+    match library::RecipeFile::parse("recipe.toml", bytes, &mut variables) {
+        Ok(file) => {
+            // What is written of it says the same: that is held there.
+            file.to_toml().unwrap();
+            true
+        }
+        Err(error) => told(Err(error)),
+    }
 }
 
 /// Stands where secrets stand in the seeds; nobody is ever told of it.
