@@ -6,7 +6,7 @@ use serde::de::Deserialize;
 use serde::de::value::{Error as Plain, MapDeserializer};
 use strsim::osa_distance;
 
-use super::{FilesystemRecipe, OutputRecipe};
+use super::{EDITS, FilesystemRecipe, OutputRecipe};
 use crate::edits::Edits;
 use crate::error::{Error, escape_line, shown};
 use crate::pipeline::Limits;
@@ -128,15 +128,19 @@ fn in_backticks(text: &str) -> Vec<&str> {
 
 /// The section of a recipe that has a key.
 fn section_of(key: &str) -> Option<&'static str> {
+    let mut sections = sections().into_iter();
+    let found = sections.find(|(_, keys)| keys.iter().any(|own| own == key));
+    found.map(|(section, _)| section)
+}
+
+/// The sections of a recipe with their keys.
+pub(super) fn sections() -> [(&'static str, Vec<String>); 4] {
     [
         ("filesystem", keys_of::<FilesystemRecipe>()),
-        ("edits", keys_of::<Edits>()),
+        (EDITS, keys_of::<Edits>()),
         ("output", keys_of::<OutputRecipe>()),
         ("limits", keys_of::<Limits>()),
     ]
-    .into_iter()
-    .find(|(_, keys)| keys.iter().any(|own| own == key))
-    .map(|(section, _)| section)
 }
 
 /// The keys that a table can have: told by what reads it.

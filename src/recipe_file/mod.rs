@@ -85,6 +85,23 @@ pub struct ImageRecipe {
     pub limits: Limits,
 }
 
+/// The section of edits.
+pub const EDITS: &str = "edits";
+
+/// Every key of an image, with its section; the sections themselves are none.
+pub fn keys() -> Vec<(String, String)> {
+    let sections = fault::sections();
+    let is_section = |key: &String| sections.iter().any(|(section, _)| section == key);
+    let own = fault::keys_of::<ImageRecipe>().into_iter();
+    let own = own
+        .filter(|key| !is_section(key))
+        .map(|key| (String::new(), key));
+    let inner = sections
+        .iter()
+        .flat_map(|(section, keys)| keys.iter().map(|key| ((*section).to_owned(), key.clone())));
+    own.chain(inner).collect()
+}
+
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }

@@ -29,6 +29,7 @@ mod library {
     pub use layerpress::packages::{Looked, Packages, Root};
     pub use layerpress::pipeline::Login;
     use layerpress::pipeline::SizePolicy;
+    pub use layerpress::recipe_file::{RecipeFile, Variables};
     pub use layerpress::registry::{challenges_in as challenges, wrong_credentials as credentials};
     pub use layerpress::units::FileFlags;
     pub use layerpress::view::Follow;
@@ -54,7 +55,7 @@ mod library {
 /// A body, by the name that its fuzz target has.
 pub type Body = fn(&[u8]) -> bool;
 
-pub const ALL: [(&str, Body); 10] = [
+pub const ALL: [(&str, Body); 11] = [
     ("tar_index", tar_index),
     ("pax", pax),
     ("file_flags", file_flags),
@@ -65,6 +66,7 @@ pub const ALL: [(&str, Body); 10] = [
     ("challenge", challenge),
     ("credentials", credentials),
     ("packages", packages),
+    ("recipe", recipe),
 ];
 
 /// A layer's tar.
@@ -257,6 +259,20 @@ pub fn packages(bytes: &[u8]) -> bool {
     let list = String::from_utf8(found.to_json().unwrap()).unwrap();
     assert_eq!(list.matches("\"name\":").count(), found.packages.len());
     warnings.is_empty()
+}
+
+/// A recipe, with a variable.
+pub fn recipe(bytes: &[u8]) -> bool {
+    let set = ["NAME=value".parse().unwrap()];
+    let mut variables = library::Variables::new(&set).unwrap();
+    match library::RecipeFile::parse("recipe.toml", bytes, &mut variables) {
+        Ok(file) => {
+            // What is written of it says the same: that is held there.
+            file.to_toml().unwrap();
+            true
+        }
+        Err(error) => told(Err(error)),
+    }
 }
 
 /// Stands where secrets stand in the seeds; nobody is ever told of it.

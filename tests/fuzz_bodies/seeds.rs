@@ -21,8 +21,20 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
         "challenge" => challenge(),
         "credentials" => credentials(),
         "packages" => packages(),
+        "recipe" => recipe(),
         _ => panic!("{name} has no seeds"),
     }
+}
+
+fn recipe() -> Vec<Vec<u8>> {
+    let recipes = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/recipes");
+    let documented = |name: &str| fs::read_to_string(recipes.join(name)).unwrap();
+    let renamed = documented("microvm.toml").replace("${TAG}", "${NAME}");
+    let list =
+        "[[image]]\nsource = 'a'\n[[image]]\nsource = '${NAME}$${X}'\nedits.root-mode = '0755'\n";
+    [documented("stack.toml"), renamed, list.to_owned()]
+        .map(String::into_bytes)
+        .into()
 }
 
 /// Changes an input as it suits its kind.

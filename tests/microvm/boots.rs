@@ -95,7 +95,9 @@ fn a_microvm_boots_to_its_first_program_which_starts_the_image_s() {
         build
             .arg("-q")
             .arg("--recipe")
-            .arg(checkout.join("microvm.toml"));
+            .arg(checkout.join("microvm.toml"))
+            .args(["--set=NAME=test", "--set=TAG=1", "--output-dir"])
+            .arg(press.root().join("beside"));
         press.run(&mut build).succeeded();
         oracles::e2fsck_clean(&press.output());
         let built = press.root().join("built.img");

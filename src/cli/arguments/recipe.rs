@@ -60,6 +60,42 @@ impl RecipeOutputArguments {
     }
 }
 
+/// What can be typed beside a recipe, by the arguments' identifiers, with its place in a recipe.
+macro_rules! typed_fields {
+    ($give:ident) => {
+        $give! {
+            platform => platform;
+            file_flags => file_flags;
+            source_date_epoch => source_date_epoch;
+            fs => filesystem.fs;
+            size => filesystem.size;
+            journal => filesystem.journal;
+            free_inodes => filesystem.free_inodes;
+            label => filesystem.label;
+            uuid => filesystem.uuid;
+            hash_seed => filesystem.hash_seed;
+            output => output.file;
+            sha256 => output.sha256;
+            manifest => output.manifest;
+            packages => output.packages;
+            config_out => output.config_out;
+            verity => output.verity;
+            verity_file => output.verity_file;
+            verity_salt => output.verity_salt;
+            max_entries => limits.max_entries;
+            max_bytes => limits.max_bytes;
+            max_layer_bytes => limits.max_layer_bytes;
+            max_expansion => limits.max_expansion;
+            max_expansion_from => limits.max_expansion_from;
+            max_path_depth => limits.max_path_depth;
+            max_header_bytes => limits.max_header_bytes;
+            max_xattr_bytes => limits.max_xattr_bytes;
+            max_index_bytes => limits.max_index_bytes;
+            max_zstd_window_log => limits.max_zstd_window_log;
+        }
+    };
+}
+
 /// Which arguments were typed, by their identifiers. It reads what is there and takes none itself.
 #[derive(Debug, Clone, Default)]
 pub struct Typed(BTreeSet<String>);
@@ -203,36 +239,7 @@ impl RecipeArguments {
         }
         // The environment's, where neither says it.
         recipe.source_date_epoch = recipe.source_date_epoch.or(typed.source_date_epoch);
-        put! {
-            platform => platform;
-            file_flags => file_flags;
-            source_date_epoch => source_date_epoch;
-            fs => filesystem.fs;
-            size => filesystem.size;
-            journal => filesystem.journal;
-            free_inodes => filesystem.free_inodes;
-            label => filesystem.label;
-            uuid => filesystem.uuid;
-            hash_seed => filesystem.hash_seed;
-            output => output.file;
-            sha256 => output.sha256;
-            manifest => output.manifest;
-            packages => output.packages;
-            config_out => output.config_out;
-            verity => output.verity;
-            verity_file => output.verity_file;
-            verity_salt => output.verity_salt;
-            max_entries => limits.max_entries;
-            max_bytes => limits.max_bytes;
-            max_layer_bytes => limits.max_layer_bytes;
-            max_expansion => limits.max_expansion;
-            max_expansion_from => limits.max_expansion_from;
-            max_path_depth => limits.max_path_depth;
-            max_header_bytes => limits.max_header_bytes;
-            max_xattr_bytes => limits.max_xattr_bytes;
-            max_index_bytes => limits.max_index_bytes;
-            max_zstd_window_log => limits.max_zstd_window_log;
-        }
+        typed_fields!(put);
         if self.typed.has("image") {
             if recipe.source.is_some() && recipe.source != typed.source {
                 replaced.push("the image".to_owned());
@@ -283,5 +290,66 @@ impl RecipeArguments {
             request.open.reach = Reach::default();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::cli::commands::build::BuildArguments;
+    use crate::recipe_file::{EDITS, keys};
+
+    macro_rules! ids {
+        ($($id:ident => $($field:ident).+;)*) => {
+            [$(stringify!($id).replace('_', "-")),*]
+        };
+    }
+
+    #[test]
+    fn every_key_of_a_recipe_is_an_option_that_stands_in_its_place_unless_it_is_an_edit() {
+        let build = BuildArguments::augment_args(Command::new("build"));
+        let options: BTreeSet<_> = build
+            .get_arguments()
+            .filter_map(|option| option.get_long())
+            .collect();
+        let keys = keys();
+        assert!(keys.len() > 40, "{keys:?}");
+        let mut typed = BTreeSet::from(typed_fields!(ids));
+        for (section, key) in &keys {
+            let option = match (section.as_str(), key.as_str()) {
+                ("", "source") => continue,
+                ("output", "file") => "output",
+                (_, key) => key,
+            };
+            assert!(options.contains(option), "{section}.{key} is no option");
+            if section != EDITS {
+                assert!(
+                    typed.remove(option),
+                    "--{option} cannot be typed beside a recipe"
+                );
+            }
+        }
+        assert_eq!(typed, BTreeSet::new());
+    }
+
+    #[test]
+    fn what_was_typed_is_told_from_what_is_the_default() {
+        let build = BuildArguments::augment_args(Command::new("build"));
+        let words = ["build", "--recipe", "r", "--fs", "ext3", "--label", "x"];
+        let matches = build.try_get_matches_from(words).unwrap();
+        let typed = BuildArguments::from_arg_matches(&matches)
+            .unwrap()
+            .recipe
+            .typed;
+        for (id, expected) in [
+            ("fs", true),
+            ("label", true),
+            ("size", false),
+            ("image", false),
+        ] {
+            assert_eq!(typed.has(id), expected, "{id}");
+        }
     }
 }

@@ -1,0 +1,72 @@
+//! Where a recipe's outputs go.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use super::{build, by_recipe, press, write};
+
+fn recipe(name: &str) -> String {
+    format!("source = 'save.tar'\n[filesystem]\nsize = '16M'\n[output]\nfile = '{name}'\n")
+}
+
+#[test]
+fn outputs_stay_below_their_directory() {
+    let press = press();
+    let at = |name: &str| press.root().join(name);
+    fs::create_dir(at("outside")).unwrap();
+    symlink(at("outside"), at("out/link")).unwrap();
+    symlink("../outside", at("out/relative")).unwrap();
+    let absolute = at("outside/o.img");
+    for name in [
+        "../outside/o.img",
+        "link/o.img",
+        "relative/o.img",
+        "./x/../../outside/o.img",
+        absolute.to_str().unwrap(),
+    ] {
+        for key in ["file", "manifest", "packages", "config-out", "verity-file"] {
+            let text = match key {
+                "file" => recipe(name),
+                key => format!("{}{key} = '{name}'\n", recipe("o.img")),
+            };
+            write(&press, &text);
+            let ended = build(&press, &[]);
+            ended.failed(5, &["expected a name of an output below", "--output-dir"]);
+        }
+    }
+    for name in ["", ".", "x/", "-", "x/.."] {
+        write(&press, &recipe(name));
+        build(&press, &[]).failed(5, &["expected a name of an output below"]);
+    }
+    write(&press, &recipe("absent/o.img"));
+    build(&press, &[]).failed(3, &["absent"]);
+    assert_eq!(fs::read_dir(at("outside")).unwrap().count(), 0);
+    assert_eq!(press.left(), ["out/link", "out/relative"]);
+}
+
+#[test]
+fn outputs_begin_in_the_working_directory_unless_told_otherwise() {
+    let press = press();
+    fs::create_dir(press.root().join("out/below")).unwrap();
+    write(&press, &recipe("./below/{name}-o.img"));
+    let mut command = by_recipe(&press, "build");
+    command.current_dir(press.root().join("out"));
+    press.run(&mut command).succeeded();
+    build(&press, &["-q"]).succeeded();
+    assert_eq!(
+        fs::read_dir(press.root().join("out/below"))
+            .unwrap()
+            .count(),
+        1
+    );
+    // A name that is typed goes where it was typed.
+    write(&press, &recipe("o.img"));
+    build(
+        &press,
+        &["-o", press.root().join("tmp/t.img").to_str().unwrap()],
+    )
+    .succeeded();
+    assert_eq!(press.left(), ["out/below", "tmp/t.img"]);
+    write(&press, "source = 'save.tar'");
+    build(&press, &[]).failed(5, &["r.toml", "file = "]);
+}
