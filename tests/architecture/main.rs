@@ -146,6 +146,7 @@ const ROOMS: &[Room] = &[
     (
         "layers",
         &[
+            "units",
             "ownership",
             "page_buffer",
             "host_space",
@@ -212,6 +213,8 @@ const ROOMS: &[Room] = &[
         "finish",
         &[
             "page_buffer",
+            // What is written compressed.
+            "compression",
             "error",
             "progress",
             "partial_file",
@@ -255,6 +258,7 @@ const ROOMS: &[Room] = &[
             "command",
             "pinned",
             "partial_file",
+            "compression",
             "oci",
             "listing",
             "compare",
@@ -270,6 +274,8 @@ const ROOMS: &[Room] = &[
             "filesystem",
             "ext",
             "finish",
+            "manifest",
+            "packages",
         ],
     ),
     // A file that asks for all of it.
@@ -292,7 +298,9 @@ const ROOMS: &[Room] = &[
             "view",
             "cache",
             "mount",
+            "pinned",
             "pipeline",
+            "recipe_file",
         ],
     ),
 ];
