@@ -81,7 +81,7 @@ fn an_image_is_described_in_full_within_80_columns() {
     let full = inspect(&reference, &["--no-trunc", "--layers"])
         .ended_with(0)
         .fits_80_columns();
-    let counts = ", 9 entries\n  diffID sha256:";
+    let counts = ", 9 members\n  diffID sha256:";
     assert!(full.stdout.contains(counts), "{}", full.stdout);
     for line in [
         "one two three four five six seven\n",

@@ -42,7 +42,7 @@ fn the_list_shows_every_mounted_image_whoever_mounted_it() {
     succeed("mount", options.into_iter().chain(paths));
     place.mount("m");
     let list: Value = serde_json::from_str(&place.ok(["mount", "--list", "--json"])).unwrap();
-    let here: Vec<_> = list
+    let here: Vec<_> = list["mounts"]
         .as_array()
         .unwrap()
         .iter()
