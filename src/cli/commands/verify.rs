@@ -197,8 +197,8 @@ struct Outcome {
     chain_id: String,
     /// Of what edits did to that.
     edits_digest: Option<String>,
-    /// Of both together, where they did anything.
-    recipe_digest: Option<String>,
+    /// Of both together.
+    recipe_digest: String,
     equal: bool,
     /// Who read the filesystem, each independent of the others.
     readers: Vec<&'static str>,
@@ -257,7 +257,7 @@ impl Outcome {
             reference: verified.image.clone(),
             chain_id: verified.chain_id.to_string(),
             edits_digest: edits.map(ToString::to_string),
-            recipe_digest: edits.map(|_| verified.recipe_digest.to_string()),
+            recipe_digest: verified.recipe_digest.to_string(),
             equal: report.findings.is_empty() && !verified.needs_recovery,
             readers: report.readers.iter().map(|reader| reader.name()).collect(),
             entries: report.names,

@@ -12,7 +12,7 @@ pub struct ShownEdits {
     /// Of what they did; `null` where that is nothing.
     edits_digest: Option<String>,
     /// Of layers and edits together, which stands in `lost+found` where edits did something.
-    recipe_digest: Option<String>,
+    recipe_digest: String,
     /// Names that filters and removals left out.
     left_out_entries: u64,
     /// Of files of which no name is left.
@@ -25,7 +25,7 @@ impl ShownEdits {
         let edits = names.edits_digest.as_ref();
         Self {
             edits_digest: edits.map(ToString::to_string),
-            recipe_digest: edits.map(|_| names.recipe_digest.to_string()),
+            recipe_digest: names.recipe_digest.to_string(),
             left_out_entries: left_out.names,
             left_out_bytes: left_out.bytes,
         }
