@@ -116,13 +116,19 @@ struct Making {
 #[derive(Debug)]
 pub struct Begun(Arc<Making>);
 
-/// Begins an output that [`commit`] will name.
+/// Begins an output that [`commit`] will name. Where that is begun already, there is one more who
+/// keeps it.
 pub fn begin(output: &Path) -> Begun {
+    let mut outputs = lock(&OUTPUTS);
+    let begun = outputs.making.iter().find(|making| making.output == output);
+    if let Some(making) = begun {
+        return Begun(Arc::clone(making));
+    }
     let making = Arc::new(Making {
         output: output.to_owned(),
         is_named: AtomicBool::new(false),
     });
-    lock(&OUTPUTS).making.push(Arc::clone(&making));
+    outputs.making.push(Arc::clone(&making));
     Begun(making)
 }
 
@@ -131,7 +137,11 @@ impl Drop for Begun {
         // A clean-up keeps the list for good, and who has only to end by then must not wait for it.
         if !self.0.is_named.load(Ordering::Acquire) {
             let is_other = |making: &Arc<Making>| !Arc::ptr_eq(making, &self.0);
-            lock(&OUTPUTS).making.retain(is_other);
+            let mut outputs = lock(&OUTPUTS);
+            // The list has one, and this is the other.
+            if Arc::strong_count(&self.0) == 2 {
+                outputs.making.retain(is_other);
+            }
         }
     }
 }

@@ -151,11 +151,10 @@ pub fn is_absent(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::fs::CWD;
     use std::fs;
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
-
-    use rustix::fs::CWD;
 
     #[test]
     fn what_is_opened_is_what_was_held_whatever_has_its_name_by_now() {

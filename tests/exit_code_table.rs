@@ -218,7 +218,7 @@ const TABLE: &[(&str, i32, Prepare)] = &[
                     asked.answer(stream, "200 OK", "", &config);
                 }
                 _ => {
-                    let head = "HTTP/1.1 200 OK\r\nContent-Length: 3072\r\n\r\nnot all of it";
+                    let head = "HTTP/1.1 200 OK\r\nContent-Length: 2048\r\n\r\nnot all of it";
                     let _ = stream.write_all(head.as_bytes());
                 }
             }

@@ -6,8 +6,8 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::commands::{
-    build, cache, cat, completions, diff, extract, inspect, ls, man, mount, plan, stat, tags,
-    umount, verify,
+    build, cache, cat, completions, diff, extract, inspect, ls, man, mount, packages, plan, stat,
+    tags, umount, verify,
 };
 use super::signals;
 use super::tell::{self, Voice};
@@ -43,6 +43,9 @@ enum Command {
     /// List what differs between two filesystem images, container images or one of each
     #[command(after_help = EXIT_CODES)]
     Diff(diff::DiffArguments),
+    /// List the packages that are installed in a container image or a filesystem image
+    #[command(after_help = EXIT_CODES)]
+    Packages(packages::PackagesArguments),
     /// List or prune the cache of blobs that were fetched
     #[command(after_help = EXIT_CODES)]
     Cache(cache::CacheArguments),
@@ -117,6 +120,7 @@ impl Command {
             Self::Inspect(inspect) => inspect::run(inspect, output).map(done),
             Self::Verify(verify) => verify::run(verify, output),
             Self::Diff(diff) => diff::run(diff, output).map(equal_or_not),
+            Self::Packages(packages) => packages::run(packages, output).map(done),
             Self::Cache(cache) => cache::run(cache, output).map(done),
             Self::Tags(tags) => tags::run(tags, output).map(done),
             Self::Completions(completions) => {

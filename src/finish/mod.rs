@@ -24,7 +24,7 @@ use crate::filesystem::{Filesystem, SealedFilesystem};
 use crate::layers::{Contents, Verifying};
 use crate::oci::{Digest, DigestHasher};
 use crate::page_buffer::PageBuffer;
-use crate::partial_file::{PartialFile, persist_together};
+use crate::partial_file::{PartialFile, persist_around};
 use crate::progress::{Reporter, Unit};
 use crate::tree::Tree;
 use verity::Waiting;
@@ -258,14 +258,22 @@ where
     if stream.is_some() {
         finished.streamed();
     }
+    // Who looks for the output by what tells of it finds that it is there.
+    let mut behind = Vec::new();
     for document in documents {
         let content = (document.bytes)(&finished, &path)?;
-        files.push(files::write(&document.path, &content, &mut finished.files)?);
+        let file = files::write(&document.path, &content, &mut finished.files)?;
+        match document.tells_of_files {
+            true => behind.push(file),
+            false => files.push(file),
+        }
     }
+    let output = last.output().to_owned();
     match stream {
         Some(stream) => stream::send(&last, stream, reporter)?,
         None => files.push(last),
     }
+    files.extend(behind);
     for file in &mut files {
         file.set_no_clobber(options.no_clobber);
     }
@@ -276,7 +284,7 @@ where
                 .map_err(|error| Error::path("write", file.output(), error))?;
         }
     }
-    persist_together(files)?;
+    persist_around(files, &output)?;
     if stream.is_none() {
         sidecar::note_earlier(&finished, options, reporter);
     }

@@ -7,13 +7,16 @@ use std::sync::{Arc, Mutex};
 
 use super::blob::{BlobReader, ReadLayer};
 use super::budget::{Budget, Used, within};
-use super::shared::{Kept, Reader, Slot, Wanted, Way};
-use super::verifying::{Named, Verifying};
+use super::shared::{Kept, Reader, Slot, StoredPlace, Wanted, Way};
+use super::stored::LayerProgress;
+use super::verification::{Expected, Verification};
+use super::verifying::{Check, Named, Verifying, Which};
 use super::windows::Windows;
 use super::{Contents, Layers, ReadOptions, Taken, label};
+use crate::compression::Compression;
 use crate::error::{Error, Result};
 use crate::progress::{Meter, Reporter, Silent, Unit};
-use crate::source::{Downloads, Image, LayerBlob};
+use crate::source::{Downloads, Image, LayerBlob, LayerDiffId};
 use crate::warnings::Warnings;
 
 /// Reads and indexes every layer of an image, and begins to verify them.
@@ -208,6 +211,7 @@ impl Queue<'_> {
             noticed: read.noticed.clone(),
             verifying,
             reader,
+            stored: StoredPlace::of(&self.image.layers[index]),
         });
         Ok(read)
     }
@@ -219,8 +223,36 @@ impl Queue<'_> {
         let taken = ReadLayer::taken(kept, blob, &self.options.limits, &budget)?;
         *lock(&self.readers[index]) = Some(kept.reader.clone());
         self.verifying.share(index, kept.verifying.clone());
+        self.verify_own(index, kept)?;
         meter.finish("read for another image");
         Ok(taken)
+    }
+
+    /// Hashes an image's own stored bytes of a layer that was read elsewhere.
+    fn verify_own(&self, index: usize, kept: &Kept) -> Result<()> {
+        let blob = &self.image.layers[index];
+        let Some(stored) = blob.stored.at_hand() else {
+            return Ok(());
+        };
+        if StoredPlace::of(blob) == kept.stored || matches!(blob.diff_id, LayerDiffId::Hashed(_)) {
+            return Ok(());
+        }
+        let of_tar = || blob.diff_id.known().cloned().map(Expected::Tar);
+        let expected = match &blob.digest {
+            Some(digest) => Some(Expected::Stored(digest.clone())),
+            None if Compression::detect(stored)? == Compression::None => of_tar(),
+            None => None,
+        };
+        let silent: Arc<dyn Meter> = Arc::new(Silent);
+        self.verifying.add(Check {
+            layer: index,
+            which: Which::Stored,
+            bytes: stored.clone(),
+            verification: Verification::new(expected)?,
+            progress: LayerProgress::new(&silent, &blob.stored, 1),
+            is_counted: false,
+        });
+        Ok(())
     }
 
     fn read(

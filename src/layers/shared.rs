@@ -3,9 +3,11 @@
 //!
 //! A layer is the same for two images if both state the same diff ID of it, wherever each would have it
 //! from and however it is compressed there: the tar is held against the diff ID once, and each image
-//! waits for that. Who reads images hands out [`Wanted`]s before, so that it is known what to keep.
+//! waits for that. An image's own stored bytes, where they lie elsewhere, are hashed nevertheless, so that
+//! whether an image is refused does not depend on who came first. Who reads images hands out [`Wanted`]s before, so that it is known what to keep.
 
 use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::verifying::Verifying;
@@ -13,7 +15,7 @@ use crate::compression::Compression;
 use crate::limits::Limits;
 use crate::oci::DiffId;
 use crate::region::FileRegion;
-use crate::source::Image;
+use crate::source::{Image, LayerBlob};
 use crate::tar::Entry;
 use crate::warnings::Warnings;
 
@@ -59,6 +61,21 @@ pub(super) struct Kept {
     /// Of this layer alone.
     pub(super) verifying: Verifying,
     pub(super) reader: Reader,
+    /// The stored bytes that were held against their digest.
+    pub(super) stored: Option<StoredPlace>,
+}
+
+/// Device, inode and offset of stored bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct StoredPlace(u64, u64, u64);
+
+impl StoredPlace {
+    /// Where a blob is, if it is at hand.
+    pub(super) fn of(blob: &LayerBlob) -> Option<Self> {
+        let stored = blob.stored.at_hand()?;
+        let metadata = stored.file.metadata().ok()?;
+        Some(Self(metadata.dev(), metadata.ino(), stored.offset_bytes))
+    }
 }
 
 impl Shelf {

@@ -1,6 +1,7 @@
 //! An image pressed into a filesystem: the steps in their order.
 
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::document::Known;
 use super::flatten::Flattened;
@@ -17,7 +18,7 @@ use crate::host_space;
 use crate::layers::{Contents, GivingBack, Verifying};
 use crate::progress::Reporter;
 use crate::source::{Image, Place};
-use crate::tree::{ContentRef, NodeKind, Tree};
+use crate::tree::{ContentRef, LeftOut, NodeKind, Tree};
 use crate::units::{BLOCK_SIZE, ByteSize};
 use crate::warnings::Warnings;
 
@@ -33,6 +34,8 @@ pub struct Built {
     pub plan: Plan,
     /// What it is called.
     pub names: Names,
+    /// What edits left out of what the layers show.
+    pub left_out: LeftOut,
     /// Everything that was noticed on the way.
     pub warnings: Warnings,
     /// What was made.
@@ -52,9 +55,31 @@ pub fn build(
     reporter: &dyn Reporter,
 ) -> Result<Built> {
     let place = Place::within(&image.reference, &image.open.reach)?;
-    let ready = Ready::new(&place, &image.put_in(), filesystem, output, reporter)?;
-    let image = image.clone().with_held_against(ready.output.path.clone());
-    read_at(place, &image, reporter)?.press(filesystem, ready, reporter)
+    build_with(
+        &place,
+        &image.put_in(),
+        filesystem,
+        output,
+        reporter,
+        |output| {
+            let image = image.clone().with_held_against(output.to_owned());
+            read_at(place.clone(), &image, reporter)
+        },
+    )
+}
+
+/// The same where the layers are read in another way, once it is known that the output can be written:
+/// `read` is given where that goes.
+pub(super) fn build_with(
+    place: &Place,
+    put_in: &[PathBuf],
+    filesystem: &FilesystemRequest,
+    output: &OutputRequest,
+    reporter: &dyn Reporter,
+    read: impl FnOnce(&Path) -> Result<Reading>,
+) -> Result<Built> {
+    let ready = Ready::new(place, put_in, filesystem, output, reporter)?;
+    read(&ready.output.path)?.press(filesystem, ready, reporter)
 }
 
 impl Reading {
@@ -79,9 +104,9 @@ impl Reading {
         ready: Ready,
         reporter: &dyn Reporter,
     ) -> Result<Built> {
-        let ready = ready.named(&self.place, &self.put_in, &self.image)?;
+        let ready = ready.named(&self.place, &self.image)?;
         let output = &ready.output;
-        let ((flattened, plan), verifying) = self.plan(filesystem, reporter)?;
+        let ((mut flattened, plan), verifying) = self.plan(filesystem, reporter)?;
         let Flattened { tree, contents, .. } = &flattened;
         if let Some(note) = &plan.sized.note {
             reporter.note(note);
@@ -118,6 +143,7 @@ impl Reading {
             contents,
             verifying,
         };
+        let noticed = Mutex::new(Warnings::default());
         let known = Known {
             image: &flattened.image,
             tree,
@@ -125,6 +151,8 @@ impl Reading {
             names: &names,
             warnings: &flattened.warnings,
             proofs: &output.finish,
+            e2fsprogs: &ready.tools.version,
+            noticed: &noticed,
         };
         let wanted = Wanted {
             options: &output.finish,
@@ -135,11 +163,14 @@ impl Reading {
             finish::<Ext>(sealed, made_from, &ready.tools, &wanted, reporter).map_err(explained)?;
         drop(wanted);
         drop(giving_back);
+        let noticed = noticed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        flattened.warnings.merge(noticed);
         Ok(Built {
             image: flattened.image,
             tree: flattened.tree,
             plan,
             names,
+            left_out: flattened.left_out,
             warnings: flattened.warnings,
             filesystem,
             e2fsprogs_version: ready.tools.version.clone(),

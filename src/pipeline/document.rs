@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::plan::Names;
 use crate::error::Result;
@@ -68,8 +68,19 @@ pub struct Made<'a> {
     pub proofs: &'a FinishOptions,
     /// What was made, with the files that are written so far.
     pub filesystem: &'a FinishedFilesystem,
+    /// The version of e2fsprogs that made it.
+    pub e2fsprogs: &'a str,
     /// Where it can be read: it has no name yet. The layers cannot be read any more.
     pub readable: &'a Path,
+    noticed: &'a Mutex<Warnings>,
+}
+
+impl Made<'_> {
+    /// Adds warnings to those of the build.
+    pub fn notice(&self, warnings: Warnings) {
+        let mut noticed = self.noticed.lock().unwrap_or_else(PoisonError::into_inner);
+        noticed.merge(warnings);
+    }
 }
 
 /// What is known before the filesystem is finished.
@@ -81,6 +92,9 @@ pub(super) struct Known<'a> {
     pub names: &'a Names,
     pub warnings: &'a Warnings,
     pub proofs: &'a FinishOptions,
+    pub e2fsprogs: &'a str,
+    /// What the documents warn of.
+    pub noticed: &'a Mutex<Warnings>,
 }
 
 impl<'a> Known<'a> {
@@ -97,6 +111,8 @@ impl<'a> Known<'a> {
                     names: self.names,
                     warnings: self.warnings,
                     proofs: self.proofs,
+                    e2fsprogs: self.e2fsprogs,
+                    noticed: self.noticed,
                     filesystem,
                     readable,
                 })

@@ -129,8 +129,8 @@ fn tell_left_out(left_out: LeftOut, reporter: &dyn Reporter) {
     let LeftOut { names, bytes } = left_out;
     if names > 0 {
         let names = match names {
-            1 => "1 name".to_owned(),
-            _ => format!("{names} names"),
+            1 => "1 entry".to_owned(),
+            _ => format!("{names} entries"),
         };
         reporter.note(&format!(
             "left out of what the layers show: {names}, {}",

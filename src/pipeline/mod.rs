@@ -7,22 +7,26 @@
 
 mod batch;
 mod build;
+mod claimed;
 mod compare;
 mod document;
 mod extract;
 mod flatten;
 mod inspect;
 mod listing;
+mod manifest;
 mod output;
+mod packages;
 mod plan;
 mod reading;
 mod ready;
 mod request;
 mod root_hash;
+mod start;
 mod tags;
 mod verify;
 
-pub use batch::{Batch, BatchItem, BatchWatch, Outcome, Shard, batch, exit_code};
+pub use batch::{Batch, BatchItem, BatchWatch, Outcome, Shard, UpToDate, batch, exit_code};
 pub use build::{Built, build};
 pub use compare::{CompareRequest, Comparison, compare};
 pub use document::{Beside, Document, Made};
@@ -30,7 +34,9 @@ pub use extract::{ExtractRequest, Extracted, Target, extract};
 pub use flatten::{Flattened, flattened};
 pub use inspect::{Inspected, InspectedFilesystem, InspectedImage, InspectedLayer, inspect};
 pub use listing::{Listed, Unreadable, listing, open};
+pub use manifest::{ManifestDocument, requested};
 pub use output::OutputRequest;
+pub use packages::{Installed, PackageComparison, PackagesDocument, compare_packages, packages};
 pub use plan::{Names, Planned, plan};
 pub use reading::{Reading, read};
 pub use request::{FilesystemRequest, IdentityRequest, ImageRequest, Subject};
@@ -38,6 +44,7 @@ pub use root_hash::{
     DamagedBlock, DamagedTreeBlock, FoundVerity, HeldAgainstRootHash, RootHashRequest,
     hold_against_root_hash, verity_file,
 };
+pub use start::{FoundStart, StartDocument, start_in};
 pub use tags::tags;
 pub use verify::{Verified, VerifyRequest, verify};
 
@@ -52,9 +59,12 @@ pub use crate::finish::{
 };
 pub use crate::inspect::{Checksums, Filesystem, Journal, JournalState, is_filesystem};
 pub use crate::limits::Limits;
+pub use crate::manifest::{Manifest, Requested};
+pub use crate::packages::{Database, Package, PackageChange, Packages};
 pub use crate::source::{
     CacheChoice, CredentialFiles, Credentials, DaemonOptions, Image, Login, Offer, OpenOptions,
     Proxies, Reference, RegistryOptions, Tags, TlsOptions,
 };
+pub use crate::tree::{EditsDigest, LeftOut};
 pub use crate::verity::{Proof, RootHash, Salt, Shape, Table};
 pub use crate::view::Owner;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::request::ImageRequest;
 use crate::error::Result;
-use crate::layers::{self, Layers};
+use crate::layers::{self, Layers, Wanted};
 use crate::limits::Limits;
 use crate::progress::Reporter;
 use crate::put_in;
@@ -45,32 +45,78 @@ pub(super) fn read_at(
     request: &ImageRequest,
     reporter: &dyn Reporter,
 ) -> Result<Reading> {
-    // What makes no sense is better told now than after the image has been read.
-    let edits = TreeEdits::of(&request.edits)?;
-    let named = |error| request.named(error);
-    let open = OpenOptions {
+    Opened::at(place, request, reporter)?.read(None, request, reporter)
+}
+
+/// An image found, of which no layer was read.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) place: Place,
+    pub(super) image: Image,
+    edits: TreeEdits,
+}
+
+impl Opened {
+    /// # Errors
+    /// See [`crate::Error`].
+    pub(super) fn at(
+        place: Place,
+        request: &ImageRequest,
+        reporter: &dyn Reporter,
+    ) -> Result<Self> {
+        // What makes no sense is better told now than after the image has been read.
+        let edits = TreeEdits::of(&request.edits)?;
+        let image = source::open(&place, &open_options(request), reporter);
+        let image = image.map_err(|error| request.named(error))?;
+        Ok(Self {
+            place,
+            image,
+            edits,
+        })
+    }
+
+    /// Reads the layers; those that other images have are shared with them where they are `wanted`.
+    ///
+    /// # Errors
+    /// See [`crate::Error`].
+    pub(super) fn read(
+        self,
+        wanted: Option<Wanted>,
+        request: &ImageRequest,
+        reporter: &dyn Reporter,
+    ) -> Result<Reading> {
+        let named = |error| request.named(error);
+        let image = self.image;
+        let options = request.read_options();
+        let layers = match wanted {
+            Some(wanted) => layers::read_wanted(wanted, &image, &options, reporter),
+            None => layers::read(&image, &options, reporter),
+        };
+        let mut layers = layers.map_err(named)?;
+        put_in::read(
+            &request.edits,
+            &image.config.config,
+            &open_options(request),
+            &request.put_in_from,
+            &mut layers,
+            reporter,
+        )
+        .map_err(named)?;
+        Ok(Reading {
+            image: Arc::new(image),
+            layers,
+            place: self.place,
+            limits: request.open.limits.clone(),
+            file_flags: request.open.file_flags,
+            edits: self.edits,
+            put_in: request.put_in(),
+        })
+    }
+}
+
+fn open_options(request: &ImageRequest) -> OpenOptions {
+    OpenOptions {
         one_file_system: request.open.one_file_system || request.edits.one_file_system,
         ..request.open.clone()
-    };
-    let image = source::open(&place, &open, reporter).map_err(named)?;
-    let mut layers = layers::read(&image, &request.read_options(), reporter).map_err(named)?;
-    let start = &image.config.config;
-    put_in::read(
-        &request.edits,
-        start,
-        &open,
-        &request.put_in_from,
-        &mut layers,
-        reporter,
-    )
-    .map_err(named)?;
-    Ok(Reading {
-        image: Arc::new(image),
-        layers,
-        place,
-        limits: request.open.limits.clone(),
-        file_flags: request.open.file_flags,
-        edits,
-        put_in: request.put_in(),
-    })
+    }
 }

@@ -1,9 +1,9 @@
 //! What can be told of an output before the image has been read.
 
-use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::claimed::Claimed;
 use super::output::OutputRequest;
 use super::request::FilesystemRequest;
 use crate::error::{Error, Result, escape_path};
@@ -12,7 +12,7 @@ use crate::finish::{FinishOptions, ImageWords};
 use crate::host_space;
 use crate::leftovers::{self, Begun};
 use crate::oci::repository_and_tag;
-use crate::partial_file::{PartialFile, directory_of, refuse_existing};
+use crate::partial_file::{PartialFile, refuse_existing};
 use crate::pinned::identity_at;
 use crate::progress::Reporter;
 use crate::source::{self, Image, Place};
@@ -21,9 +21,11 @@ use crate::source::{self, Image, Place};
 pub(super) struct Ready {
     pub tools: Tools,
     asked: OutputRequest,
+    put_in: Vec<PathBuf>,
     /// What was asked for; each name that leaves nothing open for the image is as it will be.
     pub output: OutputRequest,
     _begun: Begun,
+    _claimed: Claimed,
 }
 
 impl Ready {
@@ -40,13 +42,15 @@ impl Ready {
         let asked = output.clone();
         let output = asked.clone().filled(None)?;
         refuse_nameless(&output)?;
-        check(place, put_in, &output)?;
+        let _claimed = check(place, put_in, &output)?;
         let FinishOptions { fsck, verify, .. } = output.finish;
         let tools = Tools::find(&output.tools, fsck, verify, reporter)?;
         filesystem.size.check(&profile)?;
         Ok(Self {
             tools,
             _begun: leftovers::begin(&output.finish.last(&output.path)),
+            _claimed,
+            put_in: put_in.to_vec(),
             asked,
             output,
         })
@@ -54,24 +58,29 @@ impl Ready {
 
     /// The same once the image is open: its words are in the names. Where that makes other names of
     /// them, they are looked at, too.
-    pub fn named(self, place: &Place, put_in: &[PathBuf], image: &Image) -> Result<Self> {
+    pub fn named(self, place: &Place, image: &Image) -> Result<Self> {
         let output = self.asked.clone().filled(Some(&words(image)))?;
         if output.paths() == self.output.paths() {
             return Ok(self);
         }
-        check(place, put_in, &output)?;
+        // What stays as it is would be another build's.
+        drop(self._claimed);
+        let _claimed = check(place, &self.put_in, &output)?;
         // Before the other is no more: there is an output all the time.
         let _begun = leftovers::begin(&output.finish.last(&output.path));
         Ok(Self {
             output,
             _begun,
-            ..self
+            _claimed,
+            tools: self.tools,
+            put_in: self.put_in,
+            asked: self.asked,
         })
     }
 }
 
 /// What the image says for names of outputs.
-fn words(image: &Image) -> ImageWords {
+pub(super) fn words(image: &Image) -> ImageWords {
     let digits = |digest: &crate::oci::Digest| digest.digest().to_owned();
     let (name, tag) = repository_and_tag(&image.names);
     let arch = image.platform.architecture();
@@ -102,7 +111,7 @@ fn refuse_nameless(output: &OutputRequest) -> Result<()> {
 }
 
 /// Each file can be made, is no part of the image, and is no other's.
-fn check(place: &Place, put_in: &[PathBuf], output: &OutputRequest) -> Result<()> {
+fn check(place: &Place, put_in: &[PathBuf], output: &OutputRequest) -> Result<Claimed> {
     let written = output.paths();
     for path in &written {
         let made = PartialFile::create(path);
@@ -113,28 +122,10 @@ fn check(place: &Place, put_in: &[PathBuf], output: &OutputRequest) -> Result<()
             refuse_existing(path)?;
         }
     }
-    refuse_one_for_two(&written)
+    Claimed::new(&written)
 }
 
-/// Each file that is written has a name of its own.
-fn refuse_one_for_two(written: &[PathBuf]) -> Result<()> {
-    let mut places = BTreeSet::new();
-    for path in written {
-        let directory = directory_of(path);
-        // It could be opened before.
-        let directory = directory.canonicalize();
-        let directory = directory.map_err(|error| Error::path("open", path, error))?;
-        if !places.insert((directory, path.file_name())) {
-            return Err(Error::unsupported(format!(
-                "{}: expected a file of its own for each of the output, what stands beside it and --verity-file, found one for two",
-                escape_path(path.as_os_str().as_bytes())
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// The same of what is put in.
+/// Nor is it what is put in.
 fn refuse_put_in(put_in: &[PathBuf], written: &Path) -> Result<()> {
     let own = identity_at(written);
     if own.is_some() && put_in.iter().any(|source| identity_at(source) == own) {

@@ -1,10 +1,11 @@
 //! The file of a recipe: one image, or a list.
 
 use serde::{Deserialize, Serialize};
+use toml::Value;
 use toml::de::DeTable;
 
 use super::fault::Text;
-use super::{ImageRecipe, Variables};
+use super::{ImageRecipe, Variables, variables};
 use crate::error::{Error, Result, escape_line};
 
 /// No recipe is larger, in bytes.
@@ -75,21 +76,22 @@ impl RecipeFile {
         Ok(Self { images, is_list })
     }
 
-    /// The recipe as TOML. A text of it that has `{{NAME}}` in it is refused: read again, it would be
-    /// another one.
+    /// The recipe as TOML.
     ///
     /// # Errors
     /// [`Error::Unsupported`] for what TOML cannot say, as a name that is not UTF-8.
     pub fn to_toml(&self) -> Result<String> {
-        let text = match (self.is_list, self.images.as_slice()) {
-            (false, [image]) => toml::to_string_pretty(image),
-            (_, images) => toml::to_string_pretty(&ImagesWritten { image: images }),
+        let value = match (self.is_list, self.images.as_slice()) {
+            (false, [image]) => Value::try_from(image),
+            (_, images) => Value::try_from(ImagesWritten { image: images }),
         };
+        let text = value.and_then(|mut value| {
+            escape(&mut value);
+            toml::to_string_pretty(&value)
+        });
         let text = text.map_err(|error| {
-            Error::unsupported(format!(
-                "--print-recipe: {}",
-                escape_line(&error.to_string())
-            ))
+            let why = error.to_string();
+            Error::unsupported(format!("--print-recipe: {}", escape_line(&why)))
         })?;
         // Held against what it is to say, whatever the writer thinks of it.
         let again = Self::parse("--print-recipe", text.as_bytes(), &mut Variables::default())?;
@@ -99,6 +101,16 @@ impl RecipeFile {
             ));
         }
         Ok(text)
+    }
+}
+
+/// Lets texts stand for themselves that would stand for a variable's value.
+fn escape(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = variables::escaped(text),
+        Value::Array(values) => values.iter_mut().for_each(escape),
+        Value::Table(table) => table.iter_mut().for_each(|(_, value)| escape(value)),
+        _ => {}
     }
 }
 

@@ -11,7 +11,7 @@
 //! [edits]
 //! exclude = ["/lib/modules"]
 //! mkdir = ["app", "tmp:1777"]
-//! file = ["etc/hostname={{NAME}}"]
+//! file = ["etc/hostname=${NAME}"]
 //!
 //! [limits]
 //! max-zstd-window-log = 31
@@ -27,11 +27,12 @@
 //! in no recipe.
 //!
 //! - A file is one image, or several as `[[image]]` with the same keys.
-//! - `{{NAME}}` in a text is what [`Variables`] say; nothing else is put in, and what is put in is
+//! - `${NAME}` in a text is what [`Variables`] say; nothing else is put in, and what is put in is
 //!   never read as TOML.
 //! - Paths begin in the recipe's directory and do not lead out of it: see
 //!   [`Reach`](crate::pinned::Reach). Outputs begin in a directory of their own and stay below it.
 
+mod directory;
 mod fault;
 mod file;
 mod filesystem;
@@ -43,6 +44,7 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
+pub use directory::load_all;
 pub use file::{MAX_BYTES, RecipeFile};
 pub use filesystem::FilesystemRecipe;
 pub use load::{Loaded, load};

@@ -1,5 +1,6 @@
 //! What a recipe says of outputs, and where they go.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::{is_default, words};
 use crate::error::{Error, Result, escape_path};
 use crate::pinned::Reach;
-use crate::pipeline::{FinishOptions, OutputRequest, Salt, Sha256File, VerityOptions, VerityPlace};
+use crate::pipeline::{
+    Beside, FilesystemRequest, FinishOptions, ImageRequest, ManifestDocument, OutputRequest,
+    PackagesDocument, Salt, Sha256File, StartDocument, VerityOptions, VerityPlace,
+};
 
 /// Names of what is written, below the output directory, and what of it there is.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -15,28 +19,55 @@ use crate::pipeline::{FinishOptions, OutputRequest, Salt, Sha256File, VerityOpti
 pub struct OutputRecipe {
     /// The filesystem image.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub file: Option<String>,
-    /// Write `FILE.sha256`.
-    #[serde(skip_serializing_if = "is_default")]
-    pub sha256: bool,
+    pub file: Option<PathBuf>,
+    /// Write `FILE.sha256`: `true` for the form of sha256sum, `"raw"` for the digits alone.
+    #[serde(with = "sha256", skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Sha256File>,
+    /// Write what went in, how, and what came out to this file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<PathBuf>,
+    /// Write the packages that are installed to this file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packages: Option<PathBuf>,
+    /// Write how the image is started to this file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config_out: Option<PathBuf>,
     /// Append a tree of dm-verity.
     #[serde(skip_serializing_if = "is_default")]
     pub verity: bool,
     /// Write that tree to a file of its own instead.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub verity_file: Option<String>,
+    pub verity_file: Option<PathBuf>,
     /// What is hashed before each of its blocks.
     #[serde(with = "words::option", skip_serializing_if = "Option::is_none")]
     pub verity_salt: Option<Salt>,
 }
 
 impl OutputRecipe {
-    /// The tree of dm-verity that is meant, its file where `place` puts it.
+    /// The same with every name where `directory` has it.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for two places of one tree and for a salt without one, and what `place`
-    /// refuses.
-    pub fn verity(&self, place: impl Fn(&str) -> Result<PathBuf>) -> Result<Option<VerityOptions>> {
+    /// As [`OutputDirectory::place`].
+    pub fn placed(&self, directory: &OutputDirectory) -> Result<Self> {
+        let mut placed = self.clone();
+        let names = [
+            &mut placed.file,
+            &mut placed.manifest,
+            &mut placed.packages,
+            &mut placed.config_out,
+            &mut placed.verity_file,
+        ];
+        for name in names.into_iter().flatten() {
+            *name = directory.place(name)?;
+        }
+        Ok(placed)
+    }
+
+    /// The tree of dm-verity that is meant.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for two places of one tree and for a salt without one.
+    pub fn verity(&self) -> Result<Option<VerityOptions>> {
         let salt = self.verity_salt.clone();
         let place = match (&self.verity_file, self.verity) {
             (Some(_), true) => {
@@ -44,7 +75,7 @@ impl OutputRecipe {
                     "expected one place for the tree of dm-verity, found two: verity appends it, verity-file has it alone",
                 ));
             }
-            (Some(file), false) => VerityPlace::File(place(file)?),
+            (Some(file), false) => VerityPlace::File(file.clone()),
             (None, true) => VerityPlace::Appended,
             (None, false) if salt.is_some() => {
                 return Err(Error::unsupported(
@@ -57,30 +88,45 @@ impl OutputRecipe {
         Ok(Some(VerityOptions { place, salt }))
     }
 
-    /// Lets a request write what the recipe says; programs and proofs stay as they are.
+    /// Lets a request write what the recipe says, for an image and a filesystem that are asked for;
+    /// programs and proofs stay as they are.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where no file is named, and what `place` refuses.
+    /// [`Error::Unsupported`] where no file is named, and as [`Self::verity`].
     pub fn put_into(
         &self,
         request: &mut OutputRequest,
-        place: impl Fn(&str) -> Result<PathBuf>,
+        image: &ImageRequest,
+        filesystem: &FilesystemRequest,
     ) -> Result<()> {
-        let verity = self.verity(&place)?;
+        let verity = self.verity()?;
         let Self {
             file,
             sha256,
+            manifest,
+            packages,
+            config_out,
             verity: _,
             verity_file: _,
             verity_salt: _,
         } = self;
-        let file = file.as_deref().ok_or_else(no_file)?;
-        request.path = place(file)?;
+        request.path = file.clone().ok_or_else(no_file)?;
         request.finish = FinishOptions {
-            sha256: sha256.then_some(Sha256File::Line),
+            sha256: *sha256,
             verity,
             ..request.finish.clone()
         };
+        request.beside = Vec::new();
+        if let Some(path) = packages {
+            request.beside.push(Beside::new(path, PackagesDocument));
+        }
+        if let Some(path) = config_out {
+            request.beside.push(Beside::new(path, StartDocument));
+        }
+        if let Some(path) = manifest {
+            let document = ManifestDocument::new(image, filesystem, request)?;
+            request.beside.push(Beside::new(path, document));
+        }
         Ok(())
     }
 }
@@ -116,33 +162,87 @@ impl OutputDirectory {
     /// # Errors
     /// [`Error::Unsupported`] for a name that leads out of the directory, by itself or by a symbolic
     /// link; [`Error::Io`] where its directory is not there.
-    pub fn place(&self, name: &str) -> Result<PathBuf> {
+    pub fn place(&self, name: &Path) -> Result<PathBuf> {
         let wrong = |found: &str| {
             Error::unsupported(format!(
                 "{}: expected a name of an output below {} (--output-dir), found {found}",
-                escape_path(name.as_bytes()),
-                escape_path(self.path.as_os_str().as_encoded_bytes()),
+                escape_path(name.as_os_str().as_bytes()),
+                escape_path(self.path.as_os_str().as_bytes()),
             ))
         };
-        let relative = Path::new(name);
-        let mut components = relative.components();
+        if name == Path::new("-") {
+            return Err(wrong(
+                "standard output (./- names a file that is called so)",
+            ));
+        }
+        let mut components = name.components();
         let is_below = |part| matches!(part, Component::Normal(_) | Component::CurDir);
         if !components.all(is_below) {
             return Err(wrong("one that leads out of it"));
         }
-        let (Some(_), false) = (relative.file_name(), name.ends_with('/')) else {
+        let bytes = name.as_os_str().as_bytes();
+        if name.file_name().is_none() || bytes.ends_with(b"/") || bytes.ends_with(b"/.") {
             return Err(wrong("a directory"));
-        };
-        let parent = match relative.parent() {
+        }
+        let parent = match name.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
         match self.reach.pin(parent) {
-            Ok(_) => Ok(self.path.join(relative)),
+            Ok(_) => Ok(self.joined(name)),
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
                 Err(wrong(&error.to_string()))
             }
             Err(error) => Err(Error::path("open", &self.path.join(parent), error)),
         }
+    }
+
+    /// As it would be typed: nothing before it where it begins in the working directory.
+    fn joined(&self, name: &Path) -> PathBuf {
+        match self.path == Path::new(".") {
+            true => name.to_owned(),
+            false => self.path.join(name),
+        }
+    }
+}
+
+/// `true`, `false` or a form's name.
+mod sha256 {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::pipeline::Sha256File;
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged, expecting = "expected true, false or \"raw\"")]
+    enum Form {
+        Line(bool),
+        Named(String),
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Sha256File>, D::Error> {
+        match Form::deserialize(from)? {
+            Form::Line(is_wanted) => Ok(is_wanted.then_some(Sha256File::Line)),
+            Form::Named(name) if name == "raw" => Ok(Some(Sha256File::Raw)),
+            Form::Named(name) if name == "line" => Ok(Some(Sha256File::Line)),
+            Form::Named(name) => Err(D::Error::custom(format!(
+                "expected true, false or \"raw\", found '{}'",
+                crate::error::shown(&name)
+            ))),
+        }
+    }
+
+    pub(super) fn serialize<S: Serializer>(
+        form: &Option<Sha256File>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match form {
+            None => Form::Line(false),
+            Some(Sha256File::Line) => Form::Line(true),
+            Some(Sha256File::Raw) => Form::Named("raw".to_owned()),
+        }
+        .serialize(to)
     }
 }

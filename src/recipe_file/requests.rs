@@ -1,26 +1,21 @@
 //! From a recipe to requests, and back. Each struct is taken apart field by field: one that is new in
 //! a request does not compile before it is said here whether a recipe holds it.
 
-use std::path::Path;
-
 use super::{FilesystemRecipe, ImageRecipe, OutputRecipe};
-use crate::error::{Error, Result, escape_path};
+use crate::error::{Error, Result};
 use crate::pinned::Reach;
 use crate::pipeline::{
-    FilesystemRequest, FinishOptions, ImageRequest, OpenOptions, OutputRequest, VerityOptions,
-    VerityPlace,
+    Beside, FilesystemRequest, FinishOptions, ImageRequest, OpenOptions, OutputRequest,
+    VerityOptions, VerityPlace,
 };
 
 impl ImageRecipe {
     /// What the requests say, all of it that a recipe holds.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] for a name of an output that is not UTF-8.
     pub fn of(
         image: &ImageRequest,
         filesystem: &FilesystemRequest,
         output: Option<&OutputRequest>,
-    ) -> Result<Self> {
+    ) -> Self {
         let ImageRequest {
             reference,
             open,
@@ -44,16 +39,16 @@ impl ImageRecipe {
             one_file_system: _,
         } = open;
         let (filesystem, source_date_epoch) = FilesystemRecipe::of(filesystem);
-        Ok(Self {
+        Self {
             source: Some(reference.clone()),
             platform: platform.clone(),
             file_flags: *file_flags,
             source_date_epoch,
             filesystem,
             edits: edits.clone(),
-            output: output.map_or_else(|| Ok(OutputRecipe::default()), OutputRecipe::of)?,
+            output: output.map_or_else(OutputRecipe::default, OutputRecipe::of),
             limits: limits.clone(),
-        })
+        }
     }
 
     /// Lets a request ask for what the recipe says; what is of the machine stays as it is. Paths begin
@@ -97,14 +92,14 @@ fn no_source() -> Error {
 }
 
 impl OutputRecipe {
-    fn of(request: &OutputRequest) -> Result<Self> {
+    fn of(request: &OutputRequest) -> Self {
         let OutputRequest {
             path,
             // Of the machine.
             tools: _,
             finish,
             // Of the command line.
-            beside: _,
+            beside,
             stream: _,
         } = request;
         let FinishOptions {
@@ -116,32 +111,32 @@ impl OutputRecipe {
             fsck: _,
             verify: _,
             sync: _,
-            // What happens to what is there is the machine's.
             no_clobber: _,
         } = finish;
         let mut recipe = Self {
-            file: Some(text(path)?),
-            sha256: sha256.is_some(),
+            file: Some(path.clone()),
+            sha256: *sha256,
             ..Self::default()
         };
         if let Some(VerityOptions { place, salt }) = verity {
             match place {
                 VerityPlace::Appended => recipe.verity = true,
-                VerityPlace::File(file) => recipe.verity_file = Some(text(file)?),
+                VerityPlace::File(file) => recipe.verity_file = Some(file.clone()),
             }
             recipe.verity_salt = (*salt != Default::default()).then(|| salt.clone());
         }
-        Ok(recipe)
+        for Beside { path, document } in beside {
+            let name = match document.option() {
+                "--manifest" => &mut recipe.manifest,
+                "--packages" => &mut recipe.packages,
+                "--config-out" => &mut recipe.config_out,
+                // No recipe has it.
+                _ => continue,
+            };
+            *name = Some(path.clone());
+        }
+        recipe
     }
-}
-
-fn text(path: &Path) -> Result<String> {
-    path.to_str().map(str::to_owned).ok_or_else(|| {
-        Error::unsupported(format!(
-            "{}: expected a name in UTF-8 for a recipe",
-            escape_path(path.as_os_str().as_encoded_bytes())
-        ))
-    })
 }
 
 /// Limits of which those that are the default are not written.

@@ -1,4 +1,4 @@
-//! What `{{NAME}}` in a recipe's texts stands for.
+//! What `${NAME}` in a recipe's texts stands for. `$${NAME}` is that text itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -83,7 +83,7 @@ impl Variables {
         match self.values.keys().find(|name| !self.used.contains(*name)) {
             None => Ok(()),
             Some(unused) => Err(Error::unsupported(format!(
-                "--set {unused}: expected a name that the recipe uses, found no {{{{{unused}}}}} in it"
+                "--set {unused}: expected a name that the recipe uses, found no ${{{unused}}} in it"
             ))),
         }
     }
@@ -121,7 +121,7 @@ impl Variables {
         match value.get_mut() {
             DeValue::String(string) => {
                 let wrong = |what: &str| text.wrong_at(Some(span.clone()), what);
-                if string.contains("{{") {
+                if string.contains("${") {
                     *string = self.replaced(string, bytes, &wrong)?.into();
                 }
                 if string.contains('\0') {
@@ -151,22 +151,25 @@ impl Variables {
     ) -> Result<String> {
         let mut made = String::new();
         let mut rest = string;
-        while let Some((before, after)) = rest.split_once("{{") {
-            let name = after.split_once("}}").filter(|(name, _)| is_name(name));
-            let Some((name, after)) = name else {
-                // The braces of somebody else; a third one may begin a name.
-                made.push_str(before);
-                made.push('{');
-                rest = &rest[before.len() + 1..];
+        while let Some(found) = next(rest) {
+            let Found {
+                before,
+                name,
+                after,
+                is_escaped,
+            } = found;
+            made.push_str(before);
+            rest = after;
+            if is_escaped {
+                made.push_str(&format!("{{{name}}}"));
                 continue;
-            };
+            }
             let value = self.values.get(name).ok_or_else(|| {
                 wrong(&format!(
-                    "expected a value for {{{{{name}}}}}, found none (--set {name}=VALUE)"
+                    "expected a value for ${{{name}}}, found none (--set {name}=VALUE; $${{{name}}} stands for the text)"
                 ))
             })?;
             self.used.insert(name.to_owned());
-            made.push_str(before);
             made.push_str(value);
             *bytes += value.len();
             if *bytes > MAX_BYTES {
@@ -174,9 +177,54 @@ impl Variables {
                     "expected values of at most {MAX_BYTES} bytes over all texts, found more"
                 )));
             }
-            rest = after;
         }
         made.push_str(rest);
         Ok(made)
     }
+}
+
+/// The first `${NAME}` of a text.
+struct Found<'a> {
+    /// What stands before it; with a dollar sign where it is escaped, which stands for it.
+    before: &'a str,
+    name: &'a str,
+    after: &'a str,
+    is_escaped: bool,
+}
+
+/// Other braces, as of a shell's `${1:-x}`, are nobody's.
+fn next(text: &str) -> Option<Found<'_>> {
+    let mut from = 0;
+    loop {
+        let dollar = from + text[from..].find("${")?;
+        from = dollar + 2;
+        let name = text[from..].split_once('}');
+        let Some((name, after)) = name.filter(|(name, _)| is_name(name)) else {
+            continue;
+        };
+        let before = &text[..dollar];
+        return Some(Found {
+            before,
+            name,
+            after,
+            is_escaped: before.ends_with('$'),
+        });
+    }
+}
+
+/// The text that stands for `text`.
+pub(super) fn escaped(text: &str) -> String {
+    let mut made = String::new();
+    let mut rest = text;
+    while let Some(Found {
+        before,
+        name,
+        after,
+        ..
+    }) = next(rest)
+    {
+        made.push_str(&format!("{before}$${{{name}}}"));
+        rest = after;
+    }
+    made + rest
 }

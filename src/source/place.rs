@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::bare_name;
+use super::recognise;
 use super::reference::{Reference, Selector, Transport};
 use crate::error::{Error, Result, escape_path};
 use crate::oci::{Digest, RegistryReference};
@@ -89,6 +90,26 @@ impl Place {
             selector,
             reach: Reach::default(),
         })
+    }
+
+    /// Whether its documents can be had without all of its layers: not from a daemon or a pipe, and a
+    /// directory tree has none.
+    pub fn has_documents(&self) -> bool {
+        let path = match &self.location {
+            Location::Registry(_) => return true,
+            Location::Daemon(_) | Location::StandardInput => return false,
+            Location::Path(path) => path,
+        };
+        let is_root = |transport| transport == Transport::RootFs;
+        if self.reference.transport.is_some_and(is_root) {
+            return false;
+        }
+        match std::fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => !recognise::directory(path).is_ok_and(is_root),
+            Ok(metadata) => metadata.is_file(),
+            // That it is not there is to be found out.
+            Err(_) => true,
+        }
     }
 
     /// The repository of a registry that is meant.

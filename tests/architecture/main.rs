@@ -273,6 +273,8 @@ const ROOMS: &[Room] = &[
             "filesystem",
             "ext",
             "finish",
+            "manifest",
+            "packages",
         ],
     ),
     // A file that asks for all of it.
@@ -295,7 +297,9 @@ const ROOMS: &[Room] = &[
             "view",
             "cache",
             "mount",
+            "pinned",
             "pipeline",
+            "recipe_file",
         ],
     ),
 ];

@@ -54,7 +54,7 @@ fn a_missing_path_and_a_mistyped_transport_never_leave_the_machine() {
     run(&press, &["plan", "docker-archiv:save.tar"]).failed(5, &["docker-archive:save.tar"]);
     // A name that is a registry's is asked for: the check above can fail.
     let ended = run(&press, &["plan", "debian:12", "--retry=0"]);
-    ended.failed(3, &["registry-1.docker.io"]);
+    ended.failed(9, &["registry-1.docker.io"]);
 }
 
 #[test]

@@ -262,7 +262,7 @@ fn sockets_and_addresses_that_lead_nowhere_are_told() {
     let file = press.input("file");
     fs::write(&file, "").unwrap();
     build(&press, &address(&file), "app").failed(3, &["is it running?"]);
-    build(&press, "tcp://127.0.0.1:1", "app").failed(3, &["tcp://127.0.0.1:1", "refused"]);
+    build(&press, "tcp://127.0.0.1:1", "app").failed(9, &["tcp://127.0.0.1:1", "refused"]);
     build(&press, "ssh://me@host", "app").failed(5, &["ssh -nNT -L"]);
     build(&press, "npipe:////x", "app").failed(5, &["expected unix:///PATH"]);
     build(&press, "unix:///x", "one two").failed(5, &["several images"]);

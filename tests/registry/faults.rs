@@ -108,7 +108,7 @@ fn a_rate_limit_is_waited_out_as_the_registry_says() {
     }
     // Nobody waits for a year; who asks for that is told to the user.
     let year = status("429 Too Many Requests", &[("Retry-After", "31536000")]);
-    fails(&stand, "/manifests/", year, 3, &["429"]);
+    fails(&stand, "/manifests/", year, 9, &["429"]);
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn what_does_not_pass_is_an_error_that_says_what_was_answered() {
             &stand,
             &on,
             status("503 Service Unavailable", &[]),
-            3,
+            9,
             &["503"],
         );
         fails(&stand, &on, status("418 I'm a teapot", &[]), 3, &["418"]);
@@ -129,15 +129,15 @@ fn what_does_not_pass_is_an_error_that_says_what_was_answered() {
             &stand,
             &on,
             Fault::Answer(b"SSH-2.0-x\r\n".to_vec()),
-            3,
+            9,
             &[],
         );
-        fails(&stand, &on, Fault::Answer(vec![0; 2 << 20]), 3, &[]);
+        fails(&stand, &on, Fault::Answer(vec![0; 2 << 20]), 9, &[]);
     }
     let blob = &stand.blobs[1].digest;
     let on = format!("GET /v2/{NAME}/blobs/{blob}");
     fails(&stand, &on, status("404 Not Found", &[]), 4, &[blob]);
-    fails(&stand, &on, Fault::SilentAfter(0), 3, &["--timeout"]);
+    fails(&stand, &on, Fault::SilentAfter(0), 9, &["--timeout"]);
     let forbidden = status("403 Forbidden", &[]);
     fails(&stand, "/v2/", forbidden, 3, &["403", NAME]);
 }

@@ -51,7 +51,7 @@ fn an_unknown_authority_is_refused_with_what_helps_and_that_helps() {
     assert!(puller.pulled(&named, &[&right]) == stand.expected);
     let wrong_name = reference.replace("127.0.0.1", "127.0.0.2");
     let ended = puller.press.run(&mut puller.build(&wrong_name, &[&right]));
-    puller.has_failed(&ended, 3, &["127.0.0.2"]);
+    puller.has_failed(&ended, 9, &["127.0.0.2"]);
     // Files that are not what they should be.
     for (path, code) in [
         (authority.directory().join("absent.pem"), 3),
@@ -160,7 +160,7 @@ fn proxies_of_the_environment_are_used_but_for_those_it_excepts() {
         &[("HTTPS_PROXY", &url), ("NO_PROXY", "*")],
     ] {
         let ended = pull(&elsewhere, variables);
-        stand.puller.has_failed(&ended, 3, &["registry.test"]);
+        stand.puller.has_failed(&ended, 9, &["registry.test"]);
         assert!(proxy.asked().is_empty());
     }
     // The loopback is never on the other side of a proxy.
@@ -172,7 +172,7 @@ fn proxies_of_the_environment_are_used_but_for_those_it_excepts() {
     let dead = super::http::Server::start(|_, _| Ok(()));
     let dead = format!("http://{}", dead.address);
     let ended = pull(&elsewhere, &[("HTTPS_PROXY", &dead)]);
-    stand.puller.has_failed(&ended, 3, &["registry.test"]);
+    stand.puller.has_failed(&ended, 9, &["registry.test"]);
     let ended = pull(&elsewhere, &[("HTTPS_PROXY", "nonsense://x y")]);
     assert!([3, 5].contains(&ended.code()), "{}", ended.stderr);
     stand
@@ -192,7 +192,7 @@ fn where_nobody_listens_the_error_comes_at_once_and_says_where() {
     puller.fails(
         &reference,
         &["--retry=0"],
-        3,
+        9,
         &[&address.to_string(), "refused"],
     );
 }

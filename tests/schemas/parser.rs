@@ -12,9 +12,11 @@ pub fn commands_with(option: &str) -> Vec<String> {
 fn look(words: &[String], option: &str, found: &mut Vec<String>) {
     let help = output_of(layerpress().args(words).arg("--help"));
     let help = String::from_utf8(help.stdout).unwrap();
-    let takes = help
-        .split_whitespace()
-        .any(|word| word.trim_end_matches(',') == option);
+    let is_it = |line: &str| {
+        let named = line.trim_start().strip_prefix(option);
+        named.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
+    let takes = help.lines().any(is_it);
     let below: Vec<_> = help
         .lines()
         .skip_while(|line| *line != "Commands:")

@@ -1,6 +1,6 @@
 //! Which image, how it is read, and what it may ask for.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -14,15 +14,6 @@ use crate::oci::Platform;
 use crate::pipeline::{
     DaemonOptions, ImageRequest, Limits, OpenOptions, Reference, Subject, is_filesystem,
 };
-
-#[derive(Debug, Args)]
-pub struct ReferenceArgument {
-    /// docker-archive:PATH[:NAME], docker-daemon:NAME|ID, oci:DIRECTORY[:TAG|@DIGEST],
-    /// oci-archive:PATH[:TAG], rootfs:PATH (a flat tar or a directory tree), - for standard
-    /// input, or a path to any of these; docker://[HOST/]NAME[:TAG][@DIGEST] for a registry, or
-    /// that name alone
-    pub image: OsString,
-}
 
 /// Whether the flags that chattr sets belong to a tree.
 #[derive(Debug, Args)]
@@ -53,8 +44,8 @@ pub struct ReadingArguments {
     /// The docker context whose daemon is asked, whatever DOCKER_HOST says
     #[arg(long, value_name = "NAME")]
     pub docker_context: Option<String>,
-    /// Layers to read side by side, and to download; threads that --compress has [default: one for
-    /// each processor; 3 downloads]
+    /// Layers to read side by side, and to download; of many images, also how many to make side by
+    /// side; threads that --compress has [default: one for each processor; 3 downloads]
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
     #[command(flatten)]

@@ -3,20 +3,24 @@
 mod batch;
 mod cache;
 mod comparison;
+mod documents;
 mod edits;
 mod environment;
 mod filesystem;
 mod image;
 mod output;
+mod recipe;
 mod registry;
 mod verity;
 
 pub use batch::BatchArguments;
 pub use cache::CacheDirectory;
 pub use comparison::ComparisonArguments;
+pub use documents::DocumentArguments;
 pub use edits::EditArguments;
 pub use filesystem::{FilesystemArguments, ToolArguments};
-pub use image::{ReadingArguments, ReferenceArgument};
+pub use image::ReadingArguments;
 pub use output::{EXIT_CODES, OutputArguments, ProgressForm};
+pub use recipe::{RecipeArguments, RecipeOutputArguments};
 pub use registry::RegistryArguments;
 pub use verity::{RootHashArguments, VerityArguments};

@@ -4,9 +4,11 @@ mod items;
 mod list;
 mod many;
 mod outputs;
+mod recipe;
 mod verity;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::time::Instant;
 
 use clap::Args;
@@ -15,28 +17,35 @@ use serde::Serialize;
 use verity::ShownVerity;
 
 use crate::cli::arguments::{
-    BatchArguments, EditArguments, FilesystemArguments, OutputArguments, ReadingArguments,
-    ToolArguments, VerityArguments,
+    BatchArguments, DocumentArguments, EditArguments, FilesystemArguments, OutputArguments,
+    ReadingArguments, RecipeArguments, RecipeOutputArguments, ToolArguments, VerityArguments,
 };
 use crate::cli::progress;
+use crate::cli::shown::edits::ShownEdits;
 use crate::cli::shown::schemas;
 use crate::cli::shown::table::digest_columns;
 use crate::cli::shown::text::{counted, journal, printable, rfc3339, thousands};
 use crate::cli::tell::{self, print_as};
 use crate::error::{Error, Result};
 use crate::pipeline::{
-    self, Built, FilesystemRequest, FinishOptions, ImageRequest, OutputRequest, uuid_text,
+    self, BatchItem, Built, FilesystemRequest, FinishOptions, ImageRequest, OutputRequest,
+    uuid_text,
 };
 use crate::units::{BLOCK_SIZE, ByteSize};
 
 /// What is typed.
 #[derive(Debug, Args)]
 pub struct BuildArguments {
+    // The first, to see what was typed.
+    #[command(flatten)]
+    pub recipe: RecipeArguments,
+    #[command(flatten)]
+    pub recipe_output: RecipeOutputArguments,
     /// docker-archive:PATH[:NAME], docker-daemon:NAME|ID, oci:DIRECTORY[:TAG|@DIGEST],
     /// oci-archive:PATH[:TAG], rootfs:PATH (a flat tar or a directory tree), - for standard
     /// input, or a path to any of these; docker://[HOST/]NAME[:TAG][@DIGEST] for a registry, or
     /// that name alone
-    #[arg(required_unless_present = "list")]
+    #[arg(required_unless_present_any = ["list", "recipe"])]
     pub image: Option<OsString>,
     #[command(flatten)]
     pub form: OutputFormArguments,
@@ -62,6 +71,8 @@ pub struct BuildArguments {
     #[command(flatten)]
     pub verity: VerityArguments,
     #[command(flatten)]
+    pub documents: DocumentArguments,
+    #[command(flatten)]
     pub tools: ToolArguments,
     #[command(flatten)]
     pub batch: BatchArguments,
@@ -75,16 +86,55 @@ pub fn run(
     output: &OutputArguments,
     program: impl FnOnce() -> clap::Command,
 ) -> Result<u8> {
-    match &arguments.batch.list {
-        Some(list) => many::run(list, arguments, output, program()),
-        None => one(arguments, output).map(|()| 0),
+    if let Some(list) = &arguments.batch.list {
+        return many::run(list, arguments, output, program());
+    }
+    let loaded = arguments.recipe.load_all()?;
+    let reporter = progress::reporter(output);
+    if arguments.recipe_output.print_recipe {
+        return recipe::print(&loaded, arguments, &*reporter).map(|()| 0);
+    }
+    let of_many = ["shard", "force", "check_outputs"];
+    let of_many = of_many
+        .into_iter()
+        .find(|id| arguments.recipe.typed.has(id));
+    if loaded.is_empty() {
+        if let Some(id) = of_many {
+            return Err(Error::unsupported(format!(
+                "--{}: expected --list or --recipe beside it, found one image",
+                id.replace('_', "-")
+            )));
+        }
+        drop(reporter);
+        return one(arguments, output, requests(arguments)?).map(|()| 0);
+    }
+    let is_one = loaded.len() == 1 && of_many.is_none();
+    let items = recipe::items(&loaded, arguments, &*reporter)?;
+    drop(reporter);
+    match <[_; 1]>::try_from(items) {
+        Ok([item]) if is_one => {
+            let BatchItem {
+                image,
+                filesystem,
+                output: request,
+                ..
+            } = item;
+            one(arguments, output, (image, filesystem, request)).map(|()| 0)
+        }
+        Ok(items) => many::build(items.into(), arguments, output),
+        Err(items) => many::build(items, arguments, output),
     }
 }
 
-fn one(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
+type Requests = (ImageRequest, FilesystemRequest, OutputRequest);
+
+fn one(
+    arguments: &BuildArguments,
+    output: &OutputArguments,
+    (image, filesystem, request): Requests,
+) -> Result<()> {
     let started = Instant::now();
     let reporter = progress::reporter(output);
-    let (image, filesystem, request) = requests(arguments)?;
     let built = pipeline::build(&image, &filesystem, &request, &*reporter)?;
     for warning in built.warnings.lines() {
         reporter.warn(&warning);
@@ -103,14 +153,21 @@ fn one(arguments: &BuildArguments, output: &OutputArguments) -> Result<()> {
 }
 
 /// What the arguments for one image ask for.
-fn requests(
-    arguments: &BuildArguments,
-) -> Result<(ImageRequest, FilesystemRequest, OutputRequest)> {
+fn requests(arguments: &BuildArguments) -> Result<Requests> {
     let missing = |what: &str| Error::unsupported(format!("expected {what}, found none"));
     let name = arguments.image.as_ref();
     let name = name.ok_or_else(|| missing("an image"))?;
+    let output = arguments.form.output.as_ref();
+    let output = output.ok_or_else(|| missing("an output (-o FILE)"))?;
+    typed_requests(arguments, name, output)
+}
+
+/// The same for an image and an output that need not be typed.
+fn typed_requests(arguments: &BuildArguments, name: &OsStr, output: &Path) -> Result<Requests> {
     let form = &arguments.form;
-    let image = arguments.reading.image_beside(name, || form.directory())?;
+    let image = arguments
+        .reading
+        .image_beside(name, || outputs::directory_of(output))?;
     let image = image
         .with_file_flags(arguments.filesystem.flags.file_flags)
         .with_edits(arguments.edits.edits());
@@ -122,10 +179,11 @@ fn requests(
         sync: arguments.sync,
         ..FinishOptions::default()
     };
-    let request = form
-        .request(arguments.json, &image.open.work_dir)?
+    let request = outputs::request(output, arguments.json, &image.open.work_dir)?
         .with_tools(arguments.tools.paths())
         .with_finish(form.forms(proofs, image.jobs));
+    let beside = arguments.documents.beside(&image, &filesystem, &request)?;
+    let request = request.with_beside(beside);
     Ok((image, filesystem, request))
 }
 
@@ -136,6 +194,8 @@ struct Summary {
     image_id: Option<String>,
     manifest_digest: Option<String>,
     chain_id: String,
+    #[serde(flatten)]
+    edits: ShownEdits,
     platform: String,
     created: Option<String>,
     layer_count: usize,
@@ -197,6 +257,7 @@ impl Summary {
             image_id: image.config_digest.as_ref().map(ToString::to_string),
             manifest_digest: image.manifest_digest.as_ref().map(ToString::to_string),
             chain_id: built.names.chain_id.to_string(),
+            edits: ShownEdits::of(&built.names, built.left_out),
             platform: image.platform.to_string(),
             created: image.created.map(rfc3339),
             layer_count: image.layers.len(),
@@ -242,18 +303,19 @@ impl Summary {
         rows.extend(self.image_id.clone().map(|id| ("image ID", id)));
         let manifest = self.manifest_digest.clone();
         rows.extend(manifest.map(|digest| ("manifest", digest)));
+        rows.extend([(
+            "content",
+            format!(
+                "{} entries, {} from {}",
+                thousands(self.entries),
+                ByteSize(self.content_bytes),
+                counted(self.layer_count as u64, "layer", "layers")
+            ),
+        )]);
+        rows.extend(self.edits.row());
         rows.extend([
             (
-                "content",
-                format!(
-                    "{} entries, {} from {}",
-                    thousands(self.entries),
-                    ByteSize(self.content_bytes),
-                    counted(self.layer_count as u64, "layer", "layers")
-                ),
-            ),
-            (
-                &self.filesystem_type,
+                &*self.filesystem_type,
                 format!(
                     "{}, {} available, {} for root, {}\n{} of {} inodes free",
                     ByteSize(self.filesystem_bytes),

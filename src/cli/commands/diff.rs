@@ -1,5 +1,6 @@
 //! `layerpress diff`.
 
+mod packages;
 mod shown;
 
 use std::ffi::OsString;
@@ -7,7 +8,7 @@ use std::ffi::OsString;
 use clap::Args;
 
 use crate::cli::arguments::{
-    ComparisonArguments, EditArguments, OutputArguments, ReadingArguments,
+    ComparisonArguments, EditArguments, OutputArguments, ReadingArguments, RecipeArguments,
 };
 use crate::cli::progress;
 use crate::cli::shown::schemas;
@@ -18,12 +19,19 @@ use crate::pipeline::{self, CompareRequest, Subject};
 /// What is typed.
 #[derive(Debug, Args)]
 pub struct DiffArguments {
+    // The first, to see what was typed.
+    #[command(flatten)]
+    pub recipe: RecipeArguments,
     /// The earlier one: an ext filesystem image, or a container image as build takes it
     #[arg(value_name = "A")]
     pub before: OsString,
-    /// The later one
-    #[arg(value_name = "B")]
-    pub after: OsString,
+    /// The later one; with --recipe it is the recipe's image, and not to be named
+    #[arg(
+        value_name = "B",
+        required_unless_present = "recipe",
+        conflicts_with = "recipe"
+    )]
+    pub after: Option<OsString>,
     /// Sum up by directory instead of listing every entry
     #[arg(long)]
     pub stat: bool,
@@ -32,6 +40,9 @@ pub struct DiffArguments {
     pub depth: usize,
     #[command(flatten)]
     pub comparison: ComparisonArguments,
+    /// Compare the packages that are installed instead: which came, went or changed their version
+    #[arg(long, conflicts_with_all = ["stat", "ignore"])]
+    pub packages: bool,
     /// Not needed any more, and only taken for scripts that give it
     #[arg(long, value_name = "PATH", hide = true)]
     pub debugfs: Option<OsString>,
@@ -47,22 +58,56 @@ pub struct DiffArguments {
 /// Compares and tells the changes; whether both are equal.
 pub fn run(arguments: &DiffArguments, output: &OutputArguments) -> Result<bool> {
     let reporter = progress::reporter(output);
-    let (before, after) = (&arguments.before, &arguments.after);
+    let recipe = arguments.recipe.load_one()?;
+    let said = recipe.as_ref().map(|(recipe, _)| recipe);
+    let before = &arguments.before;
+    let after = &arguments.recipe.name(arguments.after.as_ref(), said)?;
     // Should one lie in a directory that is read, it is no part of the other.
-    let subject = |name: &OsString, other: &OsString| {
-        let mut subject = arguments.reading.subject(name)?;
+    let asked = |mut subject: Subject, other: &OsString| {
         if let Subject::Image(request) = &mut subject {
             request.open.held_against = Some(other.into());
             request.open.file_flags = arguments.comparison.flags.file_flags;
             request.edits = arguments.edits.edits();
         }
-        Ok(subject)
+        subject
     };
+    let subject = |name: &OsString, other: &OsString| -> Result<Subject> {
+        Ok(asked(arguments.reading.subject(name)?, other))
+    };
+    let image = |name: &OsString, other: &OsString| -> Result<Subject> {
+        let image = arguments.reading.image(name)?;
+        Ok(asked(Subject::Image(Box::new(image)), other))
+    };
+    let (before, mut after) = match recipe.is_some() {
+        // What is at the recipe's own place is looked for from there.
+        true => (subject(before, after)?, image(after, before)?),
+        false => (subject(before, after)?, subject(after, before)?),
+    };
+    let mut made_seconds = arguments.comparison.source_date_epoch;
+    let mut max_names = arguments.reading.limits.max_entries;
+    if let (Some(recipe), Subject::Image(request)) = (recipe, &mut after) {
+        made_seconds = arguments
+            .recipe
+            .ask(recipe, request, made_seconds, &*reporter)?;
+        max_names = request.open.limits.max_entries;
+    }
+    if arguments.packages {
+        let comparison = pipeline::compare_packages(&before, &after, &*reporter)?;
+        for warning in comparison.sides.iter().flat_map(|side| &side.warnings) {
+            reporter.warn(warning);
+        }
+        drop(reporter);
+        let shown = packages::ShownPackages::of(&comparison);
+        print_as(arguments.json, schemas::DIFF_PACKAGES, &shown, || {
+            shown.text()
+        })?;
+        return comparison.is_equal();
+    }
     let request = CompareRequest {
         ignored: arguments.comparison.ignored(),
-        made_seconds: arguments.comparison.source_date_epoch,
-        max_names: arguments.reading.limits.max_entries,
-        ..CompareRequest::new(subject(before, after)?, subject(after, before)?)
+        made_seconds,
+        max_names,
+        ..CompareRequest::new(before, after)
     };
     let comparison = pipeline::compare(&request, &*reporter)?;
     for side in &comparison.sides {

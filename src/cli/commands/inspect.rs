@@ -3,8 +3,10 @@
 mod filesystem;
 mod history;
 mod image;
+mod start;
 mod verity;
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use clap::Args;
@@ -32,6 +34,10 @@ pub struct InspectArguments {
     /// Print everything as JSON
     #[arg(long)]
     pub json: bool,
+    /// Where a filesystem's start configuration is, as build's --config-file had it [default:
+    /// /etc/image.json, if there is one]
+    #[arg(long, value_name = "PATH")]
+    pub config_file: Option<std::ffi::OsString>,
     #[command(flatten)]
     pub reading: ReadingArguments,
 }
@@ -48,7 +54,9 @@ pub fn run(arguments: &InspectArguments, output: &OutputArguments) -> Result<()>
     let shown = match pipeline::inspect(&subject, arguments.layers, &*reporter)? {
         Inspected::Filesystem(inspected) => {
             let path = Path::new(&arguments.name);
-            let shown = filesystem::ShownFilesystem::of(path, &inspected);
+            let start = arguments.config_file.as_ref().map(|start| start.as_bytes());
+            let start = pipeline::start_in(path, start)?;
+            let shown = filesystem::ShownFilesystem::of(path, &inspected, start);
             return print_as(arguments.json, schemas::INSPECT, &shown, || shown.text());
         }
         Inspected::Image(inspected) => image::ShownImage::of(&inspected),

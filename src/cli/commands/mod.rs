@@ -10,6 +10,7 @@ pub mod inspect;
 pub mod ls;
 pub mod man;
 pub mod mount;
+pub mod packages;
 pub mod plan;
 pub mod stat;
 pub mod tags;

@@ -1,12 +1,15 @@
 //! `layerpress plan`.
 
+use std::ffi::OsString;
+
 use clap::Args;
 use serde::Serialize;
 
 use crate::cli::arguments::{
-    EditArguments, FilesystemArguments, OutputArguments, ReadingArguments, ReferenceArgument,
+    EditArguments, FilesystemArguments, OutputArguments, ReadingArguments, RecipeArguments,
 };
 use crate::cli::progress;
+use crate::cli::shown::edits::ShownEdits;
 use crate::cli::shown::schemas;
 use crate::cli::shown::table::two_columns;
 use crate::cli::shown::text::{counted, journal, printable, rfc3339, thousands, wrapped};
@@ -15,13 +18,21 @@ use crate::error::Result;
 use crate::pipeline::{
     self, BlocksByUse, FilesystemRequest, Flattened, Planned, Shape, SizePolicy, uuid_text,
 };
+use crate::recipe_file::ImageRecipe;
 use crate::units::{BLOCK_SIZE, ByteSize};
 
 /// What is typed.
 #[derive(Debug, Args)]
 pub struct PlanArguments {
+    // The first, to see what was typed.
     #[command(flatten)]
-    pub reference: ReferenceArgument,
+    pub recipe: RecipeArguments,
+    /// docker-archive:PATH[:NAME], docker-daemon:NAME|ID, oci:DIRECTORY[:TAG|@DIGEST],
+    /// oci-archive:PATH[:TAG], rootfs:PATH (a flat tar or a directory tree), - for standard
+    /// input, or a path to any of these; docker://[HOST/]NAME[:TAG][@DIGEST] for a registry, or
+    /// that name alone
+    #[arg(required_unless_present = "recipe")]
+    pub image: Option<OsString>,
     /// Print the plan as JSON
     #[arg(long)]
     pub json: bool,
@@ -36,12 +47,21 @@ pub struct PlanArguments {
 /// Plans and tells the plan.
 pub fn run(arguments: &PlanArguments, output: &OutputArguments) -> Result<()> {
     let reporter = progress::reporter(output);
-    let name = &arguments.reference.image;
-    let image = arguments.reading.image(name)?;
-    let image = image
+    let recipe = arguments.recipe.load_one()?;
+    let said = recipe.as_ref().map(|(recipe, _)| recipe);
+    let name = arguments.recipe.name(arguments.image.as_ref(), said)?;
+    let image = arguments.reading.image(&name)?;
+    let mut image = image
         .with_file_flags(arguments.filesystem.flags.file_flags)
         .with_edits(arguments.edits.edits());
-    let filesystem = arguments.filesystem.request();
+    let mut filesystem = arguments.filesystem.request();
+    if let Some((mut recipe, reach)) = recipe {
+        let typed = ImageRecipe::of(&image, &filesystem, None);
+        let put = &arguments.recipe;
+        put.put_typed(&mut recipe, typed, &*reporter);
+        put.put_into(&recipe, &reach, &mut image)?;
+        filesystem = recipe.filesystem_request();
+    }
     let planned = pipeline::plan(&image, &filesystem, &*reporter)?;
     for warning in planned.flattened.warnings.lines() {
         reporter.warn(&warning);
@@ -58,6 +78,8 @@ struct ShownPlan {
     image_id: Option<String>,
     manifest_digest: Option<String>,
     chain_id: String,
+    #[serde(flatten)]
+    edits: ShownEdits,
     platform: String,
     created: Option<String>,
     uuid: String,
@@ -122,6 +144,7 @@ impl ShownPlan {
             image_id: image.config_digest.as_ref().map(ToString::to_string),
             manifest_digest: image.manifest_digest.as_ref().map(ToString::to_string),
             chain_id: names.chain_id.to_string(),
+            edits: ShownEdits::of(names, flattened.left_out),
             platform: image.platform.to_string(),
             created: image.created.map(rfc3339),
             uuid: uuid_text(names.identity.uuid),
@@ -178,6 +201,10 @@ impl ShownPlan {
                     ByteSize(self.disk_usage_bytes)
                 ),
             ),
+        ];
+        let left_out = self.edits.left_out();
+        rows.extend(left_out.map(|left_out| ("left out", left_out)));
+        rows.extend([
             (
                 "type",
                 format!("{}, {}", self.filesystem_type, journal(self.journal_bytes)),
@@ -186,7 +213,7 @@ impl ShownPlan {
                 "size",
                 format!("{} ({})", ByteSize(self.output_bytes), self.size_policy),
             ),
-        ];
+        ]);
         rows.extend(self.size_note.iter().map(|note| ("", wrapped(note, 60))));
         rows.extend([
             by_use("  data", blocks.data),

@@ -3,7 +3,7 @@
 mod root_hash;
 
 use std::collections::BTreeSet;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -11,26 +11,32 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::cli::arguments::{
-    ComparisonArguments, EditArguments, OutputArguments, ReadingArguments, RootHashArguments,
+    ComparisonArguments, EditArguments, OutputArguments, ReadingArguments, RecipeArguments,
+    RootHashArguments,
 };
 use crate::cli::progress;
 use crate::cli::shown::text::counted;
 use crate::cli::shown::{differences, schemas};
 use crate::cli::tell::{print, print_as};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::listing::Difference;
+use crate::pinned::Reach;
 use crate::pipeline::{self, Finding, Reader, Unread, Verified, VerifyRequest};
 use crate::progress::Reporter;
+use crate::recipe_file::ImageRecipe;
 use root_hash::ShownProof;
 
 /// What is typed.
 #[derive(Debug, Args)]
 pub struct VerifyArguments {
+    // The first, to see what was typed.
+    #[command(flatten)]
+    pub recipe: RecipeArguments,
     /// The filesystem image: ext2, ext3 or ext4, made by whichever tool
     #[arg(value_name = "IMG")]
     pub filesystem: PathBuf,
     /// The container image, named as for build; with --roothash it may be left out
-    #[arg(value_name = "IMAGE", required_unless_present = "roothash")]
+    #[arg(value_name = "IMAGE", required_unless_present_any = ["roothash", "recipe"])]
     pub image: Option<OsString>,
     #[command(flatten)]
     pub comparison: ComparisonArguments,
@@ -54,6 +60,11 @@ const DAMAGED: u8 = 8;
 /// Holds the filesystem against what is given, tells what is wrong, and gives the exit code: the
 /// root hash's before the image's.
 pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> Result<u8> {
+    if arguments.image.is_none() && !arguments.edits.edits().is_empty() {
+        return Err(Error::unsupported(
+            "edits change what a container image shows, and none is given: expected IMAGE behind the filesystem",
+        ));
+    }
     let reporter = progress::reporter(output);
     let request = arguments.root_hash.request(&arguments.filesystem);
     let held = request
@@ -61,8 +72,9 @@ pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> Result<u8> 
         .transpose()?;
     let is_damaged = held.as_ref().is_some_and(|held| !held.proof.is_sound());
     let proof = held.as_ref().map(ShownProof::of);
-    let image = arguments.image.as_deref();
-    let compared = image.map(|image| compare(arguments, image, &*reporter));
+    let recipe = arguments.recipe.load_one()?;
+    let is_compared = arguments.image.is_some() || recipe.is_some();
+    let compared = is_compared.then(|| compare(arguments, recipe, &*reporter));
     drop(reporter);
     // Whatever becomes of the comparison: damage may be why it failed.
     let is_told = !arguments.json && (is_damaged || !output.quiet);
@@ -98,14 +110,26 @@ pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> Result<u8> 
 }
 
 /// Compares with the image, and tells what was noticed on the way.
-fn compare(arguments: &VerifyArguments, name: &OsStr, reporter: &dyn Reporter) -> Result<Verified> {
-    let image = arguments.reading.image(name)?;
-    let image = image
+fn compare(
+    arguments: &VerifyArguments,
+    recipe: Option<(ImageRecipe, Reach)>,
+    reporter: &dyn Reporter,
+) -> Result<Verified> {
+    let said = recipe.as_ref().map(|(recipe, _)| recipe);
+    let name = arguments.recipe.name(arguments.image.as_ref(), said)?;
+    let image = arguments.reading.image(&name)?;
+    let mut image = image
         .with_file_flags(arguments.comparison.flags.file_flags)
         .with_edits(arguments.edits.edits());
+    let mut made_seconds = arguments.comparison.source_date_epoch;
+    if let Some(recipe) = recipe {
+        made_seconds = arguments
+            .recipe
+            .ask(recipe, &mut image, made_seconds, reporter)?;
+    }
     let request = VerifyRequest {
         ignored: arguments.comparison.ignored(),
-        made_seconds: arguments.comparison.source_date_epoch,
+        made_seconds,
         debugfs: arguments.debugfs.clone(),
         search_path: std::env::var_os("PATH"),
         ..VerifyRequest::new(&arguments.filesystem, image)
@@ -117,17 +141,38 @@ fn compare(arguments: &VerifyArguments, name: &OsStr, reporter: &dyn Reporter) -
     for unread in &verified.report.unread {
         reporter.note(&unread.to_string());
     }
-    let chain_id = &verified.chain_id;
-    let other = verified
-        .made_from
-        .as_ref()
-        .filter(|other| *other != chain_id);
-    if let Some(other) = other {
-        reporter.note(&format!(
-            "the filesystem was made from an image with the chain ID {other}, this image's is {chain_id}"
-        ));
+    if let Some(note) = other_origin(&verified) {
+        reporter.note(&note);
     }
     Ok(verified)
+}
+
+/// What the filesystem says that it was made from, where that is something else.
+fn other_origin(verified: &Verified) -> Option<String> {
+    let made_from = verified
+        .made_from
+        .as_ref()
+        .map(|id| ("chain ID", id.to_string()));
+    let made_by = verified
+        .made_by
+        .as_ref()
+        .map(|digest| ("recipe digest", digest.to_string()));
+    let (what, told) = made_by.or(made_from)?;
+    let (expected_what, expected) = match verified.edits_digest {
+        Some(_) => ("recipe digest", verified.recipe_digest.to_string()),
+        None => ("chain ID", verified.chain_id.to_string()),
+    };
+    (told != expected).then(|| match what == expected_what {
+        true => format!(
+            "the filesystem was made from an image with the {what} {told}, this image's is {expected}"
+        ),
+        false if what == "chain ID" => format!(
+            "the filesystem was made from an image with the {what} {told} and without edits, this one's edits make the {expected_what} {expected}"
+        ),
+        false => format!(
+            "the filesystem was made with edits, by the {what} {told}, this image without has the {expected_what} {expected}"
+        ),
+    })
 }
 
 /// What was held against a root hash alone. The names are those of the JSON form.
@@ -145,9 +190,15 @@ struct Outcome {
     path: String,
     /// Of the image that layerpress made it from.
     filesystem_chain_id: Option<String>,
+    /// Of layers and edits together, where it was made with edits.
+    filesystem_recipe_digest: Option<String>,
     reference: String,
     /// Of the image it was held against.
     chain_id: String,
+    /// Of what edits did to that.
+    edits_digest: Option<String>,
+    /// Of both together, where they did anything.
+    recipe_digest: Option<String>,
     equal: bool,
     /// Who read the filesystem, each independent of the others.
     readers: Vec<&'static str>,
@@ -189,6 +240,7 @@ impl Outcome {
     fn of(verified: &Verified, verity: Option<ShownProof>) -> Self {
         let report = &verified.report;
         let differences: Vec<_> = report.findings.iter().map(FoundDifference::of).collect();
+        let edits = verified.edits_digest.as_ref();
         let count = |kind| {
             let paths = differences.iter().filter(|found| found.difference == kind);
             // A name may be found wanting by each reader in its own way.
@@ -201,8 +253,11 @@ impl Outcome {
             kind: "image",
             path: verified.filesystem.display().to_string(),
             filesystem_chain_id: verified.made_from.as_ref().map(ToString::to_string),
+            filesystem_recipe_digest: verified.made_by.as_ref().map(ToString::to_string),
             reference: verified.image.clone(),
             chain_id: verified.chain_id.to_string(),
+            edits_digest: edits.map(ToString::to_string),
+            recipe_digest: edits.map(|_| verified.recipe_digest.to_string()),
             equal: report.findings.is_empty() && !verified.needs_recovery,
             readers: report.readers.iter().map(|reader| reader.name()).collect(),
             entries: report.names,

@@ -178,7 +178,11 @@ pub fn entry_json(line: &Line) -> Value {
             }
             field => field_name(field, Some(line)),
         };
-        entry.insert(key.to_owned(), json_value(field, line));
+        let value = json_value(field, line);
+        // As a directory's content, which is none.
+        if !value.is_null() {
+            entry.insert(key.to_owned(), value);
+        }
     }
     Value::Object(entry)
 }

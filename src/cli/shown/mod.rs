@@ -2,6 +2,7 @@
 
 pub mod attributes;
 pub mod differences;
+pub mod edits;
 pub mod names;
 pub mod rows;
 pub mod schemas;

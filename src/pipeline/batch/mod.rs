@@ -1,16 +1,23 @@
 //! Many images pressed in one run.
 
+mod meeting;
+mod run;
 mod shard;
+mod up_to_date;
 
 use std::num::NonZeroUsize;
+use std::os::unix::ffi::OsStrExt;
 
+use meeting::Written;
+use run::Run;
 pub use shard::Shard;
+pub use up_to_date::UpToDate;
 
-use super::build::{Built, build};
+use super::build::Built;
 use super::output::OutputRequest;
 use super::request::{FilesystemRequest, ImageRequest};
-use crate::error::{Error, Result};
-use crate::progress::{OfImage, Reporter};
+use crate::error::{Error, Result, escape_path};
+use crate::progress::Reporter;
 
 /// One image of several, and what is made of it.
 #[derive(Debug, Clone)]
@@ -23,6 +30,15 @@ pub struct BatchItem {
     pub output: OutputRequest,
 }
 
+impl BatchItem {
+    /// What it is called where several are told of.
+    fn name(&self) -> String {
+        let path = &self.output.path;
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        escape_path(name.as_bytes())
+    }
+}
+
 /// Several images, and how they are made.
 #[derive(Debug, Clone)]
 pub struct Batch {
@@ -32,6 +48,10 @@ pub struct Batch {
     pub shard: Shard,
     /// Images that are made side by side at most; one for each processor by default.
     pub jobs: Option<NonZeroUsize>,
+    /// Whether what is up to date is made again.
+    pub force: bool,
+    /// Whether files are hashed to find out whether they are what the manifest tells.
+    pub check_outputs: bool,
 }
 
 /// What became of an image.
@@ -40,6 +60,8 @@ pub struct Batch {
 pub enum Outcome {
     /// It was made.
     Built(Box<Built>),
+    /// It is there, and would be made again as it is.
+    UpToDate(UpToDate),
     /// It was not, and nothing of it is left.
     Failed(Error),
 }
@@ -55,26 +77,23 @@ pub trait BatchWatch: Sync {
 
 /// Presses each image into a filesystem. One that fails does not stop the others.
 ///
+/// Layers that several of them have are read once: fetched, decompressed, indexed and verified for the
+/// first, and kept as long as another needs them. So the work directories hold at most what the layers
+/// take that more than one image still needs, and the layers of as many images as are made side by side.
+///
 /// # Errors
-/// Where none was begun.
+/// [`Error::Unsupported`] where two outputs would meet, in whatever part of the list; nothing was begun.
 pub fn batch(batch: &Batch, watch: &dyn BatchWatch, reporter: &dyn Reporter) -> Result<()> {
+    // Of the whole list, so that all parts of it are refused alike; words of images are not known yet.
+    let mut written = Written::default();
     for (index, item) in batch.items.iter().enumerate() {
-        if !batch.shard.holds(index as u64) {
-            continue;
-        }
-        watch.begins(index);
-        let name = item.image.reference.to_string();
-        let named = OfImage {
-            image: &name,
-            reporter,
-        };
-        let outcome = match build(&item.image, &item.filesystem, &item.output, &named) {
-            Ok(built) => Outcome::Built(Box::new(built)),
-            Err(error) => Outcome::Failed(error),
-        };
-        watch.ended(index, &outcome);
+        written.add(index, &item.output.paths())?;
     }
-    Ok(())
+    let all = 0..batch.items.len();
+    let indexes: Vec<_> = all
+        .filter(|index| batch.shard.holds(*index as u64))
+        .collect();
+    Run::new(batch, written, watch, reporter).items(&indexes)
 }
 
 /// How the whole ends where each image ended so: 0 if all are there; the code that all failures

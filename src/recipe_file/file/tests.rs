@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::*;
 use crate::oci::Platform;
 use crate::pipeline::{JournalSize, Kind, SizePolicy};
@@ -45,7 +47,10 @@ strict = true
 
 [output]
 file = "out.img"
-sha256 = true
+sha256 = "raw"
+manifest = "out.json"
+packages = "packages.json"
+config-out = "config.json"
 verity-file = "out.verity"
 verity-salt = "00ff"
 
@@ -71,7 +76,10 @@ fn a_recipe_with_every_key_says_what_it_says() {
     assert_eq!(image.edits.mkdir[1].path.as_bytes(), b"tmp");
     assert_eq!(image.limits.max_zstd_window_log, 31);
     assert_eq!(image.limits.max_bytes, 1 << 40);
-    assert_eq!(image.output.verity_file.as_deref(), Some("out.verity"));
+    assert_eq!(
+        image.output.verity_file.as_deref(),
+        Some(Path::new("out.verity"))
+    );
 }
 
 #[test]
@@ -157,6 +165,14 @@ fn what_is_wrong_is_told_with_its_place_and_what_was_expected() {
             "r.toml:2:15: expected u32, found integer -1",
         ),
         (
+            "[output]\nsha256 = 'long'",
+            "r.toml:2:10: expected true, false or \"raw\", found 'long'",
+        ),
+        (
+            "[output]\nsha256 = 1",
+            "r.toml:2:10: expected true, false or \"raw\"",
+        ),
+        (
             "[limits]\nmax-zstd-window-log = 40",
             "expected a power of two from 10 to 31, found 40",
         ),
@@ -197,7 +213,8 @@ fn what_is_too_large_or_too_deep_is_one_error() {
     for (open, close) in [("[", "]"), ("{a=", "}")] {
         for depth in [100, 100_000] {
             let text = format!("a = {}{}", open.repeat(depth), close.repeat(depth));
-            assert!(wrong(&text, &[]).contains("no more than 80 deep"));
+            let error = wrong(&text, &[]);
+            assert!(error.contains("no more than 80 deep"), "{error}");
         }
     }
     for depth in [100, 100_000] {
@@ -209,30 +226,51 @@ fn what_is_too_large_or_too_deep_is_one_error() {
 
 #[test]
 fn variables_are_put_into_texts_and_are_never_toml() {
-    let text = "source = 'docker://host.example/{{NAME}}:{{TAG}}'\n[output]\nfile = '{{{{NAME}}-{id:12}.img'";
+    let text =
+        "source = 'docker://host.example/${NAME}:${TAG}'\n[output]\nfile = '${NAME}-{id:12}.img'";
     let file = read(text, &["NAME=app", "TAG=v1"]).unwrap();
     let image = &file.images[0];
     assert_eq!(
         image.source.as_ref().unwrap().to_string(),
         "docker://host.example/app:v1"
     );
-    // Braces that are nobody's stay.
-    assert_eq!(image.output.file.as_deref(), Some("{{app-{id:12}.img"));
-    let hostile = "x'\n[edits]\nstrict = true #{{NAME}}";
-    let file = read("[output]\nfile = '{{NAME}}'", &[&format!("NAME={hostile}")]).unwrap();
-    assert_eq!(file.images[0].output.file.as_deref(), Some(hostile));
-    assert!(file.images[0].edits.is_empty());
-    let text = "[edits]\nfile = ['etc/motd={{ .Values.x }} {{}} {{a b}} {{1}} }}']";
-    let file = read(text, &[]).unwrap();
+    let name = image.output.file.as_deref().unwrap();
+    assert_eq!(name, Path::new("app-{id:12}.img"));
+    // What was put in is neither TOML nor another variable.
+    let hostile = "x'\n[edits]\nstrict = true #${NAME}";
+    let file = read("[output]\nfile = '${NAME}'", &[&format!("NAME={hostile}")]).unwrap();
     assert_eq!(
-        file.images[0].edits.file[0].text,
-        "{{ .Values.x }} {{}} {{a b}} {{1}} }}"
+        file.images[0].output.file.as_deref(),
+        Some(Path::new(hostile))
     );
+    assert!(file.images[0].edits.is_empty());
+}
+
+#[test]
+fn other_braces_and_escaped_names_stay_and_survive_being_written() {
+    for (typed, meant) in [
+        (
+            "${} ${a b} ${1} ${x:-y} $ {X} ${X",
+            "${} ${a b} ${1} ${x:-y} $ {X} ${X",
+        ),
+        ("$${X} $$${X}", "${X} $${X}"),
+        ("$$ ${V}${V}$", "$$ vv$"),
+        ("${${V}", "${v"),
+    ] {
+        let file = read(
+            &format!("[edits]\nfile = ['motd={typed} ${{V}}']"),
+            &["V=v"],
+        )
+        .unwrap();
+        assert_eq!(file.images[0].edits.file[0].text, format!("{meant} v"));
+        let again = read(&file.to_toml().unwrap(), &[]).unwrap();
+        assert_eq!(again, file);
+    }
 }
 
 #[test]
 fn a_variable_that_is_unknown_unused_or_given_twice_is_refused() {
-    assert!(wrong("source = '{{X}}'", &[]).contains("r.toml:1:10: expected a value for {{X}}"));
+    assert!(wrong("source = '${X}'", &[]).contains("r.toml:1:10: expected a value for ${X}"));
     assert!(
         wrong("source = 'a'", &["X=1"]).contains("--set X: expected a name that the recipe uses")
     );
@@ -241,8 +279,8 @@ fn a_variable_that_is_unknown_unused_or_given_twice_is_refused() {
         assert!(set.parse::<Assignment>().is_err(), "{set}");
     }
     // Not in keys, and not in what is no text.
-    assert!(wrong("'{{X}}' = 1", &["X=source"]).contains("unknown key '{{X}}'"));
+    assert!(wrong("'${X}' = 1", &["X=source"]).contains("unknown key '${X}'"));
     let long = format!("X={}", "x".repeat(1 << 16));
-    let uses = "[edits]\nexclude = [".to_owned() + &"'{{X}}',".repeat(17) + "]";
+    let uses = "[edits]\nexclude = [".to_owned() + &"'${X}',".repeat(17) + "]";
     assert!(wrong(&uses, &[&long]).contains("over all texts, found more"));
 }

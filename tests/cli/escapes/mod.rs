@@ -46,7 +46,7 @@ fn expect_clean(what: &str, ended: &Ended) {
             panic!("{what}: {fault} in {text:?}");
         }
     }
-    assert!((0..=8).contains(&ended.code()), "{what}: {ended:?}");
+    assert!((0..=9).contains(&ended.code()), "{what}: {ended:?}");
     if what.contains("--progress=json") {
         ended
             .stderr

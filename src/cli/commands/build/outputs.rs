@@ -20,7 +20,7 @@ pub struct OutputFormArguments {
     /// this and of the names of what is written beside it, {id} is the image ID, {digest} the
     /// manifest digest, {tag}, {name} and {arch} the image's own, {id:12} twelve digits of it; {{
     /// and }} are braces. - is standard output, to which it is written when it is proven
-    #[arg(short, long, value_name = "FILE|-", required_unless_present = "list")]
+    #[arg(short, long, value_name = "FILE|-", required_unless_present_any = ["list", "recipe", "print_recipe"])]
     pub output: Option<PathBuf>,
     /// Replace no file: one that is there is an error before the image is read
     #[arg(long)]
@@ -63,46 +63,43 @@ impl From<Sha256Form> for Sha256File {
     }
 }
 
+/// The directory that an output is in, or that what has no name is made in.
+pub fn directory_of(output: &Path) -> PathBuf {
+    match output.parent() {
+        _ if is_stream(output) => std::env::temp_dir(),
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Whether standard output is meant.
+fn is_stream(output: &Path) -> bool {
+    output == Path::new("-")
+}
+
+/// An output of this name; without one it is made in `work_dir`.
+///
+/// # Errors
+/// [`Error::Unsupported`] for a terminal, and where the summary would be written there, too.
+pub fn request(output: &Path, is_json: bool, work_dir: &Path) -> Result<OutputRequest> {
+    if !is_stream(output) {
+        return Ok(OutputRequest::new(output));
+    }
+    let refused = |text: &str| Err(Error::unsupported(text));
+    if is_json {
+        return refused(
+            "standard output: expected the filesystem alone, found --json (without it the summary goes to standard error)",
+        );
+    }
+    if tell::has_terminal() {
+        return refused(
+            "a filesystem is nothing for a terminal: -o FILE writes it to a file (./- one that is called so)",
+        );
+    }
+    Ok(OutputRequest::to_stream(tell::content_file()?, work_dir))
+}
+
 impl OutputFormArguments {
-    /// Whether standard output is meant.
-    pub fn is_stream(&self) -> bool {
-        self.output.as_deref() == Some(Path::new("-"))
-    }
-
-    /// The directory that the output is in, or that what has no name is made in.
-    pub fn directory(&self) -> PathBuf {
-        match self.output.as_deref().and_then(Path::parent) {
-            _ if self.is_stream() => std::env::temp_dir(),
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-            _ => PathBuf::from("."),
-        }
-    }
-
-    /// The output, with what is to become of it beside proofs; without a name it is made in `work_dir`.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] for a terminal, and where the summary would be written there, too.
-    pub fn request(&self, is_json: bool, work_dir: &Path) -> Result<OutputRequest> {
-        let refused = |text: &str| Err(Error::unsupported(text));
-        let Some(output) = &self.output else {
-            return refused("expected an output (-o FILE), found none");
-        };
-        if !self.is_stream() {
-            return Ok(OutputRequest::new(output));
-        }
-        if is_json {
-            return refused(
-                "standard output: expected the filesystem alone, found --json (without it the summary goes to standard error)",
-            );
-        }
-        if tell::has_terminal() {
-            return refused(
-                "a filesystem is nothing for a terminal: -o FILE writes it to a file (./- one that is called so)",
-            );
-        }
-        Ok(OutputRequest::to_stream(tell::content_file()?, work_dir))
-    }
-
     /// The forms added to the proofs.
     pub fn forms(&self, proofs: FinishOptions, jobs: NonZeroUsize) -> FinishOptions {
         FinishOptions {

@@ -4,11 +4,15 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::start;
 use super::verity::ShownVerity;
 use crate::cli::shown::table::{wrapped_columns, wrapped_digest_columns};
 use crate::cli::shown::text::{counted, date, thousands};
 use crate::error::escape_path;
-use crate::pipeline::{Checksums, InspectedFilesystem, Journal, JournalState, uuid_text};
+use crate::oci::RuntimeConfig;
+use crate::pipeline::{
+    Checksums, FoundStart, InspectedFilesystem, Journal, JournalState, uuid_text,
+};
 use crate::units::ByteSize;
 
 /// The names are those of the JSON form. Times are RFC 3339, or `null` for never.
@@ -23,6 +27,8 @@ pub struct ShownFilesystem {
     label: String,
     /// Of the image that layerpress made it from.
     chain_id: Option<String>,
+    /// Of layers and edits together, where it was made with edits, and then there is no chain ID.
+    recipe_digest: Option<String>,
     filesystem_bytes: u64,
     /// For an ordinary user, as df tells it.
     available_bytes: u64,
@@ -50,6 +56,10 @@ pub struct ShownFilesystem {
     truncated: bool,
     /// The hash tree of dm-verity behind it.
     verity: Option<ShownVerity>,
+    /// Where in it a start configuration is.
+    start_path: Option<String>,
+    /// How the image's containers start, by the same words as an image's own `runtime`.
+    start: Option<RuntimeConfig>,
 }
 
 #[derive(Debug, Serialize)]
@@ -110,7 +120,8 @@ impl ShownJournal {
 
 impl ShownFilesystem {
     /// What is shown of the filesystem in `path`.
-    pub fn of(path: &Path, inspected: &InspectedFilesystem) -> Self {
+    pub fn of(path: &Path, inspected: &InspectedFilesystem, start: Option<FoundStart>) -> Self {
+        let (start_path, start) = start.map(|found| (found.path, found.runtime)).unzip();
         let filesystem = &inspected.filesystem;
         let superblock = &filesystem.superblock;
         let time = |seconds: u64| {
@@ -128,6 +139,7 @@ impl ShownFilesystem {
             uuid: uuid_text(superblock.uuid),
             label: escape_path(&superblock.volume_name),
             chain_id: filesystem.chain_id.as_ref().map(ToString::to_string),
+            recipe_digest: filesystem.recipe_digest.as_ref().map(ToString::to_string),
             filesystem_bytes: superblock.bytes(),
             available_bytes: bytes(superblock.available_blocks()),
             reserved_bytes: bytes(superblock.reserved_blocks_count),
@@ -169,6 +181,8 @@ impl ShownFilesystem {
                 .verity
                 .as_ref()
                 .map(|verity| ShownVerity::of(path, verity.as_ref())),
+            start_path,
+            start,
         }
     }
 
@@ -185,13 +199,17 @@ impl ShownFilesystem {
         }
         let mut rows = vec![("file", file)];
         rows.extend(self.chain_id.clone().map(|chain_id| ("chain ID", chain_id)));
+        let recipe = self.recipe_digest.clone();
+        rows.extend(recipe.map(|recipe| ("recipe", format!("{recipe}\nof layers and edits"))));
         let verity = self.verity.as_ref().map(|verity| verity.details());
         let verity = verity.map(|verity| format!("\n{verity}"));
+        let start = self.start_text().map(|start| format!("\n{start}"));
         format!(
-            "{}\n{}{}",
+            "{}\n{}{}{}",
             wrapped_digest_columns(&rows),
             self.details(),
-            verity.unwrap_or_default()
+            verity.unwrap_or_default(),
+            start.unwrap_or_default()
         )
     }
 
@@ -256,6 +274,15 @@ impl ShownFilesystem {
             ("checked", self.last_checked.clone().unwrap_or_else(never)),
         ]);
         wrapped_columns(&rows)
+    }
+
+    /// The start configuration, its parts that say something.
+    fn start_text(&self) -> Option<String> {
+        let (path, runtime) = (self.start_path.as_ref()?, self.start.as_ref()?);
+        let rows = [("start", path.clone())].into_iter();
+        let rows = rows.chain(start::rows(runtime));
+        let rows: Vec<_> = rows.filter(|(_, value)| !value.is_empty()).collect();
+        Some(wrapped_columns(&rows))
     }
 
     fn state_text(&self) -> String {

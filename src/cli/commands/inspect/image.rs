@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::history::{self, ShownLayer, ShownStep, when};
+use super::start;
 use crate::cli::shown::table::{wrapped_columns, wrapped_digest_columns};
 use crate::cli::shown::text::{counted, printable, short};
 use crate::oci::{Digest, NO_DATE, RuntimeConfig, parse_created};
@@ -186,44 +187,18 @@ impl Details {
 
     /// How a container of it runs; what is not set is left out.
     fn runtime(&self) -> String {
-        fn lines<'a>(values: impl IntoIterator<Item = &'a String>) -> String {
-            let lines: Vec<_> = values.into_iter().map(|value| printable(value)).collect();
-            lines.join("\n")
-        }
-        let words = |words: &[String]| match words {
-            [] => String::new(),
-            words => printable(&serde_json::to_string(words).unwrap_or_default())
-                .replace("\",\"", "\", \""),
-        };
         let text = |value: &Option<String>| printable(value.as_deref().unwrap_or_default());
         // As of an image that has none.
         let is_date = |text: &&String| parse_created(text) != Some(NO_DATE);
         let stated = self.stated.as_ref().filter(is_date).cloned();
         let created = self.created.clone().or(stated);
-        let runtime = &self.runtime;
-        let labels: Vec<_> = runtime
-            .labels
-            .iter()
-            .map(|(name, value)| format!("{name}={}", value.as_deref().unwrap_or_default()))
-            .collect();
         let rows = [
             ("platform", printable(&self.platform)),
             ("created", text(&created)),
             ("author", text(&self.author)),
-            ("user", printable(&runtime.user)),
-            ("workdir", printable(&runtime.working_dir)),
-            ("entrypoint", words(&runtime.entrypoint)),
-            ("cmd", words(&runtime.cmd)),
-            ("env", lines(&runtime.env)),
-            ("ports", lines(&runtime.exposed_ports)),
-            ("volumes", lines(&runtime.volumes)),
-            ("stop signal", text(&runtime.stop_signal)),
-            ("labels", lines(&labels)),
         ];
-        let rows: Vec<_> = rows
-            .into_iter()
-            .filter(|(_, value)| !value.is_empty())
-            .collect();
+        let rows = rows.into_iter().chain(start::rows(&self.runtime));
+        let rows: Vec<_> = rows.filter(|(_, value)| !value.is_empty()).collect();
         format!("\n{}", wrapped_columns(&rows))
     }
 }
