@@ -24,7 +24,7 @@ use crate::filesystem::{Filesystem, SealedFilesystem};
 use crate::layers::{Contents, Verifying};
 use crate::oci::{Digest, DigestHasher};
 use crate::page_buffer::PageBuffer;
-use crate::partial_file::{PartialFile, persist_around, persist_together};
+use crate::partial_file::{PartialFile, persist_around};
 use crate::progress::{Reporter, Unit};
 use crate::tree::Tree;
 use verity::Waiting;
@@ -268,6 +268,7 @@ where
             false => files.push(file),
         }
     }
+    let output = last.output().to_owned();
     match stream {
         Some(stream) => stream::send(&last, stream, reporter)?,
         None => files.push(last),
@@ -283,12 +284,9 @@ where
                 .map_err(|error| Error::path("write", file.output(), error))?;
         }
     }
-    match stream {
-        Some(_) => persist_together(files)?,
-        None => {
-            persist_around(files, &options.last(&finished.path))?;
-            sidecar::note_earlier(&finished, options, reporter);
-        }
+    persist_around(files, &output)?;
+    if stream.is_none() {
+        sidecar::note_earlier(&finished, options, reporter);
     }
     Ok(finished)
 }

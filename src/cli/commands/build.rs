@@ -167,7 +167,7 @@ fn typed_requests(arguments: &BuildArguments, name: &OsStr, output: &Path) -> Re
     let form = &arguments.form;
     let image = arguments
         .reading
-        .image_beside(name, || outputs::directory(output))?;
+        .image_beside(name, || outputs::directory_of(output))?;
     let image = image
         .with_file_flags(arguments.filesystem.flags.file_flags)
         .with_edits(arguments.edits.edits());
@@ -179,8 +179,7 @@ fn typed_requests(arguments: &BuildArguments, name: &OsStr, output: &Path) -> Re
         sync: arguments.sync,
         ..FinishOptions::default()
     };
-    let request = form
-        .request(output, arguments.json, &image.open.work_dir)?
+    let request = outputs::request(output, arguments.json, &image.open.work_dir)?
         .with_tools(arguments.tools.paths())
         .with_finish(form.forms(proofs, image.jobs));
     let beside = arguments.documents.beside(&image, &filesystem, &request)?;

@@ -63,29 +63,43 @@ impl From<Sha256Form> for Sha256File {
     }
 }
 
-impl OutputFormArguments {
-    /// The output, with what is to become of it beside proofs; without a name it is made in `work_dir`.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] for a terminal, and where the summary would be written there, too.
-    pub fn request(&self, output: &Path, is_json: bool, work_dir: &Path) -> Result<OutputRequest> {
-        let refused = |text: &str| Err(Error::unsupported(text));
-        if !is_stream(output) {
-            return Ok(OutputRequest::new(output));
-        }
-        if is_json {
-            return refused(
-                "standard output: expected the filesystem alone, found --json (without it the summary goes to standard error)",
-            );
-        }
-        if tell::has_terminal() {
-            return refused(
-                "a filesystem is nothing for a terminal: -o FILE writes it to a file (./- one that is called so)",
-            );
-        }
-        Ok(OutputRequest::to_stream(tell::content_file()?, work_dir))
+/// The directory that an output is in, or that what has no name is made in.
+pub fn directory_of(output: &Path) -> PathBuf {
+    match output.parent() {
+        _ if is_stream(output) => std::env::temp_dir(),
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
     }
+}
 
+/// Whether standard output is meant.
+fn is_stream(output: &Path) -> bool {
+    output == Path::new("-")
+}
+
+/// An output of this name; without one it is made in `work_dir`.
+///
+/// # Errors
+/// [`Error::Unsupported`] for a terminal, and where the summary would be written there, too.
+pub fn request(output: &Path, is_json: bool, work_dir: &Path) -> Result<OutputRequest> {
+    if !is_stream(output) {
+        return Ok(OutputRequest::new(output));
+    }
+    let refused = |text: &str| Err(Error::unsupported(text));
+    if is_json {
+        return refused(
+            "standard output: expected the filesystem alone, found --json (without it the summary goes to standard error)",
+        );
+    }
+    if tell::has_terminal() {
+        return refused(
+            "a filesystem is nothing for a terminal: -o FILE writes it to a file (./- one that is called so)",
+        );
+    }
+    Ok(OutputRequest::to_stream(tell::content_file()?, work_dir))
+}
+
+impl OutputFormArguments {
     /// The forms added to the proofs.
     pub fn forms(&self, proofs: FinishOptions, jobs: NonZeroUsize) -> FinishOptions {
         FinishOptions {
@@ -98,20 +112,6 @@ impl OutputFormArguments {
             }),
             ..proofs
         }
-    }
-}
-
-/// Whether standard output is meant.
-fn is_stream(output: &Path) -> bool {
-    output == Path::new("-")
-}
-
-/// The directory that an output is in, or that what has no name is made in.
-pub fn directory(output: &Path) -> PathBuf {
-    match output.parent() {
-        _ if is_stream(output) => std::env::temp_dir(),
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
     }
 }
 
