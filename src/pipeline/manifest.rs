@@ -135,6 +135,7 @@ impl ManifestDocument {
             recipe_digest: made.names.recipe_digest.to_string(),
             edits_digest: made.names.edits_digest.as_ref().map(ToString::to_string),
             start,
+            output: output(made)?,
             filesystem: filesystem(made),
             counts: counts(made.tree),
             verity: verity.map(|verity| told_verity(verity, &made.filesystem.path)),
@@ -191,6 +192,22 @@ impl ManifestDocument {
             chain_id,
         }
     }
+}
+
+/// The file with the filesystem.
+///
+/// # Errors
+/// [`Error::Mismatch`] where it was not hashed.
+fn output(made: &Made<'_>) -> Result<ManifestFile> {
+    let finished = made.filesystem;
+    let name = name_of(&finished.path);
+    let sha256 = finished.sha256.as_ref();
+    let sha256 = sha256.ok_or_else(|| Error::Mismatch(format!("{name} was not hashed")))?;
+    Ok(ManifestFile {
+        size_bytes: finished.file_bytes,
+        sha256: sha256.digest().to_owned(),
+        name,
+    })
 }
 
 fn filesystem(made: &Made<'_>) -> ManifestFilesystem {
