@@ -92,9 +92,11 @@ fn a_microvm_boots_to_its_first_program_which_starts_the_image_s() {
     let other = checkout(&press, "other", 0o600, "2024-02-03 04:05").unwrap();
     let build = |checkout: &Path| {
         let mut build = press.build();
-        build.args(["-q", "--fs=ext4", "--size=+512M", "--mount-points"]);
-        build.args(["--config-file=/etc/image.json", "--add", "init:/sbin/init"]);
-        press.run(build.current_dir(checkout)).succeeded();
+        build
+            .arg("-q")
+            .arg("--recipe")
+            .arg(checkout.join("microvm.toml"));
+        press.run(&mut build).succeeded();
         oracles::e2fsck_clean(&press.output());
         let built = press.root().join("built.img");
         fs::rename(press.output(), &built).unwrap();
