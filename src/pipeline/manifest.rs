@@ -68,6 +68,7 @@ pub fn requested(
         (_, JournalSize::Mebibytes(size)) => format!("{size}M"),
     };
     let verity = output.finish.verity.as_ref();
+    let compress = output.finish.compress.as_ref();
     Ok(Requested {
         filesystem_type: filesystem.kind.to_string(),
         size,
@@ -82,6 +83,8 @@ pub fn requested(
             own_file: matches!(verity.place, VerityPlace::File(_)),
             salt: verity.salt.to_string(),
         }),
+        compress: compress.map(|compress| compress.encoding.to_string()),
+        compress_only: compress.is_some_and(|compress| compress.only),
         edits: told(&image.edits)?,
     })
 }
