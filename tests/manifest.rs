@@ -100,6 +100,7 @@ fn what_is_told_of_image_files_and_filesystem_is_what_others_find() {
         assert_eq!(file["sha256"], line[..64]);
         assert_eq!(file["size_bytes"], fs::metadata(&path).unwrap().len());
     }
+    assert_eq!(manifest["output"], files[0]);
     // The image, as its own documents have it.
     let index = read(&fs::read(layout.join("index.json")).unwrap());
     assert_eq!(

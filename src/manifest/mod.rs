@@ -33,6 +33,9 @@ pub struct Manifest {
     pub edits_digest: Option<String>,
     /// How a container of the image starts, as its configuration says.
     pub start: Start,
+    /// The file that the filesystem is in, with a hash tree that was appended; under the name that it has,
+    /// or would have where only what it is compressed to is kept.
+    pub output: ManifestFile,
     /// What came out.
     pub filesystem: ManifestFilesystem,
     /// What is in it.

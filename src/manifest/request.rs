@@ -30,6 +30,10 @@ pub struct Requested {
     pub file_flags: bool,
     /// The hash tree of dm-verity, where one is wanted.
     pub verity: Option<RequestedVerity>,
+    /// What the output is compressed to, with its level, as `zstd:3`, where that is wanted.
+    pub compress: Option<String>,
+    /// Whether only that is kept.
+    pub compress_only: bool,
     /// The edits of the tree as a recipe writes them, those that were not asked for left out; of a
     /// path on the host its last component.
     pub edits: Map<String, Value>,
@@ -81,6 +85,8 @@ mod tests {
             source_date_epoch: None,
             file_flags: false,
             verity: None,
+            compress: None,
+            compress_only: false,
             edits: Map::new(),
         }
     }
@@ -89,7 +95,7 @@ mod tests {
     fn whatever_is_asked_for_changes_the_digest() {
         let plain = requested().sha256().unwrap();
         assert_eq!(plain, requested().sha256().unwrap());
-        let changes: [fn(&mut Requested); 11] = [
+        let changes: [fn(&mut Requested); 13] = [
             |asked| asked.filesystem_type = "ext4".to_owned(),
             |asked| asked.size = "fit".to_owned(),
             |asked| asked.free_inodes = 1,
@@ -105,6 +111,8 @@ mod tests {
                     salt: String::new(),
                 });
             },
+            |asked| asked.compress = Some("gzip:6".to_owned()),
+            |asked| asked.compress_only = true,
             |asked| {
                 asked.edits.insert("remove".to_owned(), Value::Null);
             },

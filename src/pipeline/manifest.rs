@@ -68,6 +68,7 @@ pub fn requested(
         (_, JournalSize::Mebibytes(size)) => format!("{size}M"),
     };
     let verity = output.finish.verity.as_ref();
+    let compress = output.finish.compress.as_ref();
     Ok(Requested {
         filesystem_type: filesystem.kind.to_string(),
         size,
@@ -82,6 +83,8 @@ pub fn requested(
             own_file: matches!(verity.place, VerityPlace::File(_)),
             salt: verity.salt.to_string(),
         }),
+        compress: compress.map(|compress| compress.encoding.to_string()),
+        compress_only: compress.is_some_and(|compress| compress.only),
         edits: told(&image.edits)?,
     })
 }
@@ -135,6 +138,7 @@ impl ManifestDocument {
             recipe_digest: made.names.recipe_digest.to_string(),
             edits_digest: made.names.edits_digest.as_ref().map(ToString::to_string),
             start,
+            output: output(made)?,
             filesystem: filesystem(made),
             counts: counts(made.tree),
             verity: verity.map(|verity| told_verity(verity, &made.filesystem.path)),
@@ -191,6 +195,22 @@ impl ManifestDocument {
             chain_id,
         }
     }
+}
+
+/// The file with the filesystem.
+///
+/// # Errors
+/// [`Error::Mismatch`] where it was not hashed.
+fn output(made: &Made<'_>) -> Result<ManifestFile> {
+    let finished = made.filesystem;
+    let name = name_of(&finished.path);
+    let sha256 = finished.sha256.as_ref();
+    let sha256 = sha256.ok_or_else(|| Error::Mismatch(format!("{name} was not hashed")))?;
+    Ok(ManifestFile {
+        size_bytes: finished.file_bytes,
+        sha256: sha256.digest().to_owned(),
+        name,
+    })
 }
 
 fn filesystem(made: &Made<'_>) -> ManifestFilesystem {
