@@ -48,13 +48,14 @@ pub use start::{FoundStart, StartDocument, start_in};
 pub use tags::tags;
 pub use verify::{Verified, VerifyRequest, verify};
 
+pub use crate::compression::{Encoding, EncodingForm};
 pub use crate::ext::{
     BlocksByUse, Finding, Identity, JournalSize, Kind, Reader, Room, SizePolicy, ToolPaths, Unread,
     VerifyReport, parse_label, parse_uuid, uuid_text,
 };
 pub use crate::finish::{
-    FinishOptions, FinishedFile, FinishedFilesystem, FinishedVerity, Sha256File, VerityOptions,
-    VerityPlace,
+    CompressOptions, FinishOptions, FinishedCompressed, FinishedFile, FinishedFilesystem,
+    FinishedVerity, Sha256File, VerityOptions, VerityPlace,
 };
 pub use crate::inspect::{Checksums, Filesystem, Journal, JournalState, is_filesystem};
 pub use crate::limits::Limits;

@@ -100,10 +100,13 @@ impl OutputRecipe {
             finish,
             // Of the command line.
             beside,
+            stream: _,
         } = request;
         let FinishOptions {
             sha256,
             verity,
+            // What it is compressed to is the command line's, too.
+            compress: _,
             // How much proof is wanted.
             fsck: _,
             verify: _,

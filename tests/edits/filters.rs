@@ -274,21 +274,3 @@ fn owners_are_mapped_on_everything_and_the_root_has_the_mode_it_is_given() {
     );
     assert_eq!(given.hashed, 0, "no content differs");
 }
-
-#[test]
-fn mount_points_are_made_where_nothing_stands_in_their_place() {
-    let made = of(
-        &[layer(&["dev/", "tmp -> var/tmp", "run"])],
-        json!({"mount-points": true}),
-    );
-    assert_eq!(made.paths(), ["dev", "proc", "run", "sys", "tmp"]);
-    assert_eq!(made.listing.0[&b"proc"[..]].mode, 0o555);
-    assert!(matches!(
-        made.listing.0[&b"tmp"[..]].kind,
-        ItemKind::Symlink(_)
-    ));
-    let made = of(&[], json!({"mount-points": true}));
-    assert_eq!(made.listing.0[&b"tmp"[..]].mode, 0o1777);
-    let all = layer(&["dev/", "proc/", "run/", "sys/", "tmp/"]);
-    assert_eq!(of(&[all], json!({"mount-points": true})).digest, None);
-}

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use layerpress::layers::PutIn;
+use layerpress::layers::{Put, PutIn};
 use layerpress::progress::Silent;
 use layerpress::tree::{Changed, Changing, ContentRef, TreeEdits, effect, flatten_with};
 use serde_json::{Value, json};
@@ -17,13 +17,17 @@ use super::{edits, layer, options};
 fn put_in(layers: &[Layer], over: &[Layer]) -> (Option<String>, usize) {
     let (changesets_of_layers, contents) = changesets(layers);
     let (changesets_over, contents_over) = changesets(over);
-    let named = |changeset| PutIn {
+    let named = |(region, changeset)| PutIn {
         name: "over".to_owned(),
-        changeset,
+        put: Put::Tar {
+            changeset,
+            at: Box::default(),
+            region,
+        },
     };
     let changing = Changing {
         edits: &TreeEdits::of(&edits(json!({}))).unwrap(),
-        put_in: changesets_over.into_iter().map(named).collect(),
+        put_in: (0..).zip(changesets_over).map(named).collect(),
     };
     let changed = flatten_with(changesets_of_layers, changing, &options(), &Silent).unwrap();
     let Changed { tree, before, .. } = &changed;

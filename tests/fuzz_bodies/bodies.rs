@@ -215,7 +215,7 @@ pub fn credentials(bytes: &[u8]) -> bool {
     wrong.is_empty()
 }
 
-/// The lists of packages of dpkg, of distroless and of apk, which all have these bytes.
+/// The lists of packages of apk and either of dpkg or of distroless, which have the same bytes.
 pub fn packages(bytes: &[u8]) -> bool {
     struct Same<'a>(&'a [u8]);
     impl library::Root for Same<'_> {
@@ -225,8 +225,12 @@ pub fn packages(bytes: &[u8]) -> bool {
                 id: path.len() as u64,
                 bytes: self.0.to_vec(),
             };
+            let is_distroless = self.0.len() % 2 == 1;
             Ok(match path {
-                b"var/lib/dpkg/status.d" => library::Looked::Directory(vec![b"a".to_vec()]),
+                b"var/lib/dpkg/status.d" if is_distroless => {
+                    library::Looked::Directory(vec![b"a".to_vec()])
+                }
+                b"var/lib/dpkg/status" if is_distroless => library::Looked::Absent,
                 b"var/lib/dpkg/status" | b"var/lib/dpkg/status.d/a" | b"lib/apk/db/installed" => {
                     assert!(self.0.len() as u64 <= max_bytes);
                     file

@@ -40,6 +40,7 @@ pub fn mutate(name: &str, random: &mut Random, bytes: &mut Vec<u8>) {
             }
         }
         "pax" if random.below(3) > 0 => other_letter(random, bytes),
+        "packages" if random.below(2) == 0 => other_word(random, bytes),
         "file_flags" if random.below(2) == 0 => other_flag(random, bytes),
         // The first byte says which document it is.
         "oci_layout" | "docker_manifest" => {
@@ -73,6 +74,16 @@ fn other_letter(random: &mut Random, records: &mut [u8]) {
         let line = records[..at].rsplit(|byte| *byte == b'\n').next().unwrap();
         if line.contains(&b'=') && records[at] != b'\n' {
             records[at] = b"0179.-,/a\0\xff"[random.below(11)];
+        }
+    }
+}
+
+/// Changes letters, so that lines stay lines.
+fn other_word(random: &mut Random, text: &mut [u8]) {
+    for _ in 0..=random.below(2) {
+        let at = random.below(text.len());
+        if text[at].is_ascii_alphanumeric() {
+            text[at] = b"01a+.-~:Z"[random.below(9)];
         }
     }
 }

@@ -66,7 +66,7 @@ pub fn status() -> String {
         ("taken-apart", "install ok unpacked"),
     ] {
         let stanza = format!(
-            "Package: {name}\nStatus: {state}\nMaintainer: nobody\nArchitecture: amd64\nVersion: 2:1.0~rc1-1\nConfig-Version: 1\nDescription: {name}\n of no use\n\n"
+            "Package: {name}\nStatus: {state}\nMaintainer: nobody\nArchitecture: amd64\nVersion: 2:1.0~rc1-1\nDescription: {name}\n of no use\n\n"
         );
         status.push_str(&stanza);
     }
@@ -91,6 +91,7 @@ pub fn installed(listed: &str) -> Vec<[String; 3]> {
     packages
 }
 
+/// What dpkg-query is to tell of each package.
 pub const FORMAT: &str = "${db:Status-Status}\t${Package}\t${Version}\t${Architecture}\n";
 
 #[test]

@@ -240,6 +240,17 @@ pub const SITUATIONS: &[Situation] = &[
             &[&words[..], &["--verity-file={out}/b", "--sha256"]].concat(),
         )
     }),
+    row("compressed beside it", "build", |press| {
+        archive(press);
+        let words = ["build", "{in}/save.tar", "-o", "{out}/a"];
+        json(press, &[&words[..], &["--compress=gzip"]].concat())
+    }),
+    row("compressed alone", "build", |press| {
+        archive(press);
+        let words = ["build", "{in}/save.tar", "-o", "{out}/{tag}"];
+        let options = ["--compress=zstd:7", "--compress-only"];
+        json(press, &[&words[..], &options].concat())
+    }),
     row("with warnings", "build", |press| {
         let socket = Layer::new()
             .file_with_xattr("a", ("os2.name", b"value"))

@@ -219,6 +219,7 @@ impl<'a> Run<'a> {
     }
 
     fn make(&self, index: usize, turn: &mut Turn) -> Outcome {
+        let item = &self.batch.items[index];
         let mut taken = Taken::default();
         let again = Turn {
             place: turn.place.clone(),
@@ -230,7 +231,13 @@ impl<'a> Run<'a> {
             built = self.attempt(index, again, &mut taken);
         }
         match built {
-            Ok(built) => Outcome::Built(Box::new(built)),
+            Ok(built) => {
+                let name = item.name();
+                for warning in built.warnings.lines() {
+                    self.named(&name).warn(&warning);
+                }
+                Outcome::Built(Box::new(built))
+            }
             Err(error) => Outcome::Failed(error),
         }
     }

@@ -87,6 +87,11 @@ impl<'a> Lines<'a> {
             arguments.reading.registry.creds_stdin = false;
         }
         let (mut image, filesystem, output) = requests(&arguments)?;
+        if output.stream.is_some() {
+            return Err(refused(
+                "expected a file for each image, found standard output",
+            ));
+        }
         if let Some(credentials) = &self.credentials {
             image.open.registry.credentials = credentials.clone();
         }

@@ -63,9 +63,13 @@ pub fn build(
         is_json: arguments.json,
         begun: Mutex::default(),
         rows: Mutex::default(),
+        unprinted: Mutex::default(),
     };
     pipeline::batch(&batch, &told, &*reporter)?;
     drop(reporter);
+    if let Some(error) = lock(&told.unprinted).take() {
+        return Err(error);
+    }
     let mut rows = std::mem::take(&mut *lock(&told.rows));
     rows.sort_by_key(|row| row.index);
     let code = pipeline::exit_code(rows.iter().map(|row| row.exit_code));
@@ -121,6 +125,8 @@ struct Told<'a> {
     is_json: bool,
     begun: Mutex<BTreeMap<usize, Instant>>,
     rows: Mutex<Vec<Row>>,
+    /// Why a line found no room.
+    unprinted: Mutex<Option<Error>>,
 }
 
 impl BatchWatch for Told<'_> {
@@ -170,8 +176,10 @@ impl BatchWatch for Told<'_> {
             }
         }
         if self.is_json {
-            // Nobody may read it any more: what is built is built nevertheless.
-            let _ = tell::printed(|page| page.json_line(schemas::BATCH, &row));
+            // What is built is built nevertheless.
+            if let Err(error) = tell::printed(|page| page.json_line(schemas::BATCH, &row)) {
+                lock(&self.unprinted).get_or_insert(error);
+            }
         }
         lock(&self.rows).push(row);
     }

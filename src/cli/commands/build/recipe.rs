@@ -47,7 +47,7 @@ fn items_of(
         let mut recipe = recipe.clone();
         recipe.output = recipe.output.placed(&directory)?;
         let file = recipe.output.file.clone();
-        let output = arguments.output.clone().or(file).ok_or_else(|| {
+        let output = arguments.form.output.clone().or(file).ok_or_else(|| {
             Error::unsupported(
                 "expected a name for the filesystem image in the recipe (file = \"…\" in [output]) or -o FILE, found none",
             )
@@ -87,7 +87,7 @@ pub fn print(loaded: &[Loaded], arguments: &BuildArguments, reporter: &dyn Repor
         }
     };
     for recipe in &mut file.images {
-        let output = arguments.output.clone();
+        let output = arguments.form.output.clone();
         let typed = output.or_else(|| recipe.output.file.clone());
         // What it is called is not told where nobody said it.
         let output = typed.clone().unwrap_or_else(|| "unnamed".into());
