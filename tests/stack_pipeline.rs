@@ -28,7 +28,7 @@ const NOBODY: u32 = 65534;
 const CAPABILITY: [u8; 20] = *b"\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
 /// What the pipeline makes by itself, or writes into: with times of its own.
-const TOUCHED: [&str; 16] = [
+const TOUCHED: [&str; 17] = [
     "",
     "app",
     "dev",
@@ -36,6 +36,7 @@ const TOUCHED: [&str; 16] = [
     "etc/bash.bashrc",
     "etc/hostname",
     "etc/hosts",
+    "etc/mtab",
     "etc/profile",
     "etc/resolv.conf",
     "proc",
@@ -49,6 +50,13 @@ const TOUCHED: [&str; 16] = [
 
 fn whiteout(path: &str) -> Item {
     file(path, "")
+}
+
+/// A directory as each layer has it that changes what is in it: docker gives it another time else.
+fn parents<const N: usize>(names: [&str; N]) -> Vec<Item> {
+    let time = 1_700_000_100;
+    let directory = |name| directory(name).mode(0o755).mtime(time, 0);
+    names.map(directory).into()
 }
 
 /// Three layers with what meets in a stack image.
@@ -100,7 +108,8 @@ fn image() -> TestImage {
                 .mtime(time + i64::from(number), number),
         );
     }
-    let tools = vec![
+    let mut tools = parents(["usr", "usr/bin", "usr/sbin", "usr/share"]);
+    tools.extend([
         file("usr/bin/tool", bytes(50_000))
             .mode(0o755)
             .mtime(time, 987_654_321),
@@ -121,14 +130,15 @@ fn image() -> TestImage {
             .mode(0o2775)
             .owner(0, 50)
             .mtime(time, 0),
-    ];
-    let clean = vec![
+    ]);
+    let mut clean = parents(["etc", "usr", "usr/lib"]);
+    clean.extend([
         whiteout("etc/.wh.motd"),
         whiteout("usr/lib/.wh.part-007"),
         file("usr/lib/part-008", "another\n")
             .mode(0o600)
             .mtime(time, 5),
-    ];
+    ]);
     TestImage::new([base, tools, clean].map(|items| tar_bytes(&Rootfs::of(items))))
 }
 

@@ -60,7 +60,7 @@ fn the_stack_recipe_leaves_what_programs_need_and_writes_what_the_platform_says(
     assert!(!has("home") && !has("root"), "{names:?}");
     assert_eq!(content(&press, "/etc/hosts"), "127.0.0.1 localhost\n");
     assert_eq!(content(&press, "/etc/hostname"), "stack\n");
-    assert_eq!(content(&press, "/etc/bash.bashrc"), "PS1='\\w \\$ '\n");
+    assert_eq!(content(&press, "/etc/bash.bashrc"), "alias ll='ls -l'\n");
     assert!(content(&press, "/etc/profile").contains("PATH="));
     assert!(content(&press, "/etc/resolv.conf").starts_with("nameserver "));
     let left = press.left();
