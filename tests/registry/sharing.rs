@@ -208,17 +208,24 @@ fn in_one_run_over_a_list_each_blob_is_fetched_once_also_without_a_cache() {
     );
     fs::write(&list, text).unwrap();
     stand.proxy.seen();
-    let mut command = stand.puller.command(&["build", "--size=fit", "--no-cache", "--list"]);
+    let mut command = stand
+        .puller
+        .command(&["build", "--size=fit", "--no-cache", "--list"]);
     command.arg(&list);
     press.run(&mut command).succeeded();
     assert_eq!(gets(&stand), [1; 3]);
     assert!(fs::read(out("one")).unwrap() == stand.expected);
     assert!(fs::read(out("three")).unwrap() == stand.expected);
-    let alone = stand.puller.pulled(&stand.puller.layout("second", &layout), &[]);
+    let alone = stand
+        .puller
+        .pulled(&stand.puller.layout("second", &layout), &[]);
     assert!(fs::read(out("two")).unwrap() == alone);
     // Nothing has changed: manifests and configurations are asked for, and no layer.
     stand.proxy.seen();
-    let mut command = stand.puller.command(&["build", "--size=fit", "--no-cache", "--json", "--list"]);
+    let mut command =
+        stand
+            .puller
+            .command(&["build", "--size=fit", "--no-cache", "--json", "--list"]);
     command.arg(&list);
     let ended = press.run(&mut command);
     assert_eq!(ended.succeeded().matches("\"up_to_date\"").count(), 3);
