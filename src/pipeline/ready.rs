@@ -8,7 +8,7 @@ use super::output::OutputRequest;
 use super::request::FilesystemRequest;
 use crate::error::{Error, Result, escape_path};
 use crate::ext::Tools;
-use crate::finish::{FinishOptions, ImageWords};
+use crate::finish::{FinishOptions, ImageWords, OutputName};
 use crate::host_space;
 use crate::leftovers::{self, Begun};
 use crate::oci::repository_and_tag;
@@ -42,7 +42,11 @@ impl Ready {
         let asked = output.clone();
         let output = asked.clone().filled(None)?;
         refuse_nameless(&output)?;
-        let _claimed = check(place, put_in, &output)?;
+        check(place, put_in, &output)?;
+        // Names that are still open are claimed as they will be: until then they are many images'.
+        let is_whole = OutputName::parse(&asked.path)?.is_whole();
+        let claimed = if is_whole { output.paths() } else { Vec::new() };
+        let _claimed = Claimed::new(&claimed)?;
         let FinishOptions { fsck, verify, .. } = output.finish;
         let tools = Tools::find(&output.tools, fsck, verify, reporter)?;
         filesystem.size.check(&profile)?;
@@ -65,7 +69,8 @@ impl Ready {
         }
         // What stays as it is would be another build's.
         drop(self._claimed);
-        let _claimed = check(place, &self.put_in, &output)?;
+        check(place, &self.put_in, &output)?;
+        let _claimed = Claimed::new(&output.paths())?;
         // Before the other is no more: there is an output all the time.
         let _begun = leftovers::begin(&output.finish.last(&output.path));
         Ok(Self {
@@ -111,7 +116,7 @@ fn refuse_nameless(output: &OutputRequest) -> Result<()> {
 }
 
 /// Each file can be made, is no part of the image, and is no other's.
-fn check(place: &Place, put_in: &[PathBuf], output: &OutputRequest) -> Result<Claimed> {
+fn check(place: &Place, put_in: &[PathBuf], output: &OutputRequest) -> Result<()> {
     let written = output.paths();
     for path in &written {
         let made = PartialFile::create(path);
@@ -122,7 +127,7 @@ fn check(place: &Place, put_in: &[PathBuf], output: &OutputRequest) -> Result<Cl
             refuse_existing(path)?;
         }
     }
-    Claimed::new(&written)
+    Ok(())
 }
 
 /// Nor is it what is put in.

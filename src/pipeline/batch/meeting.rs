@@ -4,14 +4,47 @@ use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::BatchItem;
 use crate::error::{Error, Result, escape_path};
+use crate::finish::OutputName;
 use crate::pipeline::claimed::FileName;
 
 /// Every file that was told of, and of which item of the list it is.
 #[derive(Debug, Default)]
-pub(super) struct Written(BTreeMap<FileName, (usize, PathBuf)>);
+pub(super) struct Written {
+    files: BTreeMap<FileName, (usize, PathBuf)>,
+    /// Names with words that their images have yet to say, with the image and its platform.
+    open: BTreeMap<(PathBuf, String, String), usize>,
+}
 
 impl Written {
+    /// Takes in what an item writes as far as that is known before its image is read.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub(super) fn add_unread(&mut self, index: usize, item: &BatchItem) -> Result<()> {
+        let path = &item.output.path;
+        // What is no name fails by itself, and alone.
+        let (Ok(name), Ok(output)) = (OutputName::parse(path), item.output.clone().filled(None))
+        else {
+            return Ok(());
+        };
+        if name.is_whole() {
+            return self.add(index, &output.paths());
+        }
+        let image = &item.image;
+        let platform = image.open.platform.as_ref().map(ToString::to_string);
+        let key = (
+            path.clone(),
+            image.reference.to_string(),
+            platform.unwrap_or_default(),
+        );
+        match self.open.insert(key, index) {
+            None => Ok(()),
+            Some(other) => Err(meet((path, other), (path, index))),
+        }
+    }
+
     /// Takes in what an item writes; once more is as good as once. Names that differ in case alone are
     /// one on some filesystems, and so they are here.
     ///
@@ -24,21 +57,25 @@ impl Written {
                 continue;
             };
             let (other, before) = self
-                .0
+                .files
                 .entry(name.without_case())
                 .or_insert_with(|| (index, path.clone()));
             if *other != index {
-                return Err(Error::unsupported(format!(
-                    "expected outputs that do not meet, found {} of image {} and {} of image {}",
-                    shown(before),
-                    *other + 1,
-                    shown(path),
-                    index + 1
-                )));
+                return Err(meet((before, *other), (path, index)));
             }
         }
         Ok(())
     }
+}
+
+fn meet((before, other): (&Path, usize), (path, index): (&Path, usize)) -> Error {
+    Error::unsupported(format!(
+        "expected outputs that do not meet, found {} of image {} and {} of image {}",
+        shown(before),
+        other + 1,
+        shown(path),
+        index + 1
+    ))
 }
 
 fn shown(path: &Path) -> String {

@@ -87,7 +87,7 @@ pub fn batch(batch: &Batch, watch: &dyn BatchWatch, reporter: &dyn Reporter) -> 
     // Of the whole list, so that all parts of it are refused alike; words of images are not known yet.
     let mut written = Written::default();
     for (index, item) in batch.items.iter().enumerate() {
-        written.add(index, &item.output.paths())?;
+        written.add_unread(index, item)?;
     }
     let all = 0..batch.items.len();
     let indexes: Vec<_> = all

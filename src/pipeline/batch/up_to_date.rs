@@ -18,7 +18,6 @@ use crate::error::{Result, escape_path};
 use crate::ext::parse_uuid;
 use crate::manifest::{Manifest, ManifestFile};
 use crate::oci::DigestHasher;
-use crate::page_buffer::PageBuffer;
 use crate::pipeline::Sha256File;
 use crate::pipeline::manifest::requested;
 use crate::pipeline::output::OutputRequest;
@@ -188,7 +187,7 @@ fn read(path: &Path) -> Option<(Manifest, Metadata)> {
 fn sha256(path: &Path) -> std::io::Result<String> {
     let mut file = File::open(path)?;
     let mut hasher = DigestHasher::sha256();
-    let mut buffer = PageBuffer::new(BUFFER_BYTES);
+    let mut buffer = vec![0; BUFFER_BYTES];
     loop {
         match file.read(&mut buffer)? {
             0 => return Ok(hasher.finish().digest().to_owned()),
