@@ -26,7 +26,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat};
 use rustix::io::Errno;
 
 pub use hidden_name::is_hidden_name;
-pub use together::persist_together;
+pub use together::{persist_around, persist_together};
 
 use crate::command::path_of_open_file;
 use crate::error::{Error, Result, escape_path};

@@ -6,6 +6,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
+use layerpress::oci::parse_created;
 use serde_json::{Value, json};
 use support::archive::{Files, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, TestImage, gzip};
 use support::oracles;
@@ -56,11 +57,11 @@ fn an_image_is_described_in_full_within_80_columns() {
         .fits_80_columns()
         .stdout;
     for line in [
-        "digest  sha256:",
-        "config  sha256:",
-        "chain   sha256:",
+        "manifest sha256:",
+        "image ID sha256:",
+        "chain ID sha256:",
         "platform     linux/amd64\n",
-        "created      2024-05-01T10:20:30.5Z\n",
+        "created      2024-05-01T10:20:30.500000000Z\n",
         "author       Someone <someone@example.org>\n",
         "user         app:app\n",
         "workdir      /srv\n",
@@ -165,8 +166,14 @@ fn skopeo_and_umoci_say_the_same_of_an_image() {
             assert_eq!(json[own], runtime[name], "{name}");
         }
         assert_eq!(
-            (&json["created"], &json["author"]),
-            (&config["created"], &config["author"])
+            (
+                parse_created(json["created"].as_str().unwrap()),
+                &json["author"]
+            ),
+            (
+                parse_created(config["created"].as_str().unwrap()),
+                &config["author"]
+            )
         );
         let to = format!(
             "docker-archive:{}:app:1",

@@ -34,7 +34,7 @@ fn a_filesystem_of_ours_names_the_image_it_was_made_of() {
     let shown = inspect(&pressed.image(), &[])
         .ended_with(0)
         .fits_80_columns();
-    let chain = format!("chain  {}\n", image["chain_id"].as_str().unwrap());
+    let chain = format!("chain ID {}\n", image["chain_id"].as_str().unwrap());
     assert!(shown.stdout.contains(&chain), "{}", shown.stdout);
     let renamed = pressed.changed(&["ea_rm /lost+found user.layerpress.chain_id"]);
     assert_eq!(

@@ -184,6 +184,47 @@ fn one_that_fails_leaves_the_others_alone_whether_before_or_beside_it() {
     assert_eq!(press.left(), names);
 }
 
+/// Both wrote it, and the last one's name stayed, with whichever sidecars.
+#[test]
+fn two_builds_of_one_output_at_a_time_are_refused_by_whatever_path() {
+    let (press, reference) = press(None);
+    let out = press.root().join("out");
+    std::os::unix::fs::symlink(&out, press.root().join("link")).unwrap();
+    let request = image_request(&reference, &press.root().join("work"));
+    let reading = pipeline::read(&request, &Silent).unwrap();
+    let waiting = press.root().join("waiting");
+    let real = support::oracles::required("e2fsck");
+    let body = format!(
+        "case $1 in -V) exec {real} -V;; esac\necho >{waiting}\nwhile test -e {waiting}; do sleep 0.05; done\nexec {real} \"$@\"",
+        real = real.display(),
+        waiting = waiting.display()
+    );
+    press.script("e2fsck", &body);
+    let fit = filesystem(SizePolicy::Fit);
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| {
+            let mut one = output(out.join("one"));
+            one.tools.e2fsck = Some(press.root().join("e2fsck"));
+            reading.clone().build(&fit, &one, &Silent).unwrap();
+        });
+        until(|| waiting.exists());
+        for path in ["out/one", "link/one", "out/one.sha256"] {
+            let second = output(press.root().join(path));
+            let error = reading.clone().build(&fit, &second, &Silent).unwrap_err();
+            assert_eq!(error.exit_code(), 5);
+            assert!(
+                error.to_string().contains("found another that does"),
+                "{error}"
+            );
+        }
+        fs::remove_file(&waiting).unwrap();
+        first.join().unwrap();
+    });
+    reading
+        .build(&fit, &output(out.join("one")), &Silent)
+        .unwrap();
+}
+
 #[test]
 fn layers_that_are_not_what_they_should_be_get_no_filesystem_a_name() {
     let press = Press::new();

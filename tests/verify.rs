@@ -142,7 +142,7 @@ fn names_that_are_missing_added_or_of_another_link_group_are_found() {
     assert_found(&pressed, &damaged, "/etc/plain", &[], text);
     let json = verify(&damaged, &pressed.reference(), &["--json"]).json();
     assert_eq!((&json["missing"], &json["extra"]), (&1.into(), &0.into()));
-    assert_eq!(json["differences"][0]["entry"]["size"], 24);
+    assert_eq!(json["differences"][0]["entry"]["size_bytes"], 24);
 
     let damaged = pressed.changed(&["symlink /etc/new somewhere"]);
     let text = "/etc/new: extra\n+ symlink 0777 ";

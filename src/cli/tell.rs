@@ -4,7 +4,9 @@
 //! The only place that has these streams. What goes to them is escaped here, whoever made it, but for
 //! [`content`], which is what was asked for byte by byte.
 
+use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write, stderr, stdout};
+use std::os::fd::AsFd;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -146,6 +148,15 @@ impl Page {
 /// Standard output for what was asked for as it is: a file's content, a tar, a script.
 pub fn content() -> impl Write {
     stdout().lock()
+}
+
+/// Standard output as a file, for a filesystem.
+///
+/// # Errors
+/// [`Error::Io`] where it is closed.
+pub fn content_file() -> Result<File> {
+    let stream = stdout().as_fd().try_clone_to_owned();
+    stream.map(File::from).map_err(cannot_write)
 }
 
 /// Whether standard output is a person's.

@@ -4,11 +4,13 @@
 //! nothing else. What is neither gzip nor zstd is taken as it is, or refused by name.
 
 mod decompress;
+mod encode;
 mod gzip;
 mod stored;
 mod zstd;
 
 pub use decompress::Decompressor;
+pub use encode::{EncodeError, Encoding, EncodingForm, Streams, encode};
 pub use stored::StoredBytes;
 
 use crate::error::{Error, Result};

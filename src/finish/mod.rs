@@ -1,15 +1,18 @@
 //! The sealed filesystem is proven, hashed and given its name.
 
+mod compressed;
 mod document;
 mod files;
 mod output_name;
 mod sidecar;
+mod stream;
 mod verity;
 
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+pub use compressed::{CompressOptions, FinishedCompressed};
 pub use document::{Document, DocumentBytes};
 pub use files::FinishedFile;
 pub use output_name::{ImageWords, OutputName};
@@ -21,7 +24,7 @@ use crate::filesystem::{Filesystem, SealedFilesystem};
 use crate::layers::{Contents, Verifying};
 use crate::oci::{Digest, DigestHasher};
 use crate::page_buffer::PageBuffer;
-use crate::partial_file::{PartialFile, persist_together};
+use crate::partial_file::{PartialFile, persist_around, persist_together};
 use crate::progress::{Reporter, Unit};
 use crate::tree::Tree;
 use verity::Waiting;
@@ -33,8 +36,10 @@ pub struct FinishOptions {
     pub fsck: bool,
     /// Read everything back and hold it against the tree.
     pub verify: bool,
-    /// Hash the output and write `OUTPUT.sha256`.
+    /// Hash each of the output and what it is compressed to, and write `FILE.sha256`.
     pub sha256: Option<Sha256File>,
+    /// Compress the output, beside it or in its place.
+    pub compress: Option<CompressOptions>,
     /// Make a dm-verity tree and write `OUTPUT.roothash`.
     pub verity: Option<VerityOptions>,
     /// Wait until everything is on the disk before the output gets its name.
@@ -50,6 +55,7 @@ impl Default for FinishOptions {
             fsck: true,
             verify: false,
             sha256: None,
+            compress: None,
             verity: None,
             sync: false,
             no_clobber: false,
@@ -58,16 +64,44 @@ impl Default for FinishOptions {
 }
 
 impl FinishOptions {
-    /// The files that are written beside `output`, in the order in which they are named.
-    pub fn beside(&self, output: &Path) -> Vec<PathBuf> {
+    /// The files that are written for `output`, that which gets its name last before the others.
+    pub fn files(&self, output: &Path) -> Vec<PathBuf> {
+        let compressed = self.compress.map(|compress| compress.path(output));
         let tree = self.verity.as_ref().and_then(VerityOptions::file);
         let sidecars = self.sidecars(output).into_iter();
         let sidecars = sidecars.map(|sidecar| sidecar.path().to_owned());
-        tree.map(Path::to_owned)
+        self.keeps_filesystem()
+            .then(|| output.to_owned())
             .into_iter()
+            .chain(compressed)
+            .chain(tree.map(Path::to_owned))
             .chain(sidecars)
             .collect()
     }
+
+    /// What gets its name last: `output`, or what takes its place.
+    pub fn last(&self, output: &Path) -> PathBuf {
+        match self.compress {
+            Some(compress) if compress.only => compress.path(output),
+            _ => output.to_owned(),
+        }
+    }
+
+    fn keeps_filesystem(&self) -> bool {
+        !self.compress.is_some_and(|compress| compress.only)
+    }
+}
+
+/// What is made of a filesystem that is proven.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    /// How much proof, and which files.
+    pub options: &'a FinishOptions,
+    /// Documents beside it.
+    pub documents: Vec<Document<'a>>,
+    /// Where it goes instead of a file: it, or what it is compressed to, is written to this when it is
+    /// proven, and gets no name.
+    pub stream: Option<&'a File>,
 }
 
 /// What the filesystem is held against.
@@ -86,17 +120,19 @@ pub struct MadeFrom<'a, Plan> {
 /// A filesystem under its final name.
 #[derive(Debug)]
 pub struct FinishedFilesystem {
-    /// Where it is.
+    /// Where it is, or would be where only what it is compressed to is kept; `-` for a stream.
     pub path: PathBuf,
-    /// The SHA-256 of the file's bytes, where it was wanted.
+    /// The SHA-256 of its bytes, where that was wanted or it was compressed.
     pub sha256: Option<Digest>,
+    /// What it is compressed to.
+    pub compressed: Option<FinishedCompressed>,
     /// Its dm-verity tree, where one was wanted.
     pub verity: Option<FinishedVerity>,
     /// The file's length in bytes, with a tree behind the filesystem.
     pub file_bytes: u64,
     /// What it takes of the host's disk, in bytes; the rest are holes.
     pub host_bytes: u64,
-    /// Each file that is written, the filesystem first. A document finds those that were made before it.
+    /// Each file that is written, the filesystem first where it is kept. A document finds those that were made before it.
     pub files: Vec<FinishedFile>,
 }
 
@@ -110,8 +146,7 @@ pub fn finish<F>(
     sealed: SealedFilesystem,
     made_from: MadeFrom<'_, F::Plan>,
     tools: &F::Tools,
-    options: &FinishOptions,
-    documents: &[Document<'_>],
+    wanted: &Wanted<'_>,
     reporter: &dyn Reporter,
 ) -> Result<FinishedFilesystem>
 where
@@ -123,14 +158,20 @@ where
         contents,
         verifying,
     } = made_from;
+    let Wanted {
+        options,
+        documents,
+        stream,
+    } = wanted;
     let partial = sealed.partial;
     let path = partial.path_for_programs()?;
     let output = partial.output().to_owned();
     let unreadable = |error| Error::path("read", &output, error);
-    let wanted = options.verity.as_ref();
     let are_files_told = documents.iter().any(|document| document.tells_of_files);
     let is_hashed = options.sha256.is_some() || are_files_told;
-    let waiting = wanted
+    let waiting = options
+        .verity
+        .as_ref()
         .map(|verity| Waiting::new::<F>(&partial, verity))
         .transpose()?;
     // Neither needs the other, and both only read the filesystem.
@@ -145,9 +186,19 @@ where
             verifying.finish()?;
             let verity = waiting.map(|tree| tree.write(reporter)).transpose()?;
             let (verity, tree_file) = verity.unzip();
-            let hashed = is_hashed.then(|| sha256_of(partial.file(), reporter));
+            let (sha256, compressed) = match options.compress {
+                Some(compress) => {
+                    let (sha256, finished, file) = compress.compress(&partial, reporter)?;
+                    (Some(sha256), Some((finished, file)))
+                }
+                None => {
+                    let hashed = is_hashed.then(|| sha256_of(partial.file(), reporter));
+                    (hashed.transpose().map_err(unreadable)?, None)
+                }
+            };
             Ok(Hashed {
-                sha256: hashed.transpose().map_err(unreadable)?,
+                sha256,
+                compressed,
                 verity,
                 tree_file: tree_file.flatten(),
             })
@@ -164,6 +215,7 @@ where
     // That the layers are not the image's comes before what that made of the filesystem.
     let Hashed {
         sha256,
+        compressed,
         verity,
         tree_file,
     } = hashed?;
@@ -172,16 +224,25 @@ where
         F::verify(tools, &path, tree, contents, reporter)?;
     }
     let metadata = partial.file().metadata().map_err(unreadable)?;
+    let (compressed, compressed_file) = compressed.unzip();
     let mut finished = FinishedFilesystem {
-        files: vec![FinishedFile::of(&partial, sha256.clone())?],
         path: output,
         sha256,
+        compressed,
         verity,
         file_bytes: metadata.len(),
         host_bytes: metadata.blocks() * 512,
+        files: Vec::new(),
     };
-    // The filesystem last: an earlier output stays whole unless everything is in place.
-    let mut files = Vec::new();
+    // What it is told by last: an earlier output stays whole unless everything is in place.
+    let (last, mut files) = match compressed_file {
+        Some(file) if !options.keeps_filesystem() => (file, Vec::new()),
+        file => (partial, Vec::from_iter(file)),
+    };
+    finished.list(&last)?;
+    for file in &files {
+        finished.list(file)?;
+    }
     if let Some(tree_file) = tree_file {
         let hashed = are_files_told.then(|| sha256_of(tree_file.file(), reporter));
         let hashed = hashed.transpose();
@@ -194,11 +255,24 @@ where
         let content = sidecar.content(&finished)?;
         files.push(files::write(sidecar.path(), &content, &mut finished.files)?);
     }
+    if stream.is_some() {
+        finished.streamed();
+    }
+    // Who looks for the output by what tells of it finds that it is there.
+    let mut behind = Vec::new();
     for document in documents {
         let content = (document.bytes)(&finished, &path)?;
-        files.push(files::write(&document.path, &content, &mut finished.files)?);
+        let file = files::write(&document.path, &content, &mut finished.files)?;
+        match document.tells_of_files {
+            true => behind.push(file),
+            false => files.push(file),
+        }
     }
-    files.push(partial);
+    match stream {
+        Some(stream) => stream::send(&last, stream, reporter)?,
+        None => files.push(last),
+    }
+    files.extend(behind);
     for file in &mut files {
         file.set_no_clobber(options.no_clobber);
     }
@@ -209,14 +283,51 @@ where
                 .map_err(|error| Error::path("write", file.output(), error))?;
         }
     }
-    persist_together(files)?;
-    sidecar::note_earlier(&finished.path, &sidecars, reporter);
+    match stream {
+        Some(_) => persist_together(files)?,
+        None => {
+            persist_around(files, &options.last(&finished.path))?;
+            sidecar::note_earlier(&finished, options, reporter);
+        }
+    }
     Ok(finished)
+}
+
+impl FinishedFilesystem {
+    /// Puts a file that is hashed on the list.
+    fn list(&mut self, file: &PartialFile) -> Result<()> {
+        let sha256 = self.sha256_of(file.output()).cloned();
+        self.files.push(FinishedFile::of(file, sha256)?);
+        Ok(())
+    }
+
+    /// The hash of the filesystem or of what it is compressed to.
+    fn sha256_of(&self, path: &Path) -> Option<&Digest> {
+        let compressed = self.compressed.as_ref();
+        match compressed.filter(|compressed| compressed.path == path) {
+            Some(compressed) => Some(&compressed.sha256),
+            None => self.sha256.as_ref(),
+        }
+    }
+
+    /// It goes to a stream, which has no name but this.
+    fn streamed(&mut self) {
+        let stream = PathBuf::from("-");
+        if let Some(file) = self.files.first_mut() {
+            file.path.clone_from(&stream);
+        }
+        if let Some(compressed) = &mut self.compressed {
+            compressed.path.clone_from(&stream);
+        }
+        self.path = stream;
+    }
 }
 
 /// What hashing gave.
 struct Hashed {
     sha256: Option<Digest>,
+    /// With its file, not yet named.
+    compressed: Option<(FinishedCompressed, PartialFile)>,
     verity: Option<FinishedVerity>,
     /// The file that the tree has to itself, not yet named.
     tree_file: Option<PartialFile>,

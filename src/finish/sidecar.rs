@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::{FinishOptions, FinishedFilesystem};
+use crate::compression::EncodingForm;
 use crate::error::{Error, Result, escape_path};
 use crate::oci::Digest;
 use crate::progress::Reporter;
@@ -12,6 +13,8 @@ use crate::progress::Reporter;
 /// A file that is written for a filesystem and gets its name together with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sidecar {
+    /// The file that it tells of.
+    about: PathBuf,
     path: PathBuf,
     form: Form,
 }
@@ -40,32 +43,27 @@ impl Form {
             Self::RootHash => ".roothash",
         }
     }
-
-    /// The option that writes it.
-    fn option(self) -> &'static str {
-        match self {
-            Self::Sha256(_) => "--sha256",
-            Self::RootHash => "--verity",
-        }
-    }
 }
 
 impl FinishOptions {
-    /// What is written for `output`, in the order in which it is named.
+    /// What is written for `output` and what it is compressed to, in the order in which it is named.
     pub(super) fn sidecars(&self, output: &Path) -> Vec<Sidecar> {
+        let kept = self.keeps_filesystem().then(|| output.to_owned());
+        let compressed = self.compress.map(|compress| compress.path(output));
         let sha256 = self.sha256.map(Form::Sha256);
-        let root_hash = self.verity.is_some().then_some(Form::RootHash);
-        let wanted = [sha256, root_hash].into_iter().flatten();
-        wanted.map(|form| Sidecar::new(output, form)).collect()
+        let hashed = kept.into_iter().chain(compressed);
+        let hashed = hashed.filter_map(|about| Some(Sidecar::new(&about, sha256?)));
+        let root_hash = self.verity.as_ref();
+        let root_hash = root_hash.map(|_| Sidecar::new(output, Form::RootHash));
+        hashed.chain(root_hash).collect()
     }
 }
 
 impl Sidecar {
-    fn new(output: &Path, form: Form) -> Self {
-        let mut path = OsString::from(output);
-        path.push(form.ending());
+    fn new(about: &Path, form: Form) -> Self {
         Self {
-            path: path.into(),
+            about: about.to_owned(),
+            path: with_ending(about, form.ending()),
             form,
         }
     }
@@ -81,23 +79,52 @@ impl Sidecar {
     /// [`Error::Mismatch`] where what it tells is not known.
     pub(super) fn content(&self, made: &FinishedFilesystem) -> Result<Vec<u8>> {
         match self.form {
-            Form::Sha256(form) => sha256_file(form, made.sha256.as_ref(), &made.path),
+            Form::Sha256(form) => sha256_file(form, made.sha256_of(&self.about), &self.about),
             Form::RootHash => root_hash_line(made),
         }
     }
 }
 
-/// Says that a sidecar which is there is not renewed. It is left: it may be what the output is to be
-/// held against.
-pub(super) fn note_earlier(output: &Path, renewed: &[Sidecar], reporter: &dyn Reporter) {
-    for form in [Form::Sha256(Sha256File::Line), Form::RootHash] {
-        let sidecar = Sidecar::new(output, form);
-        let is_renewed = renewed.iter().any(|other| other.path == sidecar.path);
-        if !is_renewed && std::fs::symlink_metadata(&sidecar.path).is_ok() {
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut path = OsString::from(path);
+    path.push(ending);
+    path.into()
+}
+
+/// Says that a file which is there and belongs to an earlier output is not renewed. It is left: it may
+/// be what the output is to be held against.
+pub(super) fn note_earlier(
+    finished: &FinishedFilesystem,
+    options: &FinishOptions,
+    reporter: &dyn Reporter,
+) {
+    let output = &finished.path;
+    let written = options.files(output);
+    let sha256 = |path| {
+        (
+            with_ending(path, Form::Sha256(Sha256File::Line).ending()),
+            "--sha256",
+        )
+    };
+    let mut earlier = vec![
+        (output.clone(), "a build without --compress-only"),
+        sha256(output),
+        (with_ending(output, Form::RootHash.ending()), "--verity"),
+    ];
+    for (form, option) in [
+        (EncodingForm::Gzip, "--compress gzip"),
+        (EncodingForm::Zstd, "--compress zstd"),
+    ] {
+        earlier.push((with_ending(output, form.ending()), option));
+    }
+    if let Some(compressed) = &finished.compressed {
+        earlier.push(sha256(&compressed.path));
+    }
+    for (path, option) in earlier {
+        if !written.contains(&path) && std::fs::symlink_metadata(&path).is_ok() {
             reporter.note(&format!(
-                "{} was there before and is left as it is ({} renews it)",
-                escape_path(sidecar.path.as_os_str().as_bytes()),
-                form.option()
+                "{} was there before and is left as it is ({option} renews it)",
+                escape_path(path.as_os_str().as_bytes()),
             ));
         }
     }
@@ -155,6 +182,7 @@ mod tests {
             let made = FinishedFilesystem {
                 path: output.clone(),
                 sha256: Some(format!("sha256:{hex}").parse().unwrap()),
+                compressed: None,
                 verity: None,
                 file_bytes: 7,
                 host_bytes: 0,

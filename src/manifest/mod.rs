@@ -27,6 +27,8 @@ pub struct Manifest {
     pub request: Requested,
     /// The SHA-256 of `request` in its shortest JSON, keys in the order they have here.
     pub request_sha256: String,
+    /// The digest of what determines the tree: the layers, and what the edits did.
+    pub recipe_digest: String,
     /// The digest of what the edits did; none where the tree is what the layers show.
     pub edits_digest: Option<String>,
     /// How a container of the image starts, as its configuration says.
@@ -183,12 +185,12 @@ pub struct ManifestVerity {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Proofs {
-    /// Digests of documents and layers, and diff IDs; no output gets its name without.
-    pub digests: bool,
     /// Whether `e2fsck -fn` had nothing to say.
     pub e2fsck: bool,
     /// Whether everything was read back and held against the image.
     pub verify: bool,
+    /// Whether a hash tree of dm-verity was made of what was proven.
+    pub verity: bool,
 }
 
 /// A file that was written.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::{AtFlags, linkat};
@@ -13,25 +14,23 @@ use super::hidden_name::HiddenName;
 use crate::error::Result;
 use crate::leftovers;
 
-/// Gives files that belong together their names in this order, the output at last: as long as it
-/// has not got its own, an earlier one of that name is what counts, and the others are taken back,
-/// the last one first.
+/// Gives files that belong together their names in this order; `output` is one of them. Behind it are
+/// only those that say which of the others are there: as long as the output has not got its name, an
+/// earlier one of that name is what counts, and the others are taken back, the last one first.
 ///
 /// No two processes do this in one directory at the same time, where it can be locked: of two that
 /// make the same outputs, one's all come after the other's. Nothing is written any more by then, so
 /// that a full disk only matters where a directory has to grow, and that is an error which is taken
 /// back. What is killed between two names, by a SIGKILL or a loss of power, takes back nothing: it
 /// leaves the new ones of some files beside the earlier output, and a checksum among them then does
-/// not match. The next build to the same output mends that.
+/// not match; or the new output beside an earlier manifest, which is then older than the output. The
+/// next build to the same output mends that.
 ///
 /// # Errors
 /// Those of [`PartialFile::persist`]; the files are gone then, and what they replaced is back.
-pub fn persist_together(files: Vec<PartialFile>) -> Result<()> {
-    let Some(output) = files.last().map(|file| file.output.clone()) else {
-        return Ok(());
-    };
+pub fn persist_around(files: Vec<PartialFile>, output: &Path) -> Result<()> {
     let locks = lock_directories(&files);
-    let done = leftovers::commit(&output, || {
+    let done = leftovers::commit(output, || {
         let mut named: Vec<Named> = Vec::new();
         let count = files.len();
         for (index, mut file) in files.into_iter().enumerate() {
@@ -49,6 +48,17 @@ pub fn persist_together(files: Vec<PartialFile>) -> Result<()> {
     });
     drop(locks);
     done
+}
+
+/// The same where the output is the last.
+///
+/// # Errors
+/// As [`persist_around`].
+pub fn persist_together(files: Vec<PartialFile>) -> Result<()> {
+    match files.last().map(|file| file.output.clone()) {
+        Some(output) => persist_around(files, &output),
+        None => Ok(()),
+    }
 }
 
 /// Locks each directory that there is, all processes in the same order.

@@ -13,7 +13,7 @@ use super::request::{FilesystemRequest, ImageRequest};
 use crate::error::Result;
 use crate::ext::{Ext, Plan};
 use crate::filesystem::Filesystem;
-use crate::finish::{FinishedFilesystem, MadeFrom, finish};
+use crate::finish::{FinishedFilesystem, MadeFrom, Wanted, finish};
 use crate::host_space;
 use crate::layers::{Contents, GivingBack, Verifying};
 use crate::progress::Reporter;
@@ -154,17 +154,14 @@ impl Reading {
             e2fsprogs: &ready.tools.version,
             noticed: &noticed,
         };
-        let documents = known.documents(&output.beside);
-        let filesystem = finish::<Ext>(
-            sealed,
-            made_from,
-            &ready.tools,
-            &output.finish,
-            &documents,
-            reporter,
-        )
-        .map_err(explained)?;
-        drop(documents);
+        let wanted = Wanted {
+            options: &output.finish,
+            documents: known.documents(&output.beside),
+            stream: output.stream.as_deref(),
+        };
+        let filesystem =
+            finish::<Ext>(sealed, made_from, &ready.tools, &wanted, reporter).map_err(explained)?;
+        drop(wanted);
         drop(giving_back);
         let noticed = noticed.into_inner().unwrap_or_else(PoisonError::into_inner);
         flattened.warnings.merge(noticed);

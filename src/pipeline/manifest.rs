@@ -9,14 +9,14 @@ use super::output::OutputRequest;
 use super::request::{FilesystemRequest, ImageRequest};
 use crate::edits::Edits;
 use crate::error::{Error, Result, escape_path};
-use crate::ext::{Ext, JournalSize, Kind, Plan, SizePolicy, uuid_text};
+use crate::ext::{Ext, JournalSize, Kind, SizePolicy, uuid_text};
 use crate::filesystem::Filesystem;
 use crate::finish::{FinishedVerity, VerityPlace};
 use crate::manifest::{
     Blocks, Counts, Inodes, Manifest, ManifestFile, ManifestFilesystem, ManifestImage,
     ManifestLayer, ManifestVerity, Proofs, Requested, RequestedVerity, SCHEMA, Start, Versions,
 };
-use crate::oci::Platform;
+use crate::oci::{Platform, full_image_name};
 use crate::tree::{NodeKind, Tree};
 use crate::units::{BLOCK_SIZE, ByteSize, Date};
 
@@ -132,15 +132,16 @@ impl ManifestDocument {
             image: self.image(made),
             request: self.requested.clone(),
             request_sha256: request_sha256.map_err(|error| no_json(&error.to_string()))?,
-            edits_digest: None,
+            recipe_digest: made.names.recipe_digest.to_string(),
+            edits_digest: made.names.edits_digest.as_ref().map(ToString::to_string),
             start,
             filesystem: filesystem(made),
             counts: counts(made.tree),
             verity: verity.map(|verity| told_verity(verity, &made.filesystem.path)),
             proofs: Proofs {
-                digests: true,
                 e2fsck: made.proofs.fsck,
                 verify: made.proofs.verify,
+                verity: made.proofs.verity.is_some(),
             },
             files: files(made)?,
             versions: Versions {
@@ -168,7 +169,14 @@ impl ManifestDocument {
             None => self.platform.as_ref(),
         };
         ManifestImage {
-            reference: None,
+            // A tag alone, as layouts have it, is the name of no image.
+            reference: image
+                .names
+                .first()
+                .map(|name| match name.contains([':', '/']) {
+                    true => full_image_name(name),
+                    false => name.clone(),
+                }),
             image_id: image.config_digest.as_ref().map(ToString::to_string),
             manifest_digest: image.manifest_digest.as_ref().map(ToString::to_string),
             platform: platform.map(ToString::to_string),
@@ -188,7 +196,10 @@ impl ManifestDocument {
 fn filesystem(made: &Made<'_>) -> ManifestFilesystem {
     let plan = made.plan;
     let geometry = &plan.sized.geometry;
-    let (available, reserved) = (available_blocks(plan), geometry.reserved_blocks.into());
+    let (available, reserved) = (
+        plan.available_blocks_after(),
+        geometry.reserved_blocks.into(),
+    );
     ManifestFilesystem {
         r#type: plan.profile.kind.to_string(),
         size_bytes: geometry.size_bytes(),
@@ -209,18 +220,6 @@ fn filesystem(made: &Made<'_>) -> ManifestFilesystem {
         hash_seed: uuid_text(plan.birth.hash_seed),
         label: plan.birth.label.clone(),
     }
-}
-
-/// What df tells of a filesystem that is mounted: on ext4 the kernel keeps a 50th for itself, and no
-/// more than 4096 blocks (`ext4_calculate_resv_clusters`).
-fn available_blocks(plan: &Plan) -> u64 {
-    let geometry = &plan.sized.geometry;
-    let kept = match plan.profile.kind {
-        Kind::Ext4 => (u64::from(geometry.blocks) / 50).min(4096),
-        Kind::Ext2 | Kind::Ext3 => 0,
-    };
-    plan.free_blocks_after()
-        .saturating_sub(u64::from(geometry.reserved_blocks) + kept)
 }
 
 fn counts(tree: &Tree) -> Counts {

@@ -26,7 +26,7 @@ mod start;
 mod tags;
 mod verify;
 
-pub use batch::{Batch, BatchItem, BatchWatch, Outcome, Shard, batch, exit_code};
+pub use batch::{Batch, BatchItem, BatchWatch, Outcome, Shard, UpToDate, batch, exit_code};
 pub use build::{Built, build};
 pub use compare::{CompareRequest, Comparison, compare};
 pub use document::{Beside, Document, Made};
@@ -48,13 +48,14 @@ pub use start::{FoundStart, StartDocument, start_in};
 pub use tags::tags;
 pub use verify::{Verified, VerifyRequest, verify};
 
+pub use crate::compression::{Encoding, EncodingForm};
 pub use crate::ext::{
     BlocksByUse, Finding, Identity, JournalSize, Kind, Reader, Room, SizePolicy, ToolPaths, Unread,
     VerifyReport, parse_label, parse_uuid, uuid_text,
 };
 pub use crate::finish::{
-    FinishOptions, FinishedFile, FinishedFilesystem, FinishedVerity, Sha256File, VerityOptions,
-    VerityPlace,
+    CompressOptions, FinishOptions, FinishedCompressed, FinishedFile, FinishedFilesystem,
+    FinishedVerity, Sha256File, VerityOptions, VerityPlace,
 };
 pub use crate::inspect::{Checksums, Filesystem, Journal, JournalState, is_filesystem};
 pub use crate::limits::Limits;

@@ -1,12 +1,17 @@
 //! What is asked for of an output.
 
+use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::document::Beside;
 use super::request::setters;
 use crate::error::Result;
 use crate::ext::ToolPaths;
 use crate::finish::{FinishOptions, ImageWords, OutputName, VerityOptions};
+
+/// What an output without a name would be called.
+const STREAMED: &str = "layerpress-output";
 
 /// Everything about the output.
 #[derive(Debug, Clone)]
@@ -22,6 +27,8 @@ pub struct OutputRequest {
     pub finish: FinishOptions,
     /// Documents that get their names together with it.
     pub beside: Vec<Beside>,
+    /// Where the filesystem, or what it is compressed to, goes instead of a file of its own.
+    pub stream: Option<Arc<File>>,
 }
 
 impl OutputRequest {
@@ -32,13 +39,23 @@ impl OutputRequest {
             tools: ToolPaths::default(),
             finish: FinishOptions::default(),
             beside: Vec::new(),
+            stream: None,
+        }
+    }
+
+    /// A filesystem that is written to a stream when it is proven. Until then it is in a file without
+    /// a name in `work_dir`. Of the files beside it there can only be those that have names of their
+    /// own.
+    pub fn to_stream(stream: File, work_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            stream: Some(Arc::new(stream)),
+            ..Self::new(work_dir.into().join(STREAMED))
         }
     }
 
     /// Every file that is written.
     pub(super) fn paths(&self) -> Vec<PathBuf> {
-        let mut paths = vec![self.path.clone()];
-        paths.extend(self.finish.beside(&self.path));
+        let mut paths = self.finish.files(&self.path);
         paths.extend(self.beside.iter().map(|beside| beside.path.clone()));
         paths
     }

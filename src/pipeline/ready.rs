@@ -41,13 +41,14 @@ impl Ready {
         let profile = filesystem.profile()?;
         let asked = output.clone();
         let output = asked.clone().filled(None)?;
+        refuse_nameless(&output)?;
         let _claimed = check(place, put_in, &output)?;
         let FinishOptions { fsck, verify, .. } = output.finish;
         let tools = Tools::find(&output.tools, fsck, verify, reporter)?;
         filesystem.size.check(&profile)?;
         Ok(Self {
             tools,
-            _begun: leftovers::begin(&output.path),
+            _begun: leftovers::begin(&output.finish.last(&output.path)),
             _claimed,
             put_in: put_in.to_vec(),
             asked,
@@ -66,7 +67,7 @@ impl Ready {
         drop(self._claimed);
         let _claimed = check(place, &self.put_in, &output)?;
         // Before the other is no more: there is an output all the time.
-        let _begun = leftovers::begin(&output.path);
+        let _begun = leftovers::begin(&output.finish.last(&output.path));
         Ok(Self {
             output,
             _begun,
@@ -90,6 +91,23 @@ pub(super) fn words(image: &Image) -> ImageWords {
         name: name.map(str::to_owned),
         arch: Some(arch.to_owned()),
     }
+}
+
+/// What goes to standard output has no name that others could have theirs from.
+fn refuse_nameless(output: &OutputRequest) -> Result<()> {
+    let finish = &output.finish;
+    let needs_name = match finish.compress {
+        _ if output.stream.is_none() => return Ok(()),
+        _ if finish.sha256.is_some() => "--sha256 writes OUTPUT.sha256",
+        _ if finish.verity.is_some() => "--verity and --verity-file write OUTPUT.roothash",
+        Some(compress) if !compress.only => {
+            "--compress writes a file beside OUTPUT (--compress-only gives it to standard output)"
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::unsupported(format!(
+        "standard output: expected nothing that is called as the output is: {needs_name}"
+    )))
 }
 
 /// Each file can be made, is no part of the image, and is no other's.

@@ -32,6 +32,7 @@
 //! - Paths begin in the recipe's directory and do not lead out of it: see
 //!   [`Reach`](crate::pinned::Reach). Outputs begin in a directory of their own and stay below it.
 
+mod directory;
 mod fault;
 mod file;
 mod filesystem;
@@ -43,6 +44,7 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
+pub use directory::load_all;
 pub use file::{MAX_BYTES, RecipeFile};
 pub use filesystem::FilesystemRecipe;
 pub use load::{Loaded, load};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::flattening::Flattening;
 use super::frozen::{Attributes, ContentRef, NodeKind};
 use super::growing::{Children, GrowingKind, HardLink, Slot};
-use super::path::{CleanPath, split};
+use super::path::{CleanPath, joined, split};
 use super::walk::Absent;
 use super::whiteout::WhiteoutName;
 use crate::error::{Error, Result};
@@ -178,7 +178,7 @@ impl Flattening<'_> {
                 node.layer = layer;
             }
             _ => {
-                self.warn_of_replaced(parent, name, &[directory, b"/", name].concat(), true);
+                self.warn_of_replaced(parent, name, &joined(directory, name), true);
                 let kind = GrowingKind::Directory(Children::new());
                 self.tree.make(parent, name, attributes, kind, self.layer)?;
             }

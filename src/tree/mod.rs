@@ -129,7 +129,7 @@ pub fn flatten_with(
         meter.add(entries);
     }
     if let Some(before) = &before {
-        edits.after_put_in(&mut flattening, before)?;
+        edits.after_put_in(&mut flattening, before);
     }
     let mut before = before.map(|before| freeze::freeze(before, Warnings::default()));
     let mut tree = freeze::freeze(flattening.tree, flattening.warnings);

@@ -75,6 +75,16 @@ pub(super) fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
     })
 }
 
+/// A path below a directory's; the root's own is `/`.
+pub(super) fn joined(directory: &[u8], path: &[u8]) -> Box<[u8]> {
+    match (directory, path) {
+        (b"", b"") => b"/".as_slice().into(),
+        (directory, b"") => directory.into(),
+        (b"", path) => path.into(),
+        _ => [directory, b"/", path].concat().into(),
+    }
+}
+
 /// Refuses a name no directory can hold.
 pub(super) fn check_component(component: &[u8]) -> Result<()> {
     if component.len() > NAME_MAX {

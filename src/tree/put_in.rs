@@ -10,7 +10,7 @@ use super::changeset::expect_target;
 use super::flattening::Flattening;
 use super::frozen::{Attributes, ContentRef, NodeKind};
 use super::growing::{GrowingKind, Slot};
-use super::path::{CleanPath, split};
+use super::path::{CleanPath, joined, split};
 use super::walk::Absent;
 use crate::error::{Error, Result, escape_path};
 use crate::layers::{Changeset, Entry, EntryKind, Existing, Made, Origin, Put};
@@ -249,15 +249,5 @@ impl Flattening<'_> {
             xattrs: made.xattrs.clone(),
             file_flags: made.file_flags,
         }
-    }
-}
-
-/// A path below a directory's; the root's own is `/`.
-fn joined(directory: &[u8], path: &[u8]) -> Box<[u8]> {
-    match (directory, path) {
-        (b"", b"") => b"/".as_slice().into(),
-        (directory, b"") => directory.into(),
-        (b"", path) => path.into(),
-        _ => [directory, b"/", path].concat().into(),
     }
 }

@@ -138,12 +138,6 @@ impl Image {
     /// Expects all that reading the filesystem counts on.
     pub(super) fn expect_readable(&self) -> Result<()> {
         expect_filesystem(&self.superblock)?;
-        // Linux mounts none whose superblock is another than its checksum says.
-        if !self.is_sealed {
-            return Err(Error::bad_image(
-                "superblock: expected the checksum of its bytes, found another",
-            ));
-        }
         self.expect_groups()?;
         let unknown = self.features().incompat & !INCOMPAT_KNOWN;
         if unknown != 0 {
@@ -163,6 +157,12 @@ impl Image {
                 self.block_bytes,
                 self.blocks()
             )));
+        }
+        // Linux mounts none whose superblock is another than its checksum says.
+        if !self.is_sealed {
+            return Err(Error::bad_image(
+                "superblock: expected the checksum of its bytes, found another",
+            ));
         }
         Ok(())
     }

@@ -146,6 +146,7 @@ const ROOMS: &[Room] = &[
     (
         "layers",
         &[
+            "units",
             "ownership",
             "page_buffer",
             "host_space",
@@ -212,6 +213,8 @@ const ROOMS: &[Room] = &[
         "finish",
         &[
             "page_buffer",
+            // What is written compressed.
+            "compression",
             "error",
             "progress",
             "partial_file",
@@ -255,6 +258,7 @@ const ROOMS: &[Room] = &[
             "command",
             "pinned",
             "partial_file",
+            "compression",
             "oci",
             "listing",
             "compare",

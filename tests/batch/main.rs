@@ -5,6 +5,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod interrupted;
 mod list;
+mod recipes;
 mod rig;
 mod shared;
+mod up_to_date;

@@ -76,6 +76,10 @@ impl Calls {
     }
 
     fn of_build(strace: &Path, form: Form) -> Self {
+        Self::of_build_with(strace, form, &[])
+    }
+
+    fn of_build_with(strace: &Path, form: Form, options: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let reference = form.write(directory.path());
         let logs = directory.path().join("logs");
@@ -85,6 +89,7 @@ impl Calls {
             .arg(logs.join("log"))
             .args([LAYERPRESS, "build", "-q", "--jobs", "2", &reference, "-o"])
             .arg(directory.path().join("fs.img"))
+            .args(options)
             .spawn()
             .unwrap();
         assert!(traced.wait().unwrap().success());
@@ -160,6 +165,28 @@ fn each_byte_of_a_flat_tar_is_read_twice_at_most() {
         "{} bytes: {found:?}",
         tar.len()
     );
+}
+
+/// It is hashed, compressed and what comes of it hashed in one go.
+#[test]
+fn compressing_reads_the_output_once() {
+    let Some(strace) = program("strace") else {
+        return;
+    };
+    let _alone = alone();
+    let of = |options: &[&str]| Calls::of_build_with(&strace, ARCHIVE, options);
+    let plain = of(&[]).read_bytes;
+    let hashed = of(&["--sha256"]).read_bytes;
+    // A second reading would be seen.
+    let once = hashed - plain;
+    assert!(once > 10 << 20, "{once}");
+    for options in [
+        &["--compress", "gzip:1"][..],
+        &["--compress", "zstd:1", "--sha256"],
+    ] {
+        let read = of(options).read_bytes;
+        assert!(read < hashed + (once >> 4), "{options:?}: {read} {hashed}");
+    }
 }
 
 #[test]

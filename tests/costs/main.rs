@@ -8,6 +8,7 @@ mod support;
 
 mod allocations;
 mod calls;
+mod edits;
 mod host_blocks;
 mod image;
 mod tars;

@@ -26,6 +26,7 @@ mod library {
     pub use layerpress::extract::{ArchiveSink, extract};
     use layerpress::oci::DigestHasher;
     pub use layerpress::oci::RegistryReference;
+    pub use layerpress::packages::{Looked, Packages, Root};
     pub use layerpress::pipeline::Login;
     use layerpress::pipeline::SizePolicy;
     pub use layerpress::recipe_file::{RecipeFile, Variables};
@@ -54,7 +55,7 @@ mod library {
 /// A body, by the name that its fuzz target has.
 pub type Body = fn(&[u8]) -> bool;
 
-pub const ALL: [(&str, Body); 10] = [
+pub const ALL: [(&str, Body); 11] = [
     ("tar_index", tar_index),
     ("pax", pax),
     ("file_flags", file_flags),
@@ -65,6 +66,7 @@ pub const ALL: [(&str, Body); 10] = [
     ("challenge", challenge),
     ("credentials", credentials),
     ("recipe", recipe),
+    ("packages", packages),
 ];
 
 /// A layer's tar.
@@ -227,6 +229,50 @@ pub fn recipe(bytes: &[u8]) -> bool {
         }
         Err(error) => told(Err(error)),
     }
+}
+
+/// The lists of packages of apk and either of dpkg or of distroless, which have the same bytes.
+pub fn packages(bytes: &[u8]) -> bool {
+    struct Same<'a>(&'a [u8]);
+    impl library::Root for Same<'_> {
+        fn look(&mut self, path: &[u8], max_bytes: u64) -> Result<library::Looked> {
+            // As if each were a file of its own.
+            let file = library::Looked::File {
+                id: path.len() as u64,
+                bytes: self.0.to_vec(),
+            };
+            let is_distroless = self.0.len() % 2 == 1;
+            Ok(match path {
+                b"var/lib/dpkg/status.d" if is_distroless => {
+                    library::Looked::Directory(vec![b"a".to_vec()])
+                }
+                b"var/lib/dpkg/status" if is_distroless => library::Looked::Absent,
+                b"var/lib/dpkg/status" | b"var/lib/dpkg/status.d/a" | b"lib/apk/db/installed" => {
+                    assert!(self.0.len() as u64 <= max_bytes);
+                    file
+                }
+                _ => library::Looked::Absent,
+            })
+        }
+    }
+    let found = match library::Packages::read(&mut Same(bytes)) {
+        Ok(found) => found,
+        Err(error) => {
+            return told(Err(error));
+        }
+    };
+    let warnings: Vec<_> = found.warnings.lines().collect();
+    warnings.iter().for_each(|line| printable(line));
+    for package in &found.packages {
+        let fields = [&package.name, &package.version, &package.arch];
+        assert!(
+            !package.name.is_empty()
+                && !fields.iter().any(|field| field.contains(char::is_control))
+        );
+    }
+    let list = String::from_utf8(found.to_json().unwrap()).unwrap();
+    assert_eq!(list.matches("\"name\":").count(), found.packages.len());
+    warnings.is_empty()
 }
 
 /// Stands where secrets stand in the seeds; nobody is ever told of it.

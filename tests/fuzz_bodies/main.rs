@@ -142,6 +142,11 @@ fn no_recipe_is_too_much() {
     mutated("recipe", 5000);
 }
 
+#[test]
+fn no_list_of_packages_is_too_much() {
+    mutated("packages", 5000);
+}
+
 /// A fuzzer starts from them: `LAYERPRESS_FUZZ_SEEDS` says where they are to be written.
 #[test]
 fn the_seeds_themselves_are_sound() {

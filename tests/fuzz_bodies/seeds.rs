@@ -21,6 +21,7 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
         "challenge" => challenge(),
         "credentials" => credentials(),
         "recipe" => recipe(),
+        "packages" => packages(),
         _ => panic!("{name} has no seeds"),
     }
 }
@@ -28,7 +29,7 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
 fn recipe() -> Vec<Vec<u8>> {
     let recipes = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/recipes");
     let documented = |name: &str| fs::read_to_string(recipes.join(name)).unwrap();
-    let renamed = documented("microvm.toml").replace("${TAG}", "${NAME}");
+    let renamed = documented("microvm.toml").replace("app.img", "${NAME}.img");
     let list =
         "[[image]]\nsource = 'a'\n[[image]]\nsource = '${NAME}$${X}'\nedits.root-mode = '0755'\n";
     [documented("stack.toml"), renamed, list.to_owned()]
@@ -51,6 +52,7 @@ pub fn mutate(name: &str, random: &mut Random, bytes: &mut Vec<u8>) {
             }
         }
         "pax" if random.below(3) > 0 => other_letter(random, bytes),
+        "packages" if random.below(2) == 0 => other_word(random, bytes),
         "file_flags" if random.below(2) == 0 => other_flag(random, bytes),
         // The first byte says which document it is.
         "oci_layout" | "docker_manifest" => {
@@ -84,6 +86,16 @@ fn other_letter(random: &mut Random, records: &mut [u8]) {
         let line = records[..at].rsplit(|byte| *byte == b'\n').next().unwrap();
         if line.contains(&b'=') && records[at] != b'\n' {
             records[at] = b"0179.-,/a\0\xff"[random.below(11)];
+        }
+    }
+}
+
+/// Changes letters, so that lines stay lines.
+fn other_word(random: &mut Random, text: &mut [u8]) {
+    for _ in 0..=random.below(2) {
+        let at = random.below(text.len());
+        if text[at].is_ascii_alphanumeric() {
+            text[at] = b"01a+.-~:Z"[random.below(9)];
         }
     }
 }
@@ -231,6 +243,18 @@ fn challenge() -> Vec<Vec<u8>> {
         br#"Bearer realm="https://auth.example.org/token",service="registry.example.org",scope="repository:a/b:pull""#.to_vec(),
         br#"Basic realm="a \"quoted\" one", charset=UTF-8, Bearer realm=x, Negotiate dG9rZW4="#.to_vec(),
     ]
+}
+
+/// A stanza that is dpkg's and apk's at once, so that both find a sound one.
+fn packages() -> Vec<Vec<u8>> {
+    let stanza = |name: &str| {
+        format!(
+            "Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1:2.3-4\nDescription: {name}\nP:{name}\nV:2.3-r4\nA:x86_64\nF:bin\nR:{name}\n\n"
+        )
+    };
+    let one = stanza("libc6");
+    let several = [stanza("a"), stanza("musl-utils"), stanza("größe")].concat();
+    [one, several].map(String::into_bytes).to_vec()
 }
 
 fn credentials() -> Vec<Vec<u8>> {

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod checksums;
+mod compressed;
 mod documents;
 mod names;
 mod no_clobber;
+mod stream;
 #[path = "../support/mod.rs"]
 mod support;
 

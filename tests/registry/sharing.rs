@@ -180,3 +180,54 @@ fn pruning_beside_builds_takes_nothing_away_that_they_use() {
         assert!(fs::read(press.output()).unwrap() == stand.expected);
     }
 }
+
+/// Without a cache each image fetched the whole of its own.
+#[test]
+fn in_one_run_over_a_list_each_blob_is_fetched_once_also_without_a_cache() {
+    let Some(stand) = Stand::of(TestImage::new(layers(81, 3))) else {
+        return;
+    };
+    let top = layer_tar(&[("upper", &[7; 100_000])]);
+    let second = TestImage {
+        compression: Compression::Gzip,
+        ..TestImage::new([layers(81, 3), vec![top]].concat())
+    };
+    let layout = second.layout("2");
+    Repository::new(stand.plain().address, NAME).push(&layout, "2");
+    let other = Repository::new(stand.proxy.address(), NAME).reference("2");
+    let press = Press::new();
+    let out = |name: &str| press.root().join("out").join(name);
+    let list = press.root().join("list");
+    let text = format!(
+        "{}\t{}\n{other}\t{}\n{}\t{}\n",
+        stand.reference,
+        out("one").display(),
+        out("two").display(),
+        stand.reference,
+        out("three").display()
+    );
+    fs::write(&list, text).unwrap();
+    stand.proxy.seen();
+    let mut command = stand
+        .puller
+        .command(&["build", "--size=fit", "--no-cache", "--list"]);
+    command.arg(&list);
+    press.run(&mut command).succeeded();
+    assert_eq!(gets(&stand), [1; 3]);
+    assert!(fs::read(out("one")).unwrap() == stand.expected);
+    assert!(fs::read(out("three")).unwrap() == stand.expected);
+    let alone = stand
+        .puller
+        .pulled(&stand.puller.layout("second", &layout), &[]);
+    assert!(fs::read(out("two")).unwrap() == alone);
+    // Nothing has changed: manifests and configurations are asked for, and no layer.
+    stand.proxy.seen();
+    let mut command =
+        stand
+            .puller
+            .command(&["build", "--size=fit", "--no-cache", "--json", "--list"]);
+    command.arg(&list);
+    let ended = press.run(&mut command);
+    assert_eq!(ended.succeeded().matches("\"up_to_date\"").count(), 3);
+    assert_eq!(gets(&stand), [0; 3]);
+}

@@ -129,6 +129,33 @@ fn cached(press: &Press) {
     press.run(&mut plain(press, &words)).succeeded();
 }
 
+/// A filesystem `{in}/fs.img` with packages of dpkg and apk, and an image with others: its name.
+fn installed(press: &Press) -> String {
+    let dpkg = |packages: &[(&str, &str)]| -> String {
+        let stanzas = packages.iter().map(|(name, version)| {
+            format!(
+                "Package: {name}\nStatus: install ok installed\nVersion: {version}\nArchitecture: all\n\n"
+            )
+        });
+        stanzas.collect()
+    };
+    let layer = |status: String| {
+        Layer::new()
+            .file("var/lib/dpkg/status", status.as_bytes())
+            .file("lib/apk/db/installed", b"P:musl\nV:1.2\nA:x86_64\n")
+            .tar()
+    };
+    let before = layer(dpkg(&[("gone", "1"), ("kept", "1"), ("newer", "1")]));
+    fs::write(press.input("before.tar"), before).unwrap();
+    let words = ["build", "-q", "rootfs:{in}/before.tar", "-o", "{in}/fs.img"];
+    press.run(&mut plain(press, &words)).succeeded();
+    let after = layer(dpkg(&[("come", "1"), ("kept", "1"), ("newer", "2")]));
+    TestImage::new([after])
+        .layout("1")
+        .write_directory(&press.input("after"));
+    "oci:{in}/after:1".to_owned()
+}
+
 pub const SITUATIONS: &[Situation] = &[
     // What is built, of each kind of source.
     row("an archive, checked", "build", |press| {
@@ -212,6 +239,17 @@ pub const SITUATIONS: &[Situation] = &[
             press,
             &[&words[..], &["--verity-file={out}/b", "--sha256"]].concat(),
         )
+    }),
+    row("compressed beside it", "build", |press| {
+        archive(press);
+        let words = ["build", "{in}/save.tar", "-o", "{out}/a"];
+        json(press, &[&words[..], &["--compress=gzip"]].concat())
+    }),
+    row("compressed alone", "build", |press| {
+        archive(press);
+        let words = ["build", "{in}/save.tar", "-o", "{out}/{tag}"];
+        let options = ["--compress=zstd:7", "--compress-only"];
+        json(press, &[&words[..], &options].concat())
     }),
     row("with warnings", "build", |press| {
         let socket = Layer::new()
@@ -428,6 +466,45 @@ pub const SITUATIONS: &[Situation] = &[
                 "/etc/marked",
             ],
         )
+    }),
+    ending(
+        "two images, and one that is not there",
+        "batch",
+        3,
+        |press| {
+            archive(press);
+            let lines = [
+                ("save.tar", "a.img\t--sha256"),
+                ("save.tar", "b.img"),
+                ("gone", "c.img"),
+            ];
+            let lines = lines.map(|(image, output)| {
+                let (image, output) = (press.input(image), press.root().join("out").join(output));
+                format!("{}\t{}\n", image.display(), output.display())
+            });
+            fs::write(press.input("list"), lines.concat()).unwrap();
+            json(press, &["build", "--list", "{in}/list"])
+        },
+    ),
+    row("the packages of an image", "packages", |press| {
+        let other = installed(press);
+        json(press, &["packages", &other])
+    }),
+    row("the packages of a filesystem", "packages", |press| {
+        installed(press);
+        json(press, &["packages", "{in}/fs.img"])
+    }),
+    row("no list of packages", "packages", |press| {
+        tree(press);
+        json(press, &["packages", "rootfs:{in}/tree"])
+    }),
+    row("two with the same packages", "diff packages", |press| {
+        installed(press);
+        json(press, &["diff", "--packages", "{in}/fs.img", "{in}/fs.img"])
+    }),
+    ending("two with other packages", "diff packages", 1, |press| {
+        let other = installed(press);
+        json(press, &["diff", "--packages", "{in}/fs.img", &other])
     }),
     // What others keep.
     row("the tags of a repository", "tags", |press| {

@@ -127,14 +127,7 @@ fn places(value: &Value, at: String, all: &mut Vec<String>) {
 }
 
 /// What may be left out of a document that has it.
-const OPTIONAL: [&str; 6] = [
-    "edits_digest",
-    "names",
-    "device",
-    "target",
-    "verity",
-    "entry",
-];
+const OPTIONAL: [&str; 5] = ["names", "device", "target", "verity", "entry"];
 
 #[test]
 fn a_document_that_is_a_little_wrong_is_refused() {

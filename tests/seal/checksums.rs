@@ -126,7 +126,7 @@ fn a_filesystem_under_another_name_is_clean_once_it_is_sealed_and_not_before() {
     let made = made();
     let identity = Identity {
         uuid: *b"another uuid!!!!",
-        chain_id: None,
+        note: None,
     };
     let (_place, unsealed) = without_checksums(made);
     let sealed = Ext::seal(unsealed, &identity, &Silent).unwrap();

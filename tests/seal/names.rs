@@ -8,6 +8,7 @@ use layerpress::ext::plan::identity::PLACE_HOLDER_UUID;
 use layerpress::ext::{Ext, Identity, Plan, SizePolicy, Tools, Unsealed};
 use layerpress::filesystem::Filesystem as _;
 use layerpress::oci::DiffId;
+use layerpress::ondisk::xattr::Note;
 use layerpress::progress::Silent;
 use layerpress::tree::Recipe;
 use layerpress::units::ByteSize;
@@ -70,6 +71,13 @@ fn identity(last: char) -> Identity {
     Identity::of_recipe(&Recipe::of_layers(&[DiffId(digest.parse().unwrap())]))
 }
 
+/// The digest in its note.
+fn told(identity: &Identity) -> [u8; 32] {
+    match identity.note.unwrap() {
+        Note::ChainId(digest) | Note::Recipe(digest) => digest,
+    }
+}
+
 fn items() -> Vec<Item> {
     let files = (0..2000).map(|index| file(format!("d/file-{index:04}"), bytes(index)));
     [directory("d")].into_iter().chain(files).collect()
@@ -81,7 +89,7 @@ fn a_sealed_filesystem_is_called_by_its_uuid_in_every_superblock_and_the_journal
     assert_eq!(unsealed.superblock[0x68..0x78], PLACE_HOLDER_UUID);
     let identity = identity('7');
     let before = all_of(&unsealed);
-    for named in [&identity.uuid[..], &identity.chain_id.unwrap()] {
+    for named in [&identity.uuid[..], &told(&identity)] {
         assert_eq!(places(&before, named), [0; 0]);
     }
     let sealed = Ext::seal(unsealed, &identity, &Silent).unwrap();
@@ -93,7 +101,7 @@ fn a_sealed_filesystem_is_called_by_its_uuid_in_every_superblock_and_the_journal
     let within: BTreeSet<_> = found[1..].iter().map(|at| at % BLOCK).collect();
     assert_eq!((found.len(), within), (3, BTreeSet::from([0x30, 0x68])));
     assert!(found.contains(&(32_768 * BLOCK + 0x68)), "{found:?}");
-    assert_eq!(places(&after, &identity.chain_id.unwrap()).len(), 1);
+    assert_eq!(places(&after, &told(&identity)).len(), 1);
     let image = sealed.partial.output().to_owned();
     sealed.partial.persist().unwrap();
     e2fsck_clean(&image);
@@ -118,7 +126,7 @@ fn two_identities_differ_in_nothing_but_their_own_bytes() {
         differing.extend(bytes.map(|at| index * BLOCK + at));
     }
     let uuids = places(&images[0], &names[0].uuid);
-    let chain_ids = places(&images[0], &names[0].chain_id.unwrap());
+    let chain_ids = places(&images[0], &told(&names[0]));
     let own = uuids.iter().flat_map(|at| *at..at + 16);
     let own: BTreeSet<_> = own
         .chain(chain_ids.iter().flat_map(|at| *at..at + 32))
@@ -128,14 +136,18 @@ fn two_identities_differ_in_nothing_but_their_own_bytes() {
 }
 
 #[test]
-fn a_chain_id_that_has_no_room_leaves_none_behind() {
+fn a_note_that_is_not_there_leaves_no_room_behind() {
     let own = [directory("lost+found").xattr("user.kept", "value")];
     for items in [vec![file("a", bytes(10))], own.into()] {
         let has_own = items.len() == 1 && items[0].path == b"lost+found";
-        for chain_id in [Some([7; 32]), None] {
+        for note in [
+            Some(Note::ChainId([7; 32])),
+            Some(Note::Recipe([7; 32])),
+            None,
+        ] {
             let (_place, unsealed) = write(items.clone());
             let identity = Identity {
-                chain_id,
+                note,
                 ..identity('1')
             };
             let sealed = Ext::seal(unsealed, &identity, &Silent).unwrap();
@@ -143,10 +155,13 @@ fn a_chain_id_that_has_no_room_leaves_none_behind() {
             sealed.partial.persist().unwrap();
             e2fsck_clean(&image);
             let listed = debugfs(&image, &["ea_list /lost+found"]);
-            let is_told = listed.contains("user.layerpress.chain_id");
-            assert_eq!(is_told, chain_id.is_some(), "{listed}");
+            let chain_id = matches!(note, Some(Note::ChainId(_)));
+            let recipe = matches!(note, Some(Note::Recipe(_)));
+            let is_told = |name: &str| listed.contains(name);
+            assert_eq!(is_told("user.layerpress.chain_id"), chain_id, "{listed}");
+            assert_eq!(is_told("user.layerpress.recipe"), recipe, "{listed}");
             assert_eq!(listed.contains("user.kept"), has_own, "{listed}");
-            if chain_id.is_some() {
+            if note.is_some() {
                 let all = std::fs::read(&image).unwrap();
                 assert_eq!(places(&all, &[7; 32]).len(), 1);
             }

@@ -58,6 +58,8 @@ pub struct TestImage {
     /// `os/architecture[/variant]`
     pub platform: &'static str,
     pub created: &'static str,
+    /// How its containers start: `config` of its configuration.
+    pub start: Value,
 }
 
 impl TestImage {
@@ -68,6 +70,7 @@ impl TestImage {
             compression: Compression::None,
             platform: "linux/amd64",
             created: "2024-05-01T10:20:30.5Z",
+            start: json!({ "Env": ["PATH=/bin"], "Cmd": null }),
         }
     }
 
@@ -88,7 +91,7 @@ impl TestImage {
     pub fn config(&self) -> Value {
         let mut config = self.platform_json();
         config["created"] = json!(self.created);
-        config["config"] = json!({ "Env": ["PATH=/bin"], "Cmd": null });
+        config["config"] = self.start.clone();
         config["rootfs"] = json!({ "type": "layers", "diff_ids": self.diff_ids() });
         config["history"] = self
             .layers

@@ -92,6 +92,13 @@ impl Layer {
         self
     }
 
+    pub fn executable(mut self, path: &str, content: &[u8]) -> Self {
+        let mut header = Self::header(tar::EntryType::Regular, 0o755);
+        header.set_size(content.len() as u64);
+        self.0.append_data(&mut header, path, content).unwrap();
+        self
+    }
+
     pub fn file_with_xattr(mut self, path: &str, xattr: (&str, &[u8])) -> Self {
         let key = format!("SCHILY.xattr.{}", xattr.0);
         self.0.append_pax_extensions([(&*key, xattr.1)]).unwrap();

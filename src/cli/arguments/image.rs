@@ -44,7 +44,8 @@ pub struct ReadingArguments {
     /// The docker context whose daemon is asked, whatever DOCKER_HOST says
     #[arg(long, value_name = "NAME")]
     pub docker_context: Option<String>,
-    /// Layers to read side by side, and to download [default: one for each processor; 3 downloads]
+    /// Layers to read side by side, and to download; threads that --compress has; of many images, also
+    /// how many to make side by side [default: one for each processor; 3 downloads]
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
     #[command(flatten)]

@@ -13,7 +13,7 @@ use crate::pinned::Reach;
 use crate::pipeline::{FilesystemRequest, ImageRequest};
 use crate::progress::Reporter;
 use crate::recipe_file::{
-    Assignment, ImageRecipe, Loaded, OutputDirectory, OutputRecipe, Variables, load,
+    Assignment, ImageRecipe, Loaded, OutputDirectory, OutputRecipe, Variables, load, load_all,
 };
 
 /// What is built, in a file.
@@ -24,7 +24,8 @@ pub struct RecipeArguments {
     #[command(flatten)]
     pub typed: Typed,
     /// Take the image, the edits and everything else that determines the result from a recipe, in
-    /// TOML; its paths begin in its directory. What is typed besides stands in place of what it says,
+    /// TOML; its paths begin in its directory. build makes all images of a recipe, and of a directory
+    /// those of all its recipes (*.toml), in byte order of names. What is typed besides stands in place of what it says,
     /// but for edits, which are the recipe's alone
     #[arg(long, value_name = "FILE")]
     pub recipe: Option<PathBuf>,
@@ -75,6 +76,8 @@ macro_rules! typed_fields {
             hash_seed => filesystem.hash_seed;
             output => output.file;
             sha256 => output.sha256;
+            compress => output.compress;
+            compress_only => output.compress_only;
             manifest => output.manifest;
             packages => output.packages;
             config_out => output.config_out;
@@ -143,6 +146,27 @@ impl RecipeArguments {
         variables.refuse_unused()?;
         self.refuse_edits()?;
         Ok(Some(loaded))
+    }
+
+    /// What was typed for the recipe.
+    pub fn shown(&self) -> String {
+        let path = self.recipe.as_deref().unwrap_or(Path::new(""));
+        crate::error::escape_path(path.as_os_str().as_encoded_bytes())
+    }
+
+    /// The recipes that are given: one, or a directory's.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_all(&self) -> Result<Vec<Loaded>> {
+        let Some(path) = &self.recipe else {
+            return Ok(Vec::new());
+        };
+        let mut variables = Variables::new(&self.set)?;
+        let loaded = load_all(path, !self.allow_outside, &mut variables)?;
+        variables.refuse_unused()?;
+        self.refuse_edits()?;
+        Ok(loaded)
     }
 
     /// The only image of the recipe that is given.

@@ -8,11 +8,11 @@ mod recipe;
 mod verity;
 
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use clap::Args;
-use outputs::Sha256Form;
+use outputs::{OutputFormArguments, ShownCompressed, ShownOutput};
 use serde::Serialize;
 use verity::ShownVerity;
 
@@ -25,11 +25,11 @@ use crate::cli::shown::edits::ShownEdits;
 use crate::cli::shown::schemas;
 use crate::cli::shown::table::digest_columns;
 use crate::cli::shown::text::{counted, journal, printable, rfc3339, thousands};
-use crate::cli::tell::print_as;
+use crate::cli::tell::{self, print_as};
 use crate::error::{Error, Result};
 use crate::pipeline::{
     self, BatchItem, Built, FilesystemRequest, FinishOptions, ImageRequest, OutputRequest,
-    Sha256File, uuid_text,
+    uuid_text,
 };
 use crate::units::{BLOCK_SIZE, ByteSize};
 
@@ -47,15 +47,8 @@ pub struct BuildArguments {
     /// that name alone
     #[arg(required_unless_present_any = ["list", "recipe"])]
     pub image: Option<OsString>,
-    /// Where the filesystem image goes; a regular file there is replaced. In the last component of
-    /// this and of the names of what is written beside it, {id} is the image ID, {digest} the
-    /// manifest digest, {tag}, {name} and {arch} the image's own, {id:12} twelve digits of it; {{
-    /// and }} are braces
-    #[arg(short, long, value_name = "FILE", required_unless_present_any = ["list", "recipe", "print_recipe"])]
-    pub output: Option<PathBuf>,
-    /// Replace no file: one that is there is an error before the image is read
-    #[arg(long)]
-    pub no_clobber: bool,
+    #[command(flatten)]
+    pub form: OutputFormArguments,
     /// Do not run e2fsck on the result
     #[arg(long)]
     pub no_fsck: bool,
@@ -63,10 +56,6 @@ pub struct BuildArguments {
     /// the image
     #[arg(long)]
     pub verify: bool,
-    /// Hash the result, tell its SHA-256 and write it to FILE.sha256, as sha256sum --check reads it;
-    /// or with =raw its 64 digits and nothing else
-    #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "line")]
-    pub sha256: Option<Sha256Form>,
     /// Wait until the result is on the disk before it gets its name
     #[arg(long)]
     pub sync: bool,
@@ -100,19 +89,30 @@ pub fn run(
     if let Some(list) = &arguments.batch.list {
         return many::run(list, arguments, output, program());
     }
-    let loaded = arguments.recipe.load()?;
+    let loaded = arguments.recipe.load_all()?;
     let reporter = progress::reporter(output);
     if arguments.recipe_output.print_recipe {
-        return recipe::print(loaded.as_ref(), arguments, &*reporter).map(|()| 0);
+        return recipe::print(&loaded, arguments, &*reporter).map(|()| 0);
     }
-    let Some(loaded) = loaded else {
+    let of_many = ["shard", "force", "check_outputs"];
+    let of_many = of_many
+        .into_iter()
+        .find(|id| arguments.recipe.typed.has(id));
+    if loaded.is_empty() {
+        if let Some(id) = of_many {
+            return Err(Error::unsupported(format!(
+                "--{}: expected --list or --recipe beside it, found one image",
+                id.replace('_', "-")
+            )));
+        }
         drop(reporter);
         return one(arguments, output, requests(arguments)?).map(|()| 0);
-    };
+    }
+    let is_one = loaded.len() == 1 && of_many.is_none();
     let items = recipe::items(&loaded, arguments, &*reporter)?;
     drop(reporter);
     match <[_; 1]>::try_from(items) {
-        Ok([item]) => {
+        Ok([item]) if is_one => {
             let BatchItem {
                 image,
                 filesystem,
@@ -121,6 +121,7 @@ pub fn run(
             } = item;
             one(arguments, output, (image, filesystem, request)).map(|()| 0)
         }
+        Ok(items) => many::build(items.into(), arguments, output),
         Err(items) => many::build(items, arguments, output),
     }
 }
@@ -144,6 +145,10 @@ fn one(
     if output.quiet && !arguments.json {
         return Ok(());
     }
+    if request.stream.is_some() {
+        tell::line(&summary.table());
+        return Ok(());
+    }
     print_as(arguments.json, schemas::BUILD, &summary, || summary.table())
 }
 
@@ -152,54 +157,35 @@ fn requests(arguments: &BuildArguments) -> Result<Requests> {
     let missing = |what: &str| Error::unsupported(format!("expected {what}, found none"));
     let name = arguments.image.as_ref();
     let name = name.ok_or_else(|| missing("an image"))?;
-    let output = arguments.output.as_ref();
+    let output = arguments.form.output.as_ref();
     let output = output.ok_or_else(|| missing("an output (-o FILE)"))?;
     typed_requests(arguments, name, output)
 }
 
 /// The same for an image and an output that need not be typed.
 fn typed_requests(arguments: &BuildArguments, name: &OsStr, output: &Path) -> Result<Requests> {
-    refuse_standard_output(output)?;
+    let form = &arguments.form;
     let image = arguments
         .reading
-        .image_beside(name, || directory_of(output))?;
+        .image_beside(name, || outputs::directory(output))?;
     let image = image
         .with_file_flags(arguments.filesystem.flags.file_flags)
         .with_edits(arguments.edits.edits());
     let filesystem = arguments.filesystem.request();
-    let request = OutputRequest {
-        tools: arguments.tools.paths(),
-        finish: FinishOptions {
-            fsck: !arguments.no_fsck,
-            verify: arguments.verify,
-            sha256: arguments.sha256.map(Sha256File::from),
-            verity: arguments.verity.options(),
-            sync: arguments.sync,
-            no_clobber: arguments.no_clobber,
-        },
-        ..OutputRequest::new(output)
+    let proofs = FinishOptions {
+        fsck: !arguments.no_fsck,
+        verify: arguments.verify,
+        verity: arguments.verity.options(),
+        sync: arguments.sync,
+        ..FinishOptions::default()
     };
+    let request = form
+        .request(output, arguments.json, &image.open.work_dir)?
+        .with_tools(arguments.tools.paths())
+        .with_finish(form.forms(proofs, image.jobs));
     let beside = arguments.documents.beside(&image, &filesystem, &request)?;
     let request = request.with_beside(beside);
     Ok((image, filesystem, request))
-}
-
-/// The directory that a file to be made is in.
-fn directory_of(file: &Path) -> PathBuf {
-    match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    }
-}
-
-/// A filesystem is written here and there, and named only when it is proven: no stream can be that.
-fn refuse_standard_output(output: &Path) -> Result<()> {
-    if output == Path::new("-") {
-        return Err(Error::unsupported(
-            "build cannot write to standard output: -o FILE names a file (./- one that is called so)",
-        ));
-    }
-    Ok(())
 }
 
 /// What was built, in numbers. The names are those of the JSON form.
@@ -234,6 +220,7 @@ struct Summary {
     uuid: String,
     label: String,
     sha256: Option<String>,
+    compressed: Option<ShownCompressed>,
     verity: Option<ShownVerity>,
     size_note: Option<String>,
     proofs: Proofs,
@@ -264,6 +251,7 @@ impl Summary {
     fn of(built: &Built, finish: &FinishOptions, seconds: f64) -> Self {
         let Built { image, plan, .. } = built;
         let geometry = &plan.sized.geometry;
+        let output = ShownOutput::of(built);
         let blocks = |count: u32| u64::from(count) * BLOCK_SIZE;
         Self {
             reference: image.reference.clone(),
@@ -276,9 +264,9 @@ impl Summary {
             layer_count: image.layers.len(),
             entries: built.tree.name_count(),
             content_bytes: plan.demand.content_bytes,
-            output: built.filesystem.path.display().to_string(),
-            output_bytes: built.filesystem.file_bytes,
-            output_host_bytes: built.filesystem.host_bytes,
+            output: output.path,
+            output_bytes: output.bytes,
+            output_host_bytes: output.host_bytes,
             filesystem_type: plan.profile.kind.to_string(),
             filesystem_bytes: geometry.size_bytes(),
             available_bytes: plan.available_blocks_after() * BLOCK_SIZE,
@@ -289,11 +277,8 @@ impl Summary {
             journal_bytes: blocks(geometry.journal_blocks),
             uuid: uuid_text(built.names.identity.uuid),
             label: plan.birth.label.clone(),
-            sha256: built
-                .filesystem
-                .sha256
-                .as_ref()
-                .map(|sha256| sha256.digest().to_owned()),
+            sha256: output.sha256,
+            compressed: ShownCompressed::of(built),
             verity: built.filesystem.verity.as_ref().map(|verity| {
                 let output = &built.filesystem.path;
                 ShownVerity::of(verity, output, &plan.profile.kind.to_string())
@@ -347,24 +332,29 @@ impl Summary {
         if !self.label.is_empty() {
             rows.push(("label", self.label.clone()));
         }
-        rows.extend([(
-            "output",
-            format!(
-                "{} ({}{} on disk)",
-                self.output,
-                // Told where it is not the filesystem's length.
-                match self.verity {
-                    Some(_) => format!("{}, ", ByteSize(self.output_bytes)),
-                    None => String::new(),
-                },
-                ByteSize(self.output_host_bytes)
-            ),
-        )]);
-        rows.extend(
-            self.sha256
-                .as_ref()
-                .map(|sha256| ("sha256", sha256.clone())),
-        );
+        // One that is compressed in its own place is told there.
+        let compressed = self.compressed.as_ref();
+        if compressed.is_none_or(|compressed| compressed.path != self.output) {
+            rows.push((
+                "output",
+                format!(
+                    "{} ({}{} on disk)",
+                    self.output,
+                    // Told where it is not the filesystem's length.
+                    match self.verity {
+                        Some(_) => format!("{}, ", ByteSize(self.output_bytes)),
+                        None => String::new(),
+                    },
+                    ByteSize(self.output_host_bytes)
+                ),
+            ));
+            rows.extend(
+                self.sha256
+                    .as_ref()
+                    .map(|sha256| ("sha256", sha256.clone())),
+            );
+        }
+        rows.extend(compressed.map(ShownCompressed::row));
         if let Some(verity) = &self.verity {
             rows.extend(verity.rows());
         }

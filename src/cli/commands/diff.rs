@@ -98,7 +98,9 @@ pub fn run(arguments: &DiffArguments, output: &OutputArguments) -> Result<bool> 
         }
         drop(reporter);
         let shown = packages::ShownPackages::of(&comparison);
-        print_as(arguments.json, schemas::DIFF, &shown, || shown.text())?;
+        print_as(arguments.json, schemas::DIFF_PACKAGES, &shown, || {
+            shown.text()
+        })?;
         return comparison.is_equal();
     }
     let request = CompareRequest {

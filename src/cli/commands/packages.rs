@@ -43,7 +43,6 @@ pub fn run(arguments: &PackagesArguments, output: &OutputArguments) -> Result<()
 /// The names are those of the JSON form.
 #[derive(Debug, Serialize)]
 struct Shown<'a> {
-    schema: &'static str,
     reference: &'a str,
     databases: Vec<ShownDatabase<'a>>,
     packages: &'a [Package],
@@ -53,7 +52,7 @@ struct Shown<'a> {
 #[derive(Debug, Serialize)]
 struct ShownDatabase<'a> {
     format: &'a str,
-    path: &'a str,
+    path: String,
     packages: u64,
 }
 
@@ -62,11 +61,10 @@ impl<'a> Shown<'a> {
         let databases = installed.packages.databases.iter();
         let databases = databases.map(|database| ShownDatabase {
             format: database.format,
-            path: &database.path,
+            path: format!("/{}", database.path),
             packages: database.packages,
         });
         Self {
-            schema: "layerpress.packages.v1",
             reference: &installed.name,
             databases: databases.collect(),
             packages: &installed.packages.packages,
@@ -82,7 +80,7 @@ impl<'a> Shown<'a> {
         let mut text = columns(self.packages.iter().map(row).collect());
         let from = self.databases.iter();
         let from: Vec<_> = from
-            .map(|database| format!("{} (/{})", database.format, printable(database.path)))
+            .map(|database| format!("{} ({})", database.format, printable(&database.path)))
             .collect();
         let from = match from.is_empty() {
             true => String::new(),

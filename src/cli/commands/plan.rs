@@ -202,7 +202,8 @@ impl ShownPlan {
                 ),
             ),
         ];
-        rows.extend(self.edits.row());
+        let left_out = self.edits.left_out();
+        rows.extend(left_out.map(|left_out| ("left out", left_out)));
         rows.extend([
             (
                 "type",

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::text::{counted, thousands};
+use super::text::thousands;
 use crate::pipeline::{LeftOut, Names};
 use crate::units::ByteSize;
 
@@ -31,19 +31,23 @@ impl ShownEdits {
         }
     }
 
-    /// For people; nothing where there is nothing to tell.
+    /// For people, the digest with what was left out; nothing where there is nothing to tell.
     pub fn row(&self) -> Option<(&'static str, String)> {
-        let mut text = self.edits_digest.clone()?;
-        if self.left_out_entries > 0 {
-            text += &format!(
-                "\n{} left out, {}",
-                match self.left_out_entries {
-                    1 => counted(1, "entry", "entries"),
-                    entries => format!("{} entries", thousands(entries)),
-                },
-                ByteSize(self.left_out_bytes)
-            );
+        let digest = self.edits_digest.clone()?;
+        let left_out = self
+            .left_out()
+            .map(|left_out| format!("{left_out} left out"));
+        let lines = [Some(digest), left_out].into_iter().flatten();
+        Some(("edits", lines.collect::<Vec<_>>().join("\n")))
+    }
+
+    /// For people, what was left out.
+    pub fn left_out(&self) -> Option<String> {
+        let size = ByteSize(self.left_out_bytes);
+        match self.left_out_entries {
+            0 => None,
+            1 => Some(format!("1 entry, {size}")),
+            entries => Some(format!("{} entries, {size}", thousands(entries))),
         }
-        Some(("edits", text))
     }
 }

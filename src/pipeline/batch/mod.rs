@@ -3,12 +3,15 @@
 mod meeting;
 mod run;
 mod shard;
+mod up_to_date;
 
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 
+use meeting::Written;
 use run::Run;
 pub use shard::Shard;
+pub use up_to_date::UpToDate;
 
 use super::build::Built;
 use super::output::OutputRequest;
@@ -45,6 +48,10 @@ pub struct Batch {
     pub shard: Shard,
     /// Images that are made side by side at most; one for each processor by default.
     pub jobs: Option<NonZeroUsize>,
+    /// Whether what is up to date is made again.
+    pub force: bool,
+    /// Whether files are hashed to find out whether they are what the manifest tells.
+    pub check_outputs: bool,
 }
 
 /// What became of an image.
@@ -53,6 +60,8 @@ pub struct Batch {
 pub enum Outcome {
     /// It was made.
     Built(Box<Built>),
+    /// It is there, and would be made again as it is.
+    UpToDate(UpToDate),
     /// It was not, and nothing of it is left.
     Failed(Error),
 }
@@ -75,13 +84,16 @@ pub trait BatchWatch: Sync {
 /// # Errors
 /// [`Error::Unsupported`] where two outputs would meet, in whatever part of the list; nothing was begun.
 pub fn batch(batch: &Batch, watch: &dyn BatchWatch, reporter: &dyn Reporter) -> Result<()> {
-    meeting::refuse(&batch.items)?;
+    // Of the whole list, so that all parts of it are refused alike; words of images are not known yet.
+    let mut written = Written::default();
+    for (index, item) in batch.items.iter().enumerate() {
+        written.add(index, &item.output.paths())?;
+    }
     let all = 0..batch.items.len();
     let indexes: Vec<_> = all
         .filter(|index| batch.shard.holds(*index as u64))
         .collect();
-    Run::new(batch, watch, reporter).items(&indexes);
-    Ok(())
+    Run::new(batch, written, watch, reporter).items(&indexes)
 }
 
 /// How the whole ends where each image ended so: 0 if all are there; the code that all failures

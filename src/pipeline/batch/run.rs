@@ -7,12 +7,17 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Batch, BatchItem, BatchWatch, Outcome};
-use crate::error::Result;
+use super::meeting::Written;
+use super::up_to_date::Asked;
+use super::{Batch, BatchItem, BatchWatch, Outcome, UpToDate};
+use crate::error::{Error, Result};
+use crate::ext::{ToolPaths, Tools};
 use crate::layers::{Shelf, Taken, Wanted};
 use crate::leftovers::{self, Begun};
 use crate::pipeline::build::{Built, build_with};
+use crate::pipeline::output::OutputRequest;
 use crate::pipeline::reading::Opened;
+use crate::pipeline::ready::words;
 use crate::progress::{OfImage, Reporter};
 use crate::source::{Image, Place};
 
@@ -25,6 +30,11 @@ pub(super) struct Run<'a> {
     reporter: &'a dyn Reporter,
     /// One at a time reads its layers, so that whoever comes next finds what it can share.
     reading: Mutex<()>,
+    written: Mutex<Written>,
+    /// That two outputs meet.
+    meets: Mutex<Option<Error>>,
+    /// Versions of e2fsprogs, by where it is.
+    versions: Mutex<Vec<(String, Option<String>)>>,
     shelf: Shelf,
     open: AtomicUsize,
     spooled: AtomicUsize,
@@ -39,12 +49,15 @@ struct Turn {
     place: Option<Place>,
     wanted: Option<Wanted>,
     opened: Option<Opened>,
+    /// What became of it.
+    known: Option<Outcome>,
     is_over: bool,
 }
 
 impl<'a> Run<'a> {
     pub(super) fn new(
         batch: &'a Batch,
+        written: Written,
         watch: &'a dyn BatchWatch,
         reporter: &'a dyn Reporter,
     ) -> Self {
@@ -54,6 +67,9 @@ impl<'a> Run<'a> {
             watch,
             reporter,
             reading: Mutex::default(),
+            written: Mutex::new(written),
+            meets: Mutex::default(),
+            versions: Mutex::default(),
             shelf: Shelf::default(),
             open: AtomicUsize::new(0),
             spooled: AtomicUsize::new(0),
@@ -62,7 +78,10 @@ impl<'a> Run<'a> {
     }
 
     /// Makes the items of these indexes.
-    pub(super) fn items(&self, indexes: &[usize]) {
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where outputs would meet; nothing was made.
+    pub(super) fn items(&self, indexes: &[usize]) -> Result<()> {
         // Whoever is interrupted is told of all that is not done.
         let turn = |index: &usize| {
             let begun = leftovers::begin(&self.batch.items[*index].output.path);
@@ -81,15 +100,24 @@ impl<'a> Run<'a> {
             });
         };
         each(&|index, turn| {
-            if let Some(outcome) = self.look(&self.batch.items[index], turn) {
-                self.ended(index, turn, &outcome);
-            }
-        });
-        each(&|index, turn| {
             self.watch.begins(index);
-            let outcome = self.make(&self.batch.items[index], turn);
+            turn.known = self.look(index, turn);
+        });
+        // Now that the images' words are known, nothing is made yet.
+        if let Some(error) = lock(&self.meets).take() {
+            return Err(error);
+        }
+        each(&|index, turn| {
+            let outcome = match turn.known.take() {
+                Some(known) => known,
+                None => {
+                    self.watch.begins(index);
+                    self.make(index, turn)
+                }
+            };
             self.ended(index, turn, &outcome);
         });
+        Ok(())
     }
 
     fn ended(&self, index: usize, turn: &mut Turn, outcome: &Outcome) {
@@ -102,26 +130,70 @@ impl<'a> Run<'a> {
 
     /// Looks at an image's documents, where these can be had alone; gives what became of it if that is
     /// known by now.
-    fn look(&self, item: &BatchItem, turn: &mut Turn) -> Option<Outcome> {
-        let mut opened = || -> Result<Option<Opened>> {
-            let place = turn.place.insert(Place::within(
-                &item.image.reference,
-                &item.image.open.reach,
-            )?);
-            if !place.has_documents() {
-                return Ok(None);
-            }
-            self.open(place.clone(), item).map(Some)
-        };
-        let opened = match opened() {
-            Ok(opened) => opened?,
-            Err(error) => return Some(Outcome::Failed(error)),
-        };
+    fn look(&self, index: usize, turn: &mut Turn) -> Option<Outcome> {
+        match self.looked(index, turn) {
+            Ok(up_to_date) => up_to_date.map(Outcome::UpToDate),
+            Err(error) => Some(Outcome::Failed(error)),
+        }
+    }
+
+    fn looked(&self, index: usize, turn: &mut Turn) -> Result<Option<UpToDate>> {
+        let item = &self.batch.items[index];
+        let place = Place::within(&item.image.reference, &item.image.open.reach)?;
+        turn.place = Some(place.clone());
+        if !place.has_documents() {
+            return Ok(None);
+        }
+        let opened = self.open(place, item)?;
+        let output = item.output.clone().filled(Some(&words(&opened.image)))?;
+        if let Err(error) = lock(&self.written).add(index, &output.paths()) {
+            lock(&self.meets).get_or_insert(error);
+            return Ok(None);
+        }
+        if let Some(up_to_date) = self.up_to_date(item, &opened.image, &output)? {
+            return Ok(Some(up_to_date));
+        }
         turn.wanted = Some(self.shelf.want(&opened.image, &item.image.open.limits));
         if self.stays_open(&opened.image) {
             turn.opened = Some(opened);
         }
-        None
+        Ok(None)
+    }
+
+    fn up_to_date(
+        &self,
+        item: &BatchItem,
+        image: &Image,
+        output: &OutputRequest,
+    ) -> Result<Option<UpToDate>> {
+        if self.batch.force {
+            return Ok(None);
+        }
+        // Without it, the build says what is wrong.
+        let Some(e2fsprogs) = self.e2fsprogs(&output.tools) else {
+            return Ok(None);
+        };
+        Asked {
+            item,
+            image,
+            output,
+            e2fsprogs: &e2fsprogs,
+            is_hashing: self.batch.check_outputs,
+        }
+        .up_to_date()
+    }
+
+    /// The version of e2fsprogs, asked once.
+    fn e2fsprogs(&self, paths: &ToolPaths) -> Option<String> {
+        let mut versions = lock(&self.versions);
+        let place = format!("{paths:?}");
+        if let Some((_, version)) = versions.iter().find(|(known, _)| *known == place) {
+            return version.clone();
+        }
+        let found = Tools::find(paths, false, false, self.reporter);
+        let version = found.ok().map(|tools| tools.version);
+        versions.push((place, version.clone()));
+        version
     }
 
     fn open(&self, place: Place, item: &BatchItem) -> Result<Opened> {
@@ -146,24 +218,32 @@ impl<'a> Run<'a> {
         count.fetch_add(1, Ordering::Relaxed) < most
     }
 
-    fn make(&self, item: &BatchItem, turn: &mut Turn) -> Outcome {
+    fn make(&self, index: usize, turn: &mut Turn) -> Outcome {
+        let item = &self.batch.items[index];
         let mut taken = Taken::default();
         let again = Turn {
             place: turn.place.clone(),
             ..Turn::default()
         };
-        let mut built = self.attempt(item, std::mem::take(turn), &mut taken);
+        let mut built = self.attempt(index, std::mem::take(turn), &mut taken);
         if built.is_err() && taken.is_damaged() {
             // What was read for another image: this one's own layers may be sound.
-            built = self.attempt(item, again, &mut taken);
+            built = self.attempt(index, again, &mut taken);
         }
         match built {
-            Ok(built) => Outcome::Built(Box::new(built)),
+            Ok(built) => {
+                let name = item.name();
+                for warning in built.warnings.lines() {
+                    self.named(&name).warn(&warning);
+                }
+                Outcome::Built(Box::new(built))
+            }
             Err(error) => Outcome::Failed(error),
         }
     }
 
-    fn attempt(&self, item: &BatchItem, turn: Turn, taken: &mut Taken) -> Result<Built> {
+    fn attempt(&self, index: usize, turn: Turn, taken: &mut Taken) -> Result<Built> {
+        let item = &self.batch.items[index];
         let name = item.name();
         let named = self.named(&name);
         let place = match turn.place {
@@ -178,6 +258,9 @@ impl<'a> Run<'a> {
             let _one = lock(&self.reading);
             let reading = opened.read(turn.wanted, &item.image, &named)?;
             *taken = reading.layers.taken.clone();
+            // Of one that had no documents to look at before.
+            let output = item.output.clone().filled(Some(&words(&reading.image)))?;
+            lock(&self.written).add(index, &output.paths())?;
             Ok(reading)
         };
         let put_in = item.image.put_in();

@@ -145,3 +145,65 @@ pub(super) fn extents(file: &File, metadata: &Metadata) -> io::Result<Vec<Extent
     }
     Ok(extents)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pinned::Reach;
+    use crate::progress::Silent;
+    use std::os::unix::fs::FileExt;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn take(path: &Path, between: impl Fn()) -> Result<HostFile> {
+        let reach = Reach::default();
+        let pinned = reach.pin(path).unwrap();
+        between();
+        let taking = Taking {
+            output: None,
+            attributes: false,
+            flags: false,
+            one_file_system: false,
+        };
+        let root = Root {
+            path,
+            reach: &reach,
+        };
+        let mut warnings = Warnings::default();
+        HostFile::take(
+            &pinned,
+            root,
+            taking,
+            &std::env::temp_dir(),
+            &Silent,
+            &mut warnings,
+        )
+    }
+
+    #[test]
+    fn a_file_is_read_in_its_place_unless_others_may_write_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, "before").unwrap();
+        for (mode, is_in_place) in [(0o600, true), (0o644, true), (0o666, false)] {
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+            let taken = take(&path, || {}).unwrap();
+            assert_eq!(taken.is_in_place, is_in_place, "{mode:o}");
+            let mut bytes = [0; 6];
+            taken.bytes.file.read_exact_at(&mut bytes, 0).unwrap();
+            assert_eq!(&bytes, b"before");
+            assert_eq!(taken.content.size_bytes, 6);
+        }
+    }
+
+    #[test]
+    fn a_file_that_changes_before_it_is_opened_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, "before").unwrap();
+        let error = take(&path, || {
+            std::fs::write(&path, "after it was held").unwrap()
+        });
+        let error = error.unwrap_err().to_string();
+        assert!(error.ends_with("changed while it was read"), "{error}");
+    }
+}

@@ -1,6 +1,6 @@
 //! The tree that layers show, changed as is asked for: what is left out (`filter`, with gitignore's
-//! patterns in `pattern`), made where it lacks (`mount_points`), owned by others (`owners`); and what
-//! came of all of it (`effect`).
+//! patterns in `pattern`) and owned by others (`owners`), where symbolic links lead nowhere since then
+//! (`links`), and what came of all of it (`effect`).
 //!
 //! In which order says [`crate::edits`]. What is put in from elsewhere are changesets, applied as
 //! layers are, between the filters and what follows.
@@ -8,7 +8,6 @@
 mod effect;
 mod filter;
 mod links;
-mod mount_points;
 mod owners;
 mod pattern;
 mod trace;
@@ -27,7 +26,6 @@ pub struct TreeEdits {
     include: Vec<TreePath>,
     exclude: Patterns,
     remove: Vec<TreePath>,
-    mount_points: bool,
     owner: Option<Owner>,
     map_owner: Vec<OwnerMapping>,
     root_mode: Option<Mode>,
@@ -61,7 +59,6 @@ impl TreeEdits {
             include: edits.include.clone(),
             exclude: Patterns::new(&edits.exclude)?,
             remove: edits.remove.clone(),
-            mount_points: edits.mount_points,
             owner: edits.owner,
             map_owner: edits.map_owner.clone(),
             root_mode: edits.root_mode,
@@ -75,7 +72,6 @@ impl TreeEdits {
         self.include.is_empty()
             && self.exclude.is_empty()
             && self.remove.is_empty()
-            && !self.mount_points
             && self.owner.is_none()
             && self.map_owner.is_empty()
             && self.root_mode.is_none()
@@ -91,19 +87,8 @@ impl TreeEdits {
     }
 
     /// After everything has been put in; `before` is the tree that the layers show.
-    ///
-    /// # Errors
-    /// [`Error::BadImage`] for more entries than the limits allow.
-    pub(super) fn after_put_in(
-        &self,
-        flattening: &mut Flattening<'_>,
-        before: &GrowingTree,
-    ) -> Result<()> {
-        if self.mount_points {
-            mount_points::make(flattening)?;
-        }
+    pub(super) fn after_put_in(&self, flattening: &mut Flattening<'_>, before: &GrowingTree) {
         owners::give(&mut flattening.tree, self);
         links::warn_of_dangling(flattening, before);
-        Ok(())
     }
 }

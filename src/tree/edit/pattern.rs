@@ -99,6 +99,9 @@ fn read(text: &str) -> Result<(Pattern, Glob), String> {
     }
     let is_of_paths = rest.contains('/');
     let rest = rest.strip_prefix('/').unwrap_or(rest);
+    if rest.split('/').any(str::is_empty) {
+        return Err("two slashes with nothing between them".to_owned());
+    }
     let mut glob = String::new();
     if !is_of_paths {
         glob.push_str("**/");
@@ -346,6 +349,9 @@ mod tests {
             ("# a", "comment"),
             ("a\\", "backslash"),
             ("[a", "without its ]"),
+            ("a//b", "two slashes"),
+            ("a//", "two slashes"),
+            ("//a", "two slashes"),
             ("[]", "without its ]"),
             ("[z-a]", "before it begins"),
             ("[[:any:]]", "[:any:]"),

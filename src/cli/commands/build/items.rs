@@ -8,14 +8,21 @@ use clap::parser::ValueSource;
 use super::list::Line;
 use super::{BuildArguments, requests};
 use crate::error::{Error, Result};
-use crate::pipeline::{BatchItem, Credentials};
+use crate::pipeline::{BatchItem, Beside, Credentials, ManifestDocument};
 
 /// What is for all images or for none.
-const FOR_ALL: [&str; 8] = [
+const FOR_ALL: [&str; 15] = [
+    "recipe",
+    "set",
+    "allow_outside",
+    "output_dir",
+    "print_recipe",
     "list",
     "shard",
     "jobs",
     "json",
+    "check_outputs",
+    "force",
     "creds_stdin",
     "progress",
     "quiet",
@@ -80,6 +87,11 @@ impl<'a> Lines<'a> {
             arguments.reading.registry.creds_stdin = false;
         }
         let (mut image, filesystem, output) = requests(&arguments)?;
+        if output.stream.is_some() {
+            return Err(refused(
+                "expected a file for each image, found standard output",
+            ));
+        }
         if let Some(credentials) = &self.credentials {
             image.open.registry.credentials = credentials.clone();
         }
@@ -89,6 +101,28 @@ impl<'a> Lines<'a> {
             output,
         })
     }
+}
+
+/// The same with a manifest beside the output, `OUTPUT.manifest.json` unless another was asked for: what
+/// is up to date is told from it.
+///
+/// # Errors
+/// Where what is asked for cannot be told.
+pub fn with_manifest(mut item: BatchItem) -> Result<BatchItem> {
+    let BatchItem {
+        image,
+        filesystem,
+        output,
+        ..
+    } = &mut item;
+    let mut documents = output.beside.iter();
+    if !documents.any(|beside| beside.document.tells_of_files()) {
+        let manifest = ManifestDocument::new(image, filesystem, output)?;
+        let mut path = output.path.clone().into_os_string();
+        path.push(".manifest.json");
+        output.beside.push(Beside::new(path, manifest));
+    }
+    Ok(item)
 }
 
 /// The arguments of `build`, a line's behind those `before`.

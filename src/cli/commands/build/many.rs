@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::items::Lines;
+use super::items::{Lines, with_manifest};
 use super::{BuildArguments, list};
 use crate::cli::arguments::OutputArguments;
 use crate::cli::progress;
@@ -17,6 +17,15 @@ use crate::cli::shown::text::printable;
 use crate::cli::tell::{self, Voice};
 use crate::error::{Error, Result};
 use crate::pipeline::{self, Batch, BatchItem, BatchWatch, Outcome};
+
+/// Options that are one image's: their files would be all images'.
+const ONE_IMAGES: [&str; 5] = [
+    "output",
+    "manifest",
+    "packages",
+    "config_out",
+    "verity_file",
+];
 
 /// Builds a list's images; the exit code.
 pub fn run(
@@ -39,10 +48,13 @@ pub fn build(
     arguments: &BuildArguments,
     output: &OutputArguments,
 ) -> Result<u8> {
+    let items = items.into_iter().map(with_manifest);
     let batch = Batch {
-        items,
+        items: items.collect::<Result<_>>()?,
         shard: arguments.batch.shard,
         jobs: arguments.reading.jobs,
+        force: arguments.batch.force,
+        check_outputs: arguments.batch.check_outputs,
     };
     let reporter = progress::reporter(output);
     let told = Told {
@@ -51,9 +63,13 @@ pub fn build(
         is_json: arguments.json,
         begun: Mutex::default(),
         rows: Mutex::default(),
+        unprinted: Mutex::default(),
     };
     pipeline::batch(&batch, &told, &*reporter)?;
     drop(reporter);
+    if let Some(error) = lock(&told.unprinted).take() {
+        return Err(error);
+    }
     let mut rows = std::mem::take(&mut *lock(&told.rows));
     rows.sort_by_key(|row| row.index);
     let code = pipeline::exit_code(rows.iter().map(|row| row.exit_code));
@@ -73,8 +89,9 @@ fn refuse_what_is_for_one(list: &Path, arguments: &BuildArguments) -> Result<()>
     if arguments.image.is_some() {
         return refused("an image");
     }
-    if arguments.output.is_some() {
-        return refused("--output");
+    let one_images = ONE_IMAGES.iter().find(|id| arguments.recipe.typed.has(id));
+    if let Some(id) = one_images {
+        return refused(&format!("--{}", id.replace('_', "-")));
     }
     if list == Path::new("-") && arguments.reading.registry.creds_stdin {
         return Err(Error::unsupported(
@@ -89,7 +106,7 @@ fn refuse_what_is_for_one(list: &Path, arguments: &BuildArguments) -> Result<()>
 struct Row {
     /// Its place in the whole list, counted from 1.
     index: u64,
-    image: String,
+    reference: String,
     output: String,
     state: &'static str,
     exit_code: u8,
@@ -108,6 +125,8 @@ struct Told<'a> {
     is_json: bool,
     begun: Mutex<BTreeMap<usize, Instant>>,
     rows: Mutex<Vec<Row>>,
+    /// Why a line found no room.
+    unprinted: Mutex<Option<Error>>,
 }
 
 impl BatchWatch for Told<'_> {
@@ -121,7 +140,7 @@ impl BatchWatch for Told<'_> {
         let digest = |digest: Option<&crate::oci::Digest>| digest.map(ToString::to_string);
         let mut row = Row {
             index: index as u64 + 1,
-            image: image.reference.to_string(),
+            reference: image.reference.to_string(),
             output: output.path.display().to_string(),
             state: "failed",
             exit_code: 0,
@@ -135,11 +154,20 @@ impl BatchWatch for Told<'_> {
         match outcome {
             Outcome::Built(built) => {
                 row.state = "built";
+                row.reference.clone_from(&built.image.reference);
+                row.output = built.filesystem.path.display().to_string();
                 row.image_id = digest(built.image.config_digest.as_ref());
                 row.manifest_digest = digest(built.image.manifest_digest.as_ref());
                 let sha256 = built.filesystem.sha256.as_ref();
                 row.sha256 = sha256.map(|sha256| sha256.digest().to_owned());
                 row.warnings = built.warnings.lines().collect();
+            }
+            Outcome::UpToDate(found) => {
+                row.state = "up_to_date";
+                row.output = found.path.display().to_string();
+                row.image_id.clone_from(&found.image_id);
+                row.manifest_digest.clone_from(&found.manifest_digest);
+                row.sha256.clone_from(&found.sha256);
             }
             Outcome::Failed(error) => {
                 row.exit_code = error.exit_code();
@@ -148,8 +176,10 @@ impl BatchWatch for Told<'_> {
             }
         }
         if self.is_json {
-            // Nobody may read it any more: what is built is built nevertheless.
-            let _ = tell::printed(|page| page.json_line(schemas::BATCH, &row));
+            // What is built is built nevertheless.
+            if let Err(error) = tell::printed(|page| page.json_line(schemas::BATCH, &row)) {
+                lock(&self.unprinted).get_or_insert(error);
+            }
         }
         lock(&self.rows).push(row);
     }
@@ -167,7 +197,12 @@ fn table(rows: &[Row]) -> String {
             code => format!("failed ({code})"),
         };
         let time = format!("{:.2} s", row.seconds);
-        [printable(&row.image), printable(&row.output), state, time]
+        [
+            printable(&row.reference),
+            printable(&row.output),
+            state,
+            time,
+        ]
     };
     columns([head].into_iter().chain(rows.iter().map(row)).collect())
 }

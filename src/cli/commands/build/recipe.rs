@@ -26,17 +26,28 @@ const ONE_IMAGES: [&str; 7] = [
 /// For an image without a name or without an output, and for an output that leads out of its
 /// directory.
 pub fn items(
-    loaded: &Loaded,
+    loaded: &[Loaded],
     arguments: &BuildArguments,
     reporter: &dyn Reporter,
 ) -> Result<Vec<BatchItem>> {
     refuse_one_for_all(loaded, arguments)?;
+    let items = loaded
+        .iter()
+        .map(|loaded| items_of(loaded, arguments, reporter));
+    Ok(items.collect::<Result<Vec<_>>>()?.concat())
+}
+
+fn items_of(
+    loaded: &Loaded,
+    arguments: &BuildArguments,
+    reporter: &dyn Reporter,
+) -> Result<Vec<BatchItem>> {
     let directory = arguments.recipe_output.directory()?;
     let item = |recipe: &ImageRecipe| {
         let mut recipe = recipe.clone();
         recipe.output = recipe.output.placed(&directory)?;
         let file = recipe.output.file.clone();
-        let output = arguments.output.clone().or(file).ok_or_else(|| {
+        let output = arguments.form.output.clone().or(file).ok_or_else(|| {
             Error::unsupported(
                 "expected a name for the filesystem image in the recipe (file = \"…\" in [output]) or -o FILE, found none",
             )
@@ -61,24 +72,26 @@ pub fn items(
 ///
 /// # Errors
 /// For what a recipe cannot say.
-pub fn print(
-    loaded: Option<&Loaded>,
-    arguments: &BuildArguments,
-    reporter: &dyn Reporter,
-) -> Result<()> {
+pub fn print(loaded: &[Loaded], arguments: &BuildArguments, reporter: &dyn Reporter) -> Result<()> {
     let mut file = match loaded {
-        Some(loaded) => {
-            refuse_one_for_all(loaded, arguments)?;
+        [loaded] => {
+            refuse_one_for_all(std::slice::from_ref(loaded), arguments)?;
             loaded.file.clone()
         }
-        None => RecipeFile::of(ImageRecipe::default()),
+        [] => RecipeFile::of(ImageRecipe::default()),
+        _ => {
+            return Err(Error::unsupported(format!(
+                "--print-recipe: expected one recipe, found a directory with {}",
+                loaded.len()
+            )));
+        }
     };
     for recipe in &mut file.images {
-        let output = arguments.output.clone();
+        let output = arguments.form.output.clone();
         let typed = output.or_else(|| recipe.output.file.clone());
         // What it is called is not told where nobody said it.
         let output = typed.clone().unwrap_or_else(|| "unnamed".into());
-        if loaded.is_some() {
+        if !loaded.is_empty() {
             put_typed(recipe, &output, arguments, reporter)?;
         } else {
             let name = arguments.recipe.name(arguments.image.as_ref(), None)?;
@@ -108,14 +121,14 @@ fn put_typed(
 }
 
 /// What is one image's cannot be typed for several.
-fn refuse_one_for_all(loaded: &Loaded, arguments: &BuildArguments) -> Result<()> {
-    let number = loaded.file.images.len();
+fn refuse_one_for_all(loaded: &[Loaded], arguments: &BuildArguments) -> Result<()> {
+    let number: usize = loaded.iter().map(|loaded| loaded.file.images.len()).sum();
     let typed = |id: &&str| arguments.recipe.typed.has(id);
     match ONE_IMAGES.iter().find(|id| number > 1 && typed(id)) {
         None => Ok(()),
         Some(id) => Err(Error::unsupported(format!(
             "{}: expected a recipe of one image beside {}, found {number}",
-            crate::error::escape_path(loaded.path.as_os_str().as_encoded_bytes()),
+            arguments.recipe.shown(),
             match *id {
                 "image" => "an image".to_owned(),
                 id => format!("--{}", id.replace('_', "-")),

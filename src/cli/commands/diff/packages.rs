@@ -9,7 +9,6 @@ use crate::pipeline::{Package, PackageChange, PackageComparison};
 /// The names are those of the JSON form.
 #[derive(Debug, Serialize)]
 pub struct ShownPackages<'a> {
-    schema: &'static str,
     a: &'a str,
     b: &'a str,
     equal: bool,
@@ -24,10 +23,10 @@ pub struct ShownPackages<'a> {
 struct ShownChange<'a> {
     name: &'a str,
     change: &'static str,
-    version_a: Option<&'a str>,
-    version_b: Option<&'a str>,
-    arch_a: Option<&'a str>,
-    arch_b: Option<&'a str>,
+    a_version: Option<&'a str>,
+    b_version: Option<&'a str>,
+    a_arch: Option<&'a str>,
+    b_arch: Option<&'a str>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -54,7 +53,6 @@ impl<'a> ShownPackages<'a> {
         }
         let warnings = sides.iter().flat_map(|side| &side.warnings);
         Self {
-            schema: "layerpress.diff-packages.v1",
             a: &sides[0].name,
             b: &sides[1].name,
             // What was not read is not called equal.
@@ -106,10 +104,10 @@ impl<'a> ShownChange<'a> {
                 (_, None) => "removed",
                 _ => "changed",
             },
-            version_a: before.map(version),
-            version_b: after.map(version),
-            arch_a: before.map(arch),
-            arch_b: after.map(arch),
+            a_version: before.map(version),
+            b_version: after.map(version),
+            a_arch: before.map(arch),
+            b_arch: after.map(arch),
         }
     }
 
@@ -122,8 +120,8 @@ impl<'a> ShownChange<'a> {
         };
         [
             format!("{sign} {}", printable(self.name)),
-            from_to(self.version_a, self.version_b),
-            from_to(self.arch_a, self.arch_b),
+            from_to(self.a_version, self.b_version),
+            from_to(self.a_arch, self.b_arch),
         ]
     }
 }

@@ -1,0 +1,57 @@
+//! A finished file given to a stream.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+
+use rustix::fs::{SeekFrom, seek};
+
+use crate::error::{Error, Result};
+use crate::page_buffer::PageBuffer;
+use crate::partial_file::PartialFile;
+use crate::progress::{Reporter, Unit};
+
+/// Bytes read and written at once.
+const PIECE_BYTES: usize = 256 << 10;
+
+/// Writes all of a file to a stream, holes as zeros.
+///
+/// # Errors
+/// [`Error::Io`] where the file cannot be read or the stream not be written, as when nobody reads it
+/// any more.
+pub(super) fn send(partial: &PartialFile, stream: &File, reporter: &dyn Reporter) -> Result<()> {
+    let file = partial.file();
+    let unreadable = |error| Error::path("read", partial.output(), error);
+    let length_bytes = file.metadata().map_err(unreadable)?.len();
+    let meter = reporter.begin("write", Unit::Bytes, Some(length_bytes));
+    let mut stream = stream;
+    let mut buffer = PageBuffer::new(PIECE_BYTES);
+    let mut done = 0;
+    while done < length_bytes {
+        let left = usize::try_from(length_bytes - done).unwrap_or(PIECE_BYTES);
+        let piece = &mut buffer[..left.min(PIECE_BYTES)];
+        if is_hole(file, done, done + piece.len() as u64) {
+            piece.fill(0);
+        } else {
+            file.read_exact_at(piece, done).map_err(unreadable)?;
+        }
+        stream.write_all(piece).map_err(unwritable)?;
+        meter.add(piece.len() as u64);
+        done += piece.len() as u64;
+    }
+    stream.flush().map_err(unwritable)?;
+    meter.finish("written");
+    Ok(())
+}
+
+fn unwritable(error: io::Error) -> Error {
+    Error::io("cannot write to standard output", error)
+}
+
+/// Whether the file's filesystem knows of no data there.
+fn is_hole(file: &File, start: u64, end: u64) -> bool {
+    match seek(file, SeekFrom::Data(start)) {
+        Ok(data) => data >= end,
+        Err(error) => error == rustix::io::Errno::NXIO,
+    }
+}

@@ -1,0 +1,253 @@
+//! What is up to date is left, and only that.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::rig::{Rig, layers, lines, states};
+use super::support::archive::{Compression, TestImage};
+
+/// How many of six were built.
+fn built(rig: &Rig, options: &[&str]) -> Vec<u64> {
+    let mut all = vec!["--json", "--progress=none", "--size=16M"];
+    all.extend(options);
+    let ended = rig.build(&all);
+    let states = states(ended.succeeded());
+    assert_eq!(states.len(), 6);
+    let is_built = |(index, state): (u64, String)| match state.as_str() {
+        "built" => Some(index),
+        "up_to_date" => None,
+        other => panic!("{other}"),
+    };
+    states.into_iter().filter_map(is_built).collect()
+}
+
+fn all() -> Vec<u64> {
+    (1..=6).collect()
+}
+
+fn beside(rig: &Rig, image: usize, ending: &str) -> PathBuf {
+    let mut path = rig.output(image).into_os_string();
+    path.push(ending);
+    path.into()
+}
+
+#[test]
+fn a_second_run_skips_all_in_under_a_second_and_reads_no_layer() {
+    let rig = Rig::new();
+    rig.plain_list();
+    let first = rig.build(&["--json", "--progress=none", "--sha256"]);
+    let first = lines(first.succeeded());
+    // What is no longer there cannot be read.
+    for image in 0..6 {
+        let layout = rig.press.input(&format!("image{image}"));
+        for blob in fs::read_dir(layout.join("blobs/sha256")).unwrap() {
+            let blob = blob.unwrap();
+            if blob.metadata().unwrap().len() > 10_000 {
+                let file = File::options().write(true).open(blob.path()).unwrap();
+                file.write_all_at(&[0; 10_000], 0).unwrap();
+            }
+        }
+    }
+    let started = Instant::now();
+    let second = rig.build(&["--json", "--progress=plain", "--sha256"]);
+    let time = started.elapsed();
+    assert!(time < Duration::from_secs(1), "{time:?}");
+    let second_lines = lines(second.succeeded());
+    assert!(!second.stderr.contains("layer"), "{}", second.stderr);
+    for (index, line) in second_lines {
+        assert_eq!(line["state"], "up_to_date");
+        for key in [
+            "reference",
+            "output",
+            "image_id",
+            "manifest_digest",
+            "sha256",
+        ] {
+            assert_eq!(line[key], first[&index][key], "{key}");
+            assert!(!line[key].is_null(), "{key}");
+        }
+    }
+    let table = rig.build(&["--progress=none", "--sha256"]);
+    assert_eq!(table.succeeded().matches(" up to date ").count(), 6);
+    // Forced, they are read: and are no more what they were.
+    assert_eq!(
+        rig.build(&["--force", "--sha256", "--progress=none"])
+            .code(),
+        4
+    );
+}
+
+#[test]
+fn whatever_is_asked_for_otherwise_is_built_again() {
+    let rig = Rig::new();
+    rig.plain_list();
+    assert_eq!(built(&rig, &[]), all());
+    assert_eq!(built(&rig, &[]), [0_u64; 0]);
+    for options in [
+        &["--fs=ext4"][..],
+        &["--fs=ext4", "--label=x"],
+        &["--fs=ext4", "--label=x", "--verify"],
+        &["--sha256"],
+        &["--sha256=raw"],
+        &["--verity"],
+        &["--mkdir=new"],
+        &["--source-date-epoch=7"],
+        &["--uuid=01234567-89ab-cdef-0123-456789abcdef"],
+    ] {
+        assert_eq!(built(&rig, options), all(), "{options:?}");
+        assert_eq!(built(&rig, options), [0_u64; 0], "{options:?}");
+        assert_eq!(
+            built(&rig, &[options, &["--check-outputs"]].concat()),
+            [0_u64; 0]
+        );
+    }
+    // Fewer proofs than there were, and none, are had already.
+    assert_eq!(built(&rig, &["--verify"]), all());
+    assert_eq!(built(&rig, &["--no-fsck"]), [0_u64; 0]);
+    assert_eq!(built(&rig, &["--force"]), all());
+    // One line's own.
+    rig.list(|image, line| match image {
+        3 => line + "\t--label=y",
+        _ => line,
+    });
+    assert_eq!(built(&rig, &[]), [4]);
+}
+
+#[test]
+fn another_image_at_the_same_place_is_built() {
+    let rig = Rig::new();
+    rig.plain_list();
+    built(&rig, &[]);
+    let layout = rig.press.input("image4");
+    fs::remove_dir_all(&layout).unwrap();
+    let image = TestImage {
+        compression: Compression::Gzip,
+        ..TestImage::new(layers(0))
+    };
+    image.layout("1").write_directory(&layout);
+    assert_eq!(built(&rig, &[]), [5]);
+    assert!(fs::read(rig.output(4)).unwrap() == fs::read(rig.output(0)).unwrap());
+}
+
+/// What is read of the host's disk can change without the request.
+#[test]
+fn what_puts_in_files_of_the_host_is_built_again() {
+    let rig = Rig::new();
+    let own = rig.press.input("own");
+    fs::write(&own, "one").unwrap();
+    rig.list(|image, line| match image {
+        2 => format!("{line}\t--add {}:/etc/own", own.display()),
+        _ => line,
+    });
+    built(&rig, &[]);
+    let before = fs::read(rig.output(2)).unwrap();
+    fs::write(&own, "two").unwrap();
+    assert_eq!(built(&rig, &[]), [3]);
+    assert!(fs::read(rig.output(2)).unwrap() != before);
+}
+
+#[test]
+fn outputs_that_are_not_as_they_were_written_are_built_again() {
+    let rig = Rig::new();
+    rig.plain_list();
+    let options = &["--sha256"][..];
+    built(&rig, options);
+    let alone = fs::read(rig.output(1)).unwrap();
+    let spoil: [(&str, &dyn Fn()); 9] = [
+        ("gone", &|| fs::remove_file(rig.output(1)).unwrap()),
+        ("sidecar gone", &|| {
+            fs::remove_file(beside(&rig, 1, ".sha256")).unwrap()
+        }),
+        ("manifest gone", &|| {
+            fs::remove_file(beside(&rig, 1, ".manifest.json")).unwrap()
+        }),
+        ("manifest cut", &|| {
+            let path = beside(&rig, 1, ".manifest.json");
+            let text = fs::read(&path).unwrap();
+            fs::write(path, &text[..text.len() / 2]).unwrap();
+        }),
+        ("shorter", &|| {
+            let file = File::options().write(true).open(rig.output(1)).unwrap();
+            let modified = file.metadata().unwrap().modified().unwrap();
+            file.set_len(8 << 20).unwrap();
+            file.set_modified(modified).unwrap();
+        }),
+        ("written", &|| {
+            let file = File::options().write(true).open(rig.output(1)).unwrap();
+            file.write_all_at(b"x", 8_000_000).unwrap();
+            file.set_modified(SystemTime::now() + Duration::from_secs(1))
+                .unwrap();
+        }),
+        ("a link", &|| {
+            fs::rename(rig.output(1), rig.press.root().join("tmp/moved")).unwrap();
+            std::os::unix::fs::symlink(rig.press.root().join("tmp/moved"), rig.output(1)).unwrap();
+        }),
+        ("another of the same length and an earlier time", &|| {
+            let modified = fs::metadata(rig.output(1)).unwrap().modified().unwrap();
+            fs::copy(rig.output(0), rig.output(1)).unwrap();
+            let file = File::options().write(true).open(rig.output(1)).unwrap();
+            file.set_modified(modified).unwrap();
+        }),
+        ("manifest of another version", &|| {
+            let path = beside(&rig, 1, ".manifest.json");
+            let text = fs::read_to_string(&path).unwrap();
+            let own = format!("\"layerpress\": \"{}\"", env!("CARGO_PKG_VERSION"));
+            assert!(text.contains(&own), "{text}");
+            fs::write(path, text.replace(&own, "\"layerpress\": \"0.0.1\"")).unwrap();
+        }),
+    ];
+    for (what, spoil) in spoil {
+        spoil();
+        assert_eq!(built(&rig, options), [2], "{what}");
+        assert!(fs::read(rig.output(1)).unwrap() == alone, "{what}");
+        assert_eq!(built(&rig, options), [0_u64; 0], "{what}");
+    }
+    // A byte that changed behind everybody's back is found by who asks for it.
+    let file = File::options().write(true).open(rig.output(1)).unwrap();
+    let modified = file.metadata().unwrap().modified().unwrap();
+    file.write_all_at(b"x", 8_000_000).unwrap();
+    file.set_modified(modified).unwrap();
+    assert_eq!(built(&rig, options), [0_u64; 0]);
+    assert_eq!(built(&rig, &["--sha256", "--check-outputs"]), [2]);
+    assert!(fs::read(rig.output(1)).unwrap() == alone);
+}
+
+#[test]
+fn names_with_the_images_words_are_found_again_and_meet_nobody() {
+    let rig = Rig::new();
+    let named = rig.press.root().join("out");
+    rig.list(|image, _| {
+        format!(
+            "{}\t{}/x-{{id:12}}.img",
+            rig.references[image],
+            named.display()
+        )
+    });
+    assert_eq!(built(&rig, &[]), all());
+    assert_eq!(built(&rig, &[]), [0_u64; 0]);
+    assert_eq!(rig.press.left().len(), 12);
+    for path in rig.press.left() {
+        fs::remove_file(rig.press.root().join(path)).unwrap();
+    }
+    // One image twice, and a name that is another's by what is filled in: before anything is built.
+    rig.list(|image, _| match image {
+        5 => format!("{}\t{}/x-{{id:12}}.img", rig.references[0], named.display()),
+        _ => format!(
+            "{}\t{}/x-{{id:12}}.img",
+            rig.references[image],
+            named.display()
+        ),
+    });
+    let ended = rig.build(&["--json", "--progress=none"]);
+    ended.failed(
+        5,
+        &[
+            "expected outputs that do not meet",
+            "of image 1",
+            "of image 6",
+        ],
+    );
+    assert!(rig.press.left().is_empty(), "{:?}", rig.press.left());
+}

@@ -1,0 +1,108 @@
+//! Tars laid over the tree.
+
+use std::fs;
+
+use super::support::archive::{gzip, zstd};
+use super::support::raw_tar::{Header, RawTar};
+use super::support::rootfs::{Rootfs, directory, file, link, symlink};
+use super::support::tarball::tar_bytes;
+use super::{build, built, bytes, is_absent, press, shown};
+
+fn over() -> Vec<u8> {
+    tar_bytes(&Rootfs::of([
+        directory("").mode(0o750).mtime(7, 0),
+        file(".wh.a.so", *b""),
+        file("first", *b"linked")
+            .mode(0o6711)
+            .owner(8, 9)
+            .mtime(77, 0),
+        link("second", "first"),
+        file("caf\u{e9}", *b"accent"),
+    ]))
+}
+
+#[test]
+fn a_tar_is_applied_as_a_layer_at_its_path_however_it_is_compressed() {
+    let press = press();
+    let tar = over();
+    for (name, bytes) in [
+        ("over.tar", tar.clone()),
+        ("over.tar.gz", gzip(&tar)),
+        ("over.tar.zst", zstd(&tar)),
+    ] {
+        fs::write(press.input(name), bytes).unwrap();
+    }
+    let option = |name: &str| format!("--overlay={}:/lib", press.input(name).display());
+    let (image, _) = built(&press, &[option("over.tar")]);
+    // Whiteouts count, the root's entry is of the directory, and its path is followed.
+    assert!(is_absent(&image, "/usr/lib/a.so"));
+    assert_eq!(shown(&image, "/lib").text, "usr/lib");
+    let lib = shown(&image, "/usr/lib");
+    assert_eq!((lib.mode, lib.mtime), (0o750, 7));
+    // A tar keeps its own, links among it.
+    let first = shown(&image, "/usr/lib/first");
+    assert_eq!((first.mode, first.owner, first.mtime), (0o6711, (8, 9), 77));
+    assert_eq!(first.links, 2);
+    assert_eq!(shown(&image, "/usr/lib/second").text, "linked");
+    let plain = fs::read(image).unwrap();
+    for name in ["over.tar.gz", "over.tar.zst"] {
+        assert!(plain == bytes(&press, &[option(name)]), "{name}");
+    }
+}
+
+#[test]
+fn nothing_in_a_tar_leaves_the_path_it_is_laid_at() {
+    let press = press();
+    let tar = RawTar::default()
+        .file("../../etc/passwd", b"inside")
+        .file("/absolute", b"inside")
+        .header(Header::new(b'2', "out").target("/etc"))
+        .file("out/x", b"through the tree's own root")
+        .end();
+    fs::write(press.input("over.tar"), tar).unwrap();
+    let over = format!("--overlay={}:/opt/new", press.input("over.tar").display());
+    let (image, _) = built(&press, &[over]);
+    assert_eq!(shown(&image, "/opt/new/etc/passwd").text, "inside");
+    assert!(is_absent(&image, "/etc/passwd"));
+    assert_eq!(shown(&image, "/opt/new/absolute").text, "inside");
+    // As in a layer: a link is the tree's.
+    assert_eq!(shown(&image, "/etc/x").text, "through the tree's own root");
+}
+
+#[test]
+fn the_later_of_two_wins_and_a_link_to_a_directory_that_a_tar_replaces_is_told() {
+    let press = press();
+    let layer = |text: &str| {
+        tar_bytes(&Rootfs::of([
+            directory("etc"),
+            file("etc/f", text.as_bytes()),
+        ]))
+    };
+    fs::write(press.input("one"), layer("one")).unwrap();
+    fs::write(press.input("two"), layer("two")).unwrap();
+    let option = |name: &str| format!("--overlay={}", press.input(name).display());
+    let (image, _) = built(&press, &[option("one"), option("two")]);
+    assert_eq!(shown(&image, "/etc/f").text, "two");
+    let (image, _) = built(&press, &[option("two"), option("one")]);
+    assert_eq!(shown(&image, "/etc/f").text, "one");
+    let replacing = Rootfs::of([directory("lib"), symlink("lib/x", "y")]);
+    fs::write(press.input("lib"), tar_bytes(&replacing)).unwrap();
+    let (image, ended) = built(&press, &[option("lib")]);
+    assert_eq!(shown(&image, "/lib").kind, "directory");
+    let told = "a symbolic link replaced by a directory that is put in: lib";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+}
+
+#[test]
+fn a_damaged_tar_is_the_images_kind_of_error_and_names_the_option() {
+    let press = press();
+    let mut tar = over();
+    tar.truncate(1000);
+    fs::write(press.input("cut"), &tar).unwrap();
+    let cut = press.input("cut").display().to_string();
+    build(&press, &[format!("--overlay={cut}")]).failed(4, &["--overlay", "the tar ends"]);
+    fs::write(press.input("bomb"), gzip(&vec![0; 8 << 20])).unwrap();
+    let bomb = format!("--overlay={}", press.input("bomb").display());
+    let limits = ["--max-expansion=10", "--max-expansion-from=1000000"];
+    build(&press, &[&*bomb, limits[0], limits[1]]).failed(4, &["--max-expansion"]);
+}
