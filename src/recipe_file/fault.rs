@@ -44,7 +44,7 @@ impl Text<'_> {
 
 /// The message in our own words: "expected … found …".
 fn told(message: &str, found: &str) -> String {
-    if message.contains("recursion limit") {
+    if message.contains("recursion limit") || message.contains("max recursion depth") {
         return "expected tables and lists no more than 80 deep, found deeper ones".to_owned();
     }
     const UNKNOWN: &str = "unknown field `";

@@ -9,8 +9,9 @@ use super::{is_default, words};
 use crate::error::{Error, Result, escape_path};
 use crate::pinned::Reach;
 use crate::pipeline::{
-    Beside, FilesystemRequest, FinishOptions, ImageRequest, ManifestDocument, OutputRequest,
-    PackagesDocument, Salt, Sha256File, StartDocument, VerityOptions, VerityPlace,
+    Beside, CompressOptions, Encoding, FilesystemRequest, FinishOptions, ImageRequest,
+    ManifestDocument, OutputRequest, PackagesDocument, Salt, Sha256File, StartDocument,
+    VerityOptions, VerityPlace,
 };
 
 /// Names of what is written, below the output directory, and what of it there is.
@@ -23,6 +24,12 @@ pub struct OutputRecipe {
     /// Write `FILE.sha256`: `true` for the form of sha256sum, `"raw"` for the digits alone.
     #[serde(with = "sha256", skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Sha256File>,
+    /// Compress it, too, to `FILE.gz` or `FILE.zst`.
+    #[serde(with = "words::option", skip_serializing_if = "Option::is_none")]
+    pub compress: Option<Encoding>,
+    /// Keep that alone.
+    #[serde(skip_serializing_if = "is_default")]
+    pub compress_only: bool,
     /// Write what went in, how, and what came out to this file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manifest: Option<PathBuf>,
@@ -103,6 +110,8 @@ impl OutputRecipe {
         let Self {
             file,
             sha256,
+            compress,
+            compress_only,
             manifest,
             packages,
             config_out,
@@ -110,9 +119,19 @@ impl OutputRecipe {
             verity_file: _,
             verity_salt: _,
         } = self;
+        if *compress_only && compress.is_none() {
+            return Err(Error::unsupported(
+                "compress-only: expected compress beside it, found none",
+            ));
+        }
         request.path = file.clone().ok_or_else(no_file)?;
         request.finish = FinishOptions {
             sha256: *sha256,
+            compress: compress.map(|encoding| CompressOptions {
+                encoding,
+                only: *compress_only,
+                jobs: image.jobs,
+            }),
             verity,
             ..request.finish.clone()
         };

@@ -5,8 +5,8 @@ use super::{FilesystemRecipe, ImageRecipe, OutputRecipe};
 use crate::error::{Error, Result};
 use crate::pinned::Reach;
 use crate::pipeline::{
-    Beside, FilesystemRequest, FinishOptions, ImageRequest, OpenOptions, OutputRequest,
-    VerityOptions, VerityPlace,
+    Beside, CompressOptions, FilesystemRequest, FinishOptions, ImageRequest, OpenOptions,
+    OutputRequest, VerityOptions, VerityPlace,
 };
 
 impl ImageRecipe {
@@ -105,8 +105,7 @@ impl OutputRecipe {
         let FinishOptions {
             sha256,
             verity,
-            // What it is compressed to is the command line's, too.
-            compress: _,
+            compress,
             // How much proof is wanted.
             fsck: _,
             verify: _,
@@ -124,6 +123,16 @@ impl OutputRecipe {
                 VerityPlace::File(file) => recipe.verity_file = Some(file.clone()),
             }
             recipe.verity_salt = (*salt != Default::default()).then(|| salt.clone());
+        }
+        if let Some(CompressOptions {
+            encoding,
+            only,
+            // Of the machine.
+            jobs: _,
+        }) = compress
+        {
+            recipe.compress = Some(*encoding);
+            recipe.compress_only = *only;
         }
         for Beside { path, document } in beside {
             let name = match document.option() {

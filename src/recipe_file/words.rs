@@ -8,7 +8,7 @@ use serde::{Deserializer, Serializer};
 
 use crate::oci::Platform;
 use crate::pipeline::{
-    JournalSize, Kind, Reference, Salt, SizePolicy, parse_label, parse_uuid, uuid_text,
+    Encoding, JournalSize, Kind, Reference, Salt, SizePolicy, parse_label, parse_uuid, uuid_text,
 };
 use crate::units::ByteSize;
 
@@ -43,6 +43,7 @@ macro_rules! worded {
 worded! {
     Platform, "a platform as in \"linux/arm64\"";
     JournalSize, "a journal's size as in \"auto\", \"none\" or \"16M\"";
+    Encoding, "a compression as in \"gzip\" or \"zstd:19\"";
     Salt, "a salt of at most 256 bytes in hexadecimal digits";
 }
 

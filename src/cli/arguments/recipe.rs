@@ -76,6 +76,8 @@ macro_rules! typed_fields {
             hash_seed => filesystem.hash_seed;
             output => output.file;
             sha256 => output.sha256;
+            compress => output.compress;
+            compress_only => output.compress_only;
             manifest => output.manifest;
             packages => output.packages;
             config_out => output.config_out;

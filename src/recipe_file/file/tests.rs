@@ -48,6 +48,8 @@ strict = true
 [output]
 file = "out.img"
 sha256 = "raw"
+compress = "zstd:19"
+compress-only = true
 manifest = "out.json"
 packages = "packages.json"
 config-out = "config.json"
