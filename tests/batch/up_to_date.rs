@@ -98,7 +98,10 @@ fn whatever_is_asked_for_otherwise_is_built_again() {
     ] {
         assert_eq!(built(&rig, options), all(), "{options:?}");
         assert_eq!(built(&rig, options), [0_u64; 0], "{options:?}");
-        assert_eq!(built(&rig, &[options, &["--check-outputs"]].concat()), [0_u64; 0]);
+        assert_eq!(
+            built(&rig, &[options, &["--check-outputs"]].concat()),
+            [0_u64; 0]
+        );
     }
     // Fewer proofs than there were, and none, are had already.
     assert_eq!(built(&rig, &["--verify"]), all());
