@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::validator::{Validator, documents};
-use crate::support::oracles::{is_root, skip};
+use crate::support::oracles::{Mounted, is_root, skip};
 use crate::support::run::{layerpress, output_of};
 use crate::support::session::Pressed;
 
@@ -40,4 +40,34 @@ fn a_mount_and_the_list_of_mounts_follow_their_schemas() {
     let mut wrong = listed.clone();
     wrong["mounts"][0]["strange"] = serde_json::json!(1);
     assert_ne!(validator.errors(&wrong), [""; 0]);
+}
+
+/// Bug: what was called free had in it what only root gets.
+#[test]
+fn what_is_available_is_what_the_kernel_gives_an_ordinary_user() {
+    if !is_root() || !Path::new("/dev/loop-control").exists() {
+        skip("only root mounts");
+        return;
+    }
+    let pressed = Pressed::new();
+    for options in [
+        &["--fs=ext2", "--size=200M"][..],
+        &["--fs=ext3", "--size=90M"],
+        &["--fs=ext4", "--size=300M"],
+        &["--fs=ext4", "--journal=none", "--size=2G"],
+    ] {
+        let (reference, output) = (pressed.reference(), pressed.path("fs.img"));
+        let run = |words: &[&str]| {
+            let ran = output_of(layerpress().args(words).args(["-q", "--json"]));
+            let text = String::from_utf8(ran.stdout).unwrap();
+            documents(&text)[0]["available_bytes"].as_u64().unwrap()
+        };
+        let built = run(&[&["build", &*reference, "-o", &*output], options].concat());
+        let planned = run(&[&["plan", &*reference], options].concat());
+        let inspected = run(&["inspect", &*output]);
+        let mounted = Mounted::read_only(Path::new(&output));
+        let kernel = rustix::fs::statvfs(mounted.mount_point()).unwrap();
+        let available = kernel.f_bavail * kernel.f_frsize;
+        assert_eq!([built, planned, inspected], [available; 3], "{options:?}");
+    }
 }
