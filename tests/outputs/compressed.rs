@@ -146,7 +146,7 @@ fn the_summary_tells_both_files() {
     assert_eq!(press.left(), ["out/fs.img.zst", "out/fs.img.zst.sha256"]);
     let ended = build(&press, &["--compress=zstd:1"]);
     ended.succeeded();
-    let row = format!("compressed  {} (", out(&press, "fs.img.zst").display());
+    let row = format!("compressed {} (", out(&press, "fs.img.zst").display());
     assert!(ended.stdout.contains(&row), "{}", ended.stdout);
     // It is an earlier one's.
     let ended = build(&press, &[]);
