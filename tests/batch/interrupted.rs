@@ -32,13 +32,17 @@ fn killed_at_twenty_moments_and_run_again_it_is_right() {
     let rig = Rig::new();
     rig.plain_list();
     let alone = rig.alone(&["--progress=none"]);
-    let whole = {
+    let mut whole = {
         let ended = rig.build(&["--progress=none"]);
         ended.succeeded();
         ended.time
     };
     let mut killed = 0;
-    for round in 0..20_u32 {
+    // One that was done before counts for nothing, and was faster than had been thought.
+    for round in 0..80_u32 {
+        if killed == 20 {
+            break;
+        }
         if round % 4 == 0 {
             for path in rig.press.left() {
                 fs::remove_file(rig.press.root().join(path)).unwrap();
@@ -52,7 +56,10 @@ fn killed_at_twenty_moments_and_run_again_it_is_right() {
         std::thread::sleep(moment);
         kill_process(Pid::from_child(&running.child), Signal::KILL).unwrap();
         let status = running.child.wait().unwrap();
-        killed += usize::from(status.signal() == Some(9));
+        match status.signal() {
+            Some(9) => killed += 1,
+            _ => whole = whole * 3 / 4,
+        }
         nothing_is_half(&rig, &alone);
         if round % 5 == 4 {
             let ended = rig.build(&["--progress=none", "--json"]);
@@ -71,7 +78,7 @@ fn killed_at_twenty_moments_and_run_again_it_is_right() {
             );
         }
     }
-    assert!(killed >= 15, "{killed}");
+    assert_eq!(killed, 20);
 }
 
 /// Killed between the two, the new output stands beside the earlier manifest, and not the other way.
