@@ -237,5 +237,11 @@ fn texts_with_nul_and_recipes_without_end_are_one_error() {
     );
     // As many as a recipe can hold are made.
     let many: String = (0..20_000).map(|edit| format!("'d/{edit}',")).collect();
-    built(&press, "save.tar", &format!("mkdir = [{many}]")).succeeded();
+    write(
+        &press,
+        &format!(
+            "source = 'save.tar'\n[filesystem]\nsize = 'fit'\n[edits]\nmkdir = [{many}]\n[output]\nfile = 'o.img'\n"
+        ),
+    );
+    build(&press, &[]).succeeded();
 }

@@ -191,5 +191,7 @@ fn a_recipe_of_several_images_makes_each() {
     build(&press, &[]).succeeded();
     assert!(read(&press, "a.img") != read(&press, "b.img"));
     build(&press, &["-o", "x.img"]).failed(5, &["expected a recipe of one image beside --output"]);
-    assert_eq!(press.left(), ["out/a.img", "out/b.img"]);
+    let left = press.left();
+    let images = left.iter().filter(|name| name.ends_with(".img"));
+    assert_eq!(images.collect::<Vec<_>>(), ["out/a.img", "out/b.img"]);
 }
