@@ -5,11 +5,8 @@ use toml::Value;
 use toml::de::DeTable;
 
 use super::fault::Text;
-use super::{ImageRecipe, Variables, variables};
+use super::{ImageRecipe, MAX_BYTES, Variables, variables};
 use crate::error::{Error, Result, escape_line};
-
-/// No recipe is larger, in bytes.
-pub const MAX_BYTES: usize = 1 << 20;
 
 /// What is in a file.
 #[derive(Debug, Clone, PartialEq)]

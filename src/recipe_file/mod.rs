@@ -45,7 +45,7 @@ mod words;
 use serde::{Deserialize, Serialize};
 
 pub use directory::load_all;
-pub use file::{MAX_BYTES, RecipeFile};
+pub use file::RecipeFile;
 pub use filesystem::FilesystemRecipe;
 pub use load::{Loaded, load};
 pub use output::{OutputDirectory, OutputRecipe};
@@ -84,6 +84,9 @@ pub struct ImageRecipe {
     #[serde(with = "requests::changed_limits", skip_serializing_if = "is_default")]
     pub limits: Limits,
 }
+
+/// No recipe is larger, in bytes.
+pub const MAX_BYTES: usize = 1 << 20;
 
 /// The section of edits.
 pub const EDITS: &str = "edits";
