@@ -55,7 +55,7 @@ fn bash_completes_subcommands_and_options() {
         String::from_utf8(output.unwrap().stdout).unwrap()
     };
     assert_eq!(complete("layerpress insp", 1).trim(), "inspect");
-    assert_eq!(complete("layerpress diff --st", 2).trim(), "--stat");
+    assert_eq!(complete("layerpress diff --sta", 2).trim(), "--stat");
     // The kinds, after the option that takes one.
     let kinds = complete("layerpress build --fs ''", 3);
     assert_eq!(kinds.trim(), "ext3 ext4 ext2");
