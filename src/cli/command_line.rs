@@ -29,7 +29,7 @@ struct Arguments {
 enum Command {
     /// Make an ext3, ext4 or ext2 filesystem image of a container image
     #[command(after_help = EXIT_CODES)]
-    Build(build::BuildArguments),
+    Build(Box<build::BuildArguments>),
     /// Show the filesystem that build would make: sizes, blocks by use, inodes
     #[command(after_help = EXIT_CODES)]
     Plan(plan::PlanArguments),

@@ -83,7 +83,9 @@ fn resolve(listing: &Listing, path: &str, passed: &mut Vec<Vec<u8>>) -> Option<V
             here.pop();
             continue;
         }
-        let name = [&here[..], &[component.clone()]].concat().join(&b'/');
+        let name = [&here[..], std::slice::from_ref(&component)]
+            .concat()
+            .join(&b'/');
         let item = listing.0.get(&name)?;
         if components.is_empty() {
             return Some(name);

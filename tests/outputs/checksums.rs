@@ -15,9 +15,8 @@ fn a_raw_checksum_is_sixty_four_digits_and_nothing_else() {
     assert_eq!(digits.len(), 64);
     assert_eq!(Some(&*digits), told.get(..64));
     // What scripts do with it.
-    let check = format!(
-        "printf '%s  %s\\n' \"$(cat fs.img.sha256)\" fs.img | sha256sum --check --status --strict"
-    );
+    let check =
+        r#"printf '%s  %s\n' "$(cat fs.img.sha256)" fs.img | sha256sum --check --status --strict"#;
     let here = press.root().join("out");
     let in_out = format!("cd {} && {check}", here.display());
     succeed("sh", ["-c", &in_out]);

@@ -47,12 +47,12 @@ struct Chunk {
     start_bytes: u64,
 }
 
+/// A spool, and where it is hashed.
+pub(super) type Watched = (Arc<File>, Arc<Board>, usize);
+
 impl<'a> GivingBack<'a> {
     /// `spools` are each layer's, where it has one, with their checks' boards and places there.
-    pub(super) fn start(
-        spools: Vec<Option<(Arc<File>, Arc<Board>, usize)>>,
-        contents: &'a Contents,
-    ) -> Self {
+    pub(super) fn start(spools: Vec<Option<Watched>>, contents: &'a Contents) -> Self {
         let (to_thread, chunks) = channel();
         // Without it, the space is given back when the process ends.
         let thread = std::thread::Builder::new()

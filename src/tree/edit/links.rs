@@ -30,11 +30,11 @@ pub(super) fn warn_of_dangling(flattening: &mut Flattening<'_>, before: &Growing
                 open.push((children.iter(), path.len()));
                 directories.push(slot);
             }
-            GrowingKind::Leaf(NodeKind::Symlink(target)) => {
-                if leads_nowhere(tree, &directories, target) && led_somewhere(before, &path, target)
-                {
-                    dangling.push(path.clone());
-                }
+            GrowingKind::Leaf(NodeKind::Symlink(target))
+                if leads_nowhere(tree, &directories, target)
+                    && led_somewhere(before, &path, target) =>
+            {
+                dangling.push(path.clone());
             }
             _ => {}
         }
