@@ -105,3 +105,130 @@ fn every_skip_comes_by_the_one_place() {
         assert_eq!(tells_of_a_skip(line), is_one, "{line}");
     }
 }
+
+/// Packages of Debian, and the programs in them that tests ask for.
+const PACKAGES: [(&str, &[&str]); 31] = [
+    ("acl", &["setfacl"]),
+    ("apache2-utils", &["htpasswd"]),
+    ("attr", &["getfattr", "setfattr"]),
+    ("bsdutils", &["script"]),
+    ("buildah", &["buildah"]),
+    ("busybox-static", &["busybox"]),
+    ("containerd", &["containerd", "ctr"]),
+    ("cryptsetup-bin", &["veritysetup"]),
+    ("curl", &["curl"]),
+    ("docker-registry", &["docker-registry"]),
+    ("docker.io", &["dockerd"]),
+    ("docker-cli", &["docker"]),
+    (
+        "e2fsprogs",
+        &[
+            "chattr",
+            "debugfs",
+            "dumpe2fs",
+            "e2fsck",
+            "lsattr",
+            "mke2fs",
+            "mkfs.ext3",
+            "tune2fs",
+        ],
+    ),
+    ("fuse-overlayfs", &["fuse-overlayfs"]),
+    ("gcc", &["cc"]),
+    ("git", &["git"]),
+    ("groff-base", &["groff"]),
+    ("libarchive-tools", &["bsdtar"]),
+    ("libcap2-bin", &["setcap"]),
+    ("mount", &["losetup", "mount", "umount"]),
+    ("openssl", &["openssl"]),
+    ("podman", &["podman"]),
+    ("python3", &["python3"]),
+    ("qemu-system-x86", &["qemu-system-x86_64"]),
+    ("skopeo", &["skopeo"]),
+    ("strace", &["strace"]),
+    ("tar", &["tar"]),
+    ("umoci", &["umoci"]),
+    ("util-linux", &["prlimit", "setpriv", "unshare"]),
+    ("xz-utils", &["xz"]),
+    ("zstd", &["zstd"]),
+];
+
+/// Programs that no Debian is without (essential packages), and a script of our own.
+const ALWAYS_THERE: [&str; 22] = [
+    "bash",
+    "cat",
+    "chmod",
+    "chown",
+    "chroot",
+    "cp",
+    "date",
+    "dpkg-query",
+    "du",
+    "find",
+    "install",
+    "ldd",
+    "ls",
+    "mkfifo",
+    "mknod",
+    "scripts/with-dockerd",
+    "sh",
+    "sha256sum",
+    "sleep",
+    "sync",
+    "timeout",
+    "touch",
+];
+
+/// The names of programs that a test asks for: what stands in quotes behind one of these.
+fn programs_in(text: &str) -> Vec<&str> {
+    let one = [
+        "program(\"",
+        "required(\"",
+        "succeed(\"",
+        "process::Command::new(\"",
+    ];
+    let several = ["is_root_with(&[", "installed(&["];
+    let named = |rest: &'_ str| rest.split('"').next().map(str::len).unwrap_or_default();
+    let single = one.iter().flat_map(|marker| text.split(marker).skip(1));
+    let single = single.map(|rest| &rest[..named(rest)]);
+    let lists = several.iter().flat_map(|marker| text.split(marker).skip(1));
+    let lists = lists.flat_map(|rest| {
+        let list = rest.split(']').next().unwrap_or_default();
+        list.split('"').skip(1).step_by(2)
+    });
+    single.chain(lists).collect()
+}
+
+/// git was asked for and installed by nothing: on a clean machine its test would have failed as
+/// skipped.
+#[test]
+fn every_program_that_tests_ask_for_is_installed_for_them() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let installer = fs::read_to_string(root.join("scripts/install-packages")).unwrap();
+    let words = || installer.split(|c: char| c.is_whitespace() || "()".contains(c));
+    let is_installed = |program: &str| {
+        let mut packages = PACKAGES.iter();
+        let package = packages.find(|(_, programs)| programs.contains(&program));
+        package.is_some_and(|(package, _)| words().any(|word| word == *package))
+    };
+    let mut asked = 0;
+    let mut missing = Vec::new();
+    let others = sources(&root.join("tests"));
+    for path in others.iter().filter(|path| !path.ends_with("skips.rs")) {
+        let text = fs::read_to_string(path).unwrap();
+        for program in programs_in(&text) {
+            asked += 1;
+            if !ALWAYS_THERE.contains(&program) && !is_installed(program) {
+                missing.push(format!("{program}: {}", path.display()));
+            }
+        }
+    }
+    assert!(asked > 100, "{asked}");
+    assert_eq!(missing, [""; 0]);
+    // What is looked for is found.
+    let sample = r#"if is_root_with(&["one", "two"]) || program("three") { installed(&[
+        "four",
+    ]) }"#;
+    assert_eq!(programs_in(sample), ["three", "one", "two", "four"]);
+    assert!(!is_installed("gcc-of-nobody") && is_installed("git"));
+}
