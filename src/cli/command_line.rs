@@ -139,7 +139,15 @@ impl Command {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::Args;
+
     use super::*;
+    use crate::cli::arguments::{
+        BatchArguments, DocumentArguments, EditArguments, FilesystemArguments, ReadingArguments,
+        RecipeArguments, RecipeOutputArguments, RootHashArguments, ToolArguments, VerityArguments,
+    };
 
     /// Options of a command and of those below it whose value may be left out, and that take it from
     /// the next word nevertheless.
@@ -152,6 +160,54 @@ mod tests {
         let of_this = found.map(|option| format!("{}: {option}", command.get_name()));
         let below = command.get_subcommands().flat_map(greedy);
         of_this.chain(below).collect()
+    }
+
+    /// Below which heading each option and name of a command and of those below it stands.
+    fn headings(command: &clap::Command) -> Vec<(String, String)> {
+        let named = |argument: &clap::Arg| {
+            let heading = argument.get_help_heading().unwrap_or_default();
+            (heading.to_owned(), argument.get_id().to_string())
+        };
+        let own = command.get_arguments().map(named);
+        own.chain(command.get_subcommands().flat_map(headings))
+            .collect()
+    }
+
+    /// All that stood behind a group in a command was told below its heading: the image below
+    /// "Recipe", and `verify --roothash`'s neighbours below "Edits".
+    #[test]
+    fn below_a_heading_stands_what_is_of_its_group_alone() {
+        let group = |augment: fn(clap::Command) -> clap::Command| headings(&augment("".into()));
+        let groups = [
+            group(RecipeArguments::augment_args),
+            group(RecipeOutputArguments::augment_args),
+            group(EditArguments::augment_args),
+            group(FilesystemArguments::augment_args),
+            group(ToolArguments::augment_args),
+            group(ReadingArguments::augment_args),
+            group(VerityArguments::augment_args),
+            group(RootHashArguments::augment_args),
+            group(DocumentArguments::augment_args),
+            group(BatchArguments::augment_args),
+        ]
+        .concat();
+        let names: BTreeSet<_> = groups.iter().map(|(heading, _)| heading).collect();
+        assert!(
+            names.len() >= 9 && !names.contains(&String::new()),
+            "{names:?}"
+        );
+        let strangers = |command: &clap::Command| {
+            let all = headings(command);
+            assert!(!all.is_empty());
+            let below_one = |(heading, _): &&(_, _)| names.contains(heading);
+            let found = all.iter().filter(below_one);
+            found.filter(|row| !groups.contains(row)).cloned().collect()
+        };
+        assert_eq!(strangers(&Arguments::command()), vec![]);
+        // What is looked for is found.
+        let wrong = RecipeArguments::augment_args("above".into()).arg(clap::Arg::new("image"));
+        let expected = ("Recipe".to_owned(), "image".to_owned());
+        assert_eq!(strangers(&wrong), vec![expected]);
     }
 
     /// One would take the name of an image behind it for its value.

@@ -8,8 +8,12 @@ use clap::{Args, ValueEnum};
 use super::image::FileFlagsArgument;
 use crate::listing::Field;
 
+/// The heading in the help of what is compared.
+pub const COMPARISON: &str = "Comparison";
+
 /// What is compared.
 #[derive(Debug, Args)]
+#[command(next_help_heading = COMPARISON)]
 pub struct ComparisonArguments {
     /// Do not compare these, separated by commas
     #[arg(long, value_enum, value_delimiter = ',', value_name = "FIELDS")]

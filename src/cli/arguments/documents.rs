@@ -12,7 +12,7 @@ use crate::pipeline::{
 
 /// What is told of a build.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Documents")]
+#[command(next_help_heading = "Documents beside the output")]
 pub struct DocumentArguments {
     /// Write what went in, how, and what came out to FILE as JSON: image, request, filesystem, proofs, every
     /// file's SHA-256; nothing in it is of this machine

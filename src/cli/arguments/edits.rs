@@ -13,9 +13,7 @@ use crate::edits::{
 /// Edits of the tree between the image and the filesystem. The order in which they work is fixed
 /// (see [`crate::edits`]), that in which they were typed counts among those of one kind.
 #[derive(Debug, Args)]
-#[command(
-    next_help_heading = "Edits of the tree (in this order; of a container image, never of a filesystem that is read)"
-)]
+#[command(next_help_heading = "Edits of a container image's tree, in this order")]
 pub struct EditArguments {
     /// Of the image only this, what is below it, and the directories on the way; may be repeated.
     /// A symbolic link is kept as one, not what it leads to

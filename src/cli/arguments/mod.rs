@@ -15,12 +15,12 @@ mod verity;
 
 pub use batch::BatchArguments;
 pub use cache::CacheDirectory;
-pub use comparison::ComparisonArguments;
+pub use comparison::{COMPARISON, ComparisonArguments};
 pub use documents::DocumentArguments;
 pub use edits::EditArguments;
-pub use filesystem::{FilesystemArguments, ToolArguments};
+pub use filesystem::{FilesystemArguments, TOOLS, ToolArguments};
 pub use image::ReadingArguments;
-pub use output::{EXIT_CODES, OutputArguments, ProgressForm};
+pub use output::{EXIT_CODES, NO_HEADING, OutputArguments, ProgressForm};
 pub use recipe::{RecipeArguments, RecipeOutputArguments};
 pub use registry::RegistryArguments;
 pub use verity::{RootHashArguments, VerityArguments};

@@ -2,6 +2,10 @@
 
 use clap::{Args, ValueEnum};
 
+/// No heading in the help but the usual one: of names, and of options that no group has. One that
+/// does not say so stands below the heading of the group before it.
+pub const NO_HEADING: Option<&str> = None;
+
 /// How much is told while working; on standard error.
 #[derive(Debug, Args)]
 pub struct OutputArguments {

@@ -17,8 +17,9 @@ use serde::Serialize;
 use verity::ShownVerity;
 
 use crate::cli::arguments::{
-    BatchArguments, DocumentArguments, EditArguments, FilesystemArguments, OutputArguments,
-    ReadingArguments, RecipeArguments, RecipeOutputArguments, ToolArguments, VerityArguments,
+    BatchArguments, DocumentArguments, EditArguments, FilesystemArguments, NO_HEADING,
+    OutputArguments, ReadingArguments, RecipeArguments, RecipeOutputArguments, ToolArguments,
+    VerityArguments,
 };
 use crate::cli::progress;
 use crate::cli::shown::edits::ShownEdits;
@@ -45,25 +46,25 @@ pub struct BuildArguments {
     /// oci-archive:PATH[:TAG], rootfs:PATH (a flat tar or a directory tree), - for standard
     /// input, or a path to any of these; docker://[HOST/]NAME[:TAG][@DIGEST] for a registry, or
     /// that name alone
-    #[arg(required_unless_present_any = ["list", "recipe"])]
+    #[arg(help_heading = NO_HEADING, required_unless_present_any = ["list", "recipe"])]
     pub image: Option<OsString>,
     #[command(flatten)]
     pub form: OutputFormArguments,
     /// Do not run e2fsck on the result
-    #[arg(long)]
+    #[arg(long, help_heading = "Proofs")]
     pub no_fsck: bool,
     /// Read the result back with our own and two independent readers and compare every entry with
     /// the image
-    #[arg(long)]
+    #[arg(long, help_heading = "Proofs")]
     pub verify: bool,
     /// Wait until the result is on the disk before it gets its name
-    #[arg(long)]
+    #[arg(long, help_heading = "Proofs")]
     pub sync: bool,
     /// Print the summary as JSON
-    #[arg(long)]
+    #[arg(long, help_heading = NO_HEADING)]
     pub json: bool,
     #[command(flatten)]
-    pub reading: ReadingArguments,
+    pub documents: DocumentArguments,
     #[command(flatten)]
     pub filesystem: FilesystemArguments,
     #[command(flatten)]
@@ -71,11 +72,11 @@ pub struct BuildArguments {
     #[command(flatten)]
     pub verity: VerityArguments,
     #[command(flatten)]
-    pub documents: DocumentArguments,
+    pub batch: BatchArguments,
+    #[command(flatten)]
+    pub reading: ReadingArguments,
     #[command(flatten)]
     pub tools: ToolArguments,
-    #[command(flatten)]
-    pub batch: BatchArguments,
 }
 
 /// Builds and tells what was built; the exit code.

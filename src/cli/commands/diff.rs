@@ -8,7 +8,8 @@ use std::ffi::OsString;
 use clap::Args;
 
 use crate::cli::arguments::{
-    ComparisonArguments, EditArguments, OutputArguments, ReadingArguments, RecipeArguments,
+    COMPARISON, ComparisonArguments, EditArguments, NO_HEADING, OutputArguments, ReadingArguments,
+    RecipeArguments,
 };
 use crate::cli::progress;
 use crate::cli::shown::schemas;
@@ -23,36 +24,37 @@ pub struct DiffArguments {
     #[command(flatten)]
     pub recipe: RecipeArguments,
     /// The earlier one: an ext filesystem image, or a container image as build takes it
-    #[arg(value_name = "A")]
+    #[arg(value_name = "A", help_heading = NO_HEADING)]
     pub before: OsString,
     /// The later one; with --recipe it is the recipe's image, and not to be named
     #[arg(
         value_name = "B",
+        help_heading = NO_HEADING,
         required_unless_present = "recipe",
         conflicts_with = "recipe"
     )]
     pub after: Option<OsString>,
     /// Sum up by directory instead of listing every entry
-    #[arg(long)]
+    #[arg(long, help_heading = COMPARISON)]
     pub stat: bool,
     /// How many components below the root --stat tells directories apart
-    #[arg(long, value_name = "N", default_value_t = 2, requires = "stat")]
+    #[arg(long, value_name = "N", help_heading = COMPARISON, default_value_t = 2, requires = "stat")]
     pub depth: usize,
     #[command(flatten)]
     pub comparison: ComparisonArguments,
     /// Compare the packages that are installed instead: which came, went or changed their version
-    #[arg(long, conflicts_with_all = ["stat", "ignore"])]
+    #[arg(long, help_heading = COMPARISON, conflicts_with_all = ["stat", "ignore"])]
     pub packages: bool,
     /// Not needed any more, and only taken for scripts that give it
     #[arg(long, value_name = "PATH", hide = true)]
     pub debugfs: Option<OsString>,
     /// Print the changes as JSON
-    #[arg(long)]
+    #[arg(long, help_heading = NO_HEADING)]
     pub json: bool,
     #[command(flatten)]
-    pub reading: ReadingArguments,
-    #[command(flatten)]
     pub edits: EditArguments,
+    #[command(flatten)]
+    pub reading: ReadingArguments,
 }
 
 /// Compares and tells the changes; whether both are equal.

@@ -6,7 +6,8 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::arguments::{
-    EditArguments, FilesystemArguments, OutputArguments, ReadingArguments, RecipeArguments,
+    EditArguments, FilesystemArguments, NO_HEADING, OutputArguments, ReadingArguments,
+    RecipeArguments,
 };
 use crate::cli::progress;
 use crate::cli::shown::edits::ShownEdits;
@@ -31,17 +32,17 @@ pub struct PlanArguments {
     /// oci-archive:PATH[:TAG], rootfs:PATH (a flat tar or a directory tree), - for standard
     /// input, or a path to any of these; docker://[HOST/]NAME[:TAG][@DIGEST] for a registry, or
     /// that name alone
-    #[arg(required_unless_present = "recipe")]
+    #[arg(help_heading = NO_HEADING, required_unless_present = "recipe")]
     pub image: Option<OsString>,
     /// Print the plan as JSON
-    #[arg(long)]
+    #[arg(long, help_heading = NO_HEADING)]
     pub json: bool,
-    #[command(flatten)]
-    pub reading: ReadingArguments,
     #[command(flatten)]
     pub filesystem: FilesystemArguments,
     #[command(flatten)]
     pub edits: EditArguments,
+    #[command(flatten)]
+    pub reading: ReadingArguments,
 }
 
 /// Plans and tells the plan.

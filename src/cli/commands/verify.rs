@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::cli::arguments::{
-    ComparisonArguments, EditArguments, OutputArguments, ReadingArguments, RecipeArguments,
-    RootHashArguments,
+    ComparisonArguments, EditArguments, NO_HEADING, OutputArguments, ReadingArguments,
+    RecipeArguments, RootHashArguments, TOOLS,
 };
 use crate::cli::progress;
 use crate::cli::shown::text::counted;
@@ -33,23 +33,23 @@ pub struct VerifyArguments {
     #[command(flatten)]
     pub recipe: RecipeArguments,
     /// The filesystem image: ext2, ext3 or ext4, made by whichever tool
-    #[arg(value_name = "IMG")]
+    #[arg(value_name = "IMG", help_heading = NO_HEADING)]
     pub filesystem: PathBuf,
     /// The container image, named as for build; with --roothash it may be left out
-    #[arg(value_name = "IMAGE", required_unless_present_any = ["roothash", "recipe"])]
+    #[arg(value_name = "IMAGE", help_heading = NO_HEADING, required_unless_present_any = ["roothash", "recipe"])]
     pub image: Option<OsString>,
     #[command(flatten)]
     pub comparison: ComparisonArguments,
-    #[command(flatten)]
-    pub edits: EditArguments,
     /// Instead of the debugfs found in PATH and the sbin directories
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", help_heading = TOOLS)]
     pub debugfs: Option<PathBuf>,
     /// Print the outcome as JSON
-    #[arg(long)]
+    #[arg(long, help_heading = NO_HEADING)]
     pub json: bool,
     #[command(flatten)]
     pub root_hash: RootHashArguments,
+    #[command(flatten)]
+    pub edits: EditArguments,
     #[command(flatten)]
     pub reading: ReadingArguments,
 }

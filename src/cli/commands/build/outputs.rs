@@ -15,6 +15,7 @@ use crate::units::ByteSize;
 
 /// Which files are written.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
 pub struct OutputFormArguments {
     /// Where the filesystem image goes; a regular file there is replaced. In the last component of
     /// this and of the names of what is written beside it, {id} is the image ID, {digest} the
