@@ -177,7 +177,9 @@ mod tests {
     /// "Recipe", and `verify --roothash`'s neighbours below "Edits".
     #[test]
     fn below_a_heading_stands_what_is_of_its_group_alone() {
-        let group = |augment: fn(clap::Command) -> clap::Command| headings(&augment("".into()));
+        let group = |augment: fn(clap::Command) -> clap::Command| {
+            headings(&augment(clap::Command::new("")))
+        };
         let groups = [
             group(RecipeArguments::augment_args),
             group(RecipeOutputArguments::augment_args),
@@ -205,7 +207,8 @@ mod tests {
         };
         assert_eq!(strangers(&Arguments::command()), vec![]);
         // What is looked for is found.
-        let wrong = RecipeArguments::augment_args("above".into()).arg(clap::Arg::new("image"));
+        let wrong =
+            RecipeArguments::augment_args(clap::Command::new("above")).arg(clap::Arg::new("image"));
         let expected = ("Recipe".to_owned(), "image".to_owned());
         assert_eq!(strangers(&wrong), vec![expected]);
     }

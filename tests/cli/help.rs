@@ -56,15 +56,22 @@ fn options_stand_under_the_headings_they_belong_to() {
             .unwrap_or_else(|| panic!("no {text:?}:\n{help}"))
     };
     for (heading, option, next) in [
-        ("Arguments:", "  <IMAGE>", "Options:"),
-        ("Options:", "-o, --output <FILE>", "\nImage:"),
-        ("Options:", "--sha256", "\nImage:"),
-        ("\nImage:", "--platform", "Registries:"),
-        ("Registries:", "--creds", "Limits"),
-        ("Limits", "--max-entries", "Filesystem:"),
-        ("Filesystem:", "--fs", "Programs of e2fsprogs"),
-        ("Filesystem:", "--size", "Programs of e2fsprogs"),
-        ("Programs of e2fsprogs", "--mke2fs", "Exit codes:"),
+        ("Arguments:", "  [IMAGE]", "Options:"),
+        ("Options:", "--json", "\nRecipe:"),
+        ("\nRecipe:", "--print-recipe", "\nOutput:"),
+        ("\nOutput:", "-o, --output <FILE|->", "\nProofs:"),
+        ("\nOutput:", "--sha256", "\nProofs:"),
+        ("\nProofs:", "--verify\n", "\nDocuments"),
+        ("\nDocuments", "--manifest", "\nFilesystem:"),
+        ("\nFilesystem:", "--fs", "\nEdits"),
+        ("\nFilesystem:", "--size", "\nEdits"),
+        ("\nEdits", "--include", "\ndm-verity:"),
+        ("\ndm-verity:", "--verity\n", "\nMany at once:"),
+        ("\nMany at once:", "--list", "\nImage:"),
+        ("\nImage:", "--platform", "\nRegistries:"),
+        ("\nRegistries:", "--creds", "\nLimits"),
+        ("\nLimits", "--max-entries", "\nPrograms of e2fsprogs"),
+        ("\nPrograms of e2fsprogs", "--mke2fs", "\nExit codes:"),
     ] {
         let places = [at(heading), at(option), at(next)];
         assert!(

@@ -6,7 +6,7 @@ use std::process::Command;
 use super::support::oracles::succeed;
 use super::{build, dumped, dumped_number, json, number, press};
 
-const NAMES: [&str; 30] = [
+const NAMES: [&str; 35] = [
     "schema",
     "reference",
     "image_id",
@@ -33,6 +33,11 @@ const NAMES: [&str; 30] = [
     "sha256",
     "size_note",
     "verity",
+    "compressed",
+    "edits_digest",
+    "recipe_digest",
+    "left_out_entries",
+    "left_out_bytes",
     "proofs",
     "versions",
     "warnings",

@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
-use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{Args, ValueHint};
 
 use crate::edits::{
     Add, Edits, MakeDirectory, MakeSymlink, Mode, Overlay, Owner, OwnerMapping, TreePath, WriteFile,
@@ -29,13 +29,13 @@ pub struct EditArguments {
     pub remove: Vec<TreePath>,
     /// Lay a directory or a tar of this machine over the tree, or over PATH in it; whiteouts of
     /// tars count; may be repeated, the later wins
-    #[arg(long, value_name = "DIR|TAR[:PATH]", value_parser = typed(Overlay::typed))]
+    #[arg(long, value_name = "DIR|TAR[:PATH]", value_hint = ValueHint::AnyPath, value_parser = typed(Overlay::typed))]
     pub overlay: Vec<Overlay>,
     /// Make a directory, owned by 0:0 with mode 0755 unless told otherwise; may be repeated
     #[arg(long, value_name = "PATH[:MODE[:UID:GID]]", value_parser = typed(MakeDirectory::typed))]
     pub mkdir: Vec<MakeDirectory>,
     /// Put a file or directory of this machine in at DST; may be repeated
-    #[arg(long, value_name = "SRC:DST[:MODE[:UID:GID]]", value_parser = typed(Add::typed))]
+    #[arg(long, value_name = "SRC:DST[:MODE[:UID:GID]]", value_hint = ValueHint::AnyPath, value_parser = typed(Add::typed))]
     pub add: Vec<Add>,
     /// Make a symbolic link; may be repeated
     #[arg(long, value_name = "PATH=TARGET", value_parser = typed(MakeSymlink::typed))]
