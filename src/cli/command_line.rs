@@ -198,7 +198,7 @@ mod tests {
             names.len() >= 9 && !names.contains(&String::new()),
             "{names:?}"
         );
-        let strangers = |command: &clap::Command| {
+        let strangers = |command: &clap::Command| -> Vec<(String, String)> {
             let all = headings(command);
             assert!(!all.is_empty());
             let below_one = |(heading, _): &&(_, _)| names.contains(heading);
