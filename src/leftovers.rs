@@ -5,6 +5,7 @@
 //! the moment before it is renamed or on filesystems without unnamed files, is registered here, so
 //! that a signal handler thread can remove it while other threads are blocked anywhere.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,7 +17,7 @@ static LEFTOVERS: Mutex<Vec<Leftover>> = Mutex::new(Vec::new());
 
 /// Locked while an output gets its name.
 static OUTPUTS: Mutex<Outputs> = Mutex::new(Outputs {
-    making: Vec::new(),
+    making: BTreeMap::new(),
     named: Vec::new(),
 });
 
@@ -93,7 +94,8 @@ impl Drop for Registration {
 /// This process's outputs.
 #[derive(Debug, Default)]
 pub struct Outputs {
-    making: Vec<Arc<Making>>,
+    /// By what they will be called: there may be a hundred thousand.
+    making: BTreeMap<PathBuf, Arc<Making>>,
     /// Those that have got their names, in that order.
     pub named: Vec<PathBuf>,
 }
@@ -120,15 +122,16 @@ pub struct Begun(Arc<Making>);
 /// keeps it.
 pub fn begin(output: &Path) -> Begun {
     let mut outputs = lock(&OUTPUTS);
-    let begun = outputs.making.iter().find(|making| making.output == output);
-    if let Some(making) = begun {
+    if let Some(making) = outputs.making.get(output) {
         return Begun(Arc::clone(making));
     }
     let making = Arc::new(Making {
         output: output.to_owned(),
         is_named: AtomicBool::new(false),
     });
-    outputs.making.push(Arc::clone(&making));
+    outputs
+        .making
+        .insert(output.to_owned(), Arc::clone(&making));
     Begun(making)
 }
 
@@ -136,11 +139,10 @@ impl Drop for Begun {
     fn drop(&mut self) {
         // A clean-up keeps the list for good, and who has only to end by then must not wait for it.
         if !self.0.is_named.load(Ordering::Acquire) {
-            let is_other = |making: &Arc<Making>| !Arc::ptr_eq(making, &self.0);
             let mut outputs = lock(&OUTPUTS);
             // The list has one, and this is the other.
             if Arc::strong_count(&self.0) == 2 {
-                outputs.making.retain(is_other);
+                outputs.making.remove(&self.0.output);
             }
         }
     }
@@ -154,8 +156,7 @@ impl Drop for Begun {
 pub fn commit<T, E>(output: &Path, name: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     let mut outputs = lock(&OUTPUTS);
     let named = name()?;
-    if let Some(index) = outputs.making.iter().position(|made| made.output == output) {
-        let made = outputs.making.swap_remove(index);
+    if let Some(made) = outputs.making.remove(output) {
         made.is_named.store(true, Ordering::Release);
     }
     outputs.named.push(output.to_owned());

@@ -248,7 +248,12 @@ fn refuse_other_types(directory: &Directory, name: &OsStr, output: &Path) -> Res
 
 fn expected_regular(output: &Path, found: &str) -> Error {
     Error::unsupported(format!(
-        "{}: expected a regular file or nothing to write to, found {found}",
-        escape_path(output.as_os_str().as_bytes())
+        "{}: expected a regular file or nothing to write to, found {found}{}",
+        escape_path(output.as_os_str().as_bytes()),
+        match output.to_str() {
+            Some("/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1") =>
+                " (-o - writes to standard output)",
+            _ => "",
+        }
     ))
 }

@@ -72,6 +72,20 @@ pub struct Layers {
     pub taken: Taken,
 }
 
+impl Layers {
+    /// None at all, for what is put in by itself.
+    pub fn none() -> Self {
+        Self {
+            changesets: Vec::new(),
+            put_in: Vec::new(),
+            contents: Contents::of_layers([]),
+            warnings: Warnings::default(),
+            verifying: Verifying::start("what is put in", Vec::new(), NonZeroUsize::MIN),
+            taken: Taken::default(),
+        }
+    }
+}
+
 /// Layers that were read for another image.
 #[derive(Debug, Clone, Default)]
 pub struct Taken(Vec<Verifying>);

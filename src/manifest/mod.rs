@@ -31,6 +31,9 @@ pub struct Manifest {
     pub recipe_digest: String,
     /// The digest of what the edits did; none where the tree is what the layers show.
     pub edits_digest: Option<String>,
+    /// The digest of what was put in, where some of that came of the host (`--overlay`, `--add`): the same
+    /// request puts in something else when that changes.
+    pub put_in_digest: Option<String>,
     /// How a container of the image starts, as its configuration says.
     pub start: Start,
     /// The file that the filesystem is in, with a hash tree that was appended; under the name that it has,

@@ -47,7 +47,7 @@ fn add_all(reading: &mut Reading<'_>, path: &str, text: &[u8]) -> Result<()> {
                 let values = [name, version.unwrap_or_default(), arch.unwrap_or_default()];
                 reading.add(path, values)?;
             }
-            None => reading.warn("a package has no name and is not listed", path),
+            None => reading.leave_out("a package has no name and is not listed", path),
         }
     }
     Ok(())

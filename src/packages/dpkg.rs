@@ -21,7 +21,7 @@ pub(super) fn read(reading: &mut Reading<'_>) -> Result<()> {
         for name in names.iter().filter(|name| !name.ends_with(b".md5sums")) {
             let Ok(name) = std::str::from_utf8(name) else {
                 let path = format!("{STATUS_DIRECTORY}/{}", escape_path(name));
-                reading.warn(
+                reading.leave_out(
                     "a list of packages has no printable name and is not read",
                     &path,
                 );
@@ -36,7 +36,7 @@ pub(super) fn read(reading: &mut Reading<'_>) -> Result<()> {
     if let Looked::Directory(names) = reading.root.look(UPDATES.as_bytes(), 0)? {
         let is_update = |name: &[u8]| !name.is_empty() && name.iter().all(u8::is_ascii_digit);
         if names.iter().any(|name| is_update(name)) {
-            reading.warn(
+            reading.leave_out(
                 "dpkg was interrupted, and what is only in its updates is not listed",
                 UPDATES,
             );
@@ -108,7 +108,7 @@ fn add_all(
                 reading.add(path, values)?;
             }
             Some(_) => {}
-            None => reading.warn("a package has no name and is not listed", path),
+            None => reading.leave_out("a package has no name and is not listed", path),
         }
     }
     Ok(())

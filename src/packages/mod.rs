@@ -68,6 +68,8 @@ pub struct Packages {
     pub databases: Vec<Database>,
     /// What was not read, and what made no sense.
     pub warnings: Warnings,
+    /// Whether there is more that was not read: that nothing differs is not known then.
+    pub is_part: bool,
 }
 
 /// Lists of others, which are named and not read: each by the files that tell of it.
@@ -104,19 +106,18 @@ impl Packages {
         };
         dpkg::read(&mut reading)?;
         apk::read(&mut reading)?;
-        let mut unread = false;
         for (what, paths) in UNREAD {
             for path in paths {
                 // That it is there is all that is asked of it.
                 if !matches!(reading.root.look(path.as_bytes(), 0)?, Looked::Absent) {
                     reading.found.warnings.count(what, path.as_bytes());
-                    unread = true;
+                    reading.found.is_part = true;
                     break;
                 }
             }
         }
         let mut found = reading.found;
-        if found.databases.is_empty() && !unread {
+        if found.databases.is_empty() && !found.is_part {
             found.warnings.count(
                 "no list of packages is known here",
                 b"var/lib/dpkg and lib/apk are absent",
@@ -178,7 +179,7 @@ impl Reading<'_> {
             .in_entry(path.as_bytes())),
             Looked::Directory(_) | Looked::Other => {
                 let what = "a list of packages is no regular file and is not read";
-                self.found.warnings.count(what, path.as_bytes());
+                self.leave_out(what, path);
                 Ok(None)
             }
         }
@@ -197,7 +198,7 @@ impl Reading<'_> {
     fn add(&mut self, path: &str, [name, version, arch]: [&[u8]; 3]) -> Result<()> {
         let fields = [name, version, arch];
         if fields.iter().any(|field| field.len() > MAX_FIELD_BYTES) {
-            self.warn("a package's name, version or architecture is longer than 1024 bytes, and it is left out", path);
+            self.leave_out("a package's name, version or architecture is longer than 1024 bytes, and it is left out", path);
             return Ok(());
         }
         if version.is_empty() {
@@ -228,6 +229,12 @@ impl Reading<'_> {
             database.packages += 1;
         }
         Ok(())
+    }
+
+    /// Warns of what is not on the list and may be installed nevertheless.
+    fn leave_out(&mut self, what: &'static str, path: &str) {
+        self.warn(what, path);
+        self.found.is_part = true;
     }
 
     fn warn(&mut self, what: &'static str, path: &str) {

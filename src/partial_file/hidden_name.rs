@@ -180,8 +180,9 @@ pub fn is_hidden_name(name: &OsStr, output: &OsStr) -> bool {
     numbers().is_some_and(|(process, count)| is_number(process) && is_number(count))
 }
 
-/// Removes what killed processes left: the files with hidden names for `output` that no process holds: regular ones that
-/// belong to whom `own` belongs and have no other name. Best effort: they are in nobody's way.
+/// Removes what killed processes left: the files with hidden names for `output` that no process holds:
+/// regular ones that belong to whom `own` belongs and have no other name, but `output` itself, which was
+/// about to be replaced. Best effort: they are in nobody's way.
 pub(super) fn remove_orphans(directory: &Directory, output: &OsStr, own: &File) {
     let Ok(owner) = own.metadata().map(|metadata| metadata.uid()) else {
         return;
@@ -191,7 +192,7 @@ pub(super) fn remove_orphans(directory: &Directory, output: &OsStr, own: &File) 
         // Opening alone may do something to what is no regular file.
         let looks_so = directory.stat(&name).is_ok_and(|stat| {
             let kind = FileType::from_raw_mode(stat.st_mode);
-            stat.st_nlink == 1 && is_ours(stat.st_uid, kind)
+            stat.st_nlink <= 2 && is_ours(stat.st_uid, kind)
         });
         if !looks_so {
             continue;
@@ -200,7 +201,12 @@ pub(super) fn remove_orphans(directory: &Directory, output: &OsStr, own: &File) 
             continue;
         };
         let is_so = file.metadata().is_ok_and(|metadata| {
-            metadata.is_file() && metadata.uid() == owner && metadata.nlink() == 1
+            let is_alone = match metadata.nlink() {
+                1 => true,
+                2 => directory.has(output, &file),
+                _ => false,
+            };
+            metadata.is_file() && metadata.uid() == owner && is_alone
         });
         if is_so && file.try_lock().is_ok() {
             directory.remove(&name, &file);

@@ -364,3 +364,24 @@ fn files_that_are_named_together_are_taken_back_where_one_must_not_clobber() {
     assert_eq!(names(directory.path()), ["two"]);
     assert_eq!(fs::read_to_string(at("two")).unwrap(), "other");
 }
+
+/// Killed between that and the rename that puts another file in its place.
+#[test]
+fn a_second_name_that_a_killed_process_gave_to_an_earlier_output_is_removed() {
+    for create in WAYS {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let output = at("out.img");
+        fs::write(&output, "earlier").unwrap();
+        fs::hard_link(&output, at(".out.img.4000000-1.partial")).unwrap();
+        // Who holds it is not done yet.
+        let held = File::open(&output).unwrap();
+        held.lock().unwrap();
+        drop(create(&output).unwrap());
+        assert!(at(".out.img.4000000-1.partial").exists());
+        drop(held);
+        drop(create(&output).unwrap());
+        assert_eq!(names(directory.path()), ["out.img"]);
+        assert_eq!(fs::read(&output).unwrap(), b"earlier");
+    }
+}

@@ -7,7 +7,7 @@ use super::document::Known;
 use super::flatten::Flattened;
 use super::output::OutputRequest;
 use super::plan::Names;
-use super::reading::{Reading, read_at};
+use super::reading::{Opened, Reading};
 use super::ready::Ready;
 use super::request::{FilesystemRequest, ImageRequest};
 use crate::error::Result;
@@ -17,6 +17,7 @@ use crate::finish::{FinishedFilesystem, MadeFrom, Wanted, finish};
 use crate::host_space;
 use crate::layers::{Contents, GivingBack, Verifying};
 use crate::progress::Reporter;
+use crate::put_in::put_in_digest;
 use crate::source::{Image, Place};
 use crate::tree::{ContentRef, LeftOut, NodeKind, Tree};
 use crate::units::{BLOCK_SIZE, ByteSize};
@@ -55,31 +56,34 @@ pub fn build(
     reporter: &dyn Reporter,
 ) -> Result<Built> {
     let place = Place::within(&image.reference, &image.open.reach)?;
+    let held_against = |output: &Path| image.clone().with_held_against(output.to_owned());
     build_with(
         &place,
         &image.put_in(),
         filesystem,
         output,
         reporter,
-        |output| {
-            let image = image.clone().with_held_against(output.to_owned());
-            read_at(place.clone(), &image, reporter)
-        },
+        |output| Opened::at(place.clone(), &held_against(output), reporter),
+        |opened, output| opened.read(None, &held_against(output), reporter),
     )
 }
 
-/// The same where the layers are read in another way, once it is known that the output can be written:
-/// `read` is given where that goes.
+/// The same where the image is opened and its layers are read in another way, each once it is known
+/// that the output can be written as far as that can be told: both are given where it goes, which is
+/// told in the image's words when the image is open.
 pub(super) fn build_with(
     place: &Place,
     put_in: &[PathBuf],
     filesystem: &FilesystemRequest,
     output: &OutputRequest,
     reporter: &dyn Reporter,
-    read: impl FnOnce(&Path) -> Result<Reading>,
+    open: impl FnOnce(&Path) -> Result<Opened>,
+    read: impl FnOnce(Opened, &Path) -> Result<Reading>,
 ) -> Result<Built> {
     let ready = Ready::new(place, put_in, filesystem, output, reporter)?;
-    read(&ready.output.path)?.press(filesystem, ready, reporter)
+    let opened = open(&ready.output.path)?;
+    let ready = ready.named(place, &opened.image)?;
+    read(opened, &ready.output.path)?.press(filesystem, ready, reporter)
 }
 
 impl Reading {
@@ -95,6 +99,7 @@ impl Reading {
         reporter: &dyn Reporter,
     ) -> Result<Built> {
         let ready = Ready::new(&self.place, &self.put_in, filesystem, output, reporter)?;
+        let ready = ready.named(&self.place, &self.image)?;
         self.press(filesystem, ready, reporter)
     }
 
@@ -104,8 +109,15 @@ impl Reading {
         ready: Ready,
         reporter: &dyn Reporter,
     ) -> Result<Built> {
-        let ready = ready.named(&self.place, &self.image)?;
         let output = &ready.output;
+        // While the contents are all there.
+        let tells_of_put_in = !self.put_in.is_empty()
+            && output
+                .beside
+                .iter()
+                .any(|beside| beside.document.tells_of_files());
+        let put_in_digest = tells_of_put_in.then(|| put_in_digest(&self.layers));
+        let put_in_digest = put_in_digest.transpose()?;
         let ((mut flattened, plan), verifying) = self.plan(filesystem, reporter)?;
         let Flattened { tree, contents, .. } = &flattened;
         if let Some(note) = &plan.sized.note {
@@ -150,6 +162,7 @@ impl Reading {
             plan: &plan,
             names: &names,
             warnings: &flattened.warnings,
+            put_in_digest: put_in_digest.as_ref(),
             proofs: &output.finish,
             e2fsprogs: &ready.tools.version,
             noticed: &noticed,

@@ -49,28 +49,36 @@ impl Claimed {
     /// # Errors
     /// [`Error::Unsupported`] where that is one file for two, or another build is writing it.
     pub(super) fn new(written: &[PathBuf]) -> Result<Self> {
-        let mut own = BTreeSet::new();
-        let shown = |path: &Path| escape_path(path.as_os_str().as_bytes());
-        for path in written {
-            if !own.insert(FileName::of(path)?) {
-                return Err(Error::unsupported(format!(
-                    "{}: expected a file of its own for each of the output, what stands beside it and --verity-file, found one for two",
-                    shown(path)
-                )));
-            }
-        }
+        let own = distinct(written)?;
         let mut claimed = lock();
         for path in written {
             if claimed.contains(&FileName::of(path)?) {
                 return Err(Error::unsupported(format!(
                     "{}: expected one build of this process to write it, found another that does",
-                    shown(path)
+                    escape_path(path.as_os_str().as_bytes())
                 )));
             }
         }
         claimed.extend(own.iter().cloned());
         Ok(Self(own.into_iter().collect()))
     }
+}
+
+/// What one build writes, each file once.
+///
+/// # Errors
+/// [`Error::Unsupported`] where that is one file for two.
+pub(super) fn distinct(written: &[PathBuf]) -> Result<BTreeSet<FileName>> {
+    let mut own = BTreeSet::new();
+    for path in written {
+        if !own.insert(FileName::of(path)?) {
+            return Err(Error::unsupported(format!(
+                "{}: expected a file of its own for each of the output, what stands beside it and --verity-file, found one for two",
+                escape_path(path.as_os_str().as_bytes())
+            )));
+        }
+    }
+    Ok(own)
 }
 
 impl Drop for Claimed {

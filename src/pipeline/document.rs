@@ -8,6 +8,7 @@ use super::plan::Names;
 use crate::error::Result;
 use crate::ext::Plan;
 use crate::finish::{self, FinishOptions, FinishedFilesystem};
+use crate::oci::Digest;
 use crate::source::Image;
 use crate::tree::Tree;
 use crate::warnings::Warnings;
@@ -64,6 +65,8 @@ pub struct Made<'a> {
     pub names: &'a Names,
     /// Everything that was noticed on the way.
     pub warnings: &'a Warnings,
+    /// The digest of what was put in, where some of that came of the host.
+    pub put_in_digest: Option<&'a Digest>,
     /// Which proofs it has passed.
     pub proofs: &'a FinishOptions,
     /// What was made, with the files that are written so far.
@@ -91,6 +94,7 @@ pub(super) struct Known<'a> {
     pub plan: &'a Plan,
     pub names: &'a Names,
     pub warnings: &'a Warnings,
+    pub put_in_digest: Option<&'a Digest>,
     pub proofs: &'a FinishOptions,
     pub e2fsprogs: &'a str,
     /// What the documents warn of.
@@ -110,6 +114,7 @@ impl<'a> Known<'a> {
                     plan: self.plan,
                     names: self.names,
                     warnings: self.warnings,
+                    put_in_digest: self.put_in_digest,
                     proofs: self.proofs,
                     e2fsprogs: self.e2fsprogs,
                     noticed: self.noticed,

@@ -137,6 +137,7 @@ impl ManifestDocument {
             request_sha256: request_sha256.map_err(|error| no_json(&error.to_string()))?,
             recipe_digest: made.names.recipe_digest.to_string(),
             edits_digest: made.names.edits_digest.as_ref().map(ToString::to_string),
+            put_in_digest: made.put_in_digest.map(ToString::to_string),
             start,
             output: output(made)?,
             filesystem: filesystem(made),

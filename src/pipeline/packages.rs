@@ -4,7 +4,7 @@ use super::document::{Document, Made};
 use super::flatten::flattened;
 use super::listing::{not_proven_equal, unrecovered};
 use super::request::Subject;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::inspect::Filesystem;
 use crate::packages::{FilesystemRoot, PackageChange, Packages, TreeRoot, changes};
 use crate::progress::Reporter;
@@ -80,11 +80,18 @@ impl PackageComparison {
     ///
     /// # Errors
     /// [`crate::Error::BadImage`] where that is not known: no change is found, and one has changes in
-    /// its journal that were not read.
+    /// its journal or lists of packages that were not read.
     pub fn is_equal(&self) -> Result<bool> {
         match self.sides.iter().find(|side| side.needs_recovery) {
             Some(side) if self.changes.is_empty() => Err(not_proven_equal(&side.name)),
-            _ => Ok(self.changes.is_empty()),
+            _ if !self.changes.is_empty() => Ok(false),
+            _ => match self.sides.iter().find(|side| side.packages.is_part) {
+                Some(side) => Err(Error::bad_image(
+                    "nothing differs, but not all lists of packages were read",
+                )
+                .in_image(&side.name)),
+                None => Ok(true),
+            },
         }
     }
 }

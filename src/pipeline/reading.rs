@@ -114,7 +114,7 @@ impl Opened {
     }
 }
 
-fn open_options(request: &ImageRequest) -> OpenOptions {
+pub(super) fn open_options(request: &ImageRequest) -> OpenOptions {
     OpenOptions {
         one_file_system: request.open.one_file_system || request.edits.one_file_system,
         ..request.open.clone()

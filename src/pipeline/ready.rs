@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::claimed::Claimed;
+use super::claimed::{Claimed, distinct};
 use super::output::OutputRequest;
 use super::request::FilesystemRequest;
 use crate::error::{Error, Result, escape_path};
@@ -43,6 +43,7 @@ impl Ready {
         let output = asked.clone().filled(None)?;
         refuse_nameless(&output)?;
         check(place, put_in, &output)?;
+        distinct(&output.paths())?;
         // Names that are still open are claimed as they will be: until then they are many images'.
         let is_whole = OutputName::parse(&asked.path)?.is_whole();
         let claimed = if is_whole { output.paths() } else { Vec::new() };
@@ -118,9 +119,12 @@ fn refuse_nameless(output: &OutputRequest) -> Result<()> {
 /// Each file can be made, is no part of the image, and is no other's.
 fn check(place: &Place, put_in: &[PathBuf], output: &OutputRequest) -> Result<()> {
     let written = output.paths();
-    for path in &written {
+    // The filesystem is made there even where only what it is compressed to is kept.
+    for path in written.iter().chain([&output.path]) {
         let made = PartialFile::create(path);
         drop(made.map_err(|error| host_space::explained(error, path, None))?);
+    }
+    for path in &written {
         refuse_own_input(place, path)?;
         refuse_put_in(put_in, path)?;
         if output.finish.no_clobber {

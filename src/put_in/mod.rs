@@ -4,16 +4,19 @@
 //! ```text
 //! start    the image's start configuration as a document
 //! host     what comes of the host's disk, freed of what is of that host alone
+//! digest   what names all of it
 //! ```
 //!
 //! All of it becomes [`PutIn`](crate::layers::PutIn)s behind the layers, in the fixed order of edits
 //! (see [`crate::edits`]); how each is applied says `tree`.
 
+mod digest;
 mod host;
 mod start;
 
 use std::path::{Path, PathBuf};
 
+pub use self::digest::put_in_digest;
 use self::host::{Given, names};
 pub use self::start::{START_PATH, start_document};
 use crate::edits::{Add, Edits, MakeDirectory, Mode, Overlay, Owner, TreePath};
@@ -21,7 +24,7 @@ use crate::edits::{Add, Edits, MakeDirectory, Mode, Overlay, Owner, TreePath};
 use crate::error::Error;
 use crate::error::{Result, escape_path};
 use crate::layers::{Existing, Layers, Made, PutInReader};
-use crate::oci::RuntimeConfig;
+use crate::oci::{Digest, RuntimeConfig};
 use crate::pinned::Reach;
 use crate::progress::Reporter;
 use crate::region::{Content, Data};
@@ -110,6 +113,25 @@ pub fn read(
         putting.one("--config-file", path, made(path, kind, 0o644))?;
     }
     putting.finish(layers)
+}
+
+/// The digest of what would be put in now, read without an image's layers.
+///
+/// # Errors
+/// As [`read`].
+pub fn digest_now(
+    edits: &Edits,
+    start: &RuntimeConfig,
+    open: &OpenOptions,
+    reach: &Reach,
+    reporter: &dyn Reporter,
+) -> Result<Digest> {
+    let mut layers = Layers::none();
+    read(edits, start, open, reach, &mut layers, reporter)?;
+    let digest = put_in_digest(&layers)?;
+    // What is read where it is must have stayed as it was.
+    layers.verifying.finish()?;
+    Ok(digest)
 }
 
 fn puts_in(edits: &Edits) -> bool {

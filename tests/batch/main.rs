@@ -7,6 +7,7 @@ mod support;
 
 mod interrupted;
 mod list;
+mod put_in;
 mod recipes;
 mod rig;
 mod shared;

@@ -5,11 +5,13 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
+use serde_json::Value;
+
 use super::rig::{Rig, layers, lines, states};
 use super::support::archive::{Compression, TestImage};
 
 /// How many of six were built.
-fn built(rig: &Rig, options: &[&str]) -> Vec<u64> {
+pub fn built(rig: &Rig, options: &[&str]) -> Vec<u64> {
     let mut all = vec!["--json", "--progress=none", "--size=16M"];
     all.extend(options);
     let ended = rig.build(&all);
@@ -23,9 +25,9 @@ fn built(rig: &Rig, options: &[&str]) -> Vec<u64> {
     states.into_iter().filter_map(is_built).collect()
 }
 
-const NONE: [u64; 0] = [];
+pub const NONE: [u64; 0] = [];
 
-fn all() -> Vec<u64> {
+pub fn all() -> Vec<u64> {
     (1..=6).collect()
 }
 
@@ -95,6 +97,10 @@ fn whatever_is_asked_for_otherwise_is_built_again() {
         &["--sha256=raw"],
         &["--verity"],
         &["--mkdir=new"],
+        &["--compress=gzip"],
+        &["--compress=gzip:1"],
+        &["--compress=zstd"],
+        &["--compress=zstd", "--compress-only"],
         &["--source-date-epoch=7"],
         &["--uuid=01234567-89ab-cdef-0123-456789abcdef"],
     ] {
@@ -130,21 +136,91 @@ fn another_image_at_the_same_place_is_built() {
     assert!(fs::read(rig.output(4)).unwrap() == fs::read(rig.output(0)).unwrap());
 }
 
-/// What is read of the host's disk can change without the request.
 #[test]
-fn what_puts_in_files_of_the_host_is_built_again() {
+fn what_is_compressed_is_left_whether_or_not_the_filesystem_is_kept() {
     let rig = Rig::new();
-    let own = rig.press.input("own");
-    fs::write(&own, "one").unwrap();
-    rig.list(|image, line| match image {
-        2 => format!("{line}\t--add {}:/etc/own", own.display()),
-        _ => line,
-    });
+    rig.plain_list();
+    let both = &["--compress=zstd:1", "--sha256"][..];
+    let only = &["--compress=zstd:1", "--compress-only"][..];
+    let told = lines(
+        rig.build(&[&["--json", "--progress=none", "--size=16M"], only].concat())
+            .succeeded(),
+    );
+    assert!(!rig.output(1).exists());
+    let again = rig.build(&[&["--json", "--progress=none", "--size=16M"], only].concat());
+    for (index, line) in lines(again.succeeded()) {
+        assert_eq!(line["state"], "up_to_date");
+        assert_eq!(line["sha256"], told[&index]["sha256"]);
+    }
+    assert_eq!(built(&rig, both), all());
+    assert_eq!(built(&rig, both), NONE);
+    for (ending, options) in [
+        ("", both),
+        (".zst", both),
+        (".zst.sha256", both),
+        (".sha256", both),
+    ] {
+        fs::remove_file(beside(&rig, 1, ending)).unwrap();
+        assert_eq!(built(&rig, options), [2], "{ending}");
+    }
+    // What is not asked for any more is not looked at.
+    assert_eq!(built(&rig, only), all());
+    fs::remove_file(rig.output(1)).unwrap();
+    assert_eq!(built(&rig, only), NONE);
+    fs::remove_file(beside(&rig, 1, ".zst")).unwrap();
+    assert_eq!(built(&rig, only), [2]);
+    // In names that the image completes.
+    let out = rig.press.root().join("out");
+    rig.list(|image, _| format!("{}\t{}/x-{{id:12}}", rig.references[image], out.display()));
+    assert_eq!(built(&rig, only), all());
+    assert_eq!(built(&rig, only), NONE);
+}
+
+/// Nobody but layerpress writes manifests; what is in one is held against what is there all the same.
+#[test]
+fn a_manifest_that_is_of_another_form_or_lies_is_not_believed() {
+    let rig = Rig::new();
+    rig.plain_list();
     built(&rig, &[]);
-    let before = fs::read(rig.output(2)).unwrap();
-    fs::write(&own, "two").unwrap();
-    assert_eq!(built(&rig, &[]), [3]);
-    assert!(fs::read(rig.output(2)).unwrap() != before);
+    let path = beside(&rig, 1, ".manifest.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let manifest: Value = serde_json::from_str(&text).unwrap();
+    let lies: [(&str, &dyn Fn(&mut Value)); 8] = [
+        ("a form to come", &|told| {
+            told["schema"] = "layerpress.manifest.v2".into()
+        }),
+        ("no files", &|told| {
+            told["files"] = Vec::<Value>::new().into()
+        }),
+        ("a file twice", &|told| {
+            let file = told["files"][0].clone();
+            told["files"].as_array_mut().unwrap().push(file);
+        }),
+        ("another name", &|told| told["output"]["name"] = "x".into()),
+        ("another sum", &|told| {
+            told["output"]["sha256"] = "0".repeat(64).into()
+        }),
+        ("another length", &|told| {
+            told["files"][0]["size_bytes"] = 1.into()
+        }),
+        ("another UUID", &|told| {
+            told["filesystem"]["uuid"] = "x".into()
+        }),
+        ("another image", &|told| {
+            told["image"]["image_id"] = Value::Null
+        }),
+    ];
+    for (what, lie) in lies {
+        let mut told = manifest.clone();
+        lie(&mut told);
+        fs::write(&path, serde_json::to_vec(&told).unwrap()).unwrap();
+        assert_eq!(built(&rig, &[]), [2], "{what}");
+        assert!(fs::read_to_string(&path).unwrap() == text, "{what}");
+    }
+    for bytes in [&b"{"[..], b"[[[[", &b"[".repeat(1 << 20), b"\0", b""] {
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(built(&rig, &[]), [2]);
+    }
 }
 
 #[test]

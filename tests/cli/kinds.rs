@@ -89,6 +89,22 @@ fn every_size_policy_knows_that_there_is_no_journal() {
     }
 }
 
+/// The kernel keeps blocks of an ext4 from everybody, so that it can always cut an extent.
+#[test]
+fn room_that_is_asked_for_is_an_ordinary_users_whatever_the_kind() {
+    let press = press();
+    for kind in ["ext2", "ext3", "ext4"] {
+        for mebibytes in [8, 300] {
+            let size = format!("--size=+{mebibytes}M");
+            let planned = plan(&press, &["--fs", kind, &size, "--json"]);
+            let planned = json(planned.succeeded());
+            let available = number(&planned, "/available_bytes");
+            let wanted = mebibytes * MIB..mebibytes * MIB + MIB / 2;
+            assert!(wanted.contains(&available), "{kind} {size}: {available}");
+        }
+    }
+}
+
 /// A press with an input that is no image: who reads it ends with 4.
 fn without_an_image() -> Press {
     let press = press();

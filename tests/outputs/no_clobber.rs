@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
+use super::support::archive::{TestImage, layer_tar};
+use super::support::run::Press;
 use super::{build, build_to, out, press, read};
 
 const REFUSED: &str = "expected no file there (--no-clobber), found one";
@@ -43,6 +45,27 @@ fn a_name_that_the_image_completes_is_looked_at_too() {
     build_to(&press, "{name}-{tag}", &["--no-clobber"]).failed(5, &["test-1", REFUSED]);
     assert_eq!(read(&press, "test-1"), b"before");
     assert_eq!(press.left(), ["out/test-1"]);
+}
+
+/// Layers may be gigabytes and far away.
+#[test]
+fn a_name_that_the_image_completes_is_looked_at_before_the_layers_are_read() {
+    let press = Press::new();
+    let image = TestImage::new([layer_tar(&[("a", b"a")])]);
+    image.layout("1").write_directory(&press.image());
+    fs::write(out(&press, "x-1"), "before").unwrap();
+    // No layer can be read.
+    for blob in fs::read_dir(press.image().join("blobs/sha256")).unwrap() {
+        let path = blob.unwrap().path();
+        let bytes = fs::read(&path).unwrap();
+        if !bytes.starts_with(b"{") {
+            fs::write(path, vec![b'x'; bytes.len()]).unwrap();
+        }
+    }
+    build_to(&press, "y-{tag}", &["--no-clobber"]).failed(4, &["layer"]);
+    build_to(&press, "x-{tag}", &["--no-clobber"]).failed(5, &["x-1", REFUSED]);
+    build_to(&press, "x-{name}", &[]).failed(5, &["the image has no name"]);
+    assert_eq!(press.left(), ["out/x-1"]);
 }
 
 /// Looking first and renaming later would replace what came in between.

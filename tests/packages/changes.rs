@@ -96,3 +96,29 @@ fn no_lists_are_equal_and_told() {
     let wrong = diff(&press, ["a", "b"], &["--stat"]);
     assert_eq!(wrong.code(), 2, "{}", wrong.stderr);
 }
+
+/// What was not read may differ: that is no equality.
+#[test]
+fn lists_that_were_not_read_are_not_called_equal() {
+    let press = Press::new();
+    let status = b"Package: a\nStatus: install ok installed\nVersion: 1\n\n";
+    for (name, path, bytes) in [
+        ("rpm", "var/lib/rpm/rpmdb.sqlite", &b"SQLite format 3\0"[..]),
+        ("updates", "var/lib/dpkg/updates/0001", b"Package: b\n"),
+        ("nameless", "lib/apk/db/installed", b"V:1\n"),
+    ] {
+        let layer = Layer::new()
+            .file("var/lib/dpkg/status", status)
+            .file(path, bytes);
+        fs::write(press.input(name), layer.tar()).unwrap();
+        let told = diff(&press, [name, name], &["--json"]);
+        assert_eq!(told.code(), 4, "{name}");
+        let says = "nothing differs, but not all lists of packages were read";
+        assert!(told.stderr.contains(says), "{}", told.stderr);
+        let json: Value = serde_json::from_str(&told.stdout).unwrap();
+        assert_eq!(json["equal"], false, "{name}");
+        // What does differ, differs all the same.
+        tar(&press, "other", &["a 2 all"]);
+        assert_eq!(diff(&press, [name, "other"], &[]).code(), 1, "{name}");
+    }
+}

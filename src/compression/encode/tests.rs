@@ -194,3 +194,21 @@ fn threads_are_as_many_as_memory_has_room_for() {
         [170, 21, 5]
     );
 }
+
+#[test]
+fn zstds_tables_take_no_more_than_they_are_counted_with() {
+    for level in 1..=22 {
+        let encoding = Encoding::new(EncodingForm::Zstd, Some(level)).unwrap();
+        let mut encoder = Encoder::new(encoding).unwrap();
+        encoder.zeros(encoding).unwrap();
+        let Encoder::Zstd(mut compressor) = encoder else {
+            panic!("{encoding}");
+        };
+        let taken = compressor.context_mut().sizeof();
+        let counted = encoding.tables_bytes();
+        assert!(
+            (1..=counted).contains(&taken),
+            "{encoding}: {taken} of {counted}"
+        );
+    }
+}

@@ -41,18 +41,18 @@ impl Sized {
 
     /// Blocks that an ordinary user may take then.
     pub fn available_blocks_after(&self, profile: &Profile, demand: &Demand) -> u64 {
-        let Geometry {
-            blocks,
-            reserved_blocks,
-            ..
-        } = self.geometry;
-        let kept = match profile.block_map {
-            BlockMap::Indirect => 0,
-            BlockMap::Extents => kept_by_kernel(blocks.into()),
-        };
         self.free_blocks_after(demand)
-            .saturating_sub(u64::from(reserved_blocks) + kept)
+            .saturating_sub(not_for_all(profile, &self.geometry))
     }
+}
+
+/// Free blocks that no ordinary user gets: root's, and those that the kernel keeps.
+fn not_for_all(profile: &Profile, geometry: &Geometry) -> u64 {
+    let kept = match profile.block_map {
+        BlockMap::Indirect => 0,
+        BlockMap::Extents => kept_by_kernel(geometry.blocks.into()),
+    };
+    u64::from(geometry.reserved_blocks) + kept
 }
 
 /// Finds the size by a policy.
@@ -130,9 +130,9 @@ impl Search<'_> {
     fn is_enough(&self, geometry: &Geometry, maps: MapBlocks, free: u64) -> Option<()> {
         let needed = self.demand.with_maps(maps).blocks();
         let left = u64::from(geometry.free_blocks).checked_sub(needed)?;
-        // Free blocks are everybody's only beyond root's reserve; without a wish for free ones
-        // the reserve does not matter.
-        let enough = free == 0 || left >= free + u64::from(geometry.reserved_blocks);
+        // Free blocks are everybody's only beyond what is kept; without a wish for free ones that
+        // does not matter.
+        let enough = free == 0 || left >= free + not_for_all(self.profile, geometry);
         enough.then_some(())
     }
 

@@ -250,17 +250,19 @@ impl<'a> Run<'a> {
             Some(place) => place,
             None => Place::within(&item.image.reference, &item.image.open.reach)?,
         };
-        let read = |_: &Path| {
-            let opened = match turn.opened {
-                Some(opened) => opened,
-                None => self.open(place.clone(), item)?,
-            };
-            let _one = lock(&self.reading);
-            let reading = opened.read(turn.wanted, &item.image, &named)?;
-            *taken = reading.layers.taken.clone();
+        let Turn { opened, wanted, .. } = turn;
+        let open = |_: &Path| match opened {
+            Some(opened) => Ok(opened),
+            None => self.open(place.clone(), item),
+        };
+        let read = |opened: Opened, path: &Path| {
             // Of one that had no documents to look at before.
-            let output = item.output.clone().filled(Some(&words(&reading.image)))?;
+            let output = item.output.clone().filled(Some(&words(&opened.image)))?;
             lock(&self.written).add(index, &output.paths())?;
+            let _one = lock(&self.reading);
+            let image = item.image.clone().with_held_against(path.to_owned());
+            let reading = opened.read(wanted, &image, &named)?;
+            *taken = reading.layers.taken.clone();
             Ok(reading)
         };
         let put_in = item.image.put_in();
@@ -270,6 +272,7 @@ impl<'a> Run<'a> {
             &item.filesystem,
             &item.output,
             &named,
+            open,
             read,
         )
     }

@@ -1,8 +1,8 @@
 //! Whether an output is what would be made again, told from the manifest beside it.
 //!
 //! No layer is read for that. An output is up to date if its manifest tells of the same image, by image ID
-//! and manifest digest, of the same request, of the same versions of layerpress and e2fsprogs, and of at
-//! least the proofs that are asked for now; and if each file that it tells of, the ones that would be
+//! and manifest digest, of the same request, of the same bytes put in from the host, of the same versions
+//! of layerpress and e2fsprogs, and of at least the proofs that are asked for now; and if each file that it tells of, the ones that would be
 //! written now and no others, is there with its length and was not written after the manifest. A manifest
 //! gets its name behind the output, so that of a build that was killed the earlier one is older.
 
@@ -21,6 +21,9 @@ use crate::oci::DigestHasher;
 use crate::pipeline::Sha256File;
 use crate::pipeline::manifest::requested;
 use crate::pipeline::output::OutputRequest;
+use crate::pipeline::reading::open_options;
+use crate::progress::Silent;
+use crate::put_in;
 use crate::source::Image;
 
 /// No manifest is longer, in bytes.
@@ -36,7 +39,7 @@ const UUID_AT: u64 = 1024 + 0x68;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UpToDate {
-    /// Where it is.
+    /// Where it is, or what it is compressed to where that alone is kept.
     pub path: PathBuf,
     /// The image's configuration.
     pub image_id: Option<String>,
@@ -70,20 +73,18 @@ impl Asked<'_> {
             return Ok(None);
         };
         let requested = requested(&item.image, &item.filesystem, output)?;
-        // What is read of the host may have changed.
-        if requested.reads_host() {
-            return Ok(None);
-        }
         let Some((manifest, written)) = read(&beside.path) else {
             return Ok(None);
         };
         let is_so = manifest.request == requested
             && self.is_of_image(&manifest)
             && self.is_proven(&manifest)
-            && self.are_intact(&manifest, &beside.path, &written);
+            && self.are_intact(&manifest, &beside.path, &written)
+            && self.puts_in_the_same(&manifest);
+        let path = output.finish.last(&output.path);
         Ok(is_so.then(|| UpToDate {
-            path: output.path.clone(),
-            sha256: told_of(&manifest, &output.path).map(|file| file.sha256.clone()),
+            sha256: told_of(&manifest, &path).map(|file| file.sha256.clone()),
+            path,
             image_id: manifest.image.image_id,
             manifest_digest: manifest.image.manifest_digest,
         }))
@@ -99,6 +100,29 @@ impl Asked<'_> {
             && (asked.platform.is_none() || Some(image.platform.to_string()) == told.platform)
     }
 
+    /// Whether what is read of the host is what it was. What cannot be read is told by the build, and a
+    /// pipe can be read but once.
+    fn puts_in_the_same(&self, manifest: &Manifest) -> bool {
+        if !manifest.request.reads_host() {
+            return true;
+        }
+        let request = self.item.image.clone();
+        let request = request.with_held_against(self.output.path.clone());
+        let is_there = |path: &PathBuf| {
+            fs::metadata(path).is_ok_and(|found| found.is_file() || found.is_dir())
+        };
+        manifest.put_in_digest.is_some()
+            && request.put_in().iter().all(is_there)
+            && put_in::digest_now(
+                &request.edits,
+                &self.image.config.config,
+                &open_options(&request),
+                &request.put_in_from,
+                &Silent,
+            )
+            .is_ok_and(|now| Some(now.to_string()) == manifest.put_in_digest)
+    }
+
     fn is_proven(&self, manifest: &Manifest) -> bool {
         let (asked, had) = (&self.output.finish, &manifest.proofs);
         (had.e2fsck || !asked.fsck)
@@ -112,7 +136,8 @@ impl Asked<'_> {
         let paths = paths.iter().filter(|other| *other != path);
         let paths: BTreeMap<_, _> = paths.map(|path| (name_of(path), path)).collect();
         let named = manifest.files.iter().map(|file| &file.name);
-        paths.keys().eq(sorted(named))
+        manifest.output.name == name_of(&self.output.path)
+            && paths.keys().eq(sorted(named))
             && manifest.files.iter().all(|file| {
                 let path = paths[&file.name];
                 self.is_intact(file, path, written)
@@ -133,8 +158,10 @@ impl Asked<'_> {
     /// Whether the filesystem has the UUID that the manifest tells: one that was put in its place with
     /// an earlier time has not. Where it was not kept uncompressed there is none to look at.
     fn is_named_so(&self, manifest: &Manifest) -> bool {
-        if told_of(manifest, &self.output.path).is_none() {
-            return true;
+        match told_of(manifest, &self.output.path) {
+            None => return true,
+            Some(file) if *file != manifest.output => return false,
+            Some(_) => {}
         }
         let mut uuid = [0; 16];
         let file = File::open(&self.output.path);

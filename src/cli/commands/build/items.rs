@@ -30,9 +30,9 @@ const FOR_ALL: [&str; 15] = [
 ];
 
 /// Reads lines as the command line is read.
-pub struct Lines<'a> {
+pub struct Lines {
     /// The whole command line's form.
-    program: &'a clap::Command,
+    program: clap::Command,
     /// The same, where what is typed later counts.
     overriding: clap::Command,
     /// What is typed for all, the program's name first.
@@ -41,10 +41,10 @@ pub struct Lines<'a> {
     credentials: Option<Credentials>,
 }
 
-impl<'a> Lines<'a> {
+impl Lines {
     /// # Errors
     /// Where standard input is to be read and cannot.
-    pub fn new(program: &'a clap::Command, all: &BuildArguments) -> Result<Self> {
+    pub fn new(program: clap::Command, all: &BuildArguments) -> Result<Self> {
         let mut typed: Vec<_> = std::env::args_os().collect();
         // Nothing was typed behind it.
         if typed.last().is_some_and(|last| last == "--") {
@@ -69,10 +69,10 @@ impl<'a> Lines<'a> {
     ///
     /// # Errors
     /// [`Error::Unsupported`] with the line's place.
-    pub fn item(&self, line: &Line) -> Result<BatchItem> {
+    pub fn item(&mut self, line: &Line) -> Result<BatchItem> {
         let refused = |why: &str| Error::unsupported(format!("{}: {why}", line.place));
         let alone = [OsString::from("layerpress"), "build".into()];
-        let own = parse(self.program, &alone, line).map_err(|why| refused(&why))?;
+        let own = parse(&mut self.program, &alone, line).map_err(|why| refused(&why))?;
         let is_typed = |id: &str| own.value_source(id) == Some(ValueSource::CommandLine);
         if let Some(id) = FOR_ALL.into_iter().find(|id| is_typed(id)) {
             return Err(refused(&format!(
@@ -80,7 +80,8 @@ impl<'a> Lines<'a> {
                 id.replace('_', "-")
             )));
         }
-        let with_all = parse(&self.overriding, &self.typed, line).map_err(|why| refused(&why))?;
+        let with_all =
+            parse(&mut self.overriding, &self.typed, line).map_err(|why| refused(&why))?;
         let mut arguments =
             BuildArguments::from_arg_matches(&with_all).map_err(|error| refused(&said(&error)))?;
         if self.credentials.is_some() {
@@ -127,16 +128,16 @@ pub fn with_manifest(mut item: BatchItem) -> Result<BatchItem> {
 
 /// The arguments of `build`, a line's behind those `before`.
 fn parse(
-    program: &clap::Command,
+    program: &mut clap::Command,
     before: &[OsString],
     line: &Line,
 ) -> Result<clap::ArgMatches, String> {
     let output = [OsStr::new("--output"), line.output.as_os_str()];
     let image = [OsStr::new("--"), &line.reference];
     let words = before.iter().chain(&line.options).map(OsString::as_os_str);
+    // The same one for all lines: to make it takes more than to read a line.
     let matches = program
-        .clone()
-        .try_get_matches_from(words.chain(output).chain(image))
+        .try_get_matches_from_mut(words.chain(output).chain(image))
         .map_err(|error| said(&error))?;
     let build = matches.subcommand_matches("build").cloned();
     build.ok_or_else(|| "expected options of build".to_owned())

@@ -8,6 +8,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::items::{Lines, with_manifest};
+use super::outputs::ShownOutput;
 use super::{BuildArguments, list};
 use crate::cli::arguments::OutputArguments;
 use crate::cli::progress;
@@ -36,7 +37,7 @@ pub fn run(
 ) -> Result<u8> {
     refuse_what_is_for_one(list, arguments)?;
     let lines = list::read(list)?;
-    let parser = Lines::new(&program, arguments)?;
+    let mut parser = Lines::new(program, arguments)?;
     let items = lines.iter().map(|line| parser.item(line));
     let items: Vec<_> = items.collect::<Result<_>>()?;
     build(items, arguments, output)
@@ -155,11 +156,10 @@ impl BatchWatch for Told<'_> {
             Outcome::Built(built) => {
                 row.state = "built";
                 row.reference.clone_from(&built.image.reference);
-                row.output = built.filesystem.path.display().to_string();
+                let made = ShownOutput::of(built);
+                (row.output, row.sha256) = (made.path, made.sha256);
                 row.image_id = digest(built.image.config_digest.as_ref());
                 row.manifest_digest = digest(built.image.manifest_digest.as_ref());
-                let sha256 = built.filesystem.sha256.as_ref();
-                row.sha256 = sha256.map(|sha256| sha256.digest().to_owned());
                 row.warnings = built.warnings.lines().collect();
             }
             Outcome::UpToDate(found) => {

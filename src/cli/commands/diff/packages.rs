@@ -56,7 +56,7 @@ impl<'a> ShownPackages<'a> {
             a: &sides[0].name,
             b: &sides[1].name,
             // What was not read is not called equal.
-            equal: changes.is_empty() && needs_recovery.is_empty(),
+            equal: comparison.is_equal().is_ok_and(|is_equal| is_equal),
             changes: changes.iter().map(ShownChange::of).collect(),
             totals,
             needs_recovery,
