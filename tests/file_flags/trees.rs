@@ -12,7 +12,7 @@ impl Ext4 {
     pub(super) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let image = directory.path().join("ext4");
-        File::create(&image).unwrap().set_len(64 << 20).unwrap();
+        File::create(&image).unwrap().set_len(256 << 20).unwrap();
         let image = image.as_os_str();
         succeed(
             "mke2fs",
