@@ -11,7 +11,7 @@ use crate::warnings::Warnings;
 /// An image found and chosen: none of its layers has been read yet.
 #[derive(Debug)]
 pub struct Image {
-    /// The image as the user named it, with its transport.
+    /// The image as the user named it, with its transport; in a registry by its full name.
     pub reference: String,
     /// What it is called where it was found, the name that chose it first: in a registry its full name,
     /// in docker's archives names with tags, in layouts what annotations say, which may be a tag alone.

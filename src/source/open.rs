@@ -202,9 +202,9 @@ impl<'a> Opener<'a> {
             let work_dir = self.options.work_dir.clone();
             let registry = Registry::open(name, &self.options.registry, work_dir, self.reporter)?;
             let top = registry.top()?;
-            // What a bare name means is not left to be guessed.
+            // What a name means, host and tag, is not left to be guessed.
             let shown = match reference.transport {
-                Some(_) => reference.to_string(),
+                Some(_) => format!("docker://{name}"),
                 None => name.to_string(),
             };
             Ok(Found::Registry(

@@ -119,7 +119,7 @@ fn a_manifest_that_lies_about_its_blobs_is_found_out() {
 
 /// What a bare name was taken for is not left to be guessed.
 #[test]
-fn a_bare_name_is_told_in_full_where_a_registry_was_asked() {
+fn a_name_is_told_in_full_where_a_registry_was_asked() {
     let Some(stand) = Stand::of(image()) else {
         return;
     };
@@ -129,7 +129,10 @@ fn a_bare_name_is_told_in_full_where_a_registry_was_asked() {
     for (typed, told) in [
         (name.clone(), format!("{name}:latest")),
         (format!("{name}:1"), format!("{name}:1")),
-        (format!("docker://{name}"), format!("docker://{name}")),
+        (
+            format!("docker://{name}"),
+            format!("docker://{name}:latest"),
+        ),
     ] {
         let mut build = stand.puller.build(&typed, &["-q", "--json"]);
         let ended = stand.puller.press.run(&mut build);
