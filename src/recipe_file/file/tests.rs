@@ -275,7 +275,7 @@ fn other_braces_and_escaped_names_stay_and_survive_being_written() {
 fn letters_that_a_terminal_must_not_get_are_written_as_escapes() {
     for text in [
         "a\tb\n",
-        "\u{1b}[2J\r\n\u{7f}\u{0}",
+        "\u{1b}[2J\r\n\u{7f}",
         "'''\"\"\"\\ \u{200b}\u{2028}\u{202e}\u{feff}",
         "\\u0001\\u0002\\t\u{9b}",
         "\u{1}\u{2}\u{1}00000009",
