@@ -175,7 +175,7 @@ fn no_output_takes_the_place_of_the_list_or_of_what_another_image_is_read_from()
     // The only line's own.
     let line = format!("{}\t{}\n", rig.references[0], at("list").display());
     fs::write(at("list"), &line).unwrap();
-    let ended = rig.build(&["--progress=none", "--json"]);
+    let ended = rig.build(&["-q"]);
     ended.failed(5, &["expected an output other than the list"]);
     assert_eq!(fs::read_to_string(at("list")).unwrap(), line);
     // Nothing is built that is only to be printed.
