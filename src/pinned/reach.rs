@@ -102,7 +102,7 @@ impl Reach {
         };
         // The kernel lets an absolute path be an error; a link to one is.
         if path.is_absolute() {
-            return Err(leads_out(base));
+            return Err(out_of(base));
         }
         let held = match beneath(base.held.as_fd(), path) {
             // A kernel before 5.6, or a filter of system calls that does not know it.
@@ -119,7 +119,7 @@ impl Reach {
                     metadata,
                 })
             }
-            Err(Errno::XDEV) => Err(leads_out(base)),
+            Err(Errno::XDEV) => Err(out_of(base)),
             Err(error) => Err(error.into()),
         }
     }
@@ -134,7 +134,12 @@ impl Reach {
     }
 }
 
-fn leads_out(base: &Base) -> io::Error {
+/// Whether that is what [`Reach::pin`] says of a path that leads out, and not the operating system.
+pub fn leads_out(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
+}
+
+fn out_of(base: &Base) -> io::Error {
     let mut directory = base.path.display().to_string();
     if directory.is_empty() {
         directory.push('.');
@@ -219,9 +224,11 @@ mod tests {
         let absolute = directory.path().join("in/below/file");
         for path in OUT.map(Path::new).into_iter().chain([absolute.as_path()]) {
             let error = reach.pin(path).unwrap_err();
+            assert!(leads_out(&error), "{error}");
             assert!(error.to_string().contains("leads out"), "{path:?}: {error}");
         }
         assert!(reach.pin(Path::new("absent")).unwrap_err().kind() == io::ErrorKind::NotFound);
+        assert!(!leads_out(&Errno::ACCESS.into()));
         // Where nothing is confined, each leads somewhere.
         let anywhere = Reach::of(&directory.path().join("in"), false).unwrap();
         for path in OUT.map(Path::new).into_iter().chain([absolute.as_path()]) {

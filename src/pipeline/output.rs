@@ -27,6 +27,8 @@ pub struct OutputRequest {
     pub finish: FinishOptions,
     /// Documents that get their names together with it.
     pub beside: Vec<Beside>,
+    /// Files that must stay, besides those that the image is read from: what says that it be made.
+    pub spared: Vec<PathBuf>,
     /// Where the filesystem, or what it is compressed to, goes instead of a file of its own.
     pub stream: Option<Arc<File>>,
 }
@@ -39,6 +41,7 @@ impl OutputRequest {
             tools: ToolPaths::default(),
             finish: FinishOptions::default(),
             beside: Vec::new(),
+            spared: Vec::new(),
             stream: None,
         }
     }
@@ -81,5 +84,6 @@ impl OutputRequest {
         with_tools: tools: ToolPaths,
         with_finish: finish: FinishOptions,
         with_beside: beside: Vec<Beside>,
+        with_spared: spared: Vec<PathBuf>,
     }
 }

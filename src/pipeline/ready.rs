@@ -126,7 +126,8 @@ fn check(place: &Place, put_in: &[PathBuf], output: &OutputRequest) -> Result<()
     }
     for path in &written {
         refuse_own_input(place, path)?;
-        refuse_put_in(put_in, path)?;
+        refuse(put_in, path, "what is put in (--overlay, --add)")?;
+        refuse(&output.spared, path, "the list or recipe that asks for it")?;
         if output.finish.no_clobber {
             refuse_existing(path)?;
         }
@@ -134,12 +135,12 @@ fn check(place: &Place, put_in: &[PathBuf], output: &OutputRequest) -> Result<()
     Ok(())
 }
 
-/// Nor is it what is put in.
-fn refuse_put_in(put_in: &[PathBuf], written: &Path) -> Result<()> {
+/// Nor is it anything else that is read.
+fn refuse(read: &[PathBuf], written: &Path, what: &str) -> Result<()> {
     let own = identity_at(written);
-    if own.is_some() && put_in.iter().any(|source| identity_at(source) == own) {
+    if own.is_some() && read.iter().any(|source| identity_at(source) == own) {
         return Err(Error::unsupported(format!(
-            "{}: expected an output other than what is put in (--overlay, --add), found the same file",
+            "{}: expected an output other than {what}, found the same file",
             escape_path(written.as_os_str().as_bytes())
         )));
     }

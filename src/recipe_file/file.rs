@@ -1,5 +1,8 @@
 //! The file of a recipe: one image, or a list.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
 use serde::{Deserialize, Serialize};
 use toml::Value;
 use toml::de::DeTable;
@@ -84,7 +87,7 @@ impl RecipeFile {
         };
         let text = value.and_then(|mut value| {
             escape(&mut value);
-            toml::to_string_pretty(&value)
+            toml::to_string_pretty(&value).map(|text| with_escapes(&text))
         });
         let text = text.map_err(|error| {
             let why = error.to_string();
@@ -104,11 +107,42 @@ impl RecipeFile {
 /// Lets texts stand for themselves that would stand for a variable's value.
 fn escape(value: &mut Value) {
     match value {
-        Value::String(text) => *text = variables::escaped(text),
+        Value::String(text) => *text = marked(&variables::escaped(text)),
         Value::Array(values) => values.iter_mut().for_each(escape),
         Value::Table(table) => table.iter_mut().for_each(|(_, value)| escape(value)),
         _ => {}
     }
+}
+
+/// What stands before the eight digits of a letter that a terminal must not get. The writer has to
+/// escape it itself, and so chooses a string in which escapes count.
+const MARK: &str = "\u{1}\u{2}\u{1}";
+/// The same as the writer writes it.
+const MARK_WRITTEN: &str = "\\u0001\\u0002\\u0001";
+
+/// With [`MARK`] and a number in place of each letter that cannot be printed as it is.
+fn marked(text: &str) -> String {
+    let mut marked = String::with_capacity(text.len());
+    for letter in text.chars() {
+        let is_printed = letter == '\n' || {
+            let mut bytes = [0; 4];
+            matches!(
+                escape_line(letter.encode_utf8(&mut bytes)),
+                Cow::Borrowed(_)
+            )
+        };
+        if is_printed {
+            marked.push(letter);
+        } else {
+            let _ = write!(marked, "{MARK}{:08X}", u32::from(letter));
+        }
+    }
+    marked
+}
+
+/// With TOML's escapes in place of marks.
+fn with_escapes(written: &str) -> String {
+    written.replace(MARK_WRITTEN, "\\U")
 }
 
 #[cfg(test)]

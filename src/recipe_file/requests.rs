@@ -101,6 +101,7 @@ impl OutputRecipe {
             // Of the command line.
             beside,
             stream: _,
+            spared: _,
         } = request;
         let FinishOptions {
             sha256,

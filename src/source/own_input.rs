@@ -32,6 +32,19 @@ pub fn is_input(place: &Place, output: &Path) -> bool {
     is_inside(output, input) || layout_files(input).contains(&own)
 }
 
+/// The files that an image is read from: its own, or a layout's.
+pub fn input_files(place: &Place) -> HashSet<Identity> {
+    let Location::Path(path) = &place.location else {
+        return HashSet::new();
+    };
+    let path = place.reach.at(path);
+    match fs::metadata(&path) {
+        Ok(found) if found.is_dir() => layout_files(&path),
+        Ok(found) => HashSet::from([identity(&found)]),
+        Err(_) => HashSet::new(),
+    }
+}
+
 fn standard_input() -> Option<Identity> {
     let file = io::stdin().as_fd().try_clone_to_owned().ok()?;
     let metadata = fs::File::from(file).metadata().ok()?;

@@ -151,6 +151,41 @@ fn a_list_that_is_none_ends_in_one_error_with_its_line_before_anything_is_begun(
 }
 
 #[test]
+fn no_output_takes_the_place_of_the_list_or_of_what_another_image_is_read_from() {
+    let rig = Rig::new();
+    let at = |name: &str| rig.press.root().join(name);
+    fs::write(at("put"), "precious").unwrap();
+    let index = rig.press.input("image1").join("index.json");
+    for name in [&at("list"), &at("put"), &index] {
+        rig.list(|image, line| match image {
+            0 => format!("{line}\t--add {}:/put", at("put").display()),
+            2 => {
+                let (image, _) = line.split_once('\t').unwrap();
+                format!("{image}\t{}", name.display())
+            }
+            _ => line,
+        });
+        let before = fs::read(name).unwrap();
+        let ended = rig.build(&["--json"]);
+        let words = ["expected outputs other than what is read", "of image 3"];
+        ended.failed(5, &words);
+        assert!(ended.stdout.is_empty() && rig.press.left().is_empty());
+        assert_eq!(fs::read(name).unwrap(), before);
+    }
+    // The only line's own.
+    let line = format!("{}\t{}\n", rig.references[0], at("list").display());
+    fs::write(at("list"), &line).unwrap();
+    let ended = rig.build(&["-q"]);
+    ended.failed(5, &["expected an output other than the list"]);
+    assert_eq!(fs::read_to_string(at("list")).unwrap(), line);
+    // Nothing is built that is only to be printed.
+    rig.plain_list();
+    rig.build(&["--print-recipe"])
+        .failed(5, &["--print-recipe", "found --list"]);
+    assert!(rig.press.left().is_empty());
+}
+
+#[test]
 fn one_image_and_a_list_are_not_asked_for_at_once_nor_two_things_of_standard_input() {
     let rig = Rig::new();
     rig.plain_list();

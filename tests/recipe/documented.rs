@@ -64,19 +64,34 @@ fn the_stack_recipe_leaves_what_programs_need_and_writes_what_the_platform_says(
     assert!(content(&press, "/etc/profile").contains("PATH="));
     assert!(content(&press, "/etc/resolv.conf").starts_with("nameserver "));
     let left = press.left();
-    assert_eq!(left, ["out/fs.img", "out/fs.img.sha256"]);
+    let id = "out/heroku-24-b3f3b02e9925";
+    assert_eq!(
+        left,
+        [
+            "out/fs.img".to_owned(),
+            "out/fs.img.sha256".to_owned(),
+            format!("{id}.json"),
+            format!("{id}.packages.json"),
+        ]
+    );
 }
 
 #[test]
 fn the_microvm_recipe_has_room_mount_points_a_first_program_and_what_it_starts() {
     let press = press();
-    let names = built(&press, "microvm.toml", &[]);
+    let names = built(
+        &press,
+        "microvm.toml",
+        &["--set=NAME=nginx", "--set=TAG=1.27"],
+    );
     let has = |name: &str| names.iter().any(|line| line.contains(name));
     for name in ["dev", "proc", "sys", "run", "tmp", "init"] {
         assert!(has(name), "{name}");
     }
     assert_eq!(content(&press, "/sbin/init"), "#!/bin/sh\n");
     let inside = content(&press, "/etc/image.json");
+    let beside = fs::read_to_string(press.root().join("out/nginx-1.27.config.json"));
+    assert_eq!(beside.unwrap(), inside);
     let start: serde_json::Value = serde_json::from_str(&inside).unwrap();
     assert!(
         start["Cmd"].is_array() || start["Entrypoint"].is_array(),

@@ -45,6 +45,24 @@ fn outputs_stay_below_their_directory() {
 }
 
 #[test]
+fn a_recipe_is_not_replaced_by_what_it_asks_for() {
+    let press = press();
+    for name in ["r.toml", "link"] {
+        let text = recipe(name);
+        let path = write(&press, &text);
+        let _ = fs::hard_link(&path, press.input("link"));
+        let mut command = by_recipe(&press, "build");
+        command.arg("--output-dir").arg(path.parent().unwrap());
+        let ended = press.run(&mut command);
+        ended.failed(
+            5,
+            &["expected an output other than the list or recipe that asks for it"],
+        );
+        assert_eq!(fs::read_to_string(path).unwrap(), text);
+    }
+}
+
+#[test]
 fn outputs_begin_in_the_working_directory_unless_told_otherwise() {
     let press = press();
     fs::create_dir(press.root().join("out/below")).unwrap();

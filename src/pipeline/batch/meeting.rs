@@ -1,13 +1,15 @@
 //! Outputs of several images that would meet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::BatchItem;
 use crate::error::{Error, Result, escape_path};
 use crate::finish::OutputName;
+use crate::pinned::{Identity, identity_at};
 use crate::pipeline::claimed::FileName;
+use crate::source::{Place, input_files};
 
 /// Every file that was told of, and of which item of the list it is.
 #[derive(Debug, Default)]
@@ -15,9 +17,30 @@ pub(super) struct Written {
     files: BTreeMap<FileName, (usize, PathBuf)>,
     /// Names with words that their images have yet to say, with the image and its platform.
     open: BTreeMap<(PathBuf, String, String), usize>,
+    /// Files that are read, and the first item for which they are.
+    read: HashMap<Identity, usize>,
 }
 
 impl Written {
+    /// Takes in what is read for an item, of which nothing may be replaced; of a place that was `seen`
+    /// not once more.
+    pub(super) fn spare(&mut self, index: usize, item: &BatchItem, seen: &mut BTreeSet<String>) {
+        let image = &item.image;
+        // What is not there fails by itself, and alone.
+        if let Ok(place) = Place::within(&image.reference, &image.open.reach)
+            && seen.insert(format!("{place:?}"))
+        {
+            for file in input_files(&place) {
+                self.read.entry(file).or_insert(index);
+            }
+        }
+        for path in image.put_in().iter().chain(&item.output.spared) {
+            if let Some(file) = identity_at(path) {
+                self.read.entry(file).or_insert(index);
+            }
+        }
+    }
+
     /// Takes in what an item writes as far as that is known before its image is read.
     ///
     /// # Errors
@@ -49,7 +72,8 @@ impl Written {
     /// one on some filesystems, and so they are here.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] with both, where another item writes one of them, by whatever path.
+    /// [`Error::Unsupported`] with both, where another item writes one of them, by whatever path, or is
+    /// read from it.
     pub(super) fn add(&mut self, index: usize, paths: &[PathBuf]) -> Result<()> {
         for path in paths {
             // One that cannot be opened fails by itself, and alone.
@@ -62,6 +86,16 @@ impl Written {
                 .or_insert_with(|| (index, path.clone()));
             if *other != index {
                 return Err(meet((before, *other), (path, index)));
+            }
+            // An item's own is told by itself, and fails alone.
+            let read = identity_at(path).and_then(|file| self.read.get(&file));
+            if let Some(other) = read.filter(|other| **other != index) {
+                return Err(Error::unsupported(format!(
+                    "expected outputs other than what is read, found {} of image {}, which image {} needs",
+                    shown(path),
+                    index + 1,
+                    other + 1
+                )));
             }
         }
         Ok(())

@@ -5,6 +5,7 @@ mod run;
 mod shard;
 mod up_to_date;
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 
@@ -82,10 +83,14 @@ pub trait BatchWatch: Sync {
 /// take that more than one image still needs, and the layers of as many images as are made side by side.
 ///
 /// # Errors
-/// [`Error::Unsupported`] where two outputs would meet, in whatever part of the list; nothing was begun.
+/// [`Error::Unsupported`] where two outputs would meet, or one and what another image is read from, in whatever part of the list; nothing was begun.
 pub fn batch(batch: &Batch, watch: &dyn BatchWatch, reporter: &dyn Reporter) -> Result<()> {
     // Of the whole list, so that all parts of it are refused alike; words of images are not known yet.
     let mut written = Written::default();
+    let mut seen = BTreeSet::new();
+    for (index, item) in batch.items.iter().enumerate() {
+        written.spare(index, item, &mut seen);
+    }
     for (index, item) in batch.items.iter().enumerate() {
         written.add_unread(index, item)?;
     }

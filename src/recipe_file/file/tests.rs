@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::edits::{TreePath, WriteFile};
 use crate::oci::Platform;
 use crate::pipeline::{JournalSize, Kind, SizePolicy};
 use crate::recipe_file::Assignment;
@@ -267,6 +268,29 @@ fn other_braces_and_escaped_names_stay_and_survive_being_written() {
         assert_eq!(file.images[0].edits.file[0].text, format!("{meant} v"));
         let again = read(&file.to_toml().unwrap(), &[]).unwrap();
         assert_eq!(again, file);
+    }
+}
+
+#[test]
+fn letters_that_a_terminal_must_not_get_are_written_as_escapes() {
+    for text in [
+        "a\tb\n",
+        "\u{1b}[2J\r\n\u{7f}",
+        "'''\"\"\"\\ \u{200b}\u{2028}\u{202e}\u{feff}",
+        "\\u0001\\u0002\\t\u{9b}",
+        "\u{1}\u{2}\u{1}00000009",
+    ] {
+        let mut image = ImageRecipe::default();
+        image.edits.file.push(WriteFile {
+            path: TreePath::typed(b"etc/motd").unwrap(),
+            text: text.to_owned(),
+            mode: None,
+            owner: None,
+        });
+        let file = RecipeFile::of(image);
+        let written = file.to_toml().unwrap();
+        assert_eq!(crate::error::escape_text(&written), written);
+        assert_eq!(read(&written, &[]).unwrap(), file);
     }
 }
 

@@ -27,14 +27,47 @@ impl OwnOutput {
         })
     }
 
-    /// Whether a name in a directory is the output's, its checksum's, or of one in the making.
+    /// Whether a name in a directory is the output's, that of what is called after it, or of one of
+    /// these in the making.
     pub(super) fn is(&self, directory: Identity, name: &OsStr) -> bool {
-        let beside = |suffix: &str| {
-            let mut beside = self.name.clone();
-            beside.push(suffix);
-            beside
-        };
         directory == self.directory
-            && (name == self.name || name == beside(".sha256") || is_hidden_name(name, &self.name))
+            && CALLED_AFTER.iter().any(|suffix| {
+                let mut own = self.name.clone();
+                own.push(suffix);
+                name == own || is_hidden_name(name, &own)
+            })
+    }
+}
+
+/// What stands behind an output's name in those of the files beside it.
+const CALLED_AFTER: [&str; 8] = [
+    "",
+    ".sha256",
+    ".gz",
+    ".gz.sha256",
+    ".zst",
+    ".zst.sha256",
+    ".roothash",
+    ".manifest.json",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pinned::identity_at;
+
+    #[test]
+    fn what_is_called_after_the_output_is_its_own_in_its_directory_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let own = OwnOutput::at(&directory.path().join("x.img")).unwrap();
+        let here = identity_at(directory.path()).unwrap();
+        for suffix in CALLED_AFTER {
+            let name = format!("x.img{suffix}");
+            assert!(own.is(here, name.as_ref()), "{name}");
+            assert!(!own.is(identity_at("/".as_ref()).unwrap(), name.as_ref()));
+        }
+        for name in ["x", "x.img.", "x.img.gz.gz", "y.img", "x.img.sha256.gz"] {
+            assert!(!own.is(here, name.as_ref()), "{name}");
+        }
     }
 }

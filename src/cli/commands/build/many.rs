@@ -39,7 +39,10 @@ pub fn run(
     let lines = list::read(list)?;
     let mut parser = Lines::new(program, arguments)?;
     let items = lines.iter().map(|line| parser.item(line));
-    let items: Vec<_> = items.collect::<Result<_>>()?;
+    let mut items: Vec<_> = items.collect::<Result<_>>()?;
+    for item in &mut items {
+        item.output.spared.push(list.to_owned());
+    }
     build(items, arguments, output)
 }
 
@@ -93,6 +96,11 @@ fn refuse_what_is_for_one(list: &Path, arguments: &BuildArguments) -> Result<()>
     let one_images = ONE_IMAGES.iter().find(|id| arguments.recipe.typed.has(id));
     if let Some(id) = one_images {
         return refused(&format!("--{}", id.replace('_', "-")));
+    }
+    if arguments.recipe_output.print_recipe {
+        return Err(Error::unsupported(
+            "--print-recipe: expected one image or a recipe, found --list",
+        ));
     }
     if list == Path::new("-") && arguments.reading.registry.creds_stdin {
         return Err(Error::unsupported(

@@ -57,6 +57,7 @@ fn items_of(
         put.put_into(&recipe, &loaded.reach, &mut image)?;
         let filesystem = recipe.filesystem_request();
         recipe.output.put_into(&mut output, &image, &filesystem)?;
+        output.spared.push(loaded.path.clone());
         Ok(BatchItem {
             image,
             filesystem,
