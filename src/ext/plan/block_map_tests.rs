@@ -182,5 +182,5 @@ fn sparse_extents_become_blocks_and_extents_in_one_block_are_one() {
             .into(),
         ),
     };
-    assert_eq!(mapped_ranges(&content), [0..3, 4..5]);
+    assert_eq!(content.blocks(BLOCK_SIZE), [0..3, 4..5]);
 }
