@@ -15,7 +15,7 @@ use rustix::fs::{Dir, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
-pub use reach::Reach;
+pub use reach::{Reach, is_leading_out};
 
 const READING: OFlags = OFlags::RDONLY
     .union(OFlags::NONBLOCK)

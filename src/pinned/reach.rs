@@ -134,6 +134,11 @@ impl Reach {
     }
 }
 
+/// Whether that is what is wrong, and not that the operating system refuses to open something.
+pub fn is_leading_out(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
+}
+
 fn leads_out(base: &Base) -> io::Error {
     let mut directory = base.path.display().to_string();
     if directory.is_empty() {
@@ -220,7 +225,9 @@ mod tests {
         for path in OUT.map(Path::new).into_iter().chain([absolute.as_path()]) {
             let error = reach.pin(path).unwrap_err();
             assert!(error.to_string().contains("leads out"), "{path:?}: {error}");
+            assert!(is_leading_out(&error));
         }
+        assert!(!is_leading_out(&Errno::ACCESS.into()));
         assert!(reach.pin(Path::new("absent")).unwrap_err().kind() == io::ErrorKind::NotFound);
         // Where nothing is confined, each leads somewhere.
         let anywhere = Reach::of(&directory.path().join("in"), false).unwrap();

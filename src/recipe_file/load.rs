@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{MAX_BYTES, RecipeFile, Variables};
 use crate::error::{Error, Result, escape_path};
-use crate::pinned::Reach;
+use crate::pinned::{Reach, is_leading_out};
 
 /// A recipe, and the directory in which its paths begin.
 #[derive(Debug, Clone)]
@@ -29,11 +29,9 @@ pub fn load(path: &Path, is_confined: bool, variables: &mut Variables) -> Result
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let cannot = |error: io::Error| match error.kind() {
-        io::ErrorKind::PermissionDenied if is_confined => {
-            Error::path("read", path, error).with_more(" (--allow-outside lets it)")
-        }
-        _ => Error::path("read", path, error),
+    let cannot = |error: io::Error| match is_leading_out(&error) {
+        true => Error::path("read", path, error).with_more(" (--allow-outside lets it)"),
+        false => Error::path("read", path, error),
     };
     let Some(name) = path.file_name() else {
         return Err(Error::unsupported(format!(

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{is_default, words};
 use crate::error::{Error, Result, escape_path};
-use crate::pinned::Reach;
+use crate::pinned::{Reach, is_leading_out};
 use crate::pipeline::{
     Beside, CompressOptions, Encoding, FilesystemRequest, FinishOptions, ImageRequest,
     ManifestDocument, OutputRequest, PackagesDocument, Salt, Sha256File, StartDocument,
@@ -209,9 +209,7 @@ impl OutputDirectory {
         };
         match self.reach.pin(parent) {
             Ok(_) => Ok(self.joined(name)),
-            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-                Err(wrong(&error.to_string()))
-            }
+            Err(error) if is_leading_out(&error) => Err(wrong(&error.to_string())),
             Err(error) => Err(Error::path("open", &self.path.join(parent), error)),
         }
     }
