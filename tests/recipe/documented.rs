@@ -64,13 +64,27 @@ fn the_stack_recipe_leaves_what_programs_need_and_writes_what_the_platform_says(
     assert!(content(&press, "/etc/profile").contains("PATH="));
     assert!(content(&press, "/etc/resolv.conf").starts_with("nameserver "));
     let left = press.left();
-    assert_eq!(left, ["out/fs.img", "out/fs.img.sha256"]);
+    let [image, sum, manifest, packages] = &left[..] else {
+        panic!("{left:?}");
+    };
+    assert_eq!([image, sum], ["out/fs.img", "out/fs.img.sha256"]);
+    // Named by the image that was read.
+    let id = manifest
+        .strip_prefix("out/heroku-24-")
+        .and_then(|rest| rest.strip_suffix(".json"));
+    let id = id.unwrap();
+    assert_eq!(id.len(), 12);
+    assert_eq!(packages, &format!("out/heroku-24-{id}.packages.json"));
 }
 
 #[test]
 fn the_microvm_recipe_has_room_mount_points_a_first_program_and_what_it_starts() {
     let press = press();
-    let names = built(&press, "microvm.toml", &[]);
+    let names = built(
+        &press,
+        "microvm.toml",
+        &["--set=NAME=busybox", "--set=TAG=1"],
+    );
     let has = |name: &str| names.iter().any(|line| line.contains(name));
     for name in ["dev", "proc", "sys", "run", "tmp", "init"] {
         assert!(has(name), "{name}");
@@ -83,4 +97,6 @@ fn the_microvm_recipe_has_room_mount_points_a_first_program_and_what_it_starts()
         "{inside}"
     );
     assert!(fs::metadata(press.output()).unwrap().len() > 512 << 20);
+    let beside = press.root().join("out/busybox-1.config.json");
+    assert_eq!(fs::read_to_string(beside).unwrap(), inside);
 }

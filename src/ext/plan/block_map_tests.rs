@@ -1,7 +1,7 @@
 #![allow(clippy::single_range_in_vec_init)] // a file of one range is what is meant
 
 use super::*;
-use crate::layers::{Data, DataExtent};
+use crate::layers::{Content, Data, DataExtent};
 use crate::ondisk::indirect::{decode_pointers, indirect_blocks};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
