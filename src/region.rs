@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
@@ -111,6 +112,21 @@ impl Content {
             Data::Sparse(pieces) => (None, &pieces[..]),
         };
         whole.into_iter().chain(pieces.iter().copied())
+    }
+
+    /// The file's blocks of this many bytes that hold its data: ranges of their numbers, ascending and
+    /// apart from each other.
+    pub fn blocks(&self, block_bytes: u64) -> Vec<Range<u64>> {
+        let mut ranges: Vec<Range<u64>> = Vec::new();
+        for extent in self.extents() {
+            let start = extent.file_offset_bytes;
+            let next = start / block_bytes..(start + extent.length_bytes).div_ceil(block_bytes);
+            match ranges.last_mut() {
+                Some(last) if next.start <= last.end => last.end = last.end.max(next.end),
+                _ => ranges.push(next),
+            }
+        }
+        ranges
     }
 }
 

@@ -8,7 +8,6 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::path::Path;
 
-use layerpress::ext::plan::block_map::mapped_ranges;
 use layerpress::ext::plan::demand::directory_layout;
 use layerpress::ext::plan::geometry::default_inodes;
 use layerpress::ext::{JournalSize, Kind, Plan, Room, SizePolicy};
@@ -190,7 +189,7 @@ fn filled(tree: &Tree, plan: &Plan, empty: &Empty) -> Option<u64> {
     for (_, node) in tree.nodes() {
         match &node.kind {
             NodeKind::Regular(file) => {
-                put(&mut mapped_ranges(&file.content).into_iter().flatten(), &[])?;
+                put(&mut file.content.blocks(4096).into_iter().flatten(), &[])?;
             }
             NodeKind::Symlink(target) if target.len() >= 60 => put(&mut (0..1), &[])?,
             _ => {}

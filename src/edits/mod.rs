@@ -74,6 +74,7 @@ pub struct Edits {
     #[serde(skip_serializing_if = "is_false")]
     pub mount_points: bool,
     /// Where the image's start configuration is written.
+    #[serde(deserialize_with = "path::optional_name")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config_file: Option<TreePath>,
     /// Keep owners, modes, times and extended attributes of what comes from the host's disk.
@@ -146,9 +147,19 @@ mod tests {
             (r#"{"includes": []}"#, "unknown field `includes`"),
             (r#"{"include": ["../x"]}"#, "'..'"),
             (r#"{"include": ["a\\b"]}"#, r"\x5c"),
+            (r#"{"file": ["a=\\w"]}"#, "{ path = "),
             (r#"{"remove": [""]}"#, "found an empty one"),
             (r#"{"mkdir": ["a:9"]}"#, "octal"),
             (r#"{"mkdir": [{"path": "/"}]}"#, "below the root"),
+            (r#"{"config-file": "/"}"#, "below the root"),
+            (r#"{"config-file": "etc/"}"#, "a slash at its end"),
+            (r#"{"add": ["f:/new/"]}"#, "a slash at its end"),
+            (
+                r#"{"add": [{"source": "f", "path": "/new/"}]}"#,
+                "a slash at its end",
+            ),
+            (r#"{"file": ["new/=x"]}"#, "a slash at its end"),
+            (r#"{"symlink": ["new/=x"]}"#, "a slash at its end"),
             (
                 r#"{"mkdir": [{"path": "a", "mod": "1"}]}"#,
                 "unknown field `mod`",

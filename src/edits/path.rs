@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::text::{Typed, from_typed, text_alone, told};
+use serde::Deserializer;
+
+use super::text::{Typed, from_typed, text, text_alone, told};
 use crate::error::escape_path;
 
 /// Bytes of the longest name that a directory can hold.
@@ -23,6 +25,23 @@ impl TreePath {
     /// Whether it is the root's.
     pub fn is_root(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Of an argument's bytes that say what a file or whatever else is to be called itself.
+    ///
+    /// # Errors
+    /// Those of [`Self::typed`]; for the root, and for what ends in a slash, which means a directory
+    /// that something is put into to some programs and the thing itself to others.
+    pub fn typed_name(bytes: &[u8]) -> Result<Self, String> {
+        let path = <Self as Typed>::typed(bytes)?.below_root()?;
+        let last = bytes.rsplit(|byte| *byte == b'/').next();
+        if matches!(last, Some(b"" | b".")) {
+            return Err(format!(
+                "'{}': expected the path that it is to have itself, found a slash at its end",
+                told(bytes)
+            ));
+        }
+        Ok(path)
     }
 
     /// The same path, were it not the root's.
@@ -118,6 +137,29 @@ impl fmt::Display for LinkTarget {
 from_typed!(TreePath, LinkTarget);
 text_alone!(TreePath, LinkTarget);
 
+/// What [`TreePath::typed_name`] takes.
+struct Name(TreePath);
+
+impl Typed for Name {
+    const FORM: &'static str = "PATH";
+
+    fn typed(bytes: &[u8]) -> Result<Self, String> {
+        TreePath::typed_name(bytes).map(Self)
+    }
+}
+
+/// A path by [`TreePath::typed_name`].
+pub(super) fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TreePath, D::Error> {
+    text(deserializer).map(|Name(path)| path)
+}
+
+/// The same where there need not be one.
+pub(super) fn optional_name<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<TreePath>, D::Error> {
+    name(deserializer).map(Some)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +180,10 @@ mod tests {
             TreePath::typed(typed).unwrap_err();
         }
         assert!(TreePath::typed(&[b'n'; 255]).is_ok());
+        assert_eq!(TreePath::typed_name(b"/a//b").unwrap().as_bytes(), b"a/b");
+        for typed in [&b"/"[..], b"a/", b"a/.", b"a//", b"", b"a/.."] {
+            TreePath::typed_name(typed).unwrap_err();
+        }
         assert_eq!(
             TreePath::typed(b"a\xff\\").unwrap().to_string(),
             r"/a\xff\x5c"

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::owners::{Mode, Owner};
-use super::path::{LinkTarget, TreePath};
+use super::path::{LinkTarget, TreePath, name};
 use super::text::{Typed, from_typed, text_or_table, told};
 
 /// A tree of the host laid over another.
@@ -28,7 +28,7 @@ pub struct Add {
     /// On the host.
     pub source: PathBuf,
     /// In the tree.
-    #[serde(deserialize_with = "below_root")]
+    #[serde(deserialize_with = "name")]
     pub path: TreePath,
     /// Its mode, in place of the usual one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,7 +58,7 @@ pub struct MakeDirectory {
 #[serde(remote = "Self", deny_unknown_fields, rename_all = "kebab-case")]
 pub struct MakeSymlink {
     /// In the tree.
-    #[serde(deserialize_with = "below_root")]
+    #[serde(deserialize_with = "name")]
     pub path: TreePath,
     /// Where it leads.
     pub target: LinkTarget,
@@ -69,7 +69,7 @@ pub struct MakeSymlink {
 #[serde(remote = "Self", deny_unknown_fields, rename_all = "kebab-case")]
 pub struct WriteFile {
     /// In the tree.
-    #[serde(deserialize_with = "below_root")]
+    #[serde(deserialize_with = "name")]
     pub path: TreePath,
     /// Its content, to the byte.
     pub text: String,
@@ -163,7 +163,7 @@ impl Typed for Add {
             let (mode, owner) = mode_and_owner(rest)?;
             Ok(Self {
                 source: source(from)?,
-                path: below(to)?,
+                path: TreePath::typed_name(to)?,
                 mode,
                 owner,
             })
@@ -193,7 +193,7 @@ impl Typed for MakeSymlink {
     fn typed(typed: &[u8]) -> Result<Self, String> {
         let (path, target) = by_equals::<Self>(typed)?;
         Ok(Self {
-            path: below(path)?,
+            path: TreePath::typed_name(path)?,
             target: LinkTarget::typed(target)?,
         })
     }
@@ -201,13 +201,15 @@ impl Typed for MakeSymlink {
 
 impl Typed for WriteFile {
     const FORM: &'static str = "PATH=TEXT";
+    const ESCAPES: &'static str =
+        "; in a table, as { path = \"PATH\", text = \"TEXT\" }, the text is taken as it is";
 
     fn typed(typed: &[u8]) -> Result<Self, String> {
         let (path, text) = by_equals::<Self>(typed)?;
         let text = String::from_utf8(text.to_vec())
             .map_err(|_| "expected a text of UTF-8 (--add puts any file in)".to_owned())?;
         Ok(Self {
-            path: below(path)?,
+            path: TreePath::typed_name(path)?,
             text,
             mode: None,
             owner: None,
@@ -247,6 +249,8 @@ mod tests {
             "a:b:",
             "a:b:c",
             "a:b:755:0",
+            "a:b/",
+            "a:b/.:755",
             "a:b:755:0:0:0",
             "a:..",
             "a\0:b",
@@ -278,7 +282,7 @@ mod tests {
         let file: WriteFile = "etc/hosts=a=b\nc\n".parse().unwrap();
         assert_eq!(file.text, "a=b\nc\n");
         assert_eq!("a=".parse::<WriteFile>().unwrap().text, "");
-        for typed in ["", "a", "=b", "/=b", "a/..=b"] {
+        for typed in ["", "a", "=b", "/=b", "a/..=b", "a/=b"] {
             typed.parse::<WriteFile>().unwrap_err();
             typed.parse::<MakeSymlink>().unwrap_err();
         }

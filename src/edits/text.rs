@@ -48,6 +48,9 @@ pub(super) trait Typed: Sized {
     /// What it looks like.
     const FORM: &'static str;
 
+    /// What helps where a document has a backslash in it that is none.
+    const ESCAPES: &'static str = "";
+
     /// From the bytes of an argument.
     fn typed(bytes: &[u8]) -> Result<Self, String>;
 }
@@ -96,7 +99,7 @@ pub(super) fn text<'de, T: Typed, D: Deserializer<'de>>(deserializer: D) -> Resu
 }
 
 fn of_text<T: Typed, E: serde::de::Error>(text: &str) -> Result<T, E> {
-    let bytes = unescaped(text).map_err(E::custom)?;
+    let bytes = unescaped(text).map_err(|why| E::custom(why + T::ESCAPES))?;
     T::typed(&bytes).map_err(E::custom)
 }
 

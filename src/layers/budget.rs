@@ -16,6 +16,21 @@ pub(super) struct Used {
 }
 
 impl Used {
+    /// Counts what another one has used, which then has used nothing.
+    pub(super) fn take_over(&mut self, other: &mut Self) {
+        let add = |own: &mut AtomicU64, other: AtomicU64| *own.get_mut() += other.into_inner();
+        let Self {
+            entries,
+            tar_bytes,
+            index_bytes,
+            expanded_bytes,
+        } = std::mem::take(other);
+        add(&mut self.entries, entries);
+        add(&mut self.tar_bytes, tar_bytes);
+        add(&mut self.index_bytes, index_bytes);
+        add(&mut self.expanded_bytes, expanded_bytes);
+    }
+
     /// Counts what was used elsewhere, and was not compressed.
     pub(super) fn add(&self, entries: u64, tar_bytes: u64, index_bytes: u64) {
         self.entries.fetch_add(entries, Ordering::Relaxed);

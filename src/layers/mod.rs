@@ -39,7 +39,7 @@ use crate::oci::{DiffId, Digest};
 use crate::region::FileRegion;
 pub use crate::region::{Content, Data, DataExtent};
 use crate::source::LayerBlob;
-pub use crate::tar::{Device, Entry, EntryKind, Xattr};
+pub use crate::tar::{Device, Entry, EntryKind, Xattr, set_permissions};
 use crate::warnings::Warnings;
 
 /// How to read layers.
@@ -112,6 +112,13 @@ pub struct Changeset {
     pub entries: Arc<Vec<Entry>>,
     /// Whether `.wh.` names delete (a layer) or are names like any other (a flat root filesystem).
     pub whiteouts: bool,
+}
+
+impl Changeset {
+    /// How much memory its entries take beyond their fixed size: see [`Entry::index_bytes`].
+    pub fn index_bytes(&self) -> u64 {
+        self.entries.iter().map(Entry::index_bytes).sum()
+    }
 }
 
 /// A layer's names and sizes, as found.

@@ -10,7 +10,7 @@ use super::{Changeset, LayerSummary, Layers};
 use crate::error::Error;
 use crate::error::Result;
 use crate::limits::Limits;
-use crate::region::FileRegion;
+use crate::region::{Content, FileRegion};
 use crate::tar::{Entry, EntryKind, InPlace, Passage, Reader, Xattr};
 use crate::units::{FileFlags, Timestamp};
 use crate::warnings::Warnings;
@@ -91,9 +91,8 @@ pub enum Existing {
 #[derive(Debug)]
 pub struct PutInReader<'a> {
     limits: &'a Limits,
-    /// Of the layers together, and of each put-in.
-    used: Vec<Used>,
-    stored_bytes: Vec<u64>,
+    /// Of the layers and what was put in before, and of what is being read.
+    used: [Used; 2],
     regions: Vec<FileRegion>,
     put_in: Vec<PutIn>,
     warnings: Warnings,
@@ -123,21 +122,17 @@ impl<'a> PutInReader<'a> {
     /// Behind these layers, and charged for what they have used of the limits.
     pub fn behind(layers: &Layers, limits: &'a Limits) -> Self {
         let base = Used::default();
-        let index_bytes = |changeset: &Changeset| -> u64 {
-            changeset.entries.iter().map(Entry::index_bytes).sum()
-        };
         for changeset in &layers.changesets {
             let summary = &changeset.layer;
             base.add(
                 summary.entry_count,
                 summary.tar_bytes,
-                index_bytes(changeset),
+                changeset.index_bytes(),
             );
         }
         Self {
             limits,
-            used: vec![base],
-            stored_bytes: vec![0],
+            used: [base, Used::default()],
             regions: Vec::new(),
             put_in: Vec::new(),
             warnings: Warnings::default(),
@@ -151,10 +146,20 @@ impl<'a> PutInReader<'a> {
     /// [`Error::BadImage`] for what is no tar or goes beyond a limit, [`Error::Unsupported`] for what
     /// no tree can hold, [`Error::Io`].
     pub fn tar(&mut self, tar: FileRegion) -> Result<PutInTar> {
+        let entries = self.entries(&tar)?;
+        Ok(PutInTar {
+            entries,
+            tar_bytes: tar.length_bytes,
+            region: self.keep(tar),
+        })
+    }
+
+    /// The entries of a tar.
+    fn entries(&mut self, tar: &FileRegion) -> Result<Vec<Entry>> {
         let limits = self.limits;
         let (entries, warnings) = {
             let budget = self.budget();
-            let mut reader = Reader::new(InPlace::new(&tar, Counted(&budget)), limits);
+            let mut reader = Reader::new(InPlace::new(tar, Counted(&budget)), limits);
             let mut entries = Vec::new();
             while let Some(entry) = reader.next_entry()? {
                 budget
@@ -165,10 +170,31 @@ impl<'a> PutInReader<'a> {
             (entries, reader.finish()?)
         };
         self.warnings.merge(warnings);
+        Ok(entries)
+    }
+
+    /// Keeps a file whose attributes are those of the only entry of a tar; its content is in `bytes`,
+    /// as of [`Self::bytes`]. The tar is not kept: each that is takes an open file.
+    ///
+    /// # Errors
+    /// Those of [`Self::tar`] and [`Self::bytes`].
+    pub fn file(
+        &mut self,
+        header: &FileRegion,
+        content: &Content,
+        bytes: FileRegion,
+        watched: Option<&str>,
+    ) -> Result<PutInTar> {
+        let tar_bytes = bytes.length_bytes;
+        let mut entries = self.entries(header)?;
+        for entry in &mut entries {
+            entry.path = b".".as_slice().into();
+            entry.kind = EntryKind::Regular(content.clone());
+        }
         Ok(PutInTar {
             entries,
-            tar_bytes: tar.length_bytes,
-            region: self.keep(tar),
+            tar_bytes,
+            region: self.bytes(bytes, watched)?,
         })
     }
 
@@ -239,10 +265,10 @@ impl<'a> PutInReader<'a> {
 
     /// The next put-in's.
     fn budget(&mut self) -> Budget<'_> {
-        self.used.push(Used::default());
-        self.stored_bytes.push(0);
-        let index = self.used.len() - 1;
-        Budget::new(self.limits, &self.used, &self.stored_bytes, index)
+        let [before, last] = &mut self.used;
+        before.take_over(last);
+        // Nothing of it is compressed: nothing expands.
+        Budget::new(self.limits, &self.used, &[0; 2], 1)
     }
 
     fn keep(&mut self, region: FileRegion) -> u32 {
@@ -253,6 +279,14 @@ impl<'a> PutInReader<'a> {
 }
 
 impl Put {
+    /// How much memory it takes beyond its fixed size: see [`Entry::index_bytes`].
+    pub fn index_bytes(&self) -> u64 {
+        match self {
+            Self::Tar { changeset, .. } => changeset.index_bytes(),
+            Self::Names { made, .. } => made.iter().map(|made| made.path.len() as u64).sum(),
+        }
+    }
+
     /// How many entries it has.
     pub fn entries(&self) -> u64 {
         match self {

@@ -17,8 +17,8 @@ use crate::warnings::Warnings;
 /// is refused before the image is read; its bytes are made when the filesystem is proven; it gets
 /// its name in one commit with the output.
 pub trait Document: Debug + Send + Sync {
-    /// The option that asks for it, as in `--manifest`.
-    fn option(&self) -> &'static str;
+    /// Which one it is: what a recipe can ask for is told by this.
+    fn kind(&self) -> DocumentKind;
 
     /// Whether it tells of the files that are written. Then each of these is hashed, and it is made
     /// after all that do not tell so.
@@ -31,6 +31,19 @@ pub trait Document: Debug + Send + Sync {
     /// # Errors
     /// Whatever there is; nothing is written then, the filesystem neither.
     fn bytes(&self, made: &Made<'_>) -> Result<Vec<u8>>;
+}
+
+/// The documents that there are. One that is added has to be named in a recipe, or nothing compiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DocumentKind {
+    /// [`ManifestDocument`](super::ManifestDocument).
+    Manifest,
+    /// [`PackagesDocument`](super::PackagesDocument).
+    Packages,
+    /// [`StartDocument`](super::StartDocument).
+    Start,
+    /// One that is none of this crate's; no recipe has it.
+    Other,
 }
 
 /// Where a document goes.

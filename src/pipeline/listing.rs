@@ -10,6 +10,7 @@ use crate::filesystem::{Filesystem as _, expected_listing};
 use crate::inspect::Filesystem;
 use crate::listing::Listing;
 use crate::progress::{Reporter, Unit};
+use crate::tree::{EditsDigest, LeftOut};
 use crate::view::View;
 
 /// Problems that an error shows.
@@ -32,6 +33,18 @@ pub struct Listed {
     pub unreadable: Vec<Unreadable>,
     /// Whether its journal holds changes that are not listed.
     pub needs_recovery: bool,
+    /// What edits did to it; `None` of a filesystem, which none are made of.
+    pub edited: Option<Edited>,
+}
+
+/// What edits did to an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Edited {
+    /// The digest of it, if they did anything.
+    pub edits_digest: Option<EditsDigest>,
+    /// What was left out of what the layers show.
+    pub left_out: LeftOut,
 }
 
 /// A name that cannot be read as a whole.
@@ -84,6 +97,10 @@ pub fn listing(
         warnings: flattened.warnings.lines().collect(),
         unreadable: Vec::new(),
         needs_recovery: false,
+        edited: Some(Edited {
+            edits_digest: flattened.edits_digest,
+            left_out: flattened.left_out,
+        }),
     })
 }
 
@@ -119,6 +136,7 @@ fn of_filesystem(path: &Path, max_names: u64, reporter: &dyn Reporter) -> Result
         warnings: warning.into_iter().collect(),
         unreadable: unreadable.collect(),
         needs_recovery,
+        edited: None,
         name,
     })
 }

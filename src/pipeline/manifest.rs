@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::document::{Document, Made};
+use super::document::{Document, DocumentKind, Made};
 use super::output::OutputRequest;
 use super::request::{FilesystemRequest, ImageRequest};
 use crate::edits::Edits;
@@ -111,8 +111,8 @@ fn no_json(why: &str) -> Error {
 }
 
 impl Document for ManifestDocument {
-    fn option(&self) -> &'static str {
-        "--manifest"
+    fn kind(&self) -> DocumentKind {
+        DocumentKind::Manifest
     }
 
     fn tells_of_files(&self) -> bool {

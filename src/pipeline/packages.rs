@@ -1,6 +1,6 @@
 //! Which packages are installed in a filesystem or an image, and what changed between two.
 
-use super::document::{Document, Made};
+use super::document::{Document, DocumentKind, Made};
 use super::flatten::flattened;
 use super::listing::{not_proven_equal, unrecovered};
 use super::request::Subject;
@@ -115,8 +115,8 @@ pub fn compare_packages(
 pub struct PackagesDocument;
 
 impl Document for PackagesDocument {
-    fn option(&self) -> &'static str {
-        "--packages"
+    fn kind(&self) -> DocumentKind {
+        DocumentKind::Packages
     }
 
     fn bytes(&self, made: &Made<'_>) -> Result<Vec<u8>> {

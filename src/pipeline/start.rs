@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::document::{Document, Made};
+use super::document::{Document, DocumentKind, Made};
 use crate::error::{Error, Result, escape_path};
 use crate::oci::RuntimeConfig;
 use crate::oci::document::MAX_DOCUMENT_BYTES;
@@ -15,8 +15,8 @@ use crate::view::View;
 pub struct StartDocument;
 
 impl Document for StartDocument {
-    fn option(&self) -> &'static str {
-        "--config-out"
+    fn kind(&self) -> DocumentKind {
+        DocumentKind::Start
     }
 
     fn bytes(&self, made: &Made<'_>) -> Result<Vec<u8>> {

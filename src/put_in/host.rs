@@ -3,7 +3,7 @@
 
 use crate::edits::{Mode, Owner};
 use crate::error::{Error, Result};
-use crate::layers::{Existing, Made, PutInTar};
+use crate::layers::{Existing, Made, PutInTar, set_permissions};
 use crate::tar::{Device, Entry, EntryKind};
 use crate::units::FileFlags;
 use crate::warnings::Warnings;
@@ -75,6 +75,7 @@ impl Given<'_> {
                 true => (bits & 0o777) | ((bits & 0o444) >> 2),
                 false => bits,
             };
+            set_permissions(&mut made.xattrs, made.mode);
         }
         if let Some(owner) = self.owner {
             (made.uid, made.gid) = (owner.uid, owner.gid);

@@ -194,20 +194,18 @@ impl Putting<'_> {
     fn add(&mut self, add: &Add, name: &str) -> Result<()> {
         let beside = Beside::file_or_directory(&add.source, self.options, self.reporter)?;
         self.reader.warnings().merge(beside.warnings);
-        let mut taken = self.reader.tar(beside.tar)?;
-        if let BesideKind::File {
-            bytes,
-            content,
-            is_in_place,
-        } = beside.kind
-        {
-            let source = shown(&add.source);
-            taken.region = self.reader.bytes(bytes, is_in_place.then_some(&*source))?;
-            for entry in &mut taken.entries {
-                entry.path = b".".as_slice().into();
-                entry.kind = EntryKind::Regular(content.clone());
+        let taken = match beside.kind {
+            BesideKind::File {
+                bytes,
+                content,
+                is_in_place,
+            } => {
+                let source = shown(&add.source);
+                let watched = is_in_place.then_some(&*source);
+                self.reader.file(&beside.tar, &content, bytes, watched)?
             }
-        }
+            BesideKind::Tar | BesideKind::Directory => self.reader.tar(beside.tar)?,
+        };
         let given = Given {
             at: add.path.as_bytes(),
             keeps_attributes: self.options.keeps_attributes,

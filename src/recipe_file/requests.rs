@@ -5,8 +5,8 @@ use super::{FilesystemRecipe, ImageRecipe, OutputRecipe};
 use crate::error::{Error, Result};
 use crate::pinned::Reach;
 use crate::pipeline::{
-    Beside, CompressOptions, FilesystemRequest, FinishOptions, ImageRequest, OpenOptions,
-    OutputRequest, VerityOptions, VerityPlace,
+    Beside, CompressOptions, DocumentKind, FilesystemRequest, FinishOptions, ImageRequest,
+    OpenOptions, OutputRequest, VerityOptions, VerityPlace,
 };
 
 impl ImageRecipe {
@@ -136,12 +136,11 @@ impl OutputRecipe {
             recipe.compress_only = *only;
         }
         for Beside { path, document } in beside {
-            let name = match document.option() {
-                "--manifest" => &mut recipe.manifest,
-                "--packages" => &mut recipe.packages,
-                "--config-out" => &mut recipe.config_out,
-                // No recipe has it.
-                _ => continue,
+            let name = match document.kind() {
+                DocumentKind::Manifest => &mut recipe.manifest,
+                DocumentKind::Packages => &mut recipe.packages,
+                DocumentKind::Start => &mut recipe.config_out,
+                DocumentKind::Other => continue,
             };
             *name = Some(path.clone());
         }

@@ -80,12 +80,11 @@ impl Beside {
         } else {
             return Err(Error::unsupported(
                 "expected a directory or a tar, found a device or a socket",
-            )
-            .in_image(&name));
+            ));
         };
         let file = file.map_err(|error| Error::path("open", path, error))?;
         let tar = uncompressed(file, &name, &spooler)?;
-        recognise::check_tar(&tar.region).map_err(|error| error.in_image(&name))?;
+        recognise::check_overlay(&tar.region)?;
         Ok(Self {
             tar: spooler.own(tar, &name)?.region,
             kind: BesideKind::Tar,
@@ -108,12 +107,10 @@ impl Beside {
         if file_type.is_dir() {
             return Self::directory(path, options, &spooler);
         }
-        let name = path.display().to_string();
         if !file_type.is_file() {
             return Err(Error::unsupported(
                 "expected a file or a directory, found a device, a pipe or a socket",
-            )
-            .in_image(&name));
+            ));
         }
         let mut warnings = Warnings::default();
         let work_dir = &options.open.work_dir;

@@ -190,11 +190,30 @@ fn is_digest(name: &[u8]) -> bool {
 /// Refuses what is no tar, by its name where it has one. A tar of nothing is zeros, and one where it
 /// is said that it is a tar.
 pub(super) fn check_tar(region: &FileRegion) -> Result<()> {
-    let head = head(region)?;
-    if is_header(&head) || is_empty_tar(&head) {
-        return Ok(());
+    match other_than_tar(region)? {
+        None => Ok(()),
+        Some(head) => Err(no_tar(&head)),
     }
-    Err(no_tar(&head))
+}
+
+/// The same of what is laid over an image, and is none itself.
+///
+/// # Errors
+/// [`Error::BadImage`] for what does not begin as a tar does.
+pub(super) fn check_overlay(region: &FileRegion) -> Result<()> {
+    match other_than_tar(region)? {
+        None => Ok(()),
+        Some(head) => Err(Error::bad_image(format!(
+            "expected a directory, or a tar, perhaps compressed by gzip or zstd, found {}",
+            file_kind::name(&head)
+        ))),
+    }
+}
+
+/// How what is no tar begins.
+fn other_than_tar(region: &FileRegion) -> Result<Option<Vec<u8>>> {
+    let head = head(region)?;
+    Ok(Some(head).filter(|head| !is_header(head) && !is_empty_tar(head)))
 }
 
 /// The same where nobody has said so: zeros could be anything then.

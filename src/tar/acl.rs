@@ -5,6 +5,33 @@ const VERSION: u32 = 2;
 /// The id of entries that have none.
 const UNDEFINED_ID: u32 = u32::MAX;
 
+/// Gives an access ACL of [`Acl::to_xattr`]'s form these permission bits, as `chmod` does: the group's
+/// are the mask's where there is one. What is no such ACL stays as it is.
+pub(super) fn set_permissions(value: &mut [u8], mode: u16) {
+    let Some((version, entries)) = value.split_first_chunk_mut::<4>() else {
+        return;
+    };
+    if u32::from_le_bytes(*version) != VERSION {
+        return;
+    }
+    let tag_of = |entry: &[u8]| u16::from_le_bytes([entry[0], entry[1]]);
+    let has_mask = entries
+        .chunks_exact(8)
+        .any(|entry| tag_of(entry) == Tag::Mask as u16);
+    let group = match has_mask {
+        true => Tag::Mask,
+        false => Tag::OwningGroup,
+    };
+    for entry in entries.chunks_exact_mut(8) {
+        let tag = tag_of(entry);
+        for (of, shift) in [(Tag::Owner, 6), (group, 3), (Tag::Other, 0)] {
+            if tag == of as u16 {
+                entry[2..4].copy_from_slice(&(mode >> shift & 7).to_le_bytes());
+            }
+        }
+    }
+}
+
 /// In the order in which the kernel wants them; the number is the entry's tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u16)]

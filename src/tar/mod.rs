@@ -34,3 +34,4 @@ pub use entry::{Device, Entry, EntryKind, Xattr};
 pub use header::is_header;
 pub use in_place::{InPlace, Passage};
 pub use reader::Reader;
+pub use xattrs::set_permissions;

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 
-use super::acl::Acl;
+use super::acl::{self, Acl};
 use super::entry::Xattr;
 use super::pax::Extended;
 use crate::error::{Error, Result, escape_path};
@@ -23,6 +23,14 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 const ACCESS: &str = "system.posix_acl_access";
+
+/// Lets the access ACL among them, if there is one, say what a mode says that is given anew.
+pub fn set_permissions(xattrs: &mut [Xattr], mode: u16) {
+    let found = xattrs.iter_mut();
+    for xattr in found.filter(|xattr| *xattr.name == *ACCESS.as_bytes()) {
+        acl::set_permissions(&mut xattr.value, mode);
+    }
+}
 
 /// Collects one entry's extended attributes, sorted by name; an ACL in text form also sets the
 /// permission bits of `mode`.

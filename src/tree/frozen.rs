@@ -1,6 +1,6 @@
 //! The finished tree, in the order everything after it works in.
 
-use crate::layers::{Content, Device, Origin, Xattr};
+use crate::layers::{Content, Device, Origin, Xattr, set_permissions};
 use crate::units::{FileFlags, Timestamp};
 use crate::warnings::Warnings;
 
@@ -56,6 +56,14 @@ pub struct Attributes {
     pub xattrs: Box<[Xattr]>,
     /// What chattr sets, where that was to be kept.
     pub file_flags: FileFlags,
+}
+
+impl Attributes {
+    /// Gives it another mode, and its ACL with it, as `chmod` does.
+    pub(super) fn set_mode(&mut self, mode: u16) {
+        self.mode = mode;
+        set_permissions(&mut self.xattrs, mode);
+    }
 }
 
 /// A node's type, with what belongs to that type.

@@ -105,6 +105,10 @@ pub fn flatten_with(
             options.limits.max_entries
         )));
     }
+    let is_changed = !edits.are_none() || !put_in.is_empty();
+    if is_changed {
+        check_copy(&changesets, &put_in, &options.limits)?;
+    }
     let meter = reporter.begin("flatten", Unit::Items, Some(total));
     let count = changesets.len();
     let mut flattening = flattening::Flattening::new(options);
@@ -119,7 +123,7 @@ pub fn flatten_with(
             .map_err(|error| error.in_layer(layer))?;
         meter.add(entries);
     }
-    let before = (!edits.are_none() || !put_in.is_empty()).then(|| flattening.tree.clone());
+    let before = is_changed.then(|| flattening.tree.clone());
     let left_out = edits.before_put_in(&mut flattening)?;
     for (index, PutIn { name, put }) in (count as u32..).zip(put_in) {
         let entries = put.entries();
@@ -144,6 +148,19 @@ pub fn flatten_with(
         before,
         left_out,
     })
+}
+
+/// The tree that the layers show is there twice where it is changed.
+fn check_copy(changesets: &[Changeset], put_in: &[PutIn], limits: &Limits) -> Result<()> {
+    let of_layers: u64 = changesets.iter().map(Changeset::index_bytes).sum();
+    let put_in: u64 = put_in.iter().map(|put_in| put_in.put.index_bytes()).sum();
+    let limit = limits.max_index_bytes;
+    if of_layers.saturating_mul(2).saturating_add(put_in) <= limit {
+        return Ok(());
+    }
+    Err(Error::bad_image(format!(
+        "expected at most {limit} bytes of names, link targets, extended attributes and sparse maps over all layers, each counted twice where edits change the tree, found more (--max-index-bytes raises the limit)"
+    )))
 }
 
 /// Takes the flags off all nodes, and tells of how many and of the first.

@@ -12,6 +12,7 @@ use super::frozen::{Attributes, ContentRef, NodeKind};
 use super::growing::{GrowingKind, Slot};
 use super::path::{CleanPath, joined, split};
 use super::walk::Absent;
+use super::whiteout::PREFIX as WHITEOUT_PREFIX;
 use crate::error::{Error, Result, escape_path};
 use crate::layers::{Changeset, Entry, EntryKind, Existing, Made, Origin, Put};
 
@@ -35,6 +36,7 @@ impl Flattening<'_> {
             } => {
                 self.replaces = true;
                 let base = self.real_path(&at)?;
+                expect_no_whiteout(&base)?;
                 let changeset = self.placed(changeset, &base)?;
                 self.apply(layer, Origin::PutIn(region), changeset)
             }
@@ -121,6 +123,11 @@ impl Flattening<'_> {
         let path = CleanPath::new(&joined(b"", &made.path), &self.options.limits)?;
         let attributes = self.attributes_of(&made);
         let Some((directory, name)) = path.split() else {
+            if made.kind != EntryKind::Directory {
+                return Err(Error::unsupported(
+                    "expected a path below the root, found the root's own",
+                ));
+            }
             return self.make_directory(path.as_bytes(), attributes, made.existing);
         };
         let kind = match made.kind {
@@ -209,7 +216,7 @@ impl Flattening<'_> {
             _ if is_new => node.attributes = attributes,
             Existing::Set => node.attributes = attributes,
             Existing::Changed { owner } => {
-                node.attributes.mode = attributes.mode;
+                node.attributes.set_mode(attributes.mode);
                 if owner {
                     node.attributes.uid = attributes.uid;
                     node.attributes.gid = attributes.gid;
@@ -249,5 +256,17 @@ impl Flattening<'_> {
             xattrs: made.xattrs.clone(),
             file_flags: made.file_flags,
         }
+    }
+}
+
+/// A tar's names are whiteouts by what they are called, and so is whatever is laid below such a name.
+fn expect_no_whiteout(base: &[u8]) -> Result<()> {
+    let mut names = base.split(|byte| *byte == b'/');
+    match names.find(|name| name.starts_with(WHITEOUT_PREFIX)) {
+        None => Ok(()),
+        Some(name) => Err(Error::unsupported(format!(
+            "expected a place for the tar that is no whiteout by its name, found {} (a directory can be laid there)",
+            escape_path(name)
+        ))),
     }
 }

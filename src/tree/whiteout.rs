@@ -15,7 +15,8 @@ pub(super) enum WhiteoutName<'a> {
     Metadata,
 }
 
-const PREFIX: &[u8] = b".wh.";
+/// What every whiteout's name begins with.
+pub(super) const PREFIX: &[u8] = b".wh.";
 const METADATA_PREFIX: &[u8] = b".wh..wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
 

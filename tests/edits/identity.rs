@@ -242,6 +242,20 @@ left out "
     with(&["diff", &reference, &image]).ended_with(0);
     with(&["diff", &pressed.image(), &reference]).ended_with(1);
     layerpress(["diff", &image, &reference]).ended_with(1);
+    let compared = with(&["diff", &image, &reference, "--json"])
+        .ended_with(0)
+        .json();
+    assert_eq!(compared["a_edits"], Value::Null);
+    for key in ["edits_digest", "left_out_entries", "left_out_bytes"] {
+        assert_eq!(compared["b_edits"][key], told[key], "{key}");
+    }
+    // Where none is a container image there is nothing to edit.
+    let refused = with(&["diff", &image, &pressed.image()]).ended_with(5);
+    assert!(
+        refused.stderr.contains("expected a container image"),
+        "{}",
+        refused.stderr
+    );
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::fs;
 
 use layerpress::finish::FinishOptions;
-use layerpress::pipeline::{self, Beside, Document, FilesystemRequest, Made, OutputRequest};
+use layerpress::pipeline::{
+    self, Beside, Document, DocumentKind, FilesystemRequest, Made, OutputRequest,
+};
 use layerpress::progress::Silent;
 use layerpress::{Error, Result};
 
@@ -20,8 +22,8 @@ struct List {
 }
 
 impl Document for List {
-    fn option(&self) -> &'static str {
-        "--list"
+    fn kind(&self) -> DocumentKind {
+        DocumentKind::Other
     }
 
     fn tells_of_files(&self) -> bool {

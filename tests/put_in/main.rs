@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod edits;
+mod effect;
 mod host;
 mod start;
 #[path = "../support/mod.rs"]

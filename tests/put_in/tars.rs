@@ -1,10 +1,12 @@
 //! Tars laid over the tree.
 
 use std::fs;
+use std::path::Path;
 
 use super::support::archive::{gzip, zstd};
 use super::support::raw_tar::{Header, RawTar};
 use super::support::rootfs::{Rootfs, directory, file, link, symlink};
+use super::support::run::Press;
 use super::support::tarball::tar_bytes;
 use super::{build, built, bytes, is_absent, press, shown};
 
@@ -105,4 +107,91 @@ fn a_damaged_tar_is_the_images_kind_of_error_and_names_the_option() {
     let bomb = format!("--overlay={}", press.input("bomb").display());
     let limits = ["--max-expansion=10", "--max-expansion-from=1000000"];
     build(&press, &[&*bomb, limits[0], limits[1]]).failed(4, &["--max-expansion"]);
+}
+
+/// The lines of `ls -R`.
+fn names(press: &Press, image: &Path) -> Vec<Vec<u8>> {
+    let listed = press.command("ls").arg("-R").arg(image).output().unwrap();
+    assert!(listed.status.success());
+    let lines = listed.stdout.split(|byte| *byte == b'\n');
+    lines.map(<[u8]>::to_vec).collect()
+}
+
+#[test]
+fn names_that_are_no_utf8_are_laid_and_taken_away_by_their_bytes() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let press = press();
+    let tar = Rootfs::of([
+        directory(b"\xe9tc"),
+        file(b"\xe9tc/\xff", *b"bytes"),
+        file(b"\xe9tc/gone", *b"gone"),
+        link(b"\xe9tc/\xfe", b"\xe9tc/\xff"),
+    ]);
+    fs::write(press.input("over.tar"), tar_bytes(&tar)).unwrap();
+    let over = |at: &[u8]| {
+        let path = press.input("over.tar");
+        [b"--overlay=", path.as_os_str().as_bytes(), b":", at].concat()
+    };
+    let first = over(b"/caf\xe9");
+    let options = [
+        &first[..],
+        b"--remove=etc/hosts",
+        b"--symlink=l\xe9=caf\xe9/\xe9tc",
+    ];
+    let (image, _) = built(&press, &options.map(OsStr::from_bytes));
+    let names = names(&press, &image);
+    for line in [
+        &b"/caf\xe9/\xe9tc:"[..],
+        b"\xfe",
+        b"\xff",
+        b"l\xe9",
+        b"hosts2",
+    ] {
+        assert!(names.contains(&line.to_vec()), "{line:?}: {names:?}");
+    }
+    assert!(!names.contains(&b"hosts".to_vec()), "{names:?}");
+    // Of an image that has them.
+    let other = Press::with_layers([tar_bytes(&tar)]);
+    let options = [&b"--remove=/\xe9tc/\xff"[..], b"--strict"];
+    let (image, _) = built(&other, &options.map(OsStr::from_bytes));
+    let names = self::names(&other, &image);
+    assert!(!names.contains(&b"\xff".to_vec()) && names.contains(&b"\xfe".to_vec()));
+    let ended = build(
+        &other,
+        &[
+            OsStr::from_bytes(b"--remove=/\xe9tc/\xfd"),
+            OsStr::new("--strict"),
+        ],
+    );
+    ended.failed(3, &[r"--remove matches nothing: /\xe9tc/\xfd"]);
+}
+
+#[test]
+fn what_is_no_tar_is_told_by_what_was_expected_of_an_overlay() {
+    let press = press();
+    fs::write(press.input("text"), "no tar at all").unwrap();
+    let overlay = format!("--overlay={}", press.input("text").display());
+    let ended = build(&press, &[overlay]);
+    ended.failed(
+        4,
+        &[
+            "--overlay",
+            "expected a directory, or a tar",
+            "found 13 bytes",
+        ],
+    );
+    assert!(
+        !ended.stderr.contains("container image"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn no_tar_is_laid_where_its_names_would_be_whiteouts() {
+    let press = press();
+    fs::write(press.input("over.tar"), over()).unwrap();
+    let overlay = format!("--overlay={}:/.wh.etc", press.input("over.tar").display());
+    build(&press, &[overlay]).failed(5, &["--overlay", ".wh.etc"]);
 }

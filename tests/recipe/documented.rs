@@ -98,4 +98,6 @@ fn the_microvm_recipe_has_room_mount_points_a_first_program_and_what_it_starts()
         "{inside}"
     );
     assert!(fs::metadata(press.output()).unwrap().len() > 512 << 20);
+    let beside = press.root().join("out/nginx-1.27.config.json");
+    assert_eq!(fs::read_to_string(beside).unwrap(), inside);
 }

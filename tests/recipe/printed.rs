@@ -50,6 +50,22 @@ fn the_recipe_of_a_recipe_has_in_it_what_was_set_and_typed() {
 }
 
 #[test]
+fn standard_output_is_left_out_of_a_recipe() {
+    let press = press();
+    let mut command = press.command("build");
+    command
+        .arg(press.image())
+        .args(["-o", "-", "--print-recipe"]);
+    let recipe = press.run(&mut command).succeeded().to_owned();
+    assert!(!recipe.contains("file ="), "{recipe}");
+    write(&press, RECIPE);
+    let mut command = by_recipe(&press, "build");
+    command.args(["--set=LABEL=x", "-o", "-", "--print-recipe"]);
+    let recipe = press.run(&mut command).succeeded().to_owned();
+    assert!(!recipe.contains("file = \"-\""), "{recipe}");
+}
+
+#[test]
 fn what_no_recipe_can_say_is_an_error() {
     use std::os::unix::ffi::OsStrExt;
     let press = press();

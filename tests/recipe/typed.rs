@@ -136,7 +136,8 @@ fn edits_are_the_recipes_alone() {
     ] {
         let mut options = vec!["--set=LABEL=root"];
         options.extend(option);
-        build(&press, &options).failed(5, &[option[0], "expected edits in the recipe alone"]);
+        let told = [option[0], "in [edits]", "the recipe alone says"];
+        build(&press, &options).failed(5, &told);
     }
     assert_eq!(press.left(), [""; 0]);
 }

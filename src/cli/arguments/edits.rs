@@ -48,7 +48,7 @@ pub struct EditArguments {
     pub mount_points: bool,
     /// Write what the image says about how it is started (entrypoint, environment, user, ...) to
     /// this path of the tree
-    #[arg(long, value_name = "PATH", value_parser = typed(TreePath::typed))]
+    #[arg(long, value_name = "PATH", value_parser = typed(TreePath::typed_name))]
     pub config_file: Option<TreePath>,
     /// Give everything to this user and group
     #[arg(long, value_name = "UID:GID", conflicts_with = "map_owner")]

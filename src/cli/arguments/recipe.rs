@@ -13,7 +13,8 @@ use crate::pinned::Reach;
 use crate::pipeline::{FilesystemRequest, ImageRequest};
 use crate::progress::Reporter;
 use crate::recipe_file::{
-    Assignment, ImageRecipe, Loaded, OutputDirectory, OutputRecipe, Variables, load, load_all,
+    Assignment, EDITS, ImageRecipe, Loaded, OutputDirectory, OutputRecipe, Variables, load,
+    load_all,
 };
 
 /// What is built, in a file.
@@ -214,10 +215,12 @@ impl RecipeArguments {
         let mut options = options.get_arguments();
         match options.find(|option| self.typed.has(option.get_id().as_str())) {
             None => Ok(()),
-            Some(option) => Err(Error::unsupported(format!(
-                "--{}: expected edits in the recipe alone, found one beside it (--print-recipe writes a recipe of options)",
-                option.get_long().unwrap_or_default()
-            ))),
+            Some(option) => {
+                let name = option.get_long().unwrap_or_default();
+                Err(Error::unsupported(format!(
+                    "--{name}: expected it in the recipe, as {name} in [{EDITS}], found it beside --recipe: what is edited, and how strictly, the recipe alone says (--print-recipe writes a recipe of options)"
+                )))
+            }
         }
     }
 
@@ -301,7 +304,7 @@ mod tests {
 
     use super::*;
     use crate::cli::commands::build::BuildArguments;
-    use crate::recipe_file::{EDITS, keys};
+    use crate::recipe_file::keys;
 
     macro_rules! ids {
         ($($id:ident => $($field:ident).+;)*) => {

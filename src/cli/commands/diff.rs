@@ -14,7 +14,7 @@ use crate::cli::arguments::{
 use crate::cli::progress;
 use crate::cli::shown::schemas;
 use crate::cli::tell::print_as;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::pipeline::{self, CompareRequest, Subject};
 
 /// What is typed.
@@ -85,6 +85,12 @@ pub fn run(arguments: &DiffArguments, output: &OutputArguments) -> Result<bool> 
         true => (subject(before, after)?, image(after, before)?),
         false => (subject(before, after)?, subject(after, before)?),
     };
+    let is_image = |subject: &Subject| matches!(subject, Subject::Image(_));
+    if !is_image(&before) && !is_image(&after) && !arguments.edits.edits().is_empty() {
+        return Err(Error::unsupported(
+            "edits change what a container image shows, and both are filesystems: expected a container image as A or B",
+        ));
+    }
     let mut made_seconds = arguments.comparison.source_date_epoch;
     let mut max_names = arguments.reading.limits.max_entries;
     if let (Some(recipe), Subject::Image(request)) = (recipe, &mut after) {

@@ -7,7 +7,6 @@ use std::ops::Range;
 
 use crate::error::Result;
 use crate::ext::profile::BlockMap;
-use crate::layers::Content;
 use crate::ondisk::extent::{
     BlockRun, EXTENT_BLOCKS_MAX, entries_max, put_child, put_extent, put_header,
 };
@@ -266,20 +265,6 @@ impl<'a> ExtentTree<'a> {
             put_child(bytes, entry, first.file_block, below[child]);
         }
     }
-}
-
-/// The file blocks that hold a regular file's data.
-pub fn mapped_ranges(content: &Content) -> Vec<Range<u64>> {
-    let mut ranges: Vec<Range<u64>> = Vec::new();
-    for extent in content.extents() {
-        let start = extent.file_offset_bytes;
-        let next = start / BLOCK_SIZE..(start + extent.length_bytes).div_ceil(BLOCK_SIZE);
-        match ranges.last_mut() {
-            Some(last) if next.start <= last.end => last.end = last.end.max(next.end),
-            _ => ranges.push(next),
-        }
-    }
-    ranges
 }
 
 /// A sink that only counts.

@@ -1,7 +1,7 @@
 #![allow(clippy::single_range_in_vec_init)] // a file of one range is what is meant
 
 use super::*;
-use crate::layers::{Data, DataExtent};
+use crate::layers::{Content, Data, DataExtent};
 use crate::ondisk::indirect::{decode_pointers, indirect_blocks};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -182,5 +182,5 @@ fn sparse_extents_become_blocks_and_extents_in_one_block_are_one() {
             .into(),
         ),
     };
-    assert_eq!(mapped_ranges(&content), [0..3, 4..5]);
+    assert_eq!(content.blocks(BLOCK_SIZE), [0..3, 4..5]);
 }

@@ -1,7 +1,6 @@
 //! What a tree needs of a filesystem: blocks by use, and inodes.
 
 use crate::error::{Error, Result, escape_path};
-use crate::ext::plan::block_map::mapped_ranges;
 use crate::ext::plan::directory_layout::DirectoryLayout;
 use crate::ext::plan::geometry::{LOST_FOUND_BLOCKS, ROOT_BLOCKS};
 use crate::ext::plan::identity::Birth;
@@ -186,7 +185,7 @@ fn measure_node(
                     ext4_holds_it(content.size_bytes <= Profile::EXT4.file_bytes_max)
                 )));
             }
-            demand.data_blocks += maps.file(mapped_ranges(content))?;
+            demand.data_blocks += maps.file(content.blocks(BLOCK_SIZE))?;
             demand.content_bytes += content.size_bytes;
         }
         NodeKind::Directory(_) => {

@@ -13,7 +13,6 @@ use super::unsealed::{ChecksumForm, ChecksummedRuns};
 use super::writing_sink::{BlockSource, Lasting, Mapped, WritingSink};
 use crate::error::{Error, Result};
 use crate::ext::plan::Plan;
-use crate::ext::plan::block_map::mapped_ranges;
 use crate::ext::plan::demand::{directory_layout, placement};
 use crate::ext::plan::directory_layout::DirectoryLayout;
 use crate::ext::plan::inode_numbers::{DirectoryEntries, file_type};
@@ -156,7 +155,7 @@ impl<'a> NodeWriter<'a> {
                 let tar = self.contents.of(file.origin)?;
                 let mut source = ContentSource { tar, content };
                 let mut sink = WritingSink::new(&mut source, own, data, maps, &mut self.lasting);
-                sink.map_all(plan, &mapped_ranges(content), content.size_bytes)
+                sink.map_all(plan, &content.blocks(BLOCK_SIZE), content.size_bytes)
             }
             NodeKind::Directory(_) => {
                 let seed = plan.birth.hash_seed_words();

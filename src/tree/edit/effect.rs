@@ -6,6 +6,7 @@ use std::fmt;
 use crate::error::Result;
 use crate::oci::{Digest, DigestHasher};
 use crate::tree::frozen::{Attributes, ContentRef, Directory, Node, NodeId, NodeKind, Tree};
+use crate::units::BLOCK_SIZE;
 
 /// The digest of what edits did to the tree that layers show. Whoever does the same to the same has
 /// the same, whatever was asked for and from wherever it came.
@@ -13,9 +14,9 @@ use crate::tree::frozen::{Attributes, ContentRef, Directory, Node, NodeId, NodeK
 /// It is the SHA-256 of [`TITLE`] and of one line for each name that differs, in the order of
 /// [`Tree::for_each_path`] over both trees: of a name that is gone the sign `-` and its path (what was
 /// below a directory goes without saying), of any other `+` and its path, type, mode, owner, group,
-/// time, extended attributes, the first name of the file if it has several, and what it holds: a
-/// file's content by its digest, or a sign that it is the content that stood at this path before; a
-/// symbolic link's target; a device's numbers. Fields are bytes with their length before them, numbers
+/// time, extended attributes, the digest of the file's first name if it has several, and what it
+/// holds: a file's content by its digest and by which blocks are no holes, or a sign that it is the content
+/// that stood at this path before; a symbolic link's target; a device's numbers. Fields are bytes with their length before them, numbers
 /// of 64 bits, little-endian. File flags are told where they differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EditsDigest(Digest);
@@ -61,8 +62,9 @@ pub fn effect(
 /// One of both trees.
 struct Side<'t> {
     tree: &'t Tree,
-    /// Of files with several names the first.
-    first_names: HashMap<NodeId, Box<[u8]>>,
+    /// Of files with several names the first, by its digest: the names themselves may be long beyond
+    /// all that the image said of them, where a short path leads deep through a link.
+    first_names: HashMap<NodeId, Digest>,
     /// Digests of contents of files with several names.
     known: HashMap<NodeId, [u8; 32]>,
 }
@@ -72,7 +74,8 @@ impl<'t> Side<'t> {
         let mut first_names = HashMap::new();
         let never: Result<(), std::convert::Infallible> = tree.for_each_path(|path, id, node| {
             if has_several_names(node) {
-                first_names.entry(id).or_insert_with(|| path.into());
+                let digest = || DigestHasher::sha256().of(path);
+                first_names.entry(id).or_insert_with(digest);
             }
             Ok(())
         });
@@ -84,8 +87,8 @@ impl<'t> Side<'t> {
         }
     }
 
-    fn first_name(&self, id: NodeId) -> &[u8] {
-        self.first_names.get(&id).map_or(b"", |name| name)
+    fn first_name(&self, id: NodeId) -> Option<&Digest> {
+        self.first_names.get(&id)
     }
 }
 
@@ -95,6 +98,10 @@ fn has_several_names(node: &Node) -> bool {
 
 fn names(directory: Option<&Directory>) -> &[(Box<[u8]>, NodeId)] {
     directory.map_or(&[], |directory| &directory.children)
+}
+
+fn next<'t>(names: &'t [(Box<[u8]>, NodeId)]) -> Option<&'t [u8]> {
+    names.first().map(|(name, _)| &**name)
 }
 
 fn as_directory(tree: &Tree, id: Option<NodeId>) -> Option<&Directory> {
@@ -131,7 +138,6 @@ impl Effect<'_, '_> {
         }];
         while let Some(at) = open.last_mut() {
             path.truncate(at.path_bytes);
-            let next = |names: &[(Box<[u8]>, NodeId)]| names.first().map(|(name, _)| name.clone());
             let name = match (next(at.before), next(at.after)) {
                 (None, None) => {
                     open.pop();
@@ -141,7 +147,7 @@ impl Effect<'_, '_> {
                 (one, other) => one.or(other).unwrap_or_default(),
             };
             let take = |names: &mut &[(Box<[u8]>, NodeId)]| match names.split_first() {
-                Some(((first, id), rest)) if *first == name => {
+                Some(((first, id), rest)) if **first == *name => {
                     *names = rest;
                     Some(*id)
                 }
@@ -151,7 +157,7 @@ impl Effect<'_, '_> {
             if !path.is_empty() {
                 path.push(b'/');
             }
-            path.extend_from_slice(&name);
+            path.extend_from_slice(name);
             self.name(&path, was, is)?;
             if let Some(directory) = as_directory(after, is) {
                 open.push(Open {
@@ -198,8 +204,8 @@ impl Effect<'_, '_> {
             flags if flags == known_flags.unwrap_or_default() => self.field(b""),
             flags => self.field(flags.to_string().as_bytes()),
         }
-        let first_name = self.after.first_name(is).to_vec();
-        self.field(&first_name);
+        let first_name = self.after.first_name(is).map(ToString::to_string);
+        self.field(first_name.unwrap_or_default().as_bytes());
         match &node.kind {
             NodeKind::Directory(_) => self.field(b"directory"),
             NodeKind::Regular(_) if has_same_content => self.field(b"file as it was"),
@@ -208,6 +214,12 @@ impl Effect<'_, '_> {
                 self.field(b"file");
                 self.number(file.content.size_bytes);
                 self.field(&digest);
+                let stretches = file.content.blocks(BLOCK_SIZE);
+                self.number(stretches.len() as u64);
+                for stretch in stretches {
+                    self.number(stretch.start);
+                    self.number(stretch.end);
+                }
             }
             NodeKind::Symlink(target) => {
                 self.field(b"symbolic link");
@@ -241,7 +253,8 @@ impl Effect<'_, '_> {
         }
     }
 
-    /// Whether a file holds what another one held.
+    /// Whether a file holds what another one held, with holes in the same blocks: these are no bytes of
+    /// a content, and are of the filesystem.
     fn is_content_same(&mut self, was: NodeId, known: &Node, is: NodeId) -> Result<bool> {
         let (NodeKind::Regular(known), NodeKind::Regular(file)) =
             (&known.kind, &self.after.tree.node(is).kind)
@@ -251,7 +264,9 @@ impl Effect<'_, '_> {
         if known == file {
             return Ok(true);
         }
-        if known.content.size_bytes != file.content.size_bytes {
+        let is_shape_same = known.content.size_bytes == file.content.size_bytes
+            && known.content.blocks(BLOCK_SIZE) == file.content.blocks(BLOCK_SIZE);
+        if !is_shape_same {
             return Ok(false);
         }
         let before = hashed(&mut self.before, self.hash, was, known)?;

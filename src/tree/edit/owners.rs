@@ -21,7 +21,7 @@ pub(super) fn give(tree: &mut GrowingTree, edits: &TreeEdits) {
         }
     }
     if let Some(mode) = edits.root_mode {
-        tree.node_mut(Slot::ROOT).attributes.mode = mode.bits();
+        tree.node_mut(Slot::ROOT).attributes.set_mode(mode.bits());
     }
 }
 

@@ -100,6 +100,10 @@ pub fn print(loaded: &[Loaded], arguments: &BuildArguments, reporter: &dyn Repor
             *recipe = ImageRecipe::of(&image, &filesystem, Some(&output));
             recipe.output.file = typed;
         }
+        // Standard output is none of a recipe's: what a file is called is left open then.
+        if recipe.output.file.as_deref() == Some(Path::new("-")) {
+            recipe.output.file = None;
+        }
     }
     tell::print(&file.to_toml()?)
 }

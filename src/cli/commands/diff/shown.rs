@@ -7,7 +7,7 @@ use crate::cli::shown::differences;
 use crate::cli::shown::text::{WIDTH, counted, signed_size, thousands, wrapped};
 use crate::compare::{Change, Counts, Fate, by_directory};
 use crate::listing::Kind;
-use crate::pipeline::{Comparison, Unreadable};
+use crate::pipeline::{Comparison, Listed, Unreadable};
 
 /// The width of a size with its sign, as in `+1023.9 MiB`.
 const SIZE_WIDTH: usize = 11;
@@ -29,9 +29,31 @@ pub struct ChangesJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     directories: Option<Vec<DirectoryJson>>,
     totals: CountsJson,
+    /// What edits did to each side; `null` of a filesystem.
+    a_edits: Option<EditsJson>,
+    b_edits: Option<EditsJson>,
     unreadable: Vec<UnreadableJson<'a>>,
     /// The sides whose journals hold changes that were not compared.
     needs_recovery: Vec<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct EditsJson {
+    edits_digest: Option<String>,
+    left_out_entries: u64,
+    left_out_bytes: u64,
+}
+
+impl EditsJson {
+    fn of(side: &Listed) -> Option<Self> {
+        let edited = side.edited.as_ref()?;
+        let digest = edited.edits_digest.as_ref();
+        Some(Self {
+            edits_digest: digest.map(ToString::to_string),
+            left_out_entries: edited.left_out.names,
+            left_out_bytes: edited.left_out.bytes,
+        })
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -111,6 +133,8 @@ impl Changes<'_> {
             b: &sides[1].name,
             // What was not compared is not called equal.
             equal: changes.is_empty() && unreadable.is_empty() && needs_recovery.is_empty(),
+            a_edits: EditsJson::of(&sides[0]),
+            b_edits: EditsJson::of(&sides[1]),
             unreadable,
             needs_recovery,
             changes: self
