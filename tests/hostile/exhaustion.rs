@@ -371,7 +371,7 @@ fn threads_that_are_not_to_be_had_are_done_without_or_told() {
             command.uid(USER).gid(USER);
         }
         let ended = press.run(&mut command);
-        assert_eq!(ended.code(), 3, "{}", ended.stderr);
+        assert_eq!(ended.code(), 9, "{}", ended.stderr);
         assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
     }
     // One for signals is all that a plan needs.
