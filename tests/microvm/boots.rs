@@ -90,6 +90,7 @@ fn a_microvm_boots_to_its_first_program_which_starts_the_image_s() {
         return;
     };
     let other = checkout(&press, "other", 0o600, "2024-02-03 04:05").unwrap();
+    fs::create_dir(press.root().join("beside")).unwrap();
     let build = |checkout: &Path| {
         let mut build = press.build();
         build
