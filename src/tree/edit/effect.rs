@@ -100,7 +100,7 @@ fn names(directory: Option<&Directory>) -> &[(Box<[u8]>, NodeId)] {
     directory.map_or(&[], |directory| &directory.children)
 }
 
-fn next<'t>(names: &'t [(Box<[u8]>, NodeId)]) -> Option<&'t [u8]> {
+fn next(names: &[(Box<[u8]>, NodeId)]) -> Option<&[u8]> {
     names.first().map(|(name, _)| &**name)
 }
 
