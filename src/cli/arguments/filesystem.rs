@@ -18,8 +18,8 @@ pub struct FilesystemArguments {
     #[arg(long, value_enum, value_name = "KIND", default_value_t)]
     pub fs: Kind,
     /// How large: a percentage of what du counts for the root filesystem (raised where that does
-    /// not fit), fit for the smallest that holds it, +64M for that and so much free (of an ext4
-    /// Linux keeps a fiftieth of all, at most 16 MiB, to itself), or 900M
+    /// not fit), fit for the smallest that holds it, +64M for that and so much free for an
+    /// ordinary user, or 900M
     #[arg(long, value_name = "SIZE", default_value_t)]
     pub size: SizePolicy,
     /// Leave at least so many inodes free
