@@ -10,7 +10,7 @@ use crate::error::{Error, Result, escape_path};
 /// of their names.
 ///
 /// # Errors
-/// Those of [`load`], and [`Error::Unsupported`] for a directory without recipes.
+/// Those of [`super::load()`], and [`Error::Unsupported`] for a directory without recipes.
 pub fn load_all(path: &Path, is_confined: bool, variables: &mut Variables) -> Result<Vec<Loaded>> {
     if !path.is_dir() {
         return Ok(vec![load(path, is_confined, variables)?]);

@@ -11,7 +11,7 @@ use crate::units::BLOCK_SIZE;
 /// The digest of what edits did to the tree that layers show. Whoever does the same to the same has
 /// the same, whatever was asked for and from wherever it came.
 ///
-/// It is the SHA-256 of [`TITLE`] and of one line for each name that differs, in the order of
+/// It is the SHA-256 of a title (`layerpress edits of a tree, form 1` and a newline) and of one line for each name that differs, in the order of
 /// [`Tree::for_each_path`] over both trees: of a name that is gone the sign `-` and its path (what was
 /// below a directory goes without saying), of any other `+` and its path, type, mode, owner, group,
 /// time, extended attributes, the digest of the file's first name if it has several, and what it
