@@ -177,6 +177,9 @@ fn what_is_compressed_is_left_whether_or_not_the_filesystem_is_kept() {
 }
 
 /// Nobody but layerpress writes manifests; what is in one is held against what is there all the same.
+/// What is changed in a manifest, and how.
+type Lie<'a> = (&'a str, &'a dyn Fn(&mut Value));
+
 #[test]
 fn a_manifest_that_is_of_another_form_or_lies_is_not_believed() {
     let rig = Rig::new();
@@ -185,7 +188,7 @@ fn a_manifest_that_is_of_another_form_or_lies_is_not_believed() {
     let path = beside(&rig, 1, ".manifest.json");
     let text = fs::read_to_string(&path).unwrap();
     let manifest: Value = serde_json::from_str(&text).unwrap();
-    let lies: [(&str, &dyn Fn(&mut Value)); 8] = [
+    let lies: [Lie<'_>; 8] = [
         ("a form to come", &|told| {
             told["schema"] = "layerpress.manifest.v2".into()
         }),
