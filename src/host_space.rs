@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
+use rustix::io::Errno;
 
 use crate::error::Error;
 use crate::units::ByteSize;
@@ -22,6 +23,15 @@ pub fn take(file: &File, start_bytes: u64, length_bytes: u64) -> bool {
 pub fn give_back(file: &File, start_bytes: u64, length_bytes: u64) {
     let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
     let _ = fallocate(file, flags, start_bytes, length_bytes);
+}
+
+/// Whether the file's filesystem knows of no data from `start_bytes` up to `end_bytes`. This moves the
+/// file's own position.
+pub fn is_hole(file: &File, start_bytes: u64, end_bytes: u64) -> bool {
+    match seek(file, SeekFrom::Data(start_bytes)) {
+        Ok(data) => data >= end_bytes,
+        Err(error) => error == Errno::NXIO,
+    }
 }
 
 /// Inodes that an output takes at most, sidecars, spools and what is given back before this is asked

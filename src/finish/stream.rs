@@ -4,9 +4,8 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
-use rustix::fs::{SeekFrom, seek};
-
 use crate::error::{Error, Result};
+use crate::host_space::is_hole;
 use crate::page_buffer::PageBuffer;
 use crate::partial_file::PartialFile;
 use crate::progress::{Reporter, Unit};
@@ -46,12 +45,4 @@ pub(super) fn send(partial: &PartialFile, stream: &File, reporter: &dyn Reporter
 
 fn unwritable(error: io::Error) -> Error {
     Error::io("cannot write to standard output", error)
-}
-
-/// Whether the file's filesystem knows of no data there.
-fn is_hole(file: &File, start: u64, end: u64) -> bool {
-    match seek(file, SeekFrom::Data(start)) {
-        Ok(data) => data >= end,
-        Err(error) => error == rustix::io::Errno::NXIO,
-    }
 }

@@ -106,8 +106,8 @@ impl Flattening<'_> {
             return Ok(());
         }
         let attributes = self.attributes(entry_path, &mut entry);
-        let kind = match entry.kind {
-            EntryKind::HardLink(target) => {
+        let (kind, attributes) = match Shape::of(entry.kind, self.origin, attributes)? {
+            Shape::HardLink(target, attributes) => {
                 let link = HardLink {
                     parent: self.parent(directory)?,
                     name: name.into(),
@@ -118,26 +118,10 @@ impl Flattening<'_> {
                 };
                 return self.apply_hard_link(link, attributes);
             }
-            EntryKind::Directory => return self.apply_directory(directory, name, attributes),
-            EntryKind::Regular(content) => NodeKind::Regular(ContentRef {
-                origin: self.origin,
-                content,
-            }),
-            EntryKind::Symlink(target) => {
-                expect_target(&target)?;
-                NodeKind::Symlink(target)
+            Shape::Directory(attributes) => {
+                return self.apply_directory(directory, name, attributes);
             }
-            EntryKind::CharacterDevice(device) => NodeKind::CharacterDevice(device),
-            EntryKind::BlockDevice(device) => NodeKind::BlockDevice(device),
-            EntryKind::Fifo => NodeKind::Fifo,
-        };
-        let attributes = match kind {
-            // Linux knows no other mode for them, whatever the tar says.
-            NodeKind::Symlink(_) => Attributes {
-                mode: 0o777,
-                ..attributes
-            },
-            _ => attributes,
+            Shape::Leaf(kind, attributes) => (kind, attributes),
         };
         let parent = self.parent(directory)?;
         self.warn_of_replaced(parent, name, entry_path, false);
@@ -217,8 +201,41 @@ impl Flattening<'_> {
     }
 }
 
+/// What an entry makes of a name, with the attributes that it gets.
+pub(super) enum Shape {
+    Directory(Attributes),
+    HardLink(Box<[u8]>, Attributes),
+    Leaf(NodeKind, Attributes),
+}
+
+impl Shape {
+    /// # Errors
+    /// [`Error::BadImage`] for a symbolic link that leads nowhere.
+    pub fn of(kind: EntryKind, origin: Origin, attributes: Attributes) -> Result<Self> {
+        Ok(match kind {
+            EntryKind::Directory => Self::Directory(attributes),
+            EntryKind::HardLink(target) => Self::HardLink(target, attributes),
+            EntryKind::Regular(content) => Self::Leaf(
+                NodeKind::Regular(ContentRef { origin, content }),
+                attributes,
+            ),
+            EntryKind::Symlink(target) => {
+                expect_target(&target)?;
+                // Linux knows no other mode for them, whatever is said of it.
+                let mode = 0o777;
+                Self::Leaf(NodeKind::Symlink(target), Attributes { mode, ..attributes })
+            }
+            EntryKind::CharacterDevice(device) => {
+                Self::Leaf(NodeKind::CharacterDevice(device), attributes)
+            }
+            EntryKind::BlockDevice(device) => Self::Leaf(NodeKind::BlockDevice(device), attributes),
+            EntryKind::Fifo => Self::Leaf(NodeKind::Fifo, attributes),
+        })
+    }
+}
+
 /// Refuses a symbolic link's target that none can have.
-pub(super) fn expect_target(target: &[u8]) -> Result<()> {
+fn expect_target(target: &[u8]) -> Result<()> {
     if target.is_empty() || target.contains(&0) {
         return Err(Error::bad_image(
             "expected a symbolic link's target without NUL bytes, found one with them or none at all",

@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use super::changeset::expect_target;
+use super::changeset::Shape;
 use super::flattening::Flattening;
-use super::frozen::{Attributes, ContentRef, NodeKind};
+use super::frozen::{Attributes, NodeKind};
 use super::growing::{GrowingKind, Slot};
 use super::path::{CleanPath, joined, split};
 use super::walk::Absent;
@@ -130,32 +130,15 @@ impl Flattening<'_> {
             }
             return self.make_directory(path.as_bytes(), attributes, made.existing);
         };
-        let kind = match made.kind {
-            EntryKind::Directory => {
+        let (kind, attributes) = match Shape::of(made.kind, self.origin, attributes)? {
+            Shape::Directory(attributes) => {
                 if made.existing == Existing::Spared && self.spares(directory, name, &path)? {
                     return Ok(());
                 }
                 return self.make_directory(path.as_bytes(), attributes, made.existing);
             }
-            EntryKind::HardLink(target) => return self.make_link(directory, name, &target),
-            EntryKind::Regular(content) => NodeKind::Regular(ContentRef {
-                origin: self.origin,
-                content,
-            }),
-            EntryKind::Symlink(target) => {
-                expect_target(&target)?;
-                NodeKind::Symlink(target)
-            }
-            EntryKind::CharacterDevice(device) => NodeKind::CharacterDevice(device),
-            EntryKind::BlockDevice(device) => NodeKind::BlockDevice(device),
-            EntryKind::Fifo => NodeKind::Fifo,
-        };
-        let attributes = match kind {
-            NodeKind::Symlink(_) => Attributes {
-                mode: 0o777,
-                ..attributes
-            },
-            _ => attributes,
+            Shape::HardLink(target, _) => return self.make_link(directory, name, &target),
+            Shape::Leaf(kind, attributes) => (kind, attributes),
         };
         let parent = self.parent_for(directory, name, path.as_bytes())?;
         let kind = GrowingKind::Leaf(kind);

@@ -44,7 +44,10 @@ const ROOMS: &[Room] = &[
         "spool",
         &["error", "host_space", "leftovers", "page_buffer", "region"],
     ),
-    ("compression", &["error", "limits", "page_buffer", "region"]),
+    (
+        "compression",
+        &["error", "limits", "host_space", "page_buffer", "region"],
+    ),
     // One format each way; archives, layers and extract use it.
     (
         "tar",
@@ -217,6 +220,7 @@ const ROOMS: &[Room] = &[
             "compression",
             "error",
             "progress",
+            "host_space",
             "partial_file",
             "oci",
             "layers",

@@ -9,6 +9,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod inputs;
 mod manifest;
 mod mounts;
 mod parser;

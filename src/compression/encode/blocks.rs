@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use rustix::fs::{SeekFrom, seek};
+use crate::host_space::is_hole;
 
 /// A block that is in a buffer, or is zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl<'a> Blocks<'a> {
         self.done_bytes = end;
         let is_whole = length == self.block_bytes;
         // Zeros in a block that is shorter are compressed like any other.
-        if is_whole && self.is_hole(start, end) {
+        if is_whole && is_hole(self.file, start, end) {
             return Ok(Some(Block {
                 length,
                 is_zeros: true,
@@ -66,14 +66,6 @@ impl<'a> Blocks<'a> {
         self.file.read_exact_at(&mut buffer[..length], start)?;
         let is_zeros = is_whole && is_zeros(&buffer[..length]);
         Ok(Some(Block { length, is_zeros }))
-    }
-
-    /// Whether the file's filesystem knows of no data there.
-    fn is_hole(&self, start: u64, end: u64) -> bool {
-        match seek(self.file, SeekFrom::Data(start)) {
-            Ok(data) => data >= end,
-            Err(error) => error == rustix::io::Errno::NXIO,
-        }
     }
 
     /// Passes a block's bytes on.

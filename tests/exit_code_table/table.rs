@@ -1,25 +1,14 @@
-//! Which exit code what goes wrong has, one row for each thing: whoever starts builds from a script
-//! decides by the code alone whether to try again (9), to look after what is named (3), to throw the
-//! image out (4), to ask for something else (5) or to mend the machine (6).
-//!
-//! Found by trying each limit and each kind of junk: most limits of ext3 ended with 5 and some with
-//! 4, junk with 4 or 5 by where it was given, and a tag that is not there with 5 from a layout and
-//! 3 from a registry.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
+//! The rows.
 
 use std::fs;
 use std::io::Write;
-use std::net::TcpStream;
-use std::process::Command;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use support::archive::{Compression, Files, TestImage, layer_tar};
-use support::raw_tar::{Header, record};
-use support::run::Press;
-use support::small_server::{Asked, serve};
+use serde_json::json;
+
+use crate::prepare::*;
+use crate::support::archive::{Compression, Files, OCI_MANIFEST, TestImage, digest, layer_tar};
+use crate::support::raw_tar::{Header, record};
 
 /// What is on the machine or named in vain.
 const INPUT: i32 = 3;
@@ -34,114 +23,8 @@ const NETWORK: i32 = 9;
 /// The size.
 const SIZE: i32 = 7;
 
-type Prepare = fn(&Press) -> Command;
-
-/// `build REFERENCE` with options; `{in}` stands for the inputs' directory.
-fn build(press: &Press, words: &[&str]) -> Command {
-    let mut command = run(press, "build", words);
-    press.add_directories(&mut command);
-    command
-}
-
-fn run(press: &Press, name: &str, words: &[&str]) -> Command {
-    let inputs = press.root().join("in");
-    let mut command = press.command(name);
-    for word in words {
-        command.arg(word.replace("{in}", inputs.to_str().unwrap()));
-    }
-    // Nothing here may reach for a registry or a daemon of this machine.
-    command.env("HOME", press.root());
-    command
-}
-
-fn image() -> TestImage {
-    TestImage::new([layer_tar(&[("etc/passwd", b"root:x:0:0::/:/bin/sh\n")])])
-}
-
-fn saved(press: &Press, change: impl FnOnce(&mut Files)) {
-    let mut files = image().classic_archive(&["test:1"]);
-    change(&mut files);
-    files.write_tar(&press.image());
-}
-
-fn layout(press: &Press, change: impl FnOnce(&mut Files)) {
-    let mut files = image().layout("1");
-    change(&mut files);
-    files.write_directory(&press.input("layout"));
-}
-
-/// A flat tar of one entry with pax records before it.
-fn entry(press: &Press, header: Header, records: &[Vec<u8>]) {
-    let mut tar = Vec::new();
-    if !records.is_empty() {
-        let payload = records.concat();
-        tar.extend(Header::new(b'x', "pax").size(payload.len() as u64).bytes());
-        tar.extend(&payload);
-        tar.resize(tar.len().next_multiple_of(512), 0);
-    }
-    tar.extend(header.bytes());
-    tar.extend([0; 1024]);
-    fs::write(press.image(), tar).unwrap();
-}
-
-fn flat(press: &Press, header: Header, records: &[Vec<u8>]) -> Command {
-    entry(press, header, records);
-    build(press, &["rootfs:{in}/save.tar"])
-}
-
-fn junk(press: &Press, content: &[u8]) {
-    fs::write(press.image(), content).unwrap();
-}
-
-/// An image of a registry that answers so.
-fn of_registry(
-    press: &Press,
-    answer: impl Fn(&Asked, &mut TcpStream) + Send + Sync + 'static,
-) -> Command {
-    let reference = format!("docker://{}/name:1", serve(answer));
-    build(
-        press,
-        &[&reference, "--retry=0", "--timeout=2", "--no-cache"],
-    )
-}
-
-/// The same of one that lets everybody in before.
-fn answered(
-    press: &Press,
-    answer: impl Fn(&Asked, &mut TcpStream) + Send + Sync + 'static,
-) -> Command {
-    of_registry(press, move |asked, stream| {
-        match asked.path.ends_with("/v2/") {
-            true => asked.answer(stream, "200 OK", "", b"{}"),
-            false => answer(asked, stream),
-        }
-    })
-}
-
-/// An image of a daemon over TCP that answers so.
-fn of_daemon(
-    press: &Press,
-    answer: impl Fn(&Asked, &mut TcpStream) + Send + Sync + 'static,
-) -> Command {
-    let address = format!("--docker-host=tcp://{}", serve(answer));
-    build(press, &["docker-daemon:name:1", &address])
-}
-
-/// A sound filesystem in `{in}/fs.img`.
-fn filesystem(press: &Press) {
-    saved(press, |_| {});
-    let mut command = build(press, &["{in}/save.tar"]);
-    press.run(&mut command).succeeded();
-    fs::rename(press.output(), press.input("fs.img")).unwrap();
-}
-
-fn with_index(files: &mut Files, change: impl FnOnce(&mut Value)) {
-    let mut index = serde_json::from_slice(&files.0["index.json"]).unwrap();
-    change(&mut index);
-    files.put_json("index.json", &index);
-}
-
-const TABLE: &[(&str, i32, Prepare)] = &[
+/// What is tried, its code, and how.
+pub(super) const TABLE: &[(&str, i32, Prepare)] = &[
     // What is named and is not there.
     ("an archive that is not there", INPUT, |press| {
         build(press, &["docker-archive:{in}/save.tar"])
@@ -211,10 +94,10 @@ const TABLE: &[(&str, i32, Prepare)] = &[
             match &asked.path {
                 path if path.ends_with("/v2/") => asked.answer(stream, "200 OK", "", b"{}"),
                 path if path.contains("/manifests/") => {
-                    let headers = format!("Content-Type: {}\r\n", support::archive::OCI_MANIFEST);
+                    let headers = format!("Content-Type: {}\r\n", OCI_MANIFEST);
                     asked.answer(stream, "200 OK", &headers, &manifest);
                 }
-                _ if is(support::archive::digest(&config)) => {
+                _ if is(digest(&config)) => {
                     asked.answer(stream, "200 OK", "", &config);
                 }
                 _ => {
@@ -485,7 +368,7 @@ const TABLE: &[(&str, i32, Prepare)] = &[
                 .unwrap();
             let changed = manifest.replace("layer.v1.tar", "layer.v1.tar+encrypted");
             files.0.remove(&name);
-            let descriptor = files.blob(support::archive::OCI_MANIFEST, changed.into_bytes());
+            let descriptor = files.blob(OCI_MANIFEST, changed.into_bytes());
             with_index(files, |index| index["manifests"] = json!([descriptor]));
         });
         build(press, &["oci:{in}/layout"])
@@ -524,46 +407,3 @@ const TABLE: &[(&str, i32, Prepare)] = &[
         run(press, "diff", &["{in}/fs.img", "{in}/other.img"])
     }),
 ];
-
-#[test]
-fn each_row_of_the_table_ends_with_its_code_and_one_line() {
-    let mut wrong = Vec::new();
-    for (what, code, prepare) in TABLE {
-        let press = Press::new();
-        let ended = press.run(&mut prepare(&press));
-        let errors = ended
-            .stderr
-            .lines()
-            .filter(|line| line.starts_with("error: "))
-            .count();
-        let lines = usize::from(*code != 1);
-        if ended.code() != *code || errors != lines {
-            let said = ended.stderr.lines().last().unwrap_or_default();
-            wrong.push(format!(
-                "{what}: expected {code}, found {}: {said}",
-                ended.code()
-            ));
-        }
-        if press.output().exists() {
-            wrong.push(format!("{what}: left an output"));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-#[test]
-fn help_and_readme_list_the_same_codes() {
-    let press = Press::new();
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    for code in 0..=9 {
-        assert!(readme.contains(&format!("\n| {code} | ")), "README: {code}");
-    }
-    let top = press.run(press.command("--help").arg("--help"));
-    for code in 0..=9 {
-        let listed = top
-            .stdout
-            .lines()
-            .any(|line| line.trim_start().starts_with(&format!("{code} ")));
-        assert!(listed, "{code}: {}", top.stdout);
-    }
-}
