@@ -150,10 +150,11 @@ pub fn content() -> impl Write {
     stdout().lock()
 }
 
-/// Standard output as a file, for a filesystem.
+/// Standard output as a file, for a filesystem. One that was closed at the start is /dev/null by now:
+/// Rust opens that in its place before `main`.
 ///
 /// # Errors
-/// [`Error::Io`] where it is closed.
+/// [`Error::Io`] where this process may have no more files open.
 pub fn content_file() -> Result<File> {
     let stream = stdout().as_fd().try_clone_to_owned();
     stream.map(File::from).map_err(cannot_write)

@@ -211,15 +211,3 @@ impl std::fmt::Display for Origin {
         }
     }
 }
-
-/// How errors and progress call a layer: its position, counted from the base layer as 1, and the
-/// start of its digest, as in `2 of 5 sha256:0123456789ab`; of one that has none yet the position.
-pub fn label(index: usize, count: usize, digest: Option<&Digest>) -> String {
-    let position = format!("{} of {count}", index + 1);
-    let Some(digest) = digest else {
-        return position;
-    };
-    let hexadecimal: String = digest.digest().chars().take(12).collect();
-    let algorithm = digest.algorithm();
-    format!("{position} {algorithm}:{hexadecimal}")
-}

@@ -12,9 +12,10 @@ use super::stored::LayerProgress;
 use super::verification::{Expected, Verification};
 use super::verifying::{Check, Named, Verifying, Which};
 use super::windows::Windows;
-use super::{Contents, Layers, ReadOptions, Taken, label};
+use super::{Contents, Layers, ReadOptions, Taken};
 use crate::compression::Compression;
 use crate::error::{Error, Result};
+use crate::oci::layer_label;
 use crate::progress::{Meter, Reporter, Silent, Unit};
 use crate::source::{Downloads, Image, LayerBlob, LayerDiffId};
 use crate::warnings::Warnings;
@@ -63,7 +64,7 @@ fn read_by(
 ) -> Result<Layers> {
     let layers = image.layers.iter().enumerate();
     let named = layers.map(|(index, layer)| Named {
-        label: layer_label(image, index),
+        label: label_of(image, index),
         diff_id: layer.diff_id.known().cloned(),
     });
     let queue = Queue {
@@ -194,7 +195,7 @@ impl Queue<'_> {
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<ReadLayer> {
         let diff_id = self.image.layers[index].diff_id.known().cloned();
-        let label = layer_label(self.image, index);
+        let label = label_of(self.image, index);
         let named = vec![Named { label, diff_id }];
         let verifying = Verifying::start(&self.image.reference, named, self.options.jobs);
         self.verifying.share(index, verifying.clone());
@@ -300,7 +301,7 @@ impl Queue<'_> {
                 Err(error) => {
                     self.verifying.give_up_above(index);
                     let error = error
-                        .in_layer(layer_label(self.image, index))
+                        .in_layer(label_of(self.image, index))
                         .in_image(&self.image.reference);
                     return self
                         .verifying
@@ -332,7 +333,7 @@ impl Queue<'_> {
         let unread = || {
             Err(Error::Mismatch(format!(
                 "layer {} was not read",
-                layer_label(self.image, index)
+                label_of(self.image, index)
             )))
         };
         let result = lock(&self.results[index]).take();
@@ -402,19 +403,19 @@ fn waiting(image: &Image, reporter: &dyn Reporter) -> Vec<Arc<dyn Meter>> {
 }
 
 fn begin(image: &Image, index: usize, reporter: &dyn Reporter) -> Arc<dyn Meter> {
-    let name = format!("layer {}", layer_label(image, index));
+    let name = format!("layer {}", label_of(image, index));
     let length_bytes = image.layers[index].stored.length_bytes();
     reporter
         .begin(&name, Unit::Bytes, Some(length_bytes))
         .into()
 }
 
-fn layer_label(image: &Image, index: usize) -> String {
+fn label_of(image: &Image, index: usize) -> String {
     let LayerBlob {
         digest, diff_id, ..
     } = &image.layers[index];
     let diff_id = || diff_id.known().map(|diff_id| &diff_id.0);
-    label(index, image.layers.len(), digest.as_ref().or_else(diff_id))
+    layer_label(index, image.layers.len(), digest.as_ref().or_else(diff_id))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

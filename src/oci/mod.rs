@@ -22,3 +22,15 @@ pub use image_name::{full_image_name, repository_and_tag, without_login};
 pub use oci_spec::image::{Digest, DigestAlgorithm};
 pub use platform::Platform;
 pub use registry_reference::{RegistryReference, is_loopback};
+
+/// How errors and progress call a layer: its position, counted from the base layer as 1, and the
+/// start of its digest, as in `2 of 5 sha256:0123456789ab`; of one that has none yet the position.
+pub fn layer_label(index: usize, count: usize, digest: Option<&Digest>) -> String {
+    let position = format!("{} of {count}", index + 1);
+    let Some(digest) = digest else {
+        return position;
+    };
+    let hexadecimal: String = digest.digest().chars().take(12).collect();
+    let algorithm = digest.algorithm();
+    format!("{position} {algorithm}:{hexadecimal}")
+}

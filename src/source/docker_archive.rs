@@ -19,7 +19,7 @@ use crate::blobs::StoredBlob;
 use crate::error::{Error, Result, shown};
 use crate::oci::document;
 use crate::oci::go_json::{list, or_default};
-use crate::oci::{Descriptor, Digest, ImageConfig, full_image_name, leading_map};
+use crate::oci::{Descriptor, Digest, ImageConfig, full_image_name, layer_label, leading_map};
 use crate::region::FileRegion;
 use crate::warnings::Warnings;
 
@@ -294,7 +294,8 @@ impl<'a> Lists<'a> {
 
     fn layers(&self, entry: &Entry, config: &ImageConfig) -> Result<Vec<StoredLayer>> {
         let layer = |(index, name): (usize, &String)| {
-            let shown = format!("layer {}", shown(name));
+            let position = layer_label(index, entry.layers.len(), None);
+            let shown = format!("layer {position} {}", shown(name));
             let stored = self
                 .documents
                 .store

@@ -9,7 +9,7 @@ use crate::error::{Error, Result, shown};
 use crate::oci::document;
 use crate::oci::media_type::{self, LayerKind};
 use crate::oci::{
-    Descriptor, DiffId, Digest, ImageConfig, NO_DATE, Platform, RootFs, parse_created,
+    Descriptor, DiffId, Digest, ImageConfig, NO_DATE, Platform, RootFs, layer_label, parse_created,
 };
 use crate::warnings::Warnings;
 
@@ -62,11 +62,12 @@ impl Parts {
         let config = documents
             .whole_config(&manifest.config)?
             .ok_or_else(|| absent("configuration", &config_digest))?;
+        let count = manifest.layers.len();
         let layers = manifest
             .layers
             .iter()
             .enumerate()
-            .map(|(index, layer)| StoredLayer::of_descriptor(&documents.store, layer, index))
+            .map(|(index, layer)| StoredLayer::of_descriptor(&documents.store, layer, index, count))
             .collect::<Result<_>>()?;
         Ok(Self {
             manifest_digest: Some(descriptor.digest.clone()),
@@ -212,9 +213,15 @@ fn check_platform(config: &ImageConfig, wanted: &Wanted, warnings: &mut Warnings
 }
 
 impl StoredLayer {
-    /// The layer that a manifest's `descriptor` points at, the one at `index` from the base.
-    fn of_descriptor(store: &Store, descriptor: &Descriptor, index: usize) -> Result<Self> {
-        let name = format!("layer {}", descriptor.digest);
+    /// The layer that a manifest's `descriptor` points at, the one at `index` from the base of `count`.
+    fn of_descriptor(
+        store: &Store,
+        descriptor: &Descriptor,
+        index: usize,
+        count: usize,
+    ) -> Result<Self> {
+        let position = layer_label(index, count, None);
+        let name = format!("layer {position} {}", descriptor.digest);
         let media_type = &descriptor.media_type;
         let kind = check_layer_type(media_type, &name)?;
         // Found out now rather than after the layer has been read.

@@ -24,8 +24,9 @@ pub use recipe::Recipe;
 
 use crate::edits::Edits;
 use crate::error::{Error, Result};
-use crate::layers::{self, Changeset, Origin, PutIn};
+use crate::layers::{Changeset, Origin, PutIn};
 use crate::limits::Limits;
+use crate::oci::layer_label;
 use crate::progress::{Reporter, Unit};
 use crate::units::{FileFlags, Timestamp};
 use crate::warnings::Warnings;
@@ -116,7 +117,7 @@ pub fn flatten_with(
         let summary = &changeset.layer;
         let diff_id = || summary.diff_id.as_ref().map(|diff_id| &diff_id.0);
         let digest = summary.digest.as_ref().or_else(diff_id);
-        let layer = layers::label(index as usize, count, digest);
+        let layer = layer_label(index as usize, count, digest);
         let entries = changeset.entries.len() as u64;
         flattening
             .apply(index, Origin::Layer(index), changeset)

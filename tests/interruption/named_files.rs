@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
 
+use super::support::moments::{Moments, heeds};
 use super::support::oracles::{e2fsck_clean, is_root, program, skip, succeed};
 use super::support::run::Press;
 use super::{SIGNALS, build, end_soon, press, send};
@@ -100,15 +100,18 @@ fn without_unnamed_files_a_signal_leaves_nothing_either() {
     };
     let whole = press.run(&mut build(&press)).time;
     fs::remove_file(press.output()).unwrap();
+    let mut moments = Moments::over(whole, 20);
     let mut interrupted = 0;
-    for index in 0..20 {
-        let (signal, number) = SIGNALS[index % SIGNALS.len()];
+    while moments.go_on(interrupted > 8) {
+        let (signal, number) = SIGNALS[interrupted % SIGNALS.len()];
         let running = press.start(&mut build(&press));
-        let moment = Duration::from_millis(50).max(whole * (index as u32 * 7 % 20) / 20);
+        super::until("heeding signals", || heeds(&running, signal));
+        let moment = moments.next();
         std::thread::sleep(moment);
         send(&running, signal);
         let ended = end_soon(running);
         if ended.code() == 0 {
+            moments.was_too_late(moment);
             fs::remove_file(press.output()).unwrap();
         } else {
             assert_eq!(ended.code(), 128 + number, "{}", ended.stderr);
@@ -116,7 +119,6 @@ fn without_unnamed_files_a_signal_leaves_nothing_either() {
         }
         assert!(press.left().is_empty(), "{moment:?}: {:?}", press.left());
     }
-    assert!(interrupted > 8, "{interrupted}");
 }
 
 #[test]

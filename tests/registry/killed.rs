@@ -10,6 +10,7 @@ use super::proxy::Fault;
 use super::pull::layers;
 use super::stand::{NAME, Stand};
 use super::support::archive::TestImage;
+use super::support::moments::{Moments, heeds};
 use super::support::run::{Ended, Running};
 
 fn send(running: &Running, signal: Signal) {
@@ -108,9 +109,12 @@ fn an_interrupt_at_any_moment_leaves_whole_blobs_and_nothing_else() {
     let Some(stand) = slow_stand() else {
         return;
     };
-    let whole = whole(&stand);
+    let mut moments = Moments::over(whole(&stand), 16);
     let mut interrupted = 0;
-    for round in 0..16_u32 {
+    for round in 0_u32.. {
+        if !moments.go_on(interrupted > 8) {
+            break;
+        }
         let (signal, number) = [(Signal::INT, 2), (Signal::TERM, 15)][round as usize % 2];
         let option = ["--no-cache", "--jobs=2", "--jobs=1"][round as usize % 3];
         let mut build = stand.puller.build(&stand.reference, &[]);
@@ -123,11 +127,16 @@ fn an_interrupt_at_any_moment_leaves_whole_blobs_and_nothing_else() {
             build.arg(option);
         }
         let running = stand.puller.press.start(&mut build);
-        std::thread::sleep(Duration::from_millis(60) + whole * (round * 7 % 16) / 17);
+        while !heeds(&running, signal) {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let moment = moments.next();
+        std::thread::sleep(moment);
         send(&running, signal);
         let ended = end_soon(running);
         stand.puller.sound();
         if ended.code() == 0 {
+            moments.was_too_late(moment);
             fs::remove_file(stand.puller.press.output()).unwrap();
         } else {
             assert_eq!(ended.code(), 128 + number, "{}", ended.stderr);
@@ -140,7 +149,6 @@ fn an_interrupt_at_any_moment_leaves_whole_blobs_and_nothing_else() {
         );
         stand.puller.forget();
     }
-    assert!(interrupted > 8, "{interrupted}");
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn a_document_that_is_not_what_its_digest_says_is_refused() {
 fn a_layer_of_another_size_than_the_manifest_says_is_refused_before_it_is_read() {
     let files = layout_with(|manifest| manifest["layers"][0]["size"] = json!(5));
     let (_guard, path) = write(&files);
-    assert_says(&bad(&path), &["layer sha256:", "expected 5 bytes"]);
+    assert_says(&bad(&path), &["layer 1 of 1 sha256:", "expected 5 bytes"]);
     let files = layout_with(|manifest| manifest["layers"][0]["size"] = json!(-5));
     let (_guard, path) = write(&files);
     assert_says(&bad(&path), &["manifest sha256:"]);
@@ -194,7 +194,10 @@ fn absent_parts_are_named() {
     let mut files = image().classic_archive(&["a:1"]);
     files.0.retain(|name, _| !name.ends_with("layer.tar"));
     files.write_tar(&path.join("a.tar"));
-    assert_says(&bad(&at(&path, "a.tar")), &["layer.tar: absent"]);
+    assert_says(
+        &bad(&at(&path, "a.tar")),
+        &["layer 1 of 1 ", "layer.tar: absent"],
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub mod damage;
 pub mod directory_tree;
 pub mod fake_daemon;
 pub mod kernel_made;
+pub mod moments;
 pub mod mutation;
 pub mod oracles;
 pub mod press;

@@ -65,3 +65,13 @@ fn verify_needs_an_image_or_a_root_hash() {
     }
     run(&["--roothash", &root.to_uppercase()]).succeeded();
 }
+
+/// A file of that name was written, where its neighbours refuse it.
+#[test]
+fn standard_output_is_no_file_for_a_tree() {
+    let press = press();
+    let mut build = press.build();
+    let ended = press.run(build.args(["--verity-file", "-"]));
+    ended.failed(5, &["--verity-file -: expected a file"]);
+    assert_eq!(press.left(), [""; 0]);
+}

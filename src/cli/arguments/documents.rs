@@ -54,7 +54,11 @@ impl DocumentArguments {
     }
 }
 
-fn named<'a>(option: &str, path: &'a Path) -> Result<&'a Path> {
+/// The file that an option names beside the output.
+///
+/// # Errors
+/// For standard output.
+pub(super) fn named<'a>(option: &str, path: &'a Path) -> Result<&'a Path> {
     if path == Path::new("-") {
         return Err(Error::unsupported(format!(
             "{option} -: expected a file, which gets its name together with the output, found standard output (./- names a file that is called so)"

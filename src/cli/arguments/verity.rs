@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
 
+use super::documents::named;
+use crate::error::Result;
 use crate::pipeline::{RootHash, RootHashRequest, Salt, VerityOptions, VerityPlace};
 
 /// That blocks are hashed for dm-verity.
@@ -28,16 +30,17 @@ pub struct VerityArguments {
 
 impl VerityArguments {
     /// The tree that is meant.
-    pub fn options(&self) -> Option<VerityOptions> {
+    ///
+    /// # Errors
+    /// For standard output, which is no file beside another.
+    pub fn options(&self) -> Result<Option<VerityOptions>> {
         let place = match &self.verity_file {
-            Some(file) => VerityPlace::File(file.clone()),
+            Some(file) => VerityPlace::File(named("--verity-file", file)?.to_owned()),
             None if self.verity => VerityPlace::Appended,
-            None => return None,
+            None => return Ok(None),
         };
-        Some(VerityOptions {
-            place,
-            salt: self.verity_salt.clone().unwrap_or_default(),
-        })
+        let salt = self.verity_salt.clone().unwrap_or_default();
+        Ok(Some(VerityOptions { place, salt }))
     }
 }
 

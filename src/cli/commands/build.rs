@@ -176,7 +176,7 @@ fn typed_requests(arguments: &BuildArguments, name: &OsStr, output: &Path) -> Re
     let proofs = FinishOptions {
         fsck: !arguments.no_fsck,
         verify: arguments.verify,
-        verity: arguments.verity.options(),
+        verity: arguments.verity.options()?,
         sync: arguments.sync,
         ..FinishOptions::default()
     };
