@@ -77,6 +77,7 @@ impl Reading {
                 label: wanted.label.clone(),
                 ..born
             },
+            earlier: None,
         };
         let plan = Ext::plan(&flattened.tree, &options).map_err(|error| error.in_image(&place));
         let (plan, verifying) = verifying.unless_damaged(plan)?;

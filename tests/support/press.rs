@@ -188,6 +188,7 @@ pub fn plan(tree: &Tree, wanted: Wanted) -> Result<Plan> {
         size: wanted.size,
         room: wanted.room,
         birth,
+        earlier: None,
     };
     Ext::plan(tree, &options)
 }

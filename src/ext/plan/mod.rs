@@ -14,6 +14,7 @@
 pub mod block_map;
 pub mod demand;
 pub mod directory_layout;
+pub mod earlier;
 pub mod flex_positions;
 pub mod free_runs;
 pub mod geometry;
@@ -26,6 +27,8 @@ pub mod size;
 pub mod size_policy;
 pub mod xattr_placement;
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -34,6 +37,7 @@ use crate::tree::Tree;
 use crate::warnings::Warnings;
 
 pub use demand::Demand;
+pub use earlier::{Earlier, EarlierNode};
 pub use free_runs::{Cursor, FreeRuns};
 pub use geometry::{FormatRequest, Geometry};
 pub use identity::{Birth, Identity};
@@ -55,6 +59,8 @@ pub struct PlanOptions {
     pub room: Room,
     /// What the filesystem is born with.
     pub birth: Birth,
+    /// The filesystem whose places are to be kept where they can be.
+    pub earlier: Option<Arc<Earlier>>,
 }
 
 /// All decisions about a filesystem; nothing after this decides. What names the tree is no decision,
@@ -128,6 +134,7 @@ impl Plan {
             size,
             room,
             birth,
+            earlier: _,
         } = options;
         let numbers = InodeNumbers::of_tree(tree)?;
         let mut warnings = Warnings::default();
