@@ -78,6 +78,7 @@ impl Reading {
                 ..born
             },
             earlier: None,
+            size_given: false,
         };
         let plan = Ext::plan(&flattened.tree, &options).map_err(|error| error.in_image(&place));
         let (plan, verifying) = verifying.unless_damaged(plan)?;
