@@ -13,6 +13,7 @@ mod document;
 mod extract;
 mod flatten;
 mod inspect;
+mod like;
 mod listing;
 mod manifest;
 mod output;
@@ -33,13 +34,14 @@ pub use document::{Beside, Document, DocumentKind, Made};
 pub use extract::{ExtractRequest, Extracted, Target, extract};
 pub use flatten::{Flattened, flattened};
 pub use inspect::{Inspected, InspectedFilesystem, InspectedImage, InspectedLayer, inspect};
+pub use like::EarlierFile;
 pub use listing::{Edited, Listed, Unreadable, listing, open};
 pub use manifest::{ManifestDocument, requested};
 pub use output::OutputRequest;
 pub use packages::{Installed, PackageComparison, PackagesDocument, compare_packages, packages};
 pub use plan::{Names, Planned, plan};
 pub use reading::{Reading, read};
-pub use request::{FilesystemRequest, IdentityRequest, ImageRequest, Subject};
+pub use request::{FilesystemRequest, IdentityRequest, ImageRequest, LikeRequest, Subject};
 pub use root_hash::{
     DamagedBlock, DamagedTreeBlock, FoundVerity, HeldAgainstRootHash, RootHashRequest,
     hold_against_root_hash, verity_file,

@@ -264,6 +264,8 @@ const ROOMS: &[Room] = &[
             "partial_file",
             "compression",
             "oci",
+            // What an earlier filesystem says of itself.
+            "ondisk",
             "listing",
             "compare",
             "file_kind",

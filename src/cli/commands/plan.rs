@@ -61,7 +61,7 @@ pub fn run(arguments: &PlanArguments, output: &OutputArguments) -> Result<()> {
         let put = &arguments.recipe;
         put.put_typed(&mut recipe, typed, &*reporter);
         put.put_into(&recipe, &reach, &mut image)?;
-        filesystem = recipe.filesystem_request();
+        filesystem = put.filesystem(&recipe, &reach);
     }
     let planned = pipeline::plan(&image, &filesystem, &*reporter)?;
     for warning in planned.flattened.warnings.lines() {
@@ -130,6 +130,7 @@ impl ShownPlan {
             flattened,
             plan,
             names,
+            ..
         } = planned;
         let Flattened { image, tree, .. } = flattened;
         let policy = asked.size;
