@@ -32,7 +32,8 @@ pub use check::{Finding, Reader, Unread, VerifyReport, leave_out_note, verify};
 pub use format::{ToolPaths, Tools};
 pub use plan::identity::{parse_label, parse_uuid, uuid_text};
 pub use plan::{
-    Birth, BlocksByUse, Earlier, EarlierNode, Identity, Plan, PlanOptions, Room, SizePolicy,
+    Birth, BlocksByUse, Earlier, EarlierNode, Figures, Identity, Layout, Likeness, Plan,
+    PlanOptions, Room, SizePolicy, Tally, WhyFresh,
 };
 pub use populate::unsealed::Unsealed;
 pub use profile::{JournalSize, Kind, Profile};

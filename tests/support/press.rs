@@ -189,6 +189,7 @@ pub fn plan(tree: &Tree, wanted: Wanted) -> Result<Plan> {
         room: wanted.room,
         birth,
         earlier: None,
+        size_given: false,
     };
     Ext::plan(tree, &options)
 }

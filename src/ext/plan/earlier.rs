@@ -76,6 +76,11 @@ impl EarlierNode {
 }
 
 impl Earlier {
+    /// Its hash seed, if mke2fs takes it: zeros it takes for none.
+    pub fn usable_hash_seed(&self) -> Option<[u8; 16]> {
+        (self.hash_seed != [0; 16]).then_some(self.hash_seed)
+    }
+
     /// An earlier filesystem of so many blocks and inodes without a journal, of which only these
     /// nodes are known.
     pub fn new(kind: Kind, blocks: u32, inodes: u32, nodes: Vec<EarlierNode>) -> Self {
