@@ -52,8 +52,9 @@ pub use verify::{Verified, VerifyRequest, verify};
 
 pub use crate::compression::{Encoding, EncodingForm};
 pub use crate::ext::{
-    BlocksByUse, Finding, Identity, JournalSize, Kind, Reader, Room, SizePolicy, ToolPaths, Unread,
-    VerifyReport, parse_label, parse_uuid, uuid_text,
+    BlocksByUse, Figures, Finding, Identity, JournalSize, Kind, Layout, Likeness, Reader, Room,
+    SizePolicy, Tally, ToolPaths, Unread, VerifyReport, WhyFresh, parse_label, parse_uuid,
+    uuid_text,
 };
 pub use crate::finish::{
     CompressOptions, FinishOptions, FinishedCompressed, FinishedFile, FinishedFilesystem,
