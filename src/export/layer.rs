@@ -8,11 +8,12 @@ use super::names::{Names, whiteout};
 use super::{Exported, LayerOptions, exported_xattrs};
 use crate::error::{Error, Result};
 use crate::extract::{Entry, header};
-use crate::listing::Kind;
+use crate::listing::{Attribute, Kind};
 use crate::progress::Meter;
 use crate::tar::write::{self, Extent};
 use crate::units::FileFlags;
 use crate::view::{Node, View};
+use crate::warnings::Warnings;
 
 /// Bytes of a tar's record: its length is a multiple of it, as GNU tar makes it.
 const RECORD_BYTES: u64 = 10_240;
@@ -98,6 +99,9 @@ impl<'a> LayerWriter<'a> {
         let xattrs = self.view.xattrs(&node)?;
         let warnings = &mut self.exported.warnings;
         let xattrs = exported_xattrs(path, &xattrs, warnings);
+        if is_first {
+            tell_what_engines_lose(path, &node, &xattrs, warnings);
+        }
         // A hard link's has all of them, too: a change of owner through the new name, as every engine
         // makes it, takes capabilities away.
         let mut header = header(
@@ -124,9 +128,6 @@ impl<'a> LayerWriter<'a> {
             }
             Kind::CharacterDevice | Kind::BlockDevice => {
                 header.device = node.device().unwrap_or_default();
-                if name.kind == Kind::CharacterDevice && header.device == (0, 0) {
-                    self.exported.warnings.count(HIDDEN_DEVICE, path);
-                }
             }
             _ => {}
         }
@@ -216,6 +217,26 @@ impl<'a> LayerWriter<'a> {
         self.output.write_all(bytes).map_err(cannot_write)
     }
 }
+
+/// Seconds that Go, which the engines are written in, counts in 63 bits of nanoseconds.
+const GO_SECONDS: std::ops::Range<i64> = 0..9_223_372_036;
+
+/// Counts what is in the layer and whoever applies it does not show. Found by letting them.
+fn tell_what_engines_lose(path: &[u8], node: &Node, xattrs: &[Attribute], warnings: &mut Warnings) {
+    if node.kind == Kind::CharacterDevice && node.device() == Some((0, 0)) {
+        warnings.count(HIDDEN_DEVICE, path);
+    }
+    if !GO_SECONDS.contains(&node.stored.mtime.seconds) {
+        warnings.count(ODD_TIME, path);
+    }
+    if xattrs.iter().any(|xattr| xattr.value.is_empty()) {
+        warnings.count(EMPTY_VALUE, path);
+    }
+}
+
+const ODD_TIME: &str = "a time before 1970 or after 2262 is written as it is; docker, podman, containerd and umoci make another of it";
+
+const EMPTY_VALUE: &str = "an extended attribute without a value is written as it is; docker, podman, containerd and umoci leave it out";
 
 const HIDDEN_DEVICE: &str = "a character device 0:0 is written as it is; overlayfs, which docker and containerd use, takes it for a whiteout";
 
