@@ -231,6 +231,26 @@ const ROOMS: &[Room] = &[
     ),
     // Beside the flow.
     (
+        "export",
+        &[
+            "page_buffer",
+            "error",
+            "units",
+            "progress",
+            "warnings",
+            "region",
+            "ondisk",
+            "listing",
+            "tar",
+            "view",
+            // How an entry becomes a header.
+            "extract",
+            "layers",
+            "tree",
+            "filesystem",
+        ],
+    ),
+    (
         "packages",
         &["error", "warnings", "listing", "view", "layers", "tree"],
     ),
@@ -273,6 +293,7 @@ const ROOMS: &[Room] = &[
             "inspect",
             "view",
             "extract",
+            "export",
             "source",
             "layers",
             "put_in",
