@@ -41,6 +41,7 @@
 //!
 //!     beside the flow: inspect (what a filesystem says of itself) · compare (two listings)
 //!                      view (reads any ext filesystem) → extract (takes a tree out of one)
+//!                      export (a filesystem as a layer upon another image)
 //!                      manifest (what is told of a build) · packages (what is installed in it)
 //! ```
 //!
@@ -127,6 +128,9 @@ pub mod filesystem;
 
 #[doc(hidden)]
 pub mod finish;
+
+#[doc(hidden)]
+pub mod export;
 
 #[doc(hidden)]
 pub mod manifest;

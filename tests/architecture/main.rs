@@ -231,6 +231,24 @@ const ROOMS: &[Room] = &[
     ),
     // Beside the flow.
     (
+        "export",
+        &[
+            "page_buffer",
+            "error",
+            "units",
+            "progress",
+            "warnings",
+            "region",
+            "ondisk",
+            "listing",
+            "tar",
+            "view",
+            "layers",
+            "tree",
+            "filesystem",
+        ],
+    ),
+    (
         "packages",
         &["error", "warnings", "listing", "view", "layers", "tree"],
     ),
@@ -271,6 +289,7 @@ const ROOMS: &[Room] = &[
             "inspect",
             "view",
             "extract",
+            "export",
             "source",
             "layers",
             "put_in",
