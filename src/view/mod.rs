@@ -126,6 +126,16 @@ impl View {
         self.image.features().needs_recovery()
     }
 
+    /// When the filesystem was made (`s_mkfs_time`), in seconds since 1970.
+    pub fn made_seconds(&self) -> u64 {
+        self.image.superblock.made_seconds
+    }
+
+    /// When it was written last (`s_wtime`), in seconds since 1970.
+    pub fn written_seconds(&self) -> u64 {
+        self.image.superblock.written_seconds
+    }
+
     /// The root directory.
     ///
     /// # Errors
