@@ -4,13 +4,26 @@
 //! differs from a base, which is another image's flattened tree. Whoever applies it to the base, be it
 //! entry by entry or as a directory of its own that overlayfs merges, gets the filesystem's tree.
 
+mod changes;
+mod compared;
+mod layer;
+mod names;
+
 use std::io::Write;
 
-use crate::error::{Error, Result};
+use changes::Changes;
+use compared::Comparer;
+use layer::LayerWriter;
+use names::Names;
+
+use crate::error::Result;
 use crate::filesystem::{Filesystem, Normalise};
 use crate::layers::Contents;
-use crate::progress::Reporter;
+use crate::listing::Attribute;
+use crate::ondisk::xattr::is_note;
+use crate::progress::{Reporter, Unit};
 use crate::tree::Tree;
+use crate::units::LOST_FOUND;
 use crate::view::View;
 use crate::warnings::Warnings;
 
@@ -87,6 +100,37 @@ pub fn write_layer(
     output: &mut dyn Write,
     reporter: &dyn Reporter,
 ) -> Result<Exported> {
-    let _ = (view, base, options, output, reporter);
-    Err(Error::unsupported("layers are not written yet"))
+    view.expect_recovered()?;
+    let mut exported = Exported::default();
+    let names = Names::of(view, base.map(|base| base.tree), &mut exported)?;
+    let changes = match base {
+        None => Changes::all(&names),
+        Some(base) => {
+            let meter = reporter.begin("compare with the base", Unit::Bytes, None);
+            let warnings = &mut exported.warnings;
+            let mut comparer = Comparer::new(view, base, options, &*meter, warnings);
+            let changes = Changes::of(&names, &mut comparer)?;
+            meter.finish("compared");
+            changes
+        }
+    };
+    let meter = reporter.begin("write the layer", Unit::Bytes, None);
+    LayerWriter::new(view, options, output, &*meter, &mut exported).write_all(&names, &changes)?;
+    meter.finish("written");
+    Ok(exported)
+}
+
+/// What of an inode's attributes is a part of a layer: without what a build notes in `lost+found` and
+/// what describes some machine's overlay mount, as every layer is read.
+fn exported_xattrs(path: &[u8], xattrs: &[Attribute], warnings: &mut Warnings) -> Vec<Attribute> {
+    let mut is_exported = |xattr: &&Attribute| {
+        let overlays: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
+        let is_overlay = overlays.iter().any(|prefix| xattr.name.starts_with(prefix));
+        if is_overlay {
+            warnings.count("overlayfs extended attributes left out", path);
+        }
+        !is_overlay && !(path == LOST_FOUND && is_note(&xattr.name))
+    };
+    let exported = xattrs.iter().filter(|xattr| is_exported(xattr));
+    exported.cloned().collect()
 }

@@ -165,6 +165,8 @@ pub fn export(
     reporter: &dyn Reporter,
 ) -> Result<ExportedImage> {
     let view = View::open(&request.image)?;
+    // Rather than after the base has been read.
+    view.expect_recovered()?;
     refuse_inputs(request, target)?;
     let own = match request.base {
         Some(_) => None,

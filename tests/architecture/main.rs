@@ -243,6 +243,8 @@ const ROOMS: &[Room] = &[
             "listing",
             "tar",
             "view",
+            // How an entry becomes a header.
+            "extract",
             "layers",
             "tree",
             "filesystem",
