@@ -153,6 +153,7 @@ impl<'a> Collected<'a, '_> {
             inode: node.number,
             kind: node.kind,
             base,
+            // Known when all are.
             first: index,
         });
         if node.kind == Kind::Directory {
@@ -277,8 +278,9 @@ fn in_canonical_order<'a>(names: Vec<Name>, gone: BTreeMap<usize, Vec<&'a [u8]>>
     let mut names: Vec<_> = names.into_iter().map(Some).collect();
     let names = order.into_iter().filter_map(|index| names[index].take());
     let mut names: Vec<_> = names.collect();
-    for name in &mut names {
+    for (index, name) in names.iter_mut().enumerate() {
         name.parent = places[name.parent];
+        name.first = index;
     }
     let groups = groups(&mut names);
     let gone = gone.into_iter();
