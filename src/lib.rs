@@ -41,7 +41,7 @@
 //!
 //!     beside the flow: inspect (what a filesystem says of itself) · compare (two listings)
 //!                      view (reads any ext filesystem) → extract (takes a tree out of one)
-//!                      export (a filesystem as a layer upon another image)
+//!                      export (a filesystem as a layer upon another image) · image_writer (whole images)
 //!                      manifest (what is told of a build) · packages (what is installed in it)
 //! ```
 //!
@@ -131,6 +131,9 @@ pub mod finish;
 
 #[doc(hidden)]
 pub mod export;
+
+#[doc(hidden)]
+pub mod image_writer;
 
 #[doc(hidden)]
 pub mod manifest;

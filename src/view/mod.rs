@@ -153,6 +153,16 @@ impl View {
         self.image.features().needs_recovery()
     }
 
+    /// When the filesystem was made (`s_mkfs_time`), in seconds since 1970.
+    pub fn made_seconds(&self) -> u64 {
+        self.image.superblock.made_seconds
+    }
+
+    /// When it was written last (`s_wtime`), in seconds since 1970.
+    pub fn written_seconds(&self) -> u64 {
+        self.image.superblock.written_seconds
+    }
+
     /// Expects everything in its place, for whoever must not miss what the journal holds.
     ///
     /// # Errors

@@ -250,6 +250,25 @@ const ROOMS: &[Room] = &[
             "filesystem",
         ],
     ),
+    // The image around such a layer.
+    (
+        "image_writer",
+        &[
+            "page_buffer",
+            "host_space",
+            "error",
+            "units",
+            "progress",
+            "leftovers",
+            "region",
+            "partial_file",
+            "pinned",
+            "spool",
+            "compression",
+            "tar",
+            "oci",
+        ],
+    ),
     (
         "packages",
         &["error", "warnings", "listing", "view", "layers", "tree"],
@@ -294,6 +313,7 @@ const ROOMS: &[Room] = &[
             "view",
             "extract",
             "export",
+            "image_writer",
             "source",
             "layers",
             "put_in",

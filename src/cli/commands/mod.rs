@@ -5,6 +5,7 @@ pub mod cache;
 pub mod cat;
 pub mod completions;
 pub mod diff;
+pub mod export;
 pub mod extract;
 pub mod inspect;
 pub mod ls;
