@@ -123,6 +123,18 @@ const ROOMS: &[Room] = &[
         ],
     ),
     ("daemon", &["error", "progress", "oci", "pinned", "network"]),
+    // What is sent.
+    (
+        "push",
+        &[
+            "error",
+            "progress",
+            "compression",
+            "oci",
+            "artifact",
+            "registry",
+        ],
+    ),
     // The flow.
     (
         "source",
@@ -282,6 +294,8 @@ const ROOMS: &[Room] = &[
             "finish",
             "manifest",
             "packages",
+            "artifact",
+            "push",
         ],
     ),
     // A file that asks for all of it.
