@@ -43,6 +43,7 @@
 //!                      view (reads any ext filesystem) → extract (takes a tree out of one)
 //!                      export (a filesystem as a layer upon another image) · image_writer (whole images)
 //!                      manifest (what is told of a build) · packages (what is installed in it)
+//!                      artifact (a filesystem image in a registry: its form) · push (its way there)
 //! ```
 //!
 //! [`pipeline::build`] is the whole job, a line for each step; each step takes what the steps
@@ -55,6 +56,8 @@
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[doc(hidden)]
+pub mod artifact;
 #[doc(hidden)]
 pub mod command;
 #[doc(hidden)]
@@ -108,6 +111,8 @@ pub mod daemon;
 mod network;
 #[doc(hidden)]
 pub mod registry;
+
+mod push;
 
 #[doc(hidden)]
 pub mod source;

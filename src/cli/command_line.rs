@@ -7,6 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use super::commands::{
     build, cache, cat, completions, diff, export, extract, inspect, ls, man, mount, packages, plan,
+    push,
     stat, tags, umount, verify,
 };
 use super::signals;
@@ -56,6 +57,10 @@ enum Command {
     /// List the tags of a repository in a registry
     #[command(after_help = EXIT_CODES)]
     Tags(tags::TagsArguments),
+    /// Push a filesystem image into a registry, in segments of which only those that are not there are
+    /// sent
+    #[command(after_help = EXIT_CODES)]
+    Push(Box<push::PushArguments>),
     /// Print a shell's completion script
     Completions(completions::CompletionsArguments),
     /// Write the manual pages into a directory
@@ -128,6 +133,7 @@ impl Command {
             Self::Packages(packages) => packages::run(packages, output).map(done),
             Self::Cache(cache) => cache::run(cache, output).map(done),
             Self::Tags(tags) => tags::run(tags, output).map(done),
+            Self::Push(push) => push::run(push, output).map(done),
             Self::Completions(completions) => {
                 completions::run(completions, Arguments::command()).map(done)
             }

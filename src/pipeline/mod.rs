@@ -20,6 +20,7 @@ mod manifest;
 mod output;
 mod packages;
 mod plan;
+mod push;
 mod reading;
 mod ready;
 mod request;
@@ -42,6 +43,7 @@ pub use manifest::{ManifestDocument, requested};
 pub use output::OutputRequest;
 pub use packages::{Installed, PackageComparison, PackagesDocument, compare_packages, packages};
 pub use plan::{Names, Planned, plan};
+pub use push::{PushRequest, Pushed, push};
 pub use reading::{Reading, read};
 pub use request::{FilesystemRequest, IdentityRequest, ImageRequest, LikeRequest, Subject};
 pub use root_hash::{
@@ -68,6 +70,7 @@ pub use crate::inspect::{Checksums, Filesystem, Journal, JournalState, is_filesy
 pub use crate::limits::Limits;
 pub use crate::manifest::{Manifest, Requested};
 pub use crate::packages::{Database, Package, PackageChange, Packages};
+pub use crate::push::{PushShare, PushTally};
 pub use crate::source::{
     CacheChoice, CredentialFiles, Credentials, DaemonOptions, Image, Login, Offer, OpenOptions,
     Proxies, Reference, RegistryOptions, Tags, TlsOptions,

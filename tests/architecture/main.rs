@@ -40,6 +40,8 @@ const ROOMS: &[Room] = &[
     ("edits", &["error"]),
     // What is told of a build; a form and nothing else.
     ("manifest", &["oci"]),
+    // A filesystem image in a registry; a form, too.
+    ("artifact", &["error", "oci", "manifest"]),
     (
         "spool",
         &["error", "host_space", "leftovers", "page_buffer", "region"],
@@ -121,6 +123,18 @@ const ROOMS: &[Room] = &[
         ],
     ),
     ("daemon", &["error", "progress", "oci", "pinned", "network"]),
+    // What is sent.
+    (
+        "push",
+        &[
+            "error",
+            "progress",
+            "compression",
+            "oci",
+            "artifact",
+            "registry",
+        ],
+    ),
     // The flow.
     (
         "source",
@@ -323,6 +337,8 @@ const ROOMS: &[Room] = &[
             "finish",
             "manifest",
             "packages",
+            "artifact",
+            "push",
         ],
     ),
     // A file that asks for all of it.
