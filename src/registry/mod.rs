@@ -6,7 +6,8 @@
 //! refusal · trouble · server     questions that are led elsewhere, refused, or to be asked again
 //! login            being let in
 //! client           asking until there is an answer
-//! kept · sink · blob · downloads        what is read while it arrives
+//! kept · sink · blob · fetching         one blob, while it arrives
+//! downloads · one_by_one                all layers of an image; blobs as they are asked for
 //! repository       an image's documents, read at once
 //! link · tags      the list of tags
 //! offline          all of it in a program without the network
@@ -21,6 +22,8 @@ mod client;
 #[cfg(feature = "network")]
 mod downloads;
 #[cfg(feature = "network")]
+mod fetching;
+#[cfg(feature = "network")]
 mod http;
 #[cfg(feature = "network")]
 mod kept;
@@ -30,6 +33,8 @@ mod link;
 mod login;
 #[cfg(not(feature = "network"))]
 mod offline;
+#[cfg(feature = "network")]
+mod one_by_one;
 mod options;
 #[cfg(feature = "network")]
 mod refusal;
@@ -48,9 +53,11 @@ mod trouble;
 #[doc(hidden)]
 pub use login::{challenges_in, wrong_credentials};
 #[cfg(not(feature = "network"))]
-pub(crate) use offline::Registry;
+pub(crate) use offline::{FetchedBlob, Registry, RepositoryBlobs};
 #[cfg(not(feature = "network"))]
 pub use offline::tags;
+#[cfg(feature = "network")]
+pub(crate) use one_by_one::{FetchedBlob, RepositoryBlobs};
 pub use options::{
     CacheChoice, CredentialFiles, Credentials, Login, Proxies, RegistryOptions, TlsOptions,
 };

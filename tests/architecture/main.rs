@@ -111,6 +111,7 @@ const ROOMS: &[Room] = &[
             "error",
             "progress",
             "spool",
+            "region",
             // Credential helpers are programs.
             "command",
             "oci",
