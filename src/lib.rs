@@ -42,6 +42,7 @@
 //!     beside the flow: inspect (what a filesystem says of itself) · compare (two listings)
 //!                      view (reads any ext filesystem) → extract (takes a tree out of one)
 //!                      manifest (what is told of a build) · packages (what is installed in it)
+//!                      artifact (a filesystem image in a registry: its form)
 //! ```
 //!
 //! [`pipeline::build`] is the whole job, a line for each step; each step takes what the steps
@@ -54,6 +55,8 @@
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[doc(hidden)]
+pub mod artifact;
 #[doc(hidden)]
 pub mod command;
 #[doc(hidden)]

@@ -40,6 +40,8 @@ const ROOMS: &[Room] = &[
     ("edits", &["error"]),
     // What is told of a build; a form and nothing else.
     ("manifest", &["oci"]),
+    // A filesystem image in a registry; a form, too.
+    ("artifact", &["error", "oci", "manifest"]),
     (
         "spool",
         &["error", "host_space", "leftovers", "page_buffer", "region"],
