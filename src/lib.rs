@@ -42,7 +42,7 @@
 //!     beside the flow: inspect (what a filesystem says of itself) · compare (two listings)
 //!                      view (reads any ext filesystem) → extract (takes a tree out of one)
 //!                      manifest (what is told of a build) · packages (what is installed in it)
-//!                      artifact (a filesystem image in a registry: its form)
+//!                      artifact (a filesystem image in a registry: its form) → pull (put together again)
 //! ```
 //!
 //! [`pipeline::build`] is the whole job, a line for each step; each step takes what the steps
@@ -139,6 +139,9 @@ pub mod mount;
 
 #[doc(hidden)]
 pub mod packages;
+
+#[doc(hidden)]
+pub mod pull;
 
 pub mod pipeline;
 

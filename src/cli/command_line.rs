@@ -6,8 +6,8 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::commands::{
-    build, cache, cat, completions, diff, extract, inspect, ls, man, mount, packages, plan, stat,
-    tags, umount, verify,
+    build, cache, cat, completions, diff, extract, inspect, ls, man, mount, packages, plan, pull,
+    stat, tags, umount, verify,
 };
 use super::signals;
 use super::tell::{self, Voice};
@@ -52,6 +52,9 @@ enum Command {
     /// List the tags of a repository in a registry
     #[command(after_help = EXIT_CODES)]
     Tags(tags::TagsArguments),
+    /// Fetch a filesystem image from a registry that layerpress push put there
+    #[command(after_help = EXIT_CODES)]
+    Pull(Box<pull::PullArguments>),
     /// Print a shell's completion script
     Completions(completions::CompletionsArguments),
     /// Write the manual pages into a directory
@@ -123,6 +126,7 @@ impl Command {
             Self::Packages(packages) => packages::run(packages, output).map(done),
             Self::Cache(cache) => cache::run(cache, output).map(done),
             Self::Tags(tags) => tags::run(tags, output).map(done),
+            Self::Pull(pull) => pull::run(pull, output).map(done),
             Self::Completions(completions) => {
                 completions::run(completions, Arguments::command()).map(done)
             }

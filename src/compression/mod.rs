@@ -5,12 +5,14 @@
 
 mod decompress;
 mod encode;
+mod exact;
 mod gzip;
 mod stored;
 mod zstd;
 
 pub use decompress::Decompressor;
 pub use encode::{EncodeError, Encoding, EncodingForm, Streams, encode};
+pub use exact::decompress_zstd_into;
 pub use stored::StoredBytes;
 
 use crate::error::{Error, Result};

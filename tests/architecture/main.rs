@@ -144,6 +144,8 @@ const ROOMS: &[Room] = &[
             "blobs",
             "registry",
             "daemon",
+            // What lies in registries besides images.
+            "artifact",
             // How an output in the making is called.
             "partial_file",
             "ownership",
@@ -234,6 +236,21 @@ const ROOMS: &[Room] = &[
     ),
     // Beside the flow.
     (
+        "pull",
+        &[
+            "page_buffer",
+            "file_kind",
+            "error",
+            "units",
+            "progress",
+            "partial_file",
+            "compression",
+            "oci",
+            "artifact",
+            "registry",
+        ],
+    ),
+    (
         "packages",
         &["error", "warnings", "listing", "view", "layers", "tree"],
     ),
@@ -281,6 +298,7 @@ const ROOMS: &[Room] = &[
             "filesystem",
             "ext",
             "finish",
+            "pull",
             "manifest",
             "packages",
         ],

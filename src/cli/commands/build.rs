@@ -12,6 +12,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use clap::Args;
+pub use outputs::{Sha256Form, directory_of};
 use outputs::{OutputFormArguments, ShownCompressed, ShownOutput};
 use serde::Serialize;
 use verity::ShownVerity;

@@ -12,6 +12,7 @@ pub mod man;
 pub mod mount;
 pub mod packages;
 pub mod plan;
+pub mod pull;
 pub mod stat;
 pub mod tags;
 pub mod umount;
