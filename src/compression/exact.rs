@@ -54,7 +54,10 @@ mod tests {
         assert_eq!(told(&two, 2 * plain.len()).unwrap(), plain.repeat(2));
         for length in [0, 1, 99_999] {
             let error = told(&one, length).unwrap_err();
-            assert!(error.ends_with(&format!("of {length} bytes, found more")), "{error}");
+            assert!(
+                error.ends_with(&format!("of {length} bytes, found more")),
+                "{error}"
+            );
         }
         let error = told(&one, 100_001).unwrap_err();
         assert!(error.ends_with("of 100001 bytes, found 100000"), "{error}");

@@ -2,8 +2,8 @@
 
 mod compressed;
 mod document;
-mod files;
 mod fetched;
+mod files;
 mod output_name;
 mod sidecar;
 mod stream;

@@ -135,7 +135,11 @@ pub struct Pulled {
 ///
 /// # Errors
 /// See [`crate::Error`]. Nothing is left behind on an error, but for segments in the cache.
-pub fn pull(image: &ImageRequest, request: &PullRequest, reporter: &dyn Reporter) -> Result<Pulled> {
+pub fn pull(
+    image: &ImageRequest,
+    request: &PullRequest,
+    reporter: &dyn Reporter,
+) -> Result<Pulled> {
     let place = Place::within(&image.reference, &image.open.reach)?;
     let early = request.clone().filled(None)?;
     early.check()?;

@@ -15,7 +15,7 @@ use crate::oci::{Digest, DigestHasher};
 pub struct EarlierFile {
     file: File,
     path: PathBuf,
-    /// Where bytes of a digest were that are wanted elsewhere.
+    /// Where bytes of a digest were that may be wanted elsewhere.
     elsewhere: Mutex<HashMap<Digest, u64>>,
 }
 
@@ -48,8 +48,9 @@ impl EarlierFile {
         &self.path
     }
 
-    /// Fills `buffer` with the bytes at an offset, if they are those of `digest`; `None` where the file
-    /// has fewer, or they cannot be read. If they are others that are `wanted`, they are remembered.
+    /// Fills `buffer` with the bytes at an offset; tells whether they are those of `digest`, which they
+    /// are not where the file has fewer, or they cannot be read. Where any are that are `wanted` is
+    /// remembered.
     pub(super) fn take(
         &self,
         buffer: &mut [u8],
@@ -61,13 +62,11 @@ impl EarlierFile {
             return false;
         }
         let found = DigestHasher::sha256().of(buffer);
-        if found == *digest {
-            return true;
-        }
+        let is_right = found == *digest;
         if wanted.contains(&found) {
             self.elsewhere().entry(found).or_insert(offset_bytes);
         }
-        false
+        is_right
     }
 
     /// The same for bytes that were elsewhere in the file.
@@ -77,6 +76,8 @@ impl EarlierFile {
     }
 
     fn elsewhere(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, u64>> {
-        self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner)
+        self.elsewhere
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

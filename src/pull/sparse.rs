@@ -52,9 +52,14 @@ mod tests {
                 let mut found = vec![7; bytes.len()];
                 file.read_exact_at(&mut found, 8192).unwrap();
                 assert!(found == bytes, "{pattern} {end}");
-                let full = bytes.chunks(4096).filter(|block| block.contains(&1) || block.contains(&9));
+                let full = bytes
+                    .chunks(4096)
+                    .filter(|block| block.contains(&1) || block.contains(&9));
                 let most = (full.count() as u64 + 2) * 4096;
-                assert!(file.metadata().unwrap().blocks() * 512 <= most, "{pattern} {end}");
+                assert!(
+                    file.metadata().unwrap().blocks() * 512 <= most,
+                    "{pattern} {end}"
+                );
             }
         }
     }

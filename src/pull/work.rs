@@ -5,10 +5,10 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use super::From;
 use super::hashing::{self, Written};
 use super::sparse;
 use super::tally::{Counter, Tally};
-use super::From;
 use crate::artifact::{Artifact, SEGMENT_TYPE, Segment};
 use crate::compression::decompress_zstd_into;
 use crate::error::{Error, Result};
@@ -88,7 +88,10 @@ impl<'a> Work<'a> {
 
     /// What came of it: where it is from, and what went wrong first.
     pub(super) fn end(self) -> (Tally, Option<Error>) {
-        let failed = self.failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let failed = self
+            .failed
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
         let tally = Tally {
             earlier: self.earlier.share(),
             cache: self.cache.share(),
@@ -187,17 +190,25 @@ impl<'a> Work<'a> {
         let segment = &self.artifact.segments[same.first];
         let earlier = self.from.earlier;
         let mut counter = &self.earlier;
-        let is_earlier =
-            earlier.is_some_and(|earlier| earlier.take_elsewhere(buffers.plain(segment), &segment.digest));
+        let is_earlier = earlier
+            .is_some_and(|earlier| earlier.take_elsewhere(buffers.plain(segment), &segment.digest));
         if !is_earlier {
             let is_downloaded = self.fetch_one(segment, buffers)?;
-            counter = if is_downloaded { &self.registry } else { &self.cache };
+            counter = if is_downloaded {
+                &self.registry
+            } else {
+                &self.cache
+            };
         }
         let plain = buffers.plain(segment);
         self.write(same.first, plain)?;
         counter.add(segment.length_bytes);
         // What was fetched once is at hand.
-        let again = if is_earlier { &self.earlier } else { &self.cache };
+        let again = if is_earlier {
+            &self.earlier
+        } else {
+            &self.cache
+        };
         for other in &same.others {
             self.write(*other, plain)?;
             again.add(segment.length_bytes);
@@ -211,14 +222,20 @@ impl<'a> Work<'a> {
         let descriptor = Descriptor::new(SEGMENT_TYPE.to_owned(), segment.stored_bytes, digest);
         let came = |bytes| {
             self.downloaded_bytes.fetch_add(bytes, Ordering::Relaxed);
-            let begin = || self.reporter.begin("download", Unit::TransferredBytes, None);
+            let begin = || {
+                self.reporter
+                    .begin("download", Unit::TransferredBytes, None)
+            };
             self.download.get_or_init(begin).add(bytes);
         };
         let stop = || self.written.is_given_up();
         let FetchedBlob {
             region,
             is_downloaded,
-        } = self.from.blobs.fetch(&descriptor, &came, &stop, self.reporter)?;
+        } = self
+            .from
+            .blobs
+            .fetch(&descriptor, &came, &stop, self.reporter)?;
         let stored = sized(&mut buffers.stored, segment.stored_bytes);
         let read = region.read_exact_at(stored, 0);
         read.map_err(|error| Error::io(format!("cannot read {}", descriptor.digest), error))?;
@@ -252,10 +269,14 @@ impl<'a> Work<'a> {
             ..
         } = &self.artifact.segments[index];
         match error {
-            Error::BadImage { place, what } => Error::BadImage {
-                place,
-                what: format!("segment {} at {offset_bytes}, {stored_digest}: {what}", index + 1),
-            },
+            Error::BadImage { place, what } => {
+                let blob = match what.contains(stored_digest.as_ref()) {
+                    true => String::new(),
+                    false => format!(", blob {stored_digest}"),
+                };
+                let what = format!("segment {} at {offset_bytes}{blob}: {what}", index + 1);
+                Error::BadImage { place, what }
+            }
             error => error,
         }
     }
@@ -285,7 +306,10 @@ impl<'a> Work<'a> {
         std::thread::scope(|scope| {
             for _ in 1..threads.get().min(count) {
                 // Where there are no more threads, there are fewer.
-                if std::thread::Builder::new().spawn_scoped(scope, run).is_err() {
+                if std::thread::Builder::new()
+                    .spawn_scoped(scope, run)
+                    .is_err()
+                {
                     break;
                 }
             }

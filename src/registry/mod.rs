@@ -53,9 +53,9 @@ mod trouble;
 #[doc(hidden)]
 pub use login::{challenges_in, wrong_credentials};
 #[cfg(not(feature = "network"))]
-pub(crate) use offline::{FetchedBlob, Registry, RepositoryBlobs};
-#[cfg(not(feature = "network"))]
 pub use offline::tags;
+#[cfg(not(feature = "network"))]
+pub(crate) use offline::{FetchedBlob, Registry, RepositoryBlobs};
 #[cfg(feature = "network")]
 pub(crate) use one_by_one::{FetchedBlob, RepositoryBlobs};
 pub use options::{

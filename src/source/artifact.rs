@@ -59,7 +59,9 @@ pub fn find_artifact(
         let manifest = choose(&documents, top, &wanted)?;
         let artifact = read(&documents, &manifest)?;
         check_platform(&manifest, &artifact, &wanted)?;
-        let config = documents.store.document(&artifact.config, "configuration")?;
+        let config = documents
+            .store
+            .document(&artifact.config, "configuration")?;
         let name = format!("configuration {}", artifact.config.digest);
         let config = config.ok_or_else(|| Error::bad_image(format!("{name}: absent")))?;
         artifact.check_config(&config, &name)?;

@@ -12,8 +12,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use clap::Args;
-pub use outputs::{Sha256Form, directory_of};
 use outputs::{OutputFormArguments, ShownCompressed, ShownOutput};
+pub use outputs::{Sha256Form, directory_of};
 use serde::Serialize;
 use verity::ShownVerity;
 

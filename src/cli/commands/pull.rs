@@ -180,7 +180,10 @@ impl Summary {
             downloaded_bytes,
             zero_bytes,
         } = *tally;
-        let sha256 = file.sha256.as_ref().map(|sha256| sha256.digest().to_owned());
+        let sha256 = file
+            .sha256
+            .as_ref()
+            .map(|sha256| sha256.digest().to_owned());
         Self {
             reference: pulled.reference.clone(),
             manifest_digest: pulled.manifest_digest.to_string(),
