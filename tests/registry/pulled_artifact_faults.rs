@@ -71,7 +71,7 @@ fn what_breaks_off_is_continued_and_what_passes_is_waited_for() {
         let options = ["--retry=3", "--timeout=5"];
         let summary = bad.puller.pulls(&bad.reference, &options, &bad.file);
         assert_eq!(bad.proxy.faults_left(), 0, "{fault:?}");
-        assert_eq!(summary["registry"]["output_bytes"], size);
+        assert_eq!(summary["registry"]["segment_bytes"], size);
     }
     // Another part than was asked for.
     let lie = format!("bytes 0-{}/{size}", size - 1);

@@ -146,15 +146,15 @@ struct Summary {
 #[derive(Debug, Serialize)]
 struct ShownShare {
     segments: u64,
-    /// Of the output.
-    output_bytes: u64,
+    /// In the output.
+    segment_bytes: u64,
 }
 
 impl From<Share> for ShownShare {
     fn from(share: Share) -> Self {
         Self {
             segments: share.segments,
-            output_bytes: share.bytes,
+            segment_bytes: share.bytes,
         }
     }
 }
@@ -163,10 +163,10 @@ impl ShownShare {
     fn row(&self, name: &'static str) -> Option<(&'static str, String)> {
         let Self {
             segments,
-            output_bytes,
+            segment_bytes,
         } = *self;
         let segments = (segments > 0).then(|| counted(segments, "segment", "segments"))?;
-        Some((name, format!("{segments}, {}", ByteSize(output_bytes))))
+        Some((name, format!("{segments}, {}", ByteSize(segment_bytes))))
     }
 }
 
