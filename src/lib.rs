@@ -42,7 +42,8 @@
 //!     beside the flow: inspect (what a filesystem says of itself) · compare (two listings)
 //!                      view (reads any ext filesystem) → extract (takes a tree out of one)
 //!                      manifest (what is told of a build) · packages (what is installed in it)
-//!                      artifact (a filesystem image in a registry: its form) → pull (put together again)
+//!                      artifact (a filesystem image in a registry: its form) · push (its way there)
+//!                      · pull (its way back)
 //! ```
 //!
 //! [`pipeline::build`] is the whole job, a line for each step; each step takes what the steps
@@ -110,6 +111,8 @@ pub mod daemon;
 mod network;
 #[doc(hidden)]
 pub mod registry;
+
+mod push;
 
 #[doc(hidden)]
 pub mod source;

@@ -14,6 +14,8 @@ mod tests;
 
 pub use config::{Config, ConfigFilesystem, ConfigOutput, ConfigVerity, SCHEMA};
 
+pub use print::MAX_SEGMENTS;
+
 use crate::oci::{Descriptor, Digest, Platform};
 
 /// What the manifest is, in `artifactType`.

@@ -16,6 +16,9 @@ use crate::oci::{Descriptor, Digest};
 /// What a segment takes in a manifest at the very least: two digests and the names of its fields.
 const SEGMENT_BYTES: u64 = 370;
 
+/// No manifest tells of more segments.
+pub const MAX_SEGMENTS: usize = (MAX_DOCUMENT_BYTES / SEGMENT_BYTES) as usize;
+
 /// Fields in the order of their names, so that the JSON is what RFC 8785 calls canonical: all texts
 /// are ASCII and all numbers whole.
 #[derive(Serialize)]
@@ -80,7 +83,7 @@ impl Artifact {
             ))
         };
         // Before memory is taken for them.
-        if self.segments.len() as u64 > MAX_DOCUMENT_BYTES / SEGMENT_BYTES {
+        if self.segments.len() > MAX_SEGMENTS {
             return Err(too_long());
         }
         self.check()?;

@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use super::commands::{
     build, cache, cat, completions, diff, extract, inspect, ls, man, mount, packages, plan, pull,
-    stat, tags, umount, verify,
+    push, stat, tags, umount, verify,
 };
 use super::signals;
 use super::tell::{self, Voice};
@@ -55,6 +55,10 @@ enum Command {
     /// Fetch a filesystem image from a registry that layerpress push put there
     #[command(after_help = EXIT_CODES)]
     Pull(Box<pull::PullArguments>),
+    /// Push a filesystem image into a registry, in segments of which only those that are not there are
+    /// sent
+    #[command(after_help = EXIT_CODES)]
+    Push(Box<push::PushArguments>),
     /// Print a shell's completion script
     Completions(completions::CompletionsArguments),
     /// Write the manual pages into a directory
@@ -127,6 +131,7 @@ impl Command {
             Self::Cache(cache) => cache::run(cache, output).map(done),
             Self::Tags(tags) => tags::run(tags, output).map(done),
             Self::Pull(pull) => pull::run(pull, output).map(done),
+            Self::Push(push) => push::run(push, output).map(done),
             Self::Completions(completions) => {
                 completions::run(completions, Arguments::command()).map(done)
             }

@@ -11,7 +11,7 @@ mod stored;
 mod zstd;
 
 pub use decompress::Decompressor;
-pub use encode::{EncodeError, Encoding, EncodingForm, Streams, encode};
+pub use encode::{EncodeError, Encoding, EncodingForm, Frames, Piece, Streams, encode, frames};
 pub use exact::decompress_zstd_into;
 pub use stored::StoredBytes;
 

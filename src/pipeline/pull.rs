@@ -15,7 +15,7 @@ use crate::oci::{Digest, Platform, repository_and_tag};
 use crate::partial_file::{PartialFile, refuse_existing};
 use crate::pinned::identity_at;
 use crate::progress::Reporter;
-use crate::pull::{self, EarlierFile, Tally, Threads};
+use crate::pull::{self, EarlierFile, PullTally, Threads};
 use crate::source::{FoundArtifact, Place, find_artifact};
 use crate::units::ByteSize;
 
@@ -125,7 +125,7 @@ pub struct Pulled {
     /// How many segments it has.
     pub segments: u64,
     /// Where its bytes came from.
-    pub tally: Tally,
+    pub tally: PullTally,
     /// The file; its SHA-256 is known.
     pub file: FinishedFilesystem,
 }

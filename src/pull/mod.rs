@@ -13,7 +13,7 @@ mod tally;
 mod work;
 
 pub use earlier::EarlierFile;
-pub use tally::{Share, Tally};
+pub use tally::{PullShare, PullTally};
 
 use std::num::NonZeroUsize;
 
@@ -55,7 +55,7 @@ pub(crate) fn fill(
     from: &From<'_>,
     threads: Threads,
     reporter: &dyn Reporter,
-) -> Result<Tally> {
+) -> Result<PullTally> {
     let file = partial.file();
     let unwritable = |error| Error::path("write", partial.output(), error);
     file.set_len(artifact.size_bytes).map_err(unwritable)?;

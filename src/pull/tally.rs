@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A part of a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Share {
+pub struct PullShare {
     /// Segments.
     pub segments: u64,
     /// Their bytes in the file.
@@ -13,13 +13,13 @@ pub struct Share {
 
 /// Where all of a file came from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct PullTally {
     /// The earlier image.
-    pub earlier: Share,
+    pub earlier: PullShare,
     /// The cache; of one blob that is several segments all but the first, too.
-    pub cache: Share,
+    pub cache: PullShare,
     /// The registry.
-    pub registry: Share,
+    pub registry: PullShare,
     /// Bytes that came from the registry, those that came in vain among them.
     pub downloaded_bytes: u64,
     /// Bytes that no segment tells of.
@@ -39,8 +39,8 @@ impl Counter {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    pub(super) fn share(&self) -> Share {
-        Share {
+    pub(super) fn share(&self) -> PullShare {
+        PullShare {
             segments: self.segments.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
         }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use super::From;
 use super::hashing::{self, Written};
 use super::sparse;
-use super::tally::{Counter, Tally};
+use super::tally::{Counter, PullTally};
 use crate::artifact::{Artifact, SEGMENT_TYPE, Segment};
 use crate::compression::decompress_zstd_into;
 use crate::error::{Error, Result};
@@ -87,12 +87,12 @@ impl<'a> Work<'a> {
     }
 
     /// What came of it: where it is from, and what went wrong first.
-    pub(super) fn end(self) -> (Tally, Option<Error>) {
+    pub(super) fn end(self) -> (PullTally, Option<Error>) {
         let failed = self
             .failed
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        let tally = Tally {
+        let tally = PullTally {
             earlier: self.earlier.share(),
             cache: self.cache.share(),
             registry: self.registry.share(),

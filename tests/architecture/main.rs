@@ -124,6 +124,18 @@ const ROOMS: &[Room] = &[
         ],
     ),
     ("daemon", &["error", "progress", "oci", "pinned", "network"]),
+    // What is sent.
+    (
+        "push",
+        &[
+            "error",
+            "progress",
+            "compression",
+            "oci",
+            "artifact",
+            "registry",
+        ],
+    ),
     // The flow.
     (
         "source",
@@ -301,6 +313,8 @@ const ROOMS: &[Room] = &[
             "pull",
             "manifest",
             "packages",
+            "artifact",
+            "push",
         ],
     ),
     // A file that asks for all of it.

@@ -18,7 +18,7 @@ use crate::cli::tell::print_as;
 use crate::error::{Error, Result};
 use crate::oci::Platform;
 use crate::pipeline::{
-    self, ImageRequest, Limits, OpenOptions, PullRequest, Pulled, Reference, Share, Tally,
+    self, ImageRequest, Limits, OpenOptions, PullRequest, PullShare, PullTally, Pulled, Reference,
 };
 use crate::units::ByteSize;
 
@@ -150,8 +150,8 @@ struct ShownShare {
     segment_bytes: u64,
 }
 
-impl From<Share> for ShownShare {
-    fn from(share: Share) -> Self {
+impl From<PullShare> for ShownShare {
+    fn from(share: PullShare) -> Self {
         Self {
             segments: share.segments,
             segment_bytes: share.bytes,
@@ -173,7 +173,7 @@ impl ShownShare {
 impl Summary {
     fn of(pulled: &Pulled, seconds: f64) -> Self {
         let Pulled { file, tally, .. } = pulled;
-        let Tally {
+        let PullTally {
             earlier,
             cache,
             registry,

@@ -34,5 +34,7 @@ pub const MOUNT: &str = "layerpress.mount.v1";
 pub const MOUNT_LIST: &str = "layerpress.mount-list.v1";
 /// Of each line of `--progress json`, an error's among them.
 pub const EVENT: &str = "layerpress.event.v1";
+/// Of `push`.
+pub const PUSH: &str = "layerpress.push.v1";
 /// Of `packages`.
 pub const PACKAGES: &str = "layerpress.packages.v1";

@@ -13,6 +13,7 @@ mod assembly;
 mod blocks;
 mod encoder;
 mod encoding;
+mod frames;
 mod team;
 
 #[cfg(test)]
@@ -23,6 +24,7 @@ use std::io;
 use std::num::NonZeroUsize;
 
 pub use encoding::{Encoding, EncodingForm};
+pub use frames::{Frames, Piece, frames};
 
 use assembly::Assembly;
 use blocks::Blocks;
