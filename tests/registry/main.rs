@@ -33,6 +33,7 @@ mod pulled_artifact;
 mod pulled_artifact_faults;
 mod pulled_artifact_hostile;
 mod pulled_artifact_killed;
+mod pushed_and_pulled;
 mod refusals;
 mod resume;
 mod reuse;
