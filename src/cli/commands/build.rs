@@ -3,7 +3,7 @@
 mod items;
 mod list;
 mod many;
-mod outputs;
+pub(super) mod outputs;
 mod recipe;
 mod verity;
 

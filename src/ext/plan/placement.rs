@@ -485,7 +485,3 @@ impl BlockSink for Placing<'_, '_> {
         Ok(())
     }
 }
-
-#[cfg(test)]
-#[path = "placement_tests.rs"]
-mod tests;
