@@ -32,6 +32,17 @@ pub struct EarlierFile {
     pub left_out: u64,
 }
 
+impl EarlierFile {
+    /// A file with this SHA-256, of which so many names could not be told.
+    pub fn new(path: impl Into<PathBuf>, sha256: String, left_out: u64) -> Self {
+        Self {
+            path: path.into(),
+            sha256,
+            left_out,
+        }
+    }
+}
+
 /// An earlier filesystem on its way. Dropped, it is given up.
 #[derive(Debug)]
 pub(super) struct EarlierReading {
@@ -111,11 +122,8 @@ impl EarlierReading {
             None => self.work.read(),
         };
         let (positions, hashed) = read?;
-        let file = EarlierFile {
-            path: self.path.clone(),
-            sha256: Hex(&hashed.sha256).to_string(),
-            left_out: positions.left_out,
-        };
+        let sha256 = Hex(&hashed.sha256).to_string();
+        let file = EarlierFile::new(&self.path, sha256, positions.left_out);
         Ok((Arc::new(earlier(positions, hashed.sha256)?), file))
     }
 }

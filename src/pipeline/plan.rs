@@ -1,12 +1,15 @@
 //! An image's filesystem planned, and what it is to be called.
 
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
 use super::flatten::Flattened;
 use super::like::{EarlierFile, EarlierReading};
 use super::reading::{Opened, Reading};
 use super::ready::words;
 use super::request::{FilesystemRequest, IdentityRequest, ImageRequest};
-use crate::error::Result;
-use crate::ext::{Birth, Ext, Identity, Plan, PlanOptions, Room, SizePolicy};
+use crate::error::{Error, Result, escape_path};
+use crate::ext::{Birth, Ext, Identity, Layout, Likeness, Plan, PlanOptions, WhyFresh};
 use crate::filesystem::Filesystem;
 use crate::layers::Verifying;
 use crate::oci::{ChainId, Digest};
@@ -94,26 +97,27 @@ impl Reading {
         let earlier = earlier.map(EarlierReading::finish).transpose();
         let (earlier, verifying) = verifying.unless_damaged(earlier)?;
         let (places, earlier) = earlier.unzip();
+        let seed = places.as_ref().and_then(|places| places.usable_hash_seed());
         let born = Birth::at(flattened.made);
-        let seed_of_earlier = places.as_ref().and_then(|places| places.usable_hash_seed());
-        let size_given =
-            filesystem.size != SizePolicy::default() || filesystem.room != Room::default();
         let options = PlanOptions {
             profile,
             size: filesystem.size,
             room: filesystem.room,
             birth: Birth {
-                hash_seed: wanted
-                    .hash_seed
-                    .or(seed_of_earlier)
-                    .unwrap_or(born.hash_seed),
+                hash_seed: wanted.hash_seed.or(seed).unwrap_or(born.hash_seed),
                 label: wanted.label.clone(),
                 ..born
             },
             earlier: places,
-            size_given,
+            size_given: filesystem.gives_size(),
         };
         let plan = Ext::plan(&flattened.tree, &options).map_err(|error| error.in_image(&place));
+        let plan = match &earlier {
+            Some(earlier) if filesystem.like_strict => {
+                plan.and_then(|plan| expect_kept(plan, &earlier.path))
+            }
+            _ => plan,
+        };
         let (plan, verifying) = verifying.unless_damaged(plan)?;
         flattened.warnings.merge(plan.warnings.clone());
         let laid_out = LaidOut {
@@ -123,6 +127,29 @@ impl Reading {
         };
         Ok((laid_out, verifying))
     }
+}
+
+/// Expects the layout of an earlier filesystem (`--like-strict`).
+fn expect_kept(plan: Plan, path: &Path) -> Result<Plan> {
+    let why = match &plan.likeness {
+        Some(Likeness {
+            layout: Layout::Fresh(why),
+            ..
+        }) => why,
+        _ => return Ok(plan),
+    };
+    let path = escape_path(path.as_os_str().as_bytes());
+    Err(match why {
+        WhyFresh::TooSmall { what, needed, free } => Error::TooSmall {
+            what: format!("{path}, whose size is to be kept"),
+            needed: format!("{needed} {what}"),
+            given: format!("{free} that are free there"),
+            help: "without --like-strict the filesystem gets a size of its own".to_owned(),
+        },
+        WhyFresh::Given | WhyFresh::Unlike(_) => Error::unsupported(format!(
+            "--like-strict: expected the size, the inodes and the journal of {path} to be kept, found that {why}"
+        )),
+    })
 }
 
 impl Names {

@@ -159,6 +159,12 @@ impl FilesystemRequest {
         with_like_strict: like_strict: bool,
     }
 
+    /// Whether any of size, free inodes and journal is another than by default: then none of them is
+    /// an earlier filesystem's.
+    pub(super) fn gives_size(&self) -> bool {
+        (self.size, self.room) != (SizePolicy::default(), Room::default())
+    }
+
     /// The kind with the journal.
     pub(super) fn profile(&self) -> Result<Profile> {
         Profile::of(self.kind, self.room.journal)

@@ -153,6 +153,30 @@ impl View {
         self.image.features().needs_recovery()
     }
 
+    /// When the filesystem was made (`s_mkfs_time`), in seconds since 1970.
+    pub fn made_seconds(&self) -> u64 {
+        self.image.superblock.made_seconds
+    }
+
+    /// When it was written last (`s_wtime`), in seconds since 1970.
+    pub fn written_seconds(&self) -> u64 {
+        self.image.superblock.written_seconds
+    }
+
+    /// Expects everything in its place, for whoever must not miss what the journal holds.
+    ///
+    /// # Errors
+    /// [`Error::BadImage`] where the journal holds changes that are not in their places yet.
+    pub fn expect_recovered(&self) -> Result<()> {
+        if !self.needs_recovery() {
+            return Ok(());
+        }
+        Err(self.bad(format!(
+            "its journal holds changes that are not in their places yet, as after a crash (`e2fsck -fp {}` writes them there, and so does mounting it once)",
+            self.image.name
+        )))
+    }
+
     /// The root directory.
     ///
     /// # Errors

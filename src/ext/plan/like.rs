@@ -119,17 +119,16 @@ impl LikeEarlier {
         } = self;
         let demand = &wanted.measured.demand;
         if demand.inodes > geometry.free_inodes {
-            return Err(WhyFresh::TooSmall(format!(
-                "{} inodes needed, {} free in the earlier filesystem's size",
-                demand.inodes, geometry.free_inodes
-            )));
+            return Err(WhyFresh::TooSmall {
+                what: "inodes",
+                needed: demand.inodes.into(),
+                free: geometry.free_inodes.into(),
+            });
         }
-        let too_small = || {
-            WhyFresh::TooSmall(format!(
-                "{} blocks needed, {} free in the earlier filesystem's size",
-                demand.blocks(),
-                geometry.free_blocks
-            ))
+        let too_small = || WhyFresh::TooSmall {
+            what: "blocks",
+            needed: demand.blocks(),
+            free: geometry.free_blocks.into(),
         };
         let positions = geometry.positions(&profile).ok_or_else(too_small)?;
         let placed = wanted.placed_in(&positions, geometry.inodes());

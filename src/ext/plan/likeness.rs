@@ -27,8 +27,15 @@ pub enum Layout {
 pub enum WhyFresh {
     /// Others were asked for.
     Given,
-    /// The tree does not fit: a sentence with both numbers.
-    TooSmall(String),
+    /// The tree does not fit.
+    TooSmall {
+        /// Of what there is too little: `blocks`, `inodes`.
+        what: &'static str,
+        /// How many are needed.
+        needed: u64,
+        /// How many the earlier filesystem's size leaves free.
+        free: u64,
+    },
     /// mke2fs makes no such filesystem as it is asked here: a sentence with what differs.
     Unlike(String),
 }
@@ -37,7 +44,11 @@ impl fmt::Display for WhyFresh {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Given => f.write_str("another size, free inodes or journal were asked for"),
-            Self::TooSmall(why) | Self::Unlike(why) => f.write_str(why),
+            Self::TooSmall { what, needed, free } => write!(
+                f,
+                "{needed} {what} are needed, {free} are free in the earlier filesystem's size"
+            ),
+            Self::Unlike(why) => f.write_str(why),
         }
     }
 }

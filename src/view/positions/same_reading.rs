@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
@@ -54,9 +55,9 @@ impl Sighted {
         self.sightings.len()
     }
 
-    /// The length of the file or device it is in.
-    pub fn file_bytes(&self) -> u64 {
-        self.image.file_bytes
+    /// How many blocks were read, those that were not kept and wanted again among them.
+    pub fn blocks_read(&self) -> u64 {
+        self.image.blocks_read.load(Ordering::Relaxed)
     }
 
     /// Hashes the image from its start to its end and holds what was read before against it; gives up
