@@ -85,7 +85,7 @@ pub struct Placing<'a, 'c> {
     /// What is kept of the map.
     pub maps: KeptBlocks<'a>,
     /// What is free; without it, blocks that are not kept lie side by side somewhere.
-    cursor: Option<&'a mut Cursor<'c>>,
+    pub cursor: Option<&'a mut Cursor<'c>>,
     /// Whether blocks of maps are taken elsewhere.
     pub maps_apart: bool,
     /// Blocks of the map.
@@ -94,7 +94,8 @@ pub struct Placing<'a, 'c> {
     pub taken: u64,
     /// In how many runs the content lies.
     pub runs: u64,
-    end: Option<u32>,
+    /// The block behind the last one of the content.
+    pub end: Option<u32>,
 }
 
 impl<'a, 'c> Placing<'a, 'c> {
