@@ -40,6 +40,8 @@ const ROOMS: &[Room] = &[
     ("edits", &["error"]),
     // What is told of a build; a form and nothing else.
     ("manifest", &["oci"]),
+    // A filesystem image in a registry; a form, too.
+    ("artifact", &["error", "oci", "manifest"]),
     (
         "spool",
         &["error", "host_space", "leftovers", "page_buffer", "region"],
@@ -121,6 +123,18 @@ const ROOMS: &[Room] = &[
         ],
     ),
     ("daemon", &["error", "progress", "oci", "pinned", "network"]),
+    // What is sent.
+    (
+        "push",
+        &[
+            "error",
+            "progress",
+            "compression",
+            "oci",
+            "artifact",
+            "registry",
+        ],
+    ),
     // The flow.
     (
         "source",
@@ -250,6 +264,25 @@ const ROOMS: &[Room] = &[
             "filesystem",
         ],
     ),
+    // The image around such a layer.
+    (
+        "image_writer",
+        &[
+            "page_buffer",
+            "host_space",
+            "error",
+            "units",
+            "progress",
+            "leftovers",
+            "region",
+            "partial_file",
+            "pinned",
+            "spool",
+            "compression",
+            "tar",
+            "oci",
+        ],
+    ),
     (
         "packages",
         &["error", "warnings", "listing", "view", "layers", "tree"],
@@ -284,6 +317,8 @@ const ROOMS: &[Room] = &[
             "partial_file",
             "compression",
             "oci",
+            // What an earlier filesystem says of itself.
+            "ondisk",
             "listing",
             "compare",
             "file_kind",
@@ -292,6 +327,7 @@ const ROOMS: &[Room] = &[
             "view",
             "extract",
             "export",
+            "image_writer",
             "source",
             "layers",
             "put_in",
@@ -301,6 +337,8 @@ const ROOMS: &[Room] = &[
             "finish",
             "manifest",
             "packages",
+            "artifact",
+            "push",
         ],
     ),
     // A file that asks for all of it.

@@ -16,6 +16,8 @@ pub const VERIFY: &str = "layerpress.verify.v1";
 pub const DIFF: &str = "layerpress.diff.v1";
 /// Of `diff --packages`.
 pub const DIFF_PACKAGES: &str = "layerpress.diff-packages.v1";
+/// Of `export`.
+pub const EXPORT: &str = "layerpress.export.v1";
 /// Of each line of `ls`.
 pub const LS: &str = "layerpress.ls.v1";
 /// Of each line of `stat`.
@@ -32,5 +34,7 @@ pub const MOUNT: &str = "layerpress.mount.v1";
 pub const MOUNT_LIST: &str = "layerpress.mount-list.v1";
 /// Of each line of `--progress json`, an error's among them.
 pub const EVENT: &str = "layerpress.event.v1";
+/// Of `push`.
+pub const PUSH: &str = "layerpress.push.v1";
 /// Of `packages`.
 pub const PACKAGES: &str = "layerpress.packages.v1";
