@@ -24,6 +24,7 @@ fn base() -> TestImage {
     let mut image = image();
     image.layers.push(
         Layer::new()
+            .file("large", &[b'l'; 1 << 20])
             .directory("opt")
             .directory("opt/old")
             .file("opt/old/a", b"a")
@@ -107,9 +108,8 @@ fn equal(found: &Listing, expected: &Listing, by: &str) {
 #[track_caller]
 fn equal_but_for_the_roots_time(found: &Listing, expected: &Listing, by: &str) {
     let mut differences = compare(expected, found);
-    differences.retain(|difference| {
-        !difference.path().is_empty() || difference.fields != [Field::Mtime]
-    });
+    differences
+        .retain(|difference| !difference.path().is_empty() || difference.fields != [Field::Mtime]);
     assert!(differences.is_empty(), "{by}: {differences:#?}");
 }
 
@@ -123,11 +123,20 @@ fn umoci(layout: &Path, tag: &str, work: &Path) -> Listing {
     directory_listing(&bundle.join("rootfs"))
 }
 
-/// podman with all that it keeps below `work`.
-fn podman(reference: &str, work: &Path) -> Listing {
+/// The first number of the daemon's version.
+fn docker_version(docker: &Docker) -> u32 {
+    let version = docker
+        .run(&["version", "--format={{.Server.Version}}"])
+        .unwrap();
+    version.split('.').next().unwrap().parse().unwrap()
+}
+
+/// podman with all that it keeps below `work`, run in a directory: it makes names of paths.
+fn podman(reference: &str, at: &Path, work: &Path) -> Listing {
     let run = |arguments: &[&str]| {
         let mut podman = Command::new("podman");
         podman
+            .current_dir(at)
             .arg("--root")
             .arg(work.join("root"))
             .arg("--runroot")
@@ -182,31 +191,32 @@ fn engines_show_what_the_kernel_shows_of_the_filesystem() {
             let told = rig.exported(&rig.target("oci", &format!("{what}:x")), &options);
             assert_eq!(told["left_out"]["sockets"], 1);
             if what == "changes" {
-                assert!(told["layer"]["whiteouts"].as_u64().unwrap() > 0);
-                assert!(
-                    told["layer"]["tar_bytes"].as_u64().unwrap() < 40_000,
-                    "{told}"
-                );
+                let count = |key: &str| told["layer"][key].as_u64().unwrap();
+                assert!(count("whiteouts") + count("opaque_whiteouts") > 0, "{told}");
+                // Not what the base has already.
+                assert!(count("tar_bytes") < 100_000, "{told}");
             }
             let archive = rig.out(&format!("{what}.tar"));
             let name = format!("docker-archive:{}", archive.display());
             rig.exported(&format!("{name}:exported:1"), &options);
             let by = |engine: &str| format!("{engine}, {what}, {compression}");
             let list = directory_listing;
-            let shown = docker.shown(&archive, "exported:1", &work("docker"), list);
-            let shown = shown.unwrap();
-            equal_but_for_the_roots_time(&shown, &expected, &by("docker"));
+            // Of docker those from 23 on know zstd.
+            if compression != "zstd" || docker_version(&docker) >= 23 {
+                let shown = docker.shown(&archive, "exported:1", &work("docker"), list);
+                let shown = shown.unwrap();
+                equal_but_for_the_roots_time(&shown, &expected, &by("docker"));
+            }
             let full = "docker.io/library/exported:1";
             let shown = containerd.shown(&archive, full, &work("containerd"), list);
             let shown = shown.unwrap();
             equal_but_for_the_roots_time(&shown, &expected, &by("containerd"));
-            equal(&podman(&name, &work("podman")), &expected, &by("podman"));
+            let shown = podman(&name, Path::new("/"), &work("podman"));
+            equal_but_for_the_roots_time(&shown, &expected, &by("podman"));
             let layout = format!("oci:{}:x", rig.out(what).display());
-            equal(
-                &podman(&layout, &work("podman-layout")),
-                &expected,
-                &by("podman"),
-            );
+            let (out, relative) = (&rig.out(""), format!("oci:{what}:x"));
+            let shown = podman(&relative, out, &work("podman-layout"));
+            equal_but_for_the_roots_time(&shown, &expected, &by("podman"));
             // The umoci of Debian knows no zstd.
             if compression != "zstd" {
                 let found = umoci(&rig.out(what), "x", &work("umoci"));
