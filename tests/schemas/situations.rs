@@ -406,6 +406,26 @@ pub const SITUATIONS: &[Situation] = &[
         let other = installed(press);
         json(press, &["diff", "--packages", "{in}/fs.img", &other])
     }),
+    // The way back.
+    row("a filesystem exported upon its image", "export", |press| {
+        layout(press);
+        filesystem(press, "fs.img", &[]);
+        let words = ["export", "{in}/fs.img", "-o", "oci:{out}/a:1"];
+        json(press, &[&words[..], &["--base=oci:{in}/layout:1"]].concat())
+    }),
+    row("a filesystem exported upon an archive", "export", |press| {
+        archive(press);
+        filesystem(press, "fs.img", &[]);
+        let words = ["export", "{in}/fs.img", "-o", "docker-archive:{out}/a:b"];
+        let options = ["--base={in}/save.tar", "--compress=zstd:19"];
+        json(press, &[&words[..], &options].concat())
+    }),
+    row("a whole filesystem exported", "export", |press| {
+        filesystem(press, "fs.img", &["--config-file=/etc/image.json"]);
+        let words = ["export", "{in}/fs.img", "-o", "oci-archive:{out}/a"];
+        let options = ["--platform=linux/arm/v6", "--compress=none"];
+        json(press, &[&words[..], &options].concat())
+    }),
     // What others keep.
     row("the tags of a repository", "tags", |press| {
         let address = registry::serve(&image());
