@@ -175,8 +175,10 @@ fn a_redirect_that_would_change_an_upload_into_a_question_is_refused() {
     let Some(stand) = stand(None) else {
         return;
     };
-    for status in ["301 Moved Permanently", "302 Found", "303 See Other"] {
-        for on in [POST, PUT_BLOB, "PUT /v2/private/fs/manifests/"] {
+    // What was sent before is there, and not sent again.
+    let stages = [POST, PUT_BLOB, "PUT /v2/private/fs/manifests/"];
+    for on in stages {
+        for status in ["301 Moved Permanently", "302 Found", "303 See Other"] {
             stand.proxy.mend();
             let led = answer(status, &[("Location", "/v2/elsewhere")], b"");
             stand.proxy.always(on, Fault::Answer(led));
@@ -187,10 +189,13 @@ fn a_redirect_that_would_change_an_upload_into_a_question_is_refused() {
     // Round in a circle.
     stand.proxy.mend();
     let circle = answer("307 Temporary Redirect", &[("Location", "?again")], b"");
-    stand
-        .proxy
-        .always("POST /v2/private/fs/blobs/uploads/", Fault::Answer(circle));
-    let ended = stand.puller.press.run(&mut stand.push("1", &[&creds()]));
+    stand.proxy.always(
+        "POST /v2/private/round/blobs/uploads/",
+        Fault::Answer(circle),
+    );
+    let elsewhere = format!("docker://{}/private/round:1", stand.proxy.address());
+    let mut round = stand.push_at(&elsewhere, &[&creds()]);
+    let ended = stand.puller.press.run(&mut round);
     ended.failed(3, &["redirected more than 10 times"]);
 }
 

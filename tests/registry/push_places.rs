@@ -78,7 +78,7 @@ fn filesystems_for_several_platforms_are_put_into_one_index() {
         super::artifact_stand::sent(&stand.proxy.seen(), "PUT"),
         (0, 0)
     );
-    let other = stand.pushes("1", &["--platform=linux/arm64", "--segment-size=1M"]);
+    let other = stand.pushes("1", &["--platform=linux/arm64", "--compress=zstd:1"]);
     assert_ne!(digest_of(&other), digest_of(&arm));
     let index = stand.manifest("1");
     assert_eq!(platforms(&index), all);
