@@ -41,8 +41,10 @@
 //!
 //!     beside the flow: inspect (what a filesystem says of itself) · compare (two listings)
 //!                      view (reads any ext filesystem) → extract (takes a tree out of one)
+//!                      export (a filesystem as a layer upon another image) · image_writer (whole images)
 //!                      manifest (what is told of a build) · packages (what is installed in it)
 //!                      artifact (a filesystem image in a registry: its form) · push (its way there)
+//!                      · pull (its way back)
 //! ```
 //!
 //! [`pipeline::build`] is the whole job, a line for each step; each step takes what the steps
@@ -134,6 +136,12 @@ pub mod filesystem;
 pub mod finish;
 
 #[doc(hidden)]
+pub mod export;
+
+#[doc(hidden)]
+pub mod image_writer;
+
+#[doc(hidden)]
 pub mod manifest;
 
 #[doc(hidden)]
@@ -141,6 +149,9 @@ pub mod mount;
 
 #[doc(hidden)]
 pub mod packages;
+
+#[doc(hidden)]
+pub mod pull;
 
 pub mod pipeline;
 

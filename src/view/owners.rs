@@ -251,7 +251,7 @@ impl Search<'_> {
         let has_blocks = node.sectors > 0 || is_own && node.stored.blocks > 0;
         let is_mapped = matches!(node.kind, Kind::Regular | Kind::Directory | Kind::Symlink);
         // A short target stands where the map would.
-        if !has_blocks || !is_mapped || node.has_inline_data() || is_fast_symlink(&node) {
+        if !has_blocks || !is_mapped || node.has_inline_data() || node.is_fast_symlink() {
             return Ok(());
         }
         let is_journal = view.image.superblock.journal_inode == number.0;
@@ -346,10 +346,4 @@ impl Search<'_> {
         let is_within = u64::from(bit) < 8 * bitmap.len() as u64;
         is_within.then(|| !bitmap::is_set(&bitmap, bit))
     }
-}
-
-/// Whether a symbolic link's target is in the inode.
-fn is_fast_symlink(node: &Node) -> bool {
-    let is_short = node.stored.size_bytes < node.stored.i_block.len() as u64;
-    node.kind == Kind::Symlink && is_short && !node.has_extents()
 }

@@ -113,6 +113,7 @@ const ROOMS: &[Room] = &[
             "error",
             "progress",
             "spool",
+            "region",
             // Credential helpers are programs.
             "command",
             "oci",
@@ -155,6 +156,8 @@ const ROOMS: &[Room] = &[
             "blobs",
             "registry",
             "daemon",
+            // What lies in registries besides images.
+            "artifact",
             // How an output in the making is called.
             "partial_file",
             "ownership",
@@ -245,6 +248,61 @@ const ROOMS: &[Room] = &[
     ),
     // Beside the flow.
     (
+        "export",
+        &[
+            "page_buffer",
+            "error",
+            "units",
+            "progress",
+            "warnings",
+            "region",
+            "ondisk",
+            "listing",
+            "tar",
+            "view",
+            // How an entry becomes a header.
+            "extract",
+            "layers",
+            "tree",
+            "filesystem",
+        ],
+    ),
+    // The image around such a layer.
+    (
+        "image_writer",
+        &[
+            "page_buffer",
+            "host_space",
+            "error",
+            "units",
+            "progress",
+            "leftovers",
+            "region",
+            "partial_file",
+            "pinned",
+            "spool",
+            "compression",
+            "tar",
+            "oci",
+        ],
+    ),
+    // Of an artifact's segments a file.
+    (
+        "pull",
+        &[
+            "page_buffer",
+            "file_kind",
+            "error",
+            "units",
+            "progress",
+            "partial_file",
+            "compression",
+            "oci",
+            "artifact",
+            "registry",
+        ],
+    ),
+    (
         "packages",
         &["error", "warnings", "listing", "view", "layers", "tree"],
     ),
@@ -278,6 +336,8 @@ const ROOMS: &[Room] = &[
             "partial_file",
             "compression",
             "oci",
+            // What an earlier filesystem says of itself.
+            "ondisk",
             "listing",
             "compare",
             "file_kind",
@@ -285,6 +345,8 @@ const ROOMS: &[Room] = &[
             "inspect",
             "view",
             "extract",
+            "export",
+            "image_writer",
             "source",
             "layers",
             "put_in",
@@ -292,6 +354,7 @@ const ROOMS: &[Room] = &[
             "filesystem",
             "ext",
             "finish",
+            "pull",
             "manifest",
             "packages",
             "artifact",

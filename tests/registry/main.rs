@@ -7,6 +7,7 @@ mod support;
 
 // Servers, proxies and clients.
 mod artifact_stand;
+mod artifact;
 mod blob_store;
 mod cache_check;
 mod cache_trouble;
@@ -34,6 +35,11 @@ mod push_faults;
 mod push_killed;
 mod push_places;
 mod pushed;
+mod pulled_artifact;
+mod pulled_artifact_faults;
+mod pulled_artifact_hostile;
+mod pulled_artifact_killed;
+mod pushed_and_pulled;
 mod refusals;
 mod resume;
 mod reuse;

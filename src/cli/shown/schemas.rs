@@ -16,10 +16,14 @@ pub const VERIFY: &str = "layerpress.verify.v1";
 pub const DIFF: &str = "layerpress.diff.v1";
 /// Of `diff --packages`.
 pub const DIFF_PACKAGES: &str = "layerpress.diff-packages.v1";
+/// Of `export`.
+pub const EXPORT: &str = "layerpress.export.v1";
 /// Of each line of `ls`.
 pub const LS: &str = "layerpress.ls.v1";
 /// Of each line of `stat`.
 pub const STAT: &str = "layerpress.stat.v1";
+/// Of `pull`.
+pub const PULL: &str = "layerpress.pull.v1";
 /// Of `tags`.
 pub const TAGS: &str = "layerpress.tags.v1";
 /// Of `cache ls`.
