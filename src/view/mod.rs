@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! image (superblock, blocks) → node (inodes) → block_map → content, journal
-//!                                            ↘ directory → lookup, walk → listing, owners
+//!                                            ↘ directory → lookup, walk → listing
+//!                                                                       ↘ claims, free_blocks → owners
 //! ```
 //!
 //! Nothing here trusts the image: every number is held against the filesystem's size, trees are
@@ -23,27 +24,33 @@
 )]
 
 mod block_map;
+mod claims;
 mod content;
 mod directory;
+mod free_blocks;
 mod image;
 mod journal;
 mod listing;
 mod lookup;
 mod node;
 mod owners;
+mod part;
 mod walk;
 mod xattrs;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use claims::ClaimSink;
 pub use content::ContentReader;
 pub use directory::DirectoryEntry;
+pub use free_blocks::FreeBlocks;
 pub use image::{Image, expect_filesystem, read_superblock};
 pub use listing::{Problem, WholeListing};
 pub use lookup::{Follow, Found, Lookups};
 pub use node::Node;
-pub use owners::{Owner, Part};
+pub use owners::Owner;
+pub use part::Part;
 pub use walk::{MAX_DEPTH, Step, Walk};
 
 use crate::error::{Error, Result, escape_path};

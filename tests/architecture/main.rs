@@ -68,6 +68,20 @@ const ROOMS: &[Room] = &[
         "view",
         &["error", "file_kind", "units", "limits", "listing", "ondisk"],
     ),
+    // Two files, block by block.
+    (
+        "blocks",
+        &[
+            "error",
+            "file_kind",
+            "units",
+            "progress",
+            "page_buffer",
+            "listing",
+            "ondisk",
+            "view",
+        ],
+    ),
     (
         "inspect",
         &[
@@ -266,6 +280,7 @@ const ROOMS: &[Room] = &[
             "oci",
             "listing",
             "compare",
+            "blocks",
             "file_kind",
             "verity",
             "inspect",
@@ -299,6 +314,7 @@ const ROOMS: &[Room] = &[
             "oci",
             "listing",
             "compare",
+            "blocks",
             "view",
             "cache",
             "mount",

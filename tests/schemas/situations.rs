@@ -388,6 +388,27 @@ pub const SITUATIONS: &[Situation] = &[
         tree(press);
         json(press, &["packages", "rootfs:{in}/tree"])
     }),
+    row("two of the same blocks", "diff blocks", |press| {
+        filesystem(press, "fs.img", &[]);
+        json(press, &["diff", "--blocks", "{in}/fs.img", "{in}/fs.img"])
+    }),
+    ending("two with other blocks", "diff blocks", 1, |press| {
+        filesystem(press, "fs.img", &[]);
+        filesystem(press, "other.img", &["--fs=ext4", "--size=64M"]);
+        json(
+            press,
+            &["diff", "--blocks", "{in}/fs.img", "{in}/other.img"],
+        )
+    }),
+    ending(
+        "blocks of what is no filesystem",
+        "diff blocks",
+        1,
+        |press| {
+            filesystem(press, "fs.img", &[]);
+            json(press, &["diff", "--blocks", "{in}/save.tar", "{in}/fs.img"])
+        },
+    ),
     row("two with the same packages", "diff packages", |press| {
         installed(press);
         json(press, &["diff", "--packages", "{in}/fs.img", "{in}/fs.img"])
