@@ -42,7 +42,9 @@
 //!     beside the flow: inspect (what a filesystem says of itself) · compare (two listings)
 //!                      view (reads any ext filesystem) → extract (takes a tree out of one)
 //!                                                      → blocks (two files, what differs at its place)
+//!                      export (a filesystem as a layer upon another image) · image_writer (whole images)
 //!                      manifest (what is told of a build) · packages (what is installed in it)
+//!                      artifact (a filesystem image in a registry: its form) · push (its way there)
 //! ```
 //!
 //! [`pipeline::build`] is the whole job, a line for each step; each step takes what the steps
@@ -55,6 +57,8 @@
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[doc(hidden)]
+pub mod artifact;
 #[doc(hidden)]
 pub mod command;
 #[doc(hidden)]
@@ -111,6 +115,8 @@ mod network;
 #[doc(hidden)]
 pub mod registry;
 
+mod push;
+
 #[doc(hidden)]
 pub mod source;
 
@@ -130,6 +136,12 @@ pub mod filesystem;
 
 #[doc(hidden)]
 pub mod finish;
+
+#[doc(hidden)]
+pub mod export;
+
+#[doc(hidden)]
+pub mod image_writer;
 
 #[doc(hidden)]
 pub mod manifest;

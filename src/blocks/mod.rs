@@ -176,7 +176,7 @@ pub fn compare_blocks(
 ) -> Result<BlockDifferences> {
     let paths = [before, after];
     let mut pair = Pair::open(paths)?;
-    let views = paths.map(View::open);
+    let views = pair.views();
     let own_blocks = views.iter().flatten().map(View::block_bytes);
     let block_bytes = own_blocks.min().unwrap_or(BLOCK_BYTES);
     let mut tally = Tally::new(

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::file_kind;
 use crate::page_buffer::PageBuffer;
 use crate::progress::{Reporter, Unit};
+use crate::view::View;
 
 /// Bytes that are read at once; whole blocks of any size that ext has.
 const PIECE_BYTES: u64 = 1 << 20;
@@ -104,6 +105,14 @@ impl Pair {
         Ok(Self {
             halves: [Half::open(before)?, Half::open(after)?],
             bytes_read: 0,
+        })
+    }
+
+    /// The filesystems in them, of the same open files.
+    pub fn views(&self) -> [Result<View>; 2] {
+        [&self.halves[0], &self.halves[1]].map(|half| {
+            let file = half.file.try_clone().map_err(|error| half.failed(error))?;
+            View::of_file(file, &half.path.display().to_string())
         })
     }
 

@@ -10,7 +10,9 @@ mod stored;
 mod zstd;
 
 pub use decompress::Decompressor;
-pub use encode::{EncodeError, Encoding, EncodingForm, Streams, encode};
+pub use encode::{
+    EncodeError, Encoding, EncodingForm, Frames, Piece, Streams, encode, encode_stream, frames,
+};
 pub use stored::StoredBytes;
 
 use crate::error::{Error, Result};

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! options          how registries are asked
+//! purpose          what for
 //! http             one exchange
 //! refusal · trouble · server     questions that are led elsewhere, refused, or to be asked again
 //! login            being let in
@@ -9,6 +10,7 @@
 //! kept · sink · blob · downloads        what is read while it arrives
 //! repository       an image's documents, read at once
 //! link · tags      the list of tags
+//! upload           what is sent: blobs, manifests
 //! offline          all of it in a program without the network
 //! ```
 //! Everything is held against its digest before it is believed or kept. Credentials go to the
@@ -32,6 +34,8 @@ mod login;
 mod offline;
 mod options;
 #[cfg(feature = "network")]
+mod purpose;
+#[cfg(feature = "network")]
 mod refusal;
 #[cfg(feature = "network")]
 mod repository;
@@ -43,14 +47,16 @@ mod sink;
 mod tags;
 #[cfg(feature = "network")]
 mod trouble;
+#[cfg(feature = "network")]
+mod upload;
 
 #[cfg(feature = "network")]
 #[doc(hidden)]
 pub use login::{challenges_in, wrong_credentials};
 #[cfg(not(feature = "network"))]
-pub(crate) use offline::Registry;
-#[cfg(not(feature = "network"))]
 pub use offline::tags;
+#[cfg(not(feature = "network"))]
+pub(crate) use offline::{Pushing, Registry};
 pub use options::{
     CacheChoice, CredentialFiles, Credentials, Login, Proxies, RegistryOptions, TlsOptions,
 };
@@ -58,6 +64,19 @@ pub use options::{
 pub(crate) use repository::Registry;
 #[cfg(feature = "network")]
 pub use tags::tags;
+#[cfg(feature = "network")]
+pub(crate) use upload::Pushing;
+
+/// How a blob came to be in a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// It was there.
+    WasThere,
+    /// The registry took it over from another repository.
+    Mounted,
+    /// It was uploaded.
+    Uploaded,
+}
 
 /// A repository's tags; the names of the fields are those that JSON shows.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

@@ -44,6 +44,36 @@ impl<'a> Registry<'a> {
     }
 }
 
+/// There is none.
+pub(crate) struct Pushing<'a>(Infallible, PhantomData<&'a ()>);
+
+impl<'a> Pushing<'a> {
+    pub(crate) fn connect(
+        reference: &RegistryReference,
+        _: &RegistryOptions,
+        _: Option<String>,
+        _: &'a dyn Reporter,
+    ) -> Result<Self> {
+        Err(no_network(reference))
+    }
+
+    pub(crate) fn blob(&self, _: &Digest, _: &[u8], _: &dyn Fn() -> bool) -> Result<super::Sent> {
+        match self.0 {}
+    }
+
+    pub(crate) fn manifest(&self, _: &str) -> Result<Option<(String, Vec<u8>)>> {
+        match self.0 {}
+    }
+
+    pub(crate) fn put_manifest(&self, _: &str, _: &str, _: &[u8]) -> Result<bool> {
+        match self.0 {}
+    }
+
+    pub(crate) fn lists_referrers(&self, _: &Digest) -> Result<bool> {
+        match self.0 {}
+    }
+}
+
 /// Refuses to list tags.
 ///
 /// # Errors

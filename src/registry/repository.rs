@@ -12,6 +12,7 @@ use super::downloads::LayerDownloads;
 use super::http::{Request, Response, Url};
 use super::kept::Kept;
 use super::options::RegistryOptions;
+use super::purpose::Purpose;
 use crate::blobs::{Downloads, StoredBlob};
 use crate::error::{Error, Result};
 use crate::oci::document::{self, MAX_DOCUMENT_BYTES};
@@ -55,7 +56,7 @@ impl<'a> Registry<'a> {
         work_dir: PathBuf,
         reporter: &'a dyn Reporter,
     ) -> Result<Self> {
-        let client = Arc::new(Client::connect(reference, options)?);
+        let client = Arc::new(Client::connect(reference, options, Purpose::Pull)?);
         let kept = Arc::new(Kept::open(&options.cache, reporter)?);
         Ok(Self {
             layers: RefCell::new(LayerDownloads::new(

@@ -270,12 +270,13 @@ impl<'a> Lists<'a> {
         }
         let mut warnings = Warnings::default();
         check_name(&entry.config, &named.digest, &mut warnings)?;
-        let config = documents.whole_named_config(&entry.config)?;
+        let (config, config_bytes) = documents.whole_named_config(&entry.config)?;
         Ok(Parts {
             manifest_digest: None,
             layers: self.layers(entry, &config)?,
             config_digest: named.digest,
             config,
+            config_bytes,
             names: Vec::new(),
             warnings,
         })

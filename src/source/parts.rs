@@ -27,6 +27,8 @@ pub(super) struct Parts {
     pub manifest_digest: Option<Digest>,
     pub config_digest: Digest,
     pub config: ImageConfig,
+    /// The configuration as it is written.
+    pub config_bytes: Vec<u8>,
     pub layers: Vec<StoredLayer>,
     /// What the image is called where it was found, the name that chose it first.
     pub names: Vec<String>,
@@ -59,7 +61,7 @@ impl Parts {
             )));
         }
         let config_digest = manifest.config.digest.clone();
-        let config = documents
+        let (config, config_bytes) = documents
             .whole_config(&manifest.config)?
             .ok_or_else(|| absent("configuration", &config_digest))?;
         let count = manifest.layers.len();
@@ -73,6 +75,7 @@ impl Parts {
             manifest_digest: Some(descriptor.digest.clone()),
             config_digest,
             config,
+            config_bytes,
             layers,
             names: Vec::new(),
             warnings: Warnings::default(),
@@ -147,6 +150,7 @@ impl Parts {
             layers: layers.collect(),
             downloads: None,
             config,
+            config_bytes: Some(self.config_bytes),
             warnings,
         })
     }
@@ -172,6 +176,7 @@ pub(super) fn of_root(tar: Spooled, reference: &str, wanted: &Wanted, warnings: 
             },
             ..ImageConfig::default()
         },
+        config_bytes: None,
         platform,
         created: None,
         layers: vec![LayerBlob {

@@ -5,7 +5,12 @@ use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
+use rustix::fs::seek;
+use rustix::io::Errno;
+
+use super::sightings::Sightings;
 use crate::error::{Error, Result};
 use crate::file_kind;
 use crate::ondisk::checksum::{FilesystemSeed, superblock_holds};
@@ -74,7 +79,7 @@ pub fn expect_filesystem(superblock: &Superblock) -> Result<()> {
 /// An image whose superblock was read.
 #[derive(Debug)]
 pub struct Image {
-    file: File,
+    pub(super) file: File,
     pub(super) name: String,
     /// The superblock.
     pub superblock: Superblock,
@@ -86,6 +91,8 @@ pub struct Image {
     pub block_bytes: u64,
     /// Blocks that were read, those of which a part was included.
     pub(super) blocks_read: AtomicU64,
+    /// What every block was that is read, where that is to be held against another reading.
+    pub(super) sightings: Option<Mutex<Sightings>>,
 }
 
 impl Image {
@@ -94,12 +101,18 @@ impl Image {
     /// # Errors
     /// [`Error::Io`] when it cannot be read, [`Error::BadImage`] when it holds no ext filesystem.
     pub fn open(path: &Path) -> Result<Self> {
-        let mut file = file_kind::open_image(path)?;
-        let name = path.display().to_string();
+        Self::of_file(file_kind::open_image(path)?, path.display().to_string())
+    }
+
+    /// The same of an image that is open, which errors call `name`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(super) fn of_file(mut file: File, name: String) -> Result<Self> {
         let (superblock, is_sealed) = read_sealed_superblock(&file, &name)?;
         let file_bytes = file
             .seek(SeekFrom::End(0))
-            .map_err(|error| Error::path("read", path, error))?;
+            .map_err(|error| Error::io(format!("cannot read {name}"), error))?;
         Ok(Self {
             // What was read makes sense.
             block_bytes: superblock.block_bytes().unwrap_or(1024),
@@ -109,6 +122,7 @@ impl Image {
             is_sealed,
             file_bytes,
             blocks_read: AtomicU64::new(0),
+            sightings: None,
         })
     }
 
@@ -248,17 +262,65 @@ impl Image {
             ))
             .in_image(&self.name));
         };
+        if let Some(sightings) = &self.sightings {
+            let mut sightings = sightings.lock().unwrap_or_else(PoisonError::into_inner);
+            return self.read_seen(&mut sightings, start, buffer);
+        }
+        self.read_bytes(start, buffer)
+    }
+
+    /// The same by whole blocks, each of them read once as far as there is room, and noted.
+    fn read_seen(&self, sightings: &mut Sightings, start: u64, buffer: &mut [u8]) -> Result<()> {
+        let mut at = start;
+        let mut rest = buffer;
+        while !rest.is_empty() {
+            let block = at / self.block_bytes;
+            if sightings.kept(block).is_none() {
+                let block_start = block * self.block_bytes;
+                if is_hole(&self.file, block_start, block_start + self.block_bytes) {
+                    return Err(Error::bad_image(format!(
+                        "expected something in block {block}, found a hole of the image's file"
+                    ))
+                    .in_image(&self.name));
+                }
+                let mut bytes = zeros(self.block_bytes);
+                self.read_bytes(block_start, &mut bytes)?;
+                sightings.note(block, bytes);
+            }
+            let Some(bytes) = sightings.kept(block) else {
+                return Ok(());
+            };
+            // Both are below the length of a block.
+            let within = usize::try_from(at % self.block_bytes).unwrap_or(0);
+            let taken = rest.len().min(bytes.len() - within);
+            let (now, later) = rest.split_at_mut(taken);
+            now.copy_from_slice(&bytes[within..within + taken]);
+            rest = later;
+            at += taken as u64;
+        }
+        Ok(())
+    }
+
+    /// Fills `buffer` from a byte on that is known to be within the filesystem.
+    pub(super) fn read_bytes(&self, start: u64, buffer: &mut [u8]) -> Result<()> {
         let blocks = (buffer.len() as u64).div_ceil(self.block_bytes);
         self.blocks_read.fetch_add(blocks, Ordering::Relaxed);
         self.file
             .read_exact_at(buffer, start)
             .map_err(|error| match error.kind() {
                 std::io::ErrorKind::UnexpectedEof => {
+                    let block = start / self.block_bytes;
                     Error::bad_image(format!("the image ends before block {block} does"))
                         .in_image(&self.name)
                 }
                 _ => Error::io(format!("cannot read {}", self.name), error),
             })
+    }
+
+    /// The file was written while it was read.
+    pub(super) fn changed(&self) -> Error {
+        let changed = std::io::Error::other("changed while it was read");
+        Error::io(format!("cannot read {}", self.name), changed)
     }
 
     /// The bytes of an inode.
@@ -353,6 +415,15 @@ impl Image {
             return group.0 == 0 || self.superblock.backup_groups.contains(&group.0);
         }
         !self.features().has_ro_compat(RO_COMPAT_SPARSE_SUPER) || has_superblock(group)
+    }
+}
+
+/// Whether the file has no data there, as far as its filesystem tells.
+fn is_hole(file: &File, start_bytes: u64, end_bytes: u64) -> bool {
+    match seek(file, rustix::fs::SeekFrom::Data(start_bytes)) {
+        Ok(data) => data >= end_bytes,
+        // Nothing follows, or the end is before it, which reading tells.
+        Err(error) => error == Errno::NXIO,
     }
 }
 

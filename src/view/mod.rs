@@ -3,8 +3,9 @@
 //!
 //! ```text
 //! image (superblock, blocks) → node (inodes) → block_map → content, journal
-//!                                            ↘ directory → lookup, walk → listing
-//!                                                                       ↘ claims, free_blocks → owners
+//!                                            ↘ directory → lookup, walk → listing, claimants → owners
+//!                                                                  free_blocks ↗
+//!                                   claims ↗            ↘ positions → sightings
 //! ```
 //!
 //! Nothing here trusts the image: every number is held against the filesystem's size, trees are
@@ -24,6 +25,7 @@
 )]
 
 mod block_map;
+mod claimants;
 mod claims;
 mod content;
 mod directory;
@@ -35,13 +37,16 @@ mod lookup;
 mod node;
 mod owners;
 mod part;
+mod positions;
+mod sightings;
 mod walk;
 mod xattrs;
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub use claims::ClaimSink;
+pub use claimants::ClaimSink;
 pub use content::ContentReader;
 pub use directory::DirectoryEntry;
 pub use free_blocks::FreeBlocks;
@@ -51,10 +56,11 @@ pub use lookup::{Follow, Found, Lookups};
 pub use node::Node;
 pub use owners::Owner;
 pub use part::Part;
+pub use positions::{Hashed, Positions, PositionsNode, Sighted};
 pub use walk::{MAX_DEPTH, Step, Walk};
 
 use crate::error::{Error, Result, escape_path};
-use crate::ondisk::features::RO_COMPAT_SHARED_BLOCKS;
+use crate::ondisk::features::{FilesystemType, RO_COMPAT_SHARED_BLOCKS};
 use crate::units::InodeNumber;
 
 /// How often all blocks may be read where inodes are meant to share them: Android's
@@ -81,7 +87,18 @@ impl View {
     /// or a damaged one, [`Error::Unsupported`] for features that change how it is read and are
     /// not known here.
     pub fn open(path: &Path) -> Result<Self> {
-        let image = Image::open(path)?;
+        Self::of_image(Image::open(path)?)
+    }
+
+    /// The same of an image that is open already, which errors call `name`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn of_file(file: File, name: &str) -> Result<Self> {
+        Self::of_image(Image::of_file(file, name.to_owned())?)
+    }
+
+    fn of_image(image: Image) -> Result<Self> {
         image
             .expect_readable()
             .map_err(|error| error.in_image(&image.name))?;
@@ -100,6 +117,16 @@ impl View {
     /// How many blocks there are; no file has more.
     pub fn blocks(&self) -> u64 {
         self.image.blocks()
+    }
+
+    /// The length of the file or device it is in.
+    pub fn file_bytes(&self) -> u64 {
+        self.image.file_bytes
+    }
+
+    /// What knows of its features.
+    pub fn filesystem_type(&self) -> FilesystemType {
+        self.image.features().filesystem_type()
     }
 
     /// How many blocks were read so far, those of which a part was read included: what looking
@@ -131,6 +158,30 @@ impl View {
     /// are not shown.
     pub fn needs_recovery(&self) -> bool {
         self.image.features().needs_recovery()
+    }
+
+    /// When the filesystem was made (`s_mkfs_time`), in seconds since 1970.
+    pub fn made_seconds(&self) -> u64 {
+        self.image.superblock.made_seconds
+    }
+
+    /// When it was written last (`s_wtime`), in seconds since 1970.
+    pub fn written_seconds(&self) -> u64 {
+        self.image.superblock.written_seconds
+    }
+
+    /// Expects everything in its place, for whoever must not miss what the journal holds.
+    ///
+    /// # Errors
+    /// [`Error::BadImage`] where the journal holds changes that are not in their places yet.
+    pub fn expect_recovered(&self) -> Result<()> {
+        if !self.needs_recovery() {
+            return Ok(());
+        }
+        Err(self.bad(format!(
+            "its journal holds changes that are not in their places yet, as after a crash (`e2fsck -fp {}` writes them there, and so does mounting it once)",
+            self.image.name
+        )))
     }
 
     /// The root directory.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 
-use super::claims::ClaimSink;
+use super::claimants::ClaimSink;
 use super::part::Part;
 use super::{View, shown};
 use crate::units::InodeNumber;

@@ -40,6 +40,8 @@ const ROOMS: &[Room] = &[
     ("edits", &["error"]),
     // What is told of a build; a form and nothing else.
     ("manifest", &["oci"]),
+    // A filesystem image in a registry; a form, too.
+    ("artifact", &["error", "oci", "manifest"]),
     (
         "spool",
         &["error", "host_space", "leftovers", "page_buffer", "region"],
@@ -135,6 +137,18 @@ const ROOMS: &[Room] = &[
         ],
     ),
     ("daemon", &["error", "progress", "oci", "pinned", "network"]),
+    // What is sent.
+    (
+        "push",
+        &[
+            "error",
+            "progress",
+            "compression",
+            "oci",
+            "artifact",
+            "registry",
+        ],
+    ),
     // The flow.
     (
         "source",
@@ -245,6 +259,45 @@ const ROOMS: &[Room] = &[
     ),
     // Beside the flow.
     (
+        "export",
+        &[
+            "page_buffer",
+            "error",
+            "units",
+            "progress",
+            "warnings",
+            "region",
+            "ondisk",
+            "listing",
+            "tar",
+            "view",
+            // How an entry becomes a header.
+            "extract",
+            "layers",
+            "tree",
+            "filesystem",
+        ],
+    ),
+    // The image around such a layer.
+    (
+        "image_writer",
+        &[
+            "page_buffer",
+            "host_space",
+            "error",
+            "units",
+            "progress",
+            "leftovers",
+            "region",
+            "partial_file",
+            "pinned",
+            "spool",
+            "compression",
+            "tar",
+            "oci",
+        ],
+    ),
+    (
         "packages",
         &["error", "warnings", "listing", "view", "layers", "tree"],
     ),
@@ -278,6 +331,8 @@ const ROOMS: &[Room] = &[
             "partial_file",
             "compression",
             "oci",
+            // What an earlier filesystem says of itself.
+            "ondisk",
             "listing",
             "compare",
             "blocks",
@@ -286,6 +341,8 @@ const ROOMS: &[Room] = &[
             "inspect",
             "view",
             "extract",
+            "export",
+            "image_writer",
             "source",
             "layers",
             "put_in",
@@ -295,6 +352,8 @@ const ROOMS: &[Room] = &[
             "finish",
             "manifest",
             "packages",
+            "artifact",
+            "push",
         ],
     ),
     // A file that asks for all of it.

@@ -73,6 +73,11 @@ pub const SITUATIONS: &[Situation] = &[
             &[&words[..], &["--fs=ext4", "--journal=none"]].concat(),
         )
     }),
+    row("a layout like an earlier filesystem's", "build", |press| {
+        filesystem(press, "fs.img", &[]);
+        let words = ["build", "{in}/save.tar", "-o", "{out}/a"];
+        json(press, &[&words[..], &["--like={in}/fs.img"]].concat())
+    }),
     row("a tar, as ext2", "build", |press| {
         fs::write(press.image(), layer_tar(&[("a", b"a")])).unwrap();
         let words = ["build", "rootfs:{in}/save.tar", "-o", "{out}/a"];
@@ -174,6 +179,15 @@ pub const SITUATIONS: &[Situation] = &[
             ],
         )
     }),
+    row(
+        "a plan that is like an earlier filesystem",
+        "plan",
+        |press| {
+            filesystem(press, "fs.img", &["--fs=ext4"]);
+            let words = ["plan", "{in}/save.tar", "--fs=ext4", "--size=64M"];
+            json(press, &[&words[..], &["--like={in}/fs.img"]].concat())
+        },
+    ),
     // What is looked at.
     row("an archive inspected", "inspect", |press| {
         archive(press);

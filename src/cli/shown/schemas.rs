@@ -18,6 +18,8 @@ pub const DIFF: &str = "layerpress.diff.v1";
 pub const DIFF_BLOCKS: &str = "layerpress.diff-blocks.v1";
 /// Of `diff --packages`.
 pub const DIFF_PACKAGES: &str = "layerpress.diff-packages.v1";
+/// Of `export`.
+pub const EXPORT: &str = "layerpress.export.v1";
 /// Of each line of `ls`.
 pub const LS: &str = "layerpress.ls.v1";
 /// Of each line of `stat`.
@@ -34,5 +36,7 @@ pub const MOUNT: &str = "layerpress.mount.v1";
 pub const MOUNT_LIST: &str = "layerpress.mount-list.v1";
 /// Of each line of `--progress json`, an error's among them.
 pub const EVENT: &str = "layerpress.event.v1";
+/// Of `push`.
+pub const PUSH: &str = "layerpress.push.v1";
 /// Of `packages`.
 pub const PACKAGES: &str = "layerpress.packages.v1";

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::archive::tars_of;
 use super::daemon::Daemon;
 use super::image::write_oci_archive;
 use super::listing::Listing;
@@ -29,8 +30,13 @@ impl Containerd {
 
     /// What a container would see of the layers, or what containerd says where it refuses.
     pub fn unpack(&self, layers: &[Layer], work: &Path) -> Result<Listing, String> {
+        self.unpack_tars(&tars_of(layers), work)
+    }
+
+    /// The same of layers' tars.
+    pub fn unpack_tars(&self, tars: &[Vec<u8>], work: &Path) -> Result<Listing, String> {
         let archive = work.join("image.tar");
-        write_oci_archive(layers, work, &archive);
+        write_oci_archive(tars, work, &archive);
         let archive = archive.to_str().unwrap();
         self.0
             .run(&["images", "import", "--snapshotter=overlayfs", archive])?;

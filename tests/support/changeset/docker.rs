@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::archive::tars_of;
 use super::daemon::Daemon;
 use super::image::write_docker_archive;
 use super::listing::Listing;
@@ -22,8 +23,13 @@ impl Docker {
     /// The layers are mounted as the daemon left them, because in a container it would put files
     /// of its own before them (`/etc/hosts`, `/dev`) and another root directory.
     pub fn unpack(&self, layers: &[Layer], work: &Path) -> Result<Listing, String> {
+        self.unpack_tars(&tars_of(layers), work)
+    }
+
+    /// The same of layers' tars.
+    pub fn unpack_tars(&self, tars: &[Vec<u8>], work: &Path) -> Result<Listing, String> {
         let archive = work.join("save.tar");
-        write_docker_archive(layers, &archive);
+        write_docker_archive(tars, &archive);
         self.0
             .run(&["load", "--input", archive.to_str().unwrap()])?;
         let format = "--format={{json .GraphDriver.Data}}";
