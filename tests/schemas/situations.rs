@@ -179,11 +179,15 @@ pub const SITUATIONS: &[Situation] = &[
             ],
         )
     }),
-    row("a plan that is like an earlier filesystem", "plan", |press| {
-        filesystem(press, "fs.img", &["--fs=ext4"]);
-        let words = ["plan", "{in}/save.tar", "--fs=ext4", "--size=64M"];
-        json(press, &[&words[..], &["--like={in}/fs.img"]].concat())
-    }),
+    row(
+        "a plan that is like an earlier filesystem",
+        "plan",
+        |press| {
+            filesystem(press, "fs.img", &["--fs=ext4"]);
+            let words = ["plan", "{in}/save.tar", "--fs=ext4", "--size=64M"];
+            json(press, &[&words[..], &["--like={in}/fs.img"]].concat())
+        },
+    ),
     // What is looked at.
     row("an archive inspected", "inspect", |press| {
         archive(press);
@@ -398,6 +402,27 @@ pub const SITUATIONS: &[Situation] = &[
         tree(press);
         json(press, &["packages", "rootfs:{in}/tree"])
     }),
+    row("two of the same blocks", "diff blocks", |press| {
+        filesystem(press, "fs.img", &[]);
+        json(press, &["diff", "--blocks", "{in}/fs.img", "{in}/fs.img"])
+    }),
+    ending("two with other blocks", "diff blocks", 1, |press| {
+        filesystem(press, "fs.img", &[]);
+        filesystem(press, "other.img", &["--fs=ext4", "--size=64M"]);
+        json(
+            press,
+            &["diff", "--blocks", "{in}/fs.img", "{in}/other.img"],
+        )
+    }),
+    ending(
+        "blocks of what is no filesystem",
+        "diff blocks",
+        1,
+        |press| {
+            filesystem(press, "fs.img", &[]);
+            json(press, &["diff", "--blocks", "{in}/save.tar", "{in}/fs.img"])
+        },
+    ),
     row("two with the same packages", "diff packages", |press| {
         installed(press);
         json(press, &["diff", "--packages", "{in}/fs.img", "{in}/fs.img"])
