@@ -44,6 +44,7 @@
 //!                      export (a filesystem as a layer upon another image) · image_writer (whole images)
 //!                      manifest (what is told of a build) · packages (what is installed in it)
 //!                      artifact (a filesystem image in a registry: its form) · push (its way there)
+//!                      · pull (its way back)
 //! ```
 //!
 //! [`pipeline::build`] is the whole job, a line for each step; each step takes what the steps
@@ -148,6 +149,9 @@ pub mod mount;
 
 #[doc(hidden)]
 pub mod packages;
+
+#[doc(hidden)]
+pub mod pull;
 
 pub mod pipeline;
 

@@ -20,6 +20,7 @@ mod manifest;
 mod output;
 mod packages;
 mod plan;
+mod pull;
 mod push;
 mod reading;
 mod ready;
@@ -43,6 +44,7 @@ pub use manifest::{ManifestDocument, requested};
 pub use output::OutputRequest;
 pub use packages::{Installed, PackageComparison, PackagesDocument, compare_packages, packages};
 pub use plan::{Names, Planned, plan};
+pub use pull::{PullRequest, Pulled, pull};
 pub use push::{PushRequest, Pushed, push};
 pub use reading::{Reading, read};
 pub use request::{FilesystemRequest, IdentityRequest, ImageRequest, LikeRequest, Subject};
@@ -70,6 +72,7 @@ pub use crate::inspect::{Checksums, Filesystem, Journal, JournalState, is_filesy
 pub use crate::limits::Limits;
 pub use crate::manifest::{Manifest, Requested};
 pub use crate::packages::{Database, Package, PackageChange, Packages};
+pub use crate::pull::{PullShare, PullTally};
 pub use crate::push::{PushShare, PushTally};
 pub use crate::source::{
     CacheChoice, CredentialFiles, Credentials, DaemonOptions, Image, Login, Offer, OpenOptions,

@@ -113,6 +113,7 @@ const ROOMS: &[Room] = &[
             "error",
             "progress",
             "spool",
+            "region",
             // Credential helpers are programs.
             "command",
             "oci",
@@ -155,6 +156,8 @@ const ROOMS: &[Room] = &[
             "blobs",
             "registry",
             "daemon",
+            // What lies in registries besides images.
+            "artifact",
             // How an output in the making is called.
             "partial_file",
             "ownership",
@@ -283,6 +286,22 @@ const ROOMS: &[Room] = &[
             "oci",
         ],
     ),
+    // Of an artifact's segments a file.
+    (
+        "pull",
+        &[
+            "page_buffer",
+            "file_kind",
+            "error",
+            "units",
+            "progress",
+            "partial_file",
+            "compression",
+            "oci",
+            "artifact",
+            "registry",
+        ],
+    ),
     (
         "packages",
         &["error", "warnings", "listing", "view", "layers", "tree"],
@@ -335,6 +354,7 @@ const ROOMS: &[Room] = &[
             "filesystem",
             "ext",
             "finish",
+            "pull",
             "manifest",
             "packages",
             "artifact",

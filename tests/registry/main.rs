@@ -6,6 +6,7 @@
 mod support;
 
 // Servers, proxies and clients.
+mod artifact;
 mod blob_store;
 mod cache_check;
 mod cache_trouble;
@@ -28,6 +29,11 @@ mod faults;
 mod killed;
 mod manifests;
 mod progress;
+mod pulled_artifact;
+mod pulled_artifact_faults;
+mod pulled_artifact_hostile;
+mod pulled_artifact_killed;
+mod pushed_and_pulled;
 mod refusals;
 mod resume;
 mod reuse;

@@ -401,6 +401,16 @@ pub const SITUATIONS: &[Situation] = &[
         let address = registry::serve(&image());
         json(press, &["tags", &format!("docker://{address}/name")])
     }),
+    row("a filesystem of a registry", "pull", |press| {
+        let reference = format!("docker://{}/name:1", registry::serve_filesystem());
+        json(press, &["pull", &reference, "-o", "{out}/a", "--no-cache"])
+    }),
+    row("one that is there already", "pull", |press| {
+        let reference = format!("docker://{}/name:1", registry::serve_filesystem());
+        let words = ["pull", &reference, "-o", "{out}/a", "--no-cache"];
+        fs::write(press.image(), b"0123456789abcdef".repeat(256)).unwrap();
+        json(press, &[&words[..], &["--like={in}/save.tar"]].concat())
+    }),
     row("a cache that is not there", "cache ls", |press| {
         json(press, &["cache", "ls", "--cache-dir={in}/cache"])
     }),

@@ -22,6 +22,8 @@ pub const EXPORT: &str = "layerpress.export.v1";
 pub const LS: &str = "layerpress.ls.v1";
 /// Of each line of `stat`.
 pub const STAT: &str = "layerpress.stat.v1";
+/// Of `pull`.
+pub const PULL: &str = "layerpress.pull.v1";
 /// Of `tags`.
 pub const TAGS: &str = "layerpress.tags.v1";
 /// Of `cache ls`.
