@@ -4,10 +4,10 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::served;
 use crate::rig::{Rig, Written, image};
 use crate::support::archive::{Compression, TestImage, digest};
 use crate::support::fake_daemon::{FakeDaemon, send};
+use crate::support::served;
 
 /// The layers of what is exported upon `base`, but for the new one.
 #[track_caller]

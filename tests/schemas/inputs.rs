@@ -4,9 +4,9 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::process::Command;
 
-use crate::support::served;
 use crate::support::archive::{Compression, Files, TestImage, layer_tar};
 use crate::support::run::Press;
+use crate::support::served;
 use crate::support::session::{Layer, layers};
 
 /// `layerpress WORDS… --json`; `{in}` and `{out}` stand for directories.

@@ -5,10 +5,10 @@ use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::process::Command;
 
-use crate::support::served;
 use crate::support::archive::{TestImage, layer_tar};
 use crate::support::fake_daemon::{FakeDaemon, send};
 use crate::support::run::Press;
+use crate::support::served;
 use crate::support::session::{Layer, layers};
 
 use crate::inputs::*;
