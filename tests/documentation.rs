@@ -237,6 +237,7 @@ const PAPERS: [&str; 6] = [
     "CONTRIBUTING.md",
     "README.md",
     "SECURITY.md",
+    "docs/ARTIFACT.md",
     "fixtures/INDEX.md",
 ];
 
