@@ -231,7 +231,7 @@ fn the_readme_says_what_every_dependency_is_for() {
 }
 
 /// The papers, by their names at the root.
-const PAPERS: [&str; 6] = [
+const PAPERS: [&str; 7] = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",

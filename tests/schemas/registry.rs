@@ -77,7 +77,7 @@ fn serve_all(manifest: Vec<u8>, files: Files) -> String {
 /// A registry that takes what it is given, and has no more than manifests; serves until the test program
 /// ends, `HOST:PORT`.
 pub fn serve_pushes() -> String {
-    let manifests = Mutex::new(BTreeMap::new());
+    let manifests = Mutex::new(BTreeMap::<String, Vec<u8>>::new());
     listen(move |asked, stream| {
         let mut manifests = manifests.lock().unwrap();
         let found = manifests.get(&asked.path);
