@@ -456,6 +456,21 @@ pub const SITUATIONS: &[Situation] = &[
         let address = served::serve(&image());
         json(press, &["tags", &format!("docker://{address}/name")])
     }),
+    row("a filesystem, into an empty registry", "push", |press| {
+        filesystem(press, "fs.img", &["--manifest={in}/fs.img.manifest.json"]);
+        let reference = format!("docker://{}/name:1", registry::serve_pushes());
+        json(press, &["push", "{in}/fs.img", &reference])
+    }),
+    row(
+        "one of which nothing is known, into an index",
+        "push",
+        |press| {
+            filesystem(press, "fs.img", &["--verity"]);
+            let reference = format!("docker://{}/name:1", registry::serve_pushes());
+            let words = ["push", "{in}/fs.img", &reference, "--platform=linux/arm/v6"];
+            json(press, &words)
+        },
+    ),
     row("a filesystem of a registry", "pull", |press| {
         let reference = format!("docker://{}/name:1", served::serve_filesystem());
         json(press, &["pull", &reference, "-o", "{out}/a", "--no-cache"])
