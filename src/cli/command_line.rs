@@ -7,8 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use super::commands::{
     build, cache, cat, completions, diff, export, extract, inspect, ls, man, mount, packages, plan,
-    push,
-    stat, tags, umount, verify,
+    push, stat, tags, umount, verify,
 };
 use super::signals;
 use super::tell::{self, Voice};

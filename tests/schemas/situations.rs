@@ -179,11 +179,15 @@ pub const SITUATIONS: &[Situation] = &[
             ],
         )
     }),
-    row("a plan that is like an earlier filesystem", "plan", |press| {
-        filesystem(press, "fs.img", &["--fs=ext4"]);
-        let words = ["plan", "{in}/save.tar", "--fs=ext4", "--size=64M"];
-        json(press, &[&words[..], &["--like={in}/fs.img"]].concat())
-    }),
+    row(
+        "a plan that is like an earlier filesystem",
+        "plan",
+        |press| {
+            filesystem(press, "fs.img", &["--fs=ext4"]);
+            let words = ["plan", "{in}/save.tar", "--fs=ext4", "--size=64M"];
+            json(press, &[&words[..], &["--like={in}/fs.img"]].concat())
+        },
+    ),
     // What is looked at.
     row("an archive inspected", "inspect", |press| {
         archive(press);
