@@ -41,9 +41,11 @@
 //!
 //!     beside the flow: inspect (what a filesystem says of itself) · compare (two listings)
 //!                      view (reads any ext filesystem) → extract (takes a tree out of one)
+//!                                                      → blocks (two files, what differs at its place)
 //!                      export (a filesystem as a layer upon another image) · image_writer (whole images)
 //!                      manifest (what is told of a build) · packages (what is installed in it)
 //!                      artifact (a filesystem image in a registry: its form) · push (its way there)
+//!                      · pull (its way back)
 //! ```
 //!
 //! [`pipeline::build`] is the whole job, a line for each step; each step takes what the steps
@@ -98,6 +100,8 @@ pub mod verity;
 pub mod warnings;
 
 #[doc(hidden)]
+pub mod blocks;
+#[doc(hidden)]
 pub mod compare;
 mod inspect;
 
@@ -148,6 +152,9 @@ pub mod mount;
 
 #[doc(hidden)]
 pub mod packages;
+
+#[doc(hidden)]
+pub mod pull;
 
 pub mod pipeline;
 

@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use super::commands::{
     build, cache, cat, completions, diff, export, extract, inspect, ls, man, mount, packages, plan,
-    push, stat, tags, umount, verify,
+    pull, push, stat, tags, umount, verify,
 };
 use super::signals;
 use super::tell::{self, Voice};
@@ -56,6 +56,9 @@ enum Command {
     /// List the tags of a repository in a registry
     #[command(after_help = EXIT_CODES)]
     Tags(tags::TagsArguments),
+    /// Fetch a filesystem image from a registry that layerpress push put there
+    #[command(after_help = EXIT_CODES)]
+    Pull(Box<pull::PullArguments>),
     /// Push a filesystem image into a registry, in segments of which only those that are not there are
     /// sent
     #[command(after_help = EXIT_CODES)]
@@ -132,6 +135,7 @@ impl Command {
             Self::Packages(packages) => packages::run(packages, output).map(done),
             Self::Cache(cache) => cache::run(cache, output).map(done),
             Self::Tags(tags) => tags::run(tags, output).map(done),
+            Self::Pull(pull) => pull::run(pull, output).map(done),
             Self::Push(push) => push::run(push, output).map(done),
             Self::Completions(completions) => {
                 completions::run(completions, Arguments::command()).map(done)

@@ -9,6 +9,7 @@ mod batch;
 mod build;
 mod claimed;
 mod compare;
+mod compare_blocks;
 mod document;
 mod export;
 mod extract;
@@ -20,6 +21,7 @@ mod manifest;
 mod output;
 mod packages;
 mod plan;
+mod pull;
 mod push;
 mod reading;
 mod ready;
@@ -33,6 +35,7 @@ mod words;
 pub use batch::{Batch, BatchItem, BatchWatch, Outcome, Shard, UpToDate, batch, exit_code};
 pub use build::{Built, build};
 pub use compare::{CompareRequest, Comparison, compare};
+pub use compare_blocks::compare_blocks;
 pub use document::{Beside, Document, DocumentKind, Made};
 pub use export::{CREATED_BY, ExportBase, ExportRequest, ExportedImage, export};
 pub use extract::{ExtractRequest, Extracted, Target, extract};
@@ -44,6 +47,7 @@ pub use manifest::{ManifestDocument, requested};
 pub use output::OutputRequest;
 pub use packages::{Installed, PackageComparison, PackagesDocument, compare_packages, packages};
 pub use plan::{Names, Planned, plan};
+pub use pull::{PullRequest, Pulled, pull};
 pub use push::{PushRequest, Pushed, push};
 pub use reading::{Reading, read};
 pub use request::{FilesystemRequest, IdentityRequest, ImageRequest, LikeRequest, Subject};
@@ -55,6 +59,7 @@ pub use start::{FoundStart, StartDocument, start_in};
 pub use tags::tags;
 pub use verify::{Verified, VerifyRequest, verify};
 
+pub use crate::blocks::{BlockDifferences, BlockKind, DifferingRange};
 pub use crate::compression::{Encoding, EncodingForm};
 pub use crate::export::Exported;
 pub use crate::ext::{
@@ -71,6 +76,7 @@ pub use crate::inspect::{Checksums, Filesystem, Journal, JournalState, is_filesy
 pub use crate::limits::Limits;
 pub use crate::manifest::{Manifest, Requested};
 pub use crate::packages::{Database, Package, PackageChange, Packages};
+pub use crate::pull::{PullShare, PullTally};
 pub use crate::push::{PushShare, PushTally};
 pub use crate::source::{
     CacheChoice, CredentialFiles, Credentials, DaemonOptions, Image, Login, Offer, OpenOptions,

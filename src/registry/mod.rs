@@ -7,7 +7,8 @@
 //! refusal · trouble · server     questions that are led elsewhere, refused, or to be asked again
 //! login            being let in
 //! client           asking until there is an answer
-//! kept · sink · blob · downloads        what is read while it arrives
+//! kept · sink · blob · fetching         one blob, while it arrives
+//! downloads · one_by_one                all layers of an image; blobs as they are asked for
 //! repository       an image's documents, read at once
 //! link · tags      the list of tags
 //! upload           what is sent: blobs, manifests
@@ -23,6 +24,8 @@ mod client;
 #[cfg(feature = "network")]
 mod downloads;
 #[cfg(feature = "network")]
+mod fetching;
+#[cfg(feature = "network")]
 mod http;
 #[cfg(feature = "network")]
 mod kept;
@@ -32,6 +35,8 @@ mod link;
 mod login;
 #[cfg(not(feature = "network"))]
 mod offline;
+#[cfg(feature = "network")]
+mod one_by_one;
 mod options;
 #[cfg(feature = "network")]
 mod purpose;
@@ -56,7 +61,9 @@ pub use login::{challenges_in, wrong_credentials};
 #[cfg(not(feature = "network"))]
 pub use offline::tags;
 #[cfg(not(feature = "network"))]
-pub(crate) use offline::{Pushing, Registry};
+pub(crate) use offline::{FetchedBlob, Pushing, Registry, RepositoryBlobs};
+#[cfg(feature = "network")]
+pub(crate) use one_by_one::{FetchedBlob, RepositoryBlobs};
 pub use options::{
     CacheChoice, CredentialFiles, Credentials, Login, Proxies, RegistryOptions, TlsOptions,
 };

@@ -64,6 +64,12 @@ pub(super) fn offers_below(documents: &Documents, top: Descriptor) -> Result<Vec
     Ok(images.iter().map(listed).collect())
 }
 
+/// All manifests that a manifest or index of a registry leads to, itself among them; none of an
+/// attestation.
+pub(super) fn manifests_below(documents: &Documents, top: Descriptor) -> Result<Vec<Descriptor>> {
+    Ok(images(walk(documents, vec![top])?))
+}
+
 /// What one entry of `index.json` leads to.
 pub(super) struct Group {
     pub entry: Descriptor,

@@ -4,6 +4,7 @@ use super::documents::Documents;
 use super::image::{Image, LayerBlob, LayerDiffId};
 use super::spooler::Spooled;
 use super::store::Store;
+use crate::artifact::is_artifact;
 use crate::blobs::StoredBlob;
 use crate::error::{Error, Result, shown};
 use crate::oci::document;
@@ -54,8 +55,14 @@ impl Parts {
             .ok_or_else(|| absent("manifest", &descriptor.digest))?;
         let config_type = &manifest.config.media_type;
         if !media_type::is_image_config(config_type) {
+            let help = match is_artifact("", config_type) {
+                true => {
+                    " (a filesystem that layerpress push put there; layerpress pull fetches it)"
+                }
+                false => "",
+            };
             return Err(Error::unsupported(format!(
-                "manifest {}: an artifact and not a container image: its configuration is of the type {}",
+                "manifest {}: an artifact and not a container image: its configuration is of the type {}{help}",
                 descriptor.digest,
                 shown(config_type)
             )));

@@ -70,6 +70,20 @@ const ROOMS: &[Room] = &[
         "view",
         &["error", "file_kind", "units", "limits", "listing", "ondisk"],
     ),
+    // Two files, block by block.
+    (
+        "blocks",
+        &[
+            "error",
+            "file_kind",
+            "units",
+            "progress",
+            "page_buffer",
+            "listing",
+            "ondisk",
+            "view",
+        ],
+    ),
     (
         "inspect",
         &[
@@ -113,6 +127,7 @@ const ROOMS: &[Room] = &[
             "error",
             "progress",
             "spool",
+            "region",
             // Credential helpers are programs.
             "command",
             "oci",
@@ -155,6 +170,8 @@ const ROOMS: &[Room] = &[
             "blobs",
             "registry",
             "daemon",
+            // What lies in registries besides images.
+            "artifact",
             // How an output in the making is called.
             "partial_file",
             "ownership",
@@ -283,6 +300,22 @@ const ROOMS: &[Room] = &[
             "oci",
         ],
     ),
+    // Of an artifact's segments a file.
+    (
+        "pull",
+        &[
+            "page_buffer",
+            "file_kind",
+            "error",
+            "units",
+            "progress",
+            "partial_file",
+            "compression",
+            "oci",
+            "artifact",
+            "registry",
+        ],
+    ),
     (
         "packages",
         &["error", "warnings", "listing", "view", "layers", "tree"],
@@ -321,6 +354,7 @@ const ROOMS: &[Room] = &[
             "ondisk",
             "listing",
             "compare",
+            "blocks",
             "file_kind",
             "verity",
             "inspect",
@@ -335,6 +369,7 @@ const ROOMS: &[Room] = &[
             "filesystem",
             "ext",
             "finish",
+            "pull",
             "manifest",
             "packages",
             "artifact",
@@ -358,6 +393,7 @@ const ROOMS: &[Room] = &[
             "oci",
             "listing",
             "compare",
+            "blocks",
             "view",
             "cache",
             "mount",

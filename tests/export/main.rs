@@ -5,6 +5,7 @@
 mod support;
 
 mod changed;
+mod costs;
 mod derived;
 mod engines;
 mod foreign;

@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use clap::Args;
 use outputs::{OutputFormArguments, ShownCompressed, ShownOutput};
+pub use outputs::{Sha256Form, directory_of};
 use serde::Serialize;
 use verity::ShownVerity;
 

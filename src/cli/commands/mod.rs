@@ -13,6 +13,7 @@ pub mod man;
 pub mod mount;
 pub mod packages;
 pub mod plan;
+pub mod pull;
 pub mod push;
 pub mod stat;
 pub mod tags;

@@ -14,6 +14,8 @@ pub const INSPECT: &str = "layerpress.inspect.v1";
 pub const VERIFY: &str = "layerpress.verify.v1";
 /// Of `diff`.
 pub const DIFF: &str = "layerpress.diff.v1";
+/// Of `diff --blocks`.
+pub const DIFF_BLOCKS: &str = "layerpress.diff-blocks.v1";
 /// Of `diff --packages`.
 pub const DIFF_PACKAGES: &str = "layerpress.diff-packages.v1";
 /// Of `export`.
@@ -22,6 +24,8 @@ pub const EXPORT: &str = "layerpress.export.v1";
 pub const LS: &str = "layerpress.ls.v1";
 /// Of each line of `stat`.
 pub const STAT: &str = "layerpress.stat.v1";
+/// Of `pull`.
+pub const PULL: &str = "layerpress.pull.v1";
 /// Of `tags`.
 pub const TAGS: &str = "layerpress.tags.v1";
 /// Of `cache ls`.

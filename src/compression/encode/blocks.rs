@@ -30,7 +30,7 @@ enum Source<'a> {
         done_bytes: u64,
     },
     /// Read to its end.
-    Stream(&'a mut dyn Read),
+    Stream(&'a mut (dyn Read + Send)),
 }
 
 /// Zeros told at once.
@@ -47,7 +47,7 @@ impl<'a> Blocks<'a> {
     }
 
     /// Those of what is read, to its end.
-    pub fn of_stream(stream: &'a mut dyn Read, block_bytes: usize) -> Self {
+    pub fn of_stream(stream: &'a mut (dyn Read + Send), block_bytes: usize) -> Self {
         Self::of(Source::Stream(stream), block_bytes)
     }
 

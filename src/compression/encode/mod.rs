@@ -72,7 +72,7 @@ pub fn encode(
 /// # Errors
 /// See [`EncodeError`].
 pub fn encode_stream(
-    stream: &mut dyn Read,
+    stream: &mut (dyn Read + Send),
     encoding: Encoding,
     jobs: NonZeroUsize,
     streams: &mut Streams<'_>,
