@@ -30,6 +30,7 @@ mod root_hash;
 mod start;
 mod tags;
 mod verify;
+mod words;
 
 pub use batch::{Batch, BatchItem, BatchWatch, Outcome, Shard, UpToDate, batch, exit_code};
 pub use build::{Built, build};
