@@ -68,10 +68,14 @@ fn a_tree_that_does_not_fit_any_more_gets_a_size_of_its_own_and_is_told_why() {
         let new = press_like(&more, like(wanted), &old.image())
             .unwrap()
             .judged();
-        let Layout::Fresh(WhyFresh::TooSmall(why)) = &likeness(&new).layout else {
+        let Layout::Fresh(WhyFresh::TooSmall { what, needed, free }) = &likeness(&new).layout
+        else {
             panic!("{:?}", likeness(&new).layout);
         };
-        assert!(why.contains("blocks needed, "), "{why}");
+        assert!(
+            *what == "blocks" && needed > free,
+            "{what}: {needed} of {free}"
+        );
         let figures = figures(&new);
         assert!(figures.kept.inodes > 10, "{figures:?}");
         assert_eq!(figures.new.inodes, 1);
