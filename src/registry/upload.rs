@@ -292,17 +292,18 @@ impl Blob<'_> {
             }
             return Ok(());
         }
+        let once = self.failed == 0 && self.client.server.options.retries > 0;
         let may_pass = match response.status {
             // The upload is not known any more, or not as it was.
             StatusCode::NOT_FOUND
             | StatusCode::GONE
             | StatusCode::CONFLICT
             | StatusCode::RANGE_NOT_SATISFIABLE => true,
-            // The bytes may have been changed on the way, once.
-            StatusCode::BAD_REQUEST => self.failed == 0,
+            // The bytes may have been changed on the way.
+            StatusCode::BAD_REQUEST => once,
             // A way to a storage service is good for a time only.
             status => {
-                status.is_client_error()
+                once && status.is_client_error()
                     && status != StatusCode::PAYLOAD_TOO_LARGE
                     && !self.client.server.gave(&response)
             }

@@ -31,6 +31,7 @@ pub mod likeness;
 pub mod map_demand;
 pub mod normalise;
 pub mod placement;
+pub mod placing;
 pub mod regions;
 pub mod size;
 pub mod size_policy;
