@@ -89,10 +89,10 @@ impl Exported {
 /// base give the same bytes.
 ///
 /// # Errors
-/// [`Error::Unsupported`] for a name that begins with `.wh.`, with its path: an entry of that name
-/// would hide others. [`Error::BadImage`] where the filesystem's journal holds changes that are not
+/// [`crate::Error::Unsupported`] for a name that begins with `.wh.`, with its path: an entry of that name
+/// would hide others. [`crate::Error::BadImage`] where the filesystem's journal holds changes that are not
 /// in their places yet, and for a filesystem that is damaged; what of it cannot be read is told as
-/// [`View`] tells it. [`Error::Io`] where it, the base or the output cannot be read or written.
+/// [`View`] tells it. [`crate::Error::Io`] where it, the base or the output cannot be read or written.
 pub fn write_layer(
     view: &View,
     base: Option<&Base<'_>>,

@@ -2,6 +2,7 @@
 //! filesystem, attribute by attribute.
 
 use std::path::Path;
+use std::process::Command;
 
 use layerpress::export::LayerOptions;
 use layerpress::ext::Kind;
@@ -13,6 +14,7 @@ use crate::derived::{derived, edits};
 use crate::rig::{Image, Layer, pressed};
 use crate::support::changeset::containerd::Containerd;
 use crate::support::changeset::docker::Docker;
+use crate::support::changeset::image::write_docker_archive;
 use crate::support::changeset::{Listing, umoci};
 use crate::support::oracles::{Mounted, is_root_with, skip};
 use crate::support::random_rootfs;
@@ -111,6 +113,44 @@ fn docker_shows_the_filesystem() {
     match Docker::start() {
         Ok(docker) => judge("docker", |tars, work| docker.unpack_tars(tars, work)),
         Err(reason) => skip(&reason),
+    }
+}
+
+/// What podman mounts of an image, in a store of its own; its whole store goes with `work`.
+fn podman(tars: &[Vec<u8>], work: &Path) -> Result<Listing, String> {
+    let archive = work.join("save.tar");
+    write_docker_archive(tars, &archive);
+    let run = |arguments: &[&str]| {
+        let output = Command::new("podman")
+            .arg("--root")
+            .arg(work.join("store"))
+            .arg("--runroot")
+            .arg(work.join("run"))
+            .args(["--storage-driver=overlay", "--cgroup-manager=cgroupfs"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        match output.status.success() {
+            true => Ok(String::from_utf8(output.stdout).unwrap()),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        }
+    };
+    run(&["load", "--input", archive.to_str().unwrap()])?;
+    let mounted = run(&["image", "mount", "case:case"])?;
+    let listing = Listing::of_directory(mounted.trim().as_ref());
+    run(&["image", "unmount", "case:case"])?;
+    run(&["image", "rm", "--force", "case:case"])?;
+    // It mounts its store upon itself.
+    let _ = Command::new("umount")
+        .arg(work.join("store/overlay"))
+        .output();
+    Ok(listing)
+}
+
+#[test]
+fn podman_shows_the_filesystem() {
+    if is_root_with(&["podman"]) {
+        judge("podman", podman);
     }
 }
 
