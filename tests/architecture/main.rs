@@ -129,6 +129,8 @@ const ROOMS: &[Room] = &[
         "push",
         &[
             "error",
+            "file_kind",
+            "manifest",
             "progress",
             "compression",
             "oci",
