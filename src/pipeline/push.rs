@@ -60,10 +60,7 @@ impl PushRequest {
     /// The length of a segment, unless somebody says otherwise.
     pub const SEGMENT_BYTES: ByteSize = ByteSize(4 << 20);
 
-    /// A push of `image`, with all else as usual.
-    ///
-    /// # Errors
-    /// None; `None` where zstd has no usual level.
+    /// A push of `image`, with all else as usual; `None` where zstd has no usual level.
     pub fn new(image: impl Into<PathBuf>, reference: Reference) -> Option<Self> {
         let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         Some(Self {
