@@ -41,6 +41,7 @@
 //!
 //!     beside the flow: inspect (what a filesystem says of itself) · compare (two listings)
 //!                      view (reads any ext filesystem) → extract (takes a tree out of one)
+//!                                                      → blocks (two files, what differs at its place)
 //!                      export (a filesystem as a layer upon another image) · image_writer (whole images)
 //!                      manifest (what is told of a build) · packages (what is installed in it)
 //!                      artifact (a filesystem image in a registry: its form) · push (its way there)
@@ -98,6 +99,8 @@ pub mod verity;
 #[doc(hidden)]
 pub mod warnings;
 
+#[doc(hidden)]
+pub mod blocks;
 #[doc(hidden)]
 pub mod compare;
 mod inspect;

@@ -18,7 +18,8 @@ use crate::warnings::Warnings;
 /// Bytes of a tar's record: its length is a multiple of it, as GNU tar makes it.
 const RECORD_BYTES: u64 = 10_240;
 
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+/// What holes are written from.
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// A tar in the making.
 pub(super) struct LayerWriter<'a> {
@@ -232,11 +233,19 @@ fn tell_what_engines_lose(path: &[u8], node: &Node, xattrs: &[Attribute], warnin
     if xattrs.iter().any(|xattr| xattr.value.is_empty()) {
         warnings.count(EMPTY_VALUE, path);
     }
+    if xattrs
+        .iter()
+        .any(|xattr| xattr.name.starts_with(b"trusted."))
+    {
+        warnings.count(TRUSTED, path);
+    }
 }
 
 const ODD_TIME: &str = "a time before 1970 or after 2262 is written as it is; docker, podman, containerd and umoci make another of it";
 
 const EMPTY_VALUE: &str = "an extended attribute without a value is written as it is; docker, podman, containerd and umoci leave it out";
+
+const TRUSTED: &str = "a trusted.* attribute is written as it is; containerd leaves it out";
 
 const HIDDEN_DEVICE: &str = "a character device 0:0 is written as it is; overlayfs, which docker and containerd use, takes it for a whiteout";
 

@@ -9,6 +9,7 @@ mod batch;
 mod build;
 mod claimed;
 mod compare;
+mod compare_blocks;
 mod document;
 mod export;
 mod extract;
@@ -29,10 +30,12 @@ mod root_hash;
 mod start;
 mod tags;
 mod verify;
+mod words;
 
 pub use batch::{Batch, BatchItem, BatchWatch, Outcome, Shard, UpToDate, batch, exit_code};
 pub use build::{Built, build};
 pub use compare::{CompareRequest, Comparison, compare};
+pub use compare_blocks::compare_blocks;
 pub use document::{Beside, Document, DocumentKind, Made};
 pub use export::{CREATED_BY, ExportBase, ExportRequest, ExportedImage, export};
 pub use extract::{ExtractRequest, Extracted, Target, extract};
@@ -56,6 +59,7 @@ pub use start::{FoundStart, StartDocument, start_in};
 pub use tags::tags;
 pub use verify::{Verified, VerifyRequest, verify};
 
+pub use crate::blocks::{BlockDifferences, BlockKind, DifferingRange};
 pub use crate::compression::{Encoding, EncodingForm};
 pub use crate::export::Exported;
 pub use crate::ext::{

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use super::claimed::{Claimed, distinct};
 use super::output::OutputRequest;
 use super::request::{FilesystemRequest, LikeRequest};
+use super::words::words;
 use crate::error::{Error, Result, escape_path};
 use crate::ext::Tools;
-use crate::finish::{FinishOptions, ImageWords, OutputName};
+use crate::finish::{FinishOptions, OutputName};
 use crate::host_space;
 use crate::leftovers::{self, Begun};
-use crate::oci::repository_and_tag;
 use crate::partial_file::{PartialFile, refuse_existing};
 use crate::pinned::identity_at;
 use crate::progress::Reporter;
@@ -88,20 +88,6 @@ impl Ready {
             like: self.like,
             asked: self.asked,
         })
-    }
-}
-
-/// What the image says for names of outputs.
-pub(super) fn words(image: &Image) -> ImageWords {
-    let digits = |digest: &crate::oci::Digest| digest.digest().to_owned();
-    let (name, tag) = repository_and_tag(&image.names);
-    let arch = image.platform.architecture();
-    ImageWords {
-        id: image.config_digest.as_ref().map(digits),
-        digest: image.manifest_digest.as_ref().map(digits),
-        tag: tag.map(str::to_owned),
-        name: name.map(str::to_owned),
-        arch: Some(arch.to_owned()),
     }
 }
 

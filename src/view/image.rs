@@ -211,6 +211,25 @@ impl Image {
         Ok(())
     }
 
+    /// Blocks that a bit of the bitmaps stands for.
+    pub(super) fn blocks_of_cluster(&self) -> u64 {
+        (self.cluster_sectors() / (self.block_bytes / 512)).max(1)
+    }
+
+    /// The first block from `block` on that the host's file has data in; a number larger than any
+    /// where there is none.
+    pub(super) fn next_data(&self, block: u64) -> u64 {
+        let Some(byte) = block.checked_mul(self.block_bytes) else {
+            return u64::MAX;
+        };
+        match rustix::fs::seek(&self.file, rustix::fs::SeekFrom::Data(byte)) {
+            Ok(data) => data / self.block_bytes,
+            Err(rustix::io::Errno::NXIO) => u64::MAX,
+            // Who does not tell holes has none.
+            Err(_) => block,
+        }
+    }
+
     /// Sectors that an allocated block takes at least.
     pub(super) fn cluster_sectors(&self) -> u64 {
         if !self.features().has_ro_compat(RO_COMPAT_BIGALLOC) {

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! image (superblock, blocks) → node (inodes) → block_map → content, journal
-//!                                            ↘ directory → lookup, walk → listing, owners
+//!                                            ↘ directory → lookup, walk → listing, claimants → owners
+//!                                                                  free_blocks ↗
 //!                                   claims ↗            ↘ positions → sightings
 //! ```
 //!
@@ -24,15 +25,18 @@
 )]
 
 mod block_map;
+mod claimants;
 mod claims;
 mod content;
 mod directory;
+mod free_blocks;
 mod image;
 mod journal;
 mod listing;
 mod lookup;
 mod node;
 mod owners;
+mod part;
 mod positions;
 mod sightings;
 mod walk;
@@ -42,13 +46,16 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use claimants::ClaimSink;
 pub use content::ContentReader;
 pub use directory::DirectoryEntry;
+pub use free_blocks::FreeBlocks;
 pub use image::{Image, expect_filesystem, read_superblock};
 pub use listing::{Problem, WholeListing};
 pub use lookup::{Follow, Found, Lookups};
 pub use node::Node;
-pub use owners::{Owner, Part};
+pub use owners::Owner;
+pub use part::Part;
 pub use positions::{Hashed, Positions, PositionsNode, Sighted};
 pub use walk::{MAX_DEPTH, Step, Walk};
 

@@ -70,6 +70,20 @@ const ROOMS: &[Room] = &[
         "view",
         &["error", "file_kind", "units", "limits", "listing", "ondisk"],
     ),
+    // Two files, block by block.
+    (
+        "blocks",
+        &[
+            "error",
+            "file_kind",
+            "units",
+            "progress",
+            "page_buffer",
+            "listing",
+            "ondisk",
+            "view",
+        ],
+    ),
     (
         "inspect",
         &[
@@ -342,6 +356,7 @@ const ROOMS: &[Room] = &[
             "ondisk",
             "listing",
             "compare",
+            "blocks",
             "file_kind",
             "verity",
             "inspect",
@@ -380,6 +395,7 @@ const ROOMS: &[Room] = &[
             "oci",
             "listing",
             "compare",
+            "blocks",
             "view",
             "cache",
             "mount",

@@ -9,6 +9,7 @@ use proptest::sample::select;
 use crate::derived::{derived, edits};
 use crate::rig::{Image, KEEPING_FLAGS, Layer, expect_same, pressed};
 use crate::support::random_rootfs::rootfs;
+use crate::support::rootfs::{Rootfs, directory, file};
 
 fn config() -> ProptestConfig {
     let mut config = ProptestConfig::default();
@@ -63,4 +64,14 @@ proptest! {
         let expected = Image::of(&after).listing();
         expect_same(expected, &layer, Some(&base));
     }
+}
+
+// The law can be broken.
+#[test]
+#[should_panic(expected = "/file: content differs")]
+fn a_layer_of_another_tree_is_not_the_same() {
+    let with = |content: &str| Rootfs::of([directory(""), file("file", content)]);
+    let pressed = pressed(&with("one"), Kind::Ext3);
+    let layer = Layer::of(&pressed.image(), None, &KEEPING_FLAGS).unwrap();
+    expect_same(Image::of(&with("two")).listing(), &layer, None);
 }

@@ -5,6 +5,8 @@
 mod support;
 
 mod changed;
+mod costs;
+mod damaged;
 mod derived;
 mod engines;
 mod foreign;

@@ -187,6 +187,7 @@ fn what_engines_do_not_keep_of_any_layer_is_written_and_counted() {
             .xattr("user.x", "y"),
         directory("early").mtime(-1, 999_999_999),
         file("late", *b"x").mtime(9_223_372_036, 0),
+        file("trusted", *b"x").xattr("trusted.x", "y"),
         file("usual", *b"x")
             .mtime(9_223_372_035, 999_999_999)
             .xattr("user.x", "y"),
@@ -194,14 +195,16 @@ fn what_engines_do_not_keep_of_any_layer_is_written_and_counted() {
     let layer = whole(&pressed).unwrap();
     assert_eq!(layer.entries()[1].xattrs.len(), 2);
     let warnings: Vec<_> = layer.exported.warnings.lines().collect();
-    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
     assert!(warnings[0].starts_with("a time before 1970 or after 2262 is written as it is"));
     assert!(
         warnings[0].ends_with(": 2 entries, for example late"),
         "{warnings:?}"
     );
-    assert!(warnings[1].starts_with("an extended attribute without a value is written"));
-    assert!(warnings[1].ends_with(": attribute"), "{warnings:?}");
+    let trusted = "a trusted.* attribute is written as it is; containerd leaves it out: trusted";
+    assert_eq!(warnings[1], trusted);
+    assert!(warnings[2].starts_with("an extended attribute without a value is written"));
+    assert!(warnings[2].ends_with(": attribute"), "{warnings:?}");
 }
 
 #[test]

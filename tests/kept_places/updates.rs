@@ -15,7 +15,8 @@ fn fresh(rootfs: &Rootfs, wanted: Wanted) -> Pressed {
 
 fn inode_of(pressed: &Pressed, path: &str) -> String {
     let said = pressed.debugfs(&format!("stat /{path}"));
-    said.split_whitespace().nth(1).unwrap().to_owned()
+    let (_, number) = said.split_once("Inode: ").unwrap();
+    number.split_whitespace().next().unwrap().to_owned()
 }
 
 fn blocks_of(pressed: &Pressed, path: &str) -> String {

@@ -314,6 +314,25 @@ fn of_an_index_the_filesystem_for_the_platform_is_taken_and_no_image() {
 }
 
 #[test]
+fn two_at_once_share_what_comes() {
+    let Some(shelf) = Shelf::new() else {
+        return;
+    };
+    let file = bytes("abcdefghijklmnop", 9);
+    let artifact = TestArtifact::of(&file);
+    let reference = shelf.push(&artifact.layout(), "1");
+    let other = Puller::new();
+    let cache = format!("--cache-dir={}", shelf.puller.cache().display());
+    let mut second = other.command(&["pull", &reference, &cache]);
+    second.arg("-o").arg(other.press.output());
+    let running = other.press.start(&mut second);
+    shelf.puller.pulls(&reference, &[], &file);
+    let ended = running.end_within(std::time::Duration::from_secs(90));
+    assert!(other.take_output(&ended) == file);
+    assert_eq!(shelf.asked(&artifact), 17);
+}
+
+#[test]
 fn build_and_pull_name_each_other() {
     let (Some(shelf), Some(stand)) = (Shelf::new(), Stand::of(TestImage::new(layers(71, 1))))
     else {

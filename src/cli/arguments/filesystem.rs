@@ -43,7 +43,7 @@ pub struct FilesystemArguments {
     /// Lay it out like an earlier filesystem image: what has as many blocks as there keeps its blocks
     /// and its inode number, and without --size, --free-inodes, --journal and --hash-seed these are
     /// as there, as long as all fits. OLD may be OUTPUT itself, which is read before it is replaced;
-    /// words of the image ({name}, …) are filled in as in OUTPUT
+    /// words of the image as {name} are filled in as in OUTPUT
     #[arg(long, value_name = "OLD")]
     pub like: Option<PathBuf>,
     /// Let it be an error where the size and the tables of OLD cannot be kept

@@ -59,7 +59,7 @@ pub struct ExportArguments {
     #[arg(long, help_heading = NO_HEADING)]
     no_clobber: bool,
     /// Compress the new layer, on as many processors as --jobs says and to the same bytes for any
-    /// number: gzip[:1-9], zstd[:1-22] or none
+    /// number: gzip[:1-9], zstd[:1-22], which docker reads from 23.0 on, or none [default: gzip:6]
     #[arg(
         long,
         value_name = "FORMAT[:LEVEL]",

@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(name, "like");
         for word in [
             "a b\n",
-            "1 kept (1.0 MiB)",
+            "1 kept (1 MiB)",
             "1 moved",
             "0 new",
             "0 files split",

@@ -14,6 +14,8 @@ pub const INSPECT: &str = "layerpress.inspect.v1";
 pub const VERIFY: &str = "layerpress.verify.v1";
 /// Of `diff`.
 pub const DIFF: &str = "layerpress.diff.v1";
+/// Of `diff --blocks`.
+pub const DIFF_BLOCKS: &str = "layerpress.diff-blocks.v1";
 /// Of `diff --packages`.
 pub const DIFF_PACKAGES: &str = "layerpress.diff-packages.v1";
 /// Of `export`.

@@ -31,6 +31,7 @@ pub mod likeness;
 pub mod map_demand;
 pub mod normalise;
 pub mod placement;
+pub mod placing;
 pub mod regions;
 pub mod size;
 pub mod size_policy;
@@ -172,7 +173,11 @@ impl Plan {
         } = Laid::out(asked, tree, &numbers, &measured)?;
         let (placement, numbers, figures) = match placed {
             Some(placed) => (Some(placed.placement), placed.numbers, placed.figures),
-            None => (None, numbers, Figures::default()),
+            None => {
+                let blocks = measured.demand.with_maps(sized.maps).blocks();
+                let figures = Figures::all_new(tree.nodes().len() as u64, blocks);
+                (None, numbers, figures)
+            }
         };
         let likeness = layout.map(|layout| Likeness { layout, figures });
         Ok(Self {

@@ -16,7 +16,7 @@
 
 use std::ops::Range;
 
-use super::block_map::{BlockSink, map_blocks};
+use super::block_map::map_blocks;
 use super::claims::Claims;
 use super::counterparts::counterparts;
 use super::demand::{Measured, made};
@@ -27,12 +27,11 @@ use super::inode_numbers::InodeNumbers;
 use super::kept_blocks::KeptBlocks;
 use super::likeness::Figures;
 use super::map_demand::{Made, MapBlocks};
+use super::placing::{Content, Placing, count};
 use super::regions::Regions;
-use crate::error::{Error, Result};
 use crate::ext::profile::BlockMap;
-use crate::ondisk::inode::I_BLOCK_BYTES;
-use crate::tree::{Node, NodeId, NodeKind, Tree};
-use crate::units::{BLOCK_SIZE, BlockNumber, InodeNumber};
+use crate::tree::{NodeId, NodeKind, Tree};
+use crate::units::{BlockNumber, InodeNumber};
 
 /// Who keeps which place, and where all else goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -227,7 +226,7 @@ impl Wanted<'_> {
         regions.attributes = cursor.place()..end;
         regions.maps = end..end;
         if self.map == BlockMap::Indirect {
-            let kept = placement.map_or(0, |placement| blocks(&placement.kept_maps.runs));
+            let kept = placement.map_or(0, |placement| count(&placement.kept_maps.runs));
             regions.maps.end += self.measured.maps.at_least().all() - kept;
         }
         let mut cursor = free.cursor(regions.maps.end);
@@ -287,12 +286,12 @@ impl Wanted<'_> {
             let made = made(id, self.numbers);
             let content = Content::of(id, node, directory_blocks, &[]);
             let made_blocks = made.map_or(0, |(_, blocks)| u64::from(blocks));
-            let kept_data = blocks(placement.kept_data(id));
+            let kept_data = count(placement.kept_data(id));
             let has_its_blocks = kept_data + made_blocks == content.blocks;
-            let had = was[index].map(|was| blocks(&self.earlier.nodes[was as usize].data));
+            let had = was[index].map(|was| count(&self.earlier.nodes[was as usize].data));
             let has_its_inode = made.is_some() || kept_numbers[index].is_some();
             let stays = has_its_inode && has_its_blocks && had == Some(content.blocks);
-            figures.kept.blocks += kept_data + blocks(placement.kept_maps(id));
+            figures.kept.blocks += kept_data + count(placement.kept_maps(id));
             let placed_anew = match had {
                 None => &mut figures.new,
                 Some(_) => &mut figures.moved,
@@ -333,59 +332,6 @@ struct Walked {
     runs: Vec<u64>,
 }
 
-/// What a node has in blocks.
-struct Content<'a> {
-    id: NodeId,
-    is_directory: bool,
-    /// Its mapped blocks, by their place in the file.
-    ranges: Vec<Range<u64>>,
-    /// How many they are.
-    blocks: u64,
-    /// The first of them, where mke2fs has made them.
-    made: &'a [BlockNumber],
-}
-
-impl<'a> Content<'a> {
-    fn of(id: NodeId, node: &Node, directory_blocks: u32, made: &'a [BlockNumber]) -> Self {
-        let ranges = match &node.kind {
-            NodeKind::Regular(file) => file.content.blocks(BLOCK_SIZE),
-            NodeKind::Directory(_) => vec![0..u64::from(directory_blocks)],
-            NodeKind::Symlink(target) if target.len() >= I_BLOCK_BYTES => vec![0..1],
-            _ => Vec::new(),
-        };
-        Self {
-            id,
-            is_directory: matches!(node.kind, NodeKind::Directory(_)),
-            blocks: ranges.iter().map(|range| range.end - range.start).sum(),
-            ranges,
-            made,
-        }
-    }
-
-    /// The blocks that an earlier node had for it, if they were as many; without those that mke2fs
-    /// has made for this one.
-    fn had(&self, was: &EarlierNode) -> Option<Vec<Range<u32>>> {
-        if blocks(&was.data) != self.blocks || was.data.iter().any(Range::is_empty) {
-            return None;
-        }
-        let mut made = self.made.len() as u32;
-        let mut runs = Vec::with_capacity(was.data.len());
-        for run in &was.data {
-            let skipped = made.min(run.end - run.start);
-            made -= skipped;
-            if run.start + skipped < run.end {
-                runs.push(run.start + skipped..run.end);
-            }
-        }
-        Some(runs)
-    }
-
-    fn made_runs(&self) -> Vec<Range<u32>> {
-        let runs = self.made.iter();
-        runs.map(|block| block.0..block.0 + 1).collect()
-    }
-}
-
 /// The first of an earlier node's blocks of maps, as many as are needed and as far as they can be had.
 fn claimed_maps(claims: &mut Claims, was: &EarlierNode, needed: u64) -> Vec<Range<u32>> {
     let mut left = needed;
@@ -403,85 +349,4 @@ fn claimed_maps(claims: &mut Claims, was: &EarlierNode, needed: u64) -> Vec<Rang
         }
     }
     kept
-}
-
-fn blocks(runs: &[Range<u32>]) -> u64 {
-    let lengths = runs.iter();
-    lengths
-        .map(|run| u64::from(run.end.saturating_sub(run.start)))
-        .sum()
-}
-
-/// A sink that hands out what is kept and then what is free, and counts.
-struct Placing<'a, 'c> {
-    made: KeptBlocks<'a>,
-    data: KeptBlocks<'a>,
-    maps: KeptBlocks<'a>,
-    /// What is free; without it, blocks that are not kept lie side by side somewhere.
-    cursor: Option<&'a mut Cursor<'c>>,
-    /// Whether blocks of maps are taken elsewhere.
-    maps_apart: bool,
-    map_blocks: u64,
-    taken: u64,
-    runs: u64,
-    end: Option<u32>,
-}
-
-impl<'a, 'c> Placing<'a, 'c> {
-    fn new(cursor: Option<&'a mut Cursor<'c>>) -> Self {
-        Self {
-            made: KeptBlocks::default(),
-            data: KeptBlocks::default(),
-            maps: KeptBlocks::default(),
-            cursor,
-            maps_apart: false,
-            map_blocks: 0,
-            taken: 0,
-            runs: 0,
-            end: None,
-        }
-    }
-
-    fn free(&mut self, wanted: u32) -> Result<(BlockNumber, u32)> {
-        let Some(cursor) = &mut self.cursor else {
-            return Ok((BlockNumber(1), wanted));
-        };
-        let none = || Error::Mismatch("expected a free block, found none".to_owned());
-        let (first, count) = cursor.allocate(wanted).ok_or_else(none)?;
-        self.taken += u64::from(count);
-        Ok((first, count))
-    }
-}
-
-impl BlockSink for Placing<'_, '_> {
-    fn allocate_data(&mut self, wanted: u32) -> Result<(BlockNumber, u32)> {
-        let kept = self.made.take(wanted).or_else(|| self.data.take(wanted));
-        let (first, count) = match kept {
-            Some(kept) => kept,
-            None => self.free(wanted)?,
-        };
-        self.runs += u64::from(self.end != Some(first.0));
-        self.end = first.0.checked_add(count);
-        Ok((first, count))
-    }
-
-    fn allocate_map(&mut self) -> Result<BlockNumber> {
-        self.map_blocks += 1;
-        match self.maps.take(1) {
-            Some((block, _)) => Ok(block),
-            None if self.maps_apart => {
-                self.taken += 1;
-                Ok(BlockNumber(1))
-            }
-            None => Ok(self.free(1)?.0),
-        }
-    }
-
-    fn data(&mut self, _: u64, _: BlockNumber, _: u32) -> Result<()> {
-        Ok(())
-    }
-
-    fn map(&mut self, _: BlockNumber, _: &[u8; BLOCK_SIZE as usize]) -> Result<()> {
-        Ok(())
-    }
 }

@@ -17,7 +17,7 @@ use crate::leftovers::{self, Begun};
 use crate::pipeline::build::{Built, build_with};
 use crate::pipeline::output::OutputRequest;
 use crate::pipeline::reading::Opened;
-use crate::pipeline::ready::words;
+use crate::pipeline::words::words;
 use crate::progress::{OfImage, Reporter};
 use crate::source::{Image, Place};
 

@@ -23,7 +23,7 @@ use crate::pipeline::Sha256File;
 use crate::pipeline::manifest::requested;
 use crate::pipeline::output::OutputRequest;
 use crate::pipeline::reading::open_options;
-use crate::pipeline::ready::words;
+use crate::pipeline::words::words;
 use crate::progress::Silent;
 use crate::put_in;
 use crate::source::Image;

@@ -37,6 +37,17 @@ impl Containerd {
     pub fn unpack_tars(&self, tars: &[Vec<u8>], work: &Path) -> Result<Listing, String> {
         let archive = work.join("image.tar");
         write_oci_archive(tars, work, &archive);
+        self.shown(&archive, "case:case", work, Listing::of_directory)
+    }
+
+    /// What `list` finds of an archive's image of this name.
+    pub fn shown<T>(
+        &self,
+        archive: &Path,
+        name: &str,
+        work: &Path,
+        list: impl FnOnce(&Path) -> T,
+    ) -> Result<T, String> {
         let archive = archive.to_str().unwrap();
         self.0
             .run(&["images", "import", "--snapshotter=overlayfs", archive])?;
@@ -47,10 +58,10 @@ impl Containerd {
             "images",
             "mount",
             "--snapshotter=overlayfs",
-            "case:case",
+            name,
             mounted_text,
         ])?;
-        let listing = Listing::of_directory(&mounted);
+        let listing = list(&mounted);
         self.0.run(&[
             "images",
             "unmount",
@@ -58,7 +69,7 @@ impl Containerd {
             "--rm",
             mounted_text,
         ])?;
-        self.0.run(&["images", "rm", "--sync", "case:case"])?;
+        self.0.run(&["images", "rm", "--sync", name])?;
         Ok(listing)
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Mutex;
 
 use serde_json::json;
 
-use crate::support::archive::{Files, OCI_MANIFEST, TestImage, digest, zstd};
-use crate::support::small_server::serve as listen;
+use super::archive::{Files, OCI_MANIFEST, TestImage, digest, zstd};
+use super::small_server::serve as listen;
 
 /// Serves an image until the test program ends; `HOST:PORT`.
 pub fn serve(image: &TestImage) -> String {
