@@ -1,7 +1,7 @@
 //! A filesystem image into a registry, as an artifact.
 
 use std::fs::{File, Metadata};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Seek, SeekFrom};
 use std::num::NonZeroUsize;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -18,19 +18,16 @@ use crate::ext::uuid_text;
 use crate::file_kind;
 use crate::inspect::{Filesystem, JournalState};
 use crate::manifest::Manifest;
-use crate::oci::document::{self, MAX_DOCUMENT_BYTES};
+use crate::oci::document;
 use crate::oci::media_type::OCI_MANIFEST;
 use crate::oci::{Descriptor, Digest, DigestHasher, Platform, RegistryReference};
 use crate::progress::Reporter;
 use crate::push::{
-    Asked, AtTag, Listed, PushTally, Pushing, Segments, at_tag, check_place, list, put_into_index,
-    send, send_blob,
+    Asked, AtTag, Build, Listed, PushTally, Pushing, Segments, at_tag, check_place, list,
+    put_into_index, send, send_blob,
 };
 use crate::source::{Place, Reference, RegistryOptions};
 use crate::units::ByteSize;
-
-/// What an output's manifest is called beside it, where nobody says otherwise.
-const MANIFEST_ENDING: &str = ".manifest.json";
 
 /// Everything about a push.
 #[derive(Debug, Clone)]
@@ -63,10 +60,7 @@ impl PushRequest {
     /// The length of a segment, unless somebody says otherwise.
     pub const SEGMENT_BYTES: ByteSize = ByteSize(4 << 20);
 
-    /// A push of `image`, with all else as usual.
-    ///
-    /// # Errors
-    /// None; `None` where zstd has no usual level.
+    /// A push of `image`, with all else as usual; `None` where zstd has no usual level.
     pub fn new(image: impl Into<PathBuf>, reference: Reference) -> Option<Self> {
         let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         Some(Self {
@@ -148,7 +142,7 @@ pub fn push(request: &PushRequest, reporter: &dyn Reporter) -> Result<Pushed> {
     let name = format!("docker://{target}");
     let source = Source::open(&request.image)?;
     let mut warnings = source.warnings();
-    let build = Build::beside(request, &source)?;
+    let build = Build::beside(&request.image, request.manifest.as_deref())?;
     let mount_from = mounted(request, target)?;
     let job = || {
         let repository = Pushing::connect(target, &request.registry, mount_from, reporter)?;
@@ -160,7 +154,7 @@ pub fn push(request: &PushRequest, reporter: &dyn Reporter) -> Result<Pushed> {
             check_place(&found, request.platform.as_ref(), "the tag")?;
         }
         let sent = source.send(request, &repository, reporter)?;
-        let build = build.is_of(&sent, &mut warnings)?;
+        let build = build.of_file(&sent.sha256, &mut warnings)?;
         let pushing = Naming {
             request,
             target,
@@ -318,66 +312,6 @@ impl<'a> Source<'a> {
     }
 }
 
-/// A build's manifest that may be the file's.
-struct Build {
-    manifest: Option<(Manifest, PathBuf)>,
-    is_named: bool,
-}
-
-impl Build {
-    fn beside(request: &PushRequest, source: &Source<'_>) -> Result<Self> {
-        let is_named = request.manifest.is_some();
-        let usual = || {
-            let mut path = source.path.as_os_str().to_owned();
-            path.push(MANIFEST_ENDING);
-            PathBuf::from(path)
-        };
-        let path = request.manifest.clone().unwrap_or_else(usual);
-        if !is_named && !path.is_file() {
-            return Ok(Self {
-                manifest: None,
-                is_named,
-            });
-        }
-        let file = file_kind::open(&path)?;
-        let mut bytes = Vec::new();
-        file.take(MAX_DOCUMENT_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|error| Error::path("read", &path, error))?;
-        let name = path.display().to_string();
-        document::check_size(bytes.len() as u64, &name)?;
-        let manifest = Manifest::from_bytes(&bytes).map_err(|why| {
-            let what = format!("expected the manifest of a build: {}", shown(&why));
-            Error::bad_image(what).in_image(&name)
-        })?;
-        Ok(Self {
-            manifest: Some((manifest, path)),
-            is_named,
-        })
-    }
-
-    /// The manifest, if it is of what was read.
-    fn is_of(self, sent: &Segments, warnings: &mut Vec<String>) -> Result<Option<Manifest>> {
-        let Some((manifest, path)) = self.manifest else {
-            return Ok(None);
-        };
-        if manifest.output.sha256 == sent.sha256.digest() {
-            return Ok(Some(manifest));
-        }
-        let what = format!(
-            "{}: expected the manifest of a file with the SHA-256 {}, found that of one with {}",
-            escape_path(path.as_os_str().as_encoded_bytes()),
-            sent.sha256.digest(),
-            shown(&manifest.output.sha256)
-        );
-        if self.is_named {
-            return Err(Error::bad_image(what));
-        }
-        warnings.push(format!("{what}; it is left out"));
-        Ok(None)
-    }
-}
-
 /// Giving a name to what is there.
 struct Naming<'a> {
     request: &'a PushRequest,
@@ -480,7 +414,7 @@ impl Naming<'_> {
         let Some(digest) = told.and_then(|told| told.parse::<Digest>().ok()) else {
             return Ok(None);
         };
-        let Some((media_type, bytes)) = self.repository.manifest(&digest.to_string())? else {
+        let Some((media_type, bytes)) = self.repository.manifest(digest.as_ref())? else {
             return Ok(None);
         };
         let name = format!("manifest {digest}");

@@ -1,6 +1,7 @@
 //! A filesystem image on its way into a registry: its segments first, and what names it last.
 //!
 //! ```text
+//! build        the manifest of the file's build
 //! tally        what was there and what was not
 //! segments     the file, read once, cut, compressed and sent
 //! place        what a tag means now
@@ -8,6 +9,7 @@
 //! referrers    the tag by which an image's referrers are found where the registry lists none
 //! ```
 
+mod build;
 mod index;
 mod place;
 mod referrers;
@@ -15,6 +17,7 @@ mod segments;
 mod tally;
 
 pub(crate) use crate::registry::Pushing;
+pub(crate) use build::Build;
 pub(crate) use place::{AtTag, at_tag, check_place, put_into_index};
 pub(crate) use referrers::{Listed, list};
 pub(crate) use segments::{Asked, Segments, send, send_blob};

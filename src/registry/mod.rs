@@ -76,6 +76,7 @@ pub(crate) use upload::Pushing;
 
 /// How a blob came to be in a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "network"), expect(dead_code))]
 pub(crate) enum Sent {
     /// It was there.
     WasThere,

@@ -143,6 +143,8 @@ const ROOMS: &[Room] = &[
         "push",
         &[
             "error",
+            "file_kind",
+            "manifest",
             "progress",
             "compression",
             "oci",
