@@ -6,8 +6,8 @@
 mod support;
 
 // Servers, proxies and clients.
-mod artifact_stand;
 mod artifact;
+mod artifact_stand;
 mod blob_store;
 mod cache_check;
 mod cache_trouble;
@@ -30,15 +30,15 @@ mod faults;
 mod killed;
 mod manifests;
 mod progress;
+mod pulled_artifact;
+mod pulled_artifact_faults;
+mod pulled_artifact_hostile;
+mod pulled_artifact_killed;
 mod push_doors;
 mod push_faults;
 mod push_killed;
 mod push_places;
 mod pushed;
-mod pulled_artifact;
-mod pulled_artifact_faults;
-mod pulled_artifact_hostile;
-mod pulled_artifact_killed;
 mod pushed_and_pulled;
 mod refusals;
 mod resume;
