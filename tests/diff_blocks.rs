@@ -34,7 +34,9 @@ fn filesystem(directory: &Path, name: &str, options: &[&str]) -> PathBuf {
         pieces.write_all_at(&[1], piece * 8192).unwrap();
     }
     let image = directory.join(name);
-    make_image_with(options, &root, &image, "10M");
+    // So that each kind keeps room for further descriptors.
+    let options = [options, &["-E", "resize=8000000"]].concat();
+    make_image_with(&options, &root, &image, "10M");
     let value = directory.join("value");
     fs::write(&value, bytes(500)).unwrap();
     let command = format!("ea_set -f {} /marked user.mark", value.display());

@@ -1,4 +1,4 @@
-"""What an update moves: blocks that differ at their place, and chunks that casync does not have yet."""
+"""What an update moves: blocks and segments that differ at their place, and chunks that casync does not have yet."""
 import dataclasses
 import os
 import shutil
@@ -15,25 +15,35 @@ INDEX, TABLE = 0x96824D9C7B129FF9, 0xE75B9E112F17417D
 
 @dataclasses.dataclass
 class Moved:
-    """blocks differ at the same place of blocks_of; chunks, raw and compressed, are new bytes."""
+    """blocks differ at the same place of blocks_of, so do segments of 1 and of 4 MiB; chunks, raw and compressed, are
+    new bytes."""
     blocks: int
     blocks_of: int
+    segments_1: int
+    segments_1_of: int
+    segments_4: int
+    segments_4_of: int
     raw: int
     compressed: int
 
 
-def blocks_that_differ(old, new):
-    """How many blocks of 4 KiB differ at the same place, and how many the larger file has."""
-    count = 0
+def that_differ(old, new):
+    """How many blocks of 4 KiB differ at the same place and how many the larger file has, and the same of segments of
+    1 MiB and of 4 MiB."""
+    count, pieces, number = 0, set(), 0
     with open(old, "rb", buffering=0) as one, open(new, "rb", buffering=0) as other:
         while True:
             left, right = one.read(PIECE), other.read(PIECE)
             if not left and not right:
                 break
             if left != right:
+                pieces.add(number)
                 for at in range(0, max(len(left), len(right)), BLOCK):
                     count += left[at:at + BLOCK] != right[at:at + BLOCK]
-    return count, -(-max(os.path.getsize(old), os.path.getsize(new)) // BLOCK)
+            number += 1
+    longer = max(os.path.getsize(old), os.path.getsize(new))
+    fours = {piece // 4 for piece in pieces}
+    return (count, -(-longer // BLOCK), len(pieces), -(-longer // PIECE), len(fours), -(-longer // (4 * PIECE)))
 
 
 def chunks_of(index, size):

@@ -201,9 +201,10 @@ def main():
         print(table(results))
 
 
-try:
-    main()
-except KeyboardInterrupt:
-    sys.exit(130)
-except CommandFailed as error:
-    sys.exit(f"error: {error}")
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except CommandFailed as error:
+        sys.exit(f"error: {error}")

@@ -5,8 +5,9 @@ import subprocess
 import sys
 import tempfile
 
+from .aims import LIKE, LIKE_PINNED, missed
 from .check import what_is_wrong
-from .chunks import BLOCK, INDEX, INDEX_HEAD, TABLE, blocks_that_differ, chunks_of
+from .chunks import BLOCK, INDEX, INDEX_HEAD, TABLE, Moved, chunks_of, that_differ
 from .command import CommandFailed
 from .listing import differences, listing, summary, without_lost_and_found
 from .variants import Tree
@@ -118,10 +119,17 @@ def updates(work):
         for block in blocks:
             content[block * BLOCK + block] ^= 1
         rewrite_new(path, content.decode("latin-1"))
-    expect(blocks_that_differ(one, one) == (0, 600), "it finds blocks that differ in a file and itself")
-    expect(blocks_that_differ(one, other) == (4, 600), "it miscounts four blocks that differ")
+    # 600 blocks are three segments of 1 MiB, one of 4.
+    expect(that_differ(one, one) == (0, 600, 0, 3, 0, 1), "it finds blocks that differ in a file and itself")
+    expect(that_differ(one, other) == (4, 600, 3, 3, 1, 1), "it miscounts four blocks that differ")
     os.truncate(other, BLOCK * 599)
-    expect(blocks_that_differ(one, other) == (4, 600), "it misses the block that one file has more")
+    expect(that_differ(one, other) == (4, 600, 3, 3, 1, 1), "it misses the block that one file has more")
+    for name, variant, blocks, segments, is_missed in (
+            (LIKE_PINNED, "a2", 112, 25, 0), (LIKE_PINNED, "a2", 113, 25, 1), (LIKE, "a2", 113, 25, 0),
+            (LIKE_PINNED, "b", 112, 3, 0), (LIKE_PINNED, "b", 113, 4, 2)):
+        moved = Moved(blocks, 100_000, 0, 100, segments, 25, 0, 0)
+        found = missed({("ext4", name): {variant: moved}}, {variant: {"blocks": 10}})
+        expect(len(found) == is_missed, f"it misjudges {blocks} blocks and {segments} segments of {variant}: {found}")
     head = struct.pack("<6Q2Q", INDEX_HEAD, INDEX, 0, 0, 0, 0, 2**64 - 1, TABLE)
     index = head + struct.pack("<Q", 10) + b"a" * 32 + struct.pack("<Q", 30) + b"b" * 32 + bytes(40)
     expect(list(chunks_of(index, 30).values()) == [10, 20], "it misreads the lengths of chunks")

@@ -327,3 +327,32 @@ fn a_segment_takes_as_much_of_a_manifest_as_is_counted_on() {
     let taken = one - more.manifest().unwrap().len();
     assert!((370..460).contains(&taken), "{taken}");
 }
+
+/// What the paper shows is what is read and written.
+#[test]
+fn the_example_in_the_paper_is_an_artifact() {
+    let paper = include_str!("../../docs/ARTIFACT.md");
+    let example = paper.split("```json\n").nth(1).unwrap();
+    let example = example.split("```").next().unwrap();
+    let artifact = Artifact::of_manifest(example.as_bytes(), "").unwrap();
+    assert_eq!(artifact.segments.len(), 3);
+    let printed: serde_json::Value = serde_json::from_slice(&artifact.manifest().unwrap()).unwrap();
+    assert_eq!(
+        printed,
+        serde_json::from_str::<serde_json::Value>(example).unwrap()
+    );
+    for name in [
+        ARTIFACT_TYPE,
+        CONFIG_TYPE,
+        SEGMENT_TYPE,
+        OFFSET,
+        LENGTH,
+        DIGEST,
+        SIZE,
+        SHA256,
+        PLATFORM,
+        SCHEMA,
+    ] {
+        assert!(paper.contains(&format!("`{name}`")), "{name}");
+    }
+}

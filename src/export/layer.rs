@@ -18,7 +18,8 @@ use crate::warnings::Warnings;
 /// Bytes of a tar's record: its length is a multiple of it, as GNU tar makes it.
 const RECORD_BYTES: u64 = 10_240;
 
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+/// What holes are written from.
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// A tar in the making.
 pub(super) struct LayerWriter<'a> {

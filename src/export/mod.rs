@@ -129,7 +129,8 @@ fn exported_xattrs(path: &[u8], xattrs: &[Attribute], warnings: &mut Warnings) -
         if is_overlay {
             warnings.count("overlayfs extended attributes left out", path);
         }
-        !is_overlay && !(path == LOST_FOUND && is_note(&xattr.name))
+        let is_own_note = path == LOST_FOUND && is_note(&xattr.name);
+        !is_overlay && !is_own_note
     };
     let exported = xattrs.iter().filter(|xattr| is_exported(xattr));
     exported.cloned().collect()

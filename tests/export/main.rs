@@ -6,6 +6,7 @@ mod support;
 
 mod changed;
 mod costs;
+mod damaged;
 mod derived;
 mod engines;
 mod foreign;

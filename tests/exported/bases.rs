@@ -4,10 +4,10 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::registry;
 use crate::rig::{Rig, Written, image};
 use crate::support::archive::{Compression, TestImage, digest};
 use crate::support::fake_daemon::{FakeDaemon, send};
+use crate::support::served;
 
 /// The layers of what is exported upon `base`, but for the new one.
 #[track_caller]
@@ -65,7 +65,7 @@ fn layers_are_taken_over_byte_for_byte_from_wherever_the_base_is() {
         let whole = fs::read(rig.press.image()).unwrap();
         fs::write(&packed, crate::support::archive::gzip(&whole)).unwrap();
         assert!(taken(&rig, packed.to_str().unwrap(), "packed") == image.layers);
-        let address = registry::serve(&image);
+        let address = served::serve(&image);
         let name = format!("docker://{address}/name:1");
         assert!(taken(&rig, &name, "registry") == stored(&image));
     }

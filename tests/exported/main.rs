@@ -13,6 +13,4 @@ mod engines;
 mod killed;
 mod layouts;
 mod refused;
-#[path = "../schemas/registry.rs"]
-mod registry;
 mod rig;

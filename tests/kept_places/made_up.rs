@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use layerpress::ext::{Earlier, EarlierNode, Kind, Layout, Plan};
+use layerpress::ext::{Earlier, EarlierNode, Kind, Layout, Plan, SizePolicy};
 use layerpress::ondisk::inode::FileType;
 use layerpress::tree::{NodeId, Tree};
-use layerpress::units::{BlockNumber, InodeNumber};
+use layerpress::units::{BlockNumber, ByteSize, InodeNumber};
 
 use super::support::press::{Wanted, plan_like, tree_of};
 use super::support::rootfs::{Item, Rootfs, bytes, directory, file, link};
@@ -214,4 +214,64 @@ fn files_in_more_runs_than_a_fresh_layout_gives_are_counted_as_split() {
         // The root is of as many blocks as it was not.
         assert_eq!((figures.moved.inodes, figures.resized_inodes), (1, 1));
     }
+}
+
+#[test]
+fn the_smallest_size_has_room_for_the_maps_that_kept_places_cut_others_into() {
+    let cut: Vec<_> = (0..340)
+        .map(|index| 3000 + 2 * index..3001 + 2 * index)
+        .collect();
+    let items = [
+        directory(""),
+        file("a", bytes(340 * 4096)),
+        file("b", bytes(4000 * 4096)),
+    ];
+    let (tree, _) = tree_of(&Rootfs::of(items)).unwrap();
+    let wanted = Wanted {
+        size: SizePolicy::Fit,
+        ..Wanted::kind(Kind::Ext4)
+    };
+    let fresh = plan_like(&tree, wanted, None).unwrap();
+    let node = regular(12, &cut, &[]);
+    let of_another_size = Earlier {
+        blocks: 1,
+        ..earlier(Kind::Ext4, &[("a", 1)], vec![node])
+    };
+    let plan = plan_like(&tree, wanted, Some(of_another_size)).unwrap();
+    assert_eq!(plan.likeness.unwrap().figures.kept.blocks, 340);
+    let needed = plan.demand.blocks() - fresh.demand.blocks();
+    let larger = plan.sized.geometry.blocks - fresh.sized.geometry.blocks;
+    assert!(
+        needed > 1 && larger > 0 && larger <= 16,
+        "{needed} {larger}"
+    );
+}
+
+#[test]
+fn an_exact_size_without_room_for_more_maps_keeps_nothing_and_holds_the_tree() {
+    let cut: Vec<_> = (0..340)
+        .map(|index| 3000 + 2 * index..3001 + 2 * index)
+        .collect();
+    let items = [
+        directory(""),
+        file("a", bytes(340 * 4096)),
+        file("b", bytes(4000 * 4096)),
+    ];
+    let (tree, _) = tree_of(&Rootfs::of(items)).unwrap();
+    let sized_by = |size| Wanted {
+        size,
+        ..Wanted::kind(Kind::Ext4)
+    };
+    let fresh = plan_like(&tree, sized_by(SizePolicy::Fit), None).unwrap();
+    let exact = SizePolicy::Exact(ByteSize(fresh.sized.file_bytes));
+    let of_another_size = Earlier {
+        blocks: 1,
+        ..earlier(Kind::Ext4, &[("a", 1)], vec![regular(12, &cut, &[])])
+    };
+    let plan = plan_like(&tree, sized_by(exact), Some(of_another_size)).unwrap();
+    assert!(plan.placement.is_none());
+    assert_eq!(plan.sized.file_bytes, fresh.sized.file_bytes);
+    let figures = plan.likeness.unwrap().figures;
+    assert_eq!((figures.kept.blocks, figures.new.inodes), (0, 3));
+    assert_eq!(figures.new.blocks, fresh.demand.blocks());
 }

@@ -4,9 +4,9 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::process::Command;
 
-use crate::registry;
 use crate::support::archive::{Compression, Files, TestImage, layer_tar};
 use crate::support::run::Press;
+use crate::support::served;
 use crate::support::session::{Layer, layers};
 
 /// `layerpress WORDS… --json`; `{in}` and `{out}` stand for directories.
@@ -88,7 +88,7 @@ pub(super) fn damage(press: &Press, offset_bytes: u64) {
 }
 
 pub(super) fn cached(press: &Press) {
-    let address = registry::serve(&image());
+    let address = served::serve(&image());
     let reference = format!("docker://{address}/name:1");
     let words = ["inspect", "--layers", &reference, "--cache-dir={in}/cache"];
     press.run(&mut plain(press, &words)).succeeded();

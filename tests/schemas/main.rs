@@ -13,7 +13,6 @@ mod inputs;
 mod manifest;
 mod mounts;
 mod parser;
-mod registry;
 mod situations;
 mod strict;
 mod validator;

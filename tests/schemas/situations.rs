@@ -5,10 +5,10 @@ use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::process::Command;
 
-use crate::registry;
 use crate::support::archive::{TestImage, layer_tar};
 use crate::support::fake_daemon::{FakeDaemon, send};
 use crate::support::run::Press;
+use crate::support::served;
 use crate::support::session::{Layer, layers};
 
 use crate::inputs::*;
@@ -90,7 +90,7 @@ pub const SITUATIONS: &[Situation] = &[
         command
     }),
     row("an image of a registry", "build", |press| {
-        let address = registry::serve(&image());
+        let address = served::serve(&image());
         let reference = format!("docker://{address}/name:1");
         json(press, &["build", &reference, "-o", "{out}/a", "--no-cache"])
     }),
@@ -453,15 +453,30 @@ pub const SITUATIONS: &[Situation] = &[
     }),
     // What others keep.
     row("the tags of a repository", "tags", |press| {
-        let address = registry::serve(&image());
+        let address = served::serve(&image());
         json(press, &["tags", &format!("docker://{address}/name")])
     }),
+    row("a filesystem, into an empty registry", "push", |press| {
+        filesystem(press, "fs.img", &["--manifest={in}/fs.img.manifest.json"]);
+        let reference = format!("docker://{}/name:1", registry::serve_pushes());
+        json(press, &["push", "{in}/fs.img", &reference])
+    }),
+    row(
+        "one of which nothing is known, into an index",
+        "push",
+        |press| {
+            filesystem(press, "fs.img", &["--verity"]);
+            let reference = format!("docker://{}/name:1", registry::serve_pushes());
+            let words = ["push", "{in}/fs.img", &reference, "--platform=linux/arm/v6"];
+            json(press, &words)
+        },
+    ),
     row("a filesystem of a registry", "pull", |press| {
-        let reference = format!("docker://{}/name:1", registry::serve_filesystem());
+        let reference = format!("docker://{}/name:1", served::serve_filesystem());
         json(press, &["pull", &reference, "-o", "{out}/a", "--no-cache"])
     }),
     row("one that is there already", "pull", |press| {
-        let reference = format!("docker://{}/name:1", registry::serve_filesystem());
+        let reference = format!("docker://{}/name:1", served::serve_filesystem());
         let words = ["pull", &reference, "-o", "{out}/a", "--no-cache"];
         fs::write(press.image(), b"0123456789abcdef".repeat(256)).unwrap();
         json(press, &[&words[..], &["--like={in}/save.tar"]].concat())

@@ -18,6 +18,7 @@ pub mod rootfs;
 pub mod run;
 pub mod sample;
 pub mod second_reader;
+pub mod served;
 pub mod session;
 pub mod signals;
 pub mod small_server;

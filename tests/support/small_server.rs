@@ -1,6 +1,6 @@
 //! A server on this machine that answers each question by its path, on a connection of its own.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
@@ -24,19 +24,30 @@ pub fn serve(answer: impl Fn(&Asked, &mut TcpStream) + Send + Sync + 'static) ->
 
 /// A question.
 pub struct Asked {
+    pub method: String,
     pub path: String,
-    is_head: bool,
+    pub body: Vec<u8>,
 }
 
 impl Asked {
     /// The rest of it is read, too.
     fn read(stream: &TcpStream) -> Self {
-        let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+        let mut reader = BufReader::new(stream);
+        let mut lines = reader.by_ref().lines().map_while(Result::ok);
         let request = lines.next().unwrap_or_default();
-        lines.find(String::is_empty);
+        let headers: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+        let length = headers.iter().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            let is_length = name.eq_ignore_ascii_case("content-length");
+            is_length.then(|| value.trim().parse().ok()).flatten()
+        });
+        let mut body = vec![0; length.unwrap_or(0)];
+        let _ = reader.read_exact(&mut body);
+        let word = |index| request.split(' ').nth(index).unwrap_or_default().to_owned();
         Self {
-            path: request.split(' ').nth(1).unwrap_or_default().to_owned(),
-            is_head: request.starts_with("HEAD "),
+            method: word(0),
+            path: word(1),
+            body,
         }
     }
 
@@ -47,7 +58,7 @@ impl Asked {
             "HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n"
         );
         let _ = stream.write_all(head.as_bytes());
-        if !self.is_head {
+        if self.method != "HEAD" {
             let _ = stream.write_all(body);
         }
     }

@@ -123,7 +123,6 @@ struct Summary<'a> {
     /// Whether an index under the image's own tag tells of it.
     has_referrers_tag: bool,
     warnings: &'a [String],
-    #[serde(rename = "duration_seconds")]
     seconds: f64,
 }
 

@@ -1,6 +1,6 @@
 //! A filesystem laid out: in a size of its own, or in an earlier one's, with whatever keeps its place.
 
-use super::demand::Measured;
+use super::demand::{Demand, Measured};
 use super::earlier::Earlier;
 use super::geometry::{FormatRequest, Geometry};
 use super::inode_numbers::InodeNumbers;
@@ -53,12 +53,16 @@ impl Laid {
         measured: &Measured,
     ) -> Result<Self> {
         let profile = asked.profile;
-        let chosen = || {
+        let chosen = |spare: u64| {
             let Measured { demand, maps, .. } = measured;
-            size::choose(profile, asked.size, demand, maps, asked.room)
+            let demand = Demand {
+                data_blocks: demand.data_blocks + spare,
+                ..demand.clone()
+            };
+            size::choose(profile, asked.size, &demand, maps, asked.room)
         };
         let Some(earlier) = asked.earlier else {
-            let sized = chosen()?;
+            let sized = chosen(0)?;
             return Ok(Self {
                 profile: *profile,
                 sized,
@@ -81,22 +85,33 @@ impl Laid {
             Ok(laid) => return Ok(laid),
             Err(why) => why,
         };
-        let mut sized = chosen()?;
-        let geometry = &sized.geometry;
-        let positions = geometry.positions(profile);
-        let placed =
-            positions.and_then(|positions| wanted.placed_in(&positions, geometry.inodes()));
-        if let Some(placed) = &placed {
-            sized.maps = placed.placement.maps;
-        }
-        Ok(Self {
+        let mut laid = Self {
             profile: *profile,
-            sized,
-            placed,
+            sized: chosen(0)?,
+            placed: None,
             layout: Some(Layout::Fresh(why)),
-        })
+        };
+        // Between what is kept, extents may be in more pieces than where all is placed anew.
+        for spare in SPARE_BLOCKS {
+            let Ok(sized) = chosen(spare) else { break };
+            let positions = sized.geometry.positions(profile);
+            let inodes = sized.geometry.inodes();
+            let placed = positions.and_then(|positions| wanted.placed_in(&positions, inodes));
+            if let Some(placed) = placed {
+                laid.sized = Sized {
+                    maps: placed.placement.maps,
+                    ..sized
+                };
+                laid.placed = Some(placed);
+                break;
+            }
+        }
+        Ok(laid)
     }
 }
+
+/// Blocks that are tried to be left for more maps than all placed anew would need.
+const SPARE_BLOCKS: [u64; 5] = [0, 16, 128, 1024, 8192];
 
 /// What gives the sizes of an earlier filesystem.
 #[derive(Debug, Clone, PartialEq, Eq)]

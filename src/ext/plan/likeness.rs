@@ -74,6 +74,16 @@ pub struct Figures {
     pub fresh_runs: u64,
 }
 
+impl Figures {
+    /// Where nothing of so much could be kept.
+    pub fn all_new(inodes: u64, blocks: u64) -> Self {
+        Self {
+            new: Tally { inodes, blocks },
+            ..Self::default()
+        }
+    }
+}
+
 /// Inodes and blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Tally {

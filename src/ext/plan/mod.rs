@@ -173,7 +173,11 @@ impl Plan {
         } = Laid::out(asked, tree, &numbers, &measured)?;
         let (placement, numbers, figures) = match placed {
             Some(placed) => (Some(placed.placement), placed.numbers, placed.figures),
-            None => (None, numbers, Figures::default()),
+            None => {
+                let blocks = measured.demand.with_maps(sized.maps).blocks();
+                let figures = Figures::all_new(tree.nodes().len() as u64, blocks);
+                (None, numbers, figures)
+            }
         };
         let likeness = layout.map(|layout| Likeness { layout, figures });
         Ok(Self {

@@ -1,9 +1,12 @@
 //! A registry that has one image and gives it to everybody.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
 use serde_json::json;
 
-use crate::support::archive::{Files, OCI_MANIFEST, TestImage, digest, zstd};
-use crate::support::small_server::serve as listen;
+use super::archive::{Files, OCI_MANIFEST, TestImage, digest, zstd};
+use super::small_server::serve as listen;
 
 /// Serves an image until the test program ends; `HOST:PORT`.
 pub fn serve(image: &TestImage) -> String {
@@ -67,6 +70,31 @@ fn serve_all(manifest: Vec<u8>, files: Files) -> String {
                 asked.answer(stream, "200 OK", &headers, body);
             }
             None => asked.answer(stream, "404 Not Found", "", b""),
+        }
+    })
+}
+
+/// A registry that takes what it is given, and has no more than manifests; serves until the test program
+/// ends, `HOST:PORT`.
+pub fn serve_pushes() -> String {
+    let manifests = Mutex::new(BTreeMap::<String, Vec<u8>>::new());
+    listen(move |asked, stream| {
+        let mut manifests = manifests.lock().unwrap();
+        let found = manifests.get(&asked.path);
+        match (asked.method.as_str(), found) {
+            ("GET", _) if asked.path.ends_with("/v2/") => {
+                asked.answer(stream, "200 OK", "", b"{}");
+            }
+            ("GET" | "HEAD", Some(body)) => asked.answer(stream, "200 OK", "", body),
+            ("GET" | "HEAD", None) => asked.answer(stream, "404 Not Found", "", b""),
+            ("POST", _) => {
+                let headers = "Location: /v2/upload?state=1\r\n";
+                asked.answer(stream, "202 Accepted", headers, b"");
+            }
+            _ => {
+                manifests.insert(asked.path.clone(), asked.body.clone());
+                asked.answer(stream, "201 Created", "", b"");
+            }
         }
     })
 }
