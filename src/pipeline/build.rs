@@ -163,6 +163,8 @@ impl Reading {
         // Stated by the image, as a rule; else the last byte has to be hashed before this.
         let names = Names::of(&flattened, &verifying, &filesystem.identity)?;
         let sealed = Ext::seal(populated, &names.identity, reporter).map_err(explained)?;
+        // Nothing has a name yet that an earlier filesystem's change could make another.
+        let earlier = earlier.map(EarlierReading::finish).transpose()?;
         let made_from = MadeFrom {
             plan: &plan,
             tree,

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -48,7 +49,18 @@ impl EarlierFile {
 pub(super) struct EarlierReading {
     path: PathBuf,
     work: Arc<Work>,
-    thread: Option<JoinHandle<Result<(Positions, Hashed)>>>,
+    /// What comes first.
+    positions: Receiver<Positions>,
+    left_out: u64,
+    hashing: Hashing,
+}
+
+#[derive(Debug)]
+enum Hashing {
+    On(JoinHandle<Result<Hashed>>),
+    /// No thread was to be had.
+    Due(Sender<Positions>),
+    Done(Result<Hashed>),
 }
 
 #[derive(Debug)]
@@ -59,15 +71,17 @@ struct Work {
 }
 
 impl Work {
-    fn read(&self) -> Result<(Positions, Hashed)> {
+    /// Reads the metadata and tells the positions, and then all of it.
+    fn read(&self, tell: &Sender<Positions>) -> Result<Hashed> {
         let view = self
             .view
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         let (positions, sighted) = view.ok_or(Error::Cancelled)?.positions()?;
-        let hashed = sighted.hash(&|| self.is_given_up.load(Ordering::Relaxed))?;
-        Ok((positions, hashed))
+        // Where nobody waits for it, it has been given up.
+        let _ = tell.send(positions);
+        sighted.hash(&|| self.is_given_up.load(Ordering::Relaxed))
     }
 }
 
@@ -100,38 +114,64 @@ impl EarlierReading {
             view: Mutex::new(Some(view)),
             is_given_up: AtomicBool::new(false),
         });
+        let (tell, positions) = channel();
         let thread = thread::Builder::new().name("earlier".to_owned()).spawn({
-            let work = Arc::clone(&work);
-            move || work.read()
+            let (work, tell) = (Arc::clone(&work), tell.clone());
+            move || work.read(&tell)
         });
         Ok(Some(Self {
             path,
             work,
-            // Without one it is read when it is needed.
-            thread: thread.ok(),
+            positions,
+            left_out: 0,
+            hashing: thread.map_or(Hashing::Due(tell), Hashing::On),
         }))
     }
 
-    /// Waits for what was read.
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Waits for what it tells of its places; once.
     ///
     /// # Errors
-    /// [`Error::Io`] where it cannot be read or changed meanwhile.
-    pub fn finish(mut self) -> Result<(Arc<Earlier>, EarlierFile)> {
-        let read = match self.thread.take() {
-            Some(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
-            None => self.work.read(),
+    /// [`Error::Io`] where it cannot be read or changes meanwhile.
+    pub fn places(&mut self) -> Result<Arc<Earlier>> {
+        if let Hashing::Due(tell) = &self.hashing {
+            self.hashing = Hashing::Done(self.work.read(tell));
+        }
+        let Ok(positions) = self.positions.recv() else {
+            return Err(self.hashed().err().unwrap_or(Error::Cancelled));
         };
-        let (positions, hashed) = read?;
-        let sha256 = Hex(&hashed.sha256).to_string();
-        let file = EarlierFile::new(&self.path, sha256, positions.left_out);
-        Ok((Arc::new(earlier(positions, hashed.sha256)?), file))
+        self.left_out = positions.left_out;
+        Ok(Arc::new(earlier(positions)?))
+    }
+
+    /// Waits until all of it is read; before what was made of its places gets a name.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be read, or changed since its places were.
+    pub fn finish(mut self) -> Result<EarlierFile> {
+        let sha256 = Hex(&self.hashed()?.sha256).to_string();
+        Ok(EarlierFile::new(&self.path, sha256, self.left_out))
+    }
+
+    fn hashed(&mut self) -> Result<Hashed> {
+        match std::mem::replace(&mut self.hashing, Hashing::Done(Err(Error::Cancelled))) {
+            Hashing::On(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Hashing::Due(tell) => self.work.read(&tell),
+            Hashing::Done(done) => done,
+        }
     }
 }
 
 impl Drop for EarlierReading {
     fn drop(&mut self) {
         self.work.is_given_up.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
+        // It ends soon, and nothing is read for nobody.
+        let hashing = std::mem::replace(&mut self.hashing, Hashing::Done(Err(Error::Cancelled)));
+        if let Hashing::On(thread) = hashing {
             let _ = thread.join();
         }
     }
@@ -226,7 +266,7 @@ fn kind_of(found: FilesystemType) -> Option<Kind> {
 }
 
 /// As the plan takes it.
-fn earlier(positions: Positions, sha256: [u8; 32]) -> Result<Earlier> {
+fn earlier(positions: Positions) -> Result<Earlier> {
     let cannot = || Error::unsupported("expected an ext filesystem of less than 2^32 blocks");
     // No image has any, and a plan knows none.
     let sockets: BTreeSet<u32> = (0..)
@@ -254,7 +294,6 @@ fn earlier(positions: Positions, sha256: [u8; 32]) -> Result<Earlier> {
         journal_blocks: u32::try_from(positions.journal_blocks).unwrap_or(u32::MAX),
         reserved_descriptor_blocks: positions.reserved_descriptor_blocks.into(),
         hash_seed: positions.hash_seed,
-        sha256,
         nodes: positions.nodes.into_iter().map(node).collect(),
     })
 }

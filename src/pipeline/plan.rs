@@ -34,7 +34,8 @@ pub struct Planned {
 pub(super) struct LaidOut {
     pub flattened: Flattened,
     pub plan: Plan,
-    pub earlier: Option<EarlierFile>,
+    /// It is still read to its end.
+    pub earlier: Option<EarlierReading>,
 }
 
 /// What names a filesystem and what it was made of, known only when each layer's diff ID is.
@@ -74,6 +75,7 @@ pub fn plan(
     } = laid_out;
     let names = Names::of(&flattened, &verifying, &filesystem.identity)?;
     verifying.finish()?;
+    let earlier = earlier.map(EarlierReading::finish).transpose()?;
     Ok(Planned {
         flattened,
         plan,
@@ -87,16 +89,15 @@ impl Reading {
     pub(super) fn plan(
         self,
         filesystem: &FilesystemRequest,
-        earlier: Option<EarlierReading>,
+        mut earlier: Option<EarlierReading>,
         reporter: &dyn Reporter,
     ) -> Result<(LaidOut, Verifying)> {
         let profile = filesystem.profile()?;
         let place = self.place.to_string();
         let wanted = &filesystem.identity;
         let (mut flattened, verifying) = self.flatten(wanted.made_seconds, reporter)?;
-        let earlier = earlier.map(EarlierReading::finish).transpose();
-        let (earlier, verifying) = verifying.unless_damaged(earlier)?;
-        let (places, earlier) = earlier.unzip();
+        let places = earlier.as_mut().map(EarlierReading::places).transpose();
+        let (places, verifying) = verifying.unless_damaged(places)?;
         let seed = places.as_ref().and_then(|places| places.usable_hash_seed());
         let born = Birth::at(flattened.made);
         let options = PlanOptions {
@@ -114,7 +115,7 @@ impl Reading {
         let plan = Ext::plan(&flattened.tree, &options).map_err(|error| error.in_image(&place));
         let plan = match &earlier {
             Some(earlier) if filesystem.like_strict => {
-                plan.and_then(|plan| expect_kept(plan, &earlier.path))
+                plan.and_then(|plan| expect_kept(plan, earlier.path()))
             }
             _ => plan,
         };

@@ -194,7 +194,16 @@ pub fn view(bytes: &[u8]) -> bool {
     let root = view.lookup(b"/", library::Follow::Always);
     let extracted =
         root.and_then(|root| library::extract(&view, root, &mut sink, &library::Silent, &|| false));
-    told(extracted) && whole.problems.is_empty()
+    // Where all of it lies costs no more than there is, a few times over.
+    let places = library::View::open(&path).and_then(library::View::positions);
+    let is_placed = places.is_ok();
+    if let Ok((positions, sighted)) = places {
+        let bound = 3 * positions.blocks + 8 * (told_of + positions.left_out) + 100;
+        let read = sighted.blocks_read();
+        assert!(read <= bound, "{read} blocks, at most {bound} expected");
+        sighted.hash(&|| false).unwrap();
+    }
+    told(extracted) && whole.problems.is_empty() && is_placed
 }
 
 /// What a registry wants to be shown (`WWW-Authenticate`).

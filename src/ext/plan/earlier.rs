@@ -25,8 +25,6 @@ pub struct Earlier {
     pub reserved_descriptor_blocks: u32,
     /// `s_hash_seed`.
     pub hash_seed: [u8; 16],
-    /// The SHA-256 of the bytes that all of this was read from.
-    pub sha256: [u8; 32],
     /// Its nodes, the root first; none where the tree could not be read.
     pub nodes: Vec<EarlierNode>,
 }
@@ -91,7 +89,6 @@ impl Earlier {
             journal_blocks: 0,
             reserved_descriptor_blocks: 0,
             hash_seed: [0; 16],
-            sha256: [0; 32],
             nodes,
         }
     }
