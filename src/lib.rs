@@ -40,7 +40,8 @@
 //!                                            cli (knows pipeline, recipe_file, mount)
 //!
 //!     beside the flow: inspect (what a filesystem says of itself) · compare (two listings)
-//!                      view (reads any ext filesystem) → extract (takes a tree out of one)
+//!                      view (reads any ext filesystem) → look (into one, or into an image)
+//!                      → extract (takes a tree out of it)
 //!                      manifest (what is told of a build) · packages (what is installed in it)
 //! ```
 //!
@@ -144,6 +145,9 @@ pub mod recipe_file;
 
 #[doc(hidden)]
 pub mod view;
+
+#[doc(hidden)]
+pub mod look;
 
 #[doc(hidden)]
 pub mod extract;

@@ -142,7 +142,10 @@ impl Flattening<'_> {
             ));
         }
         let attributes = self.attributes(entry_path, &mut entry);
-        self.tree.node_mut(Slot::ROOT).attributes = attributes;
+        let layer = self.layer;
+        let root = self.tree.node_mut(Slot::ROOT);
+        root.attributes = attributes;
+        root.layer = layer;
         Ok(())
     }
 

@@ -74,7 +74,16 @@ impl View {
     /// or a damaged one, [`Error::Unsupported`] for features that change how it is read and are
     /// not known here.
     pub fn open(path: &Path) -> Result<Self> {
-        let image = Image::open(path)?;
+        Self::open_at(path, 0)
+    }
+
+    /// The same of a filesystem that begins at a byte of the file or block device, as in a partition
+    /// of a disk's image.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_at(path: &Path, offset_bytes: u64) -> Result<Self> {
+        let image = Image::open_at(path, offset_bytes)?;
         image
             .expect_readable()
             .map_err(|error| error.in_image(&image.name))?;

@@ -80,12 +80,6 @@ const ROOMS: &[Room] = &[
             "view",
         ],
     ),
-    (
-        "extract",
-        &[
-            "error", "units", "progress", "warnings", "pinned", "listing", "tar", "view",
-        ],
-    ),
     // What is fetched, and was before.
     ("blobs", &["error", "progress", "region"]),
     (
@@ -229,7 +223,19 @@ const ROOMS: &[Room] = &[
             "verity",
         ],
     ),
-    // Beside the flow.
+    // Beside the flow: into a filesystem and into what an image shows, alike.
+    (
+        "look",
+        &[
+            "error", "units", "limits", "region", "listing", "view", "layers", "tree",
+        ],
+    ),
+    (
+        "extract",
+        &[
+            "error", "units", "progress", "warnings", "pinned", "listing", "tar", "look",
+        ],
+    ),
     (
         "packages",
         &["error", "warnings", "listing", "view", "layers", "tree"],
@@ -270,7 +276,6 @@ const ROOMS: &[Room] = &[
             "verity",
             "inspect",
             "view",
-            "extract",
             "source",
             "layers",
             "put_in",
@@ -279,6 +284,8 @@ const ROOMS: &[Room] = &[
             "ext",
             "finish",
             "manifest",
+            "look",
+            "extract",
             "packages",
         ],
     ),
@@ -300,6 +307,7 @@ const ROOMS: &[Room] = &[
             "listing",
             "compare",
             "view",
+            "look",
             "cache",
             "mount",
             "pinned",
