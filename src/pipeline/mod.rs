@@ -13,6 +13,7 @@ mod document;
 mod extract;
 mod flatten;
 mod inspect;
+mod layer_report;
 mod listing;
 mod look;
 mod manifest;
@@ -33,7 +34,10 @@ pub use compare::{CompareRequest, Comparison, compare};
 pub use document::{Beside, Document, DocumentKind, Made};
 pub use extract::{ExtractRequest, Extracted, Target, extract, extract_from};
 pub use flatten::{Flattened, flattened};
-pub use inspect::{Inspected, InspectedFilesystem, InspectedImage, InspectedLayer, inspect};
+pub use inspect::{
+    Inspected, InspectedFilesystem, InspectedImage, InspectedLayer, inspect, inspect_daemon,
+};
+pub use layer_report::{LayerReport, ReportedLayer, WastedFile, layer_report};
 pub use listing::{Edited, Listed, Unreadable, listing, open};
 pub use look::{Interior, LayerName, LookRequest, look};
 pub use manifest::{ManifestDocument, requested};

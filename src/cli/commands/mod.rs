@@ -7,6 +7,7 @@ pub mod completions;
 pub mod diff;
 pub mod extract;
 pub mod inspect;
+pub mod layers;
 pub mod ls;
 pub mod man;
 pub mod mount;

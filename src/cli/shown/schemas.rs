@@ -16,6 +16,8 @@ pub const VERIFY: &str = "layerpress.verify.v1";
 pub const DIFF: &str = "layerpress.diff.v1";
 /// Of `diff --packages`.
 pub const DIFF_PACKAGES: &str = "layerpress.diff-packages.v1";
+/// Of `layers`.
+pub const LAYERS: &str = "layerpress.layers.v1";
 /// Of each line of `ls`.
 pub const LS: &str = "layerpress.ls.v1";
 /// Of each line of `stat`.
