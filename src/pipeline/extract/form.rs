@@ -81,7 +81,7 @@ fn has_other_ending(path: &Path) -> bool {
 fn refused(path: &Path) -> Error {
     let shown = escape_path(path.as_os_str().as_bytes());
     Error::unsupported(format!(
-        "{shown}: expected a directory, or a name that ends with .tar, .tar.gz or .tar.zst; `-o {shown}/` makes a directory"
+        "{shown}: expected a directory, or a name that ends with .tar, .tar.gz or .tar.zst; `-o - | PROGRAM > {shown}` lets another pack a tar, `-o {shown}/` makes a directory"
     ))
 }
 
