@@ -105,7 +105,7 @@ pub struct Measured {
 }
 
 /// What a filesystem can keep of a node: see [`Filesystem::normalise`].
-type Normalise = fn(&[u8], &Node, Option<ContentDigest>) -> Line;
+pub type Normalise = fn(&[u8], &Node, Option<ContentDigest>) -> Line;
 
 /// The listing that an image of `tree` must show where it keeps what `normalise` says, every regular
 /// file's content read from the layers and hashed once.

@@ -40,9 +40,13 @@
 //!                                            cli (knows pipeline, recipe_file, mount)
 //!
 //!     beside the flow: inspect (what a filesystem says of itself) · compare (two listings)
+//!                      blocks (two files, what differs at its place)
 //!                      view (reads any ext filesystem) → look (into one, or into an image)
 //!                      → extract (takes a tree out of it)
+//!                      export (a filesystem as a layer upon another image) · image_writer (whole images)
 //!                      manifest (what is told of a build) · packages (what is installed in it)
+//!                      artifact (a filesystem image in a registry: its form) · push (its way there)
+//!                      · pull (its way back)
 //! ```
 //!
 //! [`pipeline::build`] is the whole job, a line for each step; each step takes what the steps
@@ -55,6 +59,8 @@
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[doc(hidden)]
+pub mod artifact;
 #[doc(hidden)]
 pub mod command;
 #[doc(hidden)]
@@ -95,6 +101,8 @@ pub mod verity;
 pub mod warnings;
 
 #[doc(hidden)]
+pub mod blocks;
+#[doc(hidden)]
 pub mod compare;
 mod inspect;
 
@@ -108,6 +116,8 @@ pub mod daemon;
 mod network;
 #[doc(hidden)]
 pub mod registry;
+
+mod push;
 
 #[doc(hidden)]
 pub mod source;
@@ -130,6 +140,12 @@ pub mod filesystem;
 pub mod finish;
 
 #[doc(hidden)]
+pub mod export;
+
+#[doc(hidden)]
+pub mod image_writer;
+
+#[doc(hidden)]
 pub mod manifest;
 
 #[doc(hidden)]
@@ -137,6 +153,9 @@ pub mod mount;
 
 #[doc(hidden)]
 pub mod packages;
+
+#[doc(hidden)]
+pub mod pull;
 
 pub mod pipeline;
 

@@ -130,6 +130,12 @@ impl PartialFile {
         path_of_open_file(&self.file).map(PathBuf::from)
     }
 
+    /// Calls the file `name` in its directory, in place of what it was to be called.
+    pub fn set_name(&mut self, name: &str) {
+        self.output.set_file_name(name);
+        self.last_name = name.into();
+    }
+
     /// What the file will be called.
     pub fn output(&self) -> &Path {
         &self.output

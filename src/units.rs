@@ -9,7 +9,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::str::FromStr;
 
-pub use date::Date;
+pub use date::{Date, rfc3339};
 pub use file_flags::FileFlags;
 
 /// The name of mke2fs's own directory, which is [`InodeNumber::LOST_FOUND`].

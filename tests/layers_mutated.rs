@@ -199,7 +199,7 @@ fn read_damaged(stored: &[u8], tar: &[u8]) -> Result<Verified, Error> {
     let start = Instant::now();
     let result = read_blobs(vec![blob(stored, tar)]);
     assert!(
-        start.elapsed() < Duration::from_secs(10),
+        start.elapsed() < Duration::from_secs(60),
         "it took {:?}",
         start.elapsed()
     );

@@ -106,16 +106,18 @@ fn assert_predicted(directory: &Path, kind: Kind, request: FormatRequest) {
         made.free_inodes_count,
     );
     assert_eq!(predicted_numbers, made_numbers, "{kind} {request:?}");
-    if kind == Kind::Ext4 {
-        let positions = predicted.positions(&profile).unwrap();
-        assert_eq!(positions.free, free_blocks(directory), "{request:?}");
-        assert_eq!(positions.root, blocks_of(directory, 2), "{request:?}");
-        assert_eq!(
-            positions.lost_found,
-            blocks_of(directory, 11),
-            "{request:?}"
-        );
-    }
+    let positions = predicted.positions(&profile).unwrap();
+    assert_eq!(positions.free, free_blocks(directory), "{kind} {request:?}");
+    assert_eq!(
+        positions.root,
+        blocks_of(directory, 2),
+        "{kind} {request:?}"
+    );
+    assert_eq!(
+        positions.lost_found,
+        blocks_of(directory, 11),
+        "{kind} {request:?}"
+    );
 }
 
 fn by_rule(blocks: u32, journal: JournalSize) -> FormatRequest {

@@ -44,7 +44,7 @@ fn an_image_that_is_as_it_should_be_has_no_difference() {
     assert_eq!(unread, [Reader::Ext4View], "{:?}", report.unread);
     assert_eq!(report.names, 29);
     // A terabyte of holes is among it.
-    assert!(started.elapsed() < Duration::from_secs(20));
+    assert!(started.elapsed() < Duration::from_secs(60));
     report.into_result().unwrap();
 }
 
@@ -429,7 +429,7 @@ fn ten_thousand_entries_take_a_handful_of_runs() {
     assert_eq!(report.names, 10_202);
     // Three levels of directories, one for the block size, three batches of inodes.
     assert_eq!(counting.0.into_inner(), 3 + 1 + 3);
-    assert!(seconds < 20.0, "{seconds}");
+    assert!(seconds < 60.0, "{seconds}");
 }
 
 #[test]

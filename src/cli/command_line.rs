@@ -6,8 +6,8 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::commands::{
-    build, cache, cat, completions, diff, extract, inspect, layers, ls, man, mount, packages, plan,
-    stat, tags, umount, verify,
+    build, cache, cat, completions, diff, export, extract, inspect, layers, ls, man, mount,
+    packages, plan, pull, push, stat, tags, umount, verify,
 };
 use super::signals;
 use super::tell::{self, Voice};
@@ -43,6 +43,10 @@ enum Command {
     /// List what differs between two filesystem images, container images or one of each
     #[command(after_help = EXIT_CODES)]
     Diff(diff::DiffArguments),
+    /// Write a filesystem image back as a container image: all of it as one layer, or what differs from
+    /// another image as one more
+    #[command(after_help = export::after_help())]
+    Export(Box<export::ExportArguments>),
     /// List the packages that are installed in a container image or a filesystem image
     #[command(after_help = EXIT_CODES)]
     Packages(packages::PackagesArguments),
@@ -52,6 +56,13 @@ enum Command {
     /// List the tags of a repository in a registry
     #[command(after_help = EXIT_CODES)]
     Tags(tags::TagsArguments),
+    /// Fetch a filesystem image from a registry that layerpress push put there
+    #[command(after_help = EXIT_CODES)]
+    Pull(Box<pull::PullArguments>),
+    /// Push a filesystem image into a registry, in segments of which only those that are not there are
+    /// sent
+    #[command(after_help = EXIT_CODES)]
+    Push(Box<push::PushArguments>),
     /// Print a shell's completion script
     Completions(completions::CompletionsArguments),
     /// Write the manual pages into a directory
@@ -125,9 +136,12 @@ impl Command {
             Self::Inspect(inspect) => inspect::run(inspect, output).map(done),
             Self::Verify(verify) => verify::run(verify, output),
             Self::Diff(diff) => diff::run(diff, output).map(equal_or_not),
+            Self::Export(export) => export::run(export, output).map(done),
             Self::Packages(packages) => packages::run(packages, output).map(done),
             Self::Cache(cache) => cache::run(cache, output).map(done),
             Self::Tags(tags) => tags::run(tags, output).map(done),
+            Self::Pull(pull) => pull::run(pull, output).map(done),
+            Self::Push(push) => push::run(push, output).map(done),
             Self::Completions(completions) => {
                 completions::run(completions, Arguments::command()).map(done)
             }

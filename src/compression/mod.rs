@@ -5,12 +5,16 @@
 
 mod decompress;
 mod encode;
+mod exact;
 mod gzip;
 mod stored;
 mod zstd;
 
 pub use decompress::Decompressor;
-pub use encode::{EncodeError, Encoding, EncodingForm, Streams, encode};
+pub use encode::{
+    EncodeError, Encoding, EncodingForm, Frames, Piece, Streams, encode, encode_stream, frames,
+};
+pub use exact::decompress_zstd_into;
 pub use stored::StoredBytes;
 
 use crate::error::{Error, Result};

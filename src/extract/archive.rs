@@ -9,6 +9,9 @@ use crate::look::Inside;
 use crate::tar::write;
 use crate::warnings::Warnings;
 
+/// Why a socket is not in a tar, for a counted warning.
+pub const SOCKET_LEFT_OUT: &str = "a socket cannot be in a tar and was left out";
+
 /// Writes a tar with owners, times in nanoseconds, hard links, extended attributes (`SCHILY.xattr`),
 /// file flags (`SCHILY.fflags`) and sparse files (GNU, pax 1.0). [`Self::finish`] ends it.
 pub struct ArchiveSink<'a> {
@@ -61,8 +64,7 @@ impl<'a> ArchiveSink<'a> {
     }
 
     fn leave_out(&mut self, socket: &Entry<'_>) -> Result<()> {
-        let what = "a socket cannot be in a tar and was left out";
-        self.warnings.count(what, socket.path);
+        self.warnings.count(SOCKET_LEFT_OUT, socket.path);
         Ok(())
     }
 
@@ -126,7 +128,8 @@ impl Sink for ArchiveSink<'_> {
     }
 }
 
-fn header(entry: &Entry<'_>, kind: write::Kind) -> write::Entry {
+/// An entry's header with its owner, its times and its extended attributes.
+pub fn header(entry: &Entry<'_>, kind: write::Kind) -> write::Entry {
     let records = entry.xattrs.iter().map(|attribute| {
         let key = write::xattr_keyword(&attribute.name);
         (key, attribute.value.to_vec())

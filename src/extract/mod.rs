@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::rc::Rc;
 
-pub use archive::ArchiveSink;
+pub use archive::{ArchiveSink, SOCKET_LEFT_OUT, header};
 pub use directory::DirectorySink;
 
 use crate::error::{Error, Result, escape_path};

@@ -2,6 +2,7 @@
 
 mod compressed;
 mod document;
+mod fetched;
 mod files;
 mod output_name;
 mod sidecar;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 pub use compressed::{CompressOptions, FinishedCompressed};
 pub use document::{Document, DocumentBytes};
+pub use fetched::{FetchedFile, finish_fetched};
 pub use files::FinishedFile;
 pub use output_name::{ImageWords, OutputName};
 pub use sidecar::Sha256File;
@@ -85,6 +87,21 @@ impl FinishOptions {
             Some(compress) if compress.only => compress.path(output),
             _ => output.to_owned(),
         }
+    }
+
+    /// Gives files that are written their names, as [`persist_around`] does.
+    fn persist(&self, mut files: Vec<PartialFile>, output: &Path) -> Result<()> {
+        for file in &mut files {
+            file.set_no_clobber(self.no_clobber);
+        }
+        if self.sync {
+            for file in &files {
+                file.file()
+                    .sync_all()
+                    .map_err(|error| Error::path("write", file.output(), error))?;
+            }
+        }
+        persist_around(files, output)
     }
 
     fn keeps_filesystem(&self) -> bool {
@@ -274,17 +291,7 @@ where
         None => files.push(last),
     }
     files.extend(behind);
-    for file in &mut files {
-        file.set_no_clobber(options.no_clobber);
-    }
-    if options.sync {
-        for file in &files {
-            file.file()
-                .sync_all()
-                .map_err(|error| Error::path("write", file.output(), error))?;
-        }
-    }
-    persist_around(files, &output)?;
+    options.persist(files, &output)?;
     if stream.is_none() {
         sidecar::note_earlier(&finished, options, reporter);
     }

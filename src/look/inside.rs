@@ -31,7 +31,7 @@ impl<'a> Inside<'a> {
     /// [`Error::BadImage`] when it is damaged.
     pub fn root(self) -> Result<Node> {
         match self {
-            Self::Filesystem(view) => view.root().map(Node::of_inode),
+            Self::Filesystem(view) => view.root().map(Node::from),
             Self::Image(image) => Ok(image.root()),
         }
     }
@@ -57,7 +57,7 @@ impl<'a> Inside<'a> {
     /// As [`View::node`].
     pub fn node(self, number: u32) -> Result<Node> {
         match self {
-            Self::Filesystem(view) => view.node(InodeNumber(number)).map(Node::of_inode),
+            Self::Filesystem(view) => view.node(InodeNumber(number)).map(Node::from),
             Self::Image(image) => image.node(number),
         }
     }

@@ -37,8 +37,8 @@ pub struct Node {
     pub layer: Option<u32>,
 }
 
-impl Node {
-    pub(super) fn of_inode(node: view::Node) -> Self {
+impl From<view::Node> for Node {
+    fn from(node: view::Node) -> Self {
         Self {
             number: node.number.0,
             kind: node.kind,
@@ -55,7 +55,9 @@ impl Node {
             inode: Some(Box::new(node)),
         }
     }
+}
 
+impl Node {
     pub(super) fn of_tree(id: tree::NodeId, node: &tree::Node, layer: u32) -> Self {
         use tree::NodeKind;
         let attributes = &node.attributes;
@@ -108,7 +110,7 @@ impl From<view::Found> for Found {
     fn from(found: view::Found) -> Self {
         Self {
             path: found.path,
-            node: Node::of_inode(found.node),
+            node: found.node.into(),
         }
     }
 }

@@ -34,6 +34,10 @@ pub struct Manifest {
     /// The digest of what was put in, where some of that came of the host (`--overlay`, `--add`): the same
     /// request puts in something else when that changes.
     pub put_in_digest: Option<String>,
+    /// The filesystem that this one was laid out like, where it was like one: the same image and request
+    /// give another when that changes.
+    #[serde(default)]
+    pub like: Option<ManifestLike>,
     /// How a container of the image starts, as its configuration says.
     pub start: Start,
     /// The file that the filesystem is in, with a hash tree that was appended; under the name that it has,
@@ -133,6 +137,44 @@ pub struct Inodes {
     pub total: u64,
     /// Those that are free.
     pub free: u64,
+}
+
+/// The filesystem that another was laid out like, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ManifestLike {
+    /// The SHA-256 of the whole file that it was in, 64 digits.
+    pub sha256: String,
+    /// `kept`, or `fresh` where size, inodes and journal are not those that it had.
+    pub layout: String,
+    /// Why they are not.
+    pub fresh_because: Option<String>,
+    /// Names in it whose places could not be told.
+    pub left_out_names: u64,
+    /// What keeps its place.
+    pub kept: ManifestTally,
+    /// What was there and has another place.
+    pub moved: ManifestTally,
+    /// What was not there.
+    pub new: ManifestTally,
+    /// Of the moved inodes those of another number of blocks.
+    pub resized_inodes: u64,
+    /// Files in more runs of blocks than a layout like no other would give them.
+    pub split_files: u64,
+    /// Runs of blocks in which the content of all files lies.
+    pub runs: u64,
+    /// The same in a layout like no other.
+    pub fresh_runs: u64,
+}
+
+/// Inodes and blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ManifestTally {
+    /// Inodes, each once whatever its names.
+    pub inodes: u64,
+    /// Blocks.
+    pub blocks: u64,
 }
 
 /// What is in the filesystem, mke2fs's own `lost+found` aside.

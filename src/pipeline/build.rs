@@ -1,14 +1,15 @@
 //! An image pressed into a filesystem: the steps in their order.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::document::Known;
 use super::flatten::Flattened;
+use super::like::{EarlierFile, EarlierReading};
 use super::output::OutputRequest;
-use super::plan::Names;
+use super::plan::{LaidOut, Names};
 use super::reading::{Opened, Reading};
-use super::ready::Ready;
+use super::ready::{Ready, words};
 use super::request::{FilesystemRequest, ImageRequest};
 use crate::error::Result;
 use crate::ext::{Ext, Plan};
@@ -35,6 +36,8 @@ pub struct Built {
     pub plan: Plan,
     /// What it is called.
     pub names: Names,
+    /// The filesystem that it is laid out like, where it is like one.
+    pub earlier: Option<EarlierFile>,
     /// What edits left out of what the layers show.
     pub left_out: LeftOut,
     /// Everything that was noticed on the way.
@@ -59,7 +62,7 @@ pub fn build(
     let held_against = |output: &Path| image.clone().with_held_against(output.to_owned());
     build_with(
         &place,
-        &image.put_in(),
+        image,
         filesystem,
         output,
         reporter,
@@ -73,17 +76,19 @@ pub fn build(
 /// told in the image's words when the image is open.
 pub(super) fn build_with(
     place: &Place,
-    put_in: &[PathBuf],
+    image: &ImageRequest,
     filesystem: &FilesystemRequest,
     output: &OutputRequest,
     reporter: &dyn Reporter,
     open: impl FnOnce(&Path) -> Result<Opened>,
     read: impl FnOnce(Opened, &Path) -> Result<Reading>,
 ) -> Result<Built> {
-    let ready = Ready::new(place, put_in, filesystem, output, reporter)?;
+    let ready = Ready::new(place, &image.put_in(), filesystem, output, reporter)?;
     let opened = open(&ready.output.path)?;
     let ready = ready.named(place, &opened.image)?;
-    read(opened, &ready.output.path)?.press(filesystem, ready, reporter)
+    let max_bytes = image.open.limits.max_bytes;
+    let earlier = EarlierReading::begin(filesystem, &words(&opened.image), max_bytes)?;
+    read(opened, &ready.output.path)?.press(filesystem, ready, earlier, reporter)
 }
 
 impl Reading {
@@ -100,13 +105,16 @@ impl Reading {
     ) -> Result<Built> {
         let ready = Ready::new(&self.place, &self.put_in, filesystem, output, reporter)?;
         let ready = ready.named(&self.place, &self.image)?;
-        self.press(filesystem, ready, reporter)
+        let max_bytes = self.limits.max_bytes;
+        let earlier = EarlierReading::begin(filesystem, &words(&self.image), max_bytes)?;
+        self.press(filesystem, ready, earlier, reporter)
     }
 
     fn press(
         self,
         filesystem: &FilesystemRequest,
         ready: Ready,
+        earlier: Option<EarlierReading>,
         reporter: &dyn Reporter,
     ) -> Result<Built> {
         let output = &ready.output;
@@ -118,7 +126,12 @@ impl Reading {
                 .any(|beside| beside.document.tells_of_files());
         let put_in_digest = tells_of_put_in.then(|| put_in_digest(&self.layers));
         let put_in_digest = put_in_digest.transpose()?;
-        let ((mut flattened, plan), verifying) = self.plan(filesystem, reporter)?;
+        let (laid_out, verifying) = self.plan(filesystem, earlier, reporter)?;
+        let LaidOut {
+            mut flattened,
+            plan,
+            earlier,
+        } = laid_out;
         let Flattened { tree, contents, .. } = &flattened;
         if let Some(note) = &plan.sized.note {
             reporter.note(note);
@@ -161,6 +174,7 @@ impl Reading {
             tree,
             plan: &plan,
             names: &names,
+            earlier: earlier.as_ref(),
             warnings: &flattened.warnings,
             put_in_digest: put_in_digest.as_ref(),
             proofs: &output.finish,
@@ -183,6 +197,7 @@ impl Reading {
             tree: flattened.tree,
             plan,
             names,
+            earlier,
             left_out: flattened.left_out,
             warnings: flattened.warnings,
             filesystem,

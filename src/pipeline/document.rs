@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::like::EarlierFile;
 use super::plan::Names;
 use crate::error::Result;
 use crate::ext::Plan;
@@ -76,6 +77,8 @@ pub struct Made<'a> {
     pub plan: &'a Plan,
     /// What it is called.
     pub names: &'a Names,
+    /// The filesystem that it is laid out like, where it is like one.
+    pub earlier: Option<&'a EarlierFile>,
     /// Everything that was noticed on the way.
     pub warnings: &'a Warnings,
     /// The digest of what was put in, where some of that came of the host.
@@ -106,6 +109,7 @@ pub(super) struct Known<'a> {
     pub tree: &'a Tree,
     pub plan: &'a Plan,
     pub names: &'a Names,
+    pub earlier: Option<&'a EarlierFile>,
     pub warnings: &'a Warnings,
     pub put_in_digest: Option<&'a Digest>,
     pub proofs: &'a FinishOptions,
@@ -126,6 +130,7 @@ impl<'a> Known<'a> {
                     tree: self.tree,
                     plan: self.plan,
                     names: self.names,
+                    earlier: self.earlier,
                     warnings: self.warnings,
                     put_in_digest: self.put_in_digest,
                     proofs: self.proofs,

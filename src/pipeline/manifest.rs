@@ -5,16 +5,18 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::document::{Document, DocumentKind, Made};
+use super::like::EarlierFile;
 use super::output::OutputRequest;
 use super::request::{FilesystemRequest, ImageRequest};
 use crate::edits::Edits;
 use crate::error::{Error, Result, escape_path};
-use crate::ext::{Ext, JournalSize, Kind, SizePolicy, uuid_text};
+use crate::ext::{Ext, Figures, JournalSize, Kind, Layout, Likeness, SizePolicy, Tally, uuid_text};
 use crate::filesystem::Filesystem;
 use crate::finish::{FinishedVerity, VerityPlace};
 use crate::manifest::{
     Blocks, Counts, Inodes, Manifest, ManifestFile, ManifestFilesystem, ManifestImage,
-    ManifestLayer, ManifestVerity, Proofs, Requested, RequestedVerity, SCHEMA, Start, Versions,
+    ManifestLayer, ManifestLike, ManifestTally, ManifestVerity, Proofs, Requested, RequestedVerity,
+    SCHEMA, Start, Versions,
 };
 use crate::oci::{Platform, full_image_name};
 use crate::tree::{NodeKind, Tree};
@@ -138,6 +140,7 @@ impl ManifestDocument {
             recipe_digest: made.names.recipe_digest.to_string(),
             edits_digest: made.names.edits_digest.as_ref().map(ToString::to_string),
             put_in_digest: made.put_in_digest.map(ToString::to_string),
+            like: made.earlier.zip(made.plan.likeness.as_ref()).map(like),
             start,
             output: output(made)?,
             filesystem: filesystem(made),
@@ -195,6 +198,36 @@ impl ManifestDocument {
             layers: image.layers.iter().enumerate().map(layer).collect(),
             chain_id,
         }
+    }
+}
+
+fn like((earlier, likeness): (&EarlierFile, &Likeness)) -> ManifestLike {
+    let (layout, fresh_because) = match &likeness.layout {
+        Layout::Kept => ("kept", None),
+        Layout::Fresh(why) => ("fresh", Some(why.to_string())),
+    };
+    let tally = |Tally { inodes, blocks }| ManifestTally { inodes, blocks };
+    let Figures {
+        kept,
+        moved,
+        new,
+        resized_inodes,
+        split_files,
+        runs,
+        fresh_runs,
+    } = likeness.figures;
+    ManifestLike {
+        sha256: earlier.sha256.clone(),
+        layout: layout.to_owned(),
+        fresh_because,
+        left_out_names: earlier.left_out,
+        kept: tally(kept),
+        moved: tally(moved),
+        new: tally(new),
+        resized_inodes,
+        split_files,
+        runs,
+        fresh_runs,
     }
 }
 

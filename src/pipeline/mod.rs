@@ -9,17 +9,22 @@ mod batch;
 mod build;
 mod claimed;
 mod compare;
+mod compare_blocks;
 mod document;
+mod export;
 mod extract;
 mod flatten;
 mod inspect;
 mod layer_report;
+mod like;
 mod listing;
 mod look;
 mod manifest;
 mod output;
 mod packages;
 mod plan;
+mod pull;
+mod push;
 mod reading;
 mod ready;
 mod request;
@@ -31,21 +36,26 @@ mod verify;
 pub use batch::{Batch, BatchItem, BatchWatch, Outcome, Shard, UpToDate, batch, exit_code};
 pub use build::{Built, build};
 pub use compare::{CompareRequest, Comparison, compare};
+pub use compare_blocks::compare_blocks;
 pub use document::{Beside, Document, DocumentKind, Made};
+pub use export::{CREATED_BY, ExportBase, ExportRequest, ExportedImage, export};
 pub use extract::{ExtractRequest, Extracted, Target, extract, extract_from};
 pub use flatten::{Flattened, flattened};
 pub use inspect::{
     Inspected, InspectedFilesystem, InspectedImage, InspectedLayer, inspect, inspect_daemon,
 };
 pub use layer_report::{LayerReport, ReportedLayer, WastedFile, layer_report};
+pub use like::EarlierFile;
 pub use listing::{Edited, Listed, Unreadable, listing, open};
 pub use look::{Interior, LayerName, LookRequest, look};
 pub use manifest::{ManifestDocument, requested};
 pub use output::OutputRequest;
 pub use packages::{Installed, PackageComparison, PackagesDocument, compare_packages, packages};
 pub use plan::{Names, Planned, plan};
+pub use pull::{PullRequest, Pulled, pull};
+pub use push::{PushRequest, Pushed, push};
 pub use reading::{Reading, read};
-pub use request::{FilesystemRequest, IdentityRequest, ImageRequest, Subject};
+pub use request::{FilesystemRequest, IdentityRequest, ImageRequest, LikeRequest, Subject};
 pub use root_hash::{
     DamagedBlock, DamagedTreeBlock, FoundVerity, HeldAgainstRootHash, RootHashRequest,
     hold_against_root_hash, verity_file,
@@ -54,19 +64,25 @@ pub use start::{FoundStart, StartDocument, start_in};
 pub use tags::tags;
 pub use verify::{Verified, VerifyRequest, verify};
 
+pub use crate::blocks::{BlockDifferences, BlockKind, DifferingRange};
 pub use crate::compression::{Encoding, EncodingForm};
+pub use crate::export::Exported;
 pub use crate::ext::{
-    BlocksByUse, Finding, Identity, JournalSize, Kind, Reader, Room, SizePolicy, ToolPaths, Unread,
-    VerifyReport, parse_label, parse_uuid, uuid_text,
+    BlocksByUse, Figures, Finding, Identity, JournalSize, Kind, Layout, Likeness, Reader, Room,
+    SizePolicy, Tally, ToolPaths, Unread, VerifyReport, WhyFresh, parse_label, parse_uuid,
+    uuid_text,
 };
 pub use crate::finish::{
     CompressOptions, FinishOptions, FinishedCompressed, FinishedFile, FinishedFilesystem,
     FinishedVerity, Sha256File, VerityOptions, VerityPlace,
 };
+pub use crate::image_writer::{Form, ImageTarget, LayerCompression, WrittenLayer};
 pub use crate::inspect::{Checksums, Filesystem, Journal, JournalState, is_filesystem};
 pub use crate::limits::Limits;
 pub use crate::manifest::{Manifest, Requested};
 pub use crate::packages::{Database, Package, PackageChange, Packages};
+pub use crate::pull::{PullShare, PullTally};
+pub use crate::push::{PushShare, PushTally};
 pub use crate::source::{
     CacheChoice, CredentialFiles, Credentials, DaemonOptions, Image, Login, Offer, OpenOptions,
     Proxies, Reference, RegistryOptions, Tags, TlsOptions,

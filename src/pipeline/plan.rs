@@ -1,14 +1,20 @@
 //! An image's filesystem planned, and what it is to be called.
 
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
 use super::flatten::Flattened;
-use super::reading::{Reading, read};
+use super::like::{EarlierFile, EarlierReading};
+use super::reading::{Opened, Reading};
+use super::ready::words;
 use super::request::{FilesystemRequest, IdentityRequest, ImageRequest};
-use crate::error::Result;
-use crate::ext::{Birth, Ext, Identity, Plan, PlanOptions};
+use crate::error::{Error, Result, escape_path};
+use crate::ext::{Birth, Ext, Identity, Layout, Likeness, Plan, PlanOptions, WhyFresh};
 use crate::filesystem::Filesystem;
 use crate::layers::Verifying;
 use crate::oci::{ChainId, Digest};
 use crate::progress::Reporter;
+use crate::source::Place;
 use crate::tree::EditsDigest;
 
 /// An image read, flattened and planned.
@@ -20,6 +26,15 @@ pub struct Planned {
     pub plan: Plan,
     /// What it is to be called.
     pub names: Names,
+    /// The filesystem that it is laid out like, where it is like one.
+    pub earlier: Option<EarlierFile>,
+}
+
+/// What is known before anything is written.
+pub(super) struct LaidOut {
+    pub flattened: Flattened,
+    pub plan: Plan,
+    pub earlier: Option<EarlierFile>,
 }
 
 /// What names a filesystem and what it was made of, known only when each layer's diff ID is.
@@ -46,13 +61,24 @@ pub fn plan(
 ) -> Result<Planned> {
     // Better told now than after the image has been read.
     filesystem.size.check(&filesystem.profile()?)?;
-    let ((flattened, plan), verifying) = read(image, reporter)?.plan(filesystem, reporter)?;
+    let place = Place::within(&image.reference, &image.open.reach)?;
+    let opened = Opened::at(place, image, reporter)?;
+    let max_bytes = image.open.limits.max_bytes;
+    let earlier = EarlierReading::begin(filesystem, &words(&opened.image), max_bytes)?;
+    let reading = opened.read(None, image, reporter)?;
+    let (laid_out, verifying) = reading.plan(filesystem, earlier, reporter)?;
+    let LaidOut {
+        flattened,
+        plan,
+        earlier,
+    } = laid_out;
     let names = Names::of(&flattened, &verifying, &filesystem.identity)?;
     verifying.finish()?;
     Ok(Planned {
         flattened,
         plan,
         names,
+        earlier,
     })
 }
 
@@ -61,28 +87,69 @@ impl Reading {
     pub(super) fn plan(
         self,
         filesystem: &FilesystemRequest,
+        earlier: Option<EarlierReading>,
         reporter: &dyn Reporter,
-    ) -> Result<((Flattened, Plan), Verifying)> {
+    ) -> Result<(LaidOut, Verifying)> {
         let profile = filesystem.profile()?;
         let place = self.place.to_string();
         let wanted = &filesystem.identity;
         let (mut flattened, verifying) = self.flatten(wanted.made_seconds, reporter)?;
+        let earlier = earlier.map(EarlierReading::finish).transpose();
+        let (earlier, verifying) = verifying.unless_damaged(earlier)?;
+        let (places, earlier) = earlier.unzip();
+        let seed = places.as_ref().and_then(|places| places.usable_hash_seed());
         let born = Birth::at(flattened.made);
         let options = PlanOptions {
             profile,
             size: filesystem.size,
             room: filesystem.room,
             birth: Birth {
-                hash_seed: wanted.hash_seed.unwrap_or(born.hash_seed),
+                hash_seed: wanted.hash_seed.or(seed).unwrap_or(born.hash_seed),
                 label: wanted.label.clone(),
                 ..born
             },
+            earlier: places,
+            size_given: filesystem.gives_size(),
         };
         let plan = Ext::plan(&flattened.tree, &options).map_err(|error| error.in_image(&place));
+        let plan = match &earlier {
+            Some(earlier) if filesystem.like_strict => {
+                plan.and_then(|plan| expect_kept(plan, &earlier.path))
+            }
+            _ => plan,
+        };
         let (plan, verifying) = verifying.unless_damaged(plan)?;
         flattened.warnings.merge(plan.warnings.clone());
-        Ok(((flattened, plan), verifying))
+        let laid_out = LaidOut {
+            flattened,
+            plan,
+            earlier,
+        };
+        Ok((laid_out, verifying))
     }
+}
+
+/// Expects the layout of an earlier filesystem (`--like-strict`).
+fn expect_kept(plan: Plan, path: &Path) -> Result<Plan> {
+    let why = match &plan.likeness {
+        Some(Likeness {
+            layout: Layout::Fresh(why),
+            ..
+        }) => why,
+        _ => return Ok(plan),
+    };
+    let path = escape_path(path.as_os_str().as_bytes());
+    Err(match why {
+        WhyFresh::TooSmall { what, needed, free } => Error::TooSmall {
+            what: format!("{path}, whose size is to be kept"),
+            needed: format!("{needed} {what}"),
+            given: format!("{free} that are free there"),
+            help: "without --like-strict the filesystem gets a size of its own".to_owned(),
+        },
+        WhyFresh::Given | WhyFresh::Unlike(_) => Error::unsupported(format!(
+            "--like-strict: expected the size, the inodes and the journal of {path} to be kept, found that {why}"
+        )),
+    })
 }
 
 impl Names {

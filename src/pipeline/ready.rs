@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::claimed::{Claimed, distinct};
 use super::output::OutputRequest;
-use super::request::FilesystemRequest;
+use super::request::{FilesystemRequest, LikeRequest};
 use crate::error::{Error, Result, escape_path};
 use crate::ext::Tools;
 use crate::finish::{FinishOptions, ImageWords, OutputName};
@@ -22,6 +22,7 @@ pub(super) struct Ready {
     pub tools: Tools,
     asked: OutputRequest,
     put_in: Vec<PathBuf>,
+    like: Option<LikeRequest>,
     /// What was asked for; each name that leaves nothing open for the image is as it will be.
     pub output: OutputRequest,
     _begun: Begun,
@@ -42,7 +43,8 @@ impl Ready {
         let asked = output.clone();
         let output = asked.clone().filled(None)?;
         refuse_nameless(&output)?;
-        check(place, put_in, &output)?;
+        let like = filesystem.like.as_ref().and_then(LikeRequest::place);
+        check(place, put_in, like.as_deref(), &output)?;
         distinct(&output.paths())?;
         // Names that are still open are claimed as they will be: until then they are many images'.
         let is_whole = OutputName::parse(&asked.path)?.is_whole();
@@ -56,6 +58,7 @@ impl Ready {
             _begun: leftovers::begin(&output.finish.last(&output.path)),
             _claimed,
             put_in: put_in.to_vec(),
+            like: filesystem.like.clone(),
             asked,
             output,
         })
@@ -70,7 +73,9 @@ impl Ready {
         }
         // What stays as it is would be another build's.
         drop(self._claimed);
-        check(place, &self.put_in, &output)?;
+        let like = self.like.as_ref().map(|like| like.filled(&words(image)));
+        let like = like.transpose()?;
+        check(place, &self.put_in, like.as_deref(), &output)?;
         let _claimed = Claimed::new(&output.paths())?;
         // Before the other is no more: there is an output all the time.
         let _begun = leftovers::begin(&output.finish.last(&output.path));
@@ -80,6 +85,7 @@ impl Ready {
             _claimed,
             tools: self.tools,
             put_in: self.put_in,
+            like: self.like,
             asked: self.asked,
         })
     }
@@ -117,7 +123,12 @@ fn refuse_nameless(output: &OutputRequest) -> Result<()> {
 }
 
 /// Each file can be made, is no part of the image, and is no other's.
-fn check(place: &Place, put_in: &[PathBuf], output: &OutputRequest) -> Result<()> {
+fn check(
+    place: &Place,
+    put_in: &[PathBuf],
+    like: Option<&Path>,
+    output: &OutputRequest,
+) -> Result<()> {
     let written = output.paths();
     // The filesystem is made there even where only what it is compressed to is kept.
     for path in written.iter().chain([&output.path]) {
@@ -128,6 +139,15 @@ fn check(place: &Place, put_in: &[PathBuf], output: &OutputRequest) -> Result<()
         refuse_own_input(place, path)?;
         refuse(put_in, path, "what is put in (--overlay, --add)")?;
         refuse(&output.spared, path, "the list or recipe that asks for it")?;
+        // The filesystem itself may take its place: it has been read by then.
+        if *path != output.path {
+            let like = like.map(Path::to_owned);
+            refuse(
+                like.as_slice(),
+                path,
+                "the filesystem that this is laid out like",
+            )?;
+        }
         if output.finish.no_clobber {
             refuse_existing(path)?;
         }

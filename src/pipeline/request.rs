@@ -118,6 +118,31 @@ pub struct FilesystemRequest {
     pub room: Room,
     /// What to call it; by default the image gives all of it.
     pub identity: IdentityRequest,
+    /// The filesystem that it is laid out like, where it is like one.
+    pub like: Option<LikeRequest>,
+    /// Whether it is an error where it cannot have that one's layout.
+    pub like_strict: bool,
+}
+
+/// An earlier filesystem, whose places are kept.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct LikeRequest {
+    /// Where it is: a file, or a block device. In its last component there may be words of the image,
+    /// as in an output's.
+    pub path: PathBuf,
+    /// Where that path begins, and whether it may lead out of there.
+    pub from: Reach,
+}
+
+impl LikeRequest {
+    /// The filesystem in `path`.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            from: Reach::default(),
+        }
+    }
 }
 
 impl FilesystemRequest {
@@ -130,6 +155,14 @@ impl FilesystemRequest {
         with_hash_seed: identity.hash_seed: [u8; 16],
         with_label: identity.label: String,
         with_made_seconds: identity.made_seconds: i64,
+        with_like: like: LikeRequest,
+        with_like_strict: like_strict: bool,
+    }
+
+    /// Whether any of size, free inodes and journal is another than by default: then none of them is
+    /// an earlier filesystem's.
+    pub(super) fn gives_size(&self) -> bool {
+        (self.size, self.room) != (SizePolicy::default(), Room::default())
     }
 
     /// The kind with the journal.

@@ -1,9 +1,14 @@
 //! The filesystem of a recipe.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::{is_default, words};
-use crate::pipeline::{FilesystemRequest, IdentityRequest, JournalSize, Kind, Room, SizePolicy};
+use crate::pinned::Reach;
+use crate::pipeline::{
+    FilesystemRequest, IdentityRequest, JournalSize, Kind, LikeRequest, Room, SizePolicy,
+};
 
 /// The kind, the size and what it is called, by the names of the options.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -30,11 +35,17 @@ pub struct FilesystemRecipe {
     /// The seed of directory hashes, where it is not the usual one.
     #[serde(with = "words::option", skip_serializing_if = "Option::is_none")]
     pub hash_seed: Option<[u8; 16]>,
+    /// The filesystem image that it is laid out like.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub like: Option<PathBuf>,
+    /// Whether it is an error where it cannot have that one's layout.
+    #[serde(skip_serializing_if = "is_default")]
+    pub like_strict: bool,
 }
 
 impl FilesystemRecipe {
-    /// What is asked for, with the time of what has none of its own.
-    pub(super) fn request(&self, made_seconds: Option<i64>) -> FilesystemRequest {
+    /// What is asked for, with the time of what has none of its own; paths begin where `reach` says.
+    pub(super) fn request(&self, made_seconds: Option<i64>, reach: &Reach) -> FilesystemRequest {
         let Self {
             fs,
             size,
@@ -43,7 +54,13 @@ impl FilesystemRecipe {
             label,
             uuid,
             hash_seed,
+            like,
+            like_strict,
         } = self;
+        let like = like.as_ref().map(|path| LikeRequest {
+            from: reach.clone(),
+            ..LikeRequest::new(path)
+        });
         FilesystemRequest {
             kind: *fs,
             size: *size,
@@ -57,6 +74,8 @@ impl FilesystemRecipe {
                 label: label.clone(),
                 made_seconds,
             },
+            like,
+            like_strict: *like_strict,
         }
     }
 
@@ -68,7 +87,17 @@ impl FilesystemRecipe {
             size,
             room,
             identity,
+            like,
+            like_strict,
         } = request;
+        let like = like.as_ref().map(|like| {
+            let LikeRequest {
+                path,
+                // Where its paths begin is where the recipe is.
+                from: _,
+            } = like;
+            path.clone()
+        });
         let Room {
             free_inodes,
             journal,
@@ -87,6 +116,8 @@ impl FilesystemRecipe {
             label: label.clone(),
             uuid: *uuid,
             hash_seed: *hash_seed,
+            like,
+            like_strict: *like_strict,
         };
         (recipe, *made_seconds)
     }

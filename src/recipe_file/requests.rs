@@ -79,9 +79,9 @@ impl ImageRecipe {
         Ok(())
     }
 
-    /// The filesystem that it asks for.
-    pub fn filesystem_request(&self) -> FilesystemRequest {
-        self.filesystem.request(self.source_date_epoch)
+    /// The filesystem that it asks for; the path of an earlier one begins where `reach` says.
+    pub fn filesystem_request(&self, reach: &Reach) -> FilesystemRequest {
+        self.filesystem.request(self.source_date_epoch, reach)
     }
 }
 

@@ -8,6 +8,7 @@ use ureq::http::StatusCode;
 use super::http::{Request, Response, Url, broke_off};
 use super::login::{Authentication, Round, is_challenge};
 use super::options::RegistryOptions;
+use super::purpose::Purpose;
 use super::refusal;
 use super::server::Server;
 use super::trouble::{self, Attempted, Failure, Trouble, is_passing};
@@ -57,9 +58,10 @@ impl Client {
     pub(super) fn connect(
         reference: &RegistryReference,
         options: &RegistryOptions,
+        purpose: Purpose,
     ) -> Result<Self> {
         Ok(Self {
-            server: Server::connect(reference, options)?,
+            server: Server::connect(reference, options, purpose)?,
             authentication: Mutex::default(),
         })
     }
@@ -197,11 +199,22 @@ impl Client {
 
     /// The error for an answer that is final.
     pub(super) fn refused(&self, response: &mut Response) -> Error {
+        let what = response.url.cannot_read();
+        self.refused_as(what, response)
+    }
+
+    /// The same where `what` could not be done.
+    pub(super) fn refused_as(&self, what: String, response: &mut Response) -> Error {
         let is_registrys = self.server.gave(response);
         let authentication = self.authentication();
         let who = is_registrys.then(|| authentication.who());
-        let (what, reference) = (response.url.cannot_read(), &self.server.reference);
-        refusal::error(what, reference, response, who, authentication.troubles())
+        refusal::error(
+            what,
+            self.server.asked(),
+            response,
+            who,
+            authentication.troubles(),
+        )
     }
 
     /// Waits after a trouble, if it may pass.
@@ -231,8 +244,9 @@ impl Client {
         waiting.sleep(wait)
     }
 
-    /// Asks once, with what the registry wants to be shown, and follows where it leads.
-    fn ask_once(
+    /// Asks once, with what the registry wants to be shown, and follows where it leads. Another server
+    /// than the registry's own is shown nothing.
+    pub(super) fn ask_once(
         &self,
         url: &Url,
         request: &Request<'_>,
@@ -247,7 +261,9 @@ impl Client {
             }
             let authorization = self.authentication().authorization();
             let server = &self.server;
-            let mut response = server.follow(url, request, authorization.clone())?;
+            let is_shown = url.has_origin_of(&server.base);
+            let shown = authorization.clone().filter(|_| is_shown);
+            let mut response = server.follow(url, request, shown)?;
             let may_be_let_in = matches!(response.status.as_u16(), 401 | 403 | 404);
             if may_be_let_in && server.gave(&response) {
                 let mut authentication = self.authentication();

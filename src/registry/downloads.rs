@@ -1,26 +1,16 @@
 //! All layers of an image, downloaded side by side, the base first.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
-use super::blob::Download;
 use super::client::{Client, Waiting};
+use super::fetching::{Fetching, Told};
 use super::kept::Kept;
 use crate::blobs::{Arrival, Downloads};
-use crate::cache::{BlobLock, Cache};
-use crate::error::{Error, Result};
-use crate::oci::{Descriptor, Digest, DigestHasher};
-use crate::page_buffer::PageBuffer;
+use crate::error::Error;
+use crate::oci::{Descriptor, Digest};
 use crate::progress::{Meter, Reporter, Unit};
-
-const BUFFER_BYTES: usize = 256 << 10;
-
-/// How often it is looked whether another process is done with a blob.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The layers of one image and where they come from.
 #[derive(Debug)]
@@ -140,14 +130,22 @@ impl Downloads for LayerDownloads {
             if !job.is_wanted() {
                 continue;
             }
-            let running = Running {
+            let layers = LayerMeters {
                 all: self,
-                job,
                 meters: job
                     .layers
                     .iter()
                     .filter_map(|layer| meters.get(*layer))
                     .collect(),
+                reporter,
+            };
+            let fetching = Fetching {
+                client: &self.client,
+                kept: &self.kept,
+                work_dir: &self.work_dir,
+                digest: &job.digest,
+                arrival: &job.arrival,
+                told: &layers,
                 waiting: Waiting {
                     reporter,
                     stop: &stop,
@@ -155,7 +153,7 @@ impl Downloads for LayerDownloads {
             };
             // Even if this panics the readers are told that nothing more will come.
             let _guard = FailOnDrop(&job.arrival);
-            match running.run() {
+            match fetching.run() {
                 Ok(()) => self.tally.count(job.arrival.was_there(), self.wanted()),
                 Err(error) => job.arrival.fail(error),
             }
@@ -210,148 +208,35 @@ impl Tally {
     }
 }
 
-/// One blob being downloaded.
-struct Running<'a> {
+/// The layers that one blob is.
+struct LayerMeters<'a> {
     all: &'a LayerDownloads,
-    job: &'a Job,
     meters: Vec<&'a Arc<dyn Meter>>,
-    waiting: Waiting<'a>,
+    reporter: &'a dyn Reporter,
 }
 
-impl Running<'_> {
-    fn run(&self) -> Result<()> {
-        if self.is_in_cache()? {
-            return Ok(());
-        }
-        let _lock = self.lock()?;
-        // Another process may have downloaded it meanwhile.
-        if self.is_in_cache()? {
-            return Ok(());
-        }
-        self.download()
-    }
-
-    /// Waits for the lock on the blob; none where there is no cache.
-    fn lock(&self) -> Result<Option<BlobLock>> {
-        let kept = &self.all.kept;
-        let mut is_told = false;
-        loop {
-            if (self.waiting.stop)() {
-                return Err(Error::Cancelled);
-            }
-            let Some(cache) = kept.cache() else {
-                return Ok(None);
-            };
-            let lock = cache.try_lock(&self.job.digest);
-            match kept.outcome(lock, self.waiting.reporter)? {
-                Some(None) => {}
-                lock => return Ok(lock.flatten()),
-            }
-            if !is_told {
-                self.status("waiting for another process");
-                is_told = true;
-            }
-            self.waiting.sleep(LOOK_AGAIN)?;
-        }
-    }
-
-    /// Gives the blob out of the cache, held against its digest while it is read.
-    fn is_in_cache(&self) -> Result<bool> {
-        let kept = &self.all.kept;
-        let Some(cache) = kept.cache() else {
-            return Ok(false);
-        };
-        let found = kept.outcome(self.find_in(cache), self.waiting.reporter)?;
-        Ok(found.unwrap_or(false))
-    }
-
-    fn find_in(&self, cache: &Cache) -> Result<bool> {
-        let Some(file) = cache.find(&self.job.digest)? else {
-            return Ok(false);
-        };
-        let path = cache.path().display();
-        let failed = |error| {
-            Error::io(
-                format!("cannot read {} in the cache {path}", self.job.digest),
-                error,
-            )
-        };
-        let length = file.metadata().map_err(failed)?.len();
-        self.status("already there");
-        if length == self.job.arrival.length_bytes() && self.verify(Arc::new(file), failed)? {
-            self.job.arrival.verified();
-            return Ok(true);
-        }
-        self.waiting.reporter.note(&format!(
-            "{}: damaged in the cache {path}, downloading it again",
-            self.job.digest
-        ));
-        cache.discard(&self.job.digest)?;
-        Ok(false)
-    }
-
-    /// Passes a file on as it is read and hashed.
-    fn verify(&self, file: Arc<File>, failed: impl Fn(std::io::Error) -> Error) -> Result<bool> {
-        let arrival = &self.job.arrival;
-        let Ok(mut hasher) = DigestHasher::like(&self.job.digest) else {
-            return Ok(false);
-        };
-        arrival.begin(Arc::clone(&file), true);
-        let mut buffer = PageBuffer::new(BUFFER_BYTES);
-        let mut passed = 0;
-        loop {
-            if self.all.is_cancelled() {
-                return Err(Error::Cancelled);
-            }
-            let read = match (&*file).read(&mut buffer) {
-                Ok(0) => break,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                read => read.map_err(&failed)?,
-            };
-            hasher.update(&buffer[..read]);
-            passed += read as u64;
-            arrival.advance_to(passed);
-            self.add(read as u64);
-        }
-        Ok(passed == arrival.length_bytes() && hasher.finish() == self.job.digest)
-    }
-
-    fn download(&self) -> Result<()> {
-        self.status("downloading");
-        let total = self
-            .all
-            .tally
-            .meter
-            .get_or_init(|| self.all.total(self.waiting.reporter));
-        let came = |bytes| {
-            total.add(bytes);
-            self.add(bytes);
-        };
-        let download = Download {
-            client: &self.all.client,
-            kept: &self.all.kept,
-            work_dir: &self.all.work_dir,
-            digest: &self.job.digest,
-            length_bytes: self.job.arrival.length_bytes(),
-            arrival: &self.job.arrival,
-            came: &came,
-            waiting: self.waiting,
-        };
-        download.run()?;
-        self.status("verifying");
-        self.job.arrival.verified();
-        Ok(())
-    }
-
+impl Told for LayerMeters<'_> {
     fn status(&self, status: &str) {
         for meter in &self.meters {
             meter.status(status);
         }
     }
 
-    fn add(&self, bytes: u64) {
+    fn read(&self, bytes: u64) {
         for meter in &self.meters {
             meter.add(bytes);
         }
+    }
+
+    fn begins_to_download(&self) {
+        let total = || self.all.total(self.reporter);
+        self.all.tally.meter.get_or_init(total);
+    }
+
+    fn came(&self, bytes: u64) {
+        if let Some(total) = self.all.tally.meter.get() {
+            total.add(bytes);
+        }
+        self.read(bytes);
     }
 }

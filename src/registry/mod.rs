@@ -2,13 +2,16 @@
 //!
 //! ```text
 //! options          how registries are asked
+//! purpose          what for
 //! http             one exchange
 //! refusal · trouble · server     questions that are led elsewhere, refused, or to be asked again
 //! login            being let in
 //! client           asking until there is an answer
-//! kept · sink · blob · downloads        what is read while it arrives
+//! kept · sink · blob · fetching         one blob, while it arrives
+//! downloads · one_by_one                all layers of an image; blobs as they are asked for
 //! repository       an image's documents, read at once
 //! link · tags      the list of tags
+//! upload           what is sent: blobs, manifests
 //! offline          all of it in a program without the network
 //! ```
 //! Everything is held against its digest before it is believed or kept. Credentials go to the
@@ -21,6 +24,8 @@ mod client;
 #[cfg(feature = "network")]
 mod downloads;
 #[cfg(feature = "network")]
+mod fetching;
+#[cfg(feature = "network")]
 mod http;
 #[cfg(feature = "network")]
 mod kept;
@@ -30,7 +35,11 @@ mod link;
 mod login;
 #[cfg(not(feature = "network"))]
 mod offline;
+#[cfg(feature = "network")]
+mod one_by_one;
 mod options;
+#[cfg(feature = "network")]
+mod purpose;
 #[cfg(feature = "network")]
 mod refusal;
 #[cfg(feature = "network")]
@@ -43,14 +52,18 @@ mod sink;
 mod tags;
 #[cfg(feature = "network")]
 mod trouble;
+#[cfg(feature = "network")]
+mod upload;
 
 #[cfg(feature = "network")]
 #[doc(hidden)]
 pub use login::{challenges_in, wrong_credentials};
 #[cfg(not(feature = "network"))]
-pub(crate) use offline::Registry;
-#[cfg(not(feature = "network"))]
 pub use offline::tags;
+#[cfg(not(feature = "network"))]
+pub(crate) use offline::{FetchedBlob, Pushing, Registry, RepositoryBlobs};
+#[cfg(feature = "network")]
+pub(crate) use one_by_one::{FetchedBlob, RepositoryBlobs};
 pub use options::{
     CacheChoice, CredentialFiles, Credentials, Login, Proxies, RegistryOptions, TlsOptions,
 };
@@ -58,6 +71,19 @@ pub use options::{
 pub(crate) use repository::Registry;
 #[cfg(feature = "network")]
 pub use tags::tags;
+#[cfg(feature = "network")]
+pub(crate) use upload::Pushing;
+
+/// How a blob came to be in a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// It was there.
+    WasThere,
+    /// The registry took it over from another repository.
+    Mounted,
+    /// It was uploaded.
+    Uploaded,
+}
 
 /// A repository's tags; the names of the fields are those that JSON shows.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

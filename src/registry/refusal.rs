@@ -4,6 +4,7 @@ use serde::Deserialize;
 use ureq::http::StatusCode;
 
 use super::http::Response;
+use super::purpose::Purpose;
 use crate::error::{Error, shown};
 use crate::oci::RegistryReference;
 
@@ -63,7 +64,7 @@ fn reason(response: &mut Response) -> Option<String> {
 /// registry's own or its token server's, and `troubles` stood in the way of knowing more of them.
 pub(super) fn error(
     what: String,
-    reference: &RegistryReference,
+    (reference, purpose): (&RegistryReference, &Purpose),
     response: &mut Response,
     who: Option<Who>,
     troubles: &[String],
@@ -71,6 +72,10 @@ pub(super) fn error(
     use std::io::{Error as IoError, ErrorKind};
     let told = told(response);
     let repository = reference.full_repository();
+    let may_not = match purpose {
+        Purpose::Pull => "may not read",
+        Purpose::Push { .. } => "may not push to",
+    };
     let (kind, hint) = match (response.status, who) {
         (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(Who::Nobody)) => (
             ErrorKind::PermissionDenied,
@@ -81,12 +86,15 @@ pub(super) fn error(
         ),
         (StatusCode::UNAUTHORIZED, Some(Who::Somebody)) => (
             ErrorKind::PermissionDenied,
-            " (user name or password are wrong: --creds USER:PASSWORD gives others, --anonymous none)"
-                .to_owned(),
+            match purpose {
+                Purpose::Pull => " (user name or password are wrong: --creds USER:PASSWORD gives others, --anonymous none)".to_owned(),
+                // Tokens that are good for less than was asked are refused so, too.
+                Purpose::Push { .. } => format!(" (user name or password are wrong, or who they name may not push to {repository}: --creds USER:PASSWORD gives others)"),
+            },
         ),
         (StatusCode::FORBIDDEN, Some(Who::Somebody)) => (
             ErrorKind::PermissionDenied,
-            format!(" (who is logged in may not read {repository}; --creds names another, --anonymous nobody)"),
+            format!(" (who is logged in {may_not} {repository}; --creds names another, --anonymous nobody)"),
         ),
         _ => (ErrorKind::Other, String::new()),
     };

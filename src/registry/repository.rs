@@ -11,7 +11,9 @@ use super::client::{Client, Waiting};
 use super::downloads::LayerDownloads;
 use super::http::{Request, Response, Url};
 use super::kept::Kept;
+use super::one_by_one::RepositoryBlobs;
 use super::options::RegistryOptions;
+use super::purpose::Purpose;
 use crate::blobs::{Downloads, StoredBlob};
 use crate::error::{Error, Result};
 use crate::oci::document::{self, MAX_DOCUMENT_BYTES};
@@ -55,7 +57,7 @@ impl<'a> Registry<'a> {
         work_dir: PathBuf,
         reporter: &'a dyn Reporter,
     ) -> Result<Self> {
-        let client = Arc::new(Client::connect(reference, options)?);
+        let client = Arc::new(Client::connect(reference, options, Purpose::Pull)?);
         let kept = Arc::new(Kept::open(&options.cache, reporter)?);
         Ok(Self {
             layers: RefCell::new(LayerDownloads::new(
@@ -82,6 +84,15 @@ impl<'a> Registry<'a> {
     /// What is to be done before the layers asked for so far can be read.
     pub(crate) fn into_downloads(self) -> Box<dyn Downloads> {
         Box::new(self.layers.into_inner())
+    }
+
+    /// The repository's blobs, for who wants them one by one.
+    pub(crate) fn into_blobs(self, work_dir: PathBuf) -> RepositoryBlobs {
+        RepositoryBlobs {
+            client: self.client,
+            kept: self.kept,
+            work_dir,
+        }
     }
 
     /// The manifest or index that the reference names.

@@ -6,6 +6,7 @@ use ureq::http::StatusCode;
 
 use super::http::{Http, Request, Response, Unanswered, Url};
 use super::options::RegistryOptions;
+use super::purpose::Purpose;
 use super::trouble::{Attempted, Failure, Trouble};
 use crate::error::{Error, Result, shown};
 use crate::network::without_secrets;
@@ -21,6 +22,7 @@ pub(super) struct Server {
     pub(super) base: Url,
     pub(super) reference: RegistryReference,
     pub(super) options: RegistryOptions,
+    pub(super) purpose: Purpose,
     has_answered: AtomicBool,
 }
 
@@ -32,6 +34,7 @@ impl Server {
     pub(super) fn connect(
         reference: &RegistryReference,
         options: &RegistryOptions,
+        purpose: Purpose,
     ) -> Result<Self> {
         let http = Http::new(options, reference.registry())?;
         let endpoint = reference.endpoint();
@@ -61,6 +64,7 @@ impl Server {
             base: url(if speaks_tls { "https" } else { "http" })?,
             reference: reference.clone(),
             options: options.clone(),
+            purpose,
             has_answered: AtomicBool::new(false),
         })
     }
@@ -71,6 +75,11 @@ impl Server {
         self.base
             .join(&path)
             .ok_or_else(|| Error::unsupported(format!("{path}: not usable in a URL")))
+    }
+
+    /// Which repository is asked, and what for.
+    pub(super) fn asked(&self) -> (&RegistryReference, &Purpose) {
+        (&self.reference, &self.purpose)
     }
 
     /// Whether an answer is the registry's own, and not one of where it led.
@@ -119,6 +128,18 @@ impl Server {
                 );
                 return led_astray(&url, &request, what);
             };
+            if request.upload.is_some() {
+                if !matches!(response.status.as_u16(), 307 | 308) {
+                    let what = format!(
+                        "redirected an upload ({}); expected an answer, or 307 or 308",
+                        response.status
+                    );
+                    return led_astray(&url, &request, what);
+                }
+                if let Err(what) = self.may_upload_to(&next, &url) {
+                    return led_astray(&url, &request, what);
+                }
+            }
             // From this machine itself, too: it is spoken to by plain HTTP unasked.
             let is_asked_for = !self.options.tls.verify || self.options.plain_http && !url.is_tls();
             if !next.is_tls() && !next.is_loopback() && !is_asked_for {
@@ -139,6 +160,26 @@ impl Server {
             url.shown()
         );
         led_astray(origin, request, what)
+    }
+
+    /// Whether what is uploaded may go where an answer from `from` leads: never from TLS to plain HTTP.
+    /// Why not, otherwise.
+    pub(super) fn may_upload_to(&self, next: &Url, from: &Url) -> std::result::Result<(), String> {
+        let shown = next.shown();
+        if next.is_tls() {
+            return Ok(());
+        }
+        if from.is_tls() || self.base.is_tls() {
+            return Err(format!(
+                "leads an upload to plain HTTP, {shown}, which anybody on the way can read and change (a registry behind a proxy must be told that it is asked by TLS: X-Forwarded-Proto)"
+            ));
+        }
+        if next.is_loopback() || self.options.plain_http || !self.options.tls.verify {
+            return Ok(());
+        }
+        Err(format!(
+            "leads an upload to plain HTTP, {shown} (--plain-http allows it)"
+        ))
     }
 
     /// What may pass is a trouble, what will not is an error with what helps.

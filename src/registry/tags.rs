@@ -11,6 +11,7 @@ use super::client::{Client, Waiting};
 use super::http::{Response, Url};
 use super::link;
 use super::options::RegistryOptions;
+use super::purpose::Purpose;
 use crate::error::{Error, Result, shown};
 use crate::network::without_secrets;
 use crate::oci::RegistryReference;
@@ -63,7 +64,7 @@ pub fn tags(
             reference.full_repository()
         )));
     }
-    let client = Client::connect(reference, options)?;
+    let client = Client::connect(reference, options, Purpose::Pull)?;
     let waiting = Waiting {
         reporter,
         stop: &|| false,

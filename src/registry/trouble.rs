@@ -23,6 +23,8 @@ pub(super) struct Trouble {
     pub(super) asked_wait: Option<Duration>,
     pub(super) is_unreachable: bool,
     status: Option<StatusCode>,
+    /// What could not be done.
+    cannot: String,
 }
 
 impl Trouble {
@@ -33,6 +35,7 @@ impl Trouble {
             asked_wait: None,
             is_unreachable,
             status: None,
+            cannot: url.cannot_read(),
         }
     }
 
@@ -42,11 +45,18 @@ impl Trouble {
             .and_then(|value| retry_after(value, response.header("date")));
         Self {
             url: response.url.clone(),
+            cannot: response.url.cannot_read(),
             what: refusal::told(response),
             asked_wait,
             is_unreachable: false,
             status: Some(response.status),
         }
+    }
+
+    /// The same where something else than reading could not be done.
+    pub(super) fn in_doing(mut self, cannot: &str) -> Self {
+        self.cannot = cannot.to_owned();
+        self
     }
 
     /// Whether the server itself failed at what it was asked.
@@ -70,7 +80,7 @@ impl Trouble {
         if self.status == Some(StatusCode::TOO_MANY_REQUESTS) {
             what.push_str(" (whoever is logged in may ask more often: --creds, docker login)");
         }
-        Error::network(self.url.cannot_read(), std::io::Error::other(what))
+        Error::network(self.cannot, std::io::Error::other(what))
     }
 }
 

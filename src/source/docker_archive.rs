@@ -136,7 +136,7 @@ pub(super) fn offers(documents: &Documents) -> Result<Vec<Offer>> {
             continue;
         }
         let whole = documents.whole_named_config(&entry.config).ok();
-        let created = whole.and_then(|config| parse_created(config.created.as_deref()?));
+        let created = whole.and_then(|(config, _)| parse_created(config.created.as_deref()?));
         let sizes = entry.layers.iter().map(|name| {
             let found = documents.store.find(name).ok().flatten();
             found.map(|region| region.length_bytes)
@@ -281,12 +281,13 @@ impl<'a> Lists<'a> {
         }
         let mut warnings = Warnings::default();
         check_name(&entry.config, &named.digest, &mut warnings)?;
-        let config = documents.whole_named_config(&entry.config)?;
+        let (config, config_bytes) = documents.whole_named_config(&entry.config)?;
         Ok(Parts {
             manifest_digest: None,
             layers: self.layers(entry, &config)?,
             config_digest: named.digest,
             config,
+            config_bytes,
             names: Vec::new(),
             warnings,
         })

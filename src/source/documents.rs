@@ -108,9 +108,14 @@ impl<'a> Documents<'a> {
         self.parsed_as(descriptor, "manifest", manifest)
     }
 
-    /// The whole configuration.
-    pub(super) fn whole_config(&self, descriptor: &Descriptor) -> Result<Option<ImageConfig>> {
-        self.parsed_as(descriptor, "configuration", document::parse)
+    /// The whole configuration, read and as it is written.
+    pub(super) fn whole_config(
+        &self,
+        descriptor: &Descriptor,
+    ) -> Result<Option<(ImageConfig, Vec<u8>)>> {
+        self.parsed_as(descriptor, "configuration", |bytes, name| {
+            Ok((document::parse(bytes, name)?, bytes.to_vec()))
+        })
     }
 
     /// What a document says, found out once, if it is as long as this pointer has it: others may have
@@ -164,10 +169,11 @@ impl<'a> Documents<'a> {
         })
     }
 
-    /// All of the configuration in the file called `name`.
-    pub(super) fn whole_named_config(&self, name: &str) -> Result<ImageConfig> {
+    /// All of the configuration in the file called `name`, read and as it is written.
+    pub(super) fn whole_named_config(&self, name: &str) -> Result<(ImageConfig, Vec<u8>)> {
         let (region, shown) = self.named_file(name)?;
-        document::parse(&store::read(&region, &shown)?, &shown)
+        let bytes = store::read(&region, &shown)?;
+        Ok((document::parse(&bytes, &shown)?, bytes))
     }
 
     /// A configuration's file, and what errors call it.

@@ -23,6 +23,8 @@ pub struct Image {
     /// The image configuration as found (for a root filesystem a minimal one is made up, which
     /// states no diff ID).
     pub config: ImageConfig,
+    /// The image configuration as it is written; `None` for a root filesystem.
+    pub config_bytes: Option<Vec<u8>>,
     /// What the image runs on, as its configuration says.
     pub platform: Platform,
     /// When the image was made, for what has no time of its own.

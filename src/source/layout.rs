@@ -66,6 +66,12 @@ pub(super) fn offers_below(documents: &Documents, top: Descriptor) -> Result<Vec
     Ok(images.iter().map(listed).collect())
 }
 
+/// All manifests that a manifest or index of a registry leads to, itself among them; none of an
+/// attestation.
+pub(super) fn manifests_below(documents: &Documents, top: Descriptor) -> Result<Vec<Descriptor>> {
+    Ok(images(walk(documents, vec![top])?))
+}
+
 /// What one entry of `index.json` leads to.
 pub(super) struct Group {
     pub entry: Descriptor,
@@ -169,7 +175,7 @@ fn offer(documents: &Documents, descriptor: &Descriptor) -> Offer {
         .as_ref()
         .and_then(|manifest| documents.platform(&manifest.config).ok().flatten());
     let created = manifest.as_ref().and_then(|manifest| {
-        let config = documents.whole_config(&manifest.config).ok().flatten()?;
+        let (config, _) = documents.whole_config(&manifest.config).ok().flatten()?;
         parse_created(config.created.as_deref()?).filter(|time| *time != NO_DATE)
     });
     let whole = documents.whole_manifest(descriptor).ok().flatten();

@@ -6,6 +6,7 @@
 //! Nothing is taken on trust: documents are held against their digests here, layers by the next step.
 
 mod archive;
+mod artifact;
 mod bare_name;
 mod beside;
 mod choice;
@@ -28,6 +29,7 @@ pub use crate::daemon::DaemonOptions;
 pub use crate::registry::{
     CacheChoice, CredentialFiles, Credentials, Login, Proxies, RegistryOptions, Tags, TlsOptions,
 };
+pub use artifact::{FoundArtifact, find_artifact};
 pub use beside::{Beside, BesideKind, BesideOptions};
 pub use image::{Image, LayerBlob, LayerDiffId, Offer};
 pub use open::{OpenOptions, Surveyed, daemon_offers, open, survey, tags};

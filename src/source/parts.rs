@@ -4,6 +4,7 @@ use super::documents::Documents;
 use super::image::{Image, LayerBlob, LayerDiffId};
 use super::spooler::Spooled;
 use super::store::Store;
+use crate::artifact::is_artifact;
 use crate::blobs::StoredBlob;
 use crate::error::{Error, Result, shown};
 use crate::oci::document;
@@ -27,6 +28,8 @@ pub(super) struct Parts {
     pub manifest_digest: Option<Digest>,
     pub config_digest: Digest,
     pub config: ImageConfig,
+    /// The configuration as it is written.
+    pub config_bytes: Vec<u8>,
     pub layers: Vec<StoredLayer>,
     /// What the image is called where it was found, the name that chose it first.
     pub names: Vec<String>,
@@ -52,14 +55,20 @@ impl Parts {
             .ok_or_else(|| absent("manifest", &descriptor.digest))?;
         let config_type = &manifest.config.media_type;
         if !media_type::is_image_config(config_type) {
+            let help = match is_artifact("", config_type) {
+                true => {
+                    " (a filesystem that layerpress push put there; layerpress pull fetches it)"
+                }
+                false => "",
+            };
             return Err(Error::unsupported(format!(
-                "manifest {}: an artifact and not a container image: its configuration is of the type {}",
+                "manifest {}: an artifact and not a container image: its configuration is of the type {}{help}",
                 descriptor.digest,
                 shown(config_type)
             )));
         }
         let config_digest = manifest.config.digest.clone();
-        let config = documents
+        let (config, config_bytes) = documents
             .whole_config(&manifest.config)?
             .ok_or_else(|| absent("configuration", &config_digest))?;
         let count = manifest.layers.len();
@@ -73,6 +82,7 @@ impl Parts {
             manifest_digest: Some(descriptor.digest.clone()),
             config_digest,
             config,
+            config_bytes,
             layers,
             names: Vec::new(),
             warnings: Warnings::default(),
@@ -147,6 +157,7 @@ impl Parts {
             layers: layers.collect(),
             downloads: None,
             config,
+            config_bytes: Some(self.config_bytes),
             warnings,
         })
     }
@@ -172,6 +183,7 @@ pub(super) fn of_root(tar: Spooled, reference: &str, wanted: &Wanted, warnings: 
             },
             ..ImageConfig::default()
         },
+        config_bytes: None,
         platform,
         created: None,
         layers: vec![LayerBlob {

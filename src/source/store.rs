@@ -10,7 +10,7 @@ use crate::oci::document;
 use crate::oci::{Descriptor, Digest};
 use crate::pinned::Reach;
 use crate::region::FileRegion;
-use crate::registry::Registry;
+use crate::registry::{Registry, RepositoryBlobs};
 
 /// Where the files of an image are.
 pub(super) enum Store<'a> {
@@ -100,6 +100,17 @@ impl Store<'_> {
         match self {
             Self::Registry(registry) => Some(registry.into_downloads()),
             _ => None,
+        }
+    }
+
+    /// A registry's blobs, for who wants them one by one.
+    ///
+    /// # Errors
+    /// For any other store.
+    pub(super) fn into_blobs(self, work_dir: PathBuf) -> Result<RepositoryBlobs> {
+        match self {
+            Self::Registry(registry) => Ok(registry.into_blobs(work_dir)),
+            _ => Err(Error::Mismatch("blobs of no registry".to_owned())),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::flattening::Flattening;
 use super::frozen::{Attributes, ContentRef, NodeKind};
 use super::growing::{Children, GrowingKind, HardLink, Slot};
-use super::path::{CleanPath, joined, split};
+use super::path::{CleanPath, check_component, joined, split};
 use super::tally::LayerTally;
 use super::walk::Absent;
 use super::whiteout::WhiteoutName;
@@ -56,7 +56,7 @@ impl Flattening<'_> {
         own_paths: &mut Option<BTreeSet<Vec<u8>>>,
     ) -> Result<()> {
         let limits = &self.options.limits;
-        let path = CleanPath::new(&entry.path, limits)?;
+        let path = CleanPath::of_entry(&entry.path, limits)?;
         let Some((directory, name)) = path.split() else {
             return Ok(());
         };
@@ -66,7 +66,7 @@ impl Flattening<'_> {
             own_paths
                 .get_or_insert_with(|| {
                     let paths = entries.iter().filter_map(|entry| {
-                        let path = CleanPath::new(&entry.path, limits).ok()?;
+                        let path = CleanPath::of_entry(&entry.path, limits).ok()?;
                         Some(path.as_bytes().to_vec())
                     });
                     paths.collect()
@@ -102,13 +102,14 @@ impl Flattening<'_> {
     }
 
     fn apply_entry(&mut self, entry_path: &[u8], mut entry: Entry, whiteouts: bool) -> Result<()> {
-        let path = CleanPath::new(entry_path, &self.options.limits)?;
+        let path = CleanPath::of_entry(entry_path, &self.options.limits)?;
         let Some((directory, name)) = path.split() else {
             return self.apply_root(entry_path, entry);
         };
         if whiteouts && WhiteoutName::of(directory, name)? != WhiteoutName::None {
             return Ok(());
         }
+        check_component(name)?;
         let attributes = self.attributes(entry_path, &mut entry);
         let (kind, attributes) = match Shape::of(entry.kind, self.origin, attributes)? {
             Shape::HardLink(target, attributes) => {

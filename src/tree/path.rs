@@ -1,5 +1,6 @@
 //! A tar's names, made into paths that cannot leave the root.
 
+use super::whiteout::PREFIX;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 
@@ -19,6 +20,22 @@ impl CleanPath {
     /// [`Error::BadImage`] for an empty name, a NUL, a component longer than 255 bytes, more
     /// components than the limit.
     pub fn new(name: &[u8], limits: &Limits) -> Result<Self> {
+        Self::of(name, limits, check_component)
+    }
+
+    /// The same for an entry that may be a whiteout: that of the longest name is longer than a name
+    /// can be, and no file is ever called so. What is none must still be checked.
+    pub fn of_entry(name: &[u8], limits: &Limits) -> Result<Self> {
+        Self::of(name, limits, |component| {
+            check_component(component.strip_prefix(PREFIX).unwrap_or(component))
+        })
+    }
+
+    fn of(
+        name: &[u8],
+        limits: &Limits,
+        check_component: impl Fn(&[u8]) -> Result<()>,
+    ) -> Result<Self> {
         if name.is_empty() {
             return Err(Error::bad_image("expected a name, found an empty one"));
         }

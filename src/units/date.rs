@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Timestamp;
+
 const DAY_SECONDS: i64 = 86_400;
 const ERA_DAYS: i64 = 146_097;
 /// Days from 0000-03-01 to 1970-01-01.
@@ -71,6 +73,16 @@ impl fmt::Display for Date {
             f,
             "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
         )
+    }
+}
+
+/// A time as RFC 3339 writes it, in UTC, with nanoseconds where there are any:
+/// `2024-05-01T10:20:30.000000001Z`.
+pub fn rfc3339(time: Timestamp) -> String {
+    let date = Date::of(time.seconds);
+    match time.nanoseconds {
+        0 => format!("{date}Z"),
+        nanoseconds => format!("{date}.{nanoseconds:09}Z"),
     }
 }
 

@@ -1,5 +1,8 @@
 //! Where a file's blocks are, by block pointers or by extents.
 
+use std::cmp::Reverse;
+
+use super::claims::Claims;
 use super::{Node, View};
 use crate::error::{Error, Result};
 use crate::ondisk::checksum::InodeSeed;
@@ -28,8 +31,11 @@ pub(super) struct Runs<'a> {
     budget: u64,
     /// What is wrong where the budget does not last.
     beyond: &'static str,
-    /// The blocks of the map itself that were read, where somebody wants to know.
-    map_blocks: Option<Vec<u64>>,
+    /// The blocks of the map itself that were read, where somebody wants to know, each with how many
+    /// levels of extents lie below it.
+    map_blocks: Option<Vec<(u16, u64)>>,
+    /// What other files have, where blocks of the map must be nobody else's.
+    claims: Option<&'a mut Claims>,
 }
 
 #[derive(Debug)]
@@ -72,6 +78,7 @@ impl View {
             budget: (self.max_data_bytes() / self.image.block_bytes).min(most),
             beyond: "maps more blocks than the filesystem has",
             map_blocks: None,
+            claims: None,
         })
     }
 
@@ -102,7 +109,7 @@ impl View {
     }
 }
 
-impl Runs<'_> {
+impl<'a> Runs<'a> {
     pub fn block_bytes(&self) -> u64 {
         self.view.image.block_bytes
     }
@@ -121,19 +128,51 @@ impl Runs<'_> {
         self.map_blocks = Some(Vec::new());
     }
 
+    /// Lets no block of the map be read that another file has, and claims those that are.
+    pub fn claim_in(&mut self, claims: &'a mut Claims) {
+        self.claims = Some(claims);
+    }
+
+    /// Claims a run that was given; whether nobody else has any of it.
+    pub fn claim(&mut self, run: &BlockRun) -> bool {
+        let blocks = run.disk_block..run.disk_block + run.count;
+        self.claims
+            .as_mut()
+            .is_none_or(|claims| claims.claim(blocks))
+    }
+
     /// Those that came since this was asked last.
     pub fn take_map_blocks(&mut self) -> Vec<u64> {
+        let kept = self.take_levels().into_iter();
+        kept.map(|(_, block)| block).collect()
+    }
+
+    /// The same, from the top level of extents to the leaves; pointers before what they map.
+    pub fn take_map_blocks_by_level(&mut self) -> Vec<u64> {
+        let mut kept = self.take_levels();
+        kept.sort_by_key(|(below, _)| Reverse(*below));
+        kept.into_iter().map(|(_, block)| block).collect()
+    }
+
+    fn take_levels(&mut self) -> Vec<(u16, u64)> {
         self.map_blocks
             .as_mut()
             .map(std::mem::take)
             .unwrap_or_default()
     }
 
-    /// A block of the map.
-    fn map_block(&mut self, block: u64) -> Result<Vec<u8>> {
+    /// A block of the map, with so many levels of extents below it.
+    fn map_block(&mut self, block: u64, below: u16) -> Result<Vec<u8>> {
         self.spend(1)?;
+        let is_own = match &mut self.claims {
+            Some(claims) => claims.claim(block..block.saturating_add(1)),
+            None => true,
+        };
+        if !is_own {
+            return Err(self.bad("its map's blocks belong to something else as well"));
+        }
         if let Some(kept) = &mut self.map_blocks {
-            kept.push(block);
+            kept.push((below, block));
         }
         self.view.image.block(block)
     }
@@ -214,7 +253,7 @@ impl Runs<'_> {
                 unwritten: false,
             }));
         }
-        let bytes = self.map_block(pointer.into())?;
+        let bytes = self.map_block(pointer.into(), 0)?;
         self.stack.push(Level::Pointers {
             pointers: decode_pointers(&bytes).collect(),
             index: 0,
@@ -225,7 +264,7 @@ impl Runs<'_> {
     }
 
     fn descend_extents(&mut self, block: u64, depth: u16) -> Result<()> {
-        let bytes = self.map_block(block)?;
+        let bytes = self.map_block(block, depth.saturating_sub(1))?;
         let node = self.view.extent_node(self.number, &bytes)?;
         if node.depth + 1 != depth {
             return Err(self.bad(&format!(

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::listing::Kind;
 use crate::ondisk::directory_entry::{decode_entries, is_one_entry};
+use crate::ondisk::extent::BlockRun;
 use crate::ondisk::features::COMPAT_DIR_INDEX;
 use crate::ondisk::inode::FLAG_INDEX;
 use crate::units::InodeNumber;
@@ -35,13 +36,30 @@ impl View {
                 self.entries(node, part, &mut names)?;
             }
         } else {
-            self.mapped_entries(node, &mut names)?;
+            self.mapped_entries(node, self.runs(node)?, &mut names)?;
         }
         names.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(names)
     }
 
-    fn mapped_entries(&self, node: &Node, names: &mut Vec<DirectoryEntry>) -> Result<()> {
+    /// The same of a directory whose runs are known.
+    pub(super) fn read_mapped_dir(
+        &self,
+        node: &Node,
+        runs: &[BlockRun],
+    ) -> Result<Vec<DirectoryEntry>> {
+        let mut names = Vec::new();
+        self.mapped_entries(node, runs.iter().copied().map(Ok), &mut names)?;
+        names.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(names)
+    }
+
+    fn mapped_entries(
+        &self,
+        node: &Node,
+        runs: impl IntoIterator<Item = Result<BlockRun>>,
+        names: &mut Vec<DirectoryEntry>,
+    ) -> Result<()> {
         let block_bytes = self.image.block_bytes;
         if !node.stored.size_bytes.is_multiple_of(block_bytes) || node.stored.size_bytes == 0 {
             return Err(self.bad(format!(
@@ -50,7 +68,7 @@ impl View {
             )));
         }
         let mut next = 0;
-        for run in self.runs(node)? {
+        for run in runs {
             let run = run?;
             if run.file_block != next || run.unwritten {
                 return Err(self.hole(node, next));

@@ -5,7 +5,12 @@ use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
+use rustix::fs::seek;
+use rustix::io::Errno;
+
+use super::sightings::Sightings;
 use crate::error::{Error, Result};
 use crate::file_kind;
 use crate::ondisk::checksum::{FilesystemSeed, superblock_holds};
@@ -80,7 +85,7 @@ pub fn expect_filesystem(superblock: &Superblock) -> Result<()> {
 /// An image whose superblock was read.
 #[derive(Debug)]
 pub struct Image {
-    file: File,
+    pub(super) file: File,
     pub(super) name: String,
     /// The superblock.
     pub superblock: Superblock,
@@ -94,6 +99,8 @@ pub struct Image {
     pub block_bytes: u64,
     /// Blocks that were read, those of which a part was included.
     pub(super) blocks_read: AtomicU64,
+    /// What every block was that is read, where that is to be held against another reading.
+    pub(super) sightings: Option<Mutex<Sightings>>,
 }
 
 impl Image {
@@ -110,15 +117,22 @@ impl Image {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_at(path: &Path, offset_bytes: u64) -> Result<Self> {
-        let mut file = file_kind::open_image(path)?;
         let name = match offset_bytes {
             0 => path.display().to_string(),
             _ => format!("{} from byte {offset_bytes} on", path.display()),
         };
+        Self::of_file(file_kind::open_image(path)?, offset_bytes, name)
+    }
+
+    /// The same of a file that is open, which errors call `name`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(super) fn of_file(mut file: File, offset_bytes: u64, name: String) -> Result<Self> {
         let (superblock, is_sealed) = read_sealed_superblock(&file, offset_bytes, &name)?;
         let file_bytes = file
             .seek(SeekFrom::End(0))
-            .map_err(|error| Error::path("read", path, error))?;
+            .map_err(|error| Error::io(format!("cannot read {name}"), error))?;
         Ok(Self {
             // What was read makes sense.
             block_bytes: superblock.block_bytes().unwrap_or(1024),
@@ -129,6 +143,7 @@ impl Image {
             offset_bytes,
             file_bytes: file_bytes.saturating_sub(offset_bytes),
             blocks_read: AtomicU64::new(0),
+            sightings: None,
         })
     }
 
@@ -217,6 +232,25 @@ impl Image {
         Ok(())
     }
 
+    /// Blocks that a bit of the bitmaps stands for.
+    pub(super) fn blocks_of_cluster(&self) -> u64 {
+        (self.cluster_sectors() / (self.block_bytes / 512)).max(1)
+    }
+
+    /// The first block from `block` on that the host's file has data in; a number larger than any
+    /// where there is none.
+    pub(super) fn next_data(&self, block: u64) -> u64 {
+        let Some(byte) = block.checked_mul(self.block_bytes) else {
+            return u64::MAX;
+        };
+        match rustix::fs::seek(&self.file, rustix::fs::SeekFrom::Data(byte)) {
+            Ok(data) => data / self.block_bytes,
+            Err(rustix::io::Errno::NXIO) => u64::MAX,
+            // Who does not tell holes has none.
+            Err(_) => block,
+        }
+    }
+
     /// Sectors that an allocated block takes at least.
     pub(super) fn cluster_sectors(&self) -> u64 {
         if !self.features().has_ro_compat(RO_COMPAT_BIGALLOC) {
@@ -249,6 +283,47 @@ impl Image {
             ))
             .in_image(&self.name));
         };
+        if let Some(sightings) = &self.sightings {
+            let mut sightings = sightings.lock().unwrap_or_else(PoisonError::into_inner);
+            return self.read_seen(&mut sightings, start, buffer);
+        }
+        self.read_bytes(start, buffer)
+    }
+
+    /// The same by whole blocks, each of them read once as far as there is room, and noted.
+    fn read_seen(&self, sightings: &mut Sightings, start: u64, buffer: &mut [u8]) -> Result<()> {
+        let mut at = start;
+        let mut rest = buffer;
+        while !rest.is_empty() {
+            let block = at / self.block_bytes;
+            if sightings.kept(block).is_none() {
+                let block_start = block * self.block_bytes;
+                if is_hole(&self.file, block_start, block_start + self.block_bytes) {
+                    return Err(Error::bad_image(format!(
+                        "expected something in block {block}, found a hole of the image's file"
+                    ))
+                    .in_image(&self.name));
+                }
+                let mut bytes = zeros(self.block_bytes);
+                self.read_bytes(block_start, &mut bytes)?;
+                sightings.note(block, bytes);
+            }
+            let Some(bytes) = sightings.kept(block) else {
+                return Ok(());
+            };
+            // Both are below the length of a block.
+            let within = usize::try_from(at % self.block_bytes).unwrap_or(0);
+            let taken = rest.len().min(bytes.len() - within);
+            let (now, later) = rest.split_at_mut(taken);
+            now.copy_from_slice(&bytes[within..within + taken]);
+            rest = later;
+            at += taken as u64;
+        }
+        Ok(())
+    }
+
+    /// Fills `buffer` from a byte on that is known to be within the filesystem.
+    pub(super) fn read_bytes(&self, start: u64, buffer: &mut [u8]) -> Result<()> {
         let blocks = (buffer.len() as u64).div_ceil(self.block_bytes);
         self.blocks_read.fetch_add(blocks, Ordering::Relaxed);
         // Within the file, as opening it has seen.
@@ -256,11 +331,18 @@ impl Image {
             .read_exact_at(buffer, self.offset_bytes.saturating_add(start))
             .map_err(|error| match error.kind() {
                 std::io::ErrorKind::UnexpectedEof => {
+                    let block = start / self.block_bytes;
                     Error::bad_image(format!("the image ends before block {block} does"))
                         .in_image(&self.name)
                 }
                 _ => Error::io(format!("cannot read {}", self.name), error),
             })
+    }
+
+    /// The file was written while it was read.
+    pub(super) fn changed(&self) -> Error {
+        let changed = std::io::Error::other("changed while it was read");
+        Error::io(format!("cannot read {}", self.name), changed)
     }
 
     /// The bytes of an inode.
@@ -355,6 +437,15 @@ impl Image {
             return group.0 == 0 || self.superblock.backup_groups.contains(&group.0);
         }
         !self.features().has_ro_compat(RO_COMPAT_SPARSE_SUPER) || has_superblock(group)
+    }
+}
+
+/// Whether the file has no data there, as far as its filesystem tells.
+fn is_hole(file: &File, start_bytes: u64, end_bytes: u64) -> bool {
+    match seek(file, rustix::fs::SeekFrom::Data(start_bytes)) {
+        Ok(data) => data >= end_bytes,
+        // Nothing follows, or the end is before it, which reading tells.
+        Err(error) => error == Errno::NXIO,
     }
 }
 

@@ -3,7 +3,9 @@
 //!
 //! ```text
 //! image (superblock, blocks) → node (inodes) → block_map → content, journal
-//!                                            ↘ directory → lookup, walk → listing, owners
+//!                                            ↘ directory → lookup, walk → listing, claimants → owners
+//!                                                                  free_blocks ↗
+//!                                   claims ↗            ↘ positions → sightings
 //! ```
 //!
 //! Nothing here trusts the image: every number is held against the filesystem's size, trees are
@@ -23,31 +25,42 @@
 )]
 
 mod block_map;
+mod claimants;
+mod claims;
 mod content;
 mod directory;
+mod free_blocks;
 mod image;
 mod journal;
 mod listing;
 mod lookup;
 mod node;
 mod owners;
+mod part;
+mod positions;
+mod sightings;
 mod walk;
 mod xattrs;
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+pub use claimants::ClaimSink;
 pub use content::ContentReader;
 pub use directory::DirectoryEntry;
+pub use free_blocks::FreeBlocks;
 pub use image::{Image, expect_filesystem, read_superblock};
 pub use listing::{Problem, WholeListing};
 pub use lookup::{Follow, Found, Lookups};
 pub use node::Node;
-pub use owners::{Owner, Part};
+pub use owners::Owner;
+pub use part::Part;
+pub use positions::{Hashed, Positions, PositionsNode, Sighted};
 pub use walk::{MAX_DEPTH, Step, Walk};
 
 use crate::error::{Error, Result, escape_path};
-use crate::ondisk::features::RO_COMPAT_SHARED_BLOCKS;
+use crate::ondisk::features::{FilesystemType, RO_COMPAT_SHARED_BLOCKS};
 use crate::units::InodeNumber;
 
 /// How often all blocks may be read where inodes are meant to share them: Android's
@@ -83,7 +96,18 @@ impl View {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_at(path: &Path, offset_bytes: u64) -> Result<Self> {
-        let image = Image::open_at(path, offset_bytes)?;
+        Self::of_image(Image::open_at(path, offset_bytes)?)
+    }
+
+    /// The same of an image that is open already, which errors call `name`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn of_file(file: File, name: &str) -> Result<Self> {
+        Self::of_image(Image::of_file(file, 0, name.to_owned())?)
+    }
+
+    fn of_image(image: Image) -> Result<Self> {
         image
             .expect_readable()
             .map_err(|error| error.in_image(&image.name))?;
@@ -102,6 +126,16 @@ impl View {
     /// How many blocks there are; no file has more.
     pub fn blocks(&self) -> u64 {
         self.image.blocks()
+    }
+
+    /// The length of the file or device it is in.
+    pub fn file_bytes(&self) -> u64 {
+        self.image.file_bytes
+    }
+
+    /// What knows of its features.
+    pub fn filesystem_type(&self) -> FilesystemType {
+        self.image.features().filesystem_type()
     }
 
     /// How many blocks were read so far, those of which a part was read included: what looking
@@ -133,6 +167,30 @@ impl View {
     /// are not shown.
     pub fn needs_recovery(&self) -> bool {
         self.image.features().needs_recovery()
+    }
+
+    /// When the filesystem was made (`s_mkfs_time`), in seconds since 1970.
+    pub fn made_seconds(&self) -> u64 {
+        self.image.superblock.made_seconds
+    }
+
+    /// When it was written last (`s_wtime`), in seconds since 1970.
+    pub fn written_seconds(&self) -> u64 {
+        self.image.superblock.written_seconds
+    }
+
+    /// Expects everything in its place, for whoever must not miss what the journal holds.
+    ///
+    /// # Errors
+    /// [`Error::BadImage`] where the journal holds changes that are not in their places yet.
+    pub fn expect_recovered(&self) -> Result<()> {
+        if !self.needs_recovery() {
+            return Ok(());
+        }
+        Err(self.bad(format!(
+            "its journal holds changes that are not in their places yet, as after a crash (`e2fsck -fp {}` writes them there, and so does mounting it once)",
+            self.image.name
+        )))
     }
 
     /// The root directory.

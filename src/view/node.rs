@@ -156,6 +156,12 @@ impl Node {
         self.stored.flags & FLAG_EXTENTS != 0
     }
 
+    /// Whether it is a symbolic link whose target is in the inode, where the map would be.
+    pub(super) fn is_fast_symlink(&self) -> bool {
+        let is_short = self.stored.size_bytes < self.stored.i_block.len() as u64;
+        self.kind == Kind::Symlink && is_short && !self.has_extents()
+    }
+
     /// Whether it holds the value of another inode's attribute.
     pub(super) fn is_attribute_value(&self) -> bool {
         self.stored.flags & FLAG_EA_INODE != 0

@@ -40,6 +40,8 @@ const ROOMS: &[Room] = &[
     ("edits", &["error"]),
     // What is told of a build; a form and nothing else.
     ("manifest", &["oci"]),
+    // A filesystem image in a registry; a form, too.
+    ("artifact", &["error", "oci", "manifest"]),
     (
         "spool",
         &["error", "host_space", "leftovers", "page_buffer", "region"],
@@ -67,6 +69,20 @@ const ROOMS: &[Room] = &[
     (
         "view",
         &["error", "file_kind", "units", "limits", "listing", "ondisk"],
+    ),
+    // Two files, block by block.
+    (
+        "blocks",
+        &[
+            "error",
+            "file_kind",
+            "units",
+            "progress",
+            "page_buffer",
+            "listing",
+            "ondisk",
+            "view",
+        ],
     ),
     (
         "inspect",
@@ -105,6 +121,7 @@ const ROOMS: &[Room] = &[
             "error",
             "progress",
             "spool",
+            "region",
             // Credential helpers are programs.
             "command",
             "oci",
@@ -115,6 +132,18 @@ const ROOMS: &[Room] = &[
         ],
     ),
     ("daemon", &["error", "progress", "oci", "pinned", "network"]),
+    // What is sent.
+    (
+        "push",
+        &[
+            "error",
+            "progress",
+            "compression",
+            "oci",
+            "artifact",
+            "registry",
+        ],
+    ),
     // The flow.
     (
         "source",
@@ -135,6 +164,8 @@ const ROOMS: &[Room] = &[
             "blobs",
             "registry",
             "daemon",
+            // What lies in registries besides images.
+            "artifact",
             // How an output in the making is called.
             "partial_file",
             "ownership",
@@ -237,6 +268,61 @@ const ROOMS: &[Room] = &[
         ],
     ),
     (
+        "export",
+        &[
+            "page_buffer",
+            "error",
+            "units",
+            "progress",
+            "warnings",
+            "region",
+            "ondisk",
+            "listing",
+            "tar",
+            "view",
+            // How an entry becomes a header.
+            "extract",
+            "layers",
+            "tree",
+            "filesystem",
+        ],
+    ),
+    // The image around such a layer.
+    (
+        "image_writer",
+        &[
+            "page_buffer",
+            "host_space",
+            "error",
+            "units",
+            "progress",
+            "leftovers",
+            "region",
+            "partial_file",
+            "pinned",
+            "spool",
+            "compression",
+            "tar",
+            "oci",
+        ],
+    ),
+    // Of an artifact's segments a file.
+    (
+        "pull",
+        &[
+            "page_buffer",
+            "file_kind",
+            "error",
+            "units",
+            "progress",
+            "partial_file",
+            "compression",
+            "oci",
+            "artifact",
+            "registry",
+        ],
+    ),
+    (
         "packages",
         &["error", "warnings", "listing", "view", "layers", "tree"],
     ),
@@ -270,12 +356,17 @@ const ROOMS: &[Room] = &[
             "partial_file",
             "compression",
             "oci",
+            // What an earlier filesystem says of itself.
+            "ondisk",
             "listing",
             "compare",
+            "blocks",
             "file_kind",
             "verity",
             "inspect",
             "view",
+            "export",
+            "image_writer",
             "source",
             "layers",
             "put_in",
@@ -283,10 +374,13 @@ const ROOMS: &[Room] = &[
             "filesystem",
             "ext",
             "finish",
+            "pull",
             "manifest",
             "look",
             "extract",
             "packages",
+            "artifact",
+            "push",
         ],
     ),
     // A file that asks for all of it.
@@ -306,6 +400,7 @@ const ROOMS: &[Room] = &[
             "oci",
             "listing",
             "compare",
+            "blocks",
             "view",
             "look",
             "cache",

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rustix::process::{Signal, kill_process_group};
 
 use super::support::archive::layer_tar;
+use super::support::moments::heeds;
 use super::support::oracles::{e2fsck_clean, required};
 use super::support::run::{Ending, LAYERPRESS, Press, Running, output_of, started_by_hand};
 use super::{SIGNALS, build, end_soon, gone, interrupt, pid, running_with, send, until};
@@ -79,6 +80,7 @@ fn a_pipe_that_never_ends_can_be_interrupted() {
         writer
             .write_all(&layer_tar(&[("a", &[b'x'; 200_000])])[..100_000])
             .unwrap();
+        until("heeding signals", || heeds(&running, signal));
         std::thread::sleep(Duration::from_millis(200));
         interrupt(&press, running, signal, number);
         drop(writer);
@@ -91,6 +93,7 @@ fn a_pipe_by_name_that_nobody_writes_to_can_be_interrupted() {
     let made = Command::new("mkfifo").arg(press.image()).status().unwrap();
     assert!(made.success());
     let running = press.start(&mut build(&press));
+    until("heeding signals", || heeds(&running, Signal::TERM));
     std::thread::sleep(Duration::from_millis(300));
     interrupt(&press, running, Signal::TERM, 15);
 }

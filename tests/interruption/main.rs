@@ -25,7 +25,7 @@ const SIGNALS: [(Signal, i32); 4] = [
 ];
 
 /// From a signal to the end of the process.
-const PROMPT: Duration = Duration::from_secs(2);
+const PROMPT: Duration = Duration::from_secs(10);
 
 /// Three compressed layers of 24 MB each, half of it noise.
 fn press() -> Press {

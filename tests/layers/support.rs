@@ -41,6 +41,7 @@ pub fn image(layers: Vec<LayerBlob>) -> Image {
         names: Vec::new(),
         manifest_digest: None,
         config_digest: None,
+        config_bytes: None,
         config: Default::default(),
         platform: Platform::of_this_machine(),
         created: None,

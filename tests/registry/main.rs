@@ -1,4 +1,4 @@
-//! Pulling from registries, against the real registry server on the loopback, and against a proxy
+//! Pulling from registries and pushing to them, against the real registry server on the loopback, and against a proxy
 //! before it that does wrong.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -6,6 +6,8 @@
 mod support;
 
 // Servers, proxies and clients.
+mod artifact;
+mod artifact_stand;
 mod blob_store;
 mod cache_check;
 mod cache_trouble;
@@ -28,6 +30,16 @@ mod faults;
 mod killed;
 mod manifests;
 mod progress;
+mod pulled_artifact;
+mod pulled_artifact_faults;
+mod pulled_artifact_hostile;
+mod pulled_artifact_killed;
+mod push_doors;
+mod push_faults;
+mod push_killed;
+mod push_places;
+mod pushed;
+mod pushed_and_pulled;
 mod refusals;
 mod resume;
 mod reuse;

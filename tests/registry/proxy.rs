@@ -18,6 +18,8 @@ pub struct Seen {
     pub host: String,
     /// The scheme of its `Authorization`, if it had one.
     pub authorization: Option<String>,
+    /// The length of its body.
+    pub sent_bytes: u64,
 }
 
 /// What goes wrong with an answer.
@@ -51,6 +53,12 @@ pub enum Fault {
     Endless,
     /// The whole blob whatever range was asked for.
     WithoutRange,
+    /// The connection ends after so many bytes of the request's body; nothing is passed on.
+    CutUploadAfter(u64),
+    /// The request's body is taken at so many bytes a second.
+    SlowUpload(u64),
+    /// The request is passed on, and the connection ends in place of its answer.
+    LostAnswer,
     /// HTTP/1.0 without a length: the end of the connection is the end of the body.
     OldHttp,
     /// The same, but the end comes after so many bytes.
@@ -129,6 +137,13 @@ impl Proxy {
         seen.iter().filter(gets).count()
     }
 
+    /// How many requests of a method there were for `path` (a part of it) until now.
+    pub fn count(&self, method: &str, path: &str) -> usize {
+        let seen = self.state.seen.lock().unwrap();
+        let of_it = |seen: &&Seen| seen.method == method && seen.path.contains(path);
+        seen.iter().filter(of_it).count()
+    }
+
     pub fn address(&self) -> SocketAddr {
         self.server.address
     }
@@ -172,11 +187,35 @@ impl State {
             Some(Fault::Late(time)) => standing.keep_silent(client, time),
             _ => {}
         }
+        let mut sent = vec![0; usize::try_from(request.length().unwrap_or(0)).unwrap()];
+        if request.get("Expect").is_some() {
+            client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        }
+        match fault {
+            Some(Fault::CutUploadAfter(bytes)) => {
+                let bytes = usize::try_from(bytes).unwrap().min(sent.len());
+                reader.read_exact(&mut sent[..bytes])?;
+                return Ok(false);
+            }
+            Some(Fault::SlowUpload(bytes_per_second)) => {
+                let each = usize::try_from(bytes_per_second.div_ceil(100)).unwrap();
+                for piece in sent.chunks_mut(each) {
+                    reader.read_exact(piece)?;
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+            }
+            _ => reader.read_exact(&mut sent)?,
+        }
+        let client = reader.get_mut();
         let mut onward = request.clone();
         if matches!(fault, Some(Fault::WithoutRange)) {
             onward.remove("Range");
         }
-        let (head, body) = http::send(self.upstream, &onward, b"")?;
+        onward.remove("Expect");
+        let (head, body) = http::send(self.upstream, &onward, &sent)?;
+        if matches!(fault, Some(Fault::LostAnswer)) {
+            return Ok(false);
+        }
         let has_body = request.word(0) != "HEAD" && !matches!(head.status(), 204 | 304);
         Relay {
             client,
@@ -193,6 +232,7 @@ impl State {
             path: request.word(1).to_owned(),
             range: own("Range"),
             host: own("Host").unwrap_or_default(),
+            sent_bytes: request.length().unwrap_or(0),
             authorization: own("Authorization")
                 .map(|value| value.split(' ').next().unwrap_or_default().to_owned()),
         });

@@ -35,6 +35,8 @@ pub struct Setup<'a> {
     pub client_certificates: bool,
     /// Where blobs are redirected to (`http://HOST:PORT`).
     pub blobs_at: Option<&'a str>,
+    /// Whether it leads to paths in place of whole URLs.
+    pub relative_urls: bool,
     /// The storage of another registry, in place of an empty one.
     pub storage: Option<&'a Path>,
 }
@@ -156,7 +158,8 @@ fn configuration(setup: Setup, directory: &Path, storage: &Path) -> Option<Strin
         )
     });
     lines.push(format!(
-        "http: {{addr: '127.0.0.1:0', secret: of-the-test{}}}",
+        "http: {{addr: '127.0.0.1:0', secret: of-the-test, relativeurls: {}{}}}",
+        setup.relative_urls,
         tls.unwrap_or_default()
     ));
     match setup.access {

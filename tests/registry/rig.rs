@@ -229,7 +229,7 @@ fn what_is_silent_ends_with_its_server() {
     let started = Instant::now();
     drop(proxy);
     client.wait().unwrap();
-    assert!(started.elapsed() < Duration::from_secs(5));
+    assert!(started.elapsed() < Duration::from_secs(60));
 }
 
 #[test]

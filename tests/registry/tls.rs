@@ -1,9 +1,18 @@
 //! A private certificate authority, made with openssl.
 
 use std::fs;
+use std::io::{self, BufReader, Read, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, Stream};
+
+use super::http::{Head, Server};
 use super::support::oracles::program;
 
 /// A certificate authority with one server's and one client's certificate, in a directory of its
@@ -83,5 +92,40 @@ impl Authority {
 
     pub fn directory(&self) -> &Path {
         self.directory.path()
+    }
+}
+
+/// A server that speaks TLS and answers as it is told.
+pub struct Front(Server);
+
+impl Front {
+    pub fn start(
+        authority: &Authority,
+        answer: impl Fn(&Head) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
+        let certificates = CertificateDer::pem_file_iter(authority.server_certificate()).unwrap();
+        let key = PrivateKeyDer::from_pem_file(authority.server_key()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(certificates.map(Result::unwrap).collect(), key)
+            .unwrap();
+        let config = Arc::new(config);
+        Self(Server::start(move |mut client, _| {
+            let connection = ServerConnection::new(Arc::clone(&config));
+            let mut connection = connection.map_err(io::Error::other)?;
+            let mut reader = BufReader::new(Stream::new(&mut connection, &mut client));
+            while let Some(head) = Head::read(&mut reader)? {
+                let mut body = vec![0; usize::try_from(head.length().unwrap_or(0)).unwrap()];
+                reader.read_exact(&mut body)?;
+                reader.get_mut().write_all(&answer(&head))?;
+            }
+            Ok(())
+        }))
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.0.address
     }
 }

@@ -5,6 +5,7 @@ use std::io::{self, BufReader, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -39,6 +40,8 @@ struct State {
     directory: tempfile::TempDir,
     asked: Mutex<Vec<Asked>>,
     lifetime_seconds: Mutex<u64>,
+    /// Tokens until now, so that each is another.
+    given: AtomicUsize,
     /// What is answered in place of a token.
     instead: Mutex<Option<Vec<u8>>>,
     /// The name of the field that holds the token.
@@ -68,6 +71,7 @@ impl TokenServer {
             directory,
             asked: Mutex::default(),
             lifetime_seconds: Mutex::new(300),
+            given: AtomicUsize::new(0),
             instead: Mutex::default(),
             field: Mutex::new("token"),
         });
@@ -172,7 +176,7 @@ impl State {
         let der: String = pem.lines().filter(|line| !line.contains("-----")).collect();
         let header = json!({ "typ": "JWT", "alg": "RS256", "x5c": [der] });
         let claims = json!({
-            "iss": ISSUER, "sub": USER, "aud": SERVICE, "jti": format!("{now}"),
+            "iss": ISSUER, "sub": USER, "aud": SERVICE, "jti": self.given.fetch_add(1, Ordering::Relaxed).to_string(),
             "iat": now - LEEWAY_SECONDS, "nbf": now - LEEWAY_SECONDS,
             "exp": now + lifetime - LEEWAY_SECONDS, "access": granted,
         });

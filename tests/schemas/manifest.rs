@@ -39,6 +39,15 @@ fn a_manifest_follows_its_schema_whatever_it_was_made_of() {
         assert_eq!(document["schema"], SCHEMA);
         assert_eq!(validator.errors(&document), [""; 0], "{options:?}");
     }
+    let like = press.root().join("tmp/like");
+    fs::copy(press.output(), &like).unwrap();
+    let like = format!("--like={}", like.display());
+    for options in [&["--fs=ext3"][..], &["--fs=ext3", "--size=64M"]] {
+        let press = Press::with_layers(layers());
+        let document = manifest(&press, &[options, &[&like]].concat());
+        assert_eq!(validator.errors(&document), [""; 0], "{options:?}");
+        assert!(document["like"]["kept"]["blocks"].as_u64() > Some(0));
+    }
     // A tar says neither what it is called nor what it is for.
     fs::write(press.image(), &layers()[0]).unwrap();
     let document = manifest(&press, &["--size=64M"]);

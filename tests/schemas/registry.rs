@@ -2,13 +2,48 @@
 
 use serde_json::json;
 
-use crate::support::archive::{Files, OCI_MANIFEST, TestImage, digest};
+use crate::support::archive::{Files, OCI_MANIFEST, TestImage, digest, zstd};
 use crate::support::small_server::serve as listen;
 
-/// Serves until the test program ends; `HOST:PORT`.
+/// Serves an image until the test program ends; `HOST:PORT`.
 pub fn serve(image: &TestImage) -> String {
     let mut files = Files::default();
     let manifest = image.manifest(&mut files).to_string().into_bytes();
+    serve_all(manifest, files)
+}
+
+/// Serves a filesystem of two segments, one of zeros, as an artifact.
+pub fn serve_filesystem() -> String {
+    let mut files = Files::default();
+    let kind = "vnd.filesystem-image";
+    let media_type = |what: &str| format!("application/{kind}.{what}");
+    let plain = b"0123456789abcdef".repeat(256);
+    let file = [&plain[..], &[0; 4096]].concat();
+    let sha256 = digest(&file)["sha256:".len()..].to_owned();
+    let config = json!({ "output": { "size_bytes": file.len(), "sha256": sha256 } });
+    let config = config.to_string().into_bytes();
+    let config = files.blob(&media_type("config.v1+json"), config);
+    let mut segment = files.blob(&media_type("segment.v1+zstd"), zstd(&plain));
+    segment["annotations"] = json!({
+        "vnd.filesystem-image.segment.offset": "0",
+        "vnd.filesystem-image.segment.length": plain.len().to_string(),
+        "vnd.filesystem-image.segment.digest": digest(&plain),
+    });
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "artifactType": media_type("v1"),
+        "config": config,
+        "layers": [segment],
+        "annotations": {
+            "vnd.filesystem-image.size": file.len().to_string(),
+            "vnd.filesystem-image.sha256": sha256,
+        },
+    });
+    serve_all(manifest.to_string().into_bytes(), files)
+}
+
+fn serve_all(manifest: Vec<u8>, files: Files) -> String {
     let blobs: Vec<_> = files.0.into_values().collect();
     let tags = json!({ "name": "name", "tags": ["1", "latest"] }).to_string();
     listen(move |asked, stream| {

@@ -73,6 +73,11 @@ pub const SITUATIONS: &[Situation] = &[
             &[&words[..], &["--fs=ext4", "--journal=none"]].concat(),
         )
     }),
+    row("a layout like an earlier filesystem's", "build", |press| {
+        filesystem(press, "fs.img", &[]);
+        let words = ["build", "{in}/save.tar", "-o", "{out}/a"];
+        json(press, &[&words[..], &["--like={in}/fs.img"]].concat())
+    }),
     row("a tar, as ext2", "build", |press| {
         fs::write(press.image(), layer_tar(&[("a", b"a")])).unwrap();
         let words = ["build", "rootfs:{in}/save.tar", "-o", "{out}/a"];
@@ -174,6 +179,15 @@ pub const SITUATIONS: &[Situation] = &[
             ],
         )
     }),
+    row(
+        "a plan that is like an earlier filesystem",
+        "plan",
+        |press| {
+            filesystem(press, "fs.img", &["--fs=ext4"]);
+            let words = ["plan", "{in}/save.tar", "--fs=ext4", "--size=64M"];
+            json(press, &[&words[..], &["--like={in}/fs.img"]].concat())
+        },
+    ),
     // What is looked at.
     row("an archive inspected", "inspect", |press| {
         archive(press);
@@ -400,6 +414,27 @@ pub const SITUATIONS: &[Situation] = &[
         tree(press);
         json(press, &["packages", "rootfs:{in}/tree"])
     }),
+    row("two of the same blocks", "diff blocks", |press| {
+        filesystem(press, "fs.img", &[]);
+        json(press, &["diff", "--blocks", "{in}/fs.img", "{in}/fs.img"])
+    }),
+    ending("two with other blocks", "diff blocks", 1, |press| {
+        filesystem(press, "fs.img", &[]);
+        filesystem(press, "other.img", &["--fs=ext4", "--size=64M"]);
+        json(
+            press,
+            &["diff", "--blocks", "{in}/fs.img", "{in}/other.img"],
+        )
+    }),
+    ending(
+        "blocks of what is no filesystem",
+        "diff blocks",
+        1,
+        |press| {
+            filesystem(press, "fs.img", &[]);
+            json(press, &["diff", "--blocks", "{in}/save.tar", "{in}/fs.img"])
+        },
+    ),
     row("two with the same packages", "diff packages", |press| {
         installed(press);
         json(press, &["diff", "--packages", "{in}/fs.img", "{in}/fs.img"])
@@ -408,10 +443,40 @@ pub const SITUATIONS: &[Situation] = &[
         let other = installed(press);
         json(press, &["diff", "--packages", "{in}/fs.img", &other])
     }),
+    // The way back.
+    row("a filesystem exported upon its image", "export", |press| {
+        layout(press);
+        filesystem(press, "fs.img", &[]);
+        let words = ["export", "{in}/fs.img", "-o", "oci:{out}/a:1"];
+        json(press, &[&words[..], &["--base=oci:{in}/layout:1"]].concat())
+    }),
+    row("a filesystem exported upon an archive", "export", |press| {
+        archive(press);
+        filesystem(press, "fs.img", &[]);
+        let words = ["export", "{in}/fs.img", "-o", "docker-archive:{out}/a:b"];
+        let options = ["--base={in}/save.tar", "--compress=zstd:19"];
+        json(press, &[&words[..], &options].concat())
+    }),
+    row("a whole filesystem exported", "export", |press| {
+        filesystem(press, "fs.img", &["--config-file=/etc/image.json"]);
+        let words = ["export", "{in}/fs.img", "-o", "oci-archive:{out}/a"];
+        let options = ["--platform=linux/arm/v6", "--compress=none"];
+        json(press, &[&words[..], &options].concat())
+    }),
     // What others keep.
     row("the tags of a repository", "tags", |press| {
         let address = registry::serve(&image());
         json(press, &["tags", &format!("docker://{address}/name")])
+    }),
+    row("a filesystem of a registry", "pull", |press| {
+        let reference = format!("docker://{}/name:1", registry::serve_filesystem());
+        json(press, &["pull", &reference, "-o", "{out}/a", "--no-cache"])
+    }),
+    row("one that is there already", "pull", |press| {
+        let reference = format!("docker://{}/name:1", registry::serve_filesystem());
+        let words = ["pull", &reference, "-o", "{out}/a", "--no-cache"];
+        fs::write(press.image(), b"0123456789abcdef".repeat(256)).unwrap();
+        json(press, &[&words[..], &["--like={in}/save.tar"]].concat())
     }),
     row("a cache that is not there", "cache ls", |press| {
         json(press, &["cache", "ls", "--cache-dir={in}/cache"])

@@ -12,6 +12,7 @@ pub mod moments;
 pub mod mutation;
 pub mod oracles;
 pub mod press;
+pub mod random_rootfs;
 pub mod raw_tar;
 pub mod rootfs;
 pub mod run;

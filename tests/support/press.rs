@@ -4,10 +4,11 @@
 use std::fs::File;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use layerpress::Result;
 use layerpress::ext::{
-    Birth, Ext, Identity, JournalSize, Kind, Plan, PlanOptions, Profile, Room, SizePolicy,
+    Birth, Earlier, Ext, Identity, JournalSize, Kind, Plan, PlanOptions, Profile, Room, SizePolicy,
     ToolPaths, Tools, verify,
 };
 use layerpress::filesystem::Filesystem;
@@ -15,7 +16,9 @@ use layerpress::finish::FinishOptions;
 use layerpress::layers::{Changeset, Contents, Entry, LayerSummary};
 use layerpress::listing::compare;
 use layerpress::oci::DiffId;
-use layerpress::pipeline::{self, Built, FilesystemRequest, ImageRequest, OutputRequest};
+use layerpress::pipeline::{
+    self, Built, FilesystemRequest, ImageRequest, LikeRequest, OutputRequest,
+};
 use layerpress::progress::Silent;
 use layerpress::region::FileRegion;
 use layerpress::tree::{FlattenOptions, Recipe, Tree, flatten};
@@ -107,12 +110,22 @@ pub fn tool_paths() -> ToolPaths {
 
 /// Writes a tar and lets the whole pipeline make an image of it, its own checks left to the test.
 pub fn press_with(rootfs: &Rootfs, wanted: Wanted) -> Result<Pressed> {
+    press_requested(rootfs, &filesystem_request(wanted))
+}
+
+/// The same laid out like an earlier image.
+pub fn press_like(rootfs: &Rootfs, wanted: Wanted, earlier: &Path) -> Result<Pressed> {
+    let like = LikeRequest::new(earlier);
+    press_requested(rootfs, &filesystem_request(wanted).with_like(like))
+}
+
+fn press_requested(rootfs: &Rootfs, request: &FilesystemRequest) -> Result<Pressed> {
     let directory = tempfile::tempdir().unwrap();
     let tar = directory.path().join("rootfs.tar");
     write_tar(rootfs, &tar);
     let built = pipeline::build(
         &image_request(&format!("rootfs:{}", tar.display()), directory.path()),
-        &filesystem_request(wanted),
+        request,
         &OutputRequest::new(directory.path().join("image.img"))
             .with_tools(tool_paths())
             .with_finish(FinishOptions {
@@ -178,6 +191,11 @@ pub fn tree_of_entries(entries: Vec<Entry>) -> Result<Tree> {
 
 /// Plans a tree's filesystem.
 pub fn plan(tree: &Tree, wanted: Wanted) -> Result<Plan> {
+    plan_like(tree, wanted, None)
+}
+
+/// The same laid out like an earlier filesystem.
+pub fn plan_like(tree: &Tree, wanted: Wanted, earlier: Option<Earlier>) -> Result<Plan> {
     let made = Timestamp::from_seconds(1_700_000_000);
     let birth = Birth {
         hash_seed: HASH_SEED,
@@ -188,6 +206,8 @@ pub fn plan(tree: &Tree, wanted: Wanted) -> Result<Plan> {
         size: wanted.size,
         room: wanted.room,
         birth,
+        earlier: earlier.map(Arc::new),
+        size_given: false,
     };
     Ext::plan(tree, &options)
 }
@@ -212,9 +232,18 @@ pub fn identity() -> Identity {
 
 /// From the tree on, without a tar.
 pub fn press_tree(rootfs: &Rootfs, wanted: Wanted) -> Result<Pressed> {
+    press_tree_like(rootfs, wanted, None)
+}
+
+/// The same laid out like an earlier filesystem.
+pub fn press_tree_like(
+    rootfs: &Rootfs,
+    wanted: Wanted,
+    earlier: Option<Earlier>,
+) -> Result<Pressed> {
     let directory = tempfile::tempdir().unwrap();
     let (tree, contents) = tree_of(rootfs)?;
-    let plan = plan(&tree, wanted)?;
+    let plan = plan_like(&tree, wanted, earlier)?;
     write(&tree, &contents, &plan, &directory.path().join("image.img"))?;
     let warnings = plan.warnings.lines().collect();
     Ok(Pressed {

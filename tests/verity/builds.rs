@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::support::moments::Moments;
 use super::support::oracles;
 use super::support::run::Press;
 use super::{KINDS, built, model, press, root_hash};
@@ -244,30 +245,38 @@ fn an_earlier_root_hash_is_told_where_it_is_not_renewed() {
 #[test]
 fn an_interrupted_build_leaves_the_whole_set_or_nothing() {
     use rustix::process::{Pid, Signal, kill_process};
-    use std::time::Duration;
     let press = press();
     let file = verity_file(&press);
-    let mut interrupted = 0;
-    for step in 0..20 {
+    let build = || {
         let mut build = press.build();
         build.args(["--size=200M", "--sha256", "--verity-file", &file, "-q"]);
-        let running = press.start(&mut build);
-        std::thread::sleep(Duration::from_millis(step * 20));
+        build
+    };
+    let mut moments = Moments::over(press.run(&mut build()).time, 20);
+    let forget = |left: &[String]| {
+        for name in left {
+            fs::remove_file(press.root().join(name)).unwrap();
+        }
+    };
+    forget(&press.left());
+    let mut interrupted = 0;
+    while moments.go_on(interrupted > 5) {
+        let running = press.start(&mut build());
+        let moment = moments.next();
+        std::thread::sleep(moment);
         // One that has ended keeps its number until it is waited for.
         let _ = kill_process(Pid::from_child(&running.child), Signal::TERM);
-        let ended = running.end_within(Duration::from_secs(60));
+        let ended = running.end_within(std::time::Duration::from_secs(60));
         let left = press.left();
         if left.is_empty() {
             assert!(!ended.status.success());
             interrupted += 1;
             continue;
         }
+        moments.was_too_late(moment);
         let whole = ["", ".roothash", ".sha256"].map(|ending| format!("out/fs.img{ending}"));
         let whole = [&whole[..], &["out/fs.verity".to_owned()]].concat();
-        assert_eq!(left, whole, "after {} ms", step * 20);
-        for name in &left {
-            fs::remove_file(press.root().join(name)).unwrap();
-        }
+        assert_eq!(left, whole, "{moment:?}");
+        forget(&left);
     }
-    assert!(interrupted > 0);
 }

@@ -12,6 +12,7 @@ mod damaged;
 mod features;
 mod hostile;
 mod kernel_made;
+mod positions;
 mod shared_blocks;
 mod undone;
 

@@ -7,8 +7,8 @@ use clap::{Args, ValueEnum};
 
 use super::image::FileFlagsArgument;
 use crate::pipeline::{
-    FilesystemRequest, IdentityRequest, JournalSize, Kind, Room, SizePolicy, ToolPaths,
-    parse_label, parse_uuid,
+    FilesystemRequest, IdentityRequest, JournalSize, Kind, LikeRequest, Room, SizePolicy,
+    ToolPaths, parse_label, parse_uuid,
 };
 
 #[derive(Debug, Args)]
@@ -40,6 +40,15 @@ pub struct FilesystemArguments {
     /// The filesystem's label, at most 16 bytes
     #[arg(long, default_value = "", hide_default_value = true, value_parser = parse_label)]
     pub label: String,
+    /// Lay it out like an earlier filesystem image: what has as many blocks as there keeps its blocks
+    /// and its inode number, and without --size, --free-inodes, --journal and --hash-seed these are
+    /// as there, as long as all fits. OLD may be OUTPUT itself, which is read before it is replaced;
+    /// words of the image ({name}, …) are filled in as in OUTPUT
+    #[arg(long, value_name = "OLD")]
+    pub like: Option<PathBuf>,
+    /// Let it be an error where the size and the tables of OLD cannot be kept
+    #[arg(long)]
+    pub like_strict: bool,
     #[command(flatten)]
     pub flags: FileFlagsArgument,
     /// Seconds since 1970: the time of the filesystem and of directories which no layer describes
@@ -72,6 +81,8 @@ impl FilesystemArguments {
                 label: self.label.clone(),
                 made_seconds: self.source_date_epoch,
             },
+            like: self.like.clone().map(LikeRequest::new),
+            like_strict: self.like_strict,
         }
     }
 }

@@ -75,6 +75,8 @@ macro_rules! typed_fields {
             label => filesystem.label;
             uuid => filesystem.uuid;
             hash_seed => filesystem.hash_seed;
+            like => filesystem.like;
+            like_strict => filesystem.like_strict;
             output => output.file;
             sha256 => output.sha256;
             compress => output.compress;
@@ -295,6 +297,14 @@ impl RecipeArguments {
             request.open.reach = Reach::default();
         }
         Ok(())
+    }
+
+    /// The filesystem that the recipe asks for. An earlier one that was typed is where it was typed.
+    pub fn filesystem(&self, recipe: &ImageRecipe, reach: &Reach) -> FilesystemRequest {
+        match self.typed.has("like") {
+            true => recipe.filesystem_request(&Reach::default()),
+            false => recipe.filesystem_request(reach),
+        }
     }
 }
 

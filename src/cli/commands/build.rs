@@ -3,7 +3,7 @@
 mod items;
 mod list;
 mod many;
-mod outputs;
+pub(super) mod outputs;
 mod recipe;
 mod verity;
 
@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use clap::Args;
 use outputs::{OutputFormArguments, ShownCompressed, ShownOutput};
+pub use outputs::{Sha256Form, directory_of};
 use serde::Serialize;
 use verity::ShownVerity;
 
@@ -23,6 +24,7 @@ use crate::cli::arguments::{
 };
 use crate::cli::progress;
 use crate::cli::shown::edits::ShownEdits;
+use crate::cli::shown::like::ShownLike;
 use crate::cli::shown::schemas;
 use crate::cli::shown::table::digest_columns;
 use crate::cli::shown::text::{counted, journal, printable, rfc3339, thousands};
@@ -223,6 +225,7 @@ struct Summary {
     compressed: Option<ShownCompressed>,
     verity: Option<ShownVerity>,
     size_note: Option<String>,
+    like: Option<ShownLike>,
     proofs: Proofs,
     versions: Versions,
     warnings: Vec<String>,
@@ -284,6 +287,7 @@ impl Summary {
                 ShownVerity::of(verity, output, &plan.profile.kind.to_string())
             }),
             size_note: plan.sized.note.clone(),
+            like: ShownLike::of(built.earlier.as_ref(), plan.likeness.as_ref()),
             proofs: Proofs {
                 e2fsck: finish.fsck,
                 verify: finish.verify,
@@ -358,6 +362,7 @@ impl Summary {
         if let Some(verity) = &self.verity {
             rows.extend(verity.rows());
         }
+        rows.extend(self.like.as_ref().map(ShownLike::row));
         rows.push(("proven", self.proven()));
         rows.push(("time", format!("{:.2} s", self.seconds)));
         digest_columns(&rows)

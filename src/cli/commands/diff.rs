@@ -1,9 +1,11 @@
 //! `layerpress diff`.
 
+mod blocks;
 mod packages;
 mod shown;
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::Args;
 
@@ -35,16 +37,31 @@ pub struct DiffArguments {
     )]
     pub after: Option<OsString>,
     /// Sum up by directory instead of listing every entry
-    #[arg(long, help_heading = COMPARISON)]
+    #[arg(long, help_heading = COMPARISON, group = "summed")]
     pub stat: bool,
-    /// How many components below the root --stat tells directories apart
-    #[arg(long, value_name = "N", help_heading = COMPARISON, default_value_t = 2, requires = "stat")]
+    /// How many components below the root --stat and --blocks tell directories apart
+    #[arg(
+        long,
+        value_name = "N",
+        help_heading = COMPARISON,
+        default_value_t = 2,
+        requires = "summed"
+    )]
     pub depth: usize,
     #[command(flatten)]
     pub comparison: ComparisonArguments,
     /// Compare the packages that are installed instead: which came, went or changed their version
-    #[arg(long, help_heading = COMPARISON, conflicts_with_all = ["stat", "ignore"])]
+    #[arg(long, help_heading = COMPARISON, conflicts_with_all = ["summed", "ignore"])]
     pub packages: bool,
+    /// Compare two files byte by byte instead, at the same offsets: which blocks an update in place moves, by
+    /// what they are part of and by directory
+    #[arg(
+        long,
+        help_heading = COMPARISON,
+        group = "summed",
+        conflicts_with_all = ["ignore", "recipe"]
+    )]
+    pub blocks: bool,
     /// Not needed any more, and only taken for scripts that give it
     #[arg(long, value_name = "PATH", hide = true)]
     pub debugfs: Option<OsString>,
@@ -60,6 +77,17 @@ pub struct DiffArguments {
 /// Compares and tells the changes; whether both are equal.
 pub fn run(arguments: &DiffArguments, output: &OutputArguments) -> Result<bool> {
     let reporter = progress::reporter(output);
+    if let (true, Some(after)) = (arguments.blocks, &arguments.after) {
+        let (before, after) = (Path::new(&arguments.before), Path::new(after));
+        let differences = pipeline::compare_blocks(before, after, &*reporter)?;
+        let shown = blocks::ShownBlocks::of(&differences, arguments.depth);
+        shown.warnings().for_each(|warning| reporter.warn(warning));
+        drop(reporter);
+        print_as(arguments.json, schemas::DIFF_BLOCKS, &shown, || {
+            shown.text()
+        })?;
+        return Ok(differences.is_equal());
+    }
     let recipe = arguments.recipe.load_one()?;
     let said = recipe.as_ref().map(|(recipe, _)| recipe);
     let before = &arguments.before;

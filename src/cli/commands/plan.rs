@@ -11,6 +11,7 @@ use crate::cli::arguments::{
 };
 use crate::cli::progress;
 use crate::cli::shown::edits::ShownEdits;
+use crate::cli::shown::like::ShownLike;
 use crate::cli::shown::schemas;
 use crate::cli::shown::table::two_columns;
 use crate::cli::shown::text::{counted, journal, printable, rfc3339, thousands, wrapped};
@@ -61,7 +62,7 @@ pub fn run(arguments: &PlanArguments, output: &OutputArguments) -> Result<()> {
         let put = &arguments.recipe;
         put.put_typed(&mut recipe, typed, &*reporter);
         put.put_into(&recipe, &reach, &mut image)?;
-        filesystem = recipe.filesystem_request();
+        filesystem = put.filesystem(&recipe, &reach);
     }
     let planned = pipeline::plan(&image, &filesystem, &*reporter)?;
     for warning in planned.flattened.warnings.lines() {
@@ -106,6 +107,9 @@ struct ShownPlan {
     blocks: BlocksByUse,
     inodes: Inodes,
     sizes: Vec<SizeByPolicy>,
+    like: Option<ShownLike>,
+    /// Where a build that is like none would be better.
+    advice: Option<String>,
     warnings: Vec<String>,
 }
 
@@ -130,9 +134,11 @@ impl ShownPlan {
             flattened,
             plan,
             names,
+            earlier,
         } = planned;
         let Flattened { image, tree, .. } = flattened;
         let policy = asked.size;
+        let like = ShownLike::of(earlier.as_ref(), plan.likeness.as_ref());
         let sized = &plan.sized;
         let total_inodes = sized.geometry.inodes();
         let mut policies = vec![SizePolicy::default(), SizePolicy::Fit];
@@ -174,6 +180,8 @@ impl ShownPlan {
                 .into_iter()
                 .map(|policy| by_policy(planned, policy))
                 .collect(),
+            advice: like.as_ref().and_then(ShownLike::advice),
+            like,
             warnings: flattened.warnings.lines().collect(),
         }
     }
@@ -259,6 +267,9 @@ impl ShownPlan {
         rows.push(("sizes by rule", sizes.join("\n")));
         let verity = ByteSize(self.verity_bytes);
         rows.push(("verity", format!("{verity} more with a hash tree")));
+        rows.extend(self.like.as_ref().map(ShownLike::row));
+        let advice = self.advice.as_ref();
+        rows.extend(advice.map(|advice| ("advice", wrapped(advice, 60))));
         two_columns(&rows)
     }
 }

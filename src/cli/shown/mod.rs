@@ -3,6 +3,7 @@
 pub mod attributes;
 pub mod differences;
 pub mod edits;
+pub mod like;
 pub mod names;
 pub mod rows;
 pub mod schemas;

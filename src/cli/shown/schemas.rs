@@ -14,14 +14,20 @@ pub const INSPECT: &str = "layerpress.inspect.v1";
 pub const VERIFY: &str = "layerpress.verify.v1";
 /// Of `diff`.
 pub const DIFF: &str = "layerpress.diff.v1";
+/// Of `diff --blocks`.
+pub const DIFF_BLOCKS: &str = "layerpress.diff-blocks.v1";
 /// Of `diff --packages`.
 pub const DIFF_PACKAGES: &str = "layerpress.diff-packages.v1";
+/// Of `export`.
+pub const EXPORT: &str = "layerpress.export.v1";
 /// Of `layers`.
 pub const LAYERS: &str = "layerpress.layers.v1";
 /// Of each line of `ls`.
 pub const LS: &str = "layerpress.ls.v1";
 /// Of each line of `stat`.
 pub const STAT: &str = "layerpress.stat.v1";
+/// Of `pull`.
+pub const PULL: &str = "layerpress.pull.v1";
 /// Of `tags`.
 pub const TAGS: &str = "layerpress.tags.v1";
 /// Of `cache ls`.
@@ -34,5 +40,7 @@ pub const MOUNT: &str = "layerpress.mount.v1";
 pub const MOUNT_LIST: &str = "layerpress.mount-list.v1";
 /// Of each line of `--progress json`, an error's among them.
 pub const EVENT: &str = "layerpress.event.v1";
+/// Of `push`.
+pub const PUSH: &str = "layerpress.push.v1";
 /// Of `packages`.
 pub const PACKAGES: &str = "layerpress.packages.v1";

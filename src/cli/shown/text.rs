@@ -1,7 +1,9 @@
 //! Text for people: made fit for a terminal, wrapped, shortened, dated.
 
 use crate::error::escape_line;
-use crate::units::{ByteSize, Date, Timestamp};
+use crate::units::{ByteSize, Timestamp};
+
+pub use crate::units::rfc3339;
 
 /// The width that everything is made for.
 pub const WIDTH: usize = 80;
@@ -78,20 +80,7 @@ pub fn counted(number: u64, one: &str, many: &str) -> String {
 
 /// Seconds since 1970 as RFC 3339 writes them, in UTC: `2024-05-01T10:20:30Z`.
 pub fn date(seconds: i64) -> String {
-    format!("{}Z", Date::of(seconds))
-}
-
-/// A time as RFC 3339 writes it, in UTC, with nanoseconds where there are any:
-/// `2024-05-01T10:20:30.000000001Z`.
-pub fn rfc3339(time: Timestamp) -> String {
-    let Timestamp {
-        seconds,
-        nanoseconds,
-    } = time;
-    match nanoseconds {
-        0 => date(seconds),
-        _ => format!("{}.{nanoseconds:09}Z", Date::of(seconds)),
-    }
+    rfc3339(Timestamp::from_seconds(seconds))
 }
 
 /// The first digits of a digest.

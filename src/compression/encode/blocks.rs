@@ -1,7 +1,7 @@
-//! A file in blocks of one length.
+//! A file or a stream in blocks of one length.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 
 use crate::host_space::is_hole;
@@ -15,14 +15,22 @@ pub(super) struct Block {
 }
 
 /// Gives one block after the other.
-#[derive(Debug)]
 pub(super) struct Blocks<'a> {
-    file: &'a File,
-    length_bytes: u64,
+    source: Source<'a>,
     block_bytes: usize,
-    done_bytes: u64,
     /// Some zeros.
     zeros: Vec<u8>,
+}
+
+/// Where the blocks come from.
+enum Source<'a> {
+    File {
+        file: &'a File,
+        length_bytes: u64,
+        done_bytes: u64,
+    },
+    /// Read to its end.
+    Stream(&'a mut (dyn Read + Send)),
 }
 
 /// Zeros told at once.
@@ -30,11 +38,23 @@ const ZEROS_BYTES: usize = 256 << 10;
 
 impl<'a> Blocks<'a> {
     pub fn new(file: &'a File, length_bytes: u64, block_bytes: usize) -> Self {
-        Self {
+        let source = Source::File {
             file,
             length_bytes,
-            block_bytes,
             done_bytes: 0,
+        };
+        Self::of(source, block_bytes)
+    }
+
+    /// Those of what is read, to its end.
+    pub fn of_stream(stream: &'a mut (dyn Read + Send), block_bytes: usize) -> Self {
+        Self::of(Source::Stream(stream), block_bytes)
+    }
+
+    fn of(source: Source<'a>, block_bytes: usize) -> Self {
+        Self {
+            source,
+            block_bytes,
             zeros: vec![0; ZEROS_BYTES],
         }
     }
@@ -43,29 +63,41 @@ impl<'a> Blocks<'a> {
     /// block that lies in a hole is not read, and a buffer that is empty stays so.
     ///
     /// # Errors
-    /// The file's; that it has become shorter is one.
+    /// The file's or the stream's; that a file has become shorter is one.
     pub fn next(&mut self, buffer: &mut Vec<u8>) -> io::Result<Option<Block>> {
-        let start = self.done_bytes;
-        let left = self.length_bytes - start;
-        if left == 0 {
-            return Ok(None);
-        }
-        let length =
-            usize::try_from(left).map_or(self.block_bytes, |left| left.min(self.block_bytes));
-        let end = start + length as u64;
-        self.done_bytes = end;
-        let is_whole = length == self.block_bytes;
-        // Zeros in a block that is shorter are compressed like any other.
-        if is_whole && is_hole(self.file, start, end) {
-            return Ok(Some(Block {
-                length,
-                is_zeros: true,
-            }));
-        }
-        buffer.resize(self.block_bytes, 0);
-        self.file.read_exact_at(&mut buffer[..length], start)?;
-        let is_zeros = is_whole && is_zeros(&buffer[..length]);
-        Ok(Some(Block { length, is_zeros }))
+        let block_bytes = self.block_bytes;
+        let length = match &mut self.source {
+            Source::File {
+                file,
+                length_bytes,
+                done_bytes,
+            } => {
+                let start = *done_bytes;
+                let left = *length_bytes - start;
+                let length =
+                    usize::try_from(left).map_or(block_bytes, |left| left.min(block_bytes));
+                let end = start + length as u64;
+                *done_bytes = end;
+                // Zeros in a block that is shorter are compressed like any other.
+                if length == block_bytes && is_hole(file, start, end) {
+                    return Ok(Some(Block {
+                        length,
+                        is_zeros: true,
+                    }));
+                }
+                if length > 0 {
+                    buffer.resize(block_bytes, 0);
+                    file.read_exact_at(&mut buffer[..length], start)?;
+                }
+                length
+            }
+            Source::Stream(stream) => {
+                buffer.resize(block_bytes, 0);
+                fill(*stream, buffer)?
+            }
+        };
+        let is_zeros = length == block_bytes && is_zeros(&buffer[..length]);
+        Ok((length > 0).then_some(Block { length, is_zeros }))
     }
 
     /// Passes a block's bytes on.
@@ -80,6 +112,20 @@ impl<'a> Blocks<'a> {
             left -= now;
         }
     }
+}
+
+/// Reads until the buffer is full or the stream at its end; how far that was.
+fn fill(stream: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match stream.read(&mut buffer[length..]) {
+            Ok(0) => break,
+            Ok(more) => length += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(length)
 }
 
 fn is_zeros(bytes: &[u8]) -> bool {

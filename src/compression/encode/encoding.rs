@@ -91,8 +91,13 @@ impl Encoding {
     /// As many threads as have room in memory: each has the library's tables, a block before and
     /// one after.
     pub(super) fn threads(self, jobs: NonZeroUsize) -> usize {
-        let each = self.tables_bytes() + 2 * self.block_bytes();
-        jobs.get().min(MEMORY_BYTES / each)
+        self.threads_for(jobs, self.block_bytes())
+    }
+
+    /// The same for blocks of another length; at least one.
+    pub(super) fn threads_for(self, jobs: NonZeroUsize, block_bytes: usize) -> usize {
+        let each = self.tables_bytes() + 2 * block_bytes;
+        jobs.get().min((MEMORY_BYTES / each).max(1))
     }
 
     /// What the library's tables take at most.

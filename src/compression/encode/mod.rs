@@ -1,4 +1,4 @@
-//! A file compressed while it is read once, on as many threads as are wanted: the same bytes for any
+//! A file or a stream compressed while it is read once, on as many threads as are wanted: the same bytes for any
 //! number of them.
 //!
 //! It is cut into blocks of a fixed length, and each is compressed by itself. So a block of zeros, of
@@ -13,16 +13,18 @@ mod assembly;
 mod blocks;
 mod encoder;
 mod encoding;
+mod frames;
 mod team;
 
 #[cfg(test)]
 mod tests;
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::num::NonZeroUsize;
 
 pub use encoding::{Encoding, EncodingForm};
+pub use frames::{Frames, Piece, frames};
 
 use assembly::Assembly;
 use blocks::Blocks;
@@ -30,7 +32,7 @@ use encoder::Encoder;
 
 /// What is done with bytes on their way.
 pub struct Streams<'a> {
-    /// Takes each of the file's bytes, in their order; holes are zeros.
+    /// Takes each of the bytes that are read, in their order; a file's holes are zeros.
     pub raw: &'a mut dyn FnMut(&[u8]),
     /// Takes each of the compressed bytes, in their order.
     ///
@@ -61,9 +63,32 @@ pub fn encode(
     jobs: NonZeroUsize,
     streams: &mut Streams<'_>,
 ) -> Result<(), EncodeError> {
+    let blocks = Blocks::new(file, length_bytes, encoding.block_bytes());
+    encode_blocks(blocks, encoding, jobs, streams)
+}
+
+/// Compresses what `stream` gives to its end: the same bytes as of a file with the same content.
+///
+/// # Errors
+/// See [`EncodeError`].
+pub fn encode_stream(
+    stream: &mut (dyn Read + Send),
+    encoding: Encoding,
+    jobs: NonZeroUsize,
+    streams: &mut Streams<'_>,
+) -> Result<(), EncodeError> {
+    let blocks = Blocks::of_stream(stream, encoding.block_bytes());
+    encode_blocks(blocks, encoding, jobs, streams)
+}
+
+fn encode_blocks(
+    mut blocks: Blocks<'_>,
+    encoding: Encoding,
+    jobs: NonZeroUsize,
+    streams: &mut Streams<'_>,
+) -> Result<(), EncodeError> {
     let mut assembly = Assembly::new(encoding);
     (streams.compressed)(&assembly.head()).map_err(EncodeError::Write)?;
-    let mut blocks = Blocks::new(file, length_bytes, encoding.block_bytes());
     let jobs = encoding.threads(jobs);
     if !team::encode(&mut blocks, encoding, jobs, &mut assembly, streams)? {
         one_by_one(&mut blocks, encoding, &mut assembly, streams)?;

@@ -101,6 +101,66 @@ fn what_comes_out_is_what_went_in_and_the_same_for_any_number_of_threads() {
     }
 }
 
+/// Gives a few bytes at a time, as a pipe does, and is interrupted now and then.
+struct Dripping<'a>(&'a [u8], usize);
+
+impl Read for Dripping<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.1 += 1;
+        if self.1.is_multiple_of(5) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let length = self.0.len().min(buffer.len()).min(99_991);
+        buffer[..length].copy_from_slice(&self.0[..length]);
+        self.0 = &self.0[length..];
+        Ok(length)
+    }
+}
+
+#[test]
+fn a_stream_gives_what_a_file_with_the_same_bytes_gives() {
+    for length in [0, 1, 4 * MIB, 14 * MIB + 12_345] {
+        let file = sample(length);
+        let expected = content(&file, length);
+        for encoding in each() {
+            let of_file = encoded(&file, length, encoding, 2);
+            for jobs in [1, 3] {
+                let (mut seen, mut target) = (Vec::new(), Vec::new());
+                let mut streams = Streams {
+                    raw: &mut |bytes| seen.extend_from_slice(bytes),
+                    compressed: &mut |bytes| {
+                        target.extend_from_slice(bytes);
+                        Ok(())
+                    },
+                };
+                let jobs = NonZeroUsize::new(jobs).unwrap();
+                let mut stream = Dripping(&expected, 0);
+                encode_stream(&mut stream, encoding, jobs, &mut streams).unwrap();
+                assert!((seen, target) == of_file, "{encoding} {length} {jobs}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_fails_ends_everything() {
+    struct Failing;
+    impl Read for Failing {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::TimedOut.into())
+        }
+    }
+    for jobs in [1, 2] {
+        let jobs = NonZeroUsize::new(jobs).unwrap();
+        let mut streams = Streams {
+            raw: &mut |_| {},
+            compressed: &mut |_| Ok(()),
+        };
+        let failed = encode_stream(&mut Failing, each()[0], jobs, &mut streams);
+        assert!(matches!(failed, Err(EncodeError::Read(_))), "{failed:?}");
+    }
+}
+
 #[test]
 fn holes_and_written_zeros_give_the_same_bytes() {
     let length = 9 * MIB;

@@ -70,6 +70,19 @@ impl Demand {
     }
 }
 
+/// What a tree needs, with what it was counted from.
+#[derive(Debug)]
+pub struct Measured {
+    /// All of it, with as few blocks of maps as there can be.
+    pub demand: Demand,
+    /// What blocks of maps depend on.
+    pub maps: MapDemand,
+    /// Who shares which block of attributes.
+    pub xattr_blocks: XattrBlocks,
+    /// The blocks of each directory, in the tree's order.
+    pub directory_blocks: Vec<u32>,
+}
+
 /// Measures a tree; the demand's maps are those that no filesystem needs less than.
 ///
 /// # Errors
@@ -80,7 +93,7 @@ pub fn measure(
     numbers: &InodeNumbers,
     birth: &Birth,
     warnings: &mut Warnings,
-) -> Result<(Demand, MapDemand, XattrBlocks)> {
+) -> Result<Measured> {
     let hash_seed = birth.hash_seed_words();
     let mut demand = Demand {
         preallocated_blocks: u64::from(ROOT_BLOCKS),
@@ -88,6 +101,7 @@ pub fn measure(
         ..Demand::default()
     };
     let mut maps = MapDemand::new(profile.block_map);
+    let mut directory_blocks = Vec::new();
     let mut xattrs = XattrBlockCollector::default();
     for (id, node) in tree.nodes() {
         // The path is looked up only for what goes wrong.
@@ -115,6 +129,7 @@ pub fn measure(
             hash_seed,
             &mut demand,
             &mut maps,
+            &mut directory_blocks,
         )
         .map_err(named)?;
     }
@@ -127,7 +142,12 @@ pub fn measure(
     if numbers.lost_found().is_some() {
         demand.preallocated_blocks += u64::from(LOST_FOUND_BLOCKS);
     }
-    Ok((demand.with_maps(maps.at_least()), maps, xattrs))
+    Ok(Measured {
+        demand: demand.with_maps(maps.at_least()),
+        maps,
+        xattr_blocks: xattrs,
+        directory_blocks,
+    })
 }
 
 /// What becomes of a node's attributes in a filesystem.
@@ -165,6 +185,7 @@ fn measure_node(
     hash_seed: [u32; 4],
     demand: &mut Demand,
     maps: &mut MapDemand,
+    directory_blocks: &mut Vec<u32>,
 ) -> Result<()> {
     let node = tree.node(id);
     let added_lost_found = id == NodeId::ROOT && numbers.lost_found().is_none();
@@ -191,6 +212,7 @@ fn measure_node(
         NodeKind::Directory(_) => {
             let blocks = directory_layout(profile, tree, id, numbers, hash_seed)?.1;
             demand.directory_blocks += u64::from(blocks);
+            directory_blocks.push(blocks);
             maps.directory(blocks, made(id, numbers))?;
         }
         NodeKind::Symlink(target) => {
@@ -219,7 +241,7 @@ fn measure_node(
 }
 
 /// The blocks that mke2fs has made for a directory.
-fn made(id: NodeId, numbers: &InodeNumbers) -> Option<(Made, u32)> {
+pub(super) fn made(id: NodeId, numbers: &InodeNumbers) -> Option<(Made, u32)> {
     if id == NodeId::ROOT {
         Some((Made::Root, ROOT_BLOCKS))
     } else if numbers.lost_found() == Some(id) {

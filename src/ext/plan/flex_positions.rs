@@ -1,5 +1,5 @@
-//! Which blocks mke2fs leaves free where it packs the bitmaps and tables of 16 groups together
-//! (`flex_bg`).
+//! Which blocks mke2fs leaves free, above all where it packs the bitmaps and tables of 16 groups
+//! together (`flex_bg`); where it does not, they begin each group.
 //!
 //! A model of libext2fs' `ext2fs_allocate_group_table`, `ext2fs_mkdir` and `ext2fs_add_journal_inode`,
 //! each of which takes the first free blocks from some place on. The populate step holds it against
@@ -33,22 +33,36 @@ pub struct Formatted {
     pub lost_found_blocks: u32,
     /// Blocks of the journal.
     pub journal_blocks: u32,
+    /// How it is mapped, and whether tables lie together.
+    pub form: Form,
+}
+
+/// What the kinds of ext differ in here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// With `flex_bg`, and extents.
+    Flex,
+    /// Tables in each group, and indirect blocks, so many of the journal's.
+    Apart {
+        /// Blocks that map the journal.
+        journal_map_blocks: u32,
+    },
 }
 
 /// Where the blocks are that the plan counts on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FlexPositions {
+pub struct FreePositions {
     /// What is free.
     pub free: FreeRuns,
     /// The root directory's blocks.
     pub root: Vec<BlockNumber>,
     /// The blocks of `lost+found`.
     pub lost_found: Vec<BlockNumber>,
-    /// Blocks of the journal's extents.
+    /// Blocks that map the journal.
     pub journal_map_blocks: u32,
 }
 
-impl FlexPositions {
+impl FreePositions {
     /// The positions; `None` where mke2fs finds no room.
     pub fn of(formatted: &Formatted) -> Option<Self> {
         let mut space = Space {
@@ -60,14 +74,24 @@ impl FlexPositions {
                 space.take(space.first_block(group), formatted.copy_blocks);
             }
         }
-        space.take_tables()?;
+        match formatted.form {
+            Form::Flex => space.take_tables()?,
+            Form::Apart { .. } => space.take_tables_apart()?,
+        }
         let root = space.take_first(0)?;
         let lost_found: Option<Vec<_>> = (0..formatted.lost_found_blocks)
             .map(|_| space.take_first(root).map(BlockNumber))
             .collect();
         // The resize inode's indirect block.
         space.take_first(formatted.copy_blocks + 1 + formatted.table_blocks)?;
-        let journal_map_blocks = space.take_journal()?;
+        let journal_map_blocks = match formatted.form {
+            Form::Flex => space.take_journal()?,
+            Form::Apart { journal_map_blocks } => {
+                // It is mapped block by block, from the front on (`ext2fs_bmap2`).
+                space.take_run(formatted.journal_blocks.checked_add(journal_map_blocks)?)?;
+                journal_map_blocks
+            }
+        };
         let mut free = FreeRuns::default();
         for (&start, &end) in &space.free {
             free.push(start..end);
@@ -142,6 +166,30 @@ impl Space<'_> {
         let block = found.or_else(|| self.find(0, 1, start))?;
         self.take(block, 1);
         Some(block)
+    }
+
+    /// Takes the first `count` free blocks.
+    fn take_run(&mut self, count: u32) -> Option<()> {
+        let mut left = count;
+        while left > 0 {
+            let (&start, &end) = self.free.first_key_value()?;
+            let count = left.min(end - start);
+            self.take(start, count);
+            left -= count;
+        }
+        Some(())
+    }
+
+    /// Each group's bitmaps and table, which follow what the group has of the superblock.
+    fn take_tables_apart(&mut self) -> Option<()> {
+        for group in 0..self.formatted.groups {
+            let (first, last) = (self.first_block(group), self.last_block(group));
+            for count in [1, 1, self.formatted.table_blocks] {
+                let place = self.find(first, count, last)?;
+                self.take(place, count);
+            }
+        }
+        Some(())
     }
 
     fn take_tables(&mut self) -> Option<()> {

@@ -4,7 +4,7 @@
 //! `sparse_super`, `resize_inode`. The format step holds every prediction against the superblock
 //! that mke2fs really wrote.
 
-use super::flex_positions::{FlexPositions, Formatted};
+use super::flex_positions::{Form, Formatted, FreePositions};
 use crate::ext::profile::{BlockMap, JournalSize, Profile};
 use crate::ondisk::features::INCOMPAT_FLEX_BG;
 use crate::ondisk::indirect::POINTERS_PER_BLOCK;
@@ -163,10 +163,10 @@ impl Geometry {
         })
     }
 
-    /// Where mke2fs leaves blocks free in a filesystem with `flex_bg`; `None` where it finds no room.
-    pub fn positions(&self, profile: &Profile) -> Option<FlexPositions> {
+    /// Where mke2fs leaves blocks free; `None` where it finds no room.
+    pub fn positions(&self, profile: &Profile) -> Option<FreePositions> {
         let descriptor_blocks = self.groups.div_ceil(profile.descriptors_per_block());
-        FlexPositions::of(&Formatted {
+        FreePositions::of(&Formatted {
             blocks: self.blocks,
             groups: self.groups,
             blocks_per_group: self.blocks_per_group,
@@ -174,6 +174,12 @@ impl Geometry {
             copy_blocks: 1 + descriptor_blocks + self.reserved_descriptor_blocks_per_copy,
             lost_found_blocks: LOST_FOUND_BLOCKS,
             journal_blocks: self.journal_blocks,
+            form: match profile.features.has_incompat(INCOMPAT_FLEX_BG) {
+                true => Form::Flex,
+                false => Form::Apart {
+                    journal_map_blocks: self.journal_map_blocks,
+                },
+            },
         })
     }
 

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::block_map::{BlockCount, BlockSink, extent_tree_blocks, map_blocks};
-use super::flex_positions::FlexPositions;
+use super::flex_positions::FreePositions;
 use super::free_runs::{Cursor, FreeRuns};
 use crate::error::{Error, Result};
 use crate::ext::profile::BlockMap;
@@ -110,7 +110,7 @@ impl MapDemand {
 
     /// The blocks of map in a filesystem with these free blocks, of which so many hold attributes;
     /// `None` where the tree does not fit.
-    pub fn within(&self, positions: &FlexPositions, xattr_blocks: u64) -> Option<MapBlocks> {
+    pub fn within(&self, positions: &FreePositions, xattr_blocks: u64) -> Option<MapBlocks> {
         let made = |made| match made {
             Made::Root => &positions.root[..],
             Made::LostFound => &positions.lost_found,

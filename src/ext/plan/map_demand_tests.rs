@@ -5,10 +5,10 @@ use proptest::prelude::*;
 
 /// A filesystem whose root directory's block is 5, those of `lost+found` are 6 to 9, and these runs
 /// are free.
-fn positions(runs: &[Range<u32>]) -> FlexPositions {
+fn positions(runs: &[Range<u32>]) -> FreePositions {
     let mut free = FreeRuns::default();
     runs.iter().for_each(|run| free.push(run.clone()));
-    FlexPositions {
+    FreePositions {
         free,
         root: vec![BlockNumber(5)],
         lost_found: (6..10).map(BlockNumber).collect(),
@@ -35,7 +35,7 @@ fn demand(root_blocks: u32, files: &[&[Range<u64>]]) -> MapDemand {
 
 /// What every file and directory takes, each of them walked.
 fn walked(
-    positions: &FlexPositions,
+    positions: &FreePositions,
     root_blocks: u32,
     files: &[&[Range<u64>]],
     xattr_blocks: u64,

@@ -8,23 +8,36 @@
 //!      │       └──────────── size: the size in which it fits ────────────┘
 //!      └ map_demand: the blocks of maps           flex_positions: where it leaves blocks free
 //!      └ regions: where each use's blocks begin   free_runs: handing blocks out by their place
+//! earlier            the places of another filesystem that are to be kept
+//!      └ like: its size   counterparts: which node was which   claims: each place once
+//!              └───────────────────── placement ─────────────────────┘ kept_blocks, likeness
 //! identity           what a filesystem is born with; and, not the plan's, what names it
 //! ```
 
 pub mod block_map;
+pub mod claims;
+pub mod counterparts;
 pub mod demand;
 pub mod directory_layout;
+pub mod earlier;
 pub mod flex_positions;
 pub mod free_runs;
 pub mod geometry;
 pub mod identity;
 pub mod inode_numbers;
+pub mod kept_blocks;
+pub mod like;
+pub mod likeness;
 pub mod map_demand;
 pub mod normalise;
+pub mod placement;
+pub mod placing;
 pub mod regions;
 pub mod size;
 pub mod size_policy;
 pub mod xattr_placement;
+
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -33,12 +46,17 @@ use crate::ext::profile::Profile;
 use crate::tree::Tree;
 use crate::warnings::Warnings;
 
+use like::{Asked, Laid};
+
 pub use demand::Demand;
+pub use earlier::{Earlier, EarlierNode};
 pub use free_runs::{Cursor, FreeRuns};
 pub use geometry::{FormatRequest, Geometry};
 pub use identity::{Birth, Identity};
 pub use inode_numbers::InodeNumbers;
+pub use likeness::{Figures, Layout, Likeness, Tally, WhyFresh};
 pub use map_demand::{MapBlocks, MapDemand};
+pub use placement::Placement;
 pub use regions::Regions;
 pub use size::{Room, Sized};
 pub use size_policy::SizePolicy;
@@ -55,6 +73,12 @@ pub struct PlanOptions {
     pub room: Room,
     /// What the filesystem is born with.
     pub birth: Birth,
+    /// The filesystem whose places are to be kept where they can be. Whoever asks for none other
+    /// gives its hash seed ([`Earlier::usable_hash_seed`]) to the birth, too.
+    pub earlier: Option<Arc<Earlier>>,
+    /// Whether the size, free inodes or the journal were asked for: they are not the earlier
+    /// filesystem's then.
+    pub size_given: bool,
 }
 
 /// All decisions about a filesystem; nothing after this decides. What names the tree is no decision,
@@ -75,6 +99,10 @@ pub struct Plan {
     pub xattr_blocks: XattrBlocks,
     /// What ext cannot keep of the tree.
     pub warnings: Warnings,
+    /// Who keeps a place of an earlier filesystem, where there is one to be like.
+    pub placement: Option<Placement>,
+    /// What came of the wish to be like it.
+    pub likeness: Option<Likeness>,
     maps: MapDemand,
     room: Room,
 }
@@ -123,27 +151,43 @@ impl Plan {
                 "expected a hash seed that is not all zeros: mke2fs takes that for none and makes one by chance (--hash-seed)",
             ));
         }
-        let PlanOptions {
-            profile,
-            size,
-            room,
-            birth,
-        } = options;
+        if let Some(earlier) = &options.earlier {
+            like::expect_kind(options.profile.kind, earlier)?;
+        }
         let numbers = InodeNumbers::of_tree(tree)?;
         let mut warnings = Warnings::default();
-        let (demand, maps, xattr_blocks) =
-            demand::measure(profile, tree, &numbers, birth, &mut warnings)?;
-        let sized = size::choose(profile, *size, &demand, &maps, *room)?;
+        let birth = &options.birth;
+        let measured = demand::measure(&options.profile, tree, &numbers, birth, &mut warnings)?;
+        let asked = Asked {
+            profile: &options.profile,
+            size: options.size,
+            room: options.room,
+            earlier: options.earlier.as_deref(),
+            size_given: options.size_given,
+        };
+        let Laid {
+            profile,
+            sized,
+            placed,
+            layout,
+        } = Laid::out(asked, tree, &numbers, &measured)?;
+        let (placement, numbers, figures) = match placed {
+            Some(placed) => (Some(placed.placement), placed.numbers, placed.figures),
+            None => (None, numbers, Figures::default()),
+        };
+        let likeness = layout.map(|layout| Likeness { layout, figures });
         Ok(Self {
-            profile: *profile,
+            profile,
             birth: birth.clone(),
-            demand: demand.with_maps(sized.maps),
+            demand: measured.demand.with_maps(sized.maps),
             sized,
             numbers,
-            xattr_blocks,
+            xattr_blocks: measured.xattr_blocks,
             warnings,
-            maps,
-            room: *room,
+            placement,
+            likeness,
+            maps: measured.maps,
+            room: options.room,
         })
     }
 
@@ -175,9 +219,12 @@ impl Plan {
         }
     }
 
-    /// Where the tree's blocks go, by their place among the free ones.
+    /// Where the tree's blocks go that are not kept, by their place among the free ones that are not.
     pub fn regions(&self) -> Regions {
-        Regions::of(self.profile.block_map, &self.demand)
+        match &self.placement {
+            Some(placement) => placement.regions.clone(),
+            None => Regions::of(self.profile.block_map, &self.demand),
+        }
     }
 
     /// Free blocks once the tree is in.

@@ -17,7 +17,7 @@ use super::demand::Demand;
 use crate::ext::profile::BlockMap;
 
 /// Ranges of places among the free blocks: each begins where the one before it ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Regions {
     /// Blocks of directories that mke2fs has not made already.
     pub directories: Range<u64>,

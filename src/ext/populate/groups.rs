@@ -38,6 +38,8 @@ pub struct Groups<'a> {
     descriptors: Vec<GroupDescriptor>,
     /// How many groups' block bitmaps have been read, and are written anew.
     opened: usize,
+    /// How many inodes at the end of each group's table are not in use.
+    unused_inodes: Vec<u16>,
 }
 
 impl<'a> Groups<'a> {
@@ -69,6 +71,7 @@ impl<'a> Groups<'a> {
             descriptors: descriptors.map(GroupDescriptor::decode).collect(),
             table,
             opened: 0,
+            unused_inodes: vec![0; count as usize],
         })
     }
 
@@ -130,21 +133,16 @@ impl<'a> Groups<'a> {
         self.descriptors[group.0 as usize].used_dirs_count += 1;
     }
 
-    /// Writes the bitmaps: of the free blocks the first `used_blocks` are in use, and all inodes
-    /// below `first_unused`. Gives the free blocks and inodes that are left.
+    /// Writes the bitmaps: only what the cursor still gives is free, and the inodes of these
+    /// ascending ranges are in use. Gives the free blocks and inodes that are left.
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn finish(
-        &mut self,
-        free: &FreeRuns,
-        used_blocks: u64,
-        first_unused: InodeNumber,
-    ) -> Result<(u64, u64)> {
+    pub fn finish(&mut self, free: Cursor<'_>, inodes_in_use: &[Range<u32>]) -> Result<(u64, u64)> {
         let partial = self.partial;
         let mut writer = BlockWriter::new(partial.file(), &Silent, FEW_BYTES);
-        self.write_block_bitmaps(free.cursor(used_blocks), &mut writer)
-            .and_then(|()| self.write_inode_bitmaps(first_unused, &mut writer))
+        self.write_block_bitmaps(free, &mut writer)
+            .and_then(|()| self.write_inode_bitmaps(inodes_in_use, &mut writer))
             .and_then(|()| writer.finish())
             .map_err(|error| Error::path("write", partial.output(), error))?;
         let groups = self.descriptors.iter();
@@ -194,21 +192,33 @@ impl<'a> Groups<'a> {
     /// Writes the inode bitmaps of the groups that have inodes in use, or of all.
     fn write_inode_bitmaps(
         &mut self,
-        first_unused: InodeNumber,
+        in_use: &[Range<u32>],
         writer: &mut BlockWriter<'_>,
     ) -> io::Result<()> {
-        let used = first_unused.0 - 1;
+        let mut in_use = in_use.iter().cloned();
+        let mut run = in_use.next().unwrap_or_default();
         for group in 0..self.descriptors.len() {
-            let before = group as u32 * self.inodes_per_group;
-            let used_here = used.saturating_sub(before).min(self.inodes_per_group);
-            if used_here == 0 && !self.rewrites_all {
-                break;
-            }
+            let first = group as u32 * self.inodes_per_group + 1;
+            let end = first + self.inodes_per_group;
             let mut bitmap = [0; BLOCK];
-            bitmap::set_range(&mut bitmap, 0..used_here);
+            let (mut used_here, mut used_end) = (0, 0);
+            while !run.is_empty() && run.start < end {
+                let here = run.end.min(end);
+                used_end = here - first;
+                used_here += here - run.start;
+                bitmap::set_range(&mut bitmap, run.start - first..used_end);
+                run.start = here;
+                if run.is_empty() {
+                    run = in_use.next().unwrap_or_default();
+                }
+            }
+            // At most 32,768 inodes in a group.
+            self.unused_inodes[group] = (self.inodes_per_group - used_end) as u16;
+            if used_here == 0 && !self.rewrites_all {
+                continue;
+            }
             bitmap::set_range(&mut bitmap, self.inodes_per_group..BITS);
             let descriptor = &mut self.descriptors[group];
-            // At most 32,768 inodes in a group.
             descriptor.free_inodes_count = (self.inodes_per_group - used_here) as u16;
             writer.write(descriptor.inode_bitmap.offset_bytes(), &bitmap)?;
         }
@@ -218,11 +228,11 @@ impl<'a> Groups<'a> {
     /// The descriptor table as it is to be written.
     pub fn into_descriptors(mut self) -> Vec<u8> {
         let encoded = self.table.chunks_exact_mut(self.descriptor_bytes);
-        for (bytes, descriptor) in encoded.zip(&self.descriptors) {
+        let groups = self.descriptors.iter().zip(&self.unused_inodes);
+        for (bytes, (descriptor, &unused)) in encoded.zip(groups) {
             descriptor.encode_counts_and_flags(bytes);
             if self.rewrites_all {
-                // Inodes are handed out from the front, so that all free ones are at the end.
-                set_unused_inodes(bytes, descriptor.free_inodes_count);
+                set_unused_inodes(bytes, unused);
             }
         }
         self.table

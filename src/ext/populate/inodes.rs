@@ -10,7 +10,7 @@ use super::groups::Groups;
 use super::streams::{Stream, Streams};
 use super::system_inodes::PreallocatedBlocks;
 use super::unsealed::{ChecksumForm, ChecksummedRuns};
-use super::writing_sink::{BlockSource, Lasting, Mapped, WritingSink};
+use super::writing_sink::{BlockSource, Kept, Lasting, Mapped, WritingSink};
 use crate::error::{Error, Result};
 use crate::ext::plan::Plan;
 use crate::ext::plan::demand::{directory_layout, placement};
@@ -149,12 +149,21 @@ impl<'a> NodeWriter<'a> {
             BlockMap::Extents => None,
         };
         let own = plan.numbers.of(id);
+        let kept = plan
+            .placement
+            .as_ref()
+            .map_or_else(Kept::default, |placement| Kept {
+                made: &[],
+                data: placement.kept_data(id),
+                maps: placement.kept_maps(id),
+            });
         match &node.kind {
             NodeKind::Regular(file) => {
                 let content = &file.content;
                 let tar = self.contents.of(file.origin)?;
                 let mut source = ContentSource { tar, content };
-                let mut sink = WritingSink::new(&mut source, own, data, maps, &mut self.lasting);
+                let mut sink =
+                    WritingSink::new(&mut source, own, data, maps, &mut self.lasting).keeping(kept);
                 sink.map_all(plan, &content.blocks(BLOCK_SIZE), content.size_bytes)
             }
             NodeKind::Directory(_) => {
@@ -174,14 +183,19 @@ impl<'a> NodeWriter<'a> {
                     parent,
                     index: layout.index(),
                 };
-                let preallocated = match own {
+                let made = match own {
                     InodeNumber::ROOT => std::mem::take(&mut self.preallocated.root),
                     InodeNumber::LOST_FOUND => std::mem::take(&mut self.preallocated.lost_found),
                     _ => Vec::new(),
                 };
+                let made: Vec<_> = made.iter().map(|block| block.0..block.0 + 1).collect();
+                let kept = Kept {
+                    made: &made,
+                    ..kept
+                };
                 let mut sink =
                     WritingSink::new(&mut source, own, directories, maps, &mut self.lasting)
-                        .reusing(preallocated);
+                        .keeping(kept);
                 let range = 0..u64::from(length_blocks);
                 let size_bytes = range.end * BLOCK_SIZE;
                 let mapped = sink.map_all(plan, std::slice::from_ref(&range), size_bytes)?;
@@ -193,7 +207,8 @@ impl<'a> NodeWriter<'a> {
             }
             NodeKind::Symlink(target) if target.len() >= I_BLOCK_BYTES => {
                 let mut source = TargetSource(target);
-                let mut sink = WritingSink::new(&mut source, own, data, maps, &mut self.lasting);
+                let mut sink =
+                    WritingSink::new(&mut source, own, data, maps, &mut self.lasting).keeping(kept);
                 sink.map_all(plan, std::slice::from_ref(&(0..1)), target.len() as u64)
             }
             NodeKind::Symlink(target) => {
@@ -235,7 +250,12 @@ impl<'a> NodeWriter<'a> {
             }
             Entry::Vacant(first) => {
                 let sharers = self.plan.xattr_blocks.sharers[index as usize];
-                let (block, _) = stream.allocate(1)?;
+                let places = self.plan.placement.as_ref();
+                let kept = places.and_then(|places| places.attributes[index as usize]);
+                let block = match kept {
+                    Some(block) => block,
+                    None => stream.allocate(1)?.0,
+                };
                 stream
                     .writer
                     .write(

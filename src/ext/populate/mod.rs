@@ -1,8 +1,9 @@
 //! The tree goes into the empty filesystem: data, directories, inodes, bitmaps, counts.
 //!
-//! Everything is written once, but for what names the tree (`unsealed`), and nothing is decided: each
-//! region's blocks are handed out in ascending order, inodes are those of the plan. On failure the file
-//! is thrown away, so there is no undo.
+//! Everything is written once, but for what names the tree (`unsealed`), and nothing is decided: what
+//! keeps a place of an earlier filesystem goes there, for all else each region's blocks are handed out
+//! in ascending order, and inodes are those of the plan. On failure the file is thrown away, so there
+//! is no undo.
 
 mod block_writer;
 mod content_source;
@@ -69,11 +70,18 @@ pub fn populate(
     let written = |error| Error::path("write", partial.output(), error);
     let regions = plan.regions();
     let mut groups = Groups::read(&partial, &plan.profile, &decoded)?;
-    let free = groups.free_runs(regions.blocks())?;
+    // What is kept may lie anywhere.
+    let wanted = plan
+        .placement
+        .as_ref()
+        .map_or(regions.blocks(), |_| u64::MAX);
+    let found = groups.free_runs(wanted)?;
     let preallocated =
         system_inodes::preallocated_blocks(partial.file(), &groups).map_err(written)?;
-    hold_against_plan(plan, &free, &preallocated)?;
-    let mut streams = Streams::new(partial.file(), &*meter, &free, &regions);
+    hold_against_plan(plan, &found, &preallocated)?;
+    let placement = plan.placement.as_ref();
+    let free = placement.map_or(&found, |placement| &placement.free);
+    let mut streams = Streams::new(partial.file(), &*meter, free, &regions);
     let mut inodes = BlockWriter::new(partial.file(), &*meter, FEW_BYTES);
     let mut parents = BTreeMap::from([(NodeId::ROOT, InodeNumber::ROOT)]);
     let mut writer = NodeWriter::new(plan, tree, contents, preallocated);
@@ -93,9 +101,8 @@ pub fn populate(
     }
     streams.finish()?;
     inodes.finish().map_err(written)?;
-    let first_unused = InodeNumber::FIRST_FREE.0 + plan.demand.inodes;
     let (free_blocks, free_inodes) =
-        groups.finish(&free, regions.blocks(), InodeNumber(first_unused))?;
+        groups.finish(free.cursor(regions.blocks()), &plan.numbers.in_use())?;
     let planned = (
         plan.free_blocks_after(),
         u64::from(plan.free_inodes_after()),
@@ -132,13 +139,14 @@ pub fn populate(
     })
 }
 
-/// Where extents are planned by where the free blocks are, these must be where they were planned.
+/// Where extents or kept places are planned by where the free blocks are, these must be where they were
+/// planned.
 fn hold_against_plan(
     plan: &Plan,
     free: &FreeRuns,
     preallocated: &PreallocatedBlocks,
 ) -> Result<()> {
-    if plan.profile.block_map != BlockMap::Extents {
+    if plan.profile.block_map != BlockMap::Extents && plan.placement.is_none() {
         return Ok(());
     }
     let planned = plan.sized.geometry.positions(&plan.profile);

@@ -8,6 +8,7 @@ use super::unsealed::{ChecksumForm, ChecksummedRuns};
 use crate::error::{Error, Result};
 use crate::ext::plan::Plan;
 use crate::ext::plan::block_map::{BlockSink, map_blocks};
+use crate::ext::plan::kept_blocks::KeptBlocks;
 use crate::ext::profile::BlockMap;
 use crate::ondisk::inode::{FLAG_EXTENTS, I_BLOCK_BYTES};
 use crate::page_buffer::PageBuffer;
@@ -43,6 +44,17 @@ pub struct Mapped {
     pub flags: u32,
 }
 
+/// Blocks that a content has already.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Kept<'a> {
+    /// The first ones, made by mke2fs.
+    pub made: &'a [Range<u32>],
+    /// Those that stay where they were, in the order of the file.
+    pub data: &'a [Range<u32>],
+    /// Those of its map, in the order in which they are asked for.
+    pub maps: &'a [Range<u32>],
+}
+
 /// What each sink needs of what outlives it.
 #[derive(Debug)]
 pub struct Lasting {
@@ -65,7 +77,9 @@ impl Lasting {
 /// Allocates, copies and writes what the block map asks for.
 pub struct WritingSink<'s, 'f> {
     source: &'s mut dyn BlockSource,
-    preallocated: std::vec::IntoIter<BlockNumber>,
+    made: KeptBlocks<'s>,
+    kept: KeptBlocks<'s>,
+    kept_maps: KeptBlocks<'s>,
     stream: &'s mut Stream<'f>,
     /// Where blocks of the map go unless they go into `stream`, too.
     maps: Option<&'s mut Stream<'f>>,
@@ -87,7 +101,9 @@ impl<'s, 'f> WritingSink<'s, 'f> {
     ) -> Self {
         Self {
             source,
-            preallocated: Vec::new().into_iter(),
+            made: KeptBlocks::default(),
+            kept: KeptBlocks::default(),
+            kept_maps: KeptBlocks::default(),
             stream,
             maps,
             checksummed: &mut lasting.checksummed,
@@ -98,15 +114,17 @@ impl<'s, 'f> WritingSink<'s, 'f> {
     }
 
     /// Uses up these blocks first.
-    pub fn reusing(mut self, preallocated: Vec<BlockNumber>) -> Self {
-        self.preallocated = preallocated.into_iter();
+    pub fn keeping(mut self, kept: Kept<'s>) -> Self {
+        self.made = KeptBlocks::new(kept.made);
+        self.kept = KeptBlocks::new(kept.data);
+        self.kept_maps = KeptBlocks::new(kept.maps);
         self
     }
 
     /// Maps and writes all of `ranges`; gives what the inode says of it.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Mismatch`] when a preallocated block was left over.
+    /// [`Error::Io`]; [`Error::Mismatch`] when a block that it has already was left over.
     pub fn map_all(
         &mut self,
         plan: &Plan,
@@ -114,9 +132,14 @@ impl<'s, 'f> WritingSink<'s, 'f> {
         size_bytes: u64,
     ) -> Result<Mapped> {
         let i_block = map_blocks(plan.profile.block_map, ranges, self)?;
-        if self.preallocated.len() > 0 {
+        if !self.made.is_empty() {
             return Err(Error::Mismatch(
                 "expected to use all blocks of a directory that mke2fs made".to_owned(),
+            ));
+        }
+        if !(self.kept.is_empty() && self.kept_maps.is_empty()) {
+            return Err(Error::Mismatch(
+                "expected to use all blocks planned to be kept, found some left".to_owned(),
             ));
         }
         Ok(Mapped {
@@ -142,8 +165,9 @@ impl<'f> WritingSink<'_, 'f> {
 
 impl BlockSink for WritingSink<'_, '_> {
     fn allocate_data(&mut self, wanted: u32) -> Result<(BlockNumber, u32)> {
-        let (first, count) = match self.preallocated.next() {
-            Some(block) => (block, 1),
+        let kept = self.made.take(wanted).or_else(|| self.kept.take(wanted));
+        let (first, count) = match kept {
+            Some(kept) => kept,
             None => self.stream.allocate(wanted)?,
         };
         self.used_blocks += u64::from(count);
@@ -151,7 +175,10 @@ impl BlockSink for WritingSink<'_, '_> {
     }
 
     fn allocate_map(&mut self) -> Result<BlockNumber> {
-        let (block, _) = self.map_stream().allocate(1)?;
+        let block = match self.kept_maps.take(1) {
+            Some((block, _)) => block,
+            None => self.map_stream().allocate(1)?.0,
+        };
         self.used_blocks += 1;
         Ok(block)
     }

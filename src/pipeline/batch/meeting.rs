@@ -19,6 +19,9 @@ pub(super) struct Written {
     open: BTreeMap<(PathBuf, String, String), usize>,
     /// Files that are read, and the first item for which they are.
     read: HashMap<Identity, usize>,
+    /// Filesystems that others are laid out like, and for which items. One may take such a place
+    /// itself if it is the only one.
+    earlier: HashMap<Identity, BTreeSet<usize>>,
 }
 
 impl Written {
@@ -38,6 +41,23 @@ impl Written {
             if let Some(file) = identity_at(path) {
                 self.read.entry(file).or_insert(index);
             }
+        }
+    }
+
+    /// Takes in the filesystem in `path` that an item is laid out like.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] with both, where another item writes it.
+    pub(super) fn spare_earlier(&mut self, index: usize, path: &Path) -> Result<()> {
+        // What is not there fails by itself, and alone.
+        let (Some(file), Ok(path)) = (identity_at(path), path.canonicalize()) else {
+            return Ok(());
+        };
+        self.earlier.entry(file).or_default().insert(index);
+        let name = FileName::of(&path)?.without_case();
+        match self.files.get(&name).filter(|(other, _)| *other != index) {
+            Some((other, written)) => Err(read_and_written(written, *other, index)),
+            None => Ok(()),
         }
     }
 
@@ -90,16 +110,25 @@ impl Written {
             // An item's own is told by itself, and fails alone.
             let read = identity_at(path).and_then(|file| self.read.get(&file));
             if let Some(other) = read.filter(|other| **other != index) {
-                return Err(Error::unsupported(format!(
-                    "expected outputs other than what is read, found {} of image {}, which image {} needs",
-                    shown(path),
-                    index + 1,
-                    other + 1
-                )));
+                return Err(read_and_written(path, index, *other));
+            }
+            let earlier = identity_at(path).and_then(|file| self.earlier.get(&file));
+            let others = earlier.into_iter().flatten();
+            if let Some(other) = others.copied().find(|other| *other != index) {
+                return Err(read_and_written(path, index, other));
             }
         }
         Ok(())
     }
+}
+
+fn read_and_written(written: &Path, by: usize, reader: usize) -> Error {
+    Error::unsupported(format!(
+        "expected outputs other than what is read, found {} of image {}, which image {} needs",
+        shown(written),
+        by + 1,
+        reader + 1
+    ))
 }
 
 fn meet((before, other): (&Path, usize), (path, index): (&Path, usize)) -> Error {

@@ -16,7 +16,7 @@ pub use up_to_date::UpToDate;
 
 use super::build::Built;
 use super::output::OutputRequest;
-use super::request::{FilesystemRequest, ImageRequest};
+use super::request::{FilesystemRequest, ImageRequest, LikeRequest};
 use crate::error::{Error, Result, escape_path};
 use crate::progress::Reporter;
 
@@ -93,6 +93,12 @@ pub fn batch(batch: &Batch, watch: &dyn BatchWatch, reporter: &dyn Reporter) -> 
     }
     for (index, item) in batch.items.iter().enumerate() {
         written.add_unread(index, item)?;
+    }
+    for (index, item) in batch.items.iter().enumerate() {
+        let like = item.filesystem.like.as_ref();
+        if let Some(path) = like.and_then(LikeRequest::place) {
+            written.spare_earlier(index, &path)?;
+        }
     }
     let all = 0..batch.items.len();
     let indexes: Vec<_> = all

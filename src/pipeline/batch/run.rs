@@ -146,7 +146,7 @@ impl<'a> Run<'a> {
         }
         let opened = self.open(place, item)?;
         let output = item.output.clone().filled(Some(&words(&opened.image)))?;
-        if let Err(error) = lock(&self.written).add(index, &output.paths()) {
+        if let Err(error) = self.note(index, &opened.image, &output) {
             lock(&self.meets).get_or_insert(error);
             return Ok(None);
         }
@@ -158,6 +158,15 @@ impl<'a> Run<'a> {
             turn.opened = Some(opened);
         }
         Ok(None)
+    }
+
+    /// Notes what an item writes, and what it is laid out like, now that the image's words are known.
+    fn note(&self, index: usize, image: &Image, output: &OutputRequest) -> Result<()> {
+        let mut written = lock(&self.written);
+        written.add(index, &output.paths())?;
+        let like = self.batch.items[index].filesystem.like.as_ref();
+        let path = like.and_then(|like| like.filled(&words(image)).ok());
+        path.map_or(Ok(()), |path| written.spare_earlier(index, &path))
     }
 
     fn up_to_date(
@@ -258,17 +267,16 @@ impl<'a> Run<'a> {
         let read = |opened: Opened, path: &Path| {
             // Of one that had no documents to look at before.
             let output = item.output.clone().filled(Some(&words(&opened.image)))?;
-            lock(&self.written).add(index, &output.paths())?;
+            self.note(index, &opened.image, &output)?;
             let _one = lock(&self.reading);
             let image = item.image.clone().with_held_against(path.to_owned());
             let reading = opened.read(wanted, &image, &named)?;
             *taken = reading.layers.taken.clone();
             Ok(reading)
         };
-        let put_in = item.image.put_in();
         build_with(
             &place,
-            &put_in,
+            &item.image,
             &item.filesystem,
             &item.output,
             &named,

@@ -2,7 +2,7 @@
 //!
 //! No layer is read for that. An output is up to date if its manifest tells of the same image, by image ID
 //! and manifest digest, of the same request, of the same bytes put in from the host, of the same versions
-//! of layerpress and e2fsprogs, and of at least the proofs that are asked for now; and if each file that it tells of, the ones that would be
+//! of layerpress and e2fsprogs, of the same filesystem that it is laid out like, and of at least the proofs that are asked for now; and if each file that it tells of, the ones that would be
 //! written now and no others, is there with its length and was not written after the manifest. A manifest
 //! gets its name behind the output, so that of a build that was killed the earlier one is older.
 
@@ -18,10 +18,12 @@ use crate::error::{Result, escape_path};
 use crate::ext::parse_uuid;
 use crate::manifest::{Manifest, ManifestFile};
 use crate::oci::DigestHasher;
+use crate::pinned::identity_at;
 use crate::pipeline::Sha256File;
 use crate::pipeline::manifest::requested;
 use crate::pipeline::output::OutputRequest;
 use crate::pipeline::reading::open_options;
+use crate::pipeline::ready::words;
 use crate::progress::Silent;
 use crate::put_in;
 use crate::source::Image;
@@ -31,6 +33,9 @@ const MAX_MANIFEST_BYTES: u64 = 64 << 20;
 
 /// Bytes hashed at once.
 const BUFFER_BYTES: usize = 256 << 10;
+
+/// What a manifest tells of a layout that is an earlier filesystem's.
+const KEPT: &str = "kept";
 
 /// Where the superblock of an ext filesystem has `s_uuid`.
 const UUID_AT: u64 = 1024 + 0x68;
@@ -80,6 +85,7 @@ impl Asked<'_> {
             && self.is_of_image(&manifest)
             && self.is_proven(&manifest)
             && self.are_intact(&manifest, &beside.path, &written)
+            && self.is_like_the_same(&manifest)
             && self.puts_in_the_same(&manifest);
         let path = output.finish.last(&output.path);
         Ok(is_so.then(|| UpToDate {
@@ -121,6 +127,30 @@ impl Asked<'_> {
                 &Silent,
             )
             .is_ok_and(|now| Some(now.to_string()) == manifest.put_in_digest)
+    }
+
+    /// Whether the filesystem that it is laid out like would give the same once more. An output that is
+    /// laid out like itself, which is as the manifest tells, gives itself.
+    fn is_like_the_same(&self, manifest: &Manifest) -> bool {
+        let asked = &self.item.filesystem;
+        let (like, told) = match (&asked.like, &manifest.like) {
+            (None, None) => return !asked.like_strict,
+            (Some(like), Some(told)) => (like, told),
+            _ => return false,
+        };
+        if asked.like_strict && told.layout != KEPT {
+            return false;
+        }
+        let words = words(self.image);
+        let is_own = like.filled(&words).is_ok_and(|path| {
+            let found = identity_at(&path);
+            found.is_some() && found == identity_at(&self.output.path)
+        });
+        let max_bytes = self.item.image.open.limits.max_bytes;
+        is_own
+            || like
+                .sha256_now(&words, max_bytes)
+                .is_ok_and(|now| now == told.sha256)
     }
 
     fn is_proven(&self, manifest: &Manifest) -> bool {

@@ -33,12 +33,32 @@ pub(super) struct Http {
     https_proxy: ureq::Agent,
 }
 
+/// What is sent, all of it held in memory, so that it can be sent again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Upload<'a> {
+    pub(super) verb: Verb,
+    pub(super) bytes: &'a [u8],
+    pub(super) media_type: &'a str,
+    /// Whether the server is asked before the bytes are sent (RFC 9110, 10.1.1): one that refuses them
+    /// may otherwise end the connection before it can be heard.
+    pub(super) asks_first: bool,
+}
+
+/// How something is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    Post,
+    Put,
+}
+
 /// A question.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Request<'a> {
     pub(super) is_head: bool,
     /// Fields of a form to be posted; none for reading.
     pub(super) form: Option<String>,
+    /// What is sent; none for reading.
+    pub(super) upload: Option<Upload<'a>>,
     /// Types of media, each told on a line of its own: there are registries that read but one.
     pub(super) accept: &'a [&'a str],
     /// What the server is shown.
@@ -114,10 +134,14 @@ impl Http {
             Way::HttpProxy => &self.http_proxy,
             Way::HttpsProxy => &self.https_proxy,
         };
-        let method = match (&request.form, request.is_head) {
+        let method = match (&request.form, &request.upload) {
             (Some(_), _) => Method::POST,
-            (None, true) => Method::HEAD,
-            (None, false) => Method::GET,
+            (None, Some(upload)) => match upload.verb {
+                Verb::Post => Method::POST,
+                Verb::Put => Method::PUT,
+            },
+            (None, None) if request.is_head => Method::HEAD,
+            (None, None) => Method::GET,
         };
         let mut builder = ureq::http::Request::builder()
             .method(method)
@@ -131,13 +155,20 @@ impl Http {
         if request.from_byte > 0 {
             builder = builder.header(header::RANGE, format!("bytes={}-", request.from_byte));
         }
-        let response = match &request.form {
-            Some(form) => {
+        let response = match (&request.form, &request.upload) {
+            (Some(form), _) => {
                 let form_type = "application/x-www-form-urlencoded";
                 let builder = builder.header(header::CONTENT_TYPE, form_type);
                 builder.body(form.clone()).map(|asked| agent.run(asked))
             }
-            None => builder.body(()).map(|asked| agent.run(asked)),
+            (None, Some(upload)) => {
+                if upload.asks_first {
+                    builder = builder.header(header::EXPECT, "100-continue");
+                }
+                let builder = builder.header(header::CONTENT_TYPE, upload.media_type);
+                builder.body(upload.bytes).map(|asked| agent.run(asked))
+            }
+            (None, None) => builder.body(()).map(|asked| agent.run(asked)),
         };
         let response = response.map_err(ureq::Error::from).flatten();
         let (parts, body) = response.map_err(unanswered)?.into_parts();

@@ -13,6 +13,7 @@ use self::auth_file::{Secret, basic};
 use self::challenge::Challenge;
 use self::credentials::Found;
 use super::http::{Request, Response, Url};
+use super::purpose::Purpose;
 use super::refusal::{self, Who};
 use super::server::Server;
 use super::trouble::{Attempted, Trouble};
@@ -147,7 +148,7 @@ impl Authentication {
                     let asked = TokenRequest {
                         realm: realm_url(&realm, &response.url, &server.options, has_secret)?,
                         service,
-                        scope: asked_scope(server.reference.repository(), scope, round),
+                        scopes: asked_scopes(server, scope, round),
                     };
                     let token = asked.send(server, secret.as_ref(), self.troubles())?;
                     format!("Bearer {token}")
@@ -176,14 +177,28 @@ fn challenges(response: &Response) -> Vec<Challenge> {
     challenge::parse(headers.iter().map(|value| value.as_bytes()))
 }
 
-/// What a token is asked for: to pull from the repository, as docker's and podman's clients do whatever
-/// the challenge says. It may say nothing, `repository:user/image:pull` for everything, or what has
+/// What a token is asked for: what is to be done in the repository, as docker's and podman's clients do
+/// whatever the challenge says. It may say nothing, `repository:user/image:pull` for everything, or what has
 /// nothing to do with pulling. A token for the repository that is not enough is another matter: then
 /// the registry's own word is taken.
-fn asked_scope(repository: &str, challenged: Option<String>, round: Round) -> String {
+fn asked_scopes(server: &Server, challenged: Option<String>, round: Round) -> Vec<String> {
+    scopes(
+        &server.purpose,
+        server.reference.repository(),
+        challenged,
+        round,
+    )
+}
+
+fn scopes(
+    purpose: &Purpose,
+    repository: &str,
+    challenged: Option<String>,
+    round: Round,
+) -> Vec<String> {
     match (round, challenged) {
-        (Round::Second, Some(scope)) if !scope.trim().is_empty() => scope,
-        _ => format!("repository:{repository}:pull"),
+        (Round::Second, Some(scope)) if !scope.trim().is_empty() => vec![scope],
+        _ => purpose.scopes(repository),
     }
 }
 
@@ -241,7 +256,7 @@ fn given_token(answer: &[u8]) -> Option<String> {
 struct TokenRequest {
     realm: Url,
     service: Option<String>,
-    scope: String,
+    scopes: Vec<String>,
 }
 
 impl TokenRequest {
@@ -266,10 +281,9 @@ impl TokenRequest {
                 Some(_) => Who::Somebody,
                 None => Who::Nobody,
             };
-            let reference = &server.reference;
-            let (registry, through) = (reference.registry(), response.url.shown());
+            let (registry, through) = (server.reference.registry(), response.url.shown());
             let what = format!("cannot log in at {registry} through {through}");
-            let error = refusal::error(what, reference, &mut response, Some(who), troubles);
+            let error = refusal::error(what, server.asked(), &mut response, Some(who), troubles);
             return Err(error.into());
         }
         let bytes = match response.read_at_most(MAX_TOKEN_BYTES) {
@@ -301,7 +315,15 @@ impl TokenRequest {
         if let Some(service) = &self.service {
             parameters.push(("service", service.as_bytes()));
         }
-        parameters.push(("scope", self.scope.as_bytes()));
+        // One of several each by itself, and all in one field of a form (distribution's token
+        // specifications).
+        let joined = self.scopes.join(" ");
+        if matches!(secret, Some(Secret::IdentityToken(_))) {
+            parameters.push(("scope", joined.as_bytes()));
+        } else {
+            let scopes = self.scopes.iter().map(|scope| ("scope", scope.as_bytes()));
+            parameters.extend(scopes);
+        }
         if let Some(Secret::IdentityToken(token)) = secret {
             parameters.extend([
                 ("grant_type", &b"refresh_token"[..]),
@@ -369,11 +391,15 @@ mod tests {
             Some("repository:a/b:pull,push"),
             Some("aws"),
         ] {
-            let asked = |round| asked_scope("a/b", said.map(str::to_owned), round);
-            assert_eq!(asked(Round::First), own, "{said:?}");
+            let asked = |round| scopes(&Purpose::Pull, "a/b", said.map(str::to_owned), round);
+            assert_eq!(asked(Round::First), [own], "{said:?}");
             let second = said.filter(|said| !said.trim().is_empty()).unwrap_or(own);
-            assert_eq!(asked(Round::Second), second, "{said:?}");
+            assert_eq!(asked(Round::Second), [second], "{said:?}");
         }
+        let mount_from = Some("c".to_owned());
+        let purpose = Purpose::Push { mount_from };
+        let asked = scopes(&purpose, "a/b", Some("other".to_owned()), Round::First);
+        assert_eq!(asked, ["repository:a/b:pull,push", "repository:c:pull"]);
     }
 
     /// A token server that spells `Token`, or gives a name twice, was said to have given none.

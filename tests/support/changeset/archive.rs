@@ -3,6 +3,11 @@
 use super::words::{Item, ItemKind, Layer};
 use layerpress::oci::DigestHasher;
 
+/// Uncompressed tars of layers.
+pub fn tars_of(layers: &[Layer]) -> Vec<Vec<u8>> {
+    layers.iter().map(tar_of).collect()
+}
+
 /// An uncompressed tar of a layer's items, in their order.
 pub fn tar_of(layer: &Layer) -> Vec<u8> {
     let mut archive = Vec::new();

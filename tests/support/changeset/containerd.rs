@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::archive::tars_of;
 use super::daemon::Daemon;
 use super::image::write_oci_archive;
 use super::listing::Listing;
@@ -29,8 +30,24 @@ impl Containerd {
 
     /// What a container would see of the layers, or what containerd says where it refuses.
     pub fn unpack(&self, layers: &[Layer], work: &Path) -> Result<Listing, String> {
+        self.unpack_tars(&tars_of(layers), work)
+    }
+
+    /// The same of layers' tars.
+    pub fn unpack_tars(&self, tars: &[Vec<u8>], work: &Path) -> Result<Listing, String> {
         let archive = work.join("image.tar");
-        write_oci_archive(layers, work, &archive);
+        write_oci_archive(tars, work, &archive);
+        self.shown(&archive, "case:case", work, Listing::of_directory)
+    }
+
+    /// What `list` finds of an archive's image of this name.
+    pub fn shown<T>(
+        &self,
+        archive: &Path,
+        name: &str,
+        work: &Path,
+        list: impl FnOnce(&Path) -> T,
+    ) -> Result<T, String> {
         let archive = archive.to_str().unwrap();
         self.0
             .run(&["images", "import", "--snapshotter=overlayfs", archive])?;
@@ -41,10 +58,10 @@ impl Containerd {
             "images",
             "mount",
             "--snapshotter=overlayfs",
-            "case:case",
+            name,
             mounted_text,
         ])?;
-        let listing = Listing::of_directory(&mounted);
+        let listing = list(&mounted);
         self.0.run(&[
             "images",
             "unmount",
@@ -52,7 +69,7 @@ impl Containerd {
             "--rm",
             mounted_text,
         ])?;
-        self.0.run(&["images", "rm", "--sync", "case:case"])?;
+        self.0.run(&["images", "rm", "--sync", name])?;
         Ok(listing)
     }
 }

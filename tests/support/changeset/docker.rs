@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::archive::tars_of;
 use super::daemon::Daemon;
 use super::image::write_docker_archive;
 use super::listing::Listing;
@@ -22,25 +23,46 @@ impl Docker {
     /// The layers are mounted as the daemon left them, because in a container it would put files
     /// of its own before them (`/etc/hosts`, `/dev`) and another root directory.
     pub fn unpack(&self, layers: &[Layer], work: &Path) -> Result<Listing, String> {
+        self.unpack_tars(&tars_of(layers), work)
+    }
+
+    /// The same of layers' tars.
+    pub fn unpack_tars(&self, tars: &[Vec<u8>], work: &Path) -> Result<Listing, String> {
         let archive = work.join("save.tar");
-        write_docker_archive(layers, &archive);
+        write_docker_archive(tars, &archive);
+        self.shown(&archive, "case:case", work, Listing::of_directory)
+    }
+
+    /// What `list` finds of an archive's image of this name.
+    pub fn shown<T>(
+        &self,
+        archive: &Path,
+        name: &str,
+        work: &Path,
+        list: impl FnOnce(&Path) -> T,
+    ) -> Result<T, String> {
         self.0
             .run(&["load", "--input", archive.to_str().unwrap()])?;
         let format = "--format={{json .GraphDriver.Data}}";
-        let data = self.0.run(&["image", "inspect", format, "case:case"])?;
+        let data = self.0.run(&["image", "inspect", format, name])?;
         let data: serde_json::Value = serde_json::from_str(&data).unwrap();
         let directories: Vec<_> = ["UpperDir", "LowerDir"]
             .iter()
             .filter_map(|key| data[key].as_str())
             .collect();
-        let listing = merged(&directories.join(":"), work);
-        self.0.run(&["image", "rm", "--force", "case:case"])?;
+        let listing = merged(&directories.join(":"), work, list);
+        self.0.run(&["image", "rm", "--force", name])?;
         Ok(listing)
+    }
+
+    /// The client; see [`Daemon::run`].
+    pub fn run(&self, arguments: &[&str]) -> Result<String, String> {
+        self.0.run(arguments)
     }
 }
 
-/// The listing of directories merged by overlayfs, the top one first.
-fn merged(directories: &str, work: &Path) -> Listing {
+/// What `list` finds of directories merged by overlayfs, the top one first.
+fn merged<T>(directories: &str, work: &Path, list: impl FnOnce(&Path) -> T) -> T {
     let empty = work.join("empty");
     let merged = work.join("merged");
     std::fs::create_dir_all(&empty).unwrap();
@@ -54,7 +76,7 @@ fn merged(directories: &str, work: &Path) -> Listing {
         .unwrap();
     assert!(status.success(), "cannot mount an overlay of {directories}");
     let mounted = Mounted(merged);
-    Listing::of_directory(&mounted.0)
+    list(&mounted.0)
 }
 
 /// Unmounts also where the test fails meanwhile.

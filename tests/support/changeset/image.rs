@@ -3,11 +3,10 @@
 use std::fs::File;
 use std::path::Path;
 
-use super::archive::{digest, tar_of};
-use super::words::Layer;
+use super::archive::digest;
 
 /// An OCI layout (image-spec, image-layout.md) with one image tagged `case`.
-pub fn write_layout(layers: &[Layer], layout: &Path) {
+pub fn write_layout(tars: &[Vec<u8>], layout: &Path) {
     let blobs = layout.join("blobs/sha256");
     std::fs::create_dir_all(&blobs).unwrap();
     let blob = |bytes: &[u8], media_type: &str| {
@@ -15,12 +14,11 @@ pub fn write_layout(layers: &[Layer], layout: &Path) {
         std::fs::write(blobs.join(&digest["sha256:".len()..]), bytes).unwrap();
         serde_json::json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() })
     };
-    let tars: Vec<_> = layers.iter().map(tar_of).collect();
     let layers: Vec<_> = tars
         .iter()
         .map(|tar| blob(tar, "application/vnd.oci.image.layer.v1.tar"))
         .collect();
-    let config = config(&tars).to_string();
+    let config = config(tars).to_string();
     let media_type = "application/vnd.oci.image.manifest.v1+json";
     let manifest = serde_json::json!({
         "schemaVersion": 2,
@@ -43,17 +41,16 @@ pub fn write_layout(layers: &[Layer], layout: &Path) {
 }
 
 /// The same as one archive, its image named `case:case`.
-pub fn write_oci_archive(layers: &[Layer], work: &Path, path: &Path) {
+pub fn write_oci_archive(tars: &[Vec<u8>], work: &Path, path: &Path) {
     let layout = work.join("layout");
-    write_layout(layers, &layout);
+    write_layout(tars, &layout);
     let mut archive = tar::Builder::new(File::create(path).unwrap());
     archive.append_dir_all(".", &layout).unwrap();
     archive.finish().unwrap();
 }
 
 /// What `docker save` of older dockers writes, its image named `case:case`.
-pub fn write_docker_archive(layers: &[Layer], path: &Path) {
-    let tars: Vec<_> = layers.iter().map(tar_of).collect();
+pub fn write_docker_archive(tars: &[Vec<u8>], path: &Path) {
     let names: Vec<_> = (0..tars.len())
         .map(|index| format!("{index}/layer.tar"))
         .collect();
@@ -67,9 +64,9 @@ pub fn write_docker_archive(layers: &[Layer], path: &Path) {
         header.set_mode(0o644);
         archive.append_data(&mut header, name, bytes).unwrap();
     };
-    append("config.json", config(&tars).to_string().as_bytes());
+    append("config.json", config(tars).to_string().as_bytes());
     append("manifest.json", manifest.to_string().as_bytes());
-    for (name, tar) in names.iter().zip(&tars) {
+    for (name, tar) in names.iter().zip(tars) {
         append(name, tar);
     }
     archive.finish().unwrap();

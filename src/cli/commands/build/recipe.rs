@@ -55,7 +55,7 @@ fn items_of(
         let (mut image, mut output) = put_typed(&mut recipe, &output, arguments, reporter)?;
         let put = &arguments.recipe;
         put.put_into(&recipe, &loaded.reach, &mut image)?;
-        let filesystem = recipe.filesystem_request();
+        let filesystem = put.filesystem(&recipe, &loaded.reach);
         recipe.output.put_into(&mut output, &image, &filesystem)?;
         output.spared.push(loaded.path.clone());
         Ok(BatchItem {

@@ -1,0 +1,272 @@
+//! The earlier filesystem that a new one is laid out like: read beside the layers, trusted in nothing.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use super::request::{FilesystemRequest, LikeRequest};
+use crate::error::{Error, Result, escape_path};
+use crate::ext::{Earlier, EarlierNode, Kind};
+use crate::file_kind;
+use crate::finish::{ImageWords, OutputName};
+use crate::listing;
+use crate::ondisk::features::FilesystemType;
+use crate::ondisk::inode::FileType;
+use crate::units::{BLOCK_SIZE, BlockNumber, Hex};
+use crate::view::{Hashed, Positions, PositionsNode, View};
+
+/// What is known of an earlier filesystem when it has been read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EarlierFile {
+    /// Where it is, as it was named.
+    pub path: PathBuf,
+    /// The SHA-256 of the whole file, 64 digits.
+    pub sha256: String,
+    /// Names in it whose places could not be told.
+    pub left_out: u64,
+}
+
+impl EarlierFile {
+    /// A file with this SHA-256, of which so many names could not be told.
+    pub fn new(path: impl Into<PathBuf>, sha256: String, left_out: u64) -> Self {
+        Self {
+            path: path.into(),
+            sha256,
+            left_out,
+        }
+    }
+}
+
+/// An earlier filesystem on its way. Dropped, it is given up.
+#[derive(Debug)]
+pub(super) struct EarlierReading {
+    path: PathBuf,
+    work: Arc<Work>,
+    thread: Option<JoinHandle<Result<(Positions, Hashed)>>>,
+}
+
+#[derive(Debug)]
+struct Work {
+    /// Whoever takes it reads it.
+    view: Mutex<Option<View>>,
+    is_given_up: AtomicBool,
+}
+
+impl Work {
+    fn read(&self) -> Result<(Positions, Hashed)> {
+        let view = self
+            .view
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let (positions, sighted) = view.ok_or(Error::Cancelled)?.positions()?;
+        let hashed = sighted.hash(&|| self.is_given_up.load(Ordering::Relaxed))?;
+        Ok((positions, hashed))
+    }
+}
+
+impl EarlierReading {
+    /// Opens the earlier filesystem that is asked for, if one is, and begins to read it on a thread of
+    /// its own: its metadata, and then all of it, against which what was read of it is held. What has
+    /// its name later is nothing to it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be opened, [`Error::BadImage`] where it is no ext filesystem or
+    /// longer than `max_bytes`, [`Error::Unsupported`] where it is of another kind.
+    pub fn begin(
+        filesystem: &FilesystemRequest,
+        words: &ImageWords,
+        max_bytes: u64,
+    ) -> Result<Option<Self>> {
+        let Some(like) = &filesystem.like else {
+            return match filesystem.like_strict {
+                true => Err(Error::unsupported(
+                    "--like-strict: expected --like OLD beside it, found none",
+                )),
+                false => Ok(None),
+            };
+        };
+        let path = like.filled(words)?;
+        let name = shown(&path);
+        let view = View::of_file(like.open(words)?, &name)?;
+        expect(&view, filesystem.kind, max_bytes).map_err(|error| error.in_image(&name))?;
+        let work = Arc::new(Work {
+            view: Mutex::new(Some(view)),
+            is_given_up: AtomicBool::new(false),
+        });
+        let thread = thread::Builder::new().name("earlier".to_owned()).spawn({
+            let work = Arc::clone(&work);
+            move || work.read()
+        });
+        Ok(Some(Self {
+            path,
+            work,
+            // Without one it is read when it is needed.
+            thread: thread.ok(),
+        }))
+    }
+
+    /// Waits for what was read.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be read or changed meanwhile.
+    pub fn finish(mut self) -> Result<(Arc<Earlier>, EarlierFile)> {
+        let read = match self.thread.take() {
+            Some(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            None => self.work.read(),
+        };
+        let (positions, hashed) = read?;
+        let sha256 = Hex(&hashed.sha256).to_string();
+        let file = EarlierFile::new(&self.path, sha256, positions.left_out);
+        Ok((Arc::new(earlier(positions, hashed.sha256)?), file))
+    }
+}
+
+impl Drop for EarlierReading {
+    fn drop(&mut self) {
+        self.work.is_given_up.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl LikeRequest {
+    /// The path with the image's words in it, as seen from the working directory.
+    ///
+    /// # Errors
+    /// As [`OutputName::parse`] and [`OutputName::fill`].
+    pub(super) fn filled(&self, words: &ImageWords) -> Result<PathBuf> {
+        Ok(self.from.at(&self.named(words)?))
+    }
+
+    /// The same as far as that is known without the image.
+    pub(super) fn place(&self) -> Option<PathBuf> {
+        let name = OutputName::parse(&self.path).ok()?;
+        match name.is_whole() {
+            true => self.filled(&ImageWords::default()).ok(),
+            false => None,
+        }
+    }
+
+    fn named(&self, words: &ImageWords) -> Result<PathBuf> {
+        OutputName::parse(&self.path)?.fill(words)
+    }
+
+    fn open(&self, words: &ImageWords) -> Result<File> {
+        let path = self.named(words)?;
+        if !self.from.is_confined() {
+            return file_kind::open_image(&self.from.at(&path));
+        }
+        let file = self.from.open_regular_file(&path);
+        file.map_err(|error| Error::path("open", &path, error))
+    }
+
+    /// The SHA-256 of the filesystem as it is now, 64 digits, where it could be one to lay a new one
+    /// out like.
+    ///
+    /// # Errors
+    /// As [`EarlierReading::begin`] and [`EarlierReading::finish`].
+    pub(super) fn sha256_now(&self, words: &ImageWords, max_bytes: u64) -> Result<String> {
+        let path = self.filled(words)?;
+        let view = View::of_file(self.open(words)?, &shown(&path))?;
+        expect_length(&view, max_bytes)?;
+        let (_, sighted) = view.positions()?;
+        Ok(Hex(&sighted.hash(&|| false)?.sha256).to_string())
+    }
+}
+
+fn shown(path: &Path) -> String {
+    escape_path(path.as_os_str().as_bytes())
+}
+
+fn expect_length(view: &View, max_bytes: u64) -> Result<()> {
+    let found = view.file_bytes();
+    match found > max_bytes {
+        true => Err(Error::bad_image(format!(
+            "expected a filesystem of at most {max_bytes} bytes to lay another out like, found {found} (--max-bytes raises the limit)"
+        ))),
+        false => Ok(()),
+    }
+}
+
+/// Expects what a filesystem can be laid out like.
+fn expect(view: &View, kind: Kind, max_bytes: u64) -> Result<()> {
+    expect_length(view, max_bytes)?;
+    let found = kind_of(view.filesystem_type());
+    if found != Some(kind) {
+        let found = found.map_or_else(|| "a journal".to_owned(), |found| found.to_string());
+        return Err(Error::unsupported(format!(
+            "expected an {kind} filesystem to lay one out like, found {found} (--fs {found} makes that)"
+        )));
+    }
+    let block_bytes = view.block_bytes();
+    if block_bytes != BLOCK_SIZE || view.blocks() > u64::from(u32::MAX) {
+        return Err(Error::unsupported(format!(
+            "expected a filesystem of less than 2^32 blocks of {BLOCK_SIZE} bytes to lay one out like, found {} of {block_bytes}",
+            view.blocks()
+        )));
+    }
+    Ok(())
+}
+
+fn kind_of(found: FilesystemType) -> Option<Kind> {
+    match found {
+        FilesystemType::Ext2 => Some(Kind::Ext2),
+        FilesystemType::Ext3 => Some(Kind::Ext3),
+        FilesystemType::Ext4 => Some(Kind::Ext4),
+        FilesystemType::Journal => None,
+    }
+}
+
+/// As the plan takes it.
+fn earlier(positions: Positions, sha256: [u8; 32]) -> Result<Earlier> {
+    let cannot = || Error::unsupported("expected an ext filesystem of less than 2^32 blocks");
+    // No image has any, and a plan knows none.
+    let sockets: BTreeSet<u32> = (0..)
+        .zip(&positions.nodes)
+        .filter(|(_, node)| node.kind == listing::Kind::Socket)
+        .map(|(place, _)| place)
+        .collect();
+    let node = |node: PositionsNode| {
+        let mut children = node.children;
+        children.retain(|(_, place)| !sockets.contains(place));
+        EarlierNode {
+            inode: node.inode,
+            kind: file_type(node.kind),
+            data: node.data,
+            maps: node.maps,
+            attributes: node.attributes.map(BlockNumber),
+            children,
+        }
+    };
+    Ok(Earlier {
+        kind: kind_of(positions.filesystem_type).ok_or_else(cannot)?,
+        blocks: u32::try_from(positions.blocks).map_err(|_| cannot())?,
+        inodes: positions.inodes,
+        // No journal is larger than its filesystem.
+        journal_blocks: u32::try_from(positions.journal_blocks).unwrap_or(u32::MAX),
+        reserved_descriptor_blocks: positions.reserved_descriptor_blocks.into(),
+        hash_seed: positions.hash_seed,
+        sha256,
+        nodes: positions.nodes.into_iter().map(node).collect(),
+    })
+}
+
+fn file_type(kind: listing::Kind) -> FileType {
+    match kind {
+        listing::Kind::Regular => FileType::Regular,
+        listing::Kind::Directory => FileType::Directory,
+        listing::Kind::Symlink => FileType::Symlink,
+        listing::Kind::CharacterDevice => FileType::CharacterDevice,
+        listing::Kind::BlockDevice => FileType::BlockDevice,
+        // No name leads to a socket.
+        listing::Kind::Fifo | listing::Kind::Socket => FileType::Fifo,
+    }
+}

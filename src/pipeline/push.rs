@@ -1,0 +1,498 @@
+//! A filesystem image into a registry, as an artifact.
+
+use std::fs::{File, Metadata};
+use std::io::{Read, Seek, SeekFrom};
+use std::num::NonZeroUsize;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::request::setters;
+use super::root_hash;
+use crate::artifact::{
+    ALIGNMENT_BYTES, Artifact, CONFIG_TYPE, Config, ConfigFilesystem, ConfigOutput, ConfigVerity,
+    MAX_SEGMENT_BYTES, MAX_SIZE_BYTES, SCHEMA,
+};
+use crate::compression::{Encoding, EncodingForm};
+use crate::error::{Error, Result, escape_path, shown};
+use crate::ext::uuid_text;
+use crate::file_kind;
+use crate::inspect::{Filesystem, JournalState};
+use crate::manifest::Manifest;
+use crate::oci::document::{self, MAX_DOCUMENT_BYTES};
+use crate::oci::media_type::OCI_MANIFEST;
+use crate::oci::{Descriptor, Digest, DigestHasher, Platform, RegistryReference};
+use crate::progress::Reporter;
+use crate::push::{
+    Asked, AtTag, Listed, PushTally, Pushing, Segments, at_tag, check_place, list, put_into_index,
+    send, send_blob,
+};
+use crate::source::{Place, Reference, RegistryOptions};
+use crate::units::ByteSize;
+
+/// What an output's manifest is called beside it, where nobody says otherwise.
+const MANIFEST_ENDING: &str = ".manifest.json";
+
+/// Everything about a push.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct PushRequest {
+    /// The filesystem image.
+    pub image: PathBuf,
+    /// Where it goes.
+    pub reference: Reference,
+    /// How the registry is asked.
+    pub registry: RegistryOptions,
+    /// The length of a segment: a multiple of 4 KiB, 64 MiB at most.
+    pub segment_bytes: ByteSize,
+    /// How segments are compressed: zstd.
+    pub encoding: Encoding,
+    /// Segments to compress and send side by side; by default one for each processor, four at least.
+    pub jobs: NonZeroUsize,
+    /// The manifest of its build, which is then an error where it is another's; by default
+    /// `IMAGE.manifest.json`, where that is its own.
+    pub manifest: Option<PathBuf>,
+    /// The platform for which it is put into an index under the tag.
+    pub platform: Option<Platform>,
+    /// Another repository of the same registry that segments may be taken over from.
+    pub mount_from: Option<String>,
+    /// Whether the tag may be taken from something else.
+    pub replace: bool,
+}
+
+impl PushRequest {
+    /// The length of a segment, unless somebody says otherwise.
+    pub const SEGMENT_BYTES: ByteSize = ByteSize(4 << 20);
+
+    /// A push of `image`, with all else as usual.
+    ///
+    /// # Errors
+    /// None; `None` where zstd has no usual level.
+    pub fn new(image: impl Into<PathBuf>, reference: Reference) -> Option<Self> {
+        let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Some(Self {
+            image: image.into(),
+            reference,
+            registry: RegistryOptions::default(),
+            segment_bytes: Self::SEGMENT_BYTES,
+            encoding: Encoding::new(EncodingForm::Zstd, None)?,
+            jobs: processors.max(NonZeroUsize::MIN.saturating_add(3)),
+            manifest: None,
+            platform: None,
+            mount_from: None,
+            replace: false,
+        })
+    }
+
+    setters! {
+        with_registry: registry: RegistryOptions,
+        with_segment_bytes: segment_bytes: ByteSize,
+        with_encoding: encoding: Encoding,
+        with_jobs: jobs: NonZeroUsize,
+        with_manifest: manifest: PathBuf,
+        with_platform: platform: Platform,
+        with_mount_from: mount_from: String,
+        with_replace: replace: bool,
+    }
+
+    fn check(&self) -> Result<()> {
+        let ByteSize(bytes) = self.segment_bytes;
+        if !(ALIGNMENT_BYTES..=MAX_SEGMENT_BYTES).contains(&bytes)
+            || !bytes.is_multiple_of(ALIGNMENT_BYTES)
+        {
+            return Err(Error::unsupported(format!(
+                "--segment-size: expected a multiple of 4 KiB, at most {}, found {bytes} bytes",
+                ByteSize(MAX_SEGMENT_BYTES)
+            )));
+        }
+        if self.encoding.form() != EncodingForm::Zstd {
+            return Err(Error::unsupported(format!(
+                "--compress: expected zstd, which segments are, found {}",
+                self.encoding
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// What was pushed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Pushed {
+    /// The full name, with its transport.
+    pub reference: String,
+    /// The digest of the artifact's manifest.
+    pub manifest_digest: Digest,
+    /// The digest of the index that it is in, where it was put into one.
+    pub index_digest: Option<Digest>,
+    /// What the manifest says.
+    pub artifact: Artifact,
+    /// What was there and what was not.
+    pub tally: PushTally,
+    /// Whether the tag meant something else before.
+    pub is_new: bool,
+    /// Whether an index under the image's own tag tells of it, since the registry lists no referrers.
+    pub has_referrers_tag: bool,
+    /// What was noticed on the way.
+    pub warnings: Vec<String>,
+}
+
+/// Pushes a filesystem image: first its segments and its configuration, then the manifest, and the tag
+/// last.
+///
+/// # Errors
+/// See [`crate::Error`]. No tag means anything new then.
+pub fn push(request: &PushRequest, reporter: &dyn Reporter) -> Result<Pushed> {
+    request.check()?;
+    let place = Place::of(&request.reference)?;
+    let target = place.repository()?;
+    let name = format!("docker://{target}");
+    let source = Source::open(&request.image)?;
+    let mut warnings = source.warnings();
+    let build = Build::beside(request, &source)?;
+    let mount_from = mounted(request, target)?;
+    let job = || {
+        let repository = Pushing::connect(target, &request.registry, mount_from, reporter)?;
+        let found = match target.tag().filter(|_| target.digest().is_none()) {
+            Some(tag) => at_tag(&repository, tag)?,
+            None => AtTag::Nothing,
+        };
+        if !request.replace {
+            check_place(&found, request.platform.as_ref(), "the tag")?;
+        }
+        let sent = source.send(request, &repository, reporter)?;
+        let build = build.is_of(&sent, &mut warnings)?;
+        let pushing = Naming {
+            request,
+            target,
+            repository: &repository,
+            found,
+        };
+        pushing.name(&source, sent, build)
+    };
+    let pushed = job().map_err(|error: Error| error.in_image(&name))?;
+    Ok(Pushed {
+        reference: name,
+        warnings,
+        ..pushed
+    })
+}
+
+/// The repository to mount from, which must be the registry's own.
+fn mounted(request: &PushRequest, target: &RegistryReference) -> Result<Option<String>> {
+    let Some(text) = &request.mount_from else {
+        return Ok(None);
+    };
+    // A name alone is a repository of the same registry.
+    let full = match text.starts_with(&format!("{}/", target.registry())) {
+        true => text.clone(),
+        false => format!("{}/{text}", target.registry()),
+    };
+    let from: RegistryReference = full.parse()?;
+    if !from.is_repository_only() || from.registry() != target.registry() {
+        return Err(Error::unsupported(format!(
+            "--mount-from: expected a repository of {}, without a tag, found {}",
+            target.registry(),
+            shown(text)
+        )));
+    }
+    // A repository has all of its own blobs.
+    let is_own = from.repository() == target.repository();
+    Ok((!is_own).then(|| from.repository().to_owned()))
+}
+
+/// The file that is pushed.
+struct Source<'a> {
+    path: &'a Path,
+    name: String,
+    file: File,
+    size_bytes: u64,
+    filesystem: Filesystem,
+    before: Metadata,
+}
+
+impl<'a> Source<'a> {
+    fn open(path: &'a Path) -> Result<Self> {
+        let name = path.display().to_string();
+        let failed = |error| Error::path("read", path, error);
+        let mut file = file_kind::open_image(path)?;
+        let before = file.metadata().map_err(failed)?;
+        file_kind::expect_ext(&file_kind::head(&file).map_err(failed)?, &name)?;
+        let filesystem = Filesystem::read(path)?;
+        // A device says so by its end alone.
+        let size_bytes = file.seek(SeekFrom::End(0)).map_err(failed)?;
+        if filesystem.superblock.bytes() > size_bytes {
+            let what = format!(
+                "expected a whole filesystem of {} bytes, found {size_bytes} (it was cut)",
+                filesystem.superblock.bytes()
+            );
+            return Err(Error::bad_image(what).in_image(&name));
+        }
+        if size_bytes > MAX_SIZE_BYTES {
+            let what = format!("expected at most {MAX_SIZE_BYTES} bytes, found {size_bytes}");
+            return Err(Error::unsupported(what).in_image(&name));
+        }
+        Ok(Self {
+            path,
+            name,
+            file,
+            size_bytes,
+            filesystem,
+            before,
+        })
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let journal = self.filesystem.journal.as_ref();
+        let needs_recovery =
+            journal.is_some_and(|journal| journal.state == JournalState::NeedsRecovery);
+        let warning = "its journal holds what has yet to be written to its place: it is pushed as it is, and whoever mounts it first needs to write";
+        needs_recovery
+            .then(|| warning.to_owned())
+            .into_iter()
+            .collect()
+    }
+
+    fn send(
+        &self,
+        request: &PushRequest,
+        repository: &Pushing<'_>,
+        reporter: &dyn Reporter,
+    ) -> Result<Segments> {
+        let asked = Asked {
+            size_bytes: self.size_bytes,
+            // At most 64 MiB.
+            segment_bytes: usize::try_from(request.segment_bytes.0).unwrap_or(usize::MAX),
+            encoding: request.encoding,
+            jobs: request.jobs,
+        };
+        let name = escape_path(self.name.as_bytes());
+        let sent = send(&self.file, &name, asked, repository, reporter)?;
+        let after = self
+            .file
+            .metadata()
+            .map_err(|error| Error::path("read", self.path, error))?;
+        let state = |metadata: &Metadata| {
+            let changed = (metadata.ctime(), metadata.ctime_nsec());
+            let modified = (metadata.mtime(), metadata.mtime_nsec());
+            (metadata.len(), modified, changed)
+        };
+        if state(&after) != state(&self.before) {
+            return Err(Error::io(
+                format!("cannot push {name}"),
+                std::io::Error::other(
+                    "it was changed while it was read: nothing was tagged (another try sends what is new alone)",
+                ),
+            ));
+        }
+        Ok(sent)
+    }
+
+    /// What is told of it without a build's manifest.
+    fn config(&self, sha256: &Digest) -> Result<Vec<u8>> {
+        let superblock = &self.filesystem.superblock;
+        let found = root_hash::behind_filesystem(self.path, superblock.bytes());
+        let verity = found.and_then(Result::ok).map(|found| ConfigVerity {
+            salt: found.superblock.salt.to_string(),
+            hash_offset_bytes: found.hash_offset_bytes,
+            data_blocks: found.superblock.data_blocks,
+        });
+        let recipe = self.filesystem.recipe_digest.as_ref();
+        let chain = self.filesystem.chain_id.as_ref().map(|chain| &chain.0);
+        let config = Config {
+            schema: SCHEMA,
+            recipe_digest: recipe.or(chain).map(ToString::to_string),
+            output: ConfigOutput {
+                size_bytes: self.size_bytes,
+                sha256: sha256.digest().to_owned(),
+            },
+            filesystem: ConfigFilesystem {
+                r#type: superblock.features.filesystem_type().name().to_owned(),
+                size_bytes: superblock.bytes(),
+                block_bytes: self.filesystem.block_bytes,
+                uuid: uuid_text(superblock.uuid),
+                label: escape_path(&superblock.volume_name),
+            },
+            verity,
+        };
+        config.to_bytes()
+    }
+}
+
+/// A build's manifest that may be the file's.
+struct Build {
+    manifest: Option<(Manifest, PathBuf)>,
+    is_named: bool,
+}
+
+impl Build {
+    fn beside(request: &PushRequest, source: &Source<'_>) -> Result<Self> {
+        let is_named = request.manifest.is_some();
+        let usual = || {
+            let mut path = source.path.as_os_str().to_owned();
+            path.push(MANIFEST_ENDING);
+            PathBuf::from(path)
+        };
+        let path = request.manifest.clone().unwrap_or_else(usual);
+        if !is_named && !path.is_file() {
+            return Ok(Self {
+                manifest: None,
+                is_named,
+            });
+        }
+        let file = file_kind::open(&path)?;
+        let mut bytes = Vec::new();
+        file.take(MAX_DOCUMENT_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| Error::path("read", &path, error))?;
+        let name = path.display().to_string();
+        document::check_size(bytes.len() as u64, &name)?;
+        let manifest = Manifest::from_bytes(&bytes).map_err(|why| {
+            let what = format!("expected the manifest of a build: {}", shown(&why));
+            Error::bad_image(what).in_image(&name)
+        })?;
+        Ok(Self {
+            manifest: Some((manifest, path)),
+            is_named,
+        })
+    }
+
+    /// The manifest, if it is of what was read.
+    fn is_of(self, sent: &Segments, warnings: &mut Vec<String>) -> Result<Option<Manifest>> {
+        let Some((manifest, path)) = self.manifest else {
+            return Ok(None);
+        };
+        if manifest.output.sha256 == sent.sha256.digest() {
+            return Ok(Some(manifest));
+        }
+        let what = format!(
+            "{}: expected the manifest of a file with the SHA-256 {}, found that of one with {}",
+            escape_path(path.as_os_str().as_encoded_bytes()),
+            sent.sha256.digest(),
+            shown(&manifest.output.sha256)
+        );
+        if self.is_named {
+            return Err(Error::bad_image(what));
+        }
+        warnings.push(format!("{what}; it is left out"));
+        Ok(None)
+    }
+}
+
+/// Giving a name to what is there.
+struct Naming<'a> {
+    request: &'a PushRequest,
+    target: &'a RegistryReference,
+    repository: &'a Pushing<'a>,
+    found: AtTag,
+}
+
+impl Naming<'_> {
+    fn name(&self, source: &Source<'_>, sent: Segments, build: Option<Manifest>) -> Result<Pushed> {
+        let config = match &build {
+            Some(build) => Config::of_build(build)?,
+            None => source.config(&sent.sha256)?,
+        };
+        let mut tally = sent.tally;
+        let config_digest = send_blob(&config, self.repository, &mut tally)?;
+        let config = Descriptor::new(CONFIG_TYPE.to_owned(), config.len() as u64, config_digest);
+        let mut artifact = Artifact::new(config, source.size_bytes, sent.sha256, sent.segments)?;
+        artifact.platform = self.platform(build.as_ref())?;
+        artifact.subject = self.subject(build.as_ref())?;
+        let bytes = artifact.manifest()?;
+        let digest = DigestHasher::sha256().of(&bytes);
+        if let Some(expected) = self.target.digest()
+            && *expected != digest
+        {
+            return Err(Error::unsupported(format!(
+                "expected a filesystem whose manifest is {expected}, found one of {digest} (a tag in its place takes any)"
+            )));
+        }
+        let size = bytes.len() as u64;
+        let is_there = matches!(&self.found, AtTag::Artifact(found, ..) if *found == digest);
+        let by_digest = digest.to_string();
+        let reference = match (self.target.digest(), &self.request.platform) {
+            (None, None) => self.target.tag().unwrap_or(&by_digest),
+            _ => &by_digest,
+        };
+        let noted = match is_there || (reference == by_digest && self.has(&by_digest)?) {
+            true => None,
+            false => Some(
+                self.repository
+                    .put_manifest(reference, OCI_MANIFEST, &bytes)?,
+            ),
+        };
+        let listed = artifact
+            .subject
+            .as_ref()
+            .map(|subject| list(self.repository, subject, (&digest, size), noted));
+        let listed = listed.transpose()?;
+        let index = match (
+            &self.request.platform,
+            self.target.digest(),
+            self.target.tag(),
+        ) {
+            (Some(platform), None, Some(tag)) => Some(put_into_index(
+                self.repository,
+                tag,
+                (&digest, size),
+                platform,
+            )?),
+            _ => None,
+        };
+        Ok(Pushed {
+            reference: String::new(),
+            manifest_digest: digest,
+            is_new: index
+                .as_ref()
+                .map_or(noted.is_some(), |(_, is_new)| *is_new),
+            index_digest: index.map(|(digest, _)| digest),
+            artifact,
+            tally,
+            has_referrers_tag: listed == Some(Listed::ByTag),
+            warnings: Vec::new(),
+        })
+    }
+
+    fn has(&self, digest: &str) -> Result<bool> {
+        Ok(self.repository.manifest(digest)?.is_some())
+    }
+
+    /// The platform that the build tells, or that was typed.
+    fn platform(&self, build: Option<&Manifest>) -> Result<Option<Platform>> {
+        let told = build.and_then(|build| build.image.platform.as_ref());
+        let told: Option<Platform> = told.and_then(|told| told.parse().ok());
+        let Some(typed) = &self.request.platform else {
+            return Ok(told);
+        };
+        if let Some(told) = told
+            && typed.suitability(&told).is_none()
+        {
+            return Err(Error::unsupported(format!(
+                "--platform: expected {told}, which the filesystem was built for, found {typed}"
+            )));
+        }
+        Ok(Some(typed.clone()))
+    }
+
+    /// The manifest of the image that it was built of, where the repository has that.
+    fn subject(&self, build: Option<&Manifest>) -> Result<Option<Descriptor>> {
+        let told = build.and_then(|build| build.image.manifest_digest.as_ref());
+        let Some(digest) = told.and_then(|told| told.parse::<Digest>().ok()) else {
+            return Ok(None);
+        };
+        let Some((media_type, bytes)) = self.repository.manifest(&digest.to_string())? else {
+            return Ok(None);
+        };
+        let name = format!("manifest {digest}");
+        document::check_digest(&bytes, &digest, &name)?;
+        let media_type = match &*media_type {
+            "" => document::own_media_type(&bytes, &name)?,
+            own => own.to_owned(),
+        };
+        Ok(Some(Descriptor::new(
+            media_type,
+            bytes.len() as u64,
+            digest,
+        )))
+    }
+}

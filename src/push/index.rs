@@ -1,0 +1,62 @@
+//! An index that others write, too, under a tag.
+
+use std::io;
+
+use serde_json::Value;
+
+use super::Pushing;
+use crate::error::{Error, Result};
+use crate::oci::document::MAX_DOCUMENT_BYTES;
+use crate::oci::media_type::OCI_INDEX;
+use crate::oci::{Digest, DigestHasher};
+
+/// Registries have no way to change an index that nobody else changes meanwhile: what was written is
+/// looked at again, so often.
+const TIMES: usize = 5;
+
+/// Reads the index of a tag, and writes what `change` makes of it, until `change` has nothing to change
+/// any more. `change` gets what is there, `None` where there is nothing, and says `None` where that is
+/// right. Gives the digest of what is there then, and whether anything was written.
+///
+/// # Errors
+/// Those of the registry and of `change`; [`Error::Network`] where others change it all the time,
+/// [`Error::Unsupported`] where it becomes too long.
+pub(super) fn update(
+    repository: &Pushing<'_>,
+    tag: &str,
+    change: impl Fn(Option<&[u8]>) -> Result<Option<Value>>,
+) -> Result<(Digest, bool)> {
+    for times in 0..=TIMES {
+        let found = repository.manifest(tag)?;
+        let found = found.map(|(_, bytes)| bytes);
+        let Some(changed) = change(found.as_deref())? else {
+            let bytes = found.unwrap_or_default();
+            return Ok((DigestHasher::sha256().of(&bytes), times > 0));
+        };
+        let bytes = serde_json::to_vec(&changed)
+            .map_err(|error| Error::Mismatch(format!("cannot make JSON: {error}")))?;
+        if bytes.len() as u64 > MAX_DOCUMENT_BYTES {
+            return Err(Error::unsupported(format!(
+                "{tag}: expected an index of at most {MAX_DOCUMENT_BYTES} bytes, found one of {}",
+                bytes.len()
+            )));
+        }
+        if times < TIMES {
+            repository.put_manifest(tag, OCI_INDEX, &bytes)?;
+        }
+    }
+    Err(Error::network(
+        format!("cannot change the index {tag}"),
+        io::Error::other(format!("others changed it meanwhile, {TIMES} times")),
+    ))
+}
+
+/// The list of an index, which is made where there is none.
+pub(super) fn manifests(index: &mut Value) -> Option<&mut Vec<Value>> {
+    let list = index.as_object_mut()?.entry("manifests");
+    let list = list.or_insert_with(|| Value::Array(Vec::new()));
+    if list.is_null() {
+        *list = Value::Array(Vec::new());
+    }
+    list.as_array_mut()
+}

@@ -1,0 +1,186 @@
+//! What became of the wish: in the summary, the plan and the manifest.
+
+use std::fs;
+
+use serde_json::Value;
+
+use super::support::oracles::{debugfs, e2fsck_clean};
+use super::{Versions, sha256};
+
+const KINDS: [&str; 3] = ["ext2", "ext3", "ext4"];
+
+fn blocks_of(image: &std::path::Path, path: &str) -> String {
+    debugfs(image, &[&format!("blocks /{path}")])
+}
+
+#[test]
+fn what_stays_is_told_alike_in_the_summary_the_plan_and_the_manifest_and_is_so() {
+    for kind in KINDS {
+        let fs_option = format!("--fs={kind}");
+        let versions = Versions::new(&[&fs_option]);
+        let (press, old) = (&versions.press, versions.old());
+        let manifest = press.root().join("tmp/manifest");
+        let manifest_option = format!("--manifest={}", manifest.display());
+        let built = versions.made_like(&[&fs_option, "--verify", &manifest_option]);
+        let like = &built["like"];
+        assert_eq!(like["sha256"], sha256(&old), "{kind}");
+        assert_eq!(like["path"], old.to_str().unwrap());
+        assert_eq!(like["layout"], "kept", "{kind}: {like}");
+        assert_eq!(like["fresh_because"], Value::Null);
+        assert_eq!(like["left_out_names"], 0);
+        // All but `etc/version`'s longer brother, the new file and the directory that names it stay.
+        let inodes = |what: &str| like[what]["inodes"].as_u64().unwrap();
+        assert!(inodes("kept") > 120, "{kind}: {like}");
+        assert_eq!(
+            (inodes("new"), like["resized_inodes"].as_u64()),
+            (1, Some(1))
+        );
+
+        let output = press.output();
+        for path in ["lib/large", "etc/version", "many", "lib/target"] {
+            assert_eq!(
+                blocks_of(&old, path),
+                blocks_of(&output, path),
+                "{kind}: {path}"
+            );
+        }
+        assert_ne!(
+            blocks_of(&old, "lib/grows"),
+            blocks_of(&output, "lib/grows")
+        );
+        assert_eq!(
+            fs::metadata(&old).unwrap().len(),
+            fs::metadata(&output).unwrap().len()
+        );
+
+        let mut plan = press.command("plan");
+        plan.arg(press.input("2.tar")).arg("--json").arg(&fs_option);
+        let planned = press.run(plan.arg("--like").arg(&old));
+        let planned: Value = serde_json::from_str(planned.succeeded()).unwrap();
+        assert_eq!(planned["like"], *like, "{kind}");
+        assert_eq!(planned["advice"], Value::Null);
+
+        let told: Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
+        let mut expected = like.clone();
+        expected.as_object_mut().unwrap().remove("path");
+        assert_eq!(told["like"], expected, "{kind}");
+
+        let ended = versions.build(2, &output, &["--like", old.to_str().unwrap(), &fs_option]);
+        let table = ended.succeeded();
+        let row = table
+            .lines()
+            .find(|line| line.trim_start().starts_with("like "));
+        assert!(row.is_some_and(|row| row.contains("old.img")), "{table}");
+        assert!(table.contains("1 new ("), "{table}");
+    }
+}
+
+/// The next version takes the place of the one before, week after week.
+#[test]
+fn an_output_that_is_laid_out_like_itself_is_read_before_it_is_replaced() {
+    let versions = Versions::new(&[]);
+    let (press, output) = (&versions.press, versions.press.output());
+    versions.made_like(&[]);
+    let apart = fs::read(&output).unwrap();
+    fs::copy(versions.old(), &output).unwrap();
+    let path = output.to_str().unwrap();
+    let before = sha256(&output);
+    let built = versions.made(2, &output, &["--like", path]);
+    assert_eq!(built["like"]["sha256"], before);
+    assert!(fs::read(&output).unwrap() == apart);
+    // Once more, and nothing moves.
+    let built = versions.made(2, &output, &["--like", path, "--like-strict"]);
+    assert!(fs::read(&output).unwrap() == apart, "{}", built["like"]);
+    assert_eq!(built["like"]["moved"]["inodes"], 0);
+    assert_eq!(press.left(), ["out/fs.img"]);
+    // Nor may anything else be written over it.
+    let manifest = format!("--manifest={}", versions.old().display());
+    versions.made(2, &output, &["--like", path]);
+    fs::remove_file(&output).unwrap();
+    versions.refused(&[&manifest], 5, &["laid out like", "the same file"]);
+}
+
+#[test]
+fn the_same_filesystem_in_a_size_that_was_given_is_itself_once_more() {
+    let versions = Versions::new(&["--fs=ext4"]);
+    let output = versions.press.output();
+    let built = versions.made_like(&["--fs=ext4", "--size=64M"]);
+    assert_eq!(built["like"]["layout"], "fresh");
+    let why = built["like"]["fresh_because"].as_str().unwrap();
+    assert!(why.contains("another size"), "{why}");
+    let before = fs::read(&output).unwrap();
+    let options = [
+        "--like",
+        output.to_str().unwrap(),
+        "--fs=ext4",
+        "--size=64M",
+    ];
+    versions.made(2, &output, &options);
+    assert!(fs::read(&output).unwrap() == before);
+}
+
+#[test]
+fn a_strict_wish_that_cannot_be_fulfilled_is_an_error_that_says_who_must_act() {
+    let versions = Versions::new(&[]);
+    versions.refused(
+        &["--like-strict", "--size=64M"],
+        5,
+        &["--like-strict", "another size"],
+    );
+    versions.refused(&["--like-strict", "--journal=8M"], 5, &["--like-strict"]);
+    versions.refused(&["--like-strict", "--free-inodes=9"], 5, &["--like-strict"]);
+    // What was given wins otherwise.
+    let built = versions.made_like(&["--size=64M"]);
+    assert_eq!(built["filesystem_bytes"], 64 << 20);
+    fs::remove_file(versions.press.output()).unwrap();
+    // As small as the first version can be there is no room for the second.
+    versions.made(1, &versions.old(), &["--size=fit"]);
+    let put = versions.press.input("large");
+    fs::write(&put, vec![1; 8 << 20]).unwrap();
+    let add = format!("--add={}:large", put.display());
+    versions.refused(
+        &["--like-strict", &add],
+        7,
+        &["old.img", "blocks", "without --like-strict"],
+    );
+    let built = versions.made_like(&[&add]);
+    assert_eq!(built["like"]["layout"], "fresh");
+    e2fsck_clean(&versions.press.output());
+    // Without another there is nothing to be like.
+    let ended = versions.build(2, &versions.press.output(), &["--like-strict"]);
+    ended.failed(5, &["--like-strict", "--like OLD"]);
+}
+
+/// A tree of dm-verity behind the filesystem is no part of what a new one is like, and of its file.
+#[test]
+fn a_tree_of_verity_behind_it_changes_nothing_but_the_sum() {
+    let versions = Versions::new(&[]);
+    versions.made_like(&[]);
+    let plain = fs::read(versions.press.output()).unwrap();
+    versions.made(1, &versions.old(), &["--verity"]);
+    let built = versions.made_like(&[]);
+    assert!(fs::read(versions.press.output()).unwrap() == plain);
+    assert_eq!(built["like"]["sha256"], sha256(&versions.old()));
+}
+
+#[test]
+fn a_plan_advises_a_fresh_build_where_little_would_stay() {
+    let versions = Versions::new(&[]);
+    // An image of which nothing is in the second version.
+    fs::write(
+        versions.press.input("1.tar"),
+        super::support::archive::layer_tar(&[("other", &[7; 900_000])]),
+    )
+    .unwrap();
+    versions.made(1, &versions.old(), &["--size=16M"]);
+    let mut plan = versions.press.command("plan");
+    plan.arg(versions.press.input("2.tar")).arg("--like");
+    let planned = versions.press.run(plan.arg(versions.old()).arg("--json"));
+    let planned: Value = serde_json::from_str(planned.succeeded()).unwrap();
+    let advice = planned["advice"].as_str().unwrap();
+    assert!(advice.contains("would stay in their places"), "{advice}");
+    let mut plan = versions.press.command("plan");
+    plan.arg(versions.press.input("2.tar")).arg("--like");
+    let planned = versions.press.run(plan.arg(versions.old()));
+    assert!(planned.succeeded().contains("advice"), "{}", planned.stdout);
+}

@@ -1,0 +1,110 @@
+//! What is refused, and how.
+
+use std::fs;
+
+use crate::rig::Rig;
+use crate::support::archive::layer_tar;
+
+#[test]
+fn what_cannot_be_is_told_in_a_line_before_anything_is_written() {
+    let rig = Rig::new();
+    fs::write(rig.press.input("root.tar"), layer_tar(&[("a", b"a")])).unwrap();
+    fs::create_dir(rig.out("full")).unwrap();
+    fs::write(rig.out("full/some"), "").unwrap();
+    fs::create_dir(rig.out("newer")).unwrap();
+    fs::write(
+        rig.out("newer/oci-layout"),
+        r#"{"imageLayoutVersion":"2.0.0"}"#,
+    )
+    .unwrap();
+    fs::create_dir(rig.out("broken")).unwrap();
+    fs::write(
+        rig.out("broken/index.json"),
+        r#"{"manifests":[],"layers":[]}"#,
+    )
+    .unwrap();
+    fs::create_dir(rig.out("wrong")).unwrap();
+    fs::write(rig.out("wrong/index.json"), "{").unwrap();
+    let root = format!("rootfs:{}", rig.press.input("root.tar").display());
+    let platform = &["--platform=amd64"][..];
+    let before = rig.press.left();
+    for (target, options, code, says) in [
+        ("OUT/x", platform, 5, "expected oci:DIRECTORY[:TAG]"),
+        ("oci:OUT/x", &[], 5, "--platform OS/ARCH"),
+        ("oci:OUT/x:a b", platform, 5, "'a b': expected a tag"),
+        (
+            "oci:OUT/full",
+            platform,
+            5,
+            "found a directory with some in it",
+        ),
+        ("oci:OUT/full/some", platform, 3, "cannot open"),
+        (
+            "oci:OUT/newer",
+            platform,
+            5,
+            "expected a version 1 layout, found 2.0.0",
+        ),
+        ("oci:OUT/broken", platform, 4, "found fields of a manifest"),
+        ("oci:OUT/wrong", platform, 4, "index.json"),
+        ("oci:OUT/absent/x", platform, 3, "cannot create"),
+        ("docker-archive:OUT/absent/x", platform, 3, "cannot create"),
+        ("docker-archive:OUT/full", platform, 5, "found a directory"),
+        (
+            "docker-archive:IN/fs.img",
+            platform,
+            5,
+            "other than the filesystem image itself",
+        ),
+        (
+            "docker-archive:IN/layout/index.json",
+            &["--base", "BASE"],
+            5,
+            "other than the base",
+        ),
+        (
+            "oci:OUT/x",
+            &["--base", &root],
+            5,
+            "expected a container image as the base",
+        ),
+        (
+            "-",
+            &["--platform=amd64", "--json"],
+            5,
+            "expected the image alone, found --json",
+        ),
+    ] {
+        let target = target
+            .replace("OUT", rig.press.root().join("out").to_str().unwrap())
+            .replace("IN", rig.press.root().join("in").to_str().unwrap());
+        rig.export(&target, options).failed(code, &[says]);
+        assert_eq!(rig.press.left(), before, "{target}");
+    }
+    for (options, says) in [
+        (&["--compress=xz"][..], "expected none, gzip or zstd"),
+        (&["--compress=zstd:23"], "from 1 to 22"),
+        (&["--label=x"], "expected KEY=VALUE"),
+        (&["--annotation==x"], "expected KEY=VALUE"),
+        (
+            &["--base", "BASE", "--config-file=/x"],
+            "cannot be used with",
+        ),
+    ] {
+        let ended = rig.export(&rig.target("oci", "x"), options);
+        assert_eq!(ended.code(), 2);
+        assert!(ended.stderr.contains(says), "{}", ended.stderr);
+    }
+    assert_eq!(rig.press.left(), before);
+}
+
+#[test]
+fn what_is_no_ext_filesystem_is_called_what_it_is() {
+    let rig = Rig::new();
+    fs::write(rig.filesystem(), [0; 4096]).unwrap();
+    let ended = rig.export(&rig.target("oci", "x"), &["--platform=amd64"]);
+    ended.failed(4, &["fs.img"]);
+    fs::remove_file(rig.filesystem()).unwrap();
+    let ended = rig.export(&rig.target("oci", "x"), &["--platform=amd64"]);
+    ended.failed(3, &["fs.img"]);
+}
