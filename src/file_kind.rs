@@ -88,10 +88,22 @@ const WEAK_MARKS: [(usize, &[u8], &str); 3] = [
 /// # Errors
 /// When it cannot be read.
 pub fn head(file: &File) -> io::Result<Vec<u8>> {
+    head_at(file, 0)
+}
+
+/// The same of what begins at a byte of the file.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn head_at(file: &File, offset_bytes: u64) -> io::Result<Vec<u8>> {
     let mut head = vec![0; HEAD_BYTES];
     let mut filled = 0;
     while filled < head.len() {
-        match file.read_at(&mut head[filled..], filled as u64) {
+        // What no file has is behind its end.
+        let Some(at) = offset_bytes.checked_add(filled as u64).filter(is_place) else {
+            break;
+        };
+        match file.read_at(&mut head[filled..], at) {
             Ok(0) => break,
             Ok(read) => filled += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -100,6 +112,11 @@ pub fn head(file: &File) -> io::Result<Vec<u8>> {
     }
     head.truncate(filled);
     Ok(head)
+}
+
+/// Whether a file can have a byte here.
+fn is_place(offset_bytes: &u64) -> bool {
+    i64::try_from(*offset_bytes).is_ok()
 }
 
 /// Opens whatever there is for reading, without waiting for a named pipe's writer.
@@ -207,7 +224,7 @@ fn disk(head: &[u8]) -> Option<String> {
         Some(sector) if sector > 0 => {
             let byte = sector.saturating_mul(SECTOR_BYTES);
             format!(
-                "; its first partition starts at byte {byte}: `dd bs=512 skip={sector}` copies from there"
+                "; its first partition starts at byte {byte}: `ls`, `cat`, `stat` and `extract` look into it with --offset {byte}, `dd bs=512 skip={sector}` copies from there"
             )
         }
         _ => String::new(),

@@ -40,8 +40,9 @@
 //!                                            cli (knows pipeline, recipe_file, mount)
 //!
 //!     beside the flow: inspect (what a filesystem says of itself) · compare (two listings)
-//!                      view (reads any ext filesystem) → extract (takes a tree out of one)
-//!                                                      → blocks (two files, what differs at its place)
+//!                      blocks (two files, what differs at its place)
+//!                      view (reads any ext filesystem) → look (into one, or into an image)
+//!                      → extract (takes a tree out of it)
 //!                      export (a filesystem as a layer upon another image) · image_writer (whole images)
 //!                      manifest (what is told of a build) · packages (what is installed in it)
 //!                      artifact (a filesystem image in a registry: its form) · push (its way there)
@@ -163,6 +164,9 @@ pub mod recipe_file;
 
 #[doc(hidden)]
 pub mod view;
+
+#[doc(hidden)]
+pub mod look;
 
 #[doc(hidden)]
 pub mod extract;

@@ -288,7 +288,8 @@ fn all_platforms_of_an_index_and_all_images_of_an_archive_are_listed() {
     let ran = inspect(&archive, &[]).ended_with(0).fits_80_columns();
     assert!(ran.stdout.starts_with("2 images in "), "{}", ran.stdout);
     assert!(
-        ran.stdout.contains("  app:1 app:latest\n"),
+        ran.stdout.contains("\nREPOSITORY  TAG     IMAGE ID")
+            && ran.stdout.contains("\napp         latest  "),
         "{}",
         ran.stdout
     );

@@ -6,8 +6,8 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::commands::{
-    build, cache, cat, completions, diff, export, extract, inspect, ls, man, mount, packages, plan,
-    pull, push, stat, tags, umount, verify,
+    build, cache, cat, completions, diff, export, extract, inspect, layers, ls, man, mount,
+    packages, plan, pull, push, stat, tags, umount, verify,
 };
 use super::signals;
 use super::tell::{self, Voice};
@@ -73,13 +73,18 @@ enum Command {
     /// Undo a mount and free its loop device (needs root)
     #[command(after_help = EXIT_CODES)]
     Umount(umount::UmountArguments),
-    /// List names in a filesystem image
+    /// Tell what each layer of a container image adds, changes and hides, and what of it no one sees
+    /// any more
+    #[command(after_help = EXIT_CODES)]
+    Layers(layers::LayersArguments),
+    /// List names in a filesystem image or a container image
     Ls(ls::LsArguments),
-    /// Write files of a filesystem image to standard output
+    /// Write files of a filesystem image or a container image to standard output
     Cat(cat::CatArguments),
-    /// Tell everything about names in a filesystem image
+    /// Tell everything about names in a filesystem image or a container image
     Stat(stat::StatArguments),
-    /// Take a tree out of a filesystem image, into a directory or a tar
+    /// Take files and trees out of a filesystem image or a container image, into files, directories or
+    /// tars
     Extract(extract::ExtractArguments),
 }
 
@@ -143,6 +148,7 @@ impl Command {
             Self::Man(man) => man::run(man, Arguments::command()).map(done),
             Self::Mount(mount) => mount::run(mount, output),
             Self::Umount(umount) => umount::run(umount, output).map(done),
+            Self::Layers(layers) => layers::run(layers, output).map(equal_or_not),
             Self::Ls(ls) => ls::run(ls, output).map(done),
             Self::Cat(cat) => cat::run(cat, output).map(done),
             Self::Stat(stat) => stat::run(stat, output).map(done),

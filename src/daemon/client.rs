@@ -189,6 +189,18 @@ impl Client {
         })
     }
 
+    /// Where it is.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the daemon answers at once.
+    pub(super) fn text(&self, path: &str, what: &str) -> Result<String> {
+        let mut response = self.get(&self.quick, path, what, "asked for")?;
+        let text = read(response.body_mut());
+        text.map_err(|error| self.failed(what, error))
+    }
+
     /// What the daemon takes the name for.
     fn id(&self, name: &str, query: &str) -> Result<Digest> {
         let path = format!("/images/{name}/json{query}");

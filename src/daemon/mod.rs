@@ -10,6 +10,8 @@ mod context;
 #[cfg(feature = "network")]
 mod host;
 #[cfg(feature = "network")]
+mod list;
+#[cfg(feature = "network")]
 mod tls;
 #[cfg(feature = "network")]
 mod transport;
@@ -49,6 +51,43 @@ pub(crate) struct Saved {
     pub tar: Box<dyn Read>,
 }
 
+/// An image that a daemon has.
+pub(crate) struct Listed {
+    /// Its configuration's digest.
+    pub id: Digest,
+    /// What it is called there; none for one that only its ID names.
+    pub names: Vec<String>,
+    /// When it was made, in seconds since 1970.
+    pub created_seconds: i64,
+    /// What its layers take there, in bytes.
+    pub size_bytes: u64,
+}
+
+/// Asks which images there are.
+///
+/// # Errors
+/// As [`save`].
+#[cfg(feature = "network")]
+pub(crate) fn list(options: &DaemonOptions, reporter: &dyn Reporter) -> Result<Vec<Listed>> {
+    connect(options, reporter)?.list()
+}
+
+/// What is built without the network reaches no daemon either.
+#[cfg(not(feature = "network"))]
+pub(crate) fn list(_: &DaemonOptions, _: &dyn Reporter) -> Result<Vec<Listed>> {
+    Err(Error::unsupported(
+        "this layerpress was built without the network (cargo's feature `network`); `docker images` lists what a daemon has",
+    ))
+}
+
+#[cfg(feature = "network")]
+fn connect(options: &DaemonOptions, reporter: &dyn Reporter) -> Result<client::Client> {
+    match host::meant(options, reporter)? {
+        host::Meant::One(host) => client::Client::connect(&host),
+        host::Meant::FirstOf(sockets) => client::Client::first_of(&sockets, reporter),
+    }
+}
+
 /// Asks for the image called `name`: an image's name or (the start of) its ID; of several platforms
 /// for the one that was asked for, where the daemon can tell them apart.
 ///
@@ -63,11 +102,7 @@ pub(crate) fn save(
     reporter: &dyn Reporter,
 ) -> Result<Saved> {
     check_name(name)?;
-    let client = match host::meant(options, reporter)? {
-        host::Meant::One(host) => client::Client::connect(&host)?,
-        host::Meant::FirstOf(sockets) => client::Client::first_of(&sockets, reporter)?,
-    };
-    client.save(name, platform)
+    connect(options, reporter)?.save(name, platform)
 }
 
 /// What is built without the network reaches no daemon either.

@@ -108,7 +108,7 @@ impl<'a> LayerWriter<'a> {
         let mut header = header(
             &Entry {
                 path,
-                node: &node,
+                node: &node.clone().into(),
                 xattrs: &xattrs,
             },
             kind,

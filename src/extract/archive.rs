@@ -5,8 +5,8 @@ use std::io::Write;
 use super::{Data, Entry, Sink, file_flags};
 use crate::error::{Error, Result};
 use crate::listing::Kind;
+use crate::look::Inside;
 use crate::tar::write;
-use crate::view::View;
 use crate::warnings::Warnings;
 
 /// Why a socket is not in a tar, for a counted warning.
@@ -16,6 +16,7 @@ pub const SOCKET_LEFT_OUT: &str = "a socket cannot be in a tar and was left out"
 /// file flags (`SCHILY.fflags`) and sparse files (GNU, pax 1.0). [`Self::finish`] ends it.
 pub struct ArchiveSink<'a> {
     output: &'a mut dyn Write,
+    written_bytes: u64,
     keeps_flags: bool,
     warnings: &'a mut Warnings,
 }
@@ -26,24 +27,26 @@ impl<'a> ArchiveSink<'a> {
     pub fn new(output: &'a mut dyn Write, keeps_flags: bool, warnings: &'a mut Warnings) -> Self {
         Self {
             output,
+            written_bytes: 0,
             keeps_flags,
             warnings,
         }
     }
 
-    /// Ends the archive.
+    /// Ends the archive, on a whole record.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn finish(self) -> Result<()> {
         let Self { output, .. } = self;
         output
-            .write_all(&write::END)
+            .write_all(&write::end(self.written_bytes))
             .and_then(|()| output.flush())
             .map_err(cannot_write)
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.written_bytes += bytes.len() as u64;
         self.output.write_all(bytes).map_err(cannot_write)
     }
 
@@ -53,7 +56,7 @@ impl<'a> ArchiveSink<'a> {
         if self.keeps_flags {
             header
                 .records
-                .extend(write::flags_record(entry.node.file_flags()));
+                .extend(write::flags_record(entry.node.file_flags));
         } else {
             file_flags::leave_out(entry, self.warnings);
         }
@@ -69,15 +72,15 @@ impl<'a> ArchiveSink<'a> {
         &mut self,
         header: write::Entry,
         entry: &Entry<'_>,
-        view: &View,
+        inside: Inside<'_>,
         data: &mut Data<'_>,
     ) -> Result<()> {
-        let extents = view.extents(entry.node)?;
+        let extents = inside.extents(entry.node)?;
         let stored_bytes: u64 = extents.iter().map(|(_, length)| length).sum();
         // Before the first byte is written: a header cannot be taken back.
         data.spend(stored_bytes)?;
-        self.write(&header.encode_file(entry.node.stored.size_bytes, &extents))?;
-        let mut reader = view.content(entry.node)?;
+        self.write(&header.encode_file(entry.node.size_bytes, &extents))?;
+        let mut reader = inside.content(entry.node)?;
         while let Some((_, piece)) = reader.next_data()? {
             self.write(piece)?;
         }
@@ -95,7 +98,7 @@ impl Sink for ArchiveSink<'_> {
         self.write(&header.encode())
     }
 
-    fn inode(&mut self, entry: &Entry<'_>, view: &View, data: &mut Data<'_>) -> Result<()> {
+    fn inode(&mut self, entry: &Entry<'_>, inside: Inside<'_>, data: &mut Data<'_>) -> Result<()> {
         let kind = match entry.node.kind {
             Kind::Regular => write::Kind::Regular,
             Kind::Symlink => write::Kind::Symlink,
@@ -107,9 +110,9 @@ impl Sink for ArchiveSink<'_> {
         };
         let mut header = self.header(entry, kind);
         match entry.node.kind {
-            Kind::Regular => return self.content(header, entry, view, data),
-            Kind::Symlink => header.link = view.target(entry.node)?,
-            _ => header.device = entry.node.device().unwrap_or_default(),
+            Kind::Regular => return self.content(header, entry, inside, data),
+            Kind::Symlink => header.link = inside.target(entry.node)?,
+            _ => header.device = entry.node.device.unwrap_or_default(),
         }
         self.write(&header.encode())
     }
@@ -134,10 +137,10 @@ pub fn header(entry: &Entry<'_>, kind: write::Kind) -> write::Entry {
     write::Entry {
         path: write::name(entry.path, kind == write::Kind::Directory),
         kind,
-        mode: entry.node.mode().into(),
-        uid: entry.node.stored.uid,
-        gid: entry.node.stored.gid,
-        mtime: entry.node.stored.mtime,
+        mode: entry.node.mode.into(),
+        uid: entry.node.uid,
+        gid: entry.node.gid,
+        mtime: entry.node.mtime,
         records: records.collect(),
         ..write::Entry::default()
     }

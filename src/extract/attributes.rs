@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use super::Entry;
 use crate::error::{Error, Result, escape_path};
 use crate::listing::{Attribute, Kind};
-use crate::view::Node;
+use crate::look::Node;
 use crate::warnings::Warnings;
 
 /// Sets everything on an open file or directory: the owner first, for a change of owner takes
@@ -33,7 +33,7 @@ pub(super) fn mode_after(
     entry: &Entry<'_>,
     warnings: &mut Warnings,
 ) -> Result<u16> {
-    let mode = entry.node.mode();
+    let mode = entry.node.mode;
     match owned {
         Ok(()) => Ok(mode),
         Err(error @ (Errno::PERM | Errno::INVAL)) => {
@@ -109,18 +109,15 @@ pub(super) fn owner(node: &Node) -> Result<(Option<Uid>, Option<Gid>), Errno> {
     if has_last_number(node) {
         return Err(Errno::INVAL);
     }
-    Ok((
-        Some(Uid::from_raw(node.stored.uid)),
-        Some(Gid::from_raw(node.stored.gid)),
-    ))
+    Ok((Some(Uid::from_raw(node.uid)), Some(Gid::from_raw(node.gid))))
 }
 
 fn has_last_number(node: &Node) -> bool {
-    node.stored.uid == u32::MAX || node.stored.gid == u32::MAX
+    node.uid == u32::MAX || node.gid == u32::MAX
 }
 
 fn times(node: &Node) -> Timestamps {
-    let mtime = node.stored.mtime;
+    let mtime = node.mtime;
     Timestamps {
         last_access: Timespec {
             tv_sec: 0,

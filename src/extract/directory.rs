@@ -18,8 +18,8 @@ use super::undo::{self, DIRECTORY};
 use super::{Data, Entry, Sink, split};
 use crate::error::{Error, Result};
 use crate::listing::Kind;
+use crate::look::Inside;
 use crate::pinned::{Identity, Pinned};
-use crate::view::View;
 use crate::warnings::Warnings;
 
 /// Directories held open; those further up are opened again on the way back.
@@ -222,7 +222,12 @@ impl<'a> DirectorySink<'a> {
         make().map_err(failed("make", path))
     }
 
-    fn regular(&mut self, entry: &Entry<'_>, view: &View, data: &mut Data<'_>) -> Result<()> {
+    fn regular(
+        &mut self,
+        entry: &Entry<'_>,
+        inside: Inside<'_>,
+        data: &mut Data<'_>,
+    ) -> Result<()> {
         let (parent, name) = self.parent(entry.path)?;
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -230,14 +235,13 @@ impl<'a> DirectorySink<'a> {
             .map_err(failed("make", entry.path))?;
         let file = File::from(file);
         let cannot_write = failed("write", entry.path);
-        let mut reader = view.content(entry.node)?;
+        let mut reader = inside.content(entry.node)?;
         while let Some((offset_bytes, piece)) = reader.next_data()? {
             data.spend(piece.len() as u64)?;
             file.write_all_at(piece, offset_bytes)
                 .map_err(&cannot_write)?;
         }
-        file.set_len(entry.node.stored.size_bytes)
-            .map_err(&cannot_write)?;
+        file.set_len(entry.node.size_bytes).map_err(&cannot_write)?;
         self.set(&file.into(), entry)
     }
 
@@ -262,13 +266,13 @@ impl<'a> DirectorySink<'a> {
             Kind::Socket => FileType::Socket,
             _ => FileType::Fifo,
         };
-        let (major, minor) = node.device().unwrap_or_default();
+        let (major, minor) = node.device.unwrap_or_default();
         let device: Dev = rustix::fs::makedev(major, minor);
         let (parent, name) = self.parent(entry.path)?;
         let made = rustix::fs::mknodat(parent, name, file_type, Mode::RUSR, device);
         match made {
             Ok(()) => {}
-            Err(Errno::PERM) if node.device().is_some() => {
+            Err(Errno::PERM) if node.device.is_some() => {
                 self.warnings
                     .count("a device was left out: only root makes devices", entry.path);
                 return Ok(());
@@ -277,7 +281,7 @@ impl<'a> DirectorySink<'a> {
         }
         let wanted = |found: &Stat| {
             FileType::from_raw_mode(found.st_mode) == file_type
-                && (node.device().is_none() || found.st_rdev == device)
+                && (node.device.is_none() || found.st_rdev == device)
         };
         self.set_unopened(entry, wanted)
     }
@@ -363,12 +367,12 @@ impl Sink for DirectorySink<'_> {
         self.set(&directory, entry)
     }
 
-    fn inode(&mut self, entry: &Entry<'_>, view: &View, data: &mut Data<'_>) -> Result<()> {
+    fn inode(&mut self, entry: &Entry<'_>, inside: Inside<'_>, data: &mut Data<'_>) -> Result<()> {
         self.note(entry.path);
         self.clear(entry.path)?;
         match entry.node.kind {
-            Kind::Regular => self.regular(entry, view, data),
-            Kind::Symlink => self.symlink(entry, &view.target(entry.node)?),
+            Kind::Regular => self.regular(entry, inside, data),
+            Kind::Symlink => self.symlink(entry, &inside.target(entry.node)?),
             _ => self.special(entry),
         }
     }
@@ -389,7 +393,7 @@ impl Sink for DirectorySink<'_> {
         let from = from.as_ref().map_or(parent, |from| from.as_fd());
         match rustix::fs::linkat(from, first_name, parent, name, AtFlags::empty()) {
             // A device that only root could have made.
-            Err(Errno::NOENT) if entry.node.device().is_some() => {
+            Err(Errno::NOENT) if entry.node.device.is_some() => {
                 self.warnings
                     .count("a device was left out: only root makes devices", entry.path);
                 Ok(())

@@ -29,7 +29,7 @@ pub(super) struct Flagged {
 
 /// Sets flags on an open file or directory as far as that goes, and gives what is left for later.
 pub(super) fn set(file: &OwnedFd, entry: &Entry<'_>, warnings: &mut Warnings) -> Option<Flagged> {
-    let wanted = entry.node.file_flags();
+    let wanted = entry.node.file_flags;
     let (now, later) = (wanted & !HINDERING, wanted & HINDERING);
     count(NOT_SET, set_on(file, now), entry.path, warnings);
     let found = rustix::fs::fstat(file).ok()?;
@@ -59,7 +59,7 @@ impl Flagged {
 pub(super) fn leave_out(entry: &Entry<'_>, warnings: &mut Warnings) {
     count(
         FileFlags::NOT_KEPT,
-        entry.node.file_flags(),
+        entry.node.file_flags,
         entry.path,
         warnings,
     );
@@ -67,7 +67,7 @@ pub(super) fn leave_out(entry: &Entry<'_>, warnings: &mut Warnings) {
 
 /// Counts the flags of what has no door to set them through.
 pub(super) fn lose(entry: &Entry<'_>, warnings: &mut Warnings) {
-    count(UNOPENED, entry.node.file_flags(), entry.path, warnings);
+    count(UNOPENED, entry.node.file_flags, entry.path, warnings);
 }
 
 fn count(why: &'static str, flags: FileFlags, path: &[u8], warnings: &mut Warnings) {

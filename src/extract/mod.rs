@@ -1,8 +1,8 @@
-//! Takes a tree out of an image: into a directory, or as a tar.
+//! Takes trees out of an image: into a directory, or as a tar.
 //!
-//! [`extract`] walks the image and tells a [`Sink`] what it finds; the first thing that cannot be
-//! read ends it, so that what came out is either whole or an error. It ends whatever the image
-//! says: each inode's content is read once, and all of it is not larger than the filesystem.
+//! [`extract`] walks what is looked into and tells a [`Sink`] what it finds; the first thing that
+//! cannot be read ends it, so that what came out is either whole or an error. It ends whatever an
+//! image says: each inode's content is read once, and all of it is not larger than the filesystem.
 
 mod archive;
 mod attributes;
@@ -17,11 +17,10 @@ use std::rc::Rc;
 pub use archive::{ArchiveSink, SOCKET_LEFT_OUT, header};
 pub use directory::DirectorySink;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, escape_path};
 use crate::listing::{Attribute, Kind, join};
+use crate::look::{Found, Inside, Node, Step};
 use crate::progress::Meter;
-use crate::units::InodeNumber;
-use crate::view::{Found, Node, Step, View};
 
 /// Where a tree goes.
 pub trait Sink {
@@ -45,7 +44,7 @@ pub trait Sink {
     ///
     /// # Errors
     /// When it cannot be read or written.
-    fn inode(&mut self, entry: &Entry<'_>, view: &View, data: &mut Data<'_>) -> Result<()>;
+    fn inode(&mut self, entry: &Entry<'_>, inside: Inside<'_>, data: &mut Data<'_>) -> Result<()>;
 
     /// Another name of what came before as `first`.
     ///
@@ -58,7 +57,7 @@ pub trait Sink {
 #[derive(Debug)]
 pub struct Entry<'a> {
     /// Below the tree's root, without a leading `/`; no component is empty, `.` or `..`, none has
-    /// a NUL byte, and none comes twice: [`crate::view::Walk`] sees to that.
+    /// a NUL byte, and none comes twice: [`crate::look::Walk`] and [`taken`] see to that.
     pub path: &'a [u8],
     /// The inode.
     pub node: &'a Node,
@@ -73,7 +72,20 @@ pub struct Data<'a> {
     meter: &'a dyn Meter,
 }
 
-impl Data<'_> {
+impl<'a> Data<'a> {
+    /// What may be read of all there is inside.
+    pub fn of(
+        inside: Inside<'_>,
+        meter: &'a dyn Meter,
+        is_cancelled: &'a dyn Fn() -> bool,
+    ) -> Self {
+        Self {
+            left_bytes: inside.max_data_bytes(),
+            is_cancelled,
+            meter,
+        }
+    }
+
     /// Counts bytes that were read.
     ///
     /// # Errors
@@ -95,68 +107,116 @@ impl Data<'_> {
     }
 }
 
-/// Tells `sink` all of `start`: a directory becomes the tree's root, anything else an entry below
-/// it by its own name. `is_cancelled` is asked before each piece of work whether to end it.
+/// What is taken out, and where its paths begin.
+#[derive(Debug, Clone)]
+pub struct Taken {
+    found: Found,
+    /// Bytes of its path that are not told.
+    prefix: usize,
+}
+
+impl Taken {
+    /// All of one thing: a directory becomes the tree's root, anything else an entry below it by its
+    /// own name.
+    pub fn whole(found: Found) -> Self {
+        let prefix = match found.node.kind {
+            Kind::Directory => found.path.len(),
+            _ => split(&found.path).0.len(),
+        };
+        Self { found, prefix }
+    }
+}
+
+/// Several things, each an entry below the tree's root by its own name. What was found twice by one
+/// path is taken once.
+///
+/// # Errors
+/// [`Error::Unsupported`] where two have one name, and for the root directory, which has none.
+pub fn taken(found: Vec<Found>) -> Result<Vec<Taken>> {
+    let mut names: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+    let mut all = Vec::with_capacity(found.len());
+    for found in found {
+        let (directory, name) = split(&found.path);
+        if name.is_empty() {
+            return Err(Error::unsupported(
+                "expected names below the root directory where several are taken out, found / among them",
+            ));
+        }
+        let prefix = directory.len();
+        match names.insert(name.to_vec(), found.path.clone()) {
+            Some(before) if before == found.path => continue,
+            Some(before) => {
+                return Err(Error::unsupported(format!(
+                    "expected names that differ in one directory, found /{} and /{} (taken out one by one they go into directories of their own)",
+                    escape_path(&before),
+                    escape_path(&found.path)
+                )));
+            }
+            None => all.push(Taken { found, prefix }),
+        }
+    }
+    Ok(all)
+}
+
+/// Tells `sink` all of what is taken. `is_cancelled` is asked before each piece of work whether to end
+/// it.
 ///
 /// # Errors
 /// The first thing that cannot be read or written, and [`Error::Io`] when it was cancelled.
 pub fn extract(
-    view: &View,
-    start: Found,
+    inside: Inside<'_>,
+    taken: Vec<Taken>,
     sink: &mut dyn Sink,
     meter: &dyn Meter,
     is_cancelled: &dyn Fn() -> bool,
 ) -> Result<()> {
-    let prefix = match start.node.kind {
-        Kind::Directory => start.path.len(),
-        _ => split(&start.path).0.len(),
-    };
-    let mut data = Data {
-        left_bytes: view.max_data_bytes(),
-        is_cancelled,
-        meter,
-    };
+    let mut data = Data::of(inside, meter, is_cancelled);
     let mut first_names = FirstNames::default();
-    for step in view.walk(start) {
-        let (found, is_leaving) = match step {
-            Step::Entry(found) => (found, false),
-            Step::Leave(found) => (found, true),
-            Step::Problem { path, error } => return Err(error.in_entry(&path)),
-        };
-        data.go_on()?;
-        let path = &found.path[prefix..];
-        let path = path.strip_prefix(b"/").unwrap_or(path);
-        let mut tell = || -> Result<()> {
-            let xattrs = view.xattrs(&found.node)?;
-            let entry = Entry {
-                path,
-                node: &found.node,
-                xattrs: &xattrs,
+    for Taken { found, prefix } in taken {
+        for step in inside.walk(found) {
+            let (found, is_leaving) = match step {
+                Step::Entry(found) => (found, false),
+                Step::Leave(found) => (found, true),
+                Step::Problem { path, error } => return Err(error.in_entry(&path)),
             };
-            if is_leaving {
-                return sink.leave(&entry);
-            }
-            if found.node.kind == Kind::Directory {
-                return sink.enter(&entry);
-            }
-            if found.node.stored.links_count > 1 {
-                if let Some(first) = first_names.get(found.node.number) {
-                    return sink.link(&entry, &first);
+            data.go_on()?;
+            let path = &found.path[prefix..];
+            let path = path.strip_prefix(b"/").unwrap_or(path);
+            let mut tell = || -> Result<()> {
+                let xattrs = inside.xattrs(&found.node)?;
+                let entry = Entry {
+                    path,
+                    node: &found.node,
+                    xattrs: &xattrs,
+                };
+                if is_leaving {
+                    return sink.leave(&entry);
                 }
-                first_names.insert(found.node.number, path);
-            }
-            sink.inode(&entry, view, &mut data)
-        };
-        tell().map_err(|error| error.in_entry(&found.path))?;
+                if found.node.kind == Kind::Directory {
+                    return sink.enter(&entry);
+                }
+                if found.node.links > 1 {
+                    if let Some(first) = first_names.get(found.node.number) {
+                        return sink.link(&entry, &first);
+                    }
+                    first_names.insert(found.node.number, path);
+                }
+                sink.inode(&entry, inside, &mut data)
+            };
+            tell().map_err(|error| error.in_entry(&found.path))?;
+        }
     }
     Ok(())
 }
 
-/// What a tree takes on the disk of its filesystem: each inode once, as far as it can be read.
-pub fn stored_bytes(view: &View, start: Found) -> u64 {
+/// What trees take on the disk of their filesystem: each inode once, as far as it can be read.
+pub fn stored_bytes(inside: Inside<'_>, taken: Vec<Taken>) -> u64 {
     let mut seen = BTreeSet::new();
-    let sectors = view.walk(start).filter_map(|step| match step {
-        Step::Entry(found) if found.node.stored.links_count < 2 => Some(found.node.sectors),
+    let steps = taken
+        .into_iter()
+        .flat_map(|Taken { found, .. }| inside.walk(found));
+    let sectors = steps.filter_map(|step| match step {
+        Step::Entry(found) if found.node.links < 2 => Some(found.node.sectors),
         Step::Entry(found) if seen.insert(found.node.number) => Some(found.node.sectors),
         _ => None,
     });
@@ -167,7 +227,7 @@ pub fn stored_bytes(view: &View, start: Found) -> u64 {
 /// names in it: it may be far longer than they.
 #[derive(Default)]
 struct FirstNames {
-    names: BTreeMap<InodeNumber, FirstName>,
+    names: BTreeMap<u32, FirstName>,
     directory: Option<Rc<[u8]>>,
 }
 
@@ -175,12 +235,12 @@ struct FirstNames {
 type FirstName = (Rc<[u8]>, Box<[u8]>);
 
 impl FirstNames {
-    fn get(&self, inode: InodeNumber) -> Option<Vec<u8>> {
+    fn get(&self, inode: u32) -> Option<Vec<u8>> {
         let (directory, name) = self.names.get(&inode)?;
         Some(join(directory, name))
     }
 
-    fn insert(&mut self, inode: InodeNumber, path: &[u8]) {
+    fn insert(&mut self, inode: u32, path: &[u8]) {
         let (directory, name) = split(path);
         let same = self.directory.take().filter(|last| **last == *directory);
         let directory = same.unwrap_or_else(|| directory.into());

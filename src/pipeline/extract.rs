@@ -1,20 +1,26 @@
-//! A tree taken out of a filesystem image.
+//! Trees taken out of a filesystem or an image.
+
+mod file;
+mod form;
+mod tar;
 
 use std::io::{BufWriter, Write};
+use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::listing::open;
-use super::request::setters;
+use super::look::{Interior, LookRequest, look};
+use super::request::{Subject, setters};
 use crate::error::{Error, Result, escape_path};
-use crate::extract::{self, ArchiveSink, DirectorySink, stored_bytes};
+use crate::extract::{self, ArchiveSink, DirectorySink, Taken, stored_bytes, taken};
 use crate::host_space;
-use crate::partial_file::PartialFile;
+use crate::look::{Expansion, Found, Inside, Lookups, expand};
 use crate::pinned::identity_at;
 use crate::progress::{Meter, Reporter, Unit};
 use crate::units::ByteSize;
-use crate::view::{Follow, Found, View};
+use crate::view::Follow;
 use crate::warnings::Warnings;
+use form::Form;
 
 /// What is not written one by one.
 const BUFFER_BYTES: usize = 1 << 16;
@@ -23,32 +29,60 @@ const BUFFER_BYTES: usize = 1 << 16;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ExtractRequest {
-    /// The filesystem image.
-    pub image: PathBuf,
-    /// The path in it: of a directory all that is in it, of anything else that alone.
-    pub path: Vec<u8>,
+    /// The filesystem or image.
+    pub look: LookRequest,
+    /// The paths in it, or patterns as [`expand`] has them: of a single directory all that is in it, of
+    /// anything else, and of several, those by their own names.
+    pub paths: Vec<Vec<u8>>,
     /// Whether the flags that chattr sets are kept; else those there are are counted in a warning.
     pub file_flags: bool,
+    /// Threads that compress a tar, at most; what comes of it is the same for any number.
+    pub jobs: NonZeroUsize,
 }
 
 impl ExtractRequest {
-    /// All of an image.
+    /// All of a filesystem image.
     pub fn new(image: impl Into<PathBuf>) -> Self {
+        Self::of(LookRequest::new(Subject::Filesystem(image.into())))
+    }
+
+    /// All of what is looked into.
+    pub fn of(look: LookRequest) -> Self {
         Self {
-            image: image.into(),
-            path: b"/".to_vec(),
+            look,
+            paths: vec![b"/".to_vec()],
             file_flags: false,
+            jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         }
     }
 
+    /// Takes out one path.
+    #[must_use]
+    pub fn with_path(self, path: Vec<u8>) -> Self {
+        self.with_paths(vec![path])
+    }
+
     setters! {
-        with_path: path: Vec<u8>,
+        with_paths: paths: Vec<Vec<u8>>,
         with_file_flags: file_flags: bool,
+        with_jobs: jobs: NonZeroUsize,
     }
 }
 
 /// Where it goes.
 pub enum Target<'a> {
+    /// What its name says: a tar where that ends in `.tar`, `.tar.gz`, `.tgz`, `.tar.zst` or `.tzst`; a
+    /// file where one thing is taken out that is no directory, the name does not end in a slash, and is
+    /// no directory's; else a directory.
+    Named {
+        /// Its path.
+        path: &'a Path,
+        /// Whether a file may be replaced, and a directory have something in it, of which what has the
+        /// same name is replaced.
+        replaces: bool,
+        /// Asked before each piece of work whether to end it and to take away what was made.
+        is_cancelled: &'a dyn Fn() -> bool,
+    },
     /// A directory, made where it is not there.
     Directory {
         /// Its path.
@@ -58,8 +92,6 @@ pub enum Target<'a> {
         /// Asked before each piece of work whether to end it and to take away what was made.
         is_cancelled: &'a dyn Fn() -> bool,
     },
-    /// A tar in a file, which gets its name when it is whole.
-    Archive(&'a Path),
     /// A tar, as it comes.
     Writer(&'a mut dyn Write),
 }
@@ -76,7 +108,7 @@ pub enum Extracted {
     },
 }
 
-/// Takes a tree out of an image.
+/// Takes trees out of a filesystem or an image.
 ///
 /// # Errors
 /// The first thing that cannot be read or written. What was made until then is taken away, or the
@@ -86,75 +118,172 @@ pub fn extract(
     target: Target<'_>,
     reporter: &dyn Reporter,
 ) -> Result<Extracted> {
-    let (image, keeps_flags) = (&request.image, request.file_flags);
-    let view = open(image, reporter)?;
-    let found = view.lookup(&request.path, Follow::Always)?;
-    let mut warnings = Warnings::default();
-    let meter = reporter.begin(&format!("extract {}", image.display()), Unit::Bytes, None);
-    let start = found.clone();
-    let explained = |error, target: &Path| {
-        let needed = stored_bytes(&view, start);
-        host_space::explained(error, target, Some(ByteSize(needed)))
-    };
-    match target {
+    extract_from(&look(&request.look, reporter)?, request, target, reporter)
+}
+
+/// The same from what was opened before.
+///
+/// # Errors
+/// As [`extract`].
+pub fn extract_from(
+    interior: &Interior,
+    request: &ExtractRequest,
+    target: Target<'_>,
+    reporter: &dyn Reporter,
+) -> Result<Extracted> {
+    let inside = interior.inside();
+    let Wanted { found, is_several } = wanted(inside, &request.paths)?;
+    let (form, path, replaces, is_cancelled) = match target {
         Target::Writer(output) => {
+            let mut warnings = Warnings::default();
+            let work = Work::begin(interior, request, found, is_several, &|| false, reporter)?;
             // Not line by line.
             let mut writer = BufWriter::with_capacity(BUFFER_BYTES, output);
-            let sink = ArchiveSink::new(&mut writer, keeps_flags, &mut warnings);
-            archive(&view, found, sink, &*meter)?;
+            work.archive(&mut writer, &mut warnings)?;
+            work.meter.finish("extracted");
+            return Ok(Extracted::Whole(warnings));
         }
-        Target::Archive(target) => {
-            refuse_own_image(image, target)?;
-            let file = PartialFile::create(target)?;
-            let mut writer = BufWriter::with_capacity(BUFFER_BYTES, file.file());
-            let sink = ArchiveSink::new(&mut writer, keeps_flags, &mut warnings);
-            let written = archive(&view, found, sink, &*meter);
-            // What is left in the buffer of a tar that failed is nothing to be written.
-            let (_, _) = writer.into_parts();
-            if let Err(error) = written {
-                drop(file);
-                return Err(explained(error, target));
-            }
-            file.persist()?;
+        Target::Named {
+            path,
+            replaces,
+            is_cancelled,
+        } => {
+            let form = Form::of(path, &found, is_several)?;
+            (form, path, replaces, is_cancelled)
         }
         Target::Directory {
             path,
             replaces,
             is_cancelled,
-        } => {
-            let mut sink = DirectorySink::new(path, replaces, &mut warnings)?;
-            sink.keeps_flags = keeps_flags;
-            sink.spared = identity_at(image);
-            let taken = extract::extract(&view, found, &mut sink, &*meter, is_cancelled);
-            if taken.is_ok() {
+        } => (Form::Directory, path, replaces, is_cancelled),
+    };
+    if form != Form::Directory {
+        refuse_own_image(interior, path)?;
+        form::refuse_existing(path, replaces)?;
+    }
+    let work = Work::begin(interior, request, found, is_several, is_cancelled, reporter)?;
+    let done = match form {
+        Form::Directory => return work.directory(interior, path, replaces),
+        Form::Archive(encoding) => tar::write(&work, path, encoding, replaces, reporter),
+        Form::File => file::write(&work, path, replaces),
+    };
+    match done {
+        Ok(warnings) => {
+            work.meter.finish("extracted");
+            Ok(Extracted::Whole(warnings))
+        }
+        // It had no name yet.
+        Err(_) if is_cancelled() => Ok(Extracted::Cancelled { is_undone: true }),
+        Err(error) => Err(work.explained(error, path)),
+    }
+}
+
+/// What the paths lead to.
+struct Wanted {
+    found: Vec<Found>,
+    /// Whether each goes by its own name, however many there are.
+    is_several: bool,
+}
+
+/// Looks all paths up, and what patterns match. A link is taken itself, unless a slash behind it says
+/// that what it leads to is meant.
+fn wanted(inside: Inside<'_>, paths: &[Vec<u8>]) -> Result<Wanted> {
+    let mut lookups = Lookups::of(inside);
+    let mut found = Vec::with_capacity(paths.len());
+    let mut is_several = paths.len() > 1;
+    for path in paths {
+        let expansion = expand(&mut lookups, path)?;
+        is_several |= matches!(&expansion, Expansion::Matches(_));
+        for path in expansion.into_paths() {
+            found.push(lookups.find(&path, Follow::Never)?);
+        }
+    }
+    Ok(Wanted { found, is_several })
+}
+
+/// An extraction that has begun.
+struct Work<'a> {
+    inside: Inside<'a>,
+    found: Vec<Found>,
+    taken: Vec<Taken>,
+    keeps_flags: bool,
+    jobs: NonZeroUsize,
+    meter: Box<dyn Meter + 'a>,
+    is_cancelled: &'a dyn Fn() -> bool,
+}
+
+impl<'a> Work<'a> {
+    fn begin(
+        interior: &'a Interior,
+        request: &ExtractRequest,
+        found: Vec<Found>,
+        is_several: bool,
+        is_cancelled: &'a dyn Fn() -> bool,
+        reporter: &'a dyn Reporter,
+    ) -> Result<Self> {
+        let whole = |found: &Vec<Found>| found.iter().cloned().map(Taken::whole).collect();
+        let name = interior.name();
+        Ok(Self {
+            inside: interior.inside(),
+            taken: match is_several {
+                true => taken(found.clone())?,
+                false => whole(&found),
+            },
+            found,
+            keeps_flags: request.file_flags,
+            jobs: request.jobs,
+            meter: reporter.begin(&format!("extract {name}"), Unit::Bytes, None),
+            is_cancelled,
+        })
+    }
+
+    /// Writes a tar.
+    fn archive(&self, output: &mut dyn Write, warnings: &mut Warnings) -> Result<()> {
+        let mut sink = ArchiveSink::new(output, self.keeps_flags, warnings);
+        self.tell(&mut sink)?;
+        sink.finish()
+    }
+
+    fn tell(&self, sink: &mut dyn extract::Sink) -> Result<()> {
+        let taken = self.taken.clone();
+        extract::extract(self.inside, taken, sink, &*self.meter, self.is_cancelled)
+    }
+
+    fn directory(self, interior: &Interior, path: &Path, replaces: bool) -> Result<Extracted> {
+        let mut warnings = Warnings::default();
+        let mut sink = DirectorySink::new(path, replaces, &mut warnings)?;
+        sink.keeps_flags = self.keeps_flags;
+        sink.spared = interior.path().and_then(identity_at);
+        match self.tell(&mut sink) {
+            Ok(()) => {
                 sink.finish();
+                self.meter.finish("extracted");
+                Ok(Extracted::Whole(warnings))
             }
-            if let Err(error) = taken {
-                drop(meter);
+            Err(error) => {
                 let is_undone = sink.undo();
-                return match is_cancelled() {
+                match (self.is_cancelled)() {
                     true => Ok(Extracted::Cancelled { is_undone }),
-                    false if is_undone => Err(explained(error, path)),
-                    false => Err(explained(error, path).with_more(&format!(
+                    false if is_undone => Err(self.explained(error, path)),
+                    false => Err(self.explained(error, path).with_more(&format!(
                         "; what was extracted until then is in {}",
                         escape_path(path.as_os_str().as_bytes())
                     ))),
-                };
+                }
             }
         }
     }
-    meter.finish("extracted");
-    Ok(Extracted::Whole(warnings))
-}
 
-fn archive(view: &View, found: Found, mut sink: ArchiveSink<'_>, meter: &dyn Meter) -> Result<()> {
-    extract::extract(view, found, &mut sink, meter, &|| false)?;
-    sink.finish()
+    /// Says of a full disk what would have been needed.
+    fn explained(&self, error: Error, target: &Path) -> Error {
+        let needed = stored_bytes(self.inside, self.taken.clone());
+        host_space::explained(error, target, Some(ByteSize(needed)))
+    }
 }
 
 /// An image may be called like a tar; it must not become one of its own contents.
-fn refuse_own_image(image: &Path, target: &Path) -> Result<()> {
-    let own = identity_at(image);
+fn refuse_own_image(interior: &Interior, target: &Path) -> Result<()> {
+    let own = interior.path().and_then(identity_at);
     if own.is_some() && own == identity_at(target) {
         return Err(Error::unsupported(format!(
             "{}: expected an output other than the image itself",

@@ -10,7 +10,7 @@ use crate::inspect::Filesystem;
 use crate::layers;
 use crate::oci::{ChainId, DiffId};
 use crate::progress::Reporter;
-use crate::source::{self, Image, Offer, Place, Surveyed};
+use crate::source::{self, DaemonOptions, Image, Offer, Place, Surveyed};
 use crate::tree::{FlattenOptions, flatten};
 use crate::units::Timestamp;
 use crate::view::View;
@@ -29,8 +29,8 @@ pub enum Inspected {
         reference: String,
         /// The images.
         offers: Vec<Offer>,
-        /// Why none was chosen.
-        why: Error,
+        /// Why none was chosen; nothing where none was asked for.
+        why: Option<Error>,
     },
 }
 
@@ -99,6 +99,18 @@ pub fn inspect(subject: &Subject, with_layers: bool, reporter: &dyn Reporter) ->
     }
 }
 
+/// Tells which images a daemon has.
+///
+/// # Errors
+/// As [`source::daemon_offers`].
+pub fn inspect_daemon(options: &DaemonOptions, reporter: &dyn Reporter) -> Result<Inspected> {
+    Ok(Inspected::Several {
+        reference: "docker-daemon:".to_owned(),
+        offers: source::daemon_offers(options, reporter)?,
+        why: None,
+    })
+}
+
 fn inspect_image(
     request: &ImageRequest,
     with_layers: bool,
@@ -118,7 +130,7 @@ fn inspect_image(
         // Which there are is what was asked.
         Err(error @ Error::Unsupported { .. }) if !is_narrowed && offers.len() > 1 => {
             let reference = request.reference.to_string();
-            let why = error;
+            let why = Some(error);
             return Ok(Inspected::Several {
                 reference,
                 offers,

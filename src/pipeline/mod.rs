@@ -15,8 +15,10 @@ mod export;
 mod extract;
 mod flatten;
 mod inspect;
+mod layer_report;
 mod like;
 mod listing;
+mod look;
 mod manifest;
 mod output;
 mod packages;
@@ -38,11 +40,15 @@ pub use compare::{CompareRequest, Comparison, compare};
 pub use compare_blocks::compare_blocks;
 pub use document::{Beside, Document, DocumentKind, Made};
 pub use export::{CREATED_BY, ExportBase, ExportRequest, ExportedImage, export};
-pub use extract::{ExtractRequest, Extracted, Target, extract};
+pub use extract::{ExtractRequest, Extracted, Target, extract, extract_from};
 pub use flatten::{Flattened, flattened};
-pub use inspect::{Inspected, InspectedFilesystem, InspectedImage, InspectedLayer, inspect};
+pub use inspect::{
+    Inspected, InspectedFilesystem, InspectedImage, InspectedLayer, inspect, inspect_daemon,
+};
+pub use layer_report::{LayerReport, ReportedLayer, WastedFile, layer_report};
 pub use like::EarlierFile;
 pub use listing::{Edited, Listed, Unreadable, listing, open};
+pub use look::{Interior, LayerName, LookRequest, look};
 pub use manifest::{ManifestDocument, requested};
 pub use output::OutputRequest;
 pub use packages::{Installed, PackageComparison, PackagesDocument, compare_packages, packages};

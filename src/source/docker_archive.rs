@@ -19,7 +19,10 @@ use crate::blobs::StoredBlob;
 use crate::error::{Error, Result, shown};
 use crate::oci::document;
 use crate::oci::go_json::{list, or_default};
-use crate::oci::{Descriptor, Digest, ImageConfig, full_image_name, layer_label, leading_map};
+use crate::oci::{
+    Descriptor, Digest, ImageConfig, NO_DATE, full_image_name, layer_label, leading_map,
+    parse_created,
+};
 use crate::region::FileRegion;
 use crate::warnings::Warnings;
 
@@ -132,7 +135,15 @@ pub(super) fn offers(documents: &Documents) -> Result<Vec<Offer>> {
             names.dedup();
             continue;
         }
+        let whole = documents.whole_named_config(&entry.config).ok();
+        let created = whole.and_then(|(config, _)| parse_created(config.created.as_deref()?));
+        let sizes = entry.layers.iter().map(|name| {
+            let found = documents.store.find(name).ok().flatten();
+            found.map(|region| region.length_bytes)
+        });
         offers.push(Offer {
+            created: created.filter(|time| *time != NO_DATE),
+            size_bytes: sizes.sum(),
             names: entry.repo_tags.clone(),
             manifest_digest: None,
             is_at_hand: config.is_some(),

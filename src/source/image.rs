@@ -111,4 +111,9 @@ pub struct Offer {
     /// Whether its manifest and configuration are at hand: an index may list more than an archive
     /// holds.
     pub is_at_hand: bool,
+    /// When it was made, where its configuration is at hand and says so.
+    pub created: Option<Timestamp>,
+    /// Bytes of its layers as they are stored, as far as its manifest or an archive tells; what a
+    /// daemon says that they take.
+    pub size_bytes: Option<u64>,
 }

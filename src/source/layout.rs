@@ -12,7 +12,7 @@ use super::store;
 use crate::error::{Error, Result, shown};
 use crate::oci::document;
 use crate::oci::media_type::Kind;
-use crate::oci::{Descriptor, Digest, full_image_name};
+use crate::oci::{Descriptor, Digest, NO_DATE, full_image_name, parse_created};
 
 /// Indexes inside indexes; real images have one or two.
 const MAX_INDEX_DEPTH: usize = 8;
@@ -60,6 +60,8 @@ pub(super) fn offers_below(documents: &Documents, top: Descriptor) -> Result<Vec
         config_digest: None,
         platform: descriptor.platform.clone(),
         is_at_hand: true,
+        created: None,
+        size_bytes: None,
     };
     Ok(images.iter().map(listed).collect())
 }
@@ -172,9 +174,20 @@ fn offer(documents: &Documents, descriptor: &Descriptor) -> Offer {
     let own = manifest
         .as_ref()
         .and_then(|manifest| documents.platform(&manifest.config).ok().flatten());
+    let created = manifest.as_ref().and_then(|manifest| {
+        let (config, _) = documents.whole_config(&manifest.config).ok().flatten()?;
+        parse_created(config.created.as_deref()?).filter(|time| *time != NO_DATE)
+    });
+    let whole = documents.whole_manifest(descriptor).ok().flatten();
+    let size_bytes = whole.map(|manifest| {
+        let sizes = manifest.layers.iter().map(|layer| layer.size);
+        sizes.fold(0, u64::saturating_add)
+    });
     Offer {
         names: Vec::new(),
         manifest_digest: Some(descriptor.digest.clone()),
+        created,
+        size_bytes,
         is_at_hand: own.is_some(),
         platform: descriptor.platform.clone().or(own),
         config_digest: manifest.map(|manifest| manifest.config.digest.clone()),

@@ -32,7 +32,7 @@ pub use crate::registry::{
 pub use artifact::{FoundArtifact, find_artifact};
 pub use beside::{Beside, BesideKind, BesideOptions};
 pub use image::{Image, LayerBlob, LayerDiffId, Offer};
-pub use open::{OpenOptions, Surveyed, open, survey, tags};
+pub use open::{OpenOptions, Surveyed, daemon_offers, open, survey, tags};
 pub use own_input::{input_files, is_input};
 pub use place::Place;
 pub use reference::Reference;

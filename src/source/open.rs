@@ -23,6 +23,7 @@ use crate::pinned::Reach;
 use crate::progress::{Reporter, Unit};
 use crate::region::FileRegion;
 use crate::registry::{self, Registry, RegistryOptions, Tags};
+use crate::units::Timestamp;
 use crate::warnings::Warnings;
 
 /// How to open an image.
@@ -99,6 +100,25 @@ pub fn survey(place: &Place, options: &OpenOptions, reporter: &dyn Reporter) -> 
             })
         })
         .map_err(|error| error.in_image(&name))
+}
+
+/// Lists the images that a daemon has.
+///
+/// # Errors
+/// [`Error::Io`] where it is not reached, [`Error::Unsupported`] in a program without the network.
+pub fn daemon_offers(options: &DaemonOptions, reporter: &dyn Reporter) -> Result<Vec<Offer>> {
+    let listed = daemon::list(options, reporter)?.into_iter();
+    Ok(listed
+        .map(|image| Offer {
+            names: image.names,
+            manifest_digest: None,
+            config_digest: Some(image.id),
+            platform: None,
+            is_at_hand: true,
+            created: Some(Timestamp::from_seconds(image.created_seconds)),
+            size_bytes: Some(image.size_bytes),
+        })
+        .collect())
 }
 
 /// Lists the tags of the repository that is at `place`.

@@ -36,6 +36,14 @@ pub(super) enum Location {
 }
 
 impl Place {
+    /// The file or directory of this machine that the image is read from, where it is one.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.location {
+            Location::Path(path) => Some(path),
+            _ => None,
+        }
+    }
+
     /// Finds out where the image is that `reference` names.
     ///
     /// # Errors

@@ -248,8 +248,14 @@ fn is_empty_tar(head: &[u8]) -> bool {
 }
 
 fn no_tar(head: &[u8]) -> Error {
+    let help = match file_kind::is_ext(head) {
+        true => {
+            " (`ls`, `cat`, `stat`, `extract` and `inspect` look into a filesystem as it is, which `gzip -d` or `zstd -d` unpacks where it is compressed)"
+        }
+        false => "",
+    };
     Error::bad_image(format!(
-        "{}, not a container image: expected a tar (docker save, an OCI archive, a root filesystem), perhaps compressed by gzip or zstd, or a directory",
+        "{}, not a container image: expected a tar (docker save, an OCI archive, a root filesystem), perhaps compressed by gzip or zstd, or a directory{help}",
         file_kind::name(head)
     ))
 }

@@ -56,6 +56,21 @@ pub type Extent = (u64, u64);
 /// The two blocks of zeros that end a tar.
 pub const END: [u8; 1024] = [0; 1024];
 
+/// Bytes of a record, in which GNU tar reads and writes: 20 blocks. Its `--delete` loses members of a
+/// tar that does not end with a whole one.
+const RECORD_BYTES: u64 = 20 * 512;
+
+/// What ends a tar of so many bytes: [`END`], and zeros up to the end of the record.
+pub fn end(written_bytes: u64) -> Vec<u8> {
+    let whole = written_bytes + END.len() as u64;
+    let padding = match whole % RECORD_BYTES {
+        0 => 0,
+        over => RECORD_BYTES - over,
+    };
+    // Below two records: fits.
+    vec![0; END.len() + padding as usize]
+}
+
 /// An entry's name for a path from the root: that itself is `.`, and a directory's ends in a slash.
 pub fn name(path: &[u8], is_directory: bool) -> Vec<u8> {
     let mut name = path.to_vec();

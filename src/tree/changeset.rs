@@ -7,6 +7,7 @@ use super::flattening::Flattening;
 use super::frozen::{Attributes, ContentRef, NodeKind};
 use super::growing::{Children, GrowingKind, HardLink, Slot};
 use super::path::{CleanPath, check_component, joined, split};
+use super::tally::LayerTally;
 use super::walk::Absent;
 use super::whiteout::WhiteoutName;
 use crate::error::{Error, Result};
@@ -20,6 +21,9 @@ impl Flattening<'_> {
     pub fn apply(&mut self, layer: u32, origin: Origin, changeset: Changeset) -> Result<()> {
         self.layer = layer;
         self.origin = origin;
+        if let Some(tally) = &mut self.tree.tally {
+            tally.layers.push(LayerTally::default());
+        }
         if changeset.whiteouts {
             self.apply_whiteouts(&changeset.entries)?;
         }
@@ -143,7 +147,10 @@ impl Flattening<'_> {
             ));
         }
         let attributes = self.attributes(entry_path, &mut entry);
-        self.tree.node_mut(Slot::ROOT).attributes = attributes;
+        let layer = self.layer;
+        let root = self.tree.node_mut(Slot::ROOT);
+        root.attributes = attributes;
+        root.layer = layer;
         Ok(())
     }
 
@@ -159,8 +166,12 @@ impl Flattening<'_> {
             Some(known) if self.tree.is_directory(known) => {
                 let layer = self.layer;
                 let node = self.tree.node_mut(known);
+                let is_changed = node.attributes != attributes && node.layer < layer;
                 node.attributes = attributes;
                 node.layer = layer;
+                if let Some(tally) = self.tree.tally.as_mut().filter(|_| is_changed) {
+                    tally.count(|tally| tally.changed += 1);
+                }
             }
             _ => {
                 self.warn_of_replaced(parent, name, &joined(directory, name), true);

@@ -20,6 +20,8 @@ struct Order {
 pub(super) fn freeze(tree: GrowingTree, warnings: Warnings) -> Tree {
     let mut growing = tree.into_nodes();
     let order = order(&growing);
+    let layers = order.slots.iter().map(|slot| growing[slot.index()].layer);
+    let layers = layers.collect();
     let nodes = order
         .slots
         .iter()
@@ -50,7 +52,11 @@ pub(super) fn freeze(tree: GrowingTree, warnings: Warnings) -> Tree {
             }
         })
         .collect();
-    Tree { nodes, warnings }
+    Tree {
+        nodes,
+        layers,
+        warnings,
+    }
 }
 
 fn order(growing: &[GrowingNode]) -> Order {

@@ -12,6 +12,8 @@ use crate::warnings::Warnings;
 #[derive(Debug)]
 pub struct Tree {
     pub(super) nodes: Vec<Node>,
+    /// The layer of each node, beside it.
+    pub(super) layers: Vec<u32>,
     /// What was left out or changed while flattening.
     pub warnings: Warnings,
 }
@@ -120,6 +122,12 @@ impl Tree {
     /// A node.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.index()]
+    }
+
+    /// The layer that made a node or last said something about it: 0 is the base layer, what is put in
+    /// counts on behind the layers.
+    pub fn layer_of(&self, id: NodeId) -> u32 {
+        self.layers[id.index()]
     }
 
     /// The root directory's children.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::frozen::{Attributes, NodeKind};
+use super::tally::Tally;
 use crate::error::{Error, Result};
 use crate::layers::Xattr;
 use crate::units::{FileFlags, Timestamp};
@@ -76,6 +77,8 @@ pub(super) struct GrowingTree {
     nodes: Vec<GrowingNode>,
     vacant: Vec<Slot>,
     max_nodes: u64,
+    /// Where somebody wants to know what each layer does.
+    pub tally: Option<Box<Tally>>,
 }
 
 impl GrowingTree {
@@ -91,6 +94,7 @@ impl GrowingTree {
             nodes: vec![root],
             vacant: Vec::new(),
             max_nodes,
+            tally: None,
         }
     }
 
@@ -137,7 +141,9 @@ impl GrowingTree {
         kind: GrowingKind,
         layer: u32,
     ) -> Result<Slot> {
-        self.unlink(directory, name);
+        let before = self.child(directory, name);
+        let before = before.map(|slot| self.node(slot).layer);
+        self.unlink_replaced(directory, name);
         if self.len() as u64 > self.max_nodes || self.nodes.len() >= u32::MAX as usize {
             return Err(Error::bad_image(format!(
                 "expected at most {} entries (--max-entries), found more, counting the directories that only their children name",
@@ -160,12 +166,22 @@ impl GrowingTree {
                 Slot((self.nodes.len() - 1) as u32)
             }
         };
-        self.link(directory, name, slot);
+        self.give(directory, name, slot, before);
         Ok(slot)
     }
 
     /// Gives a node one more name, taking the name from what had it.
     pub fn link(&mut self, directory: Slot, name: &[u8], slot: Slot) {
+        let before = self.child(directory, name);
+        let before = before.map(|slot| self.node(slot).layer);
+        self.give(directory, name, slot, before);
+    }
+
+    /// The same where something of the layer `before` has the name, or had it until now.
+    fn give(&mut self, directory: Slot, name: &[u8], slot: Slot, before: Option<u32>) {
+        if let Some(tally) = &mut self.tally {
+            tally.named(before);
+        }
         // Counted first: the name may be taken from this very node.
         self.nodes[slot.index()].names += 1;
         let GrowingKind::Directory(children) = &mut self.nodes[directory.index()].kind else {
@@ -179,15 +195,24 @@ impl GrowingTree {
             }
         };
         if let Some(before) = before {
-            self.lose_name(before);
+            self.lose_name(before, true);
         }
     }
 
     /// Takes a name away, and with a directory's name all that is below it.
     pub fn unlink(&mut self, directory: Slot, name: &[u8]) -> Lost {
+        self.take_name(directory, name, false)
+    }
+
+    /// The same for a name that something else gets.
+    fn unlink_replaced(&mut self, directory: Slot, name: &[u8]) {
+        self.take_name(directory, name, true);
+    }
+
+    fn take_name(&mut self, directory: Slot, name: &[u8], is_replaced: bool) -> Lost {
         match &mut self.nodes[directory.index()].kind {
             GrowingKind::Directory(children) => match children.remove(name) {
-                Some(child) => self.lose_name(child),
+                Some(child) => self.lose_name(child, is_replaced),
                 None => Lost::default(),
             },
             _ => Lost::default(),
@@ -198,25 +223,36 @@ impl GrowingTree {
     pub fn empty(&mut self, directory: Slot) {
         if let GrowingKind::Directory(children) = &mut self.nodes[directory.index()].kind {
             for child in std::mem::take(children).into_values() {
-                self.lose_name(child);
+                self.lose_name(child, false);
             }
         }
     }
 
-    fn lose_name(&mut self, slot: Slot) -> Lost {
+    fn lose_name(&mut self, slot: Slot, is_replaced: bool) -> Lost {
         let mut lost = Lost::default();
+        let first = is_replaced.then_some(slot);
         let mut losing = vec![slot];
         while let Some(slot) = losing.pop() {
             lost.names += 1;
             let node = &mut self.nodes[slot.index()];
+            if let Some(tally) = &mut self.tally
+                && (first != Some(slot) || lost.names > 1)
+            {
+                tally.hid(node.layer);
+            }
             node.names -= 1;
             if node.names > 0 {
                 continue;
             }
             match std::mem::replace(&mut node.kind, GrowingKind::Vacant) {
                 GrowingKind::Directory(children) => losing.extend(children.into_values()),
-                GrowingKind::Leaf(NodeKind::Regular(file)) => {
-                    lost.bytes = lost.bytes.saturating_add(file.content.size_bytes);
+                GrowingKind::Leaf(kind) => {
+                    if let Some(tally) = &mut self.tally {
+                        tally.lost(&kind);
+                    }
+                    if let NodeKind::Regular(file) = kind {
+                        lost.bytes = lost.bytes.saturating_add(file.content.size_bytes);
+                    }
                 }
                 _ => {}
             }

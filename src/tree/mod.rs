@@ -15,19 +15,21 @@ mod hard_link;
 mod path;
 mod put_in;
 mod recipe;
+mod tally;
 mod walk;
 mod whiteout;
 
 pub use edit::{EditsDigest, LeftOut, TreeEdits, effect};
 pub use frozen::{Attributes, ContentRef, Directory, Node, NodeId, NodeKind, Tree};
 pub use recipe::Recipe;
+pub use tally::{HiddenData, LayerTally, Tally};
 
 use crate::edits::Edits;
 use crate::error::{Error, Result};
 use crate::layers::{Changeset, Origin, PutIn};
 use crate::limits::Limits;
 use crate::oci::layer_label;
-use crate::progress::{Reporter, Unit};
+use crate::progress::{Meter, Reporter, Unit};
 use crate::units::{FileFlags, Timestamp};
 use crate::warnings::Warnings;
 
@@ -64,6 +66,63 @@ pub fn flatten(
     Ok(flatten_with(changesets, changing, options, reporter)?.tree)
 }
 
+/// The same with what each layer does to the tree below it.
+///
+/// # Errors
+/// As [`flatten`].
+pub fn flatten_and_tally(
+    changesets: Vec<Changeset>,
+    options: &FlattenOptions,
+    reporter: &dyn Reporter,
+) -> Result<(Tree, Tally)> {
+    let total = total_entries(&changesets, &[], &options.limits)?;
+    let meter = reporter.begin("flatten", Unit::Items, Some(total));
+    let mut flattening = flattening::Flattening::new(options);
+    flattening.tree.tally = Some(Box::default());
+    apply_layers(&mut flattening, changesets, &*meter)?;
+    let tally = flattening.tree.tally.take();
+    let tree = freeze::freeze(flattening.tree, flattening.warnings);
+    meter.finish(&format!("{} nodes", tree.nodes.len()));
+    Ok((tree, tally.map(|tally| *tally).unwrap_or_default()))
+}
+
+/// How many entries there are, no more than are allowed.
+fn total_entries(changesets: &[Changeset], put_in: &[PutIn], limits: &Limits) -> Result<u64> {
+    let total: u64 = changesets
+        .iter()
+        .map(|changeset| changeset.entries.len() as u64)
+        .chain(put_in.iter().map(|put_in| put_in.put.entries()))
+        .sum();
+    if total > limits.max_entries {
+        return Err(Error::bad_image(format!(
+            "expected at most {} entries over all layers (--max-entries), found {total}",
+            limits.max_entries
+        )));
+    }
+    Ok(total)
+}
+
+/// Applies all layers, base first.
+fn apply_layers(
+    flattening: &mut flattening::Flattening<'_>,
+    changesets: Vec<Changeset>,
+    meter: &dyn Meter,
+) -> Result<()> {
+    let count = changesets.len();
+    for (index, changeset) in (0_u32..).zip(changesets) {
+        let summary = &changeset.layer;
+        let diff_id = || summary.diff_id.as_ref().map(|diff_id| &diff_id.0);
+        let digest = summary.digest.as_ref().or_else(diff_id);
+        let layer = layer_label(index as usize, count, digest);
+        let entries = changeset.entries.len() as u64;
+        flattening
+            .apply(index, Origin::Layer(index), changeset)
+            .map_err(|error| error.in_layer(layer))?;
+        meter.add(entries);
+    }
+    Ok(())
+}
+
 /// What is done behind the layers.
 #[derive(Debug)]
 pub struct Changing<'a> {
@@ -95,17 +154,7 @@ pub fn flatten_with(
     reporter: &dyn Reporter,
 ) -> Result<Changed> {
     let Changing { edits, put_in } = changing;
-    let total: u64 = changesets
-        .iter()
-        .map(|changeset| changeset.entries.len() as u64)
-        .chain(put_in.iter().map(|put_in| put_in.put.entries()))
-        .sum();
-    if total > options.limits.max_entries {
-        return Err(Error::bad_image(format!(
-            "expected at most {} entries over all layers (--max-entries), found {total}",
-            options.limits.max_entries
-        )));
-    }
+    let total = total_entries(&changesets, &put_in, &options.limits)?;
     let is_changed = !edits.are_none() || !put_in.is_empty();
     if is_changed {
         check_copy(&changesets, &put_in, &options.limits)?;
@@ -113,17 +162,7 @@ pub fn flatten_with(
     let meter = reporter.begin("flatten", Unit::Items, Some(total));
     let count = changesets.len();
     let mut flattening = flattening::Flattening::new(options);
-    for (index, changeset) in (0_u32..).zip(changesets) {
-        let summary = &changeset.layer;
-        let diff_id = || summary.diff_id.as_ref().map(|diff_id| &diff_id.0);
-        let digest = summary.digest.as_ref().or_else(diff_id);
-        let layer = layer_label(index as usize, count, digest);
-        let entries = changeset.entries.len() as u64;
-        flattening
-            .apply(index, Origin::Layer(index), changeset)
-            .map_err(|error| error.in_layer(layer))?;
-        meter.add(entries);
-    }
+    apply_layers(&mut flattening, changesets, &*meter)?;
     let before = is_changed.then(|| flattening.tree.clone());
     let left_out = edits.before_put_in(&mut flattening)?;
     for (index, PutIn { name, put }) in (count as u32..).zip(put_in) {

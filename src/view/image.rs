@@ -40,15 +40,21 @@ const GROUP_DESCRIPTOR_BYTES_MAX: usize = 1024;
 /// # Errors
 /// [`Error::BadImage`] where it is no ext filesystem, [`Error::Io`].
 pub fn read_superblock(file: &File, name: &str) -> Result<Superblock> {
-    Ok(read_sealed_superblock(file, name)?.0)
+    Ok(read_sealed_superblock(file, 0, name)?.0)
 }
 
 /// The same, and whether it is what its own checksum is of, where it has one.
-fn read_sealed_superblock(file: &File, name: &str) -> Result<(Superblock, bool)> {
+fn read_sealed_superblock(
+    file: &File,
+    offset_bytes: u64,
+    name: &str,
+) -> Result<(Superblock, bool)> {
     let io = |error| Error::io(format!("cannot read {name}"), error);
-    file_kind::expect_ext(&file_kind::head(file).map_err(io)?, name)?;
+    let head = file_kind::head_at(file, offset_bytes).map_err(io)?;
+    file_kind::expect_ext(&head, name)?;
     let mut bytes = [0; SUPERBLOCK_BYTES];
-    file.read_exact_at(&mut bytes, SUPERBLOCK_OFFSET_BYTES)
+    // The head reaches beyond it.
+    file.read_exact_at(&mut bytes, offset_bytes + SUPERBLOCK_OFFSET_BYTES)
         .map_err(io)?;
     let superblock = Superblock::decode(&bytes);
     if superblock.block_bytes().is_none() {
@@ -85,7 +91,9 @@ pub struct Image {
     pub superblock: Superblock,
     /// Whether the superblock is what its own checksum, if it has one, is of.
     is_sealed: bool,
-    /// Length of the file or device it is in.
+    /// Where in the file or device it begins.
+    offset_bytes: u64,
+    /// Length of the file or device from there on.
     pub file_bytes: u64,
     /// Bytes of a block.
     pub block_bytes: u64,
@@ -101,15 +109,27 @@ impl Image {
     /// # Errors
     /// [`Error::Io`] when it cannot be read, [`Error::BadImage`] when it holds no ext filesystem.
     pub fn open(path: &Path) -> Result<Self> {
-        Self::of_file(file_kind::open_image(path)?, path.display().to_string())
+        Self::open_at(path, 0)
     }
 
-    /// The same of an image that is open, which errors call `name`.
+    /// The same where it begins at a byte of the file or device.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub(super) fn of_file(mut file: File, name: String) -> Result<Self> {
-        let (superblock, is_sealed) = read_sealed_superblock(&file, &name)?;
+    pub fn open_at(path: &Path, offset_bytes: u64) -> Result<Self> {
+        let name = match offset_bytes {
+            0 => path.display().to_string(),
+            _ => format!("{} from byte {offset_bytes} on", path.display()),
+        };
+        Self::of_file(file_kind::open_image(path)?, offset_bytes, name)
+    }
+
+    /// The same of a file that is open, which errors call `name`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(super) fn of_file(mut file: File, offset_bytes: u64, name: String) -> Result<Self> {
+        let (superblock, is_sealed) = read_sealed_superblock(&file, offset_bytes, &name)?;
         let file_bytes = file
             .seek(SeekFrom::End(0))
             .map_err(|error| Error::io(format!("cannot read {name}"), error))?;
@@ -120,7 +140,8 @@ impl Image {
             name,
             superblock,
             is_sealed,
-            file_bytes,
+            offset_bytes,
+            file_bytes: file_bytes.saturating_sub(offset_bytes),
             blocks_read: AtomicU64::new(0),
             sightings: None,
         })
@@ -305,8 +326,9 @@ impl Image {
     pub(super) fn read_bytes(&self, start: u64, buffer: &mut [u8]) -> Result<()> {
         let blocks = (buffer.len() as u64).div_ceil(self.block_bytes);
         self.blocks_read.fetch_add(blocks, Ordering::Relaxed);
+        // Within the file, as opening it has seen.
         self.file
-            .read_exact_at(buffer, start)
+            .read_exact_at(buffer, self.offset_bytes.saturating_add(start))
             .map_err(|error| match error.kind() {
                 std::io::ErrorKind::UnexpectedEof => {
                     let block = start / self.block_bytes;

@@ -87,7 +87,16 @@ impl View {
     /// or a damaged one, [`Error::Unsupported`] for features that change how it is read and are
     /// not known here.
     pub fn open(path: &Path) -> Result<Self> {
-        Self::of_image(Image::open(path)?)
+        Self::open_at(path, 0)
+    }
+
+    /// The same of a filesystem that begins at a byte of the file or block device, as in a partition
+    /// of a disk's image.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_at(path: &Path, offset_bytes: u64) -> Result<Self> {
+        Self::of_image(Image::open_at(path, offset_bytes)?)
     }
 
     /// The same of an image that is open already, which errors call `name`.
@@ -95,7 +104,7 @@ impl View {
     /// # Errors
     /// As [`Self::open`].
     pub fn of_file(file: File, name: &str) -> Result<Self> {
-        Self::of_image(Image::of_file(file, name.to_owned())?)
+        Self::of_image(Image::of_file(file, 0, name.to_owned())?)
     }
 
     fn of_image(image: Image) -> Result<Self> {

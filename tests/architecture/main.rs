@@ -96,12 +96,6 @@ const ROOMS: &[Room] = &[
             "view",
         ],
     ),
-    (
-        "extract",
-        &[
-            "error", "units", "progress", "warnings", "pinned", "listing", "tar", "view",
-        ],
-    ),
     // What is fetched, and was before.
     ("blobs", &["error", "progress", "region"]),
     (
@@ -262,7 +256,19 @@ const ROOMS: &[Room] = &[
             "verity",
         ],
     ),
-    // Beside the flow.
+    // Beside the flow: into a filesystem and into what an image shows, alike.
+    (
+        "look",
+        &[
+            "error", "units", "limits", "region", "listing", "view", "layers", "tree",
+        ],
+    ),
+    (
+        "extract",
+        &[
+            "error", "units", "progress", "warnings", "pinned", "listing", "tar", "look",
+        ],
+    ),
     (
         "export",
         &[
@@ -361,7 +367,6 @@ const ROOMS: &[Room] = &[
             "verity",
             "inspect",
             "view",
-            "extract",
             "export",
             "image_writer",
             "source",
@@ -373,6 +378,8 @@ const ROOMS: &[Room] = &[
             "finish",
             "pull",
             "manifest",
+            "look",
+            "extract",
             "packages",
             "artifact",
             "push",
@@ -397,6 +404,7 @@ const ROOMS: &[Room] = &[
             "compare",
             "blocks",
             "view",
+            "look",
             "cache",
             "mount",
             "pinned",

@@ -76,19 +76,14 @@ fn a_file_may_be_called_as_standard_output_is() {
 fn the_name_of_a_compressed_archive_never_becomes_a_directory() {
     let press = press();
     run(&press, &["build", "save.tar", "-q", "-o", "fs.img"]).succeeded();
-    for name in [
-        "x.tar.gz",
-        "x.tgz",
-        "x.tar.zst",
-        "x.TAR.XZ",
-        "x.zip",
-        "d.cpio",
-    ] {
+    for name in ["x.TAR.XZ", "x.zip", "d.cpio", "x.gz", "x.zst"] {
         run(&press, &["extract", "fs.img", "-o", name]).failed(5, &[name, "-o - |"]);
         assert!(!press.input(name).exists());
     }
-    run(&press, &["extract", "fs.img", "-o", "X.TAR"]).succeeded();
-    assert!(press.input("X.TAR").is_file());
+    for name in ["X.TAR", "x.tgz", "x.tar.zst"] {
+        run(&press, &["extract", "fs.img", "-o", name]).succeeded();
+        assert!(press.input(name).is_file());
+    }
     fs::copy(press.input("fs.img"), press.input("fs.tar")).unwrap();
     run(&press, &["extract", "fs.tar", "-o", "fs.tar"]).failed(5, &["other than the image"]);
     run(&press, &["extract", "fs.img", "-o", "x.tar.gz/"]).succeeded();

@@ -23,7 +23,8 @@ use raw_tar::{Header, RawTar};
 mod library {
     use std::path::Path;
 
-    pub use layerpress::extract::{ArchiveSink, extract};
+    pub use layerpress::extract::{ArchiveSink, Taken, extract};
+    pub use layerpress::look::{Inside, Lookups};
     use layerpress::oci::DigestHasher;
     pub use layerpress::oci::RegistryReference;
     pub use layerpress::packages::{Looked, Packages, Root};
@@ -191,9 +192,12 @@ pub fn view(bytes: &[u8]) -> bool {
     let mut warnings = library::Warnings::default();
     let mut nowhere = std::io::sink();
     let mut sink = library::ArchiveSink::new(&mut nowhere, true, &mut warnings);
-    let root = view.lookup(b"/", library::Follow::Always);
-    let extracted =
-        root.and_then(|root| library::extract(&view, root, &mut sink, &library::Silent, &|| false));
+    let inside = library::Inside::from(&view);
+    let root = library::Lookups::of(inside).find(b"/", library::Follow::Always);
+    let extracted = root.and_then(|root| {
+        let root = vec![library::Taken::whole(root)];
+        library::extract(inside, root, &mut sink, &library::Silent, &|| false)
+    });
     // Where all of it lies costs no more than there is, a few times over.
     let places = library::View::open(&path).and_then(library::View::positions);
     let is_placed = places.is_ok();

@@ -348,6 +348,18 @@ pub const SITUATIONS: &[Situation] = &[
             &["diff", "--stat", "{in}/fs.img", "rootfs:{in}/tree"],
         )
     }),
+    row("layers of an image", "layers", |press| {
+        archive(press);
+        json(press, &["layers", "{in}/save.tar"])
+    }),
+    row("names of an image listed", "ls", |press| {
+        archive(press);
+        json(press, &["ls", "-aR", "{in}/save.tar"])
+    }),
+    row("names of an image told", "stat", |press| {
+        layout(press);
+        json(press, &["stat", "oci:{in}/layout:1", "/"])
+    }),
     row("names listed", "ls", |press| {
         filesystem(press, "fs.img", &[]);
         json(press, &["ls", "-aR", "{in}/fs.img"])

@@ -73,9 +73,8 @@ fn the_commands_tell_what_is_there_and_say_what_is_not() {
         (&["cat", image, "one/x"], 3, "cannot find /one/x in"),
         (&["stat", "-L", image, "loop"], 3, "cannot find /loop in"),
         (&["ls", image, "one/"], 3, "cannot find /one/ in"),
-        (&["ls", "/dev/null"], 4, "found a device without blocks"),
-        (&["ls", "/"], 4, "found a directory"),
-        (&["ls", "/nothing"], 3, "cannot open /nothing"),
+        (&["ls", "/dev/null"], 4, "a terminal, a device or a socket"),
+        (&["ls", "/nothing"], 3, "/nothing"),
     ] {
         let output = run(arguments);
         assert_eq!(
@@ -126,12 +125,17 @@ fn parts_of_an_image_are_extracted_as_trees_of_their_own() {
     let image = directory.path().join("image");
     make_image_with(&["-t", "ext4", "-b", "4096"], &root, &image, "64M");
     let target = directory.path().join("target");
-    for (path, name) in [("/etc/deep", "er/linked"), ("/another", "another")] {
+    for (path, to, made) in [
+        ("/etc/deep", "target", "target/er/linked"),
+        ("/another", "target/", "target/another"),
+        ("/another", "single", "single"),
+    ] {
+        let to = directory.path().join(to);
         let arguments = ["extract".as_ref(), image.as_os_str(), path.as_ref()];
-        let to = [OsStr::new("-o"), target.as_os_str()];
-        succeed(&[&arguments[..], &to].concat());
-        assert_eq!(fs::read(target.join(name)).unwrap(), b"linked", "{path}");
-        fs::remove_dir_all(&target).unwrap();
+        succeed(&[&arguments[..], &[OsStr::new("-o"), to.as_os_str()]].concat());
+        let made = directory.path().join(made);
+        assert_eq!(fs::read(made).unwrap(), b"linked", "{path}");
+        let _ = fs::remove_dir_all(&target);
     }
     let listed = succeed(&[
         OsStr::new("extract"),

@@ -5,7 +5,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use layerpress::extract::{ArchiveSink, DirectorySink, extract};
+use layerpress::extract::{ArchiveSink, DirectorySink, Taken, extract};
+use layerpress::look::{Inside, Lookups};
 use layerpress::progress::Silent;
 use layerpress::view::{Follow, View};
 use layerpress::warnings::Warnings;
@@ -34,17 +35,22 @@ fn use_everything(image: &Path, scratch: &Path) -> usize {
         read <= bound,
         "{read} blocks read, at most {bound} expected"
     );
-    let Ok(root) = view.lookup(b"/", Follow::Always) else {
+    let inside = Inside::from(&view);
+    let Ok(root) = Lookups::of(inside)
+        .find(b"/", Follow::Always)
+        .map(Taken::whole)
+    else {
         return errors + 1;
     };
     let mut warnings = Warnings::default();
     let target = scratch.join("out");
     let mut sink = DirectorySink::new(&target, false, &mut warnings).unwrap();
-    errors += usize::from(extract(&view, root.clone(), &mut sink, &Silent, &|| false).is_err());
+    errors +=
+        usize::from(extract(inside, vec![root.clone()], &mut sink, &Silent, &|| false).is_err());
     fs::remove_dir_all(&target).unwrap();
     let mut nowhere = std::io::sink();
     let mut sink = ArchiveSink::new(&mut nowhere, true, &mut warnings);
-    errors += usize::from(extract(&view, root, &mut sink, &Silent, &|| false).is_err());
+    errors += usize::from(extract(inside, vec![root], &mut sink, &Silent, &|| false).is_err());
     let link = b"directory 7/inner/link/directory 3/inner/mapped";
     errors += usize::from(view.lookup(link, Follow::Always).is_err());
     let read = view.blocks_read();

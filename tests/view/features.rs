@@ -377,17 +377,12 @@ fn every_command_says_what_it_was_given_instead_of_a_filesystem() {
     disk[450] = 0x83;
     disk[454..458].copy_from_slice(&2048_u32.to_le_bytes());
     disk[510..512].copy_from_slice(b"\x55\xaa");
-    let mut tar = vec![0; 4096];
-    tar[257..262].copy_from_slice(b"ustar");
     let files = [
         (
             at("disk", &disk),
             "MBR partition table; its first partition starts at byte 1048576",
         ),
-        (at("gz", b"\x1f\x8b\x08"), "gzip-compressed"),
-        (at("zst", b"\x28\xb5\x2f\xfd"), "zstd-compressed"),
         (at("squash", b"hsqs"), "squashfs"),
-        (at("tar", &tar), "a tar, as container images are"),
         (at("empty", b""), "an empty file"),
     ];
     let point = directory.path().join("m");

@@ -24,8 +24,9 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use layerpress::ext::check::{read_through_debugfs, read_through_ext4_view};
-use layerpress::extract::{DirectorySink, extract};
+use layerpress::extract::{DirectorySink, Taken, extract};
 use layerpress::listing::{Listing, compare};
+use layerpress::look::{Inside, Lookups};
 use layerpress::progress::Silent;
 use layerpress::view::{Follow, View};
 use layerpress::warnings::Warnings;
@@ -194,8 +195,9 @@ fn extract_to(image: &Path, target: &Path) -> Vec<String> {
     let view = View::open(image).unwrap();
     let mut warnings = Warnings::default();
     let mut sink = DirectorySink::new(target, false, &mut warnings).unwrap();
-    let root = view.lookup(b"/", Follow::Never).unwrap();
-    extract(&view, root, &mut sink, &Silent, &|| false).unwrap();
+    let inside = Inside::from(&view);
+    let root = Taken::whole(Lookups::of(inside).find(b"/", Follow::Never).unwrap());
+    extract(inside, vec![root], &mut sink, &Silent, &|| false).unwrap();
     warnings.lines().collect()
 }
 

@@ -85,10 +85,15 @@ impl ReadingArguments {
             platform: self.platform.clone(),
             limits: Limits::from(&self.limits),
             registry: self.registry.options(self.jobs)?,
-            daemon: daemon(self),
+            daemon: self.daemon(),
             ..request.open
         };
         Ok(request)
+    }
+
+    /// The docker daemon that is meant.
+    pub fn daemon(&self) -> DaemonOptions {
+        daemon(self)
     }
 
     /// The filesystem of this name, or else the image.

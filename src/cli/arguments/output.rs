@@ -50,7 +50,7 @@ pub enum ProgressForm {
 pub const EXIT_CODES: &str = "\
 Exit codes:
   0  done; verify, diff: no difference
-  1  verify, diff: there are differences
+  1  verify, diff: there are differences; layers: more is wasted than --max-wasted allows
   2  the command line is wrong
   3  what was named is not there, reading or writing failed on this machine (full disk,
      no permission), or a server refuses (no access, a certificate nobody trusts)

@@ -3,35 +3,46 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::arguments::OutputArguments;
+use crate::cli::arguments::{LookArguments, OutputArguments};
 use crate::cli::progress;
 use crate::cli::tell::{Outcome, cannot_write, content};
 use crate::error::{Error, Result};
+use crate::look::{Lookups, expand};
 use crate::pipeline;
-use crate::view::{Follow, Lookups, View};
+use crate::view::Follow;
 
 /// What is typed after `cat`.
 #[derive(Debug, Args)]
 pub struct CatArguments {
-    /// The filesystem image
-    #[arg(value_name = "IMG")]
-    image: PathBuf,
-    /// Regular files in it; links are followed inside the image
+    /// A filesystem image, or a container image as build takes it
+    #[arg(value_name = "IMG|IMAGE")]
+    image: OsString,
+    /// Regular files in it, or patterns as a shell has them (in quotes, '/etc/*.conf'); links are
+    /// followed inside the image
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<OsString>,
+    #[command(flatten)]
+    look: LookArguments,
 }
 
 /// Writes the files' contents to standard output, one after the other.
 pub fn run(arguments: &CatArguments, output: &OutputArguments) -> Result<()> {
-    let view = pipeline::open(&arguments.image, &*progress::reporter(output))?;
+    let request = arguments.look.request(&arguments.image, None)?;
+    let interior = pipeline::look(&request, &*progress::reporter(output))?;
     let mut outcome = Outcome::of(output);
-    let mut lookups = view.lookups();
-    for path in &arguments.paths {
-        match copy(&view, &mut lookups, path.as_bytes()) {
+    let mut lookups = Lookups::of(interior.inside());
+    let mut paths = Vec::with_capacity(arguments.paths.len());
+    for typed in &arguments.paths {
+        match expand(&mut lookups, typed.as_bytes()) {
+            Ok(expansion) => paths.extend(expansion.into_paths()),
+            Err(error) => outcome.take(Err(error)),
+        }
+    }
+    for path in &paths {
+        match copy(&mut lookups, path) {
             Ok(()) => {}
             Err(Stopped::Unread(error)) => outcome.take(Err(error)),
             // Whoever read it has seen enough.
@@ -60,13 +71,13 @@ impl From<io::Error> for Stopped {
 }
 
 /// Copies one file.
-fn copy(view: &View, lookups: &mut Lookups<'_>, path: &[u8]) -> Result<(), Stopped> {
+fn copy(lookups: &mut Lookups<'_>, path: &[u8]) -> Result<(), Stopped> {
     let mut stdout = content();
     let found = lookups
         .find(path, Follow::Always)
         .map_err(Stopped::Unread)?;
     let unread = |error: Error| Stopped::Unread(error.in_entry(&found.path));
-    let mut reader = view.content(&found.node).map_err(unread)?;
+    let mut reader = lookups.inside().content(&found.node).map_err(unread)?;
     let size_bytes = reader.size_bytes();
     let mut position = 0;
     loop {

@@ -2,12 +2,12 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::cli::arguments::OutputArguments;
+use crate::cli::arguments::{FileFlagsArgument, LookArguments, OutputArguments};
 use crate::cli::tell::{self, Voice};
 use crate::cli::{hold, progress};
 use crate::error::{Error, Result, escape_path};
@@ -16,53 +16,59 @@ use crate::pipeline::{self, ExtractRequest, Extracted, Target};
 /// What is typed after `extract`.
 #[derive(Debug, Args)]
 pub struct ExtractArguments {
-    /// The filesystem image
-    #[arg(value_name = "IMG")]
-    image: PathBuf,
-    /// What to take out of it: of a directory all that is in it, of anything else that alone
+    /// A filesystem image, or a container image as build takes it
+    #[arg(value_name = "IMG|IMAGE")]
+    image: OsString,
+    /// What to take out of it, or patterns as a shell has them (in quotes, '/etc/*.conf'): of a single
+    /// directory all that is in it, of anything else, and of several, those by their own names
     #[arg(value_name = "PATH", default_value = "/")]
-    path: OsString,
-    /// Where it goes: a directory, a tar when the name ends in .tar, or - for a tar on standard
-    /// output
-    #[arg(short, long, value_name = "DIR|FILE.tar|-")]
+    paths: Vec<OsString>,
+    /// Where it goes: a tar when the name ends in .tar, .tar.gz, .tgz, .tar.zst or .tzst; a file where
+    /// PATH is one name that is no directory; a directory else, and always with a slash behind it or
+    /// where there is one; or - for a tar on standard output
+    #[arg(short, long, value_name = "FILE|DIR/|FILE.tar|-")]
     output: PathBuf,
-    /// Write into a directory that has something in it, and replace what has the same name
+    /// Replace a file that is there; write into a directory that has something in it, and replace what
+    /// has the same name
     #[arg(long)]
     force: bool,
-    /// Keep the file flags that chattr sets (immutable, append, nodump, ...); else they are counted,
-    /// and none is kept. In a directory some of them need root
-    #[arg(long)]
-    file_flags: bool,
+    #[command(flatten)]
+    flags: FileFlagsArgument,
+    #[command(flatten)]
+    look: LookArguments,
 }
 
-/// Takes a tree out of an image.
+/// Takes trees out of an image.
 pub fn run(arguments: &ExtractArguments, output: &OutputArguments) -> Result<u8> {
     let path = &arguments.output;
-    refuse_other_archives(path)?;
+    let is_streamed = path == Path::new("-");
+    if is_streamed && tell::has_terminal() {
+        return Err(Error::unsupported(
+            "a tar is nothing for a terminal: -o FILE.tar writes it to a file",
+        ));
+    }
     let reporter = progress::reporter(output);
-    let request = ExtractRequest::new(&arguments.image)
-        .with_path(arguments.path.as_bytes().to_vec())
-        .with_file_flags(arguments.file_flags);
-    let extract = |target| pipeline::extract(&request, target, &*reporter);
-    // A signal ends a directory between two pieces, so that what was made can be taken away.
+    let flags = &arguments.flags;
+    let look = arguments.look.request(&arguments.image, Some(flags))?;
+    let paths = arguments.paths.iter().cloned();
+    let mut request = ExtractRequest::of(look)
+        .with_paths(paths.map(OsString::into_vec).collect::<Vec<_>>())
+        .with_file_flags(flags.file_flags);
+    request.jobs = arguments.look.reading.jobs.unwrap_or(request.jobs);
+    let interior = pipeline::look(&request.look, &*reporter)?;
+    let extract = |target| pipeline::extract_from(&interior, &request, target, &*reporter);
+    // A signal ends it between two pieces, so that what was made can be taken away.
     let mut held = None;
-    let extracted = if path == Path::new("-") {
-        if tell::has_terminal() {
-            return Err(Error::unsupported(
-                "a tar is nothing for a terminal: -o FILE.tar writes it to a file",
-            ));
-        }
+    let extracted = if is_streamed {
         match extract(Target::Writer(&mut tell::content())) {
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => {
                 return Ok(0);
             }
             extracted => extracted?,
         }
-    } else if is_archive(path) {
-        extract(Target::Archive(path))?
     } else {
         held = Some(hold::hold());
-        extract(Target::Directory {
+        extract(Target::Named {
             path,
             replaces: arguments.force,
             is_cancelled: &|| hold::received().is_some(),
@@ -90,35 +96,4 @@ pub fn run(arguments: &ExtractArguments, output: &OutputArguments) -> Result<u8>
             Ok(u8::try_from(code).unwrap_or(u8::MAX))
         }
     }
-}
-
-/// Endings of archives and compressed files, none of which is written.
-const OTHER_ENDINGS: [&str; 22] = [
-    "7z", "br", "bz2", "cpio", "gz", "img", "iso", "lz", "lz4", "lzma", "sqfs", "squashfs", "tbz",
-    "tbz2", "tgz", "tlz", "txz", "tzst", "xz", "z", "zip", "zst",
-];
-
-/// Whether a tar is meant; a directory that is there stays one whatever its name.
-fn is_archive(target: &Path) -> bool {
-    has_ending(target, &["tar"]) && !is_directory(target)
-}
-
-/// Refuses a name that means a file of another kind: a directory called so is nobody's wish.
-fn refuse_other_archives(target: &Path) -> Result<()> {
-    if !has_ending(target, &OTHER_ENDINGS) || is_directory(target) {
-        return Ok(());
-    }
-    let shown = escape_path(target.as_os_str().as_bytes());
-    Err(Error::unsupported(format!(
-        "{shown}: expected a directory or a name that ends with .tar; `-o - | gzip > {shown}` compresses a tar, `-o {shown}/` makes a directory"
-    )))
-}
-
-fn has_ending(target: &Path, endings: &[&str]) -> bool {
-    let ending = target.extension().map(|ending| ending.to_ascii_lowercase());
-    ending.is_some_and(|ending| endings.iter().any(|own| ending == **own))
-}
-
-fn is_directory(target: &Path) -> bool {
-    target.as_os_str().as_bytes().ends_with(b"/") || target.is_dir()
 }

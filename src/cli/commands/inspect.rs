@@ -1,7 +1,7 @@
 //! `layerpress inspect`.
 
 mod filesystem;
-mod history;
+pub mod history;
 mod image;
 mod start;
 mod verity;
@@ -18,11 +18,15 @@ use crate::cli::tell::print_as;
 use crate::error::Result;
 use crate::pipeline::{self, Inspected};
 
+/// All that a daemon has.
+const DAEMON: &str = "docker-daemon:";
+
 /// What is typed.
 #[derive(Debug, Args)]
 pub struct InspectArguments {
     /// A container image as build takes it, an ext2, ext3 or ext4 filesystem image, or the file that
-    /// a hash tree of dm-verity is in
+    /// a hash tree of dm-verity is in; where it has several images, these are listed, as are all of a
+    /// daemon by docker-daemon: alone
     #[arg(value_name = "IMAGE|IMG")]
     pub name: std::ffi::OsString,
     /// Read and verify the layers, too: uncompressed sizes and numbers of entries
@@ -49,9 +53,14 @@ pub fn run(arguments: &InspectArguments, output: &OutputArguments) -> Result<()>
         let shown = verity::ShownVerity::of(path, Ok(&found));
         return print_as(arguments.json, schemas::INSPECT, &shown, || shown.text());
     }
-    let subject = arguments.reading.subject(&arguments.name)?;
     let reporter = progress::reporter(output);
-    let shown = match pipeline::inspect(&subject, arguments.layers, &*reporter)? {
+    let inspected = if arguments.name == DAEMON {
+        pipeline::inspect_daemon(&arguments.reading.daemon(), &*reporter)?
+    } else {
+        let subject = arguments.reading.subject(&arguments.name)?;
+        pipeline::inspect(&subject, arguments.layers, &*reporter)?
+    };
+    let shown = match inspected {
         Inspected::Filesystem(inspected) => {
             let path = Path::new(&arguments.name);
             let start = arguments.config_file.as_ref().map(|start| start.as_bytes());
@@ -65,7 +74,9 @@ pub fn run(arguments: &InspectArguments, output: &OutputArguments) -> Result<()>
             offers,
             why,
         } => {
-            reporter.note(&why.to_string());
+            if let Some(why) = why {
+                reporter.note(&why.to_string());
+            }
             image::ShownImage::of_several(reference, &offers)
         }
     };

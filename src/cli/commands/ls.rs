@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use clap::{ArgAction, Args};
 
-use crate::cli::arguments::OutputArguments;
+use crate::cli::arguments::{LookArguments, NO_HEADING, OutputArguments};
 use crate::cli::progress;
 use crate::cli::shown::attributes::ShownNode;
 use crate::cli::shown::names::Names;
@@ -18,17 +17,18 @@ use crate::cli::shown::schemas;
 use crate::cli::tell::{self, Outcome, Page, printed};
 use crate::error::{Error, Result};
 use crate::listing::{Kind, join};
-use crate::pipeline::{self, Limits};
-use crate::view::{Follow, Found, Lookups, MAX_DEPTH, Node, View};
+use crate::look::{Found, Inside, Lookups, Node, expand};
+use crate::pipeline::{self, Interior, Limits};
+use crate::view::{Follow, MAX_DEPTH};
 
 /// What is typed after `ls`.
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
 pub struct LsArguments {
-    /// The filesystem image
-    #[arg(value_name = "IMG")]
-    image: PathBuf,
-    /// Directories or other names in it
+    /// A filesystem image, or a container image as build takes it
+    #[arg(value_name = "IMG|IMAGE")]
+    image: OsString,
+    /// Directories or other names in it, or patterns as a shell has them (in quotes, '/etc/*.conf')
     #[arg(value_name = "PATH", default_value = "/")]
     paths: Vec<OsString>,
     #[command(flatten)]
@@ -36,8 +36,10 @@ pub struct LsArguments {
     #[command(flatten)]
     choice: Choice,
     /// Print help
-    #[arg(long, action = ArgAction::Help)]
+    #[arg(long, action = ArgAction::Help, help_heading = NO_HEADING)]
     help: Option<bool>,
+    #[command(flatten)]
+    look: LookArguments,
 }
 
 /// Which names are shown, in which order.
@@ -68,12 +70,19 @@ struct Choice {
 
 /// Lists names.
 pub fn run(arguments: &LsArguments, output: &OutputArguments) -> Result<()> {
-    let view = pipeline::open(&arguments.image, &*progress::reporter(output))?;
+    let request = arguments.look.request(&arguments.image, None)?;
+    let interior = pipeline::look(&request, &*progress::reporter(output))?;
+    if arguments.format.layer && !interior.has_layers() {
+        return Err(Error::unsupported(
+            "--layer tells an image's layers, and this is a filesystem: it has none",
+        ));
+    }
     let mut outcome = Outcome::of(output);
     printed(|page| {
         let lister = Lister {
-            view: &view,
-            lookups: view.lookups(),
+            interior: &interior,
+            inside: interior.inside(),
+            lookups: Lookups::of(interior.inside()),
             format: arguments.format,
             choice: arguments.choice,
             names: Names::for_terminal(tell::has_terminal()),
@@ -89,7 +98,8 @@ pub fn run(arguments: &LsArguments, output: &OutputArguments) -> Result<()> {
 }
 
 struct Lister<'a> {
-    view: &'a View,
+    interior: &'a Interior,
+    inside: Inside<'a>,
     lookups: Lookups<'a>,
     format: Format,
     choice: Choice,
@@ -163,8 +173,8 @@ impl Lister<'_> {
         let lstat = self.choice.directory || self.format.long || self.format.classify;
         let mut files = Vec::new();
         let mut asked = Vec::new();
-        for path in paths {
-            let path = path.as_bytes();
+        let paths = self.expanded(paths);
+        for path in &paths {
             let lookups = &mut self.lookups;
             let found = lookups.find(path, Follow::Never).map(|found| {
                 if found.node.kind != Kind::Symlink || lstat {
@@ -184,7 +194,7 @@ impl Lister<'_> {
                     }
                 }
                 Ok(found) => files.push(Named {
-                    name: path.to_vec(),
+                    name: path.clone(),
                     path: Some(found.path),
                     node: found.node,
                 }),
@@ -210,6 +220,18 @@ impl Lister<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What was typed, patterns as what they match.
+    fn expanded(&mut self, typed: &[OsString]) -> Vec<Vec<u8>> {
+        let mut paths = Vec::with_capacity(typed.len());
+        for typed in typed {
+            match expand(&mut self.lookups, typed.as_bytes()) {
+                Ok(expansion) => paths.extend(expansion.into_paths()),
+                Err(error) => self.outcome.take(Err(error)),
+            }
+        }
+        paths
     }
 
     /// The parent of a directory that was asked for, where that is shown.
@@ -273,13 +295,13 @@ impl Lister<'_> {
                 "more than {MAX_DEPTH} directories deep"
             )));
         }
-        if !self.entered.insert(node.number.0) && this.depth > 0 {
+        if !self.entered.insert(node.number) && this.depth > 0 {
             return Err(Error::bad_image(format!(
                 "inode {} is a directory that was listed by another name",
                 node.number
             )));
         }
-        let entries = self.view.read_dir(node)?;
+        let entries = self.inside.read_dir(node)?;
         let left = self.names_left.checked_sub(entries.len() as u64);
         self.names_left = left.ok_or_else(|| {
             Error::unsupported(format!("more than {} names", Limits::default().max_entries))
@@ -297,18 +319,18 @@ impl Lister<'_> {
                 node: parent.node,
             }));
         }
-        for entry in entries {
-            if entry.name.starts_with(b".") && !self.choice.all && !self.choice.almost_all {
+        for (name, number) in entries {
+            if name.starts_with(b".") && !self.choice.all && !self.choice.almost_all {
                 continue;
             }
-            match self.view.node(entry.inode) {
+            match self.inside.node(number) {
                 Ok(node) => names.push(Named {
-                    name: entry.name.into(),
+                    name: name.into(),
                     path: None,
                     node,
                 }),
                 Err(error) => {
-                    let path = join(&this.path, &entry.name);
+                    let path = join(&this.path, &name);
                     self.outcome.take(Err(error.in_entry(&path)));
                 }
             }
@@ -318,9 +340,9 @@ impl Lister<'_> {
 
     fn write_names(&mut self, directory: &[u8], mut names: Vec<Named>) -> io::Result<()> {
         if self.choice.by_time {
-            names.sort_by_key(|named| std::cmp::Reverse(named.node.stored.mtime));
+            names.sort_by_key(|named| std::cmp::Reverse(named.node.mtime));
         } else if self.choice.by_size {
-            names.sort_by_key(|named| std::cmp::Reverse(named.node.stored.size_bytes));
+            names.sort_by_key(|named| std::cmp::Reverse(named.node.size_bytes));
         }
         if self.choice.reverse {
             names.reverse();
@@ -336,12 +358,13 @@ impl Lister<'_> {
             .into_iter()
             .map(|named| {
                 let target = self.target(&named, directory);
+                let layer = self.interior.layer(named.node.layer);
                 Row::new(
                     format,
                     self.names,
                     &named.name,
                     &named.node,
-                    target.as_deref(),
+                    (target.as_deref(), layer.as_ref()),
                 )
             })
             .collect();
@@ -359,7 +382,7 @@ impl Lister<'_> {
         if named.node.kind != Kind::Symlink || !self.format.long {
             return None;
         }
-        let target = self.view.target(&named.node);
+        let target = self.inside.target(&named.node);
         self.read(target, || named.path(directory))
     }
 
@@ -376,12 +399,13 @@ impl Lister<'_> {
 
     fn write_json(&mut self, path: &[u8], node: &Node) -> io::Result<()> {
         let target = match node.kind {
-            Kind::Symlink => self.read(self.view.target(node), || path.to_vec()),
+            Kind::Symlink => self.read(self.inside.target(node), || path.to_vec()),
             _ => None,
         };
-        let xattrs = self.read(self.view.xattrs(node), || path.to_vec());
+        let xattrs = self.read(self.inside.xattrs(node), || path.to_vec());
         let xattrs = xattrs.unwrap_or_default();
-        let shown = ShownNode::new(path, node, target.as_deref(), &xattrs, None);
+        let shown = ShownNode::new(path, node, target.as_deref(), &xattrs, None)
+            .of_layer(self.interior.layer(node.layer));
         self.page.json_line(schemas::LS, &shown)
     }
 }

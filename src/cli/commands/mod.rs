@@ -8,6 +8,7 @@ pub mod diff;
 pub mod export;
 pub mod extract;
 pub mod inspect;
+pub mod layers;
 pub mod ls;
 pub mod man;
 pub mod mount;

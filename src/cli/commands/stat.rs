@@ -3,29 +3,30 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::arguments::OutputArguments;
+use crate::cli::arguments::{LookArguments, OutputArguments};
 use crate::cli::progress;
-use crate::cli::shown::attributes::{ShownNode, flags_text, full_text, mode_text, xattr_text};
+use crate::cli::shown::attributes::{
+    ShownNode, flags_text, full_text, layer_digest, mode_text, xattr_text,
+};
 use crate::cli::shown::names::Names;
 use crate::cli::shown::schemas;
 use crate::cli::tell::{Outcome, print, printed};
 use crate::error::{Error, Result};
 use crate::listing::{Attribute, Kind};
-use crate::pipeline::{self, Limits};
-use crate::units::InodeNumber;
-use crate::view::{Follow, Found, Step, View};
+use crate::look::{Found, Inside, Lookups, Step, expand};
+use crate::pipeline::{self, LayerName, Limits};
+use crate::view::Follow;
 
 /// What is typed after `stat`.
 #[derive(Debug, Args)]
 pub struct StatArguments {
-    /// The filesystem image
-    #[arg(value_name = "IMG")]
-    image: PathBuf,
-    /// Names in it
+    /// A filesystem image, or a container image as build takes it
+    #[arg(value_name = "IMG|IMAGE")]
+    image: OsString,
+    /// Names in it, or patterns as a shell has them (in quotes, '/etc/*.conf')
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<OsString>,
     /// Follow links
@@ -34,11 +35,15 @@ pub struct StatArguments {
     /// Print a JSON object for each name, one a line
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    look: LookArguments,
 }
 
 /// Tells everything about the names given.
 pub fn run(arguments: &StatArguments, output: &OutputArguments) -> Result<()> {
-    let view = pipeline::open(&arguments.image, &*progress::reporter(output))?;
+    let request = arguments.look.request(&arguments.image, None)?;
+    let interior = pipeline::look(&request, &*progress::reporter(output))?;
+    let inside = interior.inside();
     let follow = if arguments.dereference {
         Follow::Always
     } else {
@@ -46,22 +51,31 @@ pub fn run(arguments: &StatArguments, output: &OutputArguments) -> Result<()> {
     };
     let mut outcome = Outcome::of(output);
     let mut found = Vec::new();
-    let mut lookups = view.lookups();
-    for path in &arguments.paths {
-        match lookups.find(path.as_bytes(), follow) {
-            Ok(one) => found.push(one),
-            Err(error) => outcome.take(Err(error)),
+    let mut lookups = Lookups::of(inside);
+    for typed in &arguments.paths {
+        let paths = match expand(&mut lookups, typed.as_bytes()) {
+            Ok(expansion) => expansion.into_paths(),
+            Err(error) => {
+                outcome.take(Err(error));
+                continue;
+            }
+        };
+        for path in paths {
+            match lookups.find(&path, follow) {
+                Ok(one) => found.push(one),
+                Err(error) => outcome.take(Err(error)),
+            }
         }
     }
     drop(lookups);
-    let names = other_names(&view, &found)?;
+    let names = other_names(inside, &found)?;
     for one in &found {
         let names = names.get(&one.node.number).map(|names| &names[..]);
         let node = &one.node;
         let read = || {
             let is_link = node.kind == Kind::Symlink;
-            let target = is_link.then(|| view.target(node)).transpose()?;
-            Ok((target, view.xattrs(node)?))
+            let target = is_link.then(|| inside.target(node)).transpose()?;
+            Ok((target, inside.xattrs(node)?))
         };
         let (target, xattrs) = match read() {
             Ok(read) => read,
@@ -73,18 +87,19 @@ pub fn run(arguments: &StatArguments, output: &OutputArguments) -> Result<()> {
         let target = target.as_deref();
         if arguments.json {
             let shown = ShownNode::new(&one.path, node, target, &xattrs, names);
+            let shown = shown.of_layer(interior.layer(node.layer));
             printed(|page| page.json_line(schemas::STAT, &shown))?;
         } else {
-            print(&text(&view, one, target, &xattrs, names))?;
+            let layer = interior.has_layers().then(|| interior.layer(node.layer));
+            print(&text(inside, one, (target, &xattrs), names, layer))?;
         }
     }
     outcome.finish()
 }
 
 /// All names of those inodes that have several.
-fn other_names(view: &View, found: &[Found]) -> Result<BTreeMap<InodeNumber, Vec<Vec<u8>>>> {
-    let shares =
-        |found: &&Found| found.node.kind != Kind::Directory && found.node.stored.links_count > 1;
+fn other_names(inside: Inside<'_>, found: &[Found]) -> Result<BTreeMap<u32, Vec<Vec<u8>>>> {
+    let shares = |found: &&Found| found.node.kind != Kind::Directory && found.node.links > 1;
     let shared = found.iter().filter(shares);
     let mut names: BTreeMap<_, Vec<_>> = shared
         .map(|found| (found.node.number, Vec::new()))
@@ -94,7 +109,7 @@ fn other_names(view: &View, found: &[Found]) -> Result<BTreeMap<InodeNumber, Vec
     }
     // What is unreadable elsewhere is not what was asked for.
     let mut left_bytes = Limits::default().max_index_bytes;
-    for step in view.walk(view.lookup(b"/", Follow::Never)?) {
+    for step in inside.walk(Lookups::of(inside).find(b"/", Follow::Never)?) {
         if let Step::Entry(found) = step
             && let Some(names) = names.get_mut(&found.node.number)
         {
@@ -109,22 +124,22 @@ fn other_names(view: &View, found: &[Found]) -> Result<BTreeMap<InodeNumber, Vec
 }
 
 fn text(
-    view: &View,
+    inside: Inside<'_>,
     found: &Found,
-    target: Option<&[u8]>,
-    xattrs: &[Attribute],
+    (target, xattrs): (Option<&[u8]>, &[Attribute]),
     names: Option<&[Vec<u8>]>,
+    layer: Option<Option<LayerName>>,
 ) -> String {
     let node = &found.node;
     // Quoted wherever it goes: the form is for people.
     let quoted = |name: &[u8]| String::from_utf8_lossy(&Names::Quoted.show(name)).into_owned();
     let absolute = |path: &[u8]| quoted(&[b"/", path].concat());
     let arrow = target.map_or_else(String::new, |target| format!(" -> {}", quoted(target)));
-    let device = node.device().map_or_else(String::new, |(major, minor)| {
+    let device = node.device.map_or_else(String::new, |(major, minor)| {
         format!("  Device type: {major},{minor}")
     });
     let kind = match node.kind {
-        Kind::Regular if node.stored.size_bytes == 0 => "regular empty file",
+        Kind::Regular if node.size_bytes == 0 => "regular empty file",
         Kind::Regular => "regular file",
         Kind::Directory => "directory",
         Kind::Symlink => "symbolic link",
@@ -133,35 +148,42 @@ fn text(
         Kind::Fifo => "fifo",
         Kind::Socket => "socket",
     };
+    let inode = node.inode.as_deref();
+    let stored = inode.map(|inode| &inode.stored);
+    let time = |time: Option<_>| time.map_or_else(|| "-".to_owned(), full_text);
     let mut lines = vec![
         format!("  File: {}{arrow}", absolute(&found.path)),
         format!(
             "  Size: {:<15} Blocks: {:<10} IO Block: {:<6} {kind}",
-            node.stored.size_bytes,
+            node.size_bytes,
             node.sectors,
-            view.block_bytes(),
+            inside.block_bytes(),
         ),
         format!(
             " Inode: {:<15} Links: {:<11} Flags: {}{device}",
-            node.number.0,
-            node.stored.links_count,
+            inode.map_or_else(|| "-".to_owned(), |inode| inode.number.to_string()),
+            node.links,
             flags_text(node)
         ),
         format!(
             "Access: ({:04o}/{})  Uid: {}  Gid: {}",
-            node.mode(),
-            mode_text(node.kind, node.mode()),
-            node.stored.uid,
-            node.stored.gid
+            node.mode,
+            mode_text(node.kind, node.mode),
+            node.uid,
+            node.gid
         ),
-        format!("Access: {}", full_text(node.stored.atime)),
-        format!("Modify: {}", full_text(node.stored.mtime)),
-        format!("Change: {}", full_text(node.stored.ctime)),
-        format!(
-            " Birth: {}",
-            node.stored.crtime.map_or_else(|| "-".to_owned(), full_text)
-        ),
+        format!("Access: {}", time(stored.map(|stored| stored.atime))),
+        format!("Modify: {}", full_text(node.mtime)),
+        format!("Change: {}", time(stored.map(|stored| stored.ctime))),
+        format!(" Birth: {}", time(stored.and_then(|stored| stored.crtime))),
     ];
+    lines.extend(layer.map(|layer| match layer {
+        Some(layer) => {
+            let digest = layer_digest(&layer).unwrap_or_default();
+            format!(" Layer: {} {digest}", layer.index)
+        }
+        None => " Layer: none, put in behind the layers".to_owned(),
+    }));
     lines.extend(
         xattrs
             .iter()

@@ -2,11 +2,13 @@
 
 use serde::Serialize;
 
-use super::text::rfc3339;
+use super::spelled::spelled;
+use super::text::{rfc3339, short};
 use crate::error::{escape_path, is_unprintable};
 use crate::listing::{Attribute, Kind};
+use crate::look::Node;
+use crate::pipeline::LayerName;
 use crate::units::{Date, Hex, SECTOR_SIZE, Timestamp};
-use crate::view::Node;
 
 /// Type and permissions as `ls -l` shows them, as in `-rwsr-xr-x`.
 pub fn mode_text(kind: Kind, mode: u16) -> String {
@@ -48,9 +50,32 @@ pub fn full_text(time: Timestamp) -> String {
     format!("{date}.{:09} +0000", time.nanoseconds)
 }
 
+/// A layer's number, and the start of its digest; of what is no layer's a dash.
+pub fn layer_text(layer: Option<&LayerName>) -> (String, String) {
+    let Some(layer) = layer else {
+        return ("-".to_owned(), "-".to_owned());
+    };
+    let digest = layer_digest(layer).unwrap_or_else(|| "-".to_owned());
+    (layer.index.to_string(), short(&digest).to_owned())
+}
+
+/// The digest of a layer's stored bytes, or else of its tar.
+pub fn layer_digest(layer: &LayerName) -> Option<String> {
+    let diff_id = || layer.diff_id.as_ref().map(ToString::to_string);
+    let digest = layer.digest.as_ref().map(ToString::to_string);
+    digest.or_else(diff_id)
+}
+
 /// The flags as `lsattr` names them, and the number.
 pub fn flags_text(node: &Node) -> String {
-    let (flags, letters) = (node.stored.flags, node.flag_letters());
+    let Some(inode) = &node.inode else {
+        let words: Vec<_> = node.file_flags.words().collect();
+        return match words.is_empty() {
+            true => "-".to_owned(),
+            false => words.join(","),
+        };
+    };
+    let (flags, letters) = (inode.stored.flags, inode.flag_letters());
     if letters.is_empty() {
         format!("{flags:#x}")
     } else {
@@ -58,9 +83,13 @@ pub fn flags_text(node: &Node) -> String {
     }
 }
 
-/// An attribute as `getfattr -d` shows it: text in quotes, anything else as `0x…`.
+/// An attribute as `getfattr -d` shows it: text in quotes, anything else as `0x…`; capabilities and
+/// ACLs spelled.
 pub fn xattr_text(attribute: &Attribute) -> String {
     let name = escape_path(&attribute.name);
+    if let Some(spelled) = spelled(attribute) {
+        return format!("{name}: {spelled}");
+    }
     match std::str::from_utf8(&attribute.value) {
         Ok(text) if !text.contains(is_unprintable) => {
             let text = text.replace('\\', r"\\").replace('"', "\\\"");
@@ -75,10 +104,11 @@ pub fn xattr_text(attribute: &Attribute) -> String {
 #[derive(Debug, Serialize)]
 pub struct ShownNode {
     path: String,
-    inode: u32,
+    /// None in an image.
+    inode: Option<u32>,
     r#type: String,
     mode: String,
-    links: u16,
+    links: u32,
     uid: u32,
     gid: u32,
     size_bytes: u64,
@@ -89,13 +119,16 @@ pub struct ShownNode {
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<String>,
     mtime: String,
-    atime: String,
-    ctime: String,
+    atime: Option<String>,
+    ctime: Option<String>,
     crtime: Option<String>,
     /// As they stand on the disk, the format's own among them.
-    inode_flags: u32,
+    inode_flags: Option<u32>,
     file_flags: Vec<&'static str>,
     xattrs: Vec<ShownXattr>,
+    /// Of an image, from 1, the base.
+    layer: Option<u32>,
+    layer_digest: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     names: Option<Vec<String>>,
 }
@@ -110,6 +143,9 @@ struct ShownDevice {
 struct ShownXattr {
     name: String,
     value_hex: String,
+    /// Capabilities and ACLs as getcap and getfacl spell them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
 }
 
 impl ShownNode {
@@ -122,34 +158,49 @@ impl ShownNode {
         names: Option<&[Vec<u8>]>,
     ) -> Self {
         let absolute = |path: &[u8]| format!("/{}", escape_path(path));
+        let inode = node.inode.as_deref();
+        let stored = inode.map(|inode| &inode.stored);
         Self {
             path: absolute(path),
-            inode: node.number.0,
+            inode: inode.map(|inode| inode.number.0),
             r#type: node.kind.to_string(),
-            mode: format!("{:04o}", node.mode()),
-            links: node.stored.links_count,
-            uid: node.stored.uid,
-            gid: node.stored.gid,
-            size_bytes: node.stored.size_bytes,
+            mode: format!("{:04o}", node.mode),
+            links: node.links,
+            uid: node.uid,
+            gid: node.gid,
+            size_bytes: node.size_bytes,
             allocated_bytes: node.sectors.saturating_mul(SECTOR_SIZE),
             device: node
-                .device()
+                .device
                 .map(|(major, minor)| ShownDevice { major, minor }),
             target: target.map(escape_path),
-            mtime: rfc3339(node.stored.mtime),
-            atime: rfc3339(node.stored.atime),
-            ctime: rfc3339(node.stored.ctime),
-            crtime: node.stored.crtime.map(rfc3339),
-            inode_flags: node.stored.flags,
-            file_flags: node.file_flags().words().collect(),
+            mtime: rfc3339(node.mtime),
+            atime: stored.map(|stored| rfc3339(stored.atime)),
+            ctime: stored.map(|stored| rfc3339(stored.ctime)),
+            crtime: stored.and_then(|stored| stored.crtime).map(rfc3339),
+            inode_flags: stored.map(|stored| stored.flags),
+            file_flags: node.file_flags.words().collect(),
             xattrs: xattrs
                 .iter()
                 .map(|attribute| ShownXattr {
                     name: escape_path(&attribute.name),
                     value_hex: Hex(&attribute.value).to_string(),
+                    text: spelled(attribute),
                 })
                 .collect(),
+            layer: None,
+            layer_digest: None,
             names: names.map(|names| names.iter().map(|name| absolute(name)).collect()),
+        }
+    }
+
+    /// The same with the layer of an image that it comes from.
+    #[must_use]
+    pub fn of_layer(self, layer: Option<LayerName>) -> Self {
+        Self {
+            layer: layer.as_ref().map(|layer| layer.index),
+            layer_digest: layer.as_ref().and_then(layer_digest),
+            ..self
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How things are shown: `schemas` · `text` · `table` · `names` · `attributes` · `rows` · `differences`.
+//! How things are shown: `schemas` · `text` · `table` · `names` · `spelled` · `attributes` · `rows` · `differences`.
 
 pub mod attributes;
 pub mod differences;
@@ -7,5 +7,6 @@ pub mod like;
 pub mod names;
 pub mod rows;
 pub mod schemas;
+pub mod spelled;
 pub mod table;
 pub mod text;

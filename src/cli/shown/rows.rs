@@ -2,10 +2,11 @@
 
 use clap::Args;
 
-use super::attributes::{minute_text, mode_text};
+use super::attributes::{layer_text, minute_text, mode_text};
 use super::names::{Names, width};
 use crate::listing::Kind;
-use crate::view::Node;
+use crate::look::Node;
+use crate::pipeline::LayerName;
 
 /// How names are shown.
 #[derive(Debug, Clone, Copy, Args)]
@@ -28,6 +29,10 @@ pub struct Format {
     /// A letter behind names: / for directories, @ links, * programs, | FIFOs, = sockets
     #[arg(short = 'F', long)]
     pub classify: bool,
+    /// The layer of a container image that each name comes from: its number, 1 for the base, and the
+    /// start of its digest
+    #[arg(long)]
+    pub layer: bool,
     /// One name a line [default: where standard output is no terminal]
     #[arg(short = '1')]
     pub one: bool,
@@ -51,7 +56,7 @@ impl Row {
         names: Names,
         name: &[u8],
         node: &Node,
-        target: Option<&[u8]>,
+        (target, layer): (Option<&[u8]>, Option<&LayerName>),
     ) -> Self {
         let size = |bytes| {
             if format.human_readable {
@@ -73,18 +78,22 @@ impl Row {
             };
             cells.push((text, true));
         }
+        if format.layer {
+            let (number, digest) = layer_text(layer);
+            cells.extend([(number, true), (digest, false)]);
+        }
         if format.long {
-            let amount = match node.device() {
+            let amount = match node.device {
                 Some((major, minor)) => format!("{major}, {minor}"),
-                None => size(node.stored.size_bytes),
+                None => size(node.size_bytes),
             };
             cells.extend([
-                (mode_text(node.kind, node.mode()), false),
-                (node.stored.links_count.to_string(), true),
-                (node.stored.uid.to_string(), true),
-                (node.stored.gid.to_string(), true),
+                (mode_text(node.kind, node.mode), false),
+                (node.links.to_string(), true),
+                (node.uid.to_string(), true),
+                (node.gid.to_string(), true),
                 (amount, true),
-                (minute_text(node.stored.mtime), false),
+                (minute_text(node.mtime), false),
             ]);
         }
         let mut shown = names.show(name);
@@ -122,7 +131,7 @@ fn letter(node: &Node) -> &'static [u8] {
         Kind::Symlink => b"@",
         Kind::Fifo => b"|",
         Kind::Socket => b"=",
-        Kind::Regular if node.mode() & 0o111 != 0 => b"*",
+        Kind::Regular if node.mode & 0o111 != 0 => b"*",
         _ => b"",
     }
 }

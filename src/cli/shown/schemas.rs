@@ -20,6 +20,8 @@ pub const DIFF_BLOCKS: &str = "layerpress.diff-blocks.v1";
 pub const DIFF_PACKAGES: &str = "layerpress.diff-packages.v1";
 /// Of `export`.
 pub const EXPORT: &str = "layerpress.export.v1";
+/// Of `layers`.
+pub const LAYERS: &str = "layerpress.layers.v1";
 /// Of each line of `ls`.
 pub const LS: &str = "layerpress.ls.v1";
 /// Of each line of `stat`.

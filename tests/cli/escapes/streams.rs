@@ -31,7 +31,7 @@ fn a_standard_error_that_is_full_or_gone_changes_no_exit_code() {
         (format!("ls {output} /no /nor"), 3),
         (format!("ls -laR {output} --progress=json"), 0),
         (format!("stat {output} /no /nor"), 3),
-        (format!("extract {output} -o {output}.tar"), 0),
+        (format!("extract {output} -o {output}.tar --force"), 0),
         (format!("extract {output} /nor -o {output}.tree"), 3),
         (format!("cat {output} /no /nor"), 3),
         ("cat /nowhere/x.img /a".to_owned(), 3),

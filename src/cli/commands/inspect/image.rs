@@ -4,11 +4,12 @@ use serde::Serialize;
 
 use super::history::{self, ShownLayer, ShownStep, when};
 use super::start;
-use crate::cli::shown::table::{wrapped_columns, wrapped_digest_columns};
-use crate::cli::shown::text::{counted, printable, short};
+use crate::cli::shown::attributes::minute_text;
+use crate::cli::shown::table::{columns, wrapped_columns, wrapped_digest_columns};
+use crate::cli::shown::text::{counted, printable, rfc3339, short};
 use crate::oci::{Digest, NO_DATE, RuntimeConfig, parse_created};
 use crate::pipeline::{InspectedImage, Offer};
-use crate::units::ByteSize;
+use crate::units::{ByteSize, Timestamp};
 
 /// The names are those of the JSON form.
 #[derive(Debug, Serialize)]
@@ -54,6 +55,11 @@ struct ShownOffer {
     manifest_digest: Option<String>,
     platform: Option<String>,
     at_hand: bool,
+    /// RFC 3339.
+    created: Option<String>,
+    size_bytes: Option<u64>,
+    #[serde(skip)]
+    made: Option<Timestamp>,
     /// Whether it is the one described.
     chosen: bool,
 }
@@ -99,7 +105,7 @@ impl ShownImage {
             return format!(
                 "{images} in {}\n{}",
                 printable(&self.reference),
-                offers(&self.images, in_full)
+                listed(&self.images, in_full)
             );
         };
         let mut text = image.identity(&self.reference);
@@ -211,8 +217,61 @@ impl ShownOffer {
             manifest_digest: offer.manifest_digest.as_ref().map(ToString::to_string),
             platform: offer.platform.as_ref().map(ToString::to_string),
             at_hand: offer.is_at_hand,
+            created: offer.created.map(rfc3339),
+            size_bytes: offer.size_bytes,
+            made: offer.created,
             chosen,
         }
+    }
+}
+
+/// A line for each name of each image, as `docker images` has them; an image that a list names and
+/// that is not here says so.
+fn listed(offers: &[ShownOffer], in_full: bool) -> String {
+    let titles = [
+        "REPOSITORY",
+        "TAG",
+        "IMAGE ID",
+        "PLATFORM",
+        "CREATED",
+        "SIZE",
+    ];
+    let mut rows = vec![titles.map(str::to_owned)];
+    for offer in offers {
+        let digest = offer.image_id.as_ref().or(offer.manifest_digest.as_ref());
+        let digest = digest.map(String::as_str).unwrap_or_default();
+        let known = [
+            if in_full { digest } else { short(digest) }.to_owned(),
+            printable(offer.platform.as_deref().unwrap_or("-")),
+            offer.made.map_or_else(|| "-".to_owned(), minute_text),
+            match (offer.at_hand, offer.size_bytes) {
+                (false, _) => "not here".to_owned(),
+                (true, Some(bytes)) => ByteSize(bytes).to_string(),
+                (true, None) => "-".to_owned(),
+            },
+        ];
+        let nameless = [String::new()];
+        let names = match offer.names.is_empty() {
+            true => &nameless[..],
+            false => &offer.names,
+        };
+        for name in names {
+            let [repository, tag] = name_parts(name);
+            let [digest, platform, created, size] = known.clone();
+            rows.push([repository, tag, digest, platform, created, size]);
+        }
+    }
+    columns(rows)
+}
+
+/// Repository and tag. What a layout calls an image may be a tag alone.
+fn name_parts(name: &str) -> [String; 2] {
+    let none = || "<none>".to_owned();
+    match name.rsplit_once(':') {
+        _ if name.is_empty() => [none(), none()],
+        Some((repository, tag)) if !tag.contains('/') => [printable(repository), printable(tag)],
+        _ if name.contains('/') => [printable(name), none()],
+        _ => [none(), printable(name)],
     }
 }
 
