@@ -46,7 +46,10 @@ fn a_manifest_follows_its_schema_whatever_it_was_made_of() {
         let press = Press::with_layers(layers());
         let document = manifest(&press, &[options, &[&like]].concat());
         assert_eq!(validator.errors(&document), [""; 0], "{options:?}");
-        assert!(document["like"]["kept"]["inodes"].as_u64() > Some(0), "{document}");
+        assert!(
+            document["like"]["kept"]["inodes"].as_u64() > Some(0),
+            "{document}"
+        );
     }
     // A tar says neither what it is called nor what it is for.
     fs::write(press.image(), &layers()[0]).unwrap();
