@@ -470,7 +470,7 @@ pub const SITUATIONS: &[Situation] = &[
     }),
     row("a filesystem, into an empty registry", "push", |press| {
         filesystem(press, "fs.img", &["--manifest={in}/fs.img.manifest.json"]);
-        let reference = format!("docker://{}/name:1", registry::serve_pushes());
+        let reference = format!("docker://{}/name:1", served::serve_pushes());
         json(press, &["push", "{in}/fs.img", &reference])
     }),
     row(
@@ -478,7 +478,7 @@ pub const SITUATIONS: &[Situation] = &[
         "push",
         |press| {
             filesystem(press, "fs.img", &["--verity"]);
-            let reference = format!("docker://{}/name:1", registry::serve_pushes());
+            let reference = format!("docker://{}/name:1", served::serve_pushes());
             let words = ["push", "{in}/fs.img", &reference, "--platform=linux/arm/v6"];
             json(press, &words)
         },
