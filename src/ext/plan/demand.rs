@@ -121,6 +121,7 @@ pub fn measure(
         if [node.attributes.uid, node.attributes.gid].contains(&u32::MAX) {
             warnings.count_with(NO_OWNER, || path_of(tree, id));
         }
+        let before = demand.directory_blocks;
         measure_node(
             profile,
             tree,
@@ -129,9 +130,12 @@ pub fn measure(
             hash_seed,
             &mut demand,
             &mut maps,
-            &mut directory_blocks,
         )
         .map_err(named)?;
+        if matches!(node.kind, NodeKind::Directory(_)) {
+            // Below 2^32, as its own count is.
+            directory_blocks.push((demand.directory_blocks - before) as u32);
+        }
     }
     count_own_times(numbers, birth, warnings);
     let xattrs = xattrs.finish();
@@ -185,7 +189,6 @@ fn measure_node(
     hash_seed: [u32; 4],
     demand: &mut Demand,
     maps: &mut MapDemand,
-    directory_blocks: &mut Vec<u32>,
 ) -> Result<()> {
     let node = tree.node(id);
     let added_lost_found = id == NodeId::ROOT && numbers.lost_found().is_none();
@@ -212,7 +215,6 @@ fn measure_node(
         NodeKind::Directory(_) => {
             let blocks = directory_layout(profile, tree, id, numbers, hash_seed)?.1;
             demand.directory_blocks += u64::from(blocks);
-            directory_blocks.push(blocks);
             maps.directory(blocks, made(id, numbers))?;
         }
         NodeKind::Symlink(target) => {

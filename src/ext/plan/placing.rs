@@ -30,8 +30,10 @@ impl<'a> Content<'a> {
     pub fn of(id: NodeId, node: &Node, directory_blocks: u32, made: &'a [BlockNumber]) -> Self {
         let ranges = match &node.kind {
             NodeKind::Regular(file) => file.content.blocks(BLOCK_SIZE),
-            NodeKind::Directory(_) => vec![0..u64::from(directory_blocks)],
-            NodeKind::Symlink(target) if target.len() >= I_BLOCK_BYTES => vec![0..1],
+            NodeKind::Directory(_) => std::iter::once(0..u64::from(directory_blocks)).collect(),
+            NodeKind::Symlink(target) if target.len() >= I_BLOCK_BYTES => {
+                std::iter::once(0..1).collect()
+            }
             _ => Vec::new(),
         };
         Self {
