@@ -15,7 +15,7 @@
 //! - [`plan()`] gives every number of the filesystem and writes nothing; [`listing()`],
 //!   [`compare()`], [`inspect()`] and [`verify()`] look at images and at filesystems alike.
 //! - [`open()`] gives a [`View`] of any ext2, ext3 or ext4 filesystem, [`extract()`] takes a tree
-//!   out of one.
+//!   out of one, [`export()`] makes a container image of one again.
 //! - An [`Error`] is of the kind of who must act, and one line. A [`Reporter`] is told how far
 //!   things are, of what was noticed, and of warnings; [`Silent`] is one that does not care.
 //! - What else a request has in it is in [`pipeline`].
@@ -178,9 +178,9 @@ pub mod cli;
 pub use edits::Edits;
 pub use error::{Error, Result};
 pub use pipeline::{
-    CompareRequest, ExtractRequest, FilesystemRequest, ImageRequest, OutputRequest, Reference,
-    Subject, Target, VerifyRequest, build, compare, extract, inspect, is_filesystem, listing, open,
-    plan, verify,
+    CompareRequest, ExportRequest, ExtractRequest, FilesystemRequest, ImageRequest, ImageTarget,
+    OutputRequest, Reference, Subject, Target, VerifyRequest, build, compare, export, extract,
+    inspect, is_filesystem, listing, open, plan, verify,
 };
 pub use progress::{Reporter, Silent};
 pub use view::View;
