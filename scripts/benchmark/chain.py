@@ -132,7 +132,7 @@ class Builder:
     def build(self, output, version, *more):
         options = ["--fs", self.kind, "--source-date-epoch", str(EPOCH + version * WEEK), "--uuid", UUID,
                    "--hash-seed", SEED, "--no-fsck", "--json", "--progress", "none"]
-        return json.loads(run(self.program, "build", f"rootfs:{self.tree.root}", "-o", output, *options, *more))
+        return json.loads(ended_with(0, self.program, "build", f"rootfs:{self.tree.root}", "-o", output, *options, *more))
 
     def check(self, image, version, earlier):
         """Whether the version is right; blocks that differ from the one before, and free runs."""
