@@ -36,7 +36,7 @@ pub struct FoundArtifact {
 /// Finds the filesystem that is meant at `place` and verifies its documents.
 ///
 /// # Errors
-/// As [`super::open`]; [`Error::Unsupported`] for a container image, too.
+/// As [`super::open()`]; [`Error::Unsupported`] for a container image, too.
 pub fn find_artifact(
     place: &Place,
     options: &OpenOptions,

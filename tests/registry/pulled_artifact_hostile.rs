@@ -362,7 +362,8 @@ fn a_file_of_another_hash_is_an_error_though_each_segment_is_right() {
 #[test]
 fn a_million_segments_are_no_manifest_and_as_many_as_fit_are_one_blob() {
     let mut artifact = changed(|_| ());
-    let one = artifact.layers()[0].clone();
+    // Short ones: what they say is not even read.
+    let one = json!({ "digest": artifact.layers()[0]["digest"] });
     *artifact.layers() = vec![one; 1_000_000];
     let asked = fails(&artifact, 4, &["manifest", "at most 4194304 bytes"]);
     assert_eq!(asked.segments, 0);
