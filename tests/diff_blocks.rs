@@ -64,8 +64,8 @@ fn known_blocks(image: &Path, has_journal: bool) -> Vec<(u64, &'static str, Opti
     let asked = |command: &str| oracles::debugfs(image, &[command]);
     let mapped = |path: &str, block: u64| -> u64 {
         let said = asked(&format!("bmap {path} {block}"));
-        let number = said.lines().filter_map(|line| line.trim().parse().ok());
-        number.last().unwrap_or_else(|| panic!("{said}"))
+        let mut number = said.lines().filter_map(|line| line.trim().parse().ok());
+        number.next_back().unwrap_or_else(|| panic!("{said}"))
     };
     let stat = |path: &str| asked(&format!("stat {path}"));
     let pieces = stat("/deep/pieces");

@@ -44,7 +44,7 @@ pub struct Interior(Kind);
 #[derive(Debug)]
 enum Kind {
     Filesystem {
-        view: View,
+        view: Box<View>,
         path: PathBuf,
     },
     Image {
@@ -72,7 +72,7 @@ pub struct LayerName {
 pub fn look(request: &LookRequest, reporter: &dyn Reporter) -> Result<Interior> {
     match &request.subject {
         Subject::Filesystem(path) => {
-            let view = View::open_at(path, request.offset_bytes)?;
+            let view = Box::new(View::open_at(path, request.offset_bytes)?);
             if view.needs_recovery() {
                 reporter.warn(&unrecovered(path, "shown"));
             }

@@ -58,17 +58,13 @@ pub const END: [u8; 1024] = [0; 1024];
 
 /// Bytes of a record, in which GNU tar reads and writes: 20 blocks. Its `--delete` loses members of a
 /// tar that does not end with a whole one.
-const RECORD_BYTES: u64 = 20 * 512;
+const RECORD_BYTES: usize = 20 * 512;
 
 /// What ends a tar of so many bytes: [`END`], and zeros up to the end of the record.
 pub fn end(written_bytes: u64) -> Vec<u8> {
-    let whole = written_bytes + END.len() as u64;
-    let padding = match whole % RECORD_BYTES {
-        0 => 0,
-        over => RECORD_BYTES - over,
-    };
-    // Below two records: fits.
-    vec![0; END.len() + padding as usize]
+    // Below a record: fits.
+    let over = usize::try_from(written_bytes % RECORD_BYTES as u64).unwrap_or_default();
+    vec![0; (over + END.len()).next_multiple_of(RECORD_BYTES) - over]
 }
 
 /// An entry's name for a path from the root: that itself is `.`, and a directory's ends in a slash.
