@@ -65,7 +65,7 @@ fn known_blocks(image: &Path, has_journal: bool) -> Vec<(u64, &'static str, Opti
     let mapped = |path: &str, block: u64| -> u64 {
         let said = asked(&format!("bmap {path} {block}"));
         let number = said.lines().filter_map(|line| line.trim().parse().ok());
-        number.last().unwrap_or_else(|| panic!("{said}"))
+        number.rev().next().unwrap_or_else(|| panic!("{said}"))
     };
     let stat = |path: &str| asked(&format!("stat {path}"));
     let pieces = stat("/deep/pieces");
