@@ -34,7 +34,7 @@ class NoDebian(Exception):
 
 def noise(key, length):
     """Bytes that look random and are the same for the same key."""
-    return hashlib.shake_256(key.encode()).digest(length)
+    return hashlib.shake_256(key.encode(errors="surrogateescape")).digest(length)
 
 
 def rebuilt(path, content):

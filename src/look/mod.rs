@@ -1,4 +1,4 @@
-//! What is looked into, whatever it is: a filesystem image through its [`View`], or the tree that a
+//! What is looked into, whatever it is: a filesystem image through its [`View`](crate::view::View), or the tree that a
 //! container image shows.
 //!
 //! ```text

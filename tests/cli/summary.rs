@@ -6,7 +6,7 @@ use std::process::Command;
 use super::support::oracles::succeed;
 use super::{build, dumped, dumped_number, json, number, press};
 
-const NAMES: [&str; 35] = [
+const NAMES: [&str; 36] = [
     "schema",
     "reference",
     "image_id",
@@ -37,6 +37,7 @@ const NAMES: [&str; 35] = [
     "edits_digest",
     "recipe_digest",
     "left_out_entries",
+    "like",
     "left_out_bytes",
     "proofs",
     "versions",
