@@ -213,7 +213,10 @@ fn platform_of(documents: &Documents, descriptor: &Descriptor) -> Result<Option<
         return Ok(Some(platform.clone()));
     }
     match documents.manifest(descriptor)? {
-        Some(manifest) if manifest.is_image => documents.platform(&manifest.config),
+        Some(manifest) if manifest.is_image => {
+            let config = documents.config(&manifest.config)?;
+            Ok(config.map(|config| config.platform))
+        }
         _ => Ok(None),
     }
 }

@@ -19,10 +19,7 @@ use crate::blobs::StoredBlob;
 use crate::error::{Error, Result, shown};
 use crate::oci::document;
 use crate::oci::go_json::{list, or_default};
-use crate::oci::{
-    Descriptor, Digest, ImageConfig, NO_DATE, full_image_name, layer_label, leading_map,
-    parse_created,
-};
+use crate::oci::{Descriptor, Digest, ImageConfig, full_image_name, layer_label, leading_map};
 use crate::region::FileRegion;
 use crate::warnings::Warnings;
 
@@ -135,19 +132,18 @@ pub(super) fn offers(documents: &Documents) -> Result<Vec<Offer>> {
             names.dedup();
             continue;
         }
-        let whole = documents.whole_named_config(&entry.config).ok();
-        let created = whole.and_then(|(config, _)| parse_created(config.created.as_deref()?));
+        let outline = config.as_ref().map(|config| &config.outline);
         let sizes = entry.layers.iter().map(|name| {
             let found = documents.store.find(name).ok().flatten();
             found.map(|region| region.length_bytes)
         });
         offers.push(Offer {
-            created: created.filter(|time| *time != NO_DATE),
+            created: outline.and_then(|outline| outline.created),
             size_bytes: sizes.sum(),
             names: entry.repo_tags.clone(),
             manifest_digest: None,
             is_at_hand: config.is_some(),
-            platform: config.as_ref().map(|config| config.platform.clone()),
+            platform: outline.map(|outline| outline.platform.clone()),
             config_digest: config.map(|config| config.digest),
         });
     }
@@ -232,7 +228,8 @@ impl<'a> Lists<'a> {
         {
             let mut suitable = Vec::new();
             for &index in &images {
-                let platform = self.documents.named_config(&entry(index).config)?.platform;
+                let config = self.documents.named_config(&entry(index).config)?;
+                let platform = config.outline.platform;
                 let suitability = wanted.platform.suitability(&platform);
                 suitable.extend(suitability.map(|fit| (fit, index)));
             }

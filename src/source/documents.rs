@@ -13,9 +13,11 @@ use crate::error::{Error, Result, shown};
 use crate::oci::document::{self, Form};
 use crate::oci::media_type::{self, LayerKind};
 use crate::oci::{
-    Descriptor, Digest, DigestHasher, ImageConfig, ImageIndex, ImageManifest, Platform,
+    Descriptor, Digest, DigestHasher, ImageConfig, ImageIndex, ImageManifest, NO_DATE, Platform,
+    parse_created,
 };
 use crate::region::FileRegion;
+use crate::units::Timestamp;
 
 /// Bytes of all documents that a registry may have read for one image, and of all indexes anywhere:
 /// what is read of them stays in memory.
@@ -28,7 +30,7 @@ pub(super) struct Documents<'a> {
     types: Memo<Digest, &'static str>,
     indexes: Memo<Digest, Option<Read<Rc<[Descriptor]>>>>,
     manifests: Memo<Digest, Option<Read<Manifest>>>,
-    platforms: Memo<Digest, Option<Read<Platform>>>,
+    configs: Memo<Digest, Option<Read<ConfigOutline>>>,
     named: Memo<(u64, u64), NamedConfig>,
     kept_bytes: Cell<u64>,
 }
@@ -46,13 +48,22 @@ pub(super) struct Manifest {
     pub config: Descriptor,
     /// Whether it is an image's and not an artifact's that borrows the form.
     pub is_image: bool,
+    /// Bytes of all its layers as they are stored.
+    pub size_bytes: u64,
+}
+
+/// What a configuration says about what it is.
+#[derive(Debug, Clone)]
+pub(super) struct ConfigOutline {
+    pub platform: Platform,
+    pub created: Option<Timestamp>,
 }
 
 /// A docker archive's configuration, which is named by its place.
 #[derive(Debug, Clone)]
 pub(super) struct NamedConfig {
     pub digest: Digest,
-    pub platform: Platform,
+    pub outline: ConfigOutline,
 }
 
 impl<'a> Documents<'a> {
@@ -63,7 +74,7 @@ impl<'a> Documents<'a> {
             types: Memo::default(),
             indexes: Memo::default(),
             manifests: Memo::default(),
-            platforms: Memo::default(),
+            configs: Memo::default(),
             named: Memo::default(),
             kept_bytes: Cell::new(0),
         }
@@ -91,16 +102,18 @@ impl<'a> Documents<'a> {
     pub(super) fn manifest(&self, descriptor: &Descriptor) -> Result<Option<Manifest>> {
         self.remembered(&self.manifests, descriptor, "manifest", |bytes, name| {
             let manifest = manifest(bytes, name)?;
+            let sizes = manifest.layers.iter().map(|layer| layer.size);
             Ok(Manifest {
                 is_image: is_image(&manifest),
+                size_bytes: sizes.fold(0, u64::saturating_add),
                 config: manifest.config,
             })
         })
     }
 
-    /// The platform that the configuration at `descriptor` names, `None` where its blob is absent.
-    pub(super) fn platform(&self, descriptor: &Descriptor) -> Result<Option<Platform>> {
-        self.remembered(&self.platforms, descriptor, "configuration", platform)
+    /// What the configuration at `descriptor` is, `None` where its blob is absent.
+    pub(super) fn config(&self, descriptor: &Descriptor) -> Result<Option<ConfigOutline>> {
+        self.remembered(&self.configs, descriptor, "configuration", outline)
     }
 
     /// The whole manifest.
@@ -164,7 +177,7 @@ impl<'a> Documents<'a> {
             let bytes = store::read(&region, &shown)?;
             Ok(NamedConfig {
                 digest: DigestHasher::sha256().of(&bytes),
-                platform: platform(&bytes, &shown)?,
+                outline: outline(&bytes, &shown)?,
             })
         })
     }
@@ -241,11 +254,13 @@ fn is_image(manifest: &ImageManifest) -> bool {
         && (manifest.layers.is_empty() || manifest.layers.iter().any(is_tar))
 }
 
-/// What a configuration says about the platform alone: whatever else is in it takes no memory.
-fn platform(bytes: &[u8], name: &str) -> Result<Platform> {
+/// What a configuration says about platform and time alone: whatever else is in it takes no memory.
+fn outline(bytes: &[u8], name: &str) -> Result<ConfigOutline> {
     use crate::oci::go_json::or_default;
     #[derive(serde::Deserialize)]
     struct Outline {
+        #[serde(default)]
+        created: Option<String>,
         #[serde(default, deserialize_with = "or_default")]
         architecture: String,
         #[serde(default, deserialize_with = "or_default")]
@@ -260,7 +275,11 @@ fn platform(bytes: &[u8], name: &str) -> Result<Platform> {
         variant: outline.variant,
         ..ImageConfig::default()
     };
-    Ok(config.platform())
+    let created = outline.created.as_deref().and_then(parse_created);
+    Ok(ConfigOutline {
+        platform: config.platform(),
+        created: created.filter(|time| *time != NO_DATE),
+    })
 }
 
 /// Results by what they were made from; failures, too, are found out once.

@@ -12,7 +12,7 @@ use super::store;
 use crate::error::{Error, Result, shown};
 use crate::oci::document;
 use crate::oci::media_type::Kind;
-use crate::oci::{Descriptor, Digest, NO_DATE, full_image_name, parse_created};
+use crate::oci::{Descriptor, Digest, full_image_name};
 
 /// Indexes inside indexes; real images have one or two.
 const MAX_INDEX_DEPTH: usize = 8;
@@ -173,23 +173,14 @@ fn offer(documents: &Documents, descriptor: &Descriptor) -> Offer {
     let manifest = documents.manifest(descriptor).ok().flatten();
     let own = manifest
         .as_ref()
-        .and_then(|manifest| documents.platform(&manifest.config).ok().flatten());
-    let created = manifest.as_ref().and_then(|manifest| {
-        let (config, _) = documents.whole_config(&manifest.config).ok().flatten()?;
-        parse_created(config.created.as_deref()?).filter(|time| *time != NO_DATE)
-    });
-    let whole = documents.whole_manifest(descriptor).ok().flatten();
-    let size_bytes = whole.map(|manifest| {
-        let sizes = manifest.layers.iter().map(|layer| layer.size);
-        sizes.fold(0, u64::saturating_add)
-    });
+        .and_then(|manifest| documents.config(&manifest.config).ok().flatten());
     Offer {
         names: Vec::new(),
         manifest_digest: Some(descriptor.digest.clone()),
-        created,
-        size_bytes,
+        created: own.as_ref().and_then(|own| own.created),
+        size_bytes: manifest.as_ref().map(|manifest| manifest.size_bytes),
         is_at_hand: own.is_some(),
-        platform: descriptor.platform.clone().or(own),
+        platform: descriptor.platform.clone().or(own.map(|own| own.platform)),
         config_digest: manifest.map(|manifest| manifest.config.digest.clone()),
     }
 }
