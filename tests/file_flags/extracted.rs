@@ -48,7 +48,7 @@ fn extract_keeps_flags_in_tars_and_directories_where_that_is_asked_for() {
     let tar = press.input("extracted.tar");
     let said = extract(&tar, &[]);
     assert!(said.contains(&counted), "{said}");
-    let said = extract(&tar, &["--file-flags"]);
+    let said = extract(&tar, &["--file-flags", "--force"]);
     assert!(!said.contains("flags"), "{said}");
     let again = press.input("again");
     let of_tar = PathBuf::from(format!("rootfs:{}", tar.display()));
