@@ -73,7 +73,7 @@ fn the_commands_tell_what_is_there_and_say_what_is_not() {
         (&["cat", image, "one/x"], 3, "cannot find /one/x in"),
         (&["stat", "-L", image, "loop"], 3, "cannot find /loop in"),
         (&["ls", image, "one/"], 3, "cannot find /one/ in"),
-        (&["ls", "/dev/null"], 4, "a terminal, a device or a socket"),
+        (&["ls", "/dev/null"], 5, "a terminal, a device or a socket"),
         (&["ls", "/nothing"], 3, "/nothing"),
     ] {
         let output = run(arguments);
