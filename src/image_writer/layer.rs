@@ -92,16 +92,18 @@ pub struct WrittenLayer {
 
 /// One whose blob is not named yet.
 pub(super) struct Unnamed {
-    diff_id: DiffId,
-    tar_bytes: u64,
+    /// The tar's hash and length; `None` where it is what is stored.
+    tar: Option<(DiffId, u64)>,
 }
 
 impl Unnamed {
     pub(super) fn named(self, blob: Blob) -> WrittenLayer {
+        let stored = || (DiffId(blob.digest.clone()), blob.size_bytes);
+        let (diff_id, tar_bytes) = self.tar.unwrap_or_else(stored);
         WrittenLayer {
+            diff_id,
+            tar_bytes,
             blob,
-            diff_id: self.diff_id,
-            tar_bytes: self.tar_bytes,
         }
     }
 }
@@ -116,27 +118,24 @@ pub(super) fn write<T>(
     jobs: NonZeroUsize,
     produce: impl FnOnce(&mut dyn Write) -> Result<T>,
 ) -> Result<(T, Unnamed)> {
+    let encoding = match compression {
+        LayerCompression::None => return Ok((plain(sink, produce)?, Unnamed { tar: None })),
+        LayerCompression::Encoded(encoding) => encoding,
+    };
     let mut hasher = DigestHasher::sha256();
     let mut tar_bytes = 0;
     let mut seen = |bytes: &[u8]| {
         hasher.update(bytes);
         tar_bytes += bytes.len() as u64;
     };
-    let made = match compression {
-        LayerCompression::None => plain(sink, &mut seen, produce)?,
-        LayerCompression::Encoded(encoding) => encoded(sink, &mut seen, encoding, jobs, produce)?,
-    };
-    let unnamed = Unnamed {
-        diff_id: DiffId(hasher.finish()),
-        tar_bytes,
-    };
-    Ok((made, unnamed))
+    let made = encoded(sink, &mut seen, encoding, jobs, produce)?;
+    let tar = Some((DiffId(hasher.finish()), tar_bytes));
+    Ok((made, Unnamed { tar }))
 }
 
 /// Writes what it is given as it comes.
 struct Plain<'a, 'b> {
     sink: &'a mut Sink<'b>,
-    seen: &'a mut dyn FnMut(&[u8]),
     failure: &'a mut Option<io::Error>,
 }
 
@@ -147,7 +146,6 @@ impl Write for Plain<'_, '_> {
             *self.failure = Some(error);
             return Err(kind.into());
         }
-        (self.seen)(bytes);
         Ok(bytes.len())
     }
 
@@ -156,17 +154,12 @@ impl Write for Plain<'_, '_> {
     }
 }
 
-fn plain<T>(
-    sink: &mut Sink<'_>,
-    seen: &mut dyn FnMut(&[u8]),
-    produce: impl FnOnce(&mut dyn Write) -> Result<T>,
-) -> Result<T> {
+fn plain<T>(sink: &mut Sink<'_>, produce: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
     let mut failure = None;
     let mut writer = BufWriter::with_capacity(
         BUFFER_BYTES,
         Plain {
             sink: &mut *sink,
-            seen,
             failure: &mut failure,
         },
     );
