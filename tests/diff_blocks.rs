@@ -442,3 +442,35 @@ fn a_map_of_holes_that_claims_everything_costs_what_its_file_holds() {
     let ended = press.run(&mut command);
     assert_eq!(ended.code(), 1, "{}", ended.stderr);
 }
+
+#[test]
+fn numbers_beyond_all_bounds_in_a_descriptor_or_of_a_clusters_size_are_no_blocks() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("root");
+    fs::create_dir_all(&root).unwrap();
+    fs::write(root.join("a"), bytes(9000)).unwrap();
+    // `bg_inode_table_lo` and `_hi` of the first descriptor; `s_log_cluster_size`.
+    let table = |table: u64| {
+        let (low, high) = (table as u32, (table >> 32) as u32);
+        vec![(4096 + 8, low), (4096 + 0x28, high)]
+    };
+    for (features, changes) in [
+        ("64bit,^metadata_csum,^uninit_bg", table(u64::MAX)),
+        ("64bit,^metadata_csum,^uninit_bg", table(u64::MAX - 1)),
+        ("64bit,^metadata_csum,^uninit_bg", table(1 << 52)),
+        ("bigalloc,^metadata_csum,^uninit_bg", vec![(1024 + 28, 61)]),
+    ] {
+        let image = directory.path().join("image");
+        let options = ["-t", "ext4", "-b", "4096", "-O", features];
+        make_image_with(&options, &root, &image, "10M");
+        let file = File::options().write(true).open(&image).unwrap();
+        for (at, word) in &changes {
+            file.write_all_at(&word.to_le_bytes(), *at).unwrap();
+        }
+        let other = directory.path().join("other");
+        fs::write(&other, vec![1; 10 << 20]).unwrap();
+        let ran = diff_blocks(&image, &other, &["-q"]);
+        assert_eq!(ran.code, 1, "{features} {changes:x?}: {}", ran.stderr);
+        fs::remove_file(&image).unwrap();
+    }
+}

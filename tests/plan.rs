@@ -11,9 +11,13 @@ use layerpress::ext::{JournalSize, Kind, Profile};
 use layerpress::ondisk::superblock::{SUPERBLOCK_BYTES, SUPERBLOCK_OFFSET_BYTES, Superblock};
 use layerpress::units::BlockNumber;
 
-/// What mke2fs makes of a request, by its own conventions for everything but the features; `None`
-/// where it refuses.
-fn mke2fs(directory: &Path, profile: &Profile, request: FormatRequest) -> Option<Superblock> {
+/// What mke2fs makes of a request, by its own conventions for everything but the features; where it
+/// refuses, what it said.
+fn mke2fs(
+    directory: &Path,
+    profile: &Profile,
+    request: FormatRequest,
+) -> Result<Superblock, String> {
     let path = directory.join("plan.img");
     let file = File::create(&path).unwrap();
     file.set_len(u64::from(request.blocks) * 4096).unwrap();
@@ -29,8 +33,10 @@ fn mke2fs(directory: &Path, profile: &Profile, request: FormatRequest) -> Option
         .arg(&path)
         .output()
         .expect("mke2fs (e2fsprogs) is installed");
+    // Of warnings, too: which, and how it ended.
+    let said = format!("{output:?}");
     if !output.status.success() {
-        return None;
+        return Err(said);
     }
     let mut bytes = [0; SUPERBLOCK_BYTES];
     let file = File::open(&path).unwrap();
@@ -38,7 +44,10 @@ fn mke2fs(directory: &Path, profile: &Profile, request: FormatRequest) -> Option
         .unwrap();
     let made = Superblock::decode(&bytes);
     // Where it leaves the journal out, it refuses in its own way.
-    (made.features == profile.features).then_some(made)
+    match made.features == profile.features {
+        true => Ok(made),
+        false => Err(format!("{:?}, {said}", made.features)),
+    }
 }
 
 /// What a program of e2fsprogs says of the filesystem that was made last.
@@ -80,9 +89,9 @@ fn assert_predicted(directory: &Path, kind: Kind, request: FormatRequest) {
     };
     let predicted = Geometry::of(&profile, request);
     let made = mke2fs(directory, &profile, request);
-    let (Some(predicted), Some(made)) = (&predicted, &made) else {
+    let (Some(predicted), Ok(made)) = (&predicted, &made) else {
         assert!(
-            predicted.is_none() && made.is_none(),
+            predicted.is_none() && made.is_err(),
             "{kind} {request:?}: predicted {predicted:?}, made {made:?}"
         );
         return;

@@ -77,7 +77,7 @@ impl<'a> Comparer<'a> {
             expected.file_flags = None;
             found.file_flags = None;
         }
-        // Neither is a part of what an entry says.
+        // No entry says how many names there are.
         expected.link_count = None;
         if expected != found {
             return Ok(false);

@@ -8,15 +8,13 @@ use super::names::{Names, whiteout};
 use super::{Exported, LayerOptions, exported_xattrs};
 use crate::error::{Error, Result};
 use crate::extract::{Entry, header};
-use crate::listing::{Attribute, Kind};
+use crate::listing::{Attribute, Kind, join};
 use crate::progress::Meter;
 use crate::tar::write::{self, Extent};
+use crate::tree::OPAQUE_WHITEOUT;
 use crate::units::FileFlags;
 use crate::view::{Node, View};
 use crate::warnings::Warnings;
-
-/// Bytes of a tar's record: its length is a multiple of it, as GNU tar makes it.
-const RECORD_BYTES: u64 = 10_240;
 
 /// What holes are written from.
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
@@ -65,7 +63,7 @@ impl<'a> LayerWriter<'a> {
             match changes.hidden[index] {
                 Hidden::Nothing => {}
                 Hidden::All => {
-                    self.whiteout(whiteout(&path, b".wh..opq"))?;
+                    self.whiteout(join(&path, OPAQUE_WHITEOUT))?;
                     self.exported.opaque += 1;
                 }
                 Hidden::Gone => {
@@ -76,9 +74,7 @@ impl<'a> LayerWriter<'a> {
                 }
             }
         }
-        self.bytes(&write::END)?;
-        let end = self.exported.tar_bytes.next_multiple_of(RECORD_BYTES);
-        self.zeros(end - self.exported.tar_bytes)?;
+        self.bytes(&write::end(self.exported.tar_bytes))?;
         self.output.flush().map_err(cannot_write)
     }
 

@@ -7,12 +7,9 @@ use crate::error::{Error, Result, escape_path};
 use crate::extract::SOCKET_LEFT_OUT;
 use crate::listing::{Kind, join};
 use crate::ondisk::xattr::is_note;
-use crate::tree::{NodeId, NodeKind, Tree};
+use crate::tree::{NodeId, NodeKind, Tree, WHITEOUT_PREFIX};
 use crate::units::{InodeNumber, LOST_FOUND};
 use crate::view::{Found, Node, Step, View};
-
-/// What the names of whiteouts begin with (OCI image-spec, layer.md, "Whiteouts").
-pub(super) const WHITEOUT_PREFIX: &[u8] = b".wh.";
 
 /// All names in canonical order: the root, then a directory's other children by the bytes of their
 /// names, then each child directory with all below it. A directory so comes before what is in it,

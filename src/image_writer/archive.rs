@@ -150,7 +150,7 @@ impl Archive {
             self.small("manifest.json", &documents.docker_list(target)?)?;
         }
         self.small("oci-layout", OCI_LAYOUT.as_bytes())?;
-        self.append(&write::END)?;
+        self.append(&write::end(self.end_bytes))?;
         let (file, length_bytes) = (self.output.file(), self.end_bytes);
         // What was written of a blob twice lies behind the end.
         file.set_len(length_bytes)

@@ -151,6 +151,8 @@ impl<'a> ImageTree<'a> {
                 break;
             };
             found_path.truncate(length);
+            // Not even `.` and `..` are in anything else.
+            let directory = self.directory(here).ok_or_else(|| fail(Errno::NOTDIR))?;
             match &name[..] {
                 b"." => continue,
                 b".." => {
@@ -159,7 +161,6 @@ impl<'a> ImageTree<'a> {
                 }
                 _ => {}
             }
-            let directory = self.directory(here).ok_or_else(|| fail(Errno::NOTDIR))?;
             let children = &directory.children;
             let index = children
                 .binary_search_by(|(child, _)| (**child).cmp(&name))

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::flatten::Flattened;
+use super::listing::doubt;
 use super::reading::read;
 use super::request::{ImageRequest, setters};
 use super::start::start_in;
@@ -167,6 +168,9 @@ pub fn export(
     let view = View::open(&request.image)?;
     // Rather than after the base has been read.
     view.expect_recovered()?;
+    if let Some(doubt) = doubt(&view, &request.image, "exported") {
+        reporter.warn(&doubt);
+    }
     refuse_inputs(request, target)?;
     let own = match request.base {
         Some(_) => None,

@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use super::listing::doubt;
 use super::request::{FilesystemRequest, LikeRequest};
 use crate::error::{Error, Result, escape_path};
 use crate::ext::{Earlier, EarlierNode, Kind};
@@ -48,6 +49,8 @@ impl EarlierFile {
 #[derive(Debug)]
 pub(super) struct EarlierReading {
     path: PathBuf,
+    /// Why fewer places than it has may be known.
+    doubt: Option<String>,
     work: Arc<Work>,
     /// What comes first.
     positions: Receiver<Positions>,
@@ -110,6 +113,7 @@ impl EarlierReading {
         let name = shown(&path);
         let view = View::of_file(like.open(words)?, &name)?;
         expect(&view, filesystem.kind, max_bytes).map_err(|error| error.in_image(&name))?;
+        let doubt = doubt(&view, &path, "read");
         let work = Arc::new(Work {
             view: Mutex::new(Some(view)),
             is_given_up: AtomicBool::new(false),
@@ -121,6 +125,7 @@ impl EarlierReading {
         });
         Ok(Some(Self {
             path,
+            doubt,
             work,
             positions,
             left_out: 0,
@@ -131,6 +136,11 @@ impl EarlierReading {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What the reader of its places should know.
+    pub fn doubt(&self) -> Option<&str> {
+        self.doubt.as_deref()
     }
 
     /// Waits for what it tells of its places; once.

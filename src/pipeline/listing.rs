@@ -62,8 +62,8 @@ pub struct Unreadable {
 /// As [`View::open`].
 pub fn open(path: &Path, reporter: &dyn Reporter) -> Result<View> {
     let view = View::open(path)?;
-    if view.needs_recovery() {
-        reporter.warn(&unrecovered(path, "shown"));
+    if let Some(doubt) = doubt(&view, path, "shown") {
+        reporter.warn(&doubt);
     }
     Ok(view)
 }
@@ -130,7 +130,7 @@ fn of_filesystem(path: &Path, max_names: u64, reporter: &dyn Reporter) -> Result
         }
     });
     let needs_recovery = view.needs_recovery();
-    let warning = needs_recovery.then(|| unrecovered(path, "compared"));
+    let warning = doubt(&view, path, "compared");
     Ok(Listed {
         listing: whole.listing,
         warnings: warning.into_iter().collect(),
@@ -167,6 +167,17 @@ impl Listed {
 pub(super) fn without_name<'a>(text: &'a str, path: &Path) -> &'a str {
     let prefix = format!("{}: ", path.display());
     text.strip_prefix(&prefix).unwrap_or(text)
+}
+
+/// What the reader of a filesystem should know that is `done` as it stands: shown, compared.
+pub(super) fn doubt(view: &View, path: &Path, done: &str) -> Option<String> {
+    if view.needs_recovery() {
+        return Some(unrecovered(path, done));
+    }
+    let path = path.display();
+    view.is_unclean().then(|| {
+        format!("{path}: not cleanly unmounted, and no journal has what is missing: a change may be {done} by half (`e2fsck -f {path}` tells)")
+    })
 }
 
 /// What the reader of a filesystem should know whose journal holds changes that are not `done`:

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::flatten::Flattened;
-use super::listing::unrecovered;
+use super::listing::doubt;
 use super::reading::read_at;
 use super::request::{Subject, setters};
 use crate::error::{Error, Result};
@@ -73,8 +73,8 @@ pub fn look(request: &LookRequest, reporter: &dyn Reporter) -> Result<Interior> 
     match &request.subject {
         Subject::Filesystem(path) => {
             let view = Box::new(View::open_at(path, request.offset_bytes)?);
-            if view.needs_recovery() {
-                reporter.warn(&unrecovered(path, "shown"));
+            if let Some(doubt) = doubt(&view, path, "shown") {
+                reporter.warn(&doubt);
             }
             let path = path.clone();
             Ok(Interior(Kind::Filesystem { view, path }))

@@ -2,7 +2,7 @@
 
 use super::document::{Document, DocumentKind, Made};
 use super::flatten::flattened;
-use super::listing::{not_proven_equal, unrecovered};
+use super::listing::{doubt, not_proven_equal};
 use super::request::Subject;
 use crate::error::{Error, Result};
 use crate::inspect::Filesystem;
@@ -37,7 +37,7 @@ pub fn packages(subject: &Subject, reporter: &dyn Reporter) -> Result<Installed>
             let packages = Packages::read(&mut FilesystemRoot::new(&view));
             let packages = packages.map_err(|error| error.in_image(&name))?;
             let needs_recovery = view.needs_recovery();
-            let warning = needs_recovery.then(|| unrecovered(path, "read"));
+            let warning = doubt(&view, path, "read");
             Ok(Installed {
                 warnings: warning
                     .into_iter()

@@ -93,6 +93,9 @@ impl Reading {
         reporter: &dyn Reporter,
     ) -> Result<(LaidOut, Verifying)> {
         let profile = filesystem.profile()?;
+        if let Some(doubt) = earlier.as_ref().and_then(EarlierReading::doubt) {
+            reporter.warn(doubt);
+        }
         let place = self.place.to_string();
         let wanted = &filesystem.identity;
         let (mut flattened, verifying) = self.flatten(wanted.made_seconds, reporter)?;

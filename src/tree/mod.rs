@@ -23,6 +23,7 @@ pub use edit::{EditsDigest, LeftOut, TreeEdits, effect};
 pub use frozen::{Attributes, ContentRef, Directory, Node, NodeId, NodeKind, Tree};
 pub use recipe::Recipe;
 pub use tally::{HiddenData, LayerTally, Tally};
+pub use whiteout::{OPAQUE as OPAQUE_WHITEOUT, PREFIX as WHITEOUT_PREFIX};
 
 use crate::edits::Edits;
 use crate::error::{Error, Result};

@@ -16,9 +16,10 @@ pub(super) enum WhiteoutName<'a> {
 }
 
 /// What every whiteout's name begins with.
-pub(super) const PREFIX: &[u8] = b".wh.";
+pub const PREFIX: &[u8] = b".wh.";
 const METADATA_PREFIX: &[u8] = b".wh..wh.";
-const OPAQUE: &[u8] = b".wh..wh..opq";
+/// `.wh..wh..opq`.
+pub const OPAQUE: &[u8] = b".wh..wh..opq";
 
 impl<'a> WhiteoutName<'a> {
     /// Reads a path's last component and looks at those before it.

@@ -171,6 +171,11 @@ impl Claims<'_> {
             return;
         }
         let (table, in_block) = (descriptor.inode_table_block(), self.inodes_in_block());
+        // Where its end has no number, it is nowhere, and so are its inodes.
+        let table_blocks = u64::from(per_group).div_ceil(in_block);
+        if table.checked_add(table_blocks).is_none() {
+            return;
+        }
         let first = u64::from(group.0) * u64::from(per_group) + 1;
         let end = (first + u64::from(per_group)).min(u64::from(superblock.inodes_count) + 1);
         let mut number = first;

@@ -55,7 +55,10 @@ impl FreeBlocks<'_> {
         };
         let is_set = bitmap::is_set(bitmap, first);
         let next_bit = run_end(bitmap, bit, is_set);
-        let next = (group * per_group + next_bit * blocks_of_bit).saturating_add(start);
+        // A cluster is as large as the superblock says: any power of two.
+        let next = next_bit
+            .saturating_mul(blocks_of_bit)
+            .saturating_add(blocks.start - within % per_group);
         (Some(!is_set), next.clamp(blocks.start + 1, end))
     }
 

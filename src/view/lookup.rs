@@ -108,6 +108,10 @@ impl Lookups<'_> {
                 break;
             };
             found_path.truncate(directory.length);
+            // Not even `.` and `..` are in anything else.
+            if directory.kind != Kind::Directory {
+                return Err(fail(Errno::NOTDIR));
+            }
             match &name[..] {
                 b"." => continue,
                 b".." => {
@@ -115,9 +119,6 @@ impl Lookups<'_> {
                     continue;
                 }
                 _ => {}
-            }
-            if directory.kind != Kind::Directory {
-                return Err(fail(Errno::NOTDIR));
             }
             let child = self
                 .child(directory.inode, &name)

@@ -49,6 +49,37 @@ fn what_is_no_filesystem_of_that_kind_is_one_error() {
 
 /// Holes are no work to read, but they are to hash.
 #[test]
+fn one_that_was_not_cleanly_unmounted_is_taken_as_it_stands_and_told() {
+    for (kind, change, told) in [
+        (
+            "ext2",
+            "set_super_value state 0",
+            "no journal has what is missing",
+        ),
+        (
+            "ext3",
+            "feature needs_recovery",
+            "only in its journal are not read",
+        ),
+    ] {
+        let fs_option = format!("--fs={kind}");
+        let versions = Versions::new(&[&fs_option]);
+        let old = versions.old();
+        let like = ["--like", old.to_str().unwrap(), &fs_option];
+        let output = versions.press.output();
+        let clean = versions.build(2, &output, &like);
+        clean.succeeded();
+        assert!(!clean.stderr.contains(told), "{}", clean.stderr);
+        debugfs_write(&old, &[change]);
+        fs::remove_file(&output).unwrap();
+        let unclean = versions.build(2, &output, &like);
+        unclean.succeeded();
+        assert!(unclean.stderr.contains(told), "{kind}: {}", unclean.stderr);
+        e2fsck_clean(&output);
+    }
+}
+
+#[test]
 fn a_file_of_sixteen_tebibytes_of_holes_is_refused_before_it_is_read() {
     let versions = Versions::new(&[]);
     let file = File::options().write(true).open(versions.old()).unwrap();

@@ -36,6 +36,18 @@ fn an_archive_for_docker_is_a_layout_with_dockers_list_in_it() {
     rig.shows_the_same(&rig.target("oci-archive", "a.tar:1"));
 }
 
+/// GNU tar loses members of any other when it changes it.
+#[test]
+fn an_archive_ends_with_a_whole_record() {
+    let rig = Rig::new();
+    for transport in ["docker-archive", "oci-archive"] {
+        let target = rig.target(transport, "a.tar");
+        rig.exported(&target, &["--platform=amd64"]);
+        let length = fs::metadata(rig.out("a.tar")).unwrap().len();
+        assert_eq!(length % 10_240, 0, "{transport}: {length}");
+    }
+}
+
 #[test]
 fn an_image_without_a_name_has_none_anywhere() {
     let rig = Rig::new();

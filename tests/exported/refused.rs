@@ -4,6 +4,7 @@ use std::fs;
 
 use crate::rig::Rig;
 use crate::support::archive::layer_tar;
+use crate::support::oracles::debugfs_write;
 
 #[test]
 fn what_cannot_be_is_told_in_a_line_before_anything_is_written() {
@@ -96,6 +97,28 @@ fn what_cannot_be_is_told_in_a_line_before_anything_is_written() {
         assert!(ended.stderr.contains(says), "{}", ended.stderr);
     }
     assert_eq!(rig.press.left(), before);
+}
+
+#[test]
+fn a_filesystem_without_a_journal_that_was_not_unmounted_is_exported_as_it_stands_and_told() {
+    let rig = Rig::new();
+    let mut build = rig.press.command("build");
+    build.arg(rig.base()).args(["--fs=ext2", "-o"]);
+    rig.press.run(build.arg(rig.filesystem())).succeeded();
+    let told = "fs.img: not cleanly unmounted, and no journal has what is missing";
+    let clean = rig.export(&rig.target("oci", "clean"), &["--platform=amd64"]);
+    clean.succeeded();
+    assert!(!clean.stderr.contains(told), "{}", clean.stderr);
+    debugfs_write(&rig.filesystem(), &["set_super_value state 0"]);
+    let unclean = rig.export(&rig.target("oci", "unclean"), &["--platform=amd64"]);
+    unclean.succeeded();
+    assert!(unclean.stderr.contains(told), "{}", unclean.stderr);
+    for command in ["ls", "packages"] {
+        let shown = rig
+            .press
+            .run(rig.press.command(command).arg(rig.filesystem()));
+        assert!(shown.stderr.contains(told), "{command}: {}", shown.stderr);
+    }
 }
 
 #[test]

@@ -217,8 +217,9 @@ fn files_in_more_runs_than_a_fresh_layout_gives_are_counted_as_split() {
     }
 }
 
-#[test]
-fn the_smallest_size_has_room_for_the_maps_that_kept_places_cut_others_into() {
+/// A tree with a file that lies in 340 pieces, a block between any two, in an earlier filesystem of
+/// another size; and with one that finds its room between these.
+fn a_file_in_many_pieces() -> (Tree, Earlier) {
     let cut: Vec<_> = (0..340)
         .map(|index| 3000 + 2 * index..3001 + 2 * index)
         .collect();
@@ -228,16 +229,21 @@ fn the_smallest_size_has_room_for_the_maps_that_kept_places_cut_others_into() {
         file("b", bytes(4000 * 4096)),
     ];
     let (tree, _) = tree_of(&Rootfs::of(items)).unwrap();
+    let of_another_size = Earlier {
+        blocks: 1,
+        ..earlier(Kind::Ext4, &[("a", 1)], vec![regular(12, &cut, &[])])
+    };
+    (tree, of_another_size)
+}
+
+#[test]
+fn the_smallest_size_has_room_for_the_maps_that_kept_places_cut_others_into() {
+    let (tree, of_another_size) = a_file_in_many_pieces();
     let wanted = Wanted {
         size: SizePolicy::Fit,
         ..Wanted::kind(Kind::Ext4)
     };
     let fresh = plan_like(&tree, wanted, None).unwrap();
-    let node = regular(12, &cut, &[]);
-    let of_another_size = Earlier {
-        blocks: 1,
-        ..earlier(Kind::Ext4, &[("a", 1)], vec![node])
-    };
     let plan = plan_like(&tree, wanted, Some(of_another_size)).unwrap();
     assert_eq!(plan.likeness.unwrap().figures.kept.blocks, 340);
     let needed = plan.demand.blocks() - fresh.demand.blocks();
@@ -250,25 +256,13 @@ fn the_smallest_size_has_room_for_the_maps_that_kept_places_cut_others_into() {
 
 #[test]
 fn an_exact_size_without_room_for_more_maps_keeps_nothing_and_holds_the_tree() {
-    let cut: Vec<_> = (0..340)
-        .map(|index| 3000 + 2 * index..3001 + 2 * index)
-        .collect();
-    let items = [
-        directory(""),
-        file("a", bytes(340 * 4096)),
-        file("b", bytes(4000 * 4096)),
-    ];
-    let (tree, _) = tree_of(&Rootfs::of(items)).unwrap();
+    let (tree, of_another_size) = a_file_in_many_pieces();
     let sized_by = |size| Wanted {
         size,
         ..Wanted::kind(Kind::Ext4)
     };
     let fresh = plan_like(&tree, sized_by(SizePolicy::Fit), None).unwrap();
     let exact = SizePolicy::Exact(ByteSize(fresh.sized.file_bytes));
-    let of_another_size = Earlier {
-        blocks: 1,
-        ..earlier(Kind::Ext4, &[("a", 1)], vec![regular(12, &cut, &[])])
-    };
     let plan = plan_like(&tree, sized_by(exact), Some(of_another_size)).unwrap();
     assert!(plan.placement.is_none());
     assert_eq!(plan.sized.file_bytes, fresh.sized.file_bytes);

@@ -208,6 +208,8 @@ fn links_lead_nowhere_but_into_the_image() {
             ("nowhere", 3, "cannot find /nowhere in"),
             ("a/file/x", 3, "cannot find /a/file/x in"),
             ("a/file/", 3, "cannot find /a/file/ in"),
+            ("a/file/.", 3, "cannot find /a/file/. in"),
+            ("a/file/../file", 3, "cannot find /a/file/../file in"),
             ("a", 5, "expected a regular file, found a directory"),
         ] {
             let Ran { stderr, .. } = layerpress(["cat", subject, path]).ended_with(code);

@@ -162,7 +162,14 @@ impl Wanted<'_> {
         // Where a fresh layout would lie; it may need more or less room.
         let fresh = self.walked(positions, &positions.free, None);
         let numbers = self.numbers.keeping(&kept_numbers);
-        let figures = self.figures(&placement, &kept_numbers, &offered, &was, &walked, fresh);
+        let figures = self.figures(
+            self.contents(positions),
+            &placement,
+            &kept_numbers,
+            &offered,
+            &was,
+            (&walked, fresh.as_ref()),
+        );
         Some(Placed {
             placement,
             numbers,
@@ -266,30 +273,24 @@ impl Wanted<'_> {
         Some(sink.map_blocks)
     }
 
-    fn figures(
+    fn figures<'p>(
         &self,
+        contents: impl Iterator<Item = Content<'p>>,
         placement: &Placement,
         kept_numbers: &[Option<InodeNumber>],
         offered: &[bool],
         was: &[Option<u32>],
-        walked: &Walked,
-        fresh: Option<Walked>,
+        (walked, fresh): (&Walked, Option<&Walked>),
     ) -> Figures {
         let mut figures = Figures::default();
-        let mut directories = self.measured.directory_blocks.iter();
-        for (id, node) in self.tree.nodes() {
+        for content in contents {
+            let id = content.id;
             let index = id.index();
-            let directory_blocks = match node.kind {
-                NodeKind::Directory(_) => directories.next().copied().unwrap_or(0),
-                _ => 0,
-            };
-            let made = made(id, self.numbers);
-            let content = Content::of(id, node, directory_blocks, &[]);
-            let made_blocks = made.map_or(0, |(_, blocks)| u64::from(blocks));
+            let made_blocks = content.made.len() as u64;
             let kept_data = count(placement.kept_data(id));
             let has_its_blocks = kept_data + made_blocks == content.blocks;
             let had = was[index].map(|was| count(&self.earlier.nodes[was as usize].data));
-            let has_its_inode = made.is_some() || kept_numbers[index].is_some();
+            let has_its_inode = !content.made.is_empty() || kept_numbers[index].is_some();
             let stays = has_its_inode && has_its_blocks && had == Some(content.blocks);
             figures.kept.blocks += kept_data + count(placement.kept_maps(id));
             let placed_anew = match had {
@@ -303,7 +304,7 @@ impl Wanted<'_> {
             }
             figures.resized_inodes += u64::from(had.is_some_and(|had| had != content.blocks));
             if !content.is_directory && content.blocks > 0 {
-                let fresh_runs = fresh.as_ref().map_or(1, |fresh| fresh.runs[index]);
+                let fresh_runs = fresh.map_or(1, |fresh| fresh.runs[index]);
                 figures.runs += walked.runs[index];
                 figures.fresh_runs += fresh_runs;
                 figures.split_files += u64::from(walked.runs[index] > fresh_runs);
