@@ -57,14 +57,20 @@ struct Made {
 impl<'a> DirectorySink<'a> {
     /// A tree to be made in `target`, which is made where it is not there. Where it has something
     /// in it, `replaces` says that names of the image take the place of those there; directories
-    /// are kept and filled.
+    /// are kept and filled. One that is made has `permissions` less what the umask takes; what becomes
+    /// the tree's root sets its own at the end, and is nobody else's until then.
     ///
     /// # Errors
     /// [`Error::Io`] when it is no directory or cannot be made, [`Error::Unsupported`] when it is
     /// not empty and not to be replaced.
-    pub fn new(target: &Path, replaces: bool, warnings: &'a mut Warnings) -> Result<Self> {
+    pub fn new(
+        target: &Path,
+        permissions: u32,
+        replaces: bool,
+        warnings: &'a mut Warnings,
+    ) -> Result<Self> {
         let mut made = Made::default();
-        match rustix::fs::mkdirat(CWD, target, Mode::RWXU) {
+        match rustix::fs::mkdirat(CWD, target, Mode::from_raw_mode(permissions)) {
             Ok(()) => made.target = Some(target.to_owned()),
             Err(Errno::EXIST) => {}
             Err(error) => return Err(Error::path("make", target, error.into())),

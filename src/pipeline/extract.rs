@@ -14,6 +14,7 @@ use super::request::{Subject, setters};
 use crate::error::{Error, Result, escape_path};
 use crate::extract::{self, ArchiveSink, DirectorySink, Taken, stored_bytes, taken};
 use crate::host_space;
+use crate::listing::Kind;
 use crate::look::{Expansion, Found, Inside, Lookups, expand};
 use crate::pinned::identity_at;
 use crate::progress::{Meter, Reporter, Unit};
@@ -206,6 +207,8 @@ struct Work<'a> {
     inside: Inside<'a>,
     found: Vec<Found>,
     taken: Vec<Taken>,
+    /// Whether a directory becomes the root of what is made.
+    has_root: bool,
     keeps_flags: bool,
     jobs: NonZeroUsize,
     meter: Box<dyn Meter + 'a>,
@@ -229,6 +232,10 @@ impl<'a> Work<'a> {
                 true => taken(found.clone())?,
                 false => whole(&found),
             },
+            has_root: !is_several
+                && found
+                    .iter()
+                    .any(|found| matches!(found.node.kind, Kind::Directory)),
             found,
             keeps_flags: request.file_flags,
             jobs: request.jobs,
@@ -251,7 +258,8 @@ impl<'a> Work<'a> {
 
     fn directory(self, interior: &Interior, path: &Path, replaces: bool) -> Result<Extracted> {
         let mut warnings = Warnings::default();
-        let mut sink = DirectorySink::new(path, replaces, &mut warnings)?;
+        let permissions = if self.has_root { 0o700 } else { 0o777 };
+        let mut sink = DirectorySink::new(path, permissions, replaces, &mut warnings)?;
         sink.keeps_flags = self.keeps_flags;
         sink.spared = interior.path().and_then(identity_at);
         match self.tell(&mut sink) {

@@ -44,7 +44,7 @@ fn use_everything(image: &Path, scratch: &Path) -> usize {
     };
     let mut warnings = Warnings::default();
     let target = scratch.join("out");
-    let mut sink = DirectorySink::new(&target, false, &mut warnings).unwrap();
+    let mut sink = DirectorySink::new(&target, 0o700, false, &mut warnings).unwrap();
     errors +=
         usize::from(extract(inside, vec![root.clone()], &mut sink, &Silent, &|| false).is_err());
     fs::remove_dir_all(&target).unwrap();

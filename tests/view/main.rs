@@ -194,7 +194,7 @@ fn succeed(arguments: &[&OsStr]) -> Vec<u8> {
 fn extract_to(image: &Path, target: &Path) -> Vec<String> {
     let view = View::open(image).unwrap();
     let mut warnings = Warnings::default();
-    let mut sink = DirectorySink::new(target, false, &mut warnings).unwrap();
+    let mut sink = DirectorySink::new(target, 0o700, false, &mut warnings).unwrap();
     let inside = Inside::from(&view);
     let root = Taken::whole(Lookups::of(inside).find(b"/", Follow::Never).unwrap());
     extract(inside, vec![root], &mut sink, &Silent, &|| false).unwrap();

@@ -67,7 +67,9 @@ impl Row {
         };
         let mut cells = Vec::new();
         if format.inode {
-            cells.push((node.number.to_string(), true));
+            // A node of a container image has none yet.
+            let number = node.inode.as_ref().map(|_| node.number.to_string());
+            cells.push((number.unwrap_or_else(|| "-".to_owned()), true));
         }
         if format.size {
             let kibibytes = node.sectors.div_ceil(2);
