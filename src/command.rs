@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use crate::error::{Error, Result, escape_line};
+use crate::error::{Error, Result, escape_line, is_of_this_machine};
 use crate::leftovers;
 use crate::progress::Reporter;
 
@@ -128,19 +128,13 @@ impl Program {
     /// Runs the program to its end, whatever its exit status.
     ///
     /// # Errors
-    /// [`Error::Tool`] when it cannot be started or its pipes break.
+    /// [`Error::Tool`] when it cannot be started or its pipes break, [`Error::Io`] where this machine gives
+    /// no more open files or memory.
     pub fn run(mut self, reporter: &dyn Reporter) -> Result<Output> {
         let line = self.line();
         reporter.command_line(&line);
         let is_there = Path::new(self.command.get_program()).exists();
-        let failed = |error: std::io::Error| {
-            let hint = match error.kind() {
-                std::io::ErrorKind::NotFound if is_there => ": what it names after #! is absent",
-                std::io::ErrorKind::NotFound => ": is e2fsprogs installed?",
-                _ => "",
-            };
-            Error::Tool(format!("cannot run {line}: {error}{hint}"))
-        };
+        let failed = |error| cannot_run(&line, is_there, error);
         let stdin = drain::input(&self.input).map_err(failed)?;
         self.command
             .stdin(stdin)
@@ -289,6 +283,18 @@ fn quote(word: &OsStr) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
+fn cannot_run(line: &str, is_there: bool, error: std::io::Error) -> Error {
+    if is_of_this_machine(&error) {
+        return Error::io(format!("cannot run {line}"), error);
+    }
+    let hint = match error.kind() {
+        std::io::ErrorKind::NotFound if is_there => ": what it names after #! is absent",
+        std::io::ErrorKind::NotFound => ": is e2fsprogs installed?",
+        _ => "",
+    };
+    Error::Tool(format!("cannot run {line}: {error}{hint}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,6 +302,16 @@ mod tests {
 
     fn sh(script: &str) -> Program {
         Program::new(Path::new("/bin/sh")).args(["-c", script])
+    }
+
+    #[test]
+    fn a_program_is_not_blamed_for_what_this_machine_has_no_more_of() {
+        for (number, code) in [(24, 3), (23, 3), (12, 3), (2, 6), (13, 6)] {
+            let error = std::io::Error::from_raw_os_error(number);
+            let error = cannot_run("mke2fs -V", false, error);
+            assert_eq!(error.exit_code(), code, "{error}");
+            assert!(error.to_string().starts_with("cannot run mke2fs -V: "));
+        }
     }
 
     #[test]

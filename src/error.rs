@@ -131,6 +131,14 @@ pub fn of_network(error: io::Error) -> io::Error {
     io::Error::new(error.kind(), OfNetwork(error))
 }
 
+/// Whether this machine itself gives no more: open files or memory. Then neither a network nor a
+/// program is at fault, and another try ends the same.
+pub(crate) fn is_of_this_machine(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let spent = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
+    Errno::from_io_error(error).is_some_and(|errno| spent.contains(&errno))
+}
+
 impl Error {
     /// An operating system error with the operation and its object before it; one that
     /// [`of_network`] marked is the network's.

@@ -75,7 +75,14 @@ impl<'a> DirectorySink<'a> {
             Err(Errno::EXIST) => {}
             Err(error) => return Err(Error::path("make", target, error.into())),
         }
-        let cannot_open = |error: Errno| Error::path("open", target, error.into());
+        let is_made = made.target.is_some();
+        let cannot_open = |error: Errno| {
+            // One that a umask keeps from its own owner; what others have put into it stays.
+            if is_made {
+                let _ = rustix::fs::rmdir(target);
+            }
+            Error::path("open", target, error.into())
+        };
         // The target itself is the caller's word: a link there is followed.
         let flags = DIRECTORY.difference(OFlags::NOFOLLOW);
         let root = rustix::fs::open(target, flags, Mode::empty()).map_err(cannot_open)?;

@@ -180,9 +180,25 @@ impl Layout {
 /// Expects a layout, or what can become one; its index.
 fn expect_layout(directory: &Path) -> Result<Option<Vec<u8>>> {
     let unreadable = |error| Error::path("open", directory, error);
+    let refused = |found: &str| {
+        Error::unsupported(format!(
+            "{}: expected an image layout, an empty directory or nothing to write to, found {found}",
+            escape_path(directory.as_os_str().as_bytes())
+        ))
+    };
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if directory.is_symlink() {
+                return Err(refused("a symbolic link that leads nowhere"));
+            }
+            return Ok(None);
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory && directory.exists() => {
+            return Err(refused(
+                "no directory (docker-archive: and oci-archive: write a file)",
+            ));
+        }
         Err(error) => return Err(unreadable(error)),
     };
     let read = |name: &str| {
@@ -213,11 +229,8 @@ fn expect_layout(directory: &Path) -> Result<Option<Vec<u8>>> {
         let name = entry.map_err(unreadable)?.file_name();
         // What one that was killed left.
         if name != "blobs" && !name.as_bytes().ends_with(b".partial") {
-            return Err(Error::unsupported(format!(
-                "{}: expected an image layout, an empty directory or nothing to write to, found a directory with {} in it",
-                escape_path(directory.as_os_str().as_bytes()),
-                escape_path(name.as_bytes())
-            )));
+            let name = escape_path(name.as_bytes());
+            return Err(refused(&format!("a directory with {name} in it")));
         }
     }
     Ok(None)

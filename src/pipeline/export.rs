@@ -24,7 +24,7 @@ use crate::pinned::identity_at;
 use crate::progress::{Reporter, Unit};
 use crate::put_in::start_document;
 use crate::source::{self, LayerBlob, Place};
-use crate::units::Timestamp;
+use crate::units::{Date, Timestamp};
 use crate::view::View;
 use crate::warnings::Warnings;
 
@@ -179,7 +179,7 @@ pub fn export(
     let base = request.base.as_ref();
     let base = base.map(|base| read_base(base, request, &view, reporter));
     let base = base.transpose()?;
-    let created = created(request, base.as_ref(), &view);
+    let created = created(request, base.as_ref(), &view)?;
     let options = WriteOptions {
         time: created,
         no_clobber: request.no_clobber,
@@ -384,15 +384,27 @@ fn own_config(request: &ExportRequest) -> Result<OwnConfig> {
     })
 }
 
-/// Never the clock's: the same filesystem and base are the same image at any time.
-fn created(request: &ExportRequest, base: Option<&ReadBase>, view: &View) -> Timestamp {
-    if let Some(seconds) = request.created_seconds {
-        return Timestamp::from_seconds(seconds);
+/// Never the clock's: the same filesystem and base are the same image at any time. Of years that have four
+/// digits: a configuration writes it as RFC 3339 (5.6) does, and no engine reads one with another.
+fn created(request: &ExportRequest, base: Option<&ReadBase>, view: &View) -> Result<Timestamp> {
+    let found = || {
+        if let Some(seconds) = request.created_seconds {
+            return Timestamp::from_seconds(seconds);
+        }
+        let written = i64::try_from(view.written_seconds()).unwrap_or(0);
+        let written = Timestamp::from_seconds(written);
+        let base = base.and_then(|base| base.flattened.image.created);
+        base.map_or(written, |base| base.max(written))
+    };
+    let found = found();
+    if (0..=9999).contains(&Date::of(found.seconds).year) {
+        return Ok(found);
     }
-    let written = i64::try_from(view.written_seconds()).unwrap_or(0);
-    let written = Timestamp::from_seconds(written);
-    let base = base.and_then(|base| base.flattened.image.created);
-    base.map_or(written, |base| base.max(written))
+    Err(Error::unsupported(format!(
+        "{}: expected a time in the years 0 to 9999 for the image, found {} seconds since 1970 (--source-date-epoch gives another)",
+        escape_path(request.image.as_os_str().as_bytes()),
+        found.seconds
+    )))
 }
 
 /// What is written replaces what has its name: that must not be what is read.

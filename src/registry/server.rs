@@ -196,6 +196,10 @@ impl Server {
             Unanswered::Tls(why) => failed(format!(
                 "{why} (--client-cert FILE shows a certificate to servers that want one)"
             )),
+            Unanswered::Spent(number) => {
+                let error = std::io::Error::from_raw_os_error(number);
+                Error::io(url.cannot_read(), error).into()
+            }
             Unanswered::Unreachable(what) => Trouble::new(url, what, true).into(),
             Unanswered::Lost(what) => Trouble::new(url, what, !self.has_answered()).into(),
         }

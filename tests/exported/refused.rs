@@ -28,9 +28,20 @@ fn what_cannot_be_is_told_in_a_line_before_anything_is_written() {
     fs::write(rig.out("wrong/index.json"), "{").unwrap();
     let root = format!("rootfs:{}", rig.press.input("root.tar").display());
     let platform = &["--platform=amd64"][..];
+    std::os::unix::fs::symlink("nowhere", rig.out("dangling")).unwrap();
     let before = rig.press.left();
+    let late = &["--platform=amd64", "--source-date-epoch=253402300800"][..];
+    let early = &["--platform=amd64", "--source-date-epoch=-62167219201"][..];
     for (target, options, code, says) in [
         ("OUT/x", platform, 5, "expected oci:DIRECTORY[:TAG]"),
+        (
+            "oci:OUT/dangling",
+            platform,
+            5,
+            "found a symbolic link that leads nowhere",
+        ),
+        ("oci:OUT/x", late, 5, "years 0 to 9999"),
+        ("docker-archive:OUT/x", early, 5, "--source-date-epoch"),
         ("oci:OUT/x", &[], 5, "--platform OS/ARCH"),
         ("oci:OUT/x:a b", platform, 5, "'a b': expected a tag"),
         (
@@ -39,7 +50,7 @@ fn what_cannot_be_is_told_in_a_line_before_anything_is_written() {
             5,
             "found a directory with some in it",
         ),
-        ("oci:OUT/full/some", platform, 3, "cannot open"),
+        ("oci:OUT/full/some", platform, 5, "found no directory"),
         (
             "oci:OUT/newer",
             platform,

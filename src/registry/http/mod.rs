@@ -15,7 +15,7 @@ use ureq::unversioned::transport::DefaultConnector;
 
 use self::proxies::{ProxyRules, Way};
 use super::options::RegistryOptions;
-use crate::error::Result;
+use crate::error::{Result, is_of_this_machine};
 use crate::network::{PatientResolver, USER_AGENT};
 
 /// Time to find and reach a server, each.
@@ -88,6 +88,8 @@ pub(super) enum Unanswered {
     Unreachable(String),
     /// The connection was lost, or nothing came for too long.
     Lost(String),
+    /// This machine gives no more, by the number of its error: nobody was asked.
+    Spent(i32),
 }
 
 impl Http {
@@ -234,6 +236,9 @@ fn unanswered(error: ureq::Error) -> Unanswered {
             if let Some(inner) = inner {
                 return tls_failure(inner);
             }
+            if let Some(number) = error.raw_os_error().filter(|_| is_of_this_machine(&error)) {
+                return Unanswered::Spent(number);
+            }
             use std::io::ErrorKind::{
                 AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable,
             };
@@ -261,5 +266,20 @@ fn tls_failure(error: &rustls::Error) -> Unanswered {
         rustls::Error::InvalidMessage(_) => Unanswered::NotTls,
         rustls::Error::InvalidCertificate(_) => Unanswered::Untrusted(error.to_string()),
         error => Unanswered::Tls(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_this_machine_has_no_more_of_is_not_the_networks() {
+        let of = |number| unanswered(std::io::Error::from_raw_os_error(number).into());
+        for number in [24, 23, 12] {
+            assert_eq!(of(number), Unanswered::Spent(number));
+        }
+        assert!(matches!(of(111), Unanswered::Unreachable(_)));
+        assert!(matches!(of(104), Unanswered::Lost(_)));
     }
 }
