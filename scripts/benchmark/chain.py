@@ -22,15 +22,15 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 
+from .begin import begin, say
 from .chunks import BLOCK, that_differ
 from .command import CommandFailed, existing_program, run
 from .reads import KINDS, find, mounted, once, read_all
-from .updates import SCRIPTS, unpacked
+from .updates import unpacked
 from .variants import WEEK_NS, NoDebian, noise
 
 UUID, SEED, EPOCH, WEEK = "5f0c5c1e-3d0e-4b0f-9d46-6f4a5d2c7a10", "0b3f5f0a-78f1-4f0f-8a5b-2f4b1f6f8e02", 1_700_000_000, 604_800
@@ -225,15 +225,7 @@ def chain(given, builder, work, say):
 
 def main():
     given = arguments()
-    say = lambda line: print(line, file=sys.stderr, flush=True)  # noqa: E731
-    for caught in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(caught, lambda caught, _: sys.exit(128 + caught))  # so that mounts and devices go
-    os.makedirs(given.dir, exist_ok=True)
-    image = given.image
-    if image is None:
-        stack = os.path.join(given.dir, "stack")
-        run(f"{SCRIPTS}/stack-image", stack)
-        image = f"docker-archive:{stack}/docker.tar"
+    image = begin(given.dir, given.image)
     with contextlib.ExitStack() as stack:
         work = tempfile.mkdtemp(prefix="chain-", dir=given.dir)
         stack.callback(shutil.rmtree, work, ignore_errors=True)

@@ -15,16 +15,15 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import struct
 import subprocess
 import sys
 import tempfile
 
+from .begin import begin, say
 from .command import CommandFailed, existing_program, run
 from .mounted import PROGRAMS
 
-SCRIPTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 KINDS = ("ext2", "ext3", "ext4")
 PIECE = 1 << 20
 STARTED = 50
@@ -174,15 +173,7 @@ def arguments():
 
 def main():
     given = arguments()
-    say = lambda line: print(line, file=sys.stderr, flush=True)  # noqa: E731
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda caught, _: sys.exit(128 + caught))  # so that mounts and devices go
-    os.makedirs(given.dir, exist_ok=True)
-    image = given.image
-    if image is None:
-        stack = os.path.join(given.dir, "stack")
-        run(f"{SCRIPTS}/stack-image", stack)
-        image = f"docker-archive:{stack}/docker.tar"
+    image = begin(given.dir, given.image)
     with contextlib.ExitStack() as stack:
         work = tempfile.mkdtemp(prefix="reads-", dir=given.dir)
         stack.callback(shutil.rmtree, work, ignore_errors=True)

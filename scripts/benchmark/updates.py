@@ -27,17 +27,16 @@ import json
 import os
 import re
 import shutil
-import signal
 import struct
 import sys
 import tempfile
 
 from .aims import LIKE, LIKE_PINNED, missed
+from .begin import begin, say
 from .chunks import Moved, Store, that_differ
 from .command import CommandFailed, existing_program, run
 from .variants import FIRST, TITLES, NoDebian, Tree
 
-SCRIPTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MIB = 1 << 20
 KINDS = ("ext2", "ext3", "ext4")
 UUID, SEED, EPOCH = "5f0c5c1e-3d0e-4b0f-9d46-6f4a5d2c7a10", "0b3f5f0a-78f1-4f0f-8a5b-2f4b1f6f8e02", 1_700_000_000
@@ -257,15 +256,7 @@ def arguments():
 
 def main():
     given = arguments()
-    say = lambda line: print(line, file=sys.stderr, flush=True)  # noqa: E731
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda caught, _: sys.exit(128 + caught))  # so that mounts go
-    os.makedirs(given.dir, exist_ok=True)
-    image = given.image
-    if image is None:
-        stack = os.path.join(given.dir, "stack")
-        run(f"{SCRIPTS}/stack-image", stack)
-        image = f"docker-archive:{stack}/docker.tar"
+    image = begin(given.dir, given.image)
     work = tempfile.mkdtemp(prefix="updates-", dir=given.dir)
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, work, ignore_errors=True)

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::fs::File;
+use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
@@ -10,8 +11,11 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::{ALGORITHMS, BLOBS, Cache};
-use crate::error::Result;
+use crate::compression::{Compression, Decompressor, StoredBytes};
+use crate::error::{Error, Result};
+use crate::limits::Limits;
 use crate::oci::Digest;
+use crate::tar::is_header;
 use crate::units::Timestamp;
 
 /// A blob in a cache.
@@ -94,6 +98,12 @@ impl Cache {
 /// More bytes than any manifest or configuration has.
 const MAX_DOCUMENT_BYTES: u64 = 8 << 20;
 
+/// Of a tar.
+const BLOCK_BYTES: usize = 512;
+
+/// As many as are in the longest segment.
+const MAX_BLOCKS_OF_ZEROS: usize = (64 << 20) / BLOCK_BYTES;
+
 /// What a cached blob holds. It is a help for the eye and decides nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BlobKind {
@@ -101,12 +111,14 @@ pub enum BlobKind {
     Index,
     /// An image manifest.
     Manifest,
-    /// An image configuration.
+    /// The configuration of an image, or of a filesystem that was pushed.
     Config,
     /// A layer, compressed with gzip.
     GzipLayer,
     /// A layer, compressed with zstd.
     ZstdLayer,
+    /// A part of a filesystem, compressed with zstd.
+    Segment,
     /// A layer that is an uncompressed tar.
     TarLayer,
     /// None of these.
@@ -121,6 +133,7 @@ impl fmt::Display for BlobKind {
             Self::Config => "config",
             Self::GzipLayer => "layer (gzip)",
             Self::ZstdLayer => "layer (zstd)",
+            Self::Segment => "segment (zstd)",
             Self::TarLayer => "layer (tar)",
             Self::Unknown => "unknown",
         })
@@ -133,6 +146,8 @@ struct Document {
     manifests: Option<IgnoredAny>,
     layers: Option<IgnoredAny>,
     rootfs: Option<IgnoredAny>,
+    /// What the configuration of every filesystem has (`docs/ARTIFACT.md`).
+    output: Option<IgnoredAny>,
 }
 
 impl BlobKind {
@@ -143,13 +158,30 @@ impl BlobKind {
         let known = file.read_at(&mut head, 0).unwrap_or(0);
         match &head[..known] {
             [0x1f, 0x8b, ..] => Self::GzipLayer,
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::ZstdLayer,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::of_zstd(file),
             [.., b'u', b's', b't', b'a', b'r'] if known == head.len() => Self::TarLayer,
             [b'{' | b' ' | b'\t' | b'\r' | b'\n', ..] if size_bytes <= MAX_DOCUMENT_BYTES => {
                 Self::of_document(file, size_bytes)
             }
             _ => Self::Unknown,
         }
+    }
+
+    /// A tar begins with a header, or is nothing but zeros, which no segment is.
+    fn of_zstd(file: &File) -> Self {
+        let limits = Limits::default();
+        let Ok(mut plain) = Decompressor::new(InFile(file), Compression::Zstd, &limits) else {
+            return Self::ZstdLayer;
+        };
+        let mut block = [0; BLOCK_BYTES];
+        for _ in 0..MAX_BLOCKS_OF_ZEROS {
+            match plain.fill(&mut block) {
+                Ok(BLOCK_BYTES) if block == [0; BLOCK_BYTES] => {}
+                Ok(BLOCK_BYTES) if !is_header(&block) => return Self::Segment,
+                _ => break,
+            }
+        }
+        Self::ZstdLayer
     }
 
     fn of_document(file: &File, size_bytes: u64) -> Self {
@@ -164,10 +196,24 @@ impl BlobKind {
             Ok(Document {
                 layers: Some(_), ..
             }) => Self::Manifest,
-            Ok(Document {
-                rootfs: Some(_), ..
-            }) => Self::Config,
+            Ok(
+                Document {
+                    rootfs: Some(_), ..
+                }
+                | Document {
+                    output: Some(_), ..
+                },
+            ) => Self::Config,
             _ => Self::Unknown,
         }
+    }
+}
+
+struct InFile<'a>(&'a File);
+
+impl StoredBytes for InFile<'_> {
+    fn next(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let read = self.0.read(buffer);
+        read.map_err(|error| Error::io("cannot read a cached blob", error))
     }
 }

@@ -282,6 +282,7 @@ fn contents_tell_sizes_and_kinds() {
     tar.append_data(&mut tar::Header::new_gnu(), "empty", &b""[..])
         .unwrap();
     let tar = tar.into_inner().unwrap();
+    let zstd = |plain: &[u8]| zstd::encode_all(plain, 1).unwrap();
     let blobs = [
         (
             &b"{\"schemaVersion\":2,\"manifests\":[]}"[..],
@@ -294,6 +295,14 @@ fn contents_tell_sizes_and_kinds() {
         ),
         (b"\x1f\x8b\x08", BlobKind::GzipLayer),
         (b"\x28\xb5\x2f\xfd", BlobKind::ZstdLayer),
+        (&zstd(&tar), BlobKind::ZstdLayer),
+        (&zstd(&[0; 10240]), BlobKind::ZstdLayer),
+        (&zstd(&[1; 4096]), BlobKind::Segment),
+        (
+            &zstd(&[&[0; 1024][..], &[1; 3072]].concat()),
+            BlobKind::Segment,
+        ),
+        (b"{\"schema\":\"x\",\"output\":{}}", BlobKind::Config),
         (&tar, BlobKind::TarLayer),
         (&tar[..261], BlobKind::Unknown),
         (b"{\"layers\":", BlobKind::Unknown),

@@ -1,5 +1,7 @@
 //! A filesystem written back as a container image.
 
+mod base;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::num::NonZeroUsize;
@@ -8,10 +10,8 @@ use std::path::{Path, PathBuf};
 
 use super::flatten::Flattened;
 use super::listing::doubt;
-use super::reading::read;
 use super::request::{ImageRequest, setters};
 use super::start::start_in;
-use crate::compression::Compression;
 use crate::error::{Error, Result, escape_path};
 use crate::export::{self, Base, Exported, LayerOptions};
 use crate::ext::Ext;
@@ -19,14 +19,15 @@ use crate::image_writer::{
     Blob, ImageDocuments, ImageTarget, ImageWriter, LayerCompression, Step, WriteOptions,
     WrittenLayer, config_above, manifest, new_config,
 };
-use crate::oci::{DiffId, Digest, Platform, layer_label};
+use crate::oci::{Digest, Platform};
 use crate::pinned::identity_at;
-use crate::progress::{Reporter, Unit};
+use crate::progress::Reporter;
 use crate::put_in::start_document;
-use crate::source::{self, LayerBlob, Place};
+use crate::source::{self, Place};
 use crate::units::{Date, Timestamp};
 use crate::view::View;
 use crate::warnings::Warnings;
+use base::{ReadBase, read_base, take_over};
 
 /// What made the new layer, in the image's history.
 pub const CREATED_BY: &str = "layerpress export";
@@ -143,14 +144,6 @@ pub struct ExportBase {
     pub layer_count: usize,
 }
 
-/// A base that was read and found to be what it says.
-struct ReadBase {
-    flattened: Flattened,
-    diff_ids: Vec<DiffId>,
-    /// Its configuration as it is written.
-    config: Vec<u8>,
-}
-
 /// Writes what a filesystem holds as an image to `target`; an archive whose path is `-` goes to
 /// `stream`.
 ///
@@ -245,89 +238,6 @@ pub fn export(
         stored_bytes: stored_bytes(&layers),
         warnings,
     })
-}
-
-impl ExportBase {
-    fn of(base: &ReadBase) -> Self {
-        let image = &base.flattened.image;
-        Self {
-            reference: image.reference.clone(),
-            manifest_digest: image.manifest_digest.clone(),
-            config_digest: image.config_digest.clone(),
-            layer_count: image.layers.len(),
-        }
-    }
-}
-
-fn read_base(
-    base: &ImageRequest,
-    request: &ExportRequest,
-    view: &View,
-    reporter: &dyn Reporter,
-) -> Result<ReadBase> {
-    let mut base = base.clone();
-    base.open.file_flags = request.file_flags;
-    base.open.held_against = Some(request.image.clone());
-    let reading = read(&base, reporter)?;
-    // Directories that no layer describes are of the time that the build gave them: the image's own,
-    // of which a superblock has no more than the seconds, or another.
-    let made = i64::try_from(view.made_seconds()).ok();
-    let own = reading.image.created.map(|created| created.seconds);
-    let made = made.filter(|made| own != Some(*made));
-    let (flattened, verifying) = reading.flatten(made, reporter)?;
-    let diff_ids = verifying.diff_ids()?;
-    verifying.finish()?;
-    let Some(config) = flattened.image.config_bytes.clone() else {
-        return Err(Error::unsupported(
-            "expected a container image as the base, found a root filesystem (without --base the whole filesystem becomes a layer)",
-        )
-        .in_image(&flattened.image.reference));
-    };
-    Ok(ReadBase {
-        flattened,
-        diff_ids,
-        config,
-    })
-}
-
-/// Takes the base's layers over as they are stored.
-fn take_over(
-    base: &ReadBase,
-    writer: &mut ImageWriter<'_>,
-    reporter: &dyn Reporter,
-) -> Result<Vec<(Blob, &'static str)>> {
-    let image = &base.flattened.image;
-    let count = image.layers.len();
-    let each = image.layers.iter().zip(&base.diff_ids).enumerate();
-    let taken = each.map(|(index, (layer, diff_id))| {
-        let label = layer_label(index, count, layer.digest.as_ref().or(Some(&diff_id.0)));
-        take_layer(layer, diff_id, &label, writer, reporter)
-            .map_err(|error| error.in_layer(label).in_image(&image.reference))
-    });
-    taken.collect()
-}
-
-fn take_layer(
-    layer: &LayerBlob,
-    diff_id: &DiffId,
-    label: &str,
-    writer: &mut ImageWriter<'_>,
-    reporter: &dyn Reporter,
-) -> Result<(Blob, &'static str)> {
-    // It was read to its end: what arrived is there.
-    let stored = layer.stored.open(&|| false)?;
-    let region = stored.region();
-    let compression = Compression::detect(region)?;
-    let digest = match (&layer.digest, compression) {
-        (Some(digest), _) => Some(digest),
-        (None, Compression::None) => Some(&diff_id.0),
-        (None, _) => None,
-    };
-    let name = format!("take over layer {label}");
-    let meter = reporter.begin(&name, Unit::Bytes, Some(region.length_bytes));
-    let blob = writer.stored(region, digest, &*meter)?;
-    meter.finish("taken over");
-    Ok((blob, LayerCompression::media_type_of(compression)))
 }
 
 fn new_layer(

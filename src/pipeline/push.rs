@@ -1,33 +1,26 @@
 //! A filesystem image into a registry, as an artifact.
 
-use std::fs::{File, Metadata};
-use std::io::{Seek, SeekFrom};
+mod source;
+
 use std::num::NonZeroUsize;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::request::setters;
-use super::root_hash;
-use crate::artifact::{
-    ALIGNMENT_BYTES, Artifact, CONFIG_TYPE, Config, ConfigFilesystem, ConfigOutput, ConfigVerity,
-    MAX_SEGMENT_BYTES, MAX_SIZE_BYTES, SCHEMA,
-};
+use crate::artifact::{ALIGNMENT_BYTES, Artifact, CONFIG_TYPE, Config, MAX_SEGMENT_BYTES};
 use crate::compression::{Encoding, EncodingForm};
-use crate::error::{Error, Result, escape_path, shown};
-use crate::ext::uuid_text;
-use crate::file_kind;
-use crate::inspect::{Filesystem, JournalState};
+use crate::error::{Error, Result, shown};
 use crate::manifest::Manifest;
 use crate::oci::document;
 use crate::oci::media_type::OCI_MANIFEST;
 use crate::oci::{Descriptor, Digest, DigestHasher, Platform, RegistryReference};
 use crate::progress::Reporter;
 use crate::push::{
-    Asked, AtTag, Build, Listed, PushTally, Pushing, Segments, at_tag, check_place, list,
-    put_into_index, send, send_blob,
+    AtTag, Build, Listed, PushTally, Pushing, Segments, at_tag, check_place, list, put_into_index,
+    send_blob,
 };
 use crate::source::{Place, Reference, RegistryOptions};
 use crate::units::ByteSize;
+use source::Source;
 
 /// Everything about a push.
 #[derive(Debug, Clone)]
@@ -192,124 +185,6 @@ fn mounted(request: &PushRequest, target: &RegistryReference) -> Result<Option<S
     // A repository has all of its own blobs.
     let is_own = from.repository() == target.repository();
     Ok((!is_own).then(|| from.repository().to_owned()))
-}
-
-/// The file that is pushed.
-struct Source<'a> {
-    path: &'a Path,
-    name: String,
-    file: File,
-    size_bytes: u64,
-    filesystem: Filesystem,
-    before: Metadata,
-}
-
-impl<'a> Source<'a> {
-    fn open(path: &'a Path) -> Result<Self> {
-        let name = path.display().to_string();
-        let failed = |error| Error::path("read", path, error);
-        let mut file = file_kind::open_image(path)?;
-        let before = file.metadata().map_err(failed)?;
-        file_kind::expect_ext(&file_kind::head(&file).map_err(failed)?, &name)?;
-        let filesystem = Filesystem::read(path)?;
-        // A device says so by its end alone.
-        let size_bytes = file.seek(SeekFrom::End(0)).map_err(failed)?;
-        if filesystem.superblock.bytes() > size_bytes {
-            let what = format!(
-                "expected a whole filesystem of {} bytes, found {size_bytes} (it was cut)",
-                filesystem.superblock.bytes()
-            );
-            return Err(Error::bad_image(what).in_image(&name));
-        }
-        if size_bytes > MAX_SIZE_BYTES {
-            let what = format!("expected at most {MAX_SIZE_BYTES} bytes, found {size_bytes}");
-            return Err(Error::unsupported(what).in_image(&name));
-        }
-        Ok(Self {
-            path,
-            name,
-            file,
-            size_bytes,
-            filesystem,
-            before,
-        })
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        let journal = self.filesystem.journal.as_ref();
-        let needs_recovery =
-            journal.is_some_and(|journal| journal.state == JournalState::NeedsRecovery);
-        let warning = "its journal holds what has yet to be written to its place: it is pushed as it is, and whoever mounts it first needs to write";
-        needs_recovery
-            .then(|| warning.to_owned())
-            .into_iter()
-            .collect()
-    }
-
-    fn send(
-        &self,
-        request: &PushRequest,
-        repository: &Pushing<'_>,
-        reporter: &dyn Reporter,
-    ) -> Result<Segments> {
-        let asked = Asked {
-            size_bytes: self.size_bytes,
-            // At most 64 MiB.
-            segment_bytes: usize::try_from(request.segment_bytes.0).unwrap_or(usize::MAX),
-            encoding: request.encoding,
-            jobs: request.jobs,
-        };
-        let name = escape_path(self.name.as_bytes());
-        let sent = send(&self.file, &name, asked, repository, reporter)?;
-        let after = self
-            .file
-            .metadata()
-            .map_err(|error| Error::path("read", self.path, error))?;
-        let state = |metadata: &Metadata| {
-            let changed = (metadata.ctime(), metadata.ctime_nsec());
-            let modified = (metadata.mtime(), metadata.mtime_nsec());
-            (metadata.len(), modified, changed)
-        };
-        if state(&after) != state(&self.before) {
-            return Err(Error::io(
-                format!("cannot push {name}"),
-                std::io::Error::other(
-                    "it was changed while it was read: nothing was tagged (another try sends what is new alone)",
-                ),
-            ));
-        }
-        Ok(sent)
-    }
-
-    /// What is told of it without a build's manifest.
-    fn config(&self, sha256: &Digest) -> Result<Vec<u8>> {
-        let superblock = &self.filesystem.superblock;
-        let found = root_hash::behind_filesystem(self.path, superblock.bytes());
-        let verity = found.and_then(Result::ok).map(|found| ConfigVerity {
-            salt: found.superblock.salt.to_string(),
-            hash_offset_bytes: found.hash_offset_bytes,
-            data_blocks: found.superblock.data_blocks,
-        });
-        let recipe = self.filesystem.recipe_digest.as_ref();
-        let chain = self.filesystem.chain_id.as_ref().map(|chain| &chain.0);
-        let config = Config {
-            schema: SCHEMA,
-            recipe_digest: recipe.or(chain).map(ToString::to_string),
-            output: ConfigOutput {
-                size_bytes: self.size_bytes,
-                sha256: sha256.digest().to_owned(),
-            },
-            filesystem: ConfigFilesystem {
-                r#type: superblock.features.filesystem_type().name().to_owned(),
-                size_bytes: superblock.bytes(),
-                block_bytes: self.filesystem.block_bytes,
-                uuid: uuid_text(superblock.uuid),
-                label: escape_path(&superblock.volume_name),
-            },
-            verity,
-        };
-        config.to_bytes()
-    }
 }
 
 /// Giving a name to what is there.

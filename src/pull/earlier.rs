@@ -69,6 +69,11 @@ impl EarlierFile {
         is_right
     }
 
+    /// Whether bytes of the digest were seen at another place.
+    pub(super) fn has_elsewhere(&self, digest: &Digest) -> bool {
+        self.elsewhere().contains_key(digest)
+    }
+
     /// The same for bytes that were elsewhere in the file.
     pub(super) fn take_elsewhere(&self, buffer: &mut [u8], digest: &Digest) -> bool {
         let place = self.elsewhere().get(digest).copied();

@@ -28,6 +28,8 @@ pub(super) struct Work<'a> {
     cache: Counter,
     registry: Counter,
     downloaded_bytes: AtomicU64,
+    /// What is to come from the registry, as far as can be known before.
+    wanted_bytes: AtomicU64,
     meter: Box<dyn Meter>,
     download: OnceLock<Box<dyn Meter>>,
     failed: Mutex<Option<Error>>,
@@ -80,6 +82,7 @@ impl<'a> Work<'a> {
             cache: Counter::default(),
             registry: Counter::default(),
             downloaded_bytes: AtomicU64::new(0),
+            wanted_bytes: AtomicU64::new(0),
             meter: reporter.begin("segments", Unit::Bytes, Some(total)),
             download: OnceLock::new(),
             failed: Mutex::default(),
@@ -152,6 +155,8 @@ impl<'a> Work<'a> {
     /// Gets the rest, each blob once.
     pub(super) fn fetch(&self, threads: NonZeroUsize) {
         let blobs = self.blobs_left();
+        let wanted = blobs.iter().map(|blob| self.wanted_of(blob)).sum();
+        self.wanted_bytes.store(wanted, Ordering::Relaxed);
         self.side_by_side(threads, blobs.len(), |index, buffers| {
             self.get(&blobs[index], buffers)
                 .map_err(|error| self.named(error, blobs[index].first))
@@ -184,6 +189,17 @@ impl<'a> Work<'a> {
             }
         }
         blobs
+    }
+
+    /// Stored bytes that have to come.
+    fn wanted_of(&self, same: &Same) -> u64 {
+        let segment = &self.artifact.segments[same.first];
+        let earlier = self.from.earlier;
+        let is_earlier = earlier.is_some_and(|earlier| earlier.has_elsewhere(&segment.digest));
+        match is_earlier || self.from.blobs.is_at_hand(&segment.stored_digest) {
+            true => 0,
+            false => segment.stored_bytes,
+        }
     }
 
     fn get(&self, same: &Same, buffers: &mut Buffers) -> Result<()> {
@@ -223,8 +239,9 @@ impl<'a> Work<'a> {
         let came = |bytes| {
             self.downloaded_bytes.fetch_add(bytes, Ordering::Relaxed);
             let begin = || {
+                let wanted = self.wanted_bytes.load(Ordering::Relaxed);
                 self.reporter
-                    .begin("download", Unit::TransferredBytes, None)
+                    .begin("download", Unit::TransferredBytes, Some(wanted))
             };
             self.download.get_or_init(begin).add(bytes);
         };

@@ -104,10 +104,7 @@ impl LayerDownloads {
 
     /// What is to be downloaded in all.
     fn total(&self, reporter: &dyn Reporter) -> Box<dyn Meter> {
-        let is_absent = |job: &&Job| {
-            let cached = self.kept.cache().map(|cache| cache.find(&job.digest));
-            !matches!(cached, Some(Ok(Some(_))))
-        };
+        let is_absent = |job: &&Job| !self.kept.seems_to_have(&job.digest);
         let wanted = self.jobs.iter().filter(|job| job.is_wanted());
         let absent = wanted.filter(is_absent);
         let bytes = absent.map(|job| job.arrival.length_bytes()).sum();

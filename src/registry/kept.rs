@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::options::CacheChoice;
 use crate::cache::Cache;
 use crate::error::{Error, Result};
+use crate::oci::Digest;
 use crate::progress::Reporter;
 
 /// An open cache, if there is to be one. Trouble in one that was named is an error; the usual one is
@@ -33,6 +34,12 @@ impl Kept {
     pub(super) fn cache(&self) -> Option<&Cache> {
         let is_given_up = self.is_given_up.load(Ordering::Relaxed);
         self.cache.as_ref().filter(|_| !is_given_up)
+    }
+
+    /// Whether the cache has a file of that name; nothing of it is read.
+    pub(super) fn seems_to_have(&self, digest: &Digest) -> bool {
+        let found = self.cache().map(|cache| cache.find(digest));
+        matches!(found, Some(Ok(Some(_))))
     }
 
     /// What came of something that was done with the cache; `None` where that was given up.

@@ -61,9 +61,9 @@ pub use login::{challenges_in, wrong_credentials};
 #[cfg(not(feature = "network"))]
 pub use offline::tags;
 #[cfg(not(feature = "network"))]
-pub(crate) use offline::{FetchedBlob, Pushing, Registry, RepositoryBlobs};
+pub(crate) use offline::{Pushing, Registry, RepositoryBlobs};
 #[cfg(feature = "network")]
-pub(crate) use one_by_one::{FetchedBlob, RepositoryBlobs};
+pub(crate) use one_by_one::RepositoryBlobs;
 pub use options::{
     CacheChoice, CredentialFiles, Credentials, Login, Proxies, RegistryOptions, TlsOptions,
 };
@@ -73,6 +73,16 @@ pub(crate) use repository::Registry;
 pub use tags::tags;
 #[cfg(feature = "network")]
 pub(crate) use upload::Pushing;
+
+/// A blob that is what its digest and its length say.
+#[derive(Debug)]
+pub(crate) struct FetchedBlob {
+    /// All of its bytes; in a file of the cache, which others may replace but nobody changes, or in
+    /// one without a name.
+    pub(crate) region: crate::region::FileRegion,
+    /// Whether the registry was asked for it.
+    pub(crate) is_downloaded: bool,
+}
 
 /// How a blob came to be in a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,12 +4,11 @@ use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use super::{RegistryOptions, Tags};
+use super::{FetchedBlob, RegistryOptions, Tags};
 use crate::blobs::{Downloads, StoredBlob};
 use crate::error::{Error, Result};
 use crate::oci::{Descriptor, Digest, RegistryReference};
 use crate::progress::Reporter;
-use crate::region::FileRegion;
 
 /// There is none.
 pub(crate) struct Registry<'a>(Infallible, PhantomData<&'a ()>);
@@ -53,14 +52,11 @@ impl<'a> Registry<'a> {
 #[derive(Debug)]
 pub(crate) struct RepositoryBlobs(Infallible);
 
-/// Nor is there one.
-#[derive(Debug)]
-pub(crate) struct FetchedBlob {
-    pub(crate) region: FileRegion,
-    pub(crate) is_downloaded: bool,
-}
-
 impl RepositoryBlobs {
+    pub(crate) fn is_at_hand(&self, _: &Digest) -> bool {
+        match self.0 {}
+    }
+
     pub(crate) fn fetch(
         &self,
         _: &Descriptor,
@@ -82,7 +78,7 @@ impl<'a> Pushing<'a> {
         _: Option<String>,
         _: &'a dyn Reporter,
     ) -> Result<Self> {
-        Err(no_network(reference))
+        Err(Error::unsupported(without_network(reference)))
     }
 
     pub(crate) fn blob(&self, _: &Digest, _: &[u8], _: &dyn Fn() -> bool) -> Result<super::Sent> {
@@ -112,6 +108,13 @@ pub fn tags(reference: &RegistryReference, _: &RegistryOptions, _: &dyn Reporter
 
 fn no_network(reference: &RegistryReference) -> Error {
     Error::unsupported(format!(
-        "docker://{reference}: this layerpress was built without the network (cargo feature `network`); `skopeo copy docker://{reference} oci:DIRECTORY` brings the image here"
+        "{}; `skopeo copy docker://{reference} oci:DIRECTORY` brings the image here",
+        without_network(reference)
     ))
+}
+
+fn without_network(reference: &RegistryReference) -> String {
+    format!(
+        "docker://{reference}: this layerpress was built without the network (cargo feature `network`)"
+    )
 }

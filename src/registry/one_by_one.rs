@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::FetchedBlob;
 use super::client::{Client, Waiting};
 use super::fetching::{Fetching, Told};
 use super::kept::Kept;
 use crate::blobs::{Arrival, StoredBlob};
 use crate::error::Result;
-use crate::oci::Descriptor;
+use crate::oci::{Descriptor, Digest};
 use crate::progress::Reporter;
-use crate::region::FileRegion;
 
 /// A repository whose blobs are small and many. None of them stays open here.
 #[derive(Debug)]
@@ -21,17 +21,12 @@ pub(crate) struct RepositoryBlobs {
     pub(super) work_dir: PathBuf,
 }
 
-/// A blob that is what its digest and its length say.
-#[derive(Debug)]
-pub(crate) struct FetchedBlob {
-    /// All of its bytes; in a file of the cache, which others may replace but nobody changes, or in
-    /// one without a name.
-    pub(crate) region: FileRegion,
-    /// Whether the registry was asked for it.
-    pub(crate) is_downloaded: bool,
-}
-
 impl RepositoryBlobs {
+    /// Whether the cache seems to have a blob, so that nothing of it need come.
+    pub(crate) fn is_at_hand(&self, digest: &Digest) -> bool {
+        self.kept.seems_to_have(digest)
+    }
+
     /// Takes a blob out of the cache, or else from the registry, where it is continued as often as it
     /// breaks off; the cache has it then. `came` is told of bytes from the registry, `stop` says
     /// whether nobody wants it any more.

@@ -103,8 +103,12 @@ const ROOMS: &[Room] = &[
         &[
             "error",
             "units",
+            "limits",
             "leftovers",
             "command",
+            // What the blobs seem to be.
+            "compression",
+            "tar",
             "oci",
             "ownership",
             "pinned",

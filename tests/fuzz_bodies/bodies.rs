@@ -23,6 +23,7 @@ use raw_tar::{Header, RawTar};
 mod library {
     use std::path::Path;
 
+    pub use layerpress::artifact::Artifact;
     pub use layerpress::extract::{ArchiveSink, Taken, extract};
     pub use layerpress::look::{Inside, Lookups};
     use layerpress::oci::DigestHasher;
@@ -56,7 +57,7 @@ mod library {
 /// A body, by the name that its fuzz target has.
 pub type Body = fn(&[u8]) -> bool;
 
-pub const ALL: [(&str, Body); 11] = [
+pub const ALL: [(&str, Body); 12] = [
     ("tar_index", tar_index),
     ("pax", pax),
     ("file_flags", file_flags),
@@ -68,6 +69,7 @@ pub const ALL: [(&str, Body); 11] = [
     ("credentials", credentials),
     ("packages", packages),
     ("recipe", recipe),
+    ("artifact", artifact),
 ];
 
 /// A layer's tar.
@@ -272,6 +274,26 @@ pub fn packages(bytes: &[u8]) -> bool {
     let list = String::from_utf8(found.to_json().unwrap()).unwrap();
     assert_eq!(list.matches("\"name\":").count(), found.packages.len());
     warnings.is_empty()
+}
+
+/// The manifest of a filesystem in a registry.
+pub fn artifact(bytes: &[u8]) -> bool {
+    let artifact = match library::Artifact::of_manifest(bytes, "docker://r/a:1") {
+        Ok(artifact) => artifact,
+        Err(error) => return told(Err(error)),
+    };
+    let mut end_bytes = 0;
+    for segment in &artifact.segments {
+        assert!(segment.offset_bytes >= end_bytes && segment.length_bytes > 0);
+        end_bytes = segment.offset_bytes + segment.length_bytes;
+    }
+    assert!(end_bytes <= artifact.size_bytes);
+    // What is written of it means the same; it may be longer, for others leave spaces out, too.
+    if let Ok(written) = artifact.manifest() {
+        let again = library::Artifact::of_manifest(&written, "").unwrap();
+        assert_eq!(again, artifact);
+    }
+    true
 }
 
 /// A recipe, with a variable.

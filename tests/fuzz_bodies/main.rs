@@ -147,6 +147,11 @@ fn no_recipe_is_too_much() {
     mutated("recipe", 5000);
 }
 
+#[test]
+fn no_artifact_is_too_much() {
+    mutated("artifact", 5000);
+}
+
 /// A fuzzer starts from them: `LAYERPRESS_FUZZ_SEEDS` says where they are to be written.
 #[test]
 fn the_seeds_themselves_are_sound() {

@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, symlink};
 
+use serde_json::Value;
+
 use super::bodies::{self, SECRET};
 use super::support::mutation::{Random, base, top};
 use super::support::raw_tar::{RawTar, record};
@@ -22,8 +24,20 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
         "credentials" => credentials(),
         "packages" => packages(),
         "recipe" => recipe(),
+        "artifact" => artifact(),
         _ => panic!("{name} has no seeds"),
     }
+}
+
+/// The paper's example, and the same without what may be left out.
+fn artifact() -> Vec<Vec<u8>> {
+    let paper = include_str!("../../docs/ARTIFACT.md");
+    let example = paper.split("```json\n").nth(1).unwrap();
+    let whole: Value = serde_json::from_str(example.split("```").next().unwrap()).unwrap();
+    let mut short = whole.clone();
+    short["layers"] = Value::Array(Vec::new());
+    short.as_object_mut().unwrap().remove("artifactType");
+    [whole, short].map(|seed| seed.to_string().into()).into()
 }
 
 fn recipe() -> Vec<Vec<u8>> {
@@ -53,6 +67,7 @@ pub fn mutate(name: &str, random: &mut Random, bytes: &mut Vec<u8>) {
         }
         "pax" if random.below(3) > 0 => other_letter(random, bytes),
         "packages" if random.below(2) == 0 => other_word(random, bytes),
+        "artifact" if random.below(2) == 0 => other_digit(random, bytes),
         "file_flags" if random.below(2) == 0 => other_flag(random, bytes),
         // The first byte says which document it is.
         "oci_layout" | "docker_manifest" => {
@@ -96,6 +111,17 @@ fn other_word(random: &mut Random, text: &mut [u8]) {
         let at = random.below(text.len());
         if text[at].is_ascii_alphanumeric() {
             text[at] = b"01a+.-~:Z"[random.below(9)];
+        }
+    }
+}
+
+/// Changes digits, so that numbers stay numbers and digests digests.
+fn other_digit(random: &mut Random, text: &mut [u8]) {
+    for _ in 0..=random.below(2) {
+        let start = random.below(text.len());
+        let found = text[start..].iter().position(u8::is_ascii_digit);
+        if let Some(distance) = found {
+            text[start + distance] = b"0123456789"[random.below(10)];
         }
     }
 }

@@ -62,6 +62,36 @@ fn sources(summary: &Value) -> [u64; 3] {
 }
 
 #[test]
+fn what_is_to_come_is_known_beforehand_without_what_is_at_hand() {
+    let Some(shelf) = Shelf::new() else {
+        return;
+    };
+    let stored = |file: &[u8]| -> u64 {
+        let artifact = TestArtifact::of(file);
+        artifact.segments().iter().map(|(_, bytes)| bytes).sum()
+    };
+    let (first, second) = (bytes("ab", 0), bytes("abcd", 0));
+    for (file, tag, expected) in [
+        (&first, "1", stored(&first)),
+        (&second, "2", stored(&second) - stored(&first)),
+    ] {
+        let reference = shelf.push_file(file, tag);
+        let puller = &shelf.puller;
+        let mut pull = puller.command(&["pull", &reference, "--progress=json"]);
+        pull.arg("--cache-dir").arg(puller.cache());
+        puller.press.add_directories(&mut pull);
+        let ended = puller.press.run(&mut pull);
+        ended.succeeded();
+        let lines = ended.stderr.lines();
+        let events = lines.map(|line| serde_json::from_str(line).unwrap());
+        let begin = |event: &Value| event["event"] == "begin" && event["task"] == "download";
+        let begun: Vec<Value> = events.filter(begin).collect();
+        assert_eq!(begun.len(), 1, "{begun:?}");
+        assert_eq!(begun[0]["total"], expected, "{tag}");
+    }
+}
+
+#[test]
 fn the_file_comes_with_its_holes_and_the_second_time_out_of_the_cache() {
     let Some(shelf) = Shelf::new() else {
         return;

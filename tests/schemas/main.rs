@@ -9,6 +9,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod artifact_config;
 mod inputs;
 mod manifest;
 mod mounts;
@@ -21,7 +22,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use situations::{SITUATIONS, Situation};
+use situations::Situation;
 use validator::Validator;
 
 /// Whether this ends with one of the codes, and prints what its schema allows; what it printed.
@@ -68,17 +69,18 @@ fn every_document_follows_its_schema() {
     let validator = Validator::new();
     let mut wrong = Vec::new();
     let mut seen = BTreeSet::new();
-    for situation in SITUATIONS {
+    for situation in situations::all() {
         for document in run(&validator, situation, &mut wrong) {
             seen.insert(document["schema"].as_str().unwrap_or_default().to_owned());
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    // Mounting has a test of its own, for it needs root; a manifest is written and not printed.
+    // Mounting has a test of its own, for it needs root; manifests and configurations are written and
+    // not printed.
     let missing: Vec<_> = validator
         .names()
         .filter(|name| !seen.contains(*name) && !name.starts_with("layerpress.mount"))
-        .filter(|name| *name != manifest::SCHEMA)
+        .filter(|name| ![manifest::SCHEMA, artifact_config::SCHEMA].contains(name))
         .collect();
     assert_eq!(missing, [""; 0], "no situation printed these");
 }
@@ -88,8 +90,7 @@ fn every_command_that_takes_json_has_a_situation() {
     let commands = parser::commands_with("--json");
     // What is looked for is found.
     assert!(commands.len() >= 11, "{commands:?}");
-    let rows: BTreeSet<_> = SITUATIONS
-        .iter()
+    let rows: BTreeSet<_> = situations::all()
         .map(|situation| situation.command)
         .chain(mounts::COMMANDS)
         .collect();

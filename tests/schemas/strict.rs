@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::situations::SITUATIONS;
+use super::situations;
 use super::validator::Validator;
 
 /// Each object of a schema says which keys there must be, and allows no other.
@@ -134,7 +134,7 @@ fn a_document_that_is_a_little_wrong_is_refused() {
     let validator = Validator::new();
     let mut taken = Vec::new();
     let mut tried = 0;
-    for situation in SITUATIONS.iter().filter(|situation| situation.code == 0) {
+    for situation in situations::all().filter(|situation| situation.code == 0) {
         for document in super::run(&validator, situation, &mut Vec::new()) {
             for (what, wrong) in wrong_ones(&document) {
                 let leaves_out = what.strip_prefix("without ");

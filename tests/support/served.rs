@@ -74,13 +74,13 @@ fn serve_all(manifest: Vec<u8>, files: Files) -> String {
     })
 }
 
-/// A registry that takes what it is given, and has no more than manifests; serves until the test program
-/// ends, `HOST:PORT`.
+/// A registry that takes what it is given, all of it into the repository `name`; serves until the test
+/// program ends, `HOST:PORT`.
 pub fn serve_pushes() -> String {
-    let manifests = Mutex::new(BTreeMap::<String, Vec<u8>>::new());
+    let stored = Mutex::new(BTreeMap::<String, Vec<u8>>::new());
     listen(move |asked, stream| {
-        let mut manifests = manifests.lock().unwrap();
-        let found = manifests.get(&asked.path);
+        let mut stored = stored.lock().unwrap();
+        let found = stored.get(&asked.path);
         match (asked.method.as_str(), found) {
             ("GET", _) if asked.path.ends_with("/v2/") => {
                 asked.answer(stream, "200 OK", "", b"{}");
@@ -92,7 +92,13 @@ pub fn serve_pushes() -> String {
                 asked.answer(stream, "202 Accepted", headers, b"");
             }
             _ => {
-                manifests.insert(asked.path.clone(), asked.body.clone());
+                let digest = asked.path.split("digest=").nth(1);
+                let path = digest.map(|digest| {
+                    let digest = digest.replace("%3A", ":");
+                    format!("/v2/name/blobs/{digest}")
+                });
+                let path = path.unwrap_or_else(|| asked.path.clone());
+                stored.insert(path, asked.body.clone());
                 asked.answer(stream, "201 Created", "", b"");
             }
         }
