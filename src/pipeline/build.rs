@@ -88,7 +88,12 @@ pub(super) fn build_with(
     let opened = open(&ready.output.path)?;
     let ready = ready.named(place, &opened.image)?;
     let max_bytes = image.open.limits.max_bytes;
-    let earlier = EarlierReading::begin(filesystem, &words(&opened.image), max_bytes)?;
+    let earlier = EarlierReading::begin(
+        filesystem,
+        &words(&opened.image),
+        Some(&ready.output.path),
+        max_bytes,
+    )?;
     read(opened, &ready.output.path)?.press(filesystem, ready, earlier, reporter)
 }
 
@@ -107,7 +112,12 @@ impl Reading {
         let ready = Ready::new(&self.place, &self.put_in, filesystem, output, reporter)?;
         let ready = ready.named(&self.place, &self.image)?;
         let max_bytes = self.limits.max_bytes;
-        let earlier = EarlierReading::begin(filesystem, &words(&self.image), max_bytes)?;
+        let earlier = EarlierReading::begin(
+            filesystem,
+            &words(&self.image),
+            Some(&ready.output.path),
+            max_bytes,
+        )?;
         self.press(filesystem, ready, earlier, reporter)
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -91,7 +92,8 @@ impl Work {
 impl EarlierReading {
     /// Opens the earlier filesystem that is asked for, if one is, and begins to read it on a thread of
     /// its own: its metadata, and then all of it, against which what was read of it is held. What has
-    /// its name later is nothing to it.
+    /// its name later is nothing to it. Where it is the `output` itself and not there yet, there is none:
+    /// whoever makes one version after the other begins so.
     ///
     /// # Errors
     /// [`Error::Io`] where it cannot be opened, [`Error::BadImage`] where it is no ext filesystem or
@@ -99,6 +101,7 @@ impl EarlierReading {
     pub fn begin(
         filesystem: &FilesystemRequest,
         words: &ImageWords,
+        output: Option<&Path>,
         max_bytes: u64,
     ) -> Result<Option<Self>> {
         let Some(like) = &filesystem.like else {
@@ -111,7 +114,13 @@ impl EarlierReading {
         };
         let path = like.filled(words)?;
         let name = shown(&path);
-        let view = View::of_file(like.open(words)?, &name)?;
+        if output == Some(&*path) && !filesystem.like_strict && is_absent(&path) {
+            return Ok(None);
+        }
+        let file = like
+            .open(words)
+            .map_err(|error| error.with_more(" (--like)"))?;
+        let view = View::of_file(file, &name)?;
         expect(&view, filesystem.kind, max_bytes).map_err(|error| error.in_image(&name))?;
         let doubt = doubt(&view, &path, "read");
         let work = Arc::new(Work {
@@ -230,6 +239,11 @@ impl LikeRequest {
         let (_, sighted) = view.positions()?;
         Ok(Hex(&sighted.hash(&|| false)?.sha256).to_string())
     }
+}
+
+fn is_absent(path: &Path) -> bool {
+    let found = path.symlink_metadata();
+    found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 fn shown(path: &Path) -> String {

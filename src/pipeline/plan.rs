@@ -65,7 +65,7 @@ pub fn plan(
     let place = Place::within(&image.reference, &image.open.reach)?;
     let opened = Opened::at(place, image, reporter)?;
     let max_bytes = image.open.limits.max_bytes;
-    let earlier = EarlierReading::begin(filesystem, &words(&opened.image), max_bytes)?;
+    let earlier = EarlierReading::begin(filesystem, &words(&opened.image), None, max_bytes)?;
     let reading = opened.read(None, image, reporter)?;
     let (laid_out, verifying) = reading.plan(filesystem, earlier, reporter)?;
     let LaidOut {

@@ -101,6 +101,24 @@ fn an_output_that_is_laid_out_like_itself_is_read_before_it_is_replaced() {
 }
 
 #[test]
+fn the_first_of_outputs_that_are_laid_out_like_themselves_is_like_none() {
+    let versions = Versions::new(&[]);
+    let output = versions.press.output();
+    let path = output.to_str().unwrap();
+    let refused = |options: [&str; 3], words: &[&str]| {
+        let options = options.map(std::ffi::OsStr::new);
+        versions.build(2, &output, &options).failed(3, words);
+    };
+    refused(["--like", path, "--like-strict"], &["--like", path]);
+    let built = versions.made(2, &output, &["--like", path]);
+    assert!(built["like"].is_null(), "{}", built["like"]);
+    let built = versions.made(2, &output, &["--like", path]);
+    assert_eq!(built["like"]["moved"]["inodes"], 0);
+    // Another that is not there is an error.
+    refused(["--like", "/nothing", "--quiet"], &["--like", "/nothing"]);
+}
+
+#[test]
 fn the_same_filesystem_in_a_size_that_was_given_is_itself_once_more() {
     let versions = Versions::new(&["--fs=ext4"]);
     let output = versions.press.output();

@@ -134,6 +134,12 @@ fn a_slash_several_names_and_directories_make_directories() {
         told(&["extract", subject, "/etc/a", "/other", "-o", &to]);
         assert_eq!(read("a"), b"content of a\n");
         assert_eq!(read("other/a"), b"another\n");
+        // It is nobody's own: others may look into it where the umask lets them.
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let own = out.at("own");
+        fs::create_dir(&own).unwrap();
+        assert_eq!(mode(Path::new(&to)), mode(Path::new(&own)));
+        fs::remove_dir(&own).unwrap();
         fs::remove_dir_all(&to).unwrap();
         told(&["extract", subject, "/etc/[ab]", "/etc/a", "-o", &to]);
         assert_eq!(read("b"), b"content of b\n");

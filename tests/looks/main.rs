@@ -79,6 +79,9 @@ fn an_image_holds_what_the_filesystem_made_of_it_does() {
         assert!(node["inode"].is_null() && node["ctime"].is_null());
         assert!(node["layer"].is_u64() && other["layer"].is_null());
     }
+    // An image's names have no inodes yet.
+    assert!(told(&["ls", "-id", &image, "/etc"]).starts_with("- "));
+    assert!(!told(&["ls", "-id", &filesystem, "/etc"]).starts_with("- "));
     for path in ["/etc/plain", "/one", "/etc/empty"] {
         let of = |subject: &str| told(&["cat", subject, path]);
         assert_eq!(of(&image), of(&filesystem));

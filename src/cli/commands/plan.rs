@@ -220,7 +220,12 @@ impl ShownPlan {
             ),
             (
                 "size",
-                format!("{} ({})", ByteSize(self.output_bytes), self.size_policy),
+                match &self.like {
+                    Some(like) if like.keeps_size() => {
+                        format!("{} (that of --like)", ByteSize(self.output_bytes))
+                    }
+                    _ => format!("{} ({})", ByteSize(self.output_bytes), self.size_policy),
+                },
             ),
         ]);
         rows.extend(self.size_note.iter().map(|note| ("", wrapped(note, 60))));

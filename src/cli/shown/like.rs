@@ -45,6 +45,11 @@ impl ShownLike {
         })
     }
 
+    /// Whether the size is the earlier filesystem's.
+    pub fn keeps_size(&self) -> bool {
+        self.fresh_because.is_none()
+    }
+
     /// As a row of a table.
     pub fn row(&self) -> (&'static str, String) {
         let Figures {
