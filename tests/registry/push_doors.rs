@@ -97,7 +97,7 @@ fn another_server_is_shown_no_credentials_by_location_or_redirect() {
         let ended = stand
             .puller
             .press
-            .run(&mut stand.push("1", &[&creds(), "--jobs=2"]));
+            .run(&mut stand.push("1", &[&creds(), "--jobs=2", "--retry=1"]));
         // All went elsewhere, and the registry that knows nothing of it refuses the manifest.
         ended.failed(3, &["cannot push the manifest"]);
         let seen = storage.seen();
