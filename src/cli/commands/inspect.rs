@@ -53,7 +53,7 @@ pub fn run(arguments: &InspectArguments, output: &OutputArguments) -> Result<()>
         let shown = verity::ShownVerity::of(path, Ok(&found));
         return print_as(arguments.json, schemas::INSPECT, &shown, || shown.text());
     }
-    let reporter = progress::reporter(output);
+    let reporter = progress::looking(output);
     let inspected = if arguments.name == DAEMON {
         pipeline::inspect_daemon(&arguments.reading.daemon(), &*reporter)?
     } else {
