@@ -30,7 +30,7 @@ const TAIL_LETTERS: usize = 250;
 /// reason to stop working.
 pub fn line(text: &str) {
     let mut painted = painted();
-    let away = painted.nothing_any_more(terminal_size());
+    let away = painted.nothing_any_more();
     // In one piece, so that lines of several processes do not mix.
     write_to_stderr(&format!("{away}{}\n", escape_text(text)));
 }
@@ -48,21 +48,20 @@ fn write_to_stderr(text: &str) {
     }
 }
 
-/// Lets lines stand at the bottom of the terminal until the next ones do or a line is written, each
-/// shorter than it is wide, and all fewer than it has rows. They are shown as they are: whoever makes
-/// them escapes what is in them.
+/// Lets lines stand at the bottom of the terminal until the next ones do or a line is written, fewer
+/// than it has rows. They are shown as they are: whoever makes them escapes what is in them.
 pub fn paint(lines: Vec<String>, size: Size) {
     write_to_stderr(&painted().lines(lines, size));
 }
 
 /// Takes away what stands there.
 pub fn unpaint() {
-    write_to_stderr(&painted().nothing_any_more(terminal_size()));
+    write_to_stderr(painted().nothing_any_more());
 }
 
 /// Takes away what stands there for good: the process is about to end, and other threads may not know.
 pub fn end_painting() {
-    write_to_stderr(&painted().close(terminal_size()));
+    write_to_stderr(painted().close());
 }
 
 /// How much the terminal of standard error shows at this moment.

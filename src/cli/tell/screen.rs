@@ -1,8 +1,6 @@
 //! What stands at the bottom of a terminal for a while: drawn again and again, and taken away before
 //! anything else is written there.
 
-use unicode_width::UnicodeWidthStr;
-
 /// How much a terminal shows, in letters and lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
@@ -20,7 +18,8 @@ impl Size {
     };
 }
 
-/// The lines that stand there now. The cursor is at the start of the last.
+/// The lines that stand there now. The cursor is at the start of the first: wherever a terminal that
+/// changes its size breaks or joins them, it stays there, and all that must go is behind it.
 #[derive(Debug)]
 pub struct Painted {
     lines: Vec<String>,
@@ -38,48 +37,37 @@ impl Painted {
         }
     }
 
-    /// What is to be written so that these lines stand there, each shorter than the terminal is wide,
-    /// and all fewer than it has rows; empty where they do already.
+    /// What is to be written so that these lines stand there, fewer than the terminal has rows; empty
+    /// where they do already.
     pub fn lines(&mut self, lines: Vec<String>, size: Size) -> String {
         if self.is_closed || (self.lines == lines && self.size == size) {
             return String::new();
         }
-        let mut text = self.way_back(size);
-        for (number, line) in lines.iter().enumerate() {
-            text.push_str(if number > 0 { "\n" } else { "" });
-            text.push_str(line);
-            text.push_str("\x1b[K");
+        // Cut and not broken, should the terminal have become narrower than it has said by now.
+        let mut text = "\r\x1b[?7l".to_owned();
+        text.push_str(&lines.join("\x1b[K\n"));
+        text.push_str("\x1b[K\x1b[J\r");
+        if lines.len() > 1 {
+            text.push_str(&format!("\x1b[{}A", lines.len() - 1));
         }
-        text.push_str("\x1b[J\r");
+        text.push_str("\x1b[?7h");
         (self.lines, self.size) = (lines, size);
         text
     }
 
     /// What is to be written so that nothing stands there any more.
-    pub fn nothing_any_more(&mut self, size: Size) -> String {
+    pub fn nothing_any_more(&mut self) -> &'static str {
         if self.lines.is_empty() {
-            return String::new();
+            return "";
         }
-        let text = format!("{}\x1b[J", self.way_back(size));
         self.lines.clear();
-        text
+        "\r\x1b[J"
     }
 
     /// The same for good: whoever draws afterwards draws nothing.
-    pub fn close(&mut self, size: Size) -> String {
+    pub fn close(&mut self) -> &'static str {
         self.is_closed = true;
-        self.nothing_any_more(size)
-    }
-
-    /// Leads to the first letter. A terminal that has become narrower has broken each line that it
-    /// had no more room for into several, and taken the cursor along with the letter it stood on.
-    fn way_back(&self, size: Size) -> String {
-        let above = self.lines.split_last().map_or(&[][..], |(_, above)| above);
-        let rows = |line: &String| line.width().div_ceil(size.columns.max(1)).max(1);
-        match above.iter().map(rows).sum() {
-            0 => "\r".to_owned(),
-            rows => format!("\r\x1b[{}A", usize::min(rows, size.rows)),
-        }
+        self.nothing_any_more()
     }
 }
 
@@ -87,43 +75,33 @@ impl Painted {
 mod tests {
     use super::*;
 
-    fn size(columns: usize) -> Size {
-        Size { columns, rows: 24 }
-    }
-
     fn lines(lines: &[&str]) -> Vec<String> {
         lines.iter().map(|line| (*line).to_owned()).collect()
     }
 
     #[test]
-    fn lines_are_drawn_over_those_before_and_only_where_they_differ() {
+    fn lines_are_drawn_over_those_before_and_only_where_they_or_the_terminal_differ() {
         let mut painted = Painted::nothing();
         let two = lines(&["one", "two"]);
-        assert_eq!(
-            painted.lines(two.clone(), size(80)),
-            "\rone\x1b[K\ntwo\x1b[K\x1b[J\r"
-        );
-        assert_eq!(painted.lines(two, size(80)), "");
-        let one = lines(&["three"]);
-        assert_eq!(painted.lines(one, size(80)), "\r\x1b[1Athree\x1b[K\x1b[J\r");
-        assert_eq!(painted.nothing_any_more(size(80)), "\r\x1b[J");
-        assert_eq!(painted.nothing_any_more(size(80)), "");
-    }
-
-    #[test]
-    fn lines_that_a_narrower_terminal_has_broken_are_taken_away_whole() {
-        let mut painted = Painted::nothing();
-        let long = "x".repeat(79);
-        painted.lines(vec![long.clone(), "é".repeat(41), long], size(80));
-        // Two rows of the first line and two of the second; the cursor is in the first of the third.
-        assert_eq!(painted.nothing_any_more(size(40)), "\r\x1b[4A\x1b[J");
+        let drawn = "\r\x1b[?7lone\x1b[K\ntwo\x1b[K\x1b[J\r\x1b[1A\x1b[?7h";
+        assert_eq!(painted.lines(two.clone(), Size::USUAL), drawn);
+        assert_eq!(painted.lines(two.clone(), Size::USUAL), "");
+        let narrow = Size {
+            columns: 40,
+            ..Size::USUAL
+        };
+        assert_eq!(painted.lines(two, narrow), drawn);
+        let one = painted.lines(lines(&["three"]), narrow);
+        assert_eq!(one, "\r\x1b[?7lthree\x1b[K\x1b[J\r\x1b[?7h");
+        assert_eq!(painted.nothing_any_more(), "\r\x1b[J");
+        assert_eq!(painted.nothing_any_more(), "");
     }
 
     #[test]
     fn nothing_is_drawn_after_the_end() {
         let mut painted = Painted::nothing();
-        painted.lines(lines(&["one"]), size(80));
-        assert_eq!(painted.close(size(80)), "\r\x1b[J");
-        assert_eq!(painted.lines(lines(&["one"]), size(80)), "");
+        painted.lines(lines(&["one"]), Size::USUAL);
+        assert_eq!(painted.close(), "\r\x1b[J");
+        assert_eq!(painted.lines(lines(&["one"]), Size::USUAL), "");
     }
 }
