@@ -335,7 +335,7 @@ mod tests {
         layer.add(2 << 20);
         let rows = |columns| drawing(columns, Letters::Ascii).rows(&[Arc::clone(&layer)], &whole());
         let narrow = rows(40);
-        assert_eq!(narrow[0], "layer 10 of 12 [====>             ]  25%");
+        assert_eq!(narrow[0], "layer 10 of 12 [====>            ]  25%");
         assert_eq!(narrow[1], "transfer  50%  100:00:00");
         let usual = rows(80);
         assert!(
