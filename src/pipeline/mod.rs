@@ -11,6 +11,7 @@ mod claimed;
 mod compare;
 mod compare_blocks;
 mod document;
+mod doubts;
 mod export;
 mod extract;
 mod flatten;

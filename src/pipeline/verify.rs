@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::doubts::{Done, doubts};
 use super::flatten::flattened_and_named;
-use super::listing::{not_proven_equal, unrecovered};
+use super::listing::not_proven_equal;
 use super::request::{ImageRequest, setters};
 use crate::command;
 use crate::error::Result;
@@ -112,7 +113,7 @@ pub fn verify(request: &VerifyRequest, reporter: &dyn Reporter) -> Result<Verifi
     let mut report = ext::verify(path, tree, contents, &debugfs, reporter)?;
     leave_out(&mut report, &request.ignored);
     let needs_recovery = read.superblock.features.needs_recovery();
-    let warning = needs_recovery.then(|| unrecovered(path, "compared"));
+    let doubts = doubts(&read.superblock, path, Done::Compared);
     Ok(Verified {
         report,
         filesystem: path.clone(),
@@ -123,7 +124,7 @@ pub fn verify(request: &VerifyRequest, reporter: &dyn Reporter) -> Result<Verifi
         edits_digest: flattened.edits_digest.clone(),
         image: flattened.image.reference.clone(),
         needs_recovery,
-        warnings: flattened.warnings.lines().chain(warning).collect(),
+        warnings: flattened.warnings.lines().chain(doubts).collect(),
     })
 }
 
