@@ -8,8 +8,8 @@ use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::flatten::Flattened;
 use super::doubts::{Done, doubts};
+use super::flatten::Flattened;
 use super::request::{ImageRequest, setters};
 use super::start::start_in;
 use crate::error::{Error, Result, escape_path};
@@ -197,7 +197,10 @@ pub fn export(
                 let name = &base.flattened.image.reference;
                 error.in_image(name)
             })?;
-            (base.flattened.image.platform.clone(), config, None)
+            let platform = base.flattened.image.platform.clone().ok_or_else(|| {
+                Error::Mismatch("a base with a configuration and without a platform".to_owned())
+            })?;
+            (platform, config, None)
         }
         (None, Some(own)) => {
             let config = new_config(&own.platform, own.runtime, &step)?;

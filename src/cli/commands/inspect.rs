@@ -66,6 +66,10 @@ pub fn run(arguments: &InspectArguments, output: &OutputArguments) -> Result<()>
             let start = arguments.config_file.as_ref().map(|start| start.as_bytes());
             let start = pipeline::start_in(path, start)?;
             let shown = filesystem::ShownFilesystem::of(path, &inspected, start);
+            for warning in &shown.warnings {
+                reporter.warn(warning);
+            }
+            drop(reporter);
             return print_as(arguments.json, schemas::INSPECT, &shown, || shown.text());
         }
         Inspected::Image(inspected) => image::ShownImage::of(&inspected),

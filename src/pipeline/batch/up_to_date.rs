@@ -103,7 +103,8 @@ impl Asked<'_> {
         image.config_digest.is_some()
             && text(&image.config_digest) == told.image_id
             && text(&image.manifest_digest) == told.manifest_digest
-            && (asked.platform.is_none() || Some(image.platform.to_string()) == told.platform)
+            && (asked.platform.is_none()
+                || image.platform.as_ref().map(ToString::to_string) == told.platform)
     }
 
     /// Whether what is read of the host is what it was. What cannot be read is told by the build, and a
