@@ -158,10 +158,12 @@ fn one(
         return Ok(());
     }
     if request.stream.is_some() {
-        tell::line(&summary.table());
+        tell::line(&summary.table(tell::terminal_columns_for_errors()));
         return Ok(());
     }
-    print_as(arguments.json, schemas::BUILD, &summary, || summary.table())
+    print_as(arguments.json, schemas::BUILD, &summary, || {
+        summary.table(tell::terminal_columns())
+    })
 }
 
 /// What the arguments for one image ask for.
@@ -305,7 +307,7 @@ impl Summary {
         }
     }
 
-    fn table(&self) -> String {
+    fn table(&self, terminal: Option<usize>) -> String {
         let mut rows = self.origin.rows();
         rows.extend([(
             "content",
@@ -358,7 +360,7 @@ impl Summary {
         rows.extend(self.like.as_ref().map(ShownLike::row));
         rows.push(("proven", self.proven()));
         rows.push(("time", format!("{:.2} s", self.seconds)));
-        digest_columns(&rows)
+        digest_columns(&rows, terminal)
     }
 
     /// By what it was proven, and who made it.

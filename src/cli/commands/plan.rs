@@ -17,7 +17,7 @@ use crate::cli::shown::room::{ShownRoom, ShownSizeRule};
 use crate::cli::shown::schemas;
 use crate::cli::shown::table::two_columns;
 use crate::cli::shown::text::{counted, journal, thousands};
-use crate::cli::tell::print_as;
+use crate::cli::tell::{print_as, terminal_columns};
 use crate::error::Result;
 use crate::pipeline::{
     self, BlocksByUse, FilesystemRequest, Flattened, Planned, Shape, SizePolicy, uuid_text,
@@ -72,7 +72,9 @@ pub fn run(arguments: &PlanArguments, output: &OutputArguments) -> Result<()> {
     }
     drop(reporter);
     let shown = ShownPlan::of(&planned, &filesystem);
-    print_as(arguments.json, schemas::PLAN, &shown, || shown.table())
+    print_as(arguments.json, schemas::PLAN, &shown, || {
+        shown.table(terminal_columns())
+    })
 }
 
 /// A plan in numbers. The names are those of the JSON form.
@@ -178,7 +180,7 @@ impl ShownPlan {
         }
     }
 
-    fn table(&self) -> String {
+    fn table(&self, terminal: Option<usize>) -> String {
         let size = |blocks: u64| ByteSize(blocks * BLOCK_SIZE).to_string();
         let by_use = |name: &'static str, blocks: u64| {
             (
@@ -264,7 +266,7 @@ impl ShownPlan {
         rows.extend(self.like.as_ref().map(ShownLike::row));
         let advice = self.advice.as_ref();
         rows.extend(advice.map(|advice| ("advice", advice.clone())));
-        two_columns(&rows)
+        two_columns(&rows, terminal)
     }
 }
 

@@ -17,9 +17,10 @@ use crate::cli::arguments::{
 use crate::cli::progress;
 use crate::cli::shown::origin::ShownOrigin;
 use crate::cli::shown::room::ShownRoom;
+use crate::cli::shown::table::digest_columns;
 use crate::cli::shown::text::counted;
 use crate::cli::shown::{differences, schemas};
-use crate::cli::tell::{print, print_as};
+use crate::cli::tell::{print, print_as, terminal_columns};
 use crate::error::{Error, Result};
 use crate::listing::Difference;
 use crate::pinned::Reach;
@@ -88,7 +89,7 @@ pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> Result<u8> 
             let outcome = Outcome::of(&verified, proof);
             if arguments.json || !(verified.report.findings.is_empty() && output.quiet) {
                 print_as(arguments.json, schemas::VERIFY, &outcome, || {
-                    outcome.text(&verified)
+                    outcome.text(&verified, terminal_columns())
                 })?;
             }
             verified.is_equal()?
@@ -285,7 +286,7 @@ impl Outcome {
         }
     }
 
-    fn text(&self, verified: &Verified) -> String {
+    fn text(&self, verified: &Verified, terminal: Option<usize>) -> String {
         let report = &verified.report;
         let entries = counted(self.entries, "entry", "entries");
         if report.findings.is_empty() {
@@ -295,7 +296,8 @@ impl Outcome {
                 "equal as it stands"
             };
             let readers = Reader::names(&report.readers);
-            return format!("{equal}: {entries}, read by {readers}\n");
+            let origin = digest_columns(&self.origin.rows(), terminal);
+            return format!("{equal}: {entries}, read by {readers}\n{origin}");
         }
         let mut text = format!("--- {}\n+++ {}\n", verified.image.reference, self.path);
         for finding in &report.findings {

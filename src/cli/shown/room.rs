@@ -193,12 +193,20 @@ impl ShownRoom {
 
     /// Who has how much, in a line.
     pub fn shares(&self) -> String {
-        let kept = match self.kept_by_kernel_bytes {
+        format!("{}{}", self.whose(), self.kept())
+    }
+
+    /// What the kernel keeps, behind something else.
+    fn kept(&self) -> String {
+        match self.kept_by_kernel_bytes {
             0 => String::new(),
             bytes => format!(", {} kept by the kernel", ByteSize(bytes)),
-        };
+        }
+    }
+
+    fn whose(&self) -> String {
         format!(
-            "{} used, {} available, {} for root{kept}",
+            "{} used, {} available, {} for root",
             ByteSize(self.used_bytes),
             ByteSize(self.available_bytes),
             ByteSize(self.for_root_bytes)
@@ -214,12 +222,13 @@ impl ShownRoom {
     ) -> String {
         let mut lines = vec![
             format!("{} ({})", ByteSize(self.filesystem_bytes), rule.text()),
-            self.shares(),
+            self.whose(),
             format!(
-                "{} of {} inodes free, {}",
+                "{} of {} inodes free, {}{}",
                 thousands(free_inodes.into()),
                 thousands(inodes.into()),
-                journal(journal_bytes)
+                journal(journal_bytes),
+                self.kept()
             ),
         ];
         lines.extend(self.available_note.clone());

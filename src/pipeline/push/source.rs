@@ -65,6 +65,14 @@ impl<'a> Source<'a> {
         doubts(&self.filesystem.superblock, self.path, Done::Pushed)
     }
 
+    pub(super) fn state(&self) -> &'static str {
+        self.filesystem.state()
+    }
+
+    pub(super) fn needs_recovery(&self) -> bool {
+        self.filesystem.superblock.features.needs_recovery()
+    }
+
     pub(super) fn send(
         &self,
         request: &PushRequest,

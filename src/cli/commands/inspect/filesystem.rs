@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::start;
 use super::verity::ShownVerity;
 use crate::cli::shown::room::ShownRoom;
-use crate::cli::shown::table::{wrapped_columns, wrapped_digest_columns};
+use crate::cli::shown::table::{digest_columns, two_columns};
 use crate::cli::shown::text::{counted, date, thousands};
 use crate::error::escape_path;
 use crate::oci::RuntimeConfig;
@@ -184,7 +184,7 @@ impl ShownFilesystem {
     }
 
     /// For people.
-    pub fn text(&self) -> String {
+    pub fn text(&self, terminal: Option<usize>) -> String {
         let mut file = format!(
             "{} ({}, {} on disk)",
             escape_path(self.path.as_bytes()),
@@ -198,19 +198,19 @@ impl ShownFilesystem {
         rows.extend(self.chain_id.clone().map(|chain_id| ("chain ID", chain_id)));
         let recipe = self.recipe_digest.clone();
         rows.extend(recipe.map(|recipe| ("recipe", format!("{recipe}\nof layers and edits"))));
-        let verity = self.verity.as_ref().map(|verity| verity.details());
+        let verity = self.verity.as_ref().map(|verity| verity.details(terminal));
         let verity = verity.map(|verity| format!("\n{verity}"));
-        let start = self.start_text().map(|start| format!("\n{start}"));
+        let start = self.start_text(terminal).map(|start| format!("\n{start}"));
         format!(
             "{}\n{}{}{}",
-            wrapped_digest_columns(&rows),
-            self.details(),
+            digest_columns(&rows, terminal),
+            self.details(terminal),
             verity.unwrap_or_default(),
             start.unwrap_or_default()
         )
     }
 
-    fn details(&self) -> String {
+    fn details(&self, terminal: Option<usize>) -> String {
         let note = self.room.available_note();
         let note = note.map_or_else(String::new, |note| format!("\n{note}"));
         let none = || "none".to_owned();
@@ -269,16 +269,16 @@ impl ShownFilesystem {
             ("mounted", self.mounted_text()),
             ("checked", self.last_checked.clone().unwrap_or_else(never)),
         ]);
-        wrapped_columns(&rows)
+        two_columns(&rows, terminal)
     }
 
     /// The start configuration, its parts that say something.
-    fn start_text(&self) -> Option<String> {
+    fn start_text(&self, terminal: Option<usize>) -> Option<String> {
         let (path, runtime) = (self.start_path.as_ref()?, self.start.as_ref()?);
         let rows = [("start", path.clone())].into_iter();
         let rows = rows.chain(start::rows(runtime));
         let rows: Vec<_> = rows.filter(|(_, value)| !value.is_empty()).collect();
-        Some(wrapped_columns(&rows))
+        Some(two_columns(&rows, terminal))
     }
 
     fn state_text(&self) -> String {

@@ -6,7 +6,7 @@ use super::history::{self, ShownLayer, ShownStep};
 use super::start;
 use crate::cli::shown::attributes::minute_text;
 use crate::cli::shown::origin::ShownOrigin;
-use crate::cli::shown::table::{columns, wrapped_columns, wrapped_digest_columns};
+use crate::cli::shown::table::{columns, digest_columns, two_columns};
 use crate::cli::shown::text::{counted, printable, rfc3339, short};
 use crate::oci::{NO_DATE, RuntimeConfig, parse_created};
 use crate::pipeline::{InspectedImage, Offer};
@@ -102,7 +102,7 @@ impl ShownImage {
     }
 
     /// For people.
-    pub fn text(&self, in_full: bool) -> String {
+    pub fn text(&self, in_full: bool, terminal: Option<usize>) -> String {
         let (Some(image), Some(origin)) = (&self.image, &self.origin) else {
             let images = counted(self.images.len() as u64, "image", "images");
             return format!(
@@ -111,14 +111,14 @@ impl ShownImage {
                 listed(&self.images, in_full)
             );
         };
-        let mut text = image.identity(origin.rows());
+        let mut text = image.identity(origin.rows(), terminal);
         if self.images.len() > 1 {
             let title = "\nall images there (* this one)\n";
             text.push_str(&format!("{title}{}", offers(&self.images, in_full)));
         }
-        text.push_str(&image.runtime());
+        text.push_str(&image.runtime(terminal));
         let steps = if in_full {
-            history::paragraphs(&image.history, &image.layers)
+            history::paragraphs(&image.history, &image.layers, terminal)
         } else {
             history::table(&image.history, &image.layers)
         };
@@ -167,7 +167,7 @@ impl Details {
     }
 
     /// Names and digests.
-    fn identity(&self, mut rows: Vec<(&'static str, String)>) -> String {
+    fn identity(&self, mut rows: Vec<(&'static str, String)>, terminal: Option<usize>) -> String {
         rows.push(("chain ID", self.chain_id.clone()));
         let mut layers = format!(
             "{}, {} stored",
@@ -181,11 +181,11 @@ impl Details {
             layers.push_str(&format!(", {}", counted(entries, "entry", "entries")));
         }
         rows.push(("layers", layers));
-        wrapped_digest_columns(&rows)
+        digest_columns(&rows, terminal)
     }
 
     /// How a container of it runs; what is not set is left out.
-    fn runtime(&self) -> String {
+    fn runtime(&self, terminal: Option<usize>) -> String {
         let text = |value: &Option<String>| printable(value.as_deref().unwrap_or_default());
         let rows = [
             ("created", text(&self.stated)),
@@ -193,7 +193,7 @@ impl Details {
         ];
         let rows = rows.into_iter().chain(start::rows(&self.runtime));
         let rows: Vec<_> = rows.filter(|(_, value)| !value.is_empty()).collect();
-        format!("\n{}", wrapped_columns(&rows))
+        format!("\n{}", two_columns(&rows, terminal))
     }
 }
 
