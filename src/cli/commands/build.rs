@@ -259,6 +259,16 @@ struct Versions {
     e2fsprogs: String,
 }
 
+impl Proofs {
+    fn of(finish: &FinishOptions) -> Self {
+        Self {
+            e2fsck: finish.fsck,
+            verify: finish.verify,
+            verity: finish.verity.is_some(),
+        }
+    }
+}
+
 impl Summary {
     fn of(built: &Built, asked: SizePolicy, finish: &FinishOptions, seconds: f64) -> Self {
         let Built { image, plan, .. } = built;
@@ -293,11 +303,7 @@ impl Summary {
             }),
             size_note: plan.sized.note.clone(),
             like: ShownLike::of(built.earlier.as_ref(), plan.likeness.as_ref()),
-            proofs: Proofs {
-                e2fsck: finish.fsck,
-                verify: finish.verify,
-                verity: finish.verity.is_some(),
-            },
+            proofs: Proofs::of(finish),
             versions: Versions {
                 layerpress: env!("CARGO_PKG_VERSION"),
                 e2fsprogs: built.e2fsprogs_version.clone(),

@@ -52,6 +52,16 @@ pub struct UpToDate {
     pub manifest_digest: Option<String>,
     /// The SHA-256 of the file, 64 digits, as the manifest tells it.
     pub sha256: Option<String>,
+    /// The image's full name where it was found.
+    pub image_name: Option<String>,
+    /// What it runs on.
+    pub platform: Option<String>,
+    /// When it was made, RFC 3339.
+    pub created: Option<String>,
+    /// The filesystem's length.
+    pub filesystem_bytes: u64,
+    /// What of it an ordinary user may write.
+    pub available_bytes: u64,
 }
 
 /// What is asked for now.
@@ -93,6 +103,11 @@ impl Asked<'_> {
             path,
             image_id: manifest.image.image_id,
             manifest_digest: manifest.image.manifest_digest,
+            image_name: manifest.image.reference,
+            platform: manifest.image.platform,
+            created: manifest.image.created,
+            filesystem_bytes: manifest.filesystem.size_bytes,
+            available_bytes: manifest.filesystem.available_bytes,
         }))
     }
 
