@@ -4,8 +4,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::told::Shared;
-
 /// Lets time pass from the first task on; its end is the thread's. Where there can be no thread nothing
 /// moves, and all else is told nevertheless.
 pub struct Ticker {
@@ -30,17 +28,17 @@ impl Ticker {
         }
     }
 
-    /// Begins, if it has not begun.
-    pub fn start(&self, shared: &Arc<Shared>) {
+    /// Begins, if it has not begun; `tick` is called each time.
+    pub fn start(&self, tick: impl Fn() + Send + 'static) {
         let mut thread = lock(&self.thread);
         if thread.is_some() {
             return;
         }
-        let (interval, end, shared) = (self.interval, Arc::clone(&self.end), Arc::clone(shared));
+        let (interval, end) = (self.interval, Arc::clone(&self.end));
         let named = std::thread::Builder::new().name("ticks".to_owned());
         let started = named.spawn(move || {
             while !end.comes_within(interval) {
-                shared.face.tick(&shared.board);
+                tick();
             }
         });
         *thread = started.ok();

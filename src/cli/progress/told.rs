@@ -89,7 +89,8 @@ impl Reporter for Told {
         self.shared.board.take(&task);
         self.shared.face.began(&task);
         if let Some(ticker) = &self.ticker {
-            ticker.start(&self.shared);
+            let shared = Arc::clone(&self.shared);
+            ticker.start(move || shared.face.tick(&shared.board));
         }
         Box::new(TaskMeter {
             task,
