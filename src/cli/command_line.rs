@@ -88,6 +88,11 @@ enum Command {
     Extract(extract::ExtractArguments),
 }
 
+/// The parser itself, for papers that are made from it or held against it.
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
+
 /// Parses the command line, runs what it says and gives the exit code.
 pub fn run() -> ExitCode {
     ExitCode::from(match Arguments::try_parse() {

@@ -18,4 +18,4 @@ mod shown;
 mod signals;
 mod tell;
 
-pub use command_line::run;
+pub use command_line::{command, run};
