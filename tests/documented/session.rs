@@ -51,6 +51,9 @@ impl Session {
         }
         clone_into(&path.join("clone"));
         symlink(LAYERPRESS, path.join("bin/layerpress")).unwrap();
+        if let Some(kernel) = &services.kernel {
+            symlink(kernel, path.join("clone/kernel")).unwrap();
+        }
         if is_root() {
             // Whoever is root already needs no sudo.
             let sudo = path.join("bin/sudo");
