@@ -172,7 +172,16 @@ pub fn has_terminal_for_errors() -> bool {
 
 /// How wide the terminal of standard output is, where it says so.
 pub fn terminal_columns() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(stdout()).ok()?;
+    columns_of(stdout())
+}
+
+/// How wide the terminal of standard error is, where it says so.
+pub fn terminal_columns_for_errors() -> Option<usize> {
+    columns_of(stderr())
+}
+
+fn columns_of(stream: impl AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
     (size.ws_col > 0).then(|| usize::from(size.ws_col))
 }
 

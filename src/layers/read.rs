@@ -16,7 +16,7 @@ use super::{Contents, Layers, ReadOptions, Taken};
 use crate::compression::Compression;
 use crate::error::{Error, Result};
 use crate::oci::layer_label;
-use crate::progress::{Meter, Reporter, Silent, Unit};
+use crate::progress::{Meter, Phase, Reporter, Silent, Task};
 use crate::source::{Downloads, Image, LayerBlob, LayerDiffId};
 use crate::warnings::Warnings;
 
@@ -406,7 +406,7 @@ fn begin(image: &Image, index: usize, reporter: &dyn Reporter) -> Arc<dyn Meter>
     let name = format!("layer {}", label_of(image, index));
     let length_bytes = image.layers[index].stored.length_bytes();
     reporter
-        .begin(&name, Unit::Bytes, Some(length_bytes))
+        .begin(Task::bytes(Phase::Layers, &name, length_bytes))
         .into()
 }
 

@@ -8,8 +8,10 @@
 
 mod blocks;
 mod command_lines;
+mod links;
 mod masks;
 mod papers;
+mod reference;
 mod renewed;
 mod services;
 mod session;

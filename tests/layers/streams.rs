@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use layerpress::error::Error;
 use layerpress::limits::Limits;
 use layerpress::oci::Digest;
-use layerpress::progress::{Meter, Reporter, Silent, Unit};
+use layerpress::progress::{Meter, Reporter, Silent, Task};
 use layerpress::region::FileRegion;
 use layerpress::source::{LayerBlob, StoredBlob};
 
@@ -426,7 +426,10 @@ impl Notes {
 }
 
 impl Reporter for Notes {
-    fn begin(&self, name: &str, unit: Unit, total: Option<u64>) -> Box<dyn Meter> {
+    fn begin(&self, task: Task<'_>) -> Box<dyn Meter> {
+        let Task {
+            name, unit, total, ..
+        } = task;
         self.push(format!("{name} {unit:?} {}", total.unwrap()));
         Box::new(Note(self.clone(), AtomicU64::new(0)))
     }

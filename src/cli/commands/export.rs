@@ -127,11 +127,11 @@ pub fn run(arguments: &ExportArguments, output: &OutputArguments) -> Result<()> 
         return Ok(());
     }
     if target.is_stream() {
-        tell::line(&summary.table());
+        tell::line(&summary.table(tell::terminal_columns_for_errors()));
         return Ok(());
     }
     print_as(arguments.json, schemas::EXPORT, &summary, || {
-        summary.table()
+        summary.table(tell::terminal_columns())
     })
 }
 
@@ -289,7 +289,7 @@ impl Summary {
         }
     }
 
-    fn table(&self) -> String {
+    fn table(&self, terminal: Option<usize>) -> String {
         let mut rows = vec![("from", format!("{} ({})", self.path, self.platform))];
         if let Some(base) = &self.base {
             let layers = counted(base.layer_count as u64, "layer", "layers");
@@ -315,7 +315,7 @@ impl Summary {
             ),
             ("time", format!("{:.2} s", self.seconds)),
         ]);
-        digest_columns(&rows)
+        digest_columns(&rows, terminal)
     }
 }
 

@@ -8,7 +8,7 @@ use super::plain::{Plain, finished_line};
 use super::ticker::Ticker;
 use crate::cli::tell;
 use crate::error::escape_line;
-use crate::progress::{Meter, Reporter, Unit};
+use crate::progress::{Meter, Reporter, Task, Unit};
 
 // On 80 columns a bar is ten wide; the name has room for `layer 10 of 12 sha256:0123456789ab`.
 const BYTES: &str =
@@ -39,7 +39,10 @@ impl Bars {
 }
 
 impl Reporter for Bars {
-    fn begin(&self, name: &str, unit: Unit, total: Option<u64>) -> Box<dyn Meter> {
+    fn begin(&self, task: Task<'_>) -> Box<dyn Meter> {
+        let Task {
+            name, unit, total, ..
+        } = task;
         let (bar, template) = match (total, unit) {
             (None, Unit::Items) => (ProgressBar::no_length(), UNKNOWN),
             (None, Unit::Bytes | Unit::TransferredBytes) => (ProgressBar::no_length(), COMING),

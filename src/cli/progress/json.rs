@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::cli::tell;
-use crate::progress::{Meter, Reporter, Unit};
+use crate::progress::{Meter, Reporter, Task, Unit};
 
 /// Between two events of one task.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -17,7 +17,10 @@ pub struct Json {
 }
 
 impl Reporter for Json {
-    fn begin(&self, name: &str, unit: Unit, total: Option<u64>) -> Box<dyn Meter> {
+    fn begin(&self, task: Task<'_>) -> Box<dyn Meter> {
+        let Task {
+            name, unit, total, ..
+        } = task;
         let unit = match unit {
             Unit::Bytes | Unit::TransferredBytes => "bytes",
             Unit::Items => "items",

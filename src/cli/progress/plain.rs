@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::cli::tell;
 use crate::error::escape_line;
-use crate::progress::{Meter, Reporter, Silent, Unit};
+use crate::progress::{Meter, Reporter, Silent, Task, Unit};
 use crate::units::ByteSize;
 
 pub struct Plain {
@@ -15,7 +15,7 @@ pub struct Plain {
 }
 
 impl Reporter for Plain {
-    fn begin(&self, name: &str, unit: Unit, _: Option<u64>) -> Box<dyn Meter> {
+    fn begin(&self, Task { name, unit, .. }: Task<'_>) -> Box<dyn Meter> {
         if !self.with_tasks {
             return Box::new(Silent);
         }
