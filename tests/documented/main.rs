@@ -11,6 +11,7 @@ mod command_lines;
 mod links;
 mod masks;
 mod papers;
+mod recorded;
 mod reference;
 mod renewed;
 mod services;
