@@ -15,7 +15,7 @@ use super::support::virtual_machine;
 
 /// Words behind `needs:`, and the programs that must be there for each; `root` and `docker` need root
 /// as well.
-const NEEDS: [(&str, &[&str]); 27] = [
+const NEEDS: [(&str, &[&str]); 23] = [
     ("root", &[]),
     ("docker", &["dockerd", "docker"]),
     ("registry", &["docker-registry"]),
@@ -23,13 +23,9 @@ const NEEDS: [(&str, &[&str]); 27] = [
     ("kernel", &["apt-get", "ldd"]),
     ("slurm", &["munged", "slurmctld", "slurmd", "sbatch"]),
     ("casync", &["casync"]),
-    ("rsync", &["rsync"]),
     ("systemd-dissect", &["systemd-dissect"]),
     ("systemd-nspawn", &["systemd-nspawn"]),
-    ("systemd-analyze", &["systemd-analyze"]),
-    ("cc", &["cc"]),
-    ("kpartx", &["kpartx"]),
-    ("sfdisk", &["sfdisk"]),
+    ("resize2fs", &["resize2fs", "e2fsck"]),
     ("skopeo", &["skopeo"]),
     ("umoci", &["umoci"]),
     ("podman", &["podman"]),
