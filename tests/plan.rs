@@ -134,6 +134,7 @@ fn by_rule(blocks: u32, journal: JournalSize) -> FormatRequest {
         blocks,
         inodes: default_inodes(blocks),
         journal,
+        reserved_descriptor_blocks: None,
     }
 }
 
@@ -213,6 +214,7 @@ fn geometry_is_what_mke2fs_makes_of_many_inodes() {
                 blocks,
                 inodes,
                 journal,
+                reserved_descriptor_blocks: None,
             };
             assert_predicted(directory.path(), kind, request);
         }
@@ -286,6 +288,7 @@ fn ext4s_free_blocks_are_where_the_model_says_at_random_sizes() {
             blocks,
             inodes,
             journal,
+            reserved_descriptor_blocks: None,
         };
         assert_predicted(directory.path(), Kind::Ext4, request);
     }
@@ -313,6 +316,7 @@ fn a_journal_in_pieces_between_the_tables_of_small_groups_is_predicted() {
                 blocks,
                 inodes,
                 journal,
+                reserved_descriptor_blocks: None,
             };
             assert_predicted(directory.path(), kind, request);
         }
