@@ -228,6 +228,9 @@ impl Described {
     }
 }
 
+/// What is there where an image does not tell of it.
+const NOT_LISTED: &str = " (the filesystem itself is there: that its image tells of it, among its referrers, is what failed)";
+
 /// Giving a name to what is there.
 struct Naming<'a> {
     request: &'a PushRequest,
@@ -289,7 +292,8 @@ impl Naming<'_> {
             .subject
             .as_ref()
             .map(|subject| list(tags, subject, (&digest, size), noted));
-        let listed = listed.transpose()?;
+        let listed = listed.transpose();
+        let listed = listed.map_err(|error| error.with_more(NOT_LISTED))?;
         let index = match (&request.platform, self.target.digest(), self.target.tag()) {
             (Some(platform), None, Some(tag)) => {
                 let replace = request.replace;

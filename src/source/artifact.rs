@@ -1,5 +1,7 @@
 //! A filesystem that was pushed to a registry: which of those that a name leads to, and its documents.
 
+use serde::Deserialize;
+
 use super::documents::Documents;
 use super::layout;
 use super::open::OpenOptions;
@@ -8,6 +10,7 @@ use super::place::Place;
 use super::store::Store;
 use crate::artifact::{Artifact, is_artifact};
 use crate::error::{Error, Result, shown};
+use crate::oci::document;
 use crate::oci::media_type::Kind;
 use crate::oci::{Descriptor, Digest, Platform};
 use crate::progress::Reporter;
@@ -224,6 +227,14 @@ fn is_one(documents: &Documents, descriptor: &Descriptor) -> Result<bool> {
     Ok(manifest.is_some_and(|manifest| is_artifact("", &manifest.config.media_type)))
 }
 
+/// What of a manifest says what it is.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Types {
+    artifact_type: Option<String>,
+    config: Descriptor,
+}
+
 /// What a manifest says, held against all rules.
 fn read(documents: &Documents, descriptor: &Descriptor) -> Sought<Artifact> {
     if descriptor.kind() != Kind::Manifest {
@@ -237,6 +248,19 @@ fn read(documents: &Documents, descriptor: &Descriptor) -> Sought<Artifact> {
         return Err(no_filesystem(
             "a container image (layerpress build makes a filesystem of it)",
         ));
+    }
+    let Types {
+        artifact_type,
+        config,
+    } = document::parse(&bytes, &name)?;
+    let artifact_type = artifact_type.unwrap_or_default();
+    if !is_artifact(&artifact_type, &config.media_type) {
+        let found = match &*artifact_type {
+            "" => &config.media_type,
+            own => own,
+        };
+        let found = format!("an artifact of the type {}", shown(found));
+        return Err(Unfound::Other(found));
     }
     Ok(Artifact::of_manifest(&bytes, &name)?)
 }

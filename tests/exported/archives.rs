@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 
 use crate::rig::{Rig, Written};
+use crate::support::oracles::program;
 use crate::support::run::output_of;
 
 #[test]
@@ -102,7 +103,7 @@ fn a_stream_for_docker_has_the_name_that_it_was_given() {
     let output = output_of(&mut rig.command("docker-archive:-:team/app:1", &options));
     let written = Written::archive(&output.stdout);
     let list = written.json("manifest.json");
-    assert_eq!(list[0]["RepoTags"][0], "docker.io/team/app:1", "{list}");
+    assert_eq!(list[0]["RepoTags"][0], "team/app:1", "{list}");
     let help = output_of(rig.press.command("export").arg("--help"));
     let help = String::from_utf8(help.stdout).unwrap();
     assert!(

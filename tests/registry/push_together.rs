@@ -1,7 +1,7 @@
 //! Pushes that change one tag at the same time.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::process::Stdio;
 
 use serde_json::Value;
 
@@ -46,11 +46,16 @@ fn of_eight_pushes_at_once_into_one_index_none_is_lost() {
                 if number % 2 == 0 {
                     options.push("--no-cache");
                 }
-                stand.puller.press.start(&mut stand.push(&tag, &options))
+                let mut push = stand.push(&tag, &options);
+                push.stdout(Stdio::piped()).stderr(Stdio::piped());
+                push.spawn().unwrap()
             })
             .collect();
         let pushed = running.into_iter().map(|running| {
-            let summary = stand.done(&running.end_within(Duration::from_secs(90)));
+            let ended = running.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&ended.stderr);
+            assert!(ended.status.success(), "{said}");
+            let summary: Value = serde_json::from_slice(&ended.stdout).unwrap();
             summary["manifest_digest"].as_str().unwrap().to_owned()
         });
         let pushed: BTreeSet<_> = pushed.collect();
