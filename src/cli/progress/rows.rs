@@ -255,7 +255,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::cli::progress::board::Board;
     use crate::cli::progress::task::Stage;
     use crate::progress::{Phase, Task};
 
