@@ -13,6 +13,7 @@ mod output;
 mod paths;
 mod progress;
 mod summary;
+mod summary_words;
 mod terminal;
 mod tools;
 
