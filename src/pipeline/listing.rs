@@ -10,7 +10,7 @@ use crate::ext::{Ext, leave_out_note};
 use crate::filesystem::{Filesystem as _, expected_listing};
 use crate::inspect::Filesystem;
 use crate::listing::Listing;
-use crate::progress::{Reporter, Unit};
+use crate::progress::{Phase, Reporter, Task};
 use crate::tree::{EditsDigest, LeftOut};
 use crate::view::View;
 
@@ -110,7 +110,7 @@ pub fn listing(
 fn of_filesystem(path: &Path, max_names: u64, reporter: &dyn Reporter) -> Result<Listed> {
     Filesystem::read(path)?;
     let view = View::open(path)?;
-    let meter = reporter.begin("read the filesystem", Unit::Bytes, None);
+    let meter = reporter.begin(Task::bytes(Phase::Find, "read the filesystem", None));
     let mut unreported = 0;
     let mut whole = view.listing_of_at_most(max_names, &mut |_, size_bytes| {
         unreported += size_bytes.min(view.blocks().saturating_mul(view.block_bytes()));
