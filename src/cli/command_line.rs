@@ -9,6 +9,7 @@ use super::commands::{
     build, cache, cat, completions, diff, export, extract, inspect, layers, ls, man, mount,
     packages, plan, pull, push, stat, tags, umount, verify,
 };
+use super::misunderstood::reworded;
 use super::signals;
 use super::tell::{self, Voice};
 use crate::cli::arguments::OutputArguments;
@@ -94,8 +95,12 @@ pub fn command() -> clap::Command {
 
 fn typed() -> Result<Arguments, clap::Error> {
     let mut command = command();
-    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
-    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    let typed: Vec<_> = std::env::args_os().collect();
+    let parsed = command.try_get_matches_from_mut(&typed);
+    let parsed = parsed.and_then(|matches| {
+        Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    });
+    parsed.map_err(|error| reworded(error, &command, &typed))
 }
 
 /// Errors of all kinds meet here; those of the library say which exit code is theirs.

@@ -15,6 +15,7 @@ mod command_line;
 mod commands;
 mod hold;
 mod manual;
+mod misunderstood;
 mod progress;
 mod shown;
 mod signals;
@@ -23,4 +24,4 @@ mod tell;
 #[doc(hidden)]
 pub use command_line::{command, run};
 #[doc(hidden)]
-pub use manual::{Example, examples};
+pub use manual::{Example, Known, environment, examples, files};

@@ -81,14 +81,21 @@ impl PushRequest {
         with_replace: replace: bool,
     }
 
+    /// The longest segment, in bytes.
+    pub const MAX_SEGMENT_BYTES: u64 = MAX_SEGMENT_BYTES;
+
+    /// Whether a segment may be so long.
+    pub fn is_segment(ByteSize(bytes): ByteSize) -> bool {
+        (ALIGNMENT_BYTES..=MAX_SEGMENT_BYTES).contains(&bytes)
+            && bytes.is_multiple_of(ALIGNMENT_BYTES)
+    }
+
     fn check(&self) -> Result<()> {
-        let ByteSize(bytes) = self.segment_bytes;
-        if !(ALIGNMENT_BYTES..=MAX_SEGMENT_BYTES).contains(&bytes)
-            || !bytes.is_multiple_of(ALIGNMENT_BYTES)
-        {
+        if !Self::is_segment(self.segment_bytes) {
             return Err(Error::unsupported(format!(
-                "--segment-size: expected a multiple of 4 KiB, at most {}, found {bytes} bytes",
-                ByteSize(MAX_SEGMENT_BYTES)
+                "--segment-size: expected a multiple of 4 KiB, at most {}, found {}",
+                ByteSize(MAX_SEGMENT_BYTES),
+                self.segment_bytes
             )));
         }
         if self.encoding.form() != EncodingForm::Zstd {

@@ -12,7 +12,7 @@ use crate::cli::arguments::{OutputArguments, ReadingArguments};
 use crate::cli::progress;
 use crate::cli::shown::schemas;
 use crate::cli::shown::text::{WIDTH, printable, short, shortened, thousands};
-use crate::cli::tell::print_as;
+use crate::cli::tell::{self, print_as};
 use crate::error::{Result, escape_path};
 use crate::oci::Digest;
 use crate::pipeline::{self, LayerReport};
@@ -110,12 +110,15 @@ pub fn run(arguments: &LayersArguments, output: &OutputArguments) -> Result<bool
     let shown = Shown::of(&report, arguments.top);
     print_as(arguments.json, schemas::LAYERS, &shown, || shown.text())?;
     if let Some(max) = is_over {
-        let told = progress::reporter(output);
-        told.warn(&format!(
-            "{} of {} wasted: expected at most {max} (--max-wasted)",
-            ByteSize(wasted),
-            ByteSize(all)
-        ));
+        // Why it ends with 1 is no warning, which --quiet would keep back.
+        tell::remark(
+            "over --max-wasted",
+            &format!(
+                "expected at most {max} wasted, found {} of {}",
+                ByteSize(wasted),
+                ByteSize(all)
+            ),
+        );
     }
     Ok(is_over.is_none())
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::arguments::{NO_HEADING, OutputArguments, RegistryArguments};
+use crate::cli::arguments::{Bytes, NO_HEADING, OutputArguments, RegistryArguments, how_many};
 use crate::cli::progress;
 use crate::cli::shown::schemas;
 use crate::cli::shown::table::digest_columns;
@@ -50,7 +50,7 @@ pub struct PushArguments {
     #[arg(long)]
     pub replace: bool,
     /// Segments to compress and send side by side [default: one for each processor, 4 at least]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = how_many)]
     pub jobs: Option<NonZeroUsize>,
     /// Print the summary as JSON
     #[arg(long, help_heading = NO_HEADING)]
@@ -59,9 +59,17 @@ pub struct PushArguments {
     pub registry: RegistryArguments,
 }
 
-/// As `--size` takes it.
+/// The length of a segment, told in the unit that it was typed in.
 fn parse_size(text: &str) -> std::result::Result<ByteSize, String> {
-    text.replace(' ', "").parse()
+    let Bytes(bytes) = text.parse()?;
+    let size = ByteSize(bytes);
+    match PushRequest::is_segment(size) {
+        true => Ok(size),
+        false => Err(format!(
+            "expected a multiple of 4K from 4K to {}, found {size}",
+            ByteSize(PushRequest::MAX_SEGMENT_BYTES)
+        )),
+    }
 }
 
 /// Pushes and tells what was there.
