@@ -53,7 +53,7 @@ const BRIEF: &[(&str, &[&str])] = &[
             "all",
             "directory",
             "recursive",
-            "time",
+            "by_time",
             "layer",
             "offset",
             "platform",
@@ -110,7 +110,12 @@ const WORDS: &[(&str, &str, &str)] = &[
         "Where the image goes; - is a docker archive on standard output",
     ),
     (
-        "",
+        "build",
+        "size",
+        "How large: 107 % of what du counts, fit, +64M (so much free), 900M",
+    ),
+    (
+        "plan",
         "size",
         "How large: 107 % of what du counts, fit, +64M (so much free), 900M",
     ),
@@ -162,8 +167,9 @@ pub fn is_brief(path: &str, id: &str, heading: Option<&str>) -> bool {
     if ["help", "version"].contains(&id) {
         return true;
     }
+    // Those of all commands.
     if ["progress", "quiet", "verbose"].contains(&id) {
-        return path.is_empty();
+        return false;
     }
     match BRIEF.iter().find(|(name, _)| *name == path) {
         Some((_, ids)) => ids.contains(&id),

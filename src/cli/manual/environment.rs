@@ -196,10 +196,28 @@ mod tests {
     use super::*;
     use crate::cli::command;
 
-    /// Names of variables that a source reads: upper case in quotes, behind a call.
+    /// Functions that are given a variable's name.
+    const READERS: [&str; 7] = [
+        "var",
+        "var_os",
+        "variable",
+        "directory",
+        "text",
+        "user",
+        "either",
+    ];
+
+    /// Names of variables that a source reads: upper case in quotes, in a call of one of these.
     fn read_by(text: &str) -> Vec<String> {
         let text = text.split("#[cfg(test)]").next().unwrap();
-        let calls = text.split("(\"").skip(1);
+        let calls: Vec<_> = text.split("(\"").collect();
+        let calls = calls.windows(2).filter_map(|pair| {
+            let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+            let before = pair[0].trim_end_matches(is_of_name);
+            READERS
+                .contains(&&pair[0][before.len()..])
+                .then_some(pair[1])
+        });
         let names = calls.filter_map(|rest| rest.split('"').next());
         let env = text.split("env = \"").skip(1);
         let names = names.chain(env.filter_map(|rest| rest.split('"').next()));
