@@ -12,7 +12,7 @@ use crate::cli::arguments::{OutputArguments, ReadingArguments};
 use crate::cli::progress;
 use crate::cli::shown::schemas;
 use crate::cli::shown::text::{WIDTH, printable, short, shortened, thousands};
-use crate::cli::tell::{self, print_as};
+use crate::cli::tell::{self, Voice, print_as};
 use crate::error::{Result, escape_path};
 use crate::oci::Digest;
 use crate::pipeline::{self, LayerReport};
@@ -97,7 +97,7 @@ impl MaxWasted {
 
 /// Tells what each layer does; whether no more is wasted than may be.
 pub fn run(arguments: &LayersArguments, output: &OutputArguments) -> Result<bool> {
-    let reporter = progress::reporter(output);
+    let reporter = progress::looking(output);
     let request = arguments.reading.image(&arguments.image)?;
     let report = pipeline::layer_report(&request, &*reporter)?;
     for warning in &report.warnings {
@@ -110,15 +110,16 @@ pub fn run(arguments: &LayersArguments, output: &OutputArguments) -> Result<bool
     let shown = Shown::of(&report, arguments.top);
     print_as(arguments.json, schemas::LAYERS, &shown, || shown.text())?;
     if let Some(max) = is_over {
-        // Why it ends with 1 is no warning, which --quiet would keep back.
-        tell::remark(
-            "over --max-wasted",
-            &format!(
-                "expected at most {max} wasted, found {} of {}",
-                ByteSize(wasted),
-                ByteSize(all)
-            ),
+        let text = format!(
+            "{} of {} wasted: expected at most {max} (--max-wasted)",
+            ByteSize(wasted),
+            ByteSize(all)
         );
+        // It is why the command ends with 1, which --quiet keeps no one from being told.
+        match (output.quiet, Voice::of(output)) {
+            (true, Voice::Words) => tell::remark("wasted", &text),
+            _ => progress::looking(output).warn(&text),
+        }
     }
     Ok(is_over.is_none())
 }
