@@ -10,6 +10,7 @@ use super::commands::{
     packages, plan, pull, push, stat, tags, umount, verify,
 };
 use super::defaults::Defaults;
+use super::misunderstood::reworded;
 use super::tell::{self, Voice};
 use super::{progress, signals};
 use crate::cli::arguments::OutputArguments;
@@ -102,8 +103,12 @@ pub fn command() -> clap::Command {
 
 fn typed() -> Result<Arguments, clap::Error> {
     let mut command = command();
-    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
-    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    let typed: Vec<_> = std::env::args_os().collect();
+    let parsed = command.try_get_matches_from_mut(&typed);
+    let parsed = parsed.and_then(|matches| {
+        Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    });
+    parsed.map_err(|error| reworded(error, &command, &typed))
 }
 
 /// The same as it was typed, with the defaults of whoever runs it for what was not.

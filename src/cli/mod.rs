@@ -16,6 +16,7 @@ mod commands;
 mod defaults;
 mod hold;
 mod manual;
+mod misunderstood;
 mod progress;
 mod shown;
 mod signals;
@@ -24,4 +25,4 @@ mod tell;
 #[doc(hidden)]
 pub use command_line::{command, run};
 #[doc(hidden)]
-pub use manual::{Example, examples};
+pub use manual::{Example, Known, environment, examples, files};

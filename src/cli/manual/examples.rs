@@ -195,7 +195,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "under a tag",
             ),
             (
-                "layerpress push app.img docker://localhost:5000/app --creds-stdin <login",
+                "layerpress push a.img docker://localhost:5000/app --creds-stdin <login",
                 "safe",
             ),
         ],
