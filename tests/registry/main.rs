@@ -48,3 +48,4 @@ mod sharing;
 mod tags;
 mod tokens;
 mod transport;
+mod umasks;
