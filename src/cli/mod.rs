@@ -2,7 +2,7 @@
 //!
 //! The only room that prints and that reads the environment and the clock. Each floor uses those
 //! before it: `arguments` (what commands share of what is typed) · `defaults` (of whoever runs it, for
-//! what is not typed) · `tell` (all that goes out) ·
+//! what is not typed) · `manual` (what is told of commands besides) · `tell` (all that goes out) ·
 //! `shown` (tables, names, values) · `progress` · `hold`, `signals` · `commands` (none knows another)
 //! · `command_line` (all of them).
 
@@ -15,9 +15,13 @@ mod command_line;
 mod commands;
 mod defaults;
 mod hold;
+mod manual;
 mod progress;
 mod shown;
 mod signals;
 mod tell;
 
+#[doc(hidden)]
 pub use command_line::{command, run};
+#[doc(hidden)]
+pub use manual::{Example, examples};

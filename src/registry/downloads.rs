@@ -219,6 +219,12 @@ impl Told for LayerMeters<'_> {
         }
     }
 
+    fn wait(&self, for_what: &str) {
+        for meter in &self.meters {
+            meter.wait(for_what);
+        }
+    }
+
     fn read(&self, bytes: u64) {
         for meter in &self.meters {
             meter.add(bytes);

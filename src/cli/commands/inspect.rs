@@ -55,7 +55,7 @@ pub fn run(arguments: &InspectArguments, output: &OutputArguments) -> Result<()>
             shown.text(terminal_columns())
         });
     }
-    let reporter = progress::reporter(output);
+    let reporter = progress::looking(output);
     let inspected = if arguments.name == DAEMON {
         pipeline::inspect_daemon(&arguments.reading.daemon(), &*reporter)?
     } else {

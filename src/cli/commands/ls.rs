@@ -71,7 +71,7 @@ struct Choice {
 /// Lists names.
 pub fn run(arguments: &LsArguments, output: &OutputArguments) -> Result<()> {
     let request = arguments.look.request(&arguments.image, None)?;
-    let interior = pipeline::look(&request, &*progress::reporter(output))?;
+    let interior = pipeline::look(&request, &*progress::looking(output))?;
     if arguments.format.layer && !interior.has_layers() {
         return Err(Error::unsupported(
             "--layer tells an image's layers, and this is a filesystem: it has none",

@@ -70,7 +70,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::cli::command_line::form;
+    use crate::cli::command_line::command;
     use crate::recipe_file;
 
     /// Each option of a key's name in a command and below it, with the command.
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_key_is_an_option_of_one_meaning_and_no_recipe_holds_it() {
-        let form = form();
+        let form = command();
         let of_recipes: BTreeSet<_> = recipe_file::keys()
             .into_iter()
             .map(|(_, key)| key)
