@@ -52,3 +52,4 @@ mod sharing;
 mod tags;
 mod tokens;
 mod transport;
+mod umasks;

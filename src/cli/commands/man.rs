@@ -2,11 +2,14 @@
 
 mod page;
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Command};
+use rustix::fs::CWD;
 
 use crate::error::{Error, Result};
+use crate::pinned::MadeDirectory;
 
 /// What is typed.
 #[derive(Debug, Args)]
@@ -19,8 +22,7 @@ pub struct ManArguments {
 /// Writes the pages, made from the parser itself.
 pub fn run(arguments: &ManArguments, command: Command) -> Result<()> {
     let directory = &arguments.directory;
-    std::fs::create_dir_all(directory)
-        .map_err(|error| Error::path("create the directory", directory, error))?;
+    let made = make(directory)?;
     // Of `help` there is nothing to say.
     let mut command = command.disable_help_subcommand(true);
     command.build();
@@ -30,7 +32,28 @@ pub fn run(arguments: &ManArguments, command: Command) -> Result<()> {
         std::fs::write(&file, page::page(&command, one, &path))
             .map_err(|error| Error::path("write the manual page", &file, error))?;
     }
+    for directory in made.iter().rev() {
+        let done = directory.finish();
+        done.map_err(|error| Error::path("finish the directory", &arguments.directory, error))?;
+    }
     Ok(())
+}
+
+/// Makes a directory and those that lead to it, where they are absent.
+fn make(directory: &Path) -> Result<Vec<MadeDirectory>> {
+    let places = directory.ancestors();
+    let missing = places.take_while(|place| !place.as_os_str().is_empty() && !place.is_dir());
+    let missing: Vec<_> = missing.collect();
+    let mut made = Vec::new();
+    for place in missing.into_iter().rev() {
+        match MadeDirectory::at(CWD, place, 0o777) {
+            Ok(directory) => made.push(directory),
+            // Another process may be faster.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && place.is_dir() => {}
+            Err(error) => return Err(Error::path("create the directory", place, error)),
+        }
+    }
+    Ok(made)
 }
 
 /// A command and all below it, each with the words behind `layerpress`.
