@@ -177,7 +177,8 @@ impl BlobReader<'_> {
         let compression = Compression::detect(self.stored.region())?;
         let warnings = warnings(compression, blob)?;
         // Before anything is told about the layer that others might wait for.
-        let _window = (compression == Compression::Zstd).then(|| self.windows.take());
+        let waits = || meter.wait("a decompression slot");
+        let _window = (compression == Compression::Zstd).then(|| self.windows.take(waits));
         let (index, tar) = match compression {
             Compression::None => self.plain(meter)?,
             compression => self.compressed(meter, compression)?,
@@ -232,7 +233,7 @@ impl BlobReader<'_> {
         if is_arriving && !is_hashed {
             self.verify_plain(stored, &progress)?;
         }
-        progress.one_less();
+        progress.is_read();
         Ok((index, stored.region().clone()))
     }
 
@@ -298,7 +299,7 @@ impl BlobReader<'_> {
             Ok((index, tee.spool.finish()))
         })?;
         growing.whole();
-        progress.one_less();
+        progress.is_read();
         Ok((index, tar))
     }
 

@@ -11,7 +11,7 @@ use crate::artifact::{MAX_SEGMENTS, Segment};
 use crate::compression::{EncodeError, Encoding, Frames, Piece, frames};
 use crate::error::{Error, Result};
 use crate::oci::{Digest, DigestHasher};
-use crate::progress::{Meter, Reporter, Unit};
+use crate::progress::{Meter, Phase, Reporter, Task};
 
 /// How a file is cut and sent.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +53,11 @@ pub(crate) fn send(
         repository,
         sent: Mutex::default(),
         is_over: AtomicBool::new(false),
-        meter: reporter.begin("push segments", Unit::Bytes, Some(asked.size_bytes)),
+        meter: reporter.begin(Task::bytes(
+            Phase::Transfer,
+            "push segments",
+            asked.size_bytes,
+        )),
     };
     let failed = |error| match error {
         EncodeError::Read(error) => Error::io(format!("cannot read {name}"), error),
