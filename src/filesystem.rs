@@ -9,7 +9,7 @@ use crate::layers::{Content, Contents};
 use crate::listing::{ContentDigest, ContentHasher, Line, Listing};
 use crate::page_buffer::PageBuffer;
 use crate::partial_file::PartialFile;
-use crate::progress::{Reporter, Unit};
+use crate::progress::{Phase, Reporter, Task};
 use crate::tree::{ContentRef, Node, NodeKind, Tree};
 
 /// A family of filesystems that trees can be pressed into. [`crate::ext::Ext`] is one; one that is
@@ -175,11 +175,11 @@ fn digests(
             _ => None,
         })
     };
-    let total = files()
+    let total: u64 = files()
         .flatten()
         .map(|file| data_bytes(&file.content))
         .sum();
-    let meter = reporter.begin("hash the layers' files", Unit::Bytes, Some(total));
+    let meter = reporter.begin(Task::bytes(Phase::Prove, "hash the layers' files", total));
     let mut buffer = PageBuffer::new(BUFFER_BYTES);
     let mut unreported = 0;
     let digests = files()

@@ -11,12 +11,93 @@ pub enum Unit {
     Items,
 }
 
+/// Which part of the work a [`Task`] belongs to, for whoever asks how far the whole is. The order is
+/// that in which a build comes to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// The image is found: a daemon is asked, a pipe is read.
+    Find,
+    /// Layers are downloaded, decompressed, indexed and verified.
+    Layers,
+    /// Layers become one tree.
+    Flatten,
+    /// A filesystem is made of the tree and sealed.
+    Write,
+    /// What was made is proved: e2fsck, readers, hashes of blocks.
+    Prove,
+    /// What was made is hashed, compressed and named.
+    Finish,
+    /// Filesystems or images are held against each other.
+    Compare,
+    /// Files are taken out.
+    Extract,
+    /// A filesystem becomes a layer and an image.
+    Export,
+    /// A filesystem is sent into a registry or fetched out of it.
+    Transfer,
+}
+
+impl Phase {
+    /// The word for it, for people and programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Find => "find",
+            Self::Layers => "layers",
+            Self::Flatten => "flatten",
+            Self::Write => "write",
+            Self::Prove => "prove",
+            Self::Finish => "finish",
+            Self::Compare => "compare",
+            Self::Extract => "extract",
+            Self::Export => "export",
+            Self::Transfer => "transfer",
+        }
+    }
+}
+
+/// A piece of work that is told of.
+#[derive(Debug, Clone, Copy)]
+pub struct Task<'a> {
+    /// What it is a part of.
+    pub phase: Phase,
+    /// What a person reads (`layer 2 sha256:0123456789ab`).
+    pub name: &'a str,
+    /// What is counted.
+    pub unit: Unit,
+    /// How much there is to do, where that is known.
+    pub total: Option<u64>,
+}
+
+impl<'a> Task<'a> {
+    /// So many bytes; `None` where it is not known how many.
+    pub fn bytes(phase: Phase, name: &'a str, total: impl Into<Option<u64>>) -> Self {
+        Self::new(phase, name, Unit::Bytes, total.into())
+    }
+
+    /// So many bytes over a network.
+    pub fn transferred(phase: Phase, name: &'a str, total: impl Into<Option<u64>>) -> Self {
+        Self::new(phase, name, Unit::TransferredBytes, total.into())
+    }
+
+    /// So many things.
+    pub fn items(phase: Phase, name: &'a str, total: impl Into<Option<u64>>) -> Self {
+        Self::new(phase, name, Unit::Items, total.into())
+    }
+
+    fn new(phase: Phase, name: &'a str, unit: Unit, total: Option<u64>) -> Self {
+        Self {
+            phase,
+            name,
+            unit,
+            total,
+        }
+    }
+}
+
 /// The listener: progress bars, plain lines, JSON lines or nothing.
 pub trait Reporter: Send + Sync {
-    /// A task begins. `name` is what a person reads (`layer 2 sha256:0123456789ab`), `total` how
-    /// much there is to do where that is known. The task ends when the meter is finished or
-    /// dropped.
-    fn begin(&self, name: &str, unit: Unit, total: Option<u64>) -> Box<dyn Meter>;
+    /// A task begins. It ends when the meter is finished or dropped.
+    fn begin(&self, task: Task<'_>) -> Box<dyn Meter>;
 
     /// A fact worth a line, such as a size that had to be raised.
     fn note(&self, text: &str);
@@ -33,8 +114,12 @@ pub trait Meter: Send + Sync {
     /// `amount` more is done.
     fn add(&self, amount: u64);
 
-    /// What is being done now, where a task has several stages: `waiting`, `downloading`.
+    /// What is being done now, where a task has several stages: `downloading`, `verifying`.
     fn status(&self, _status: &str) {}
+
+    /// Nothing is done for now; `for_what` is what truly holds it (`a connection`). The time until the
+    /// next [`add`](Self::add) or [`status`](Self::status) is not the task's own.
+    fn wait(&self, _for_what: &str) {}
 
     /// The task is done; `outcome` is a word or two for the line that stays (`verified`).
     fn finish(&self, outcome: &str);
@@ -45,7 +130,7 @@ pub trait Meter: Send + Sync {
 pub struct Silent;
 
 impl Reporter for Silent {
-    fn begin(&self, _: &str, _: Unit, _: Option<u64>) -> Box<dyn Meter> {
+    fn begin(&self, _: Task<'_>) -> Box<dyn Meter> {
         Box::new(Silent)
     }
     fn note(&self, _: &str) {}
@@ -74,8 +159,11 @@ impl OfImage<'_> {
 }
 
 impl Reporter for OfImage<'_> {
-    fn begin(&self, name: &str, unit: Unit, total: Option<u64>) -> Box<dyn Meter> {
-        self.reporter.begin(&self.named(name), unit, total)
+    fn begin(&self, task: Task<'_>) -> Box<dyn Meter> {
+        self.reporter.begin(Task {
+            name: &self.named(task.name),
+            ..task
+        })
     }
     fn note(&self, text: &str) {
         self.reporter.note(&self.named(text));

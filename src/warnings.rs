@@ -1,12 +1,13 @@
-//! What was left out or changed on the way, counted, with one example each.
+//! What was left out or changed on the way, counted, with one example each; and what is told in full.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::escape_path;
 
-/// Counted warnings by their text.
+/// Counted warnings by their text, behind those of which there is but one.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Warnings {
+    told: BTreeSet<String>,
     counted: BTreeMap<&'static str, (u64, String)>,
 }
 
@@ -24,8 +25,14 @@ impl Warnings {
             .or_insert_with(|| (1, escape_path(&path())));
     }
 
+    /// Tells a whole line, which comes before what is counted.
+    pub fn tell(&mut self, line: &str) {
+        self.told.insert(line.to_owned());
+    }
+
     /// Takes over another step's or layer's warnings, after one's own.
     pub fn merge(&mut self, other: Self) {
+        self.told.extend(other.told);
         for (what, (count, example)) in other.counted {
             self.counted
                 .entry(what)
@@ -34,15 +41,16 @@ impl Warnings {
         }
     }
 
-    /// One line for each kind: what, how many, and an example.
+    /// The lines that were told, and one for each kind: what, how many, and an example.
     pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
-        self.counted.iter().map(|(what, (count, example))| {
+        let counted = self.counted.iter().map(|(what, (count, example))| {
             if *count == 1 {
                 format!("{what}: {example}")
             } else {
                 format!("{what}: {count} entries, for example {example}")
             }
-        })
+        });
+        self.told.iter().cloned().chain(counted)
     }
 }
 
@@ -58,11 +66,17 @@ mod tests {
         let mut more = Warnings::default();
         more.count("time clamped", b"c");
         more.count("skipped", b"d");
+        more.tell("z: told");
+        more.tell("z: told");
         warnings.merge(more);
         let lines: Vec<_> = warnings.lines().collect();
         assert_eq!(
             lines,
-            ["skipped: d", "time clamped: 3 entries, for example a"]
+            [
+                "z: told",
+                "skipped: d",
+                "time clamped: 3 entries, for example a"
+            ]
         );
     }
 }

@@ -16,7 +16,7 @@ use layerpress::ext::check::{
     Reader, VerifyReport, read_through_debugfs, read_through_ext4_view, verify,
 };
 use layerpress::listing::{Field, compare};
-use layerpress::progress::{Meter, Reporter, Silent, Unit};
+use layerpress::progress::{Meter, Reporter, Silent, Task};
 use support::directory_tree::{nodes_of, tree_of};
 use support::oracles;
 use support::sample::{bytes, make_image, make_image_with, sample, settle_root};
@@ -393,8 +393,8 @@ fn a_directory_listing_equals_the_image_made_of_it_but_for_lost_and_found() {
 struct Counting(AtomicUsize);
 
 impl Reporter for Counting {
-    fn begin(&self, name: &str, unit: Unit, total: Option<u64>) -> Box<dyn Meter> {
-        Silent.begin(name, unit, total)
+    fn begin(&self, task: Task<'_>) -> Box<dyn Meter> {
+        Silent.begin(task)
     }
     fn note(&self, _: &str) {}
     fn warn(&self, _: &str) {}

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use layerpress::finish::{FinishOptions, Sha256File};
 use layerpress::leftovers;
 use layerpress::pipeline::{self, Built, FilesystemRequest, OutputRequest, SizePolicy, ToolPaths};
-use layerpress::progress::{Meter, OfImage, Reporter, Silent, Unit};
+use layerpress::progress::{Meter, OfImage, Reporter, Silent, Task};
 use layerpress::units::ByteSize;
 use support::archive::{Compression, TestImage, layer_tar};
 use support::oracles::e2fsck_clean;
@@ -88,8 +88,8 @@ fn sizes() -> [(&'static str, SizePolicy); 3] {
 struct Tasks(Mutex<Vec<String>>);
 
 impl Reporter for Tasks {
-    fn begin(&self, name: &str, _: Unit, _: Option<u64>) -> Box<dyn Meter> {
-        self.0.lock().unwrap().push(name.to_owned());
+    fn begin(&self, task: Task<'_>) -> Box<dyn Meter> {
+        self.0.lock().unwrap().push(task.name.to_owned());
         Box::new(Silent)
     }
     fn note(&self, text: &str) {

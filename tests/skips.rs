@@ -107,7 +107,7 @@ fn every_skip_comes_by_the_one_place() {
 }
 
 /// Packages of Debian, and the programs in them that tests ask for.
-const PACKAGES: [(&str, &[&str]); 31] = [
+const PACKAGES: [(&str, &[&str]); 32] = [
     ("acl", &["setfacl"]),
     ("apache2-utils", &["htpasswd"]),
     ("attr", &["getfattr", "setfattr"]),
@@ -147,6 +147,7 @@ const PACKAGES: [(&str, &[&str]); 31] = [
     ("skopeo", &["skopeo"]),
     ("strace", &["strace"]),
     ("tar", &["tar"]),
+    ("tmux", &["tmux"]),
     ("umoci", &["umoci"]),
     ("util-linux", &["prlimit", "setpriv", "unshare"]),
     ("xz-utils", &["xz"]),

@@ -101,6 +101,8 @@ struct State {
     arrived_bytes: u64,
     end: Option<End>,
     was_there: bool,
+    /// Whether anybody reads it, or has.
+    is_opened: bool,
 }
 
 #[derive(Debug)]
@@ -130,7 +132,8 @@ impl Arrival {
     /// # Errors
     /// Why there is none; [`Error::Cancelled`] once `stop` says so.
     fn attempt(self: &Arc<Self>, stop: &dyn Fn() -> bool) -> Result<OpenBlob> {
-        let state = self.wait(stop, |state| state.file.is_some())?;
+        let mut state = self.wait(stop, |state| state.file.is_some())?;
+        state.is_opened = true;
         let no_file = || Error::Mismatch("a blob arrived without a file".to_owned());
         let file = state.file.clone().ok_or_else(no_file)?;
         Ok(OpenBlob {
@@ -195,9 +198,11 @@ impl Arrival {
         self.changed.notify_all();
     }
 
-    /// All bytes are there, and are the right ones.
-    pub fn verified(&self) {
+    /// All bytes are there, and are the right ones. `hear` is told before any reader whether there is
+    /// one by now.
+    pub fn verified(&self, hear: impl FnOnce(bool)) {
         let mut state = self.lock();
+        hear(state.is_opened);
         state.arrived_bytes = self.length_bytes;
         state.end = Some(End::Verified);
         self.changed.notify_all();
@@ -226,6 +231,12 @@ impl OpenBlob {
     /// All bytes; those that have not [arrived](Self::wait_for) must not be read.
     pub fn region(&self) -> &FileRegion {
         &self.region
+    }
+
+    /// Whether all bytes are there and nothing holds up whoever reads them.
+    pub fn is_whole(&self) -> bool {
+        let is_whole = |(arrival, _): &(Arc<Arrival>, _)| arrival.lock().end.is_some();
+        self.arriving.as_ref().is_none_or(is_whole)
     }
 
     /// Whether the bytes are held against their digest as they come.
@@ -300,7 +311,7 @@ mod tests {
         arrival.advance_to(6);
         assert_eq!(read(&attempt, 4).unwrap(), b"ef");
         attempt.is_right(&|| true).unwrap_err();
-        arrival.verified();
+        arrival.verified(|_| {});
         assert!(attempt.is_right(&never).unwrap());
     }
 
@@ -316,7 +327,7 @@ mod tests {
         assert!(!arrival.was_there());
         read(&attempt, 0).unwrap_err();
         assert!(!attempt.is_right(&never).unwrap());
-        arrival.verified();
+        arrival.verified(|_| {});
         assert!(!attempt.is_right(&never).unwrap());
         let attempt = arrival.attempt(&never).unwrap();
         assert_eq!(read(&attempt, 0).unwrap(), b"abc");
@@ -352,7 +363,7 @@ mod tests {
                 arrival.advance_to(arrived);
                 std::thread::yield_now();
             }
-            arrival.verified();
+            arrival.verified(|_| {});
         });
         let attempt = reading.attempt(&never).unwrap();
         let mut seen = Vec::new();

@@ -13,7 +13,7 @@ use super::expect_file;
 use crate::error::{Error, Result};
 use crate::file_kind;
 use crate::page_buffer::PageBuffer;
-use crate::progress::{Reporter, Unit};
+use crate::progress::{Phase, Reporter, Task};
 use crate::view::View;
 
 /// Bytes that are read at once; whole blocks of any size that ext has.
@@ -134,7 +134,7 @@ impl Pair {
     ) -> Result<()> {
         let lengths = self.lengths();
         let common = lengths[0].min(lengths[1]);
-        let meter = reporter.begin("comparing", Unit::Bytes, Some(common));
+        let meter = reporter.begin(Task::bytes(Phase::Compare, "comparing", common));
         let mut at = 0;
         while at < common {
             let next = self.next_piece(at, common, block_bytes)?;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::commands::{
     build, cache, cat, completions, diff, export, extract, inspect, layers, ls, man, mount,
@@ -11,13 +11,14 @@ use super::commands::{
 };
 use super::signals;
 use super::tell::{self, Voice};
-use crate::cli::arguments::{EXIT_CODES, OutputArguments};
+use crate::cli::arguments::OutputArguments;
+use crate::cli::manual::help::with_manual;
 use crate::error::{Error, Result};
 
 /// Press a container image's layers into one mountable ext filesystem image: no root, no daemon,
 /// no loop device.
 #[derive(Debug, Parser)]
-#[command(name = "layerpress", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "layerpress", version, max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -28,40 +29,29 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make an ext3, ext4 or ext2 filesystem image of a container image
-    #[command(after_help = EXIT_CODES)]
     Build(Box<build::BuildArguments>),
     /// Show the filesystem that build would make: sizes, blocks by use, inodes
-    #[command(after_help = EXIT_CODES)]
     Plan(plan::PlanArguments),
     /// Tell what a container image or a filesystem image is, and what it was made from
-    #[command(after_help = EXIT_CODES)]
     Inspect(inspect::InspectArguments),
     /// Hold a filesystem image against a container image, every entry and attribute, or against a root
     /// hash of dm-verity, every block
-    #[command(after_help = EXIT_CODES)]
     Verify(verify::VerifyArguments),
     /// List what differs between two filesystem images, container images or one of each
-    #[command(after_help = EXIT_CODES)]
     Diff(diff::DiffArguments),
     /// Write a filesystem image back as a container image: all of it as one layer, or what differs from
     /// another image as one more
-    #[command(after_help = export::after_help())]
     Export(Box<export::ExportArguments>),
     /// List the packages that are installed in a container image or a filesystem image
-    #[command(after_help = EXIT_CODES)]
     Packages(packages::PackagesArguments),
     /// List or prune the cache of blobs that were fetched
-    #[command(after_help = EXIT_CODES)]
     Cache(cache::CacheArguments),
     /// List the tags of a repository in a registry
-    #[command(after_help = EXIT_CODES)]
     Tags(tags::TagsArguments),
     /// Fetch a filesystem image from a registry that layerpress push put there
-    #[command(after_help = EXIT_CODES)]
     Pull(Box<pull::PullArguments>),
     /// Push a filesystem image into a registry, in segments of which only those that are not there are
     /// sent
-    #[command(after_help = EXIT_CODES)]
     Push(Box<push::PushArguments>),
     /// Print a shell's completion script
     Completions(completions::CompletionsArguments),
@@ -71,11 +61,9 @@ enum Command {
     #[command(override_usage = mount::USAGE, after_help = mount::exit_codes())]
     Mount(mount::MountArguments),
     /// Undo a mount and free its loop device (needs root)
-    #[command(after_help = EXIT_CODES)]
     Umount(umount::UmountArguments),
     /// Tell what each layer of a container image adds, changes and hides, and what of it no one sees
     /// any more
-    #[command(after_help = EXIT_CODES)]
     Layers(layers::LayersArguments),
     /// List names in a filesystem image or a container image
     Ls(ls::LsArguments),
@@ -90,13 +78,24 @@ enum Command {
 
 /// Parses the command line, runs what it says and gives the exit code.
 pub fn run() -> ExitCode {
-    ExitCode::from(match Arguments::try_parse() {
+    ExitCode::from(match typed() {
         Ok(arguments) => {
             let voice = Voice::of(&arguments.output);
             ended(&arguments, voice).unwrap_or_else(|error| failed(voice, &error))
         }
         Err(answer) => answered(&answer),
     })
+}
+
+/// The whole command line's form, with what its manual tells of each command.
+pub fn command() -> clap::Command {
+    with_manual(Arguments::command())
+}
+
+fn typed() -> Result<Arguments, clap::Error> {
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
 /// Errors of all kinds meet here; those of the library say which exit code is theirs.
@@ -131,7 +130,7 @@ impl Command {
         // As of `diff` and `cmp`.
         let equal_or_not = |are_equal: bool| u8::from(!are_equal);
         match self {
-            Self::Build(build) => build::run(build, output, Arguments::command),
+            Self::Build(build) => build::run(build, output, command),
             Self::Plan(plan) => plan::run(plan, output).map(done),
             Self::Inspect(inspect) => inspect::run(inspect, output).map(done),
             Self::Verify(verify) => verify::run(verify, output),
@@ -142,10 +141,8 @@ impl Command {
             Self::Tags(tags) => tags::run(tags, output).map(done),
             Self::Pull(pull) => pull::run(pull, output).map(done),
             Self::Push(push) => push::run(push, output).map(done),
-            Self::Completions(completions) => {
-                completions::run(completions, Arguments::command()).map(done)
-            }
-            Self::Man(man) => man::run(man, Arguments::command()).map(done),
+            Self::Completions(completions) => completions::run(completions, command()).map(done),
+            Self::Man(man) => man::run(man, command()).map(done),
             Self::Mount(mount) => mount::run(mount, output),
             Self::Umount(umount) => umount::run(umount, output).map(done),
             Self::Layers(layers) => layers::run(layers, output).map(equal_or_not),
@@ -225,7 +222,7 @@ mod tests {
             let found = all.iter().filter(below_one);
             found.filter(|row| !groups.contains(row)).cloned().collect()
         };
-        assert_eq!(strangers(&Arguments::command()), vec![]);
+        assert_eq!(strangers(&command()), vec![]);
         // What is looked for is found.
         let wrong =
             RecipeArguments::augment_args(clap::Command::new("above")).arg(clap::Arg::new("image"));
@@ -236,7 +233,7 @@ mod tests {
     /// One would take the name of an image behind it for its value.
     #[test]
     fn no_option_takes_a_value_that_may_be_left_out_but_with_an_equals_sign() {
-        let mut command = Arguments::command();
+        let mut command = command();
         command.build();
         let options: usize = command
             .get_subcommands()

@@ -1,7 +1,8 @@
 //! The command line: what is typed, what is meant, what is shown.
 //!
 //! The only room that prints and that reads the environment and the clock. Each floor uses those
-//! before it: `arguments` (what commands share of what is typed) · `tell` (all that goes out) ·
+//! before it: `arguments` (what commands share of what is typed) · `manual` (what is told of commands
+//! besides) · `tell` (all that goes out) ·
 //! `shown` (tables, names, values) · `progress` · `hold`, `signals` · `commands` (none knows another)
 //! · `command_line` (all of them).
 
@@ -13,9 +14,13 @@ mod command_line;
 #[allow(rustdoc::broken_intra_doc_links)]
 mod commands;
 mod hold;
+mod manual;
 mod progress;
 mod shown;
 mod signals;
 mod tell;
 
-pub use command_line::run;
+#[doc(hidden)]
+pub use command_line::{command, run};
+#[doc(hidden)]
+pub use manual::{Example, examples};

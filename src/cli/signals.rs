@@ -7,8 +7,8 @@ use std::time::Duration;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
-use crate::cli::hold;
-use crate::cli::tell::{self, Voice};
+use crate::cli::tell::Voice;
+use crate::cli::{hold, progress};
 use crate::leftovers;
 
 /// What is left to do once the output has its name: telling so.
@@ -54,7 +54,7 @@ pub fn handle(voice: Voice) -> io::Result<()> {
                     std::thread::sleep(TIME_TO_END);
                 }
                 let code = 128 + signal;
-                tell::restore_terminal();
+                progress::interrupt();
                 voice.error(&format!("interrupted; {outcome}"), code);
                 std::process::exit(code);
             }

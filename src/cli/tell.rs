@@ -4,16 +4,23 @@
 //! The only place that has these streams. What goes to them is escaped here, whoever made it, but for
 //! [`content`], which is what was asked for byte by byte.
 
+mod screen;
+
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write, stderr, stdout};
 use std::os::fd::AsFd;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
+use screen::Painted;
+pub use screen::Size;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cli::arguments::{OutputArguments, ProgressForm};
 use crate::cli::shown::schemas;
 use crate::error::{Error, Result, escape_line, escape_text, is_unprintable};
+use crate::units::{Timestamp, rfc3339};
 
 /// Letters of a line that are shown: a path alone may have a million.
 const HEAD_LETTERS: usize = 400;
@@ -22,9 +29,53 @@ const TAIL_LETTERS: usize = 250;
 /// Writes a line, or several. That nobody reads it any more, or that there is no room for it, is no
 /// reason to stop working.
 pub fn line(text: &str) {
+    let mut painted = painted();
+    let away = painted.nothing_any_more();
     // In one piece, so that lines of several processes do not mix.
-    let text = format!("{}\n", escape_text(text));
-    let _ = stderr().lock().write_all(text.as_bytes());
+    write_to_stderr(&format!("{away}{}\n", escape_text(text)));
+}
+
+/// What stands at the bottom of the terminal of standard error.
+static PAINTED: Mutex<Painted> = Mutex::new(Painted::nothing());
+
+fn painted() -> MutexGuard<'static, Painted> {
+    PAINTED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write_to_stderr(text: &str) {
+    if !text.is_empty() {
+        let _ = stderr().lock().write_all(text.as_bytes());
+    }
+}
+
+/// Lets lines stand at the bottom of the terminal until the next ones do or a line is written, fewer
+/// than it has rows. They are shown as they are: whoever makes them escapes what is in them.
+pub fn paint(lines: Vec<String>, size: Size) {
+    write_to_stderr(&painted().lines(lines, size));
+}
+
+/// Takes away what stands there.
+pub fn unpaint() {
+    write_to_stderr(painted().nothing_any_more());
+}
+
+/// Takes away what stands there for good: the process is about to end, and other threads may not know.
+pub fn end_painting() {
+    write_to_stderr(painted().close());
+}
+
+/// How much the terminal of standard error shows at this moment.
+pub fn terminal_size() -> Size {
+    let size = rustix::termios::tcgetwinsize(stderr());
+    let stated = |size: rustix::termios::Winsize| (size.ws_col > 0).then_some(size);
+    size.ok().and_then(stated).map_or(Size::USUAL, |size| Size {
+        columns: size.ws_col.into(),
+        rows: if size.ws_row > 0 {
+            size.ws_row.into()
+        } else {
+            Size::USUAL.rows
+        },
+    })
 }
 
 /// Writes a note or a warning, which is always one line.
@@ -34,10 +85,28 @@ pub fn remark(kind: &str, text: &str) {
 
 /// Writes an event for programs.
 pub fn event(event: &Value) {
+    let event = Event { time: now(), event };
     // What has a text for each key has one of them all.
-    if let Ok(text) = serde_json::to_string(&Document::new(schemas::EVENT, event)) {
+    if let Ok(text) = serde_json::to_string(&Document::new(schemas::EVENT, &event)) {
         line(&json_text(&text));
     }
+}
+
+/// What happened when.
+#[derive(Serialize)]
+struct Event<'a> {
+    time: String,
+    #[serde(flatten)]
+    event: &'a Value,
+}
+
+fn now() -> String {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let since = since.unwrap_or_default();
+    rfc3339(Timestamp {
+        seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+        nanoseconds: since.subsec_nanos(),
+    })
 }
 
 /// What is told to programs, with its schema before everything else.
@@ -100,6 +169,9 @@ pub fn print_as(
 /// # Errors
 /// As [`print`].
 pub fn printed(write: impl FnOnce(&mut Page) -> io::Result<()>) -> Result<()> {
+    if has_terminal() {
+        unpaint();
+    }
     let mut page = Page(BufWriter::new(stdout().lock()));
     match write(&mut page).and_then(|()| page.0.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -172,7 +244,16 @@ pub fn has_terminal_for_errors() -> bool {
 
 /// How wide the terminal of standard output is, where it says so.
 pub fn terminal_columns() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(stdout()).ok()?;
+    columns_of(stdout())
+}
+
+/// How wide the terminal of standard error is, where it says so.
+pub fn terminal_columns_for_errors() -> Option<usize> {
+    columns_of(stderr())
+}
+
+fn columns_of(stream: impl AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
     (size.ws_col > 0).then(|| usize::from(size.ws_col))
 }
 
@@ -195,13 +276,6 @@ pub fn answer(answer: &clap::Error) -> Result<()> {
             Err(cannot_write(error))
         }
         _ => Ok(()),
-    }
-}
-
-/// Shows the cursor again and clears the line with the half-drawn bar.
-pub fn restore_terminal() {
-    if has_terminal_for_errors() {
-        let _ = stderr().lock().write_all(b"\x1b[?25h\r\x1b[K");
     }
 }
 

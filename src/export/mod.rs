@@ -21,7 +21,7 @@ use crate::filesystem::{Filesystem, Normalise};
 use crate::layers::Contents;
 use crate::listing::Attribute;
 use crate::ondisk::xattr::is_note;
-use crate::progress::{Reporter, Unit};
+use crate::progress::{Phase, Reporter, Task};
 use crate::tree::Tree;
 use crate::units::LOST_FOUND;
 use crate::view::View;
@@ -106,7 +106,7 @@ pub fn write_layer(
     let changes = match base {
         None => Changes::all(&names),
         Some(base) => {
-            let meter = reporter.begin("compare with the base", Unit::Bytes, None);
+            let meter = reporter.begin(Task::bytes(Phase::Export, "compare with the base", None));
             let warnings = &mut exported.warnings;
             let mut comparer = Comparer::new(view, base, options, &*meter, warnings);
             let changes = Changes::of(&names, &mut comparer)?;
@@ -114,7 +114,7 @@ pub fn write_layer(
             changes
         }
     };
-    let meter = reporter.begin("write the layer", Unit::Bytes, None);
+    let meter = reporter.begin(Task::bytes(Phase::Export, "write the layer", None));
     LayerWriter::new(view, options, output, &*meter, &mut exported).write_all(&names, &changes)?;
     meter.finish("written");
     Ok(exported)

@@ -9,7 +9,7 @@ use crate::compression::{EncodeError, Encoding, Streams, encode};
 use crate::error::{Error, Result};
 use crate::oci::{Digest, DigestHasher};
 use crate::partial_file::PartialFile;
-use crate::progress::{Reporter, Unit};
+use crate::progress::{Phase, Reporter, Task};
 
 /// That the output is compressed, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl CompressOptions {
         let target = PartialFile::create(&path)?;
         let unreadable = |error| Error::path("read", image.output(), error);
         let length_bytes = image.file().metadata().map_err(unreadable)?.len();
-        let meter = reporter.begin("compress", Unit::Bytes, Some(length_bytes));
+        let meter = reporter.begin(Task::bytes(Phase::Finish, "compress", length_bytes));
         let (mut own, mut compressed) = (DigestHasher::sha256(), DigestHasher::sha256());
         let mut size_bytes = 0;
         let mut streams = Streams {

@@ -27,7 +27,7 @@ use crate::layers::{Contents, Verifying};
 use crate::oci::{Digest, DigestHasher};
 use crate::page_buffer::PageBuffer;
 use crate::partial_file::{PartialFile, persist_around};
-use crate::progress::{Reporter, Unit};
+use crate::progress::{Phase, Reporter, Task};
 use crate::tree::Tree;
 use verity::Waiting;
 
@@ -347,7 +347,7 @@ const HASHED_BYTES: usize = 256 << 10;
 /// The file's read errors.
 fn sha256_of(file: &File, reporter: &dyn Reporter) -> std::io::Result<Digest> {
     let length_bytes = file.metadata()?.len();
-    let meter = reporter.begin("sha256", Unit::Bytes, Some(length_bytes));
+    let meter = reporter.begin(Task::bytes(Phase::Finish, "sha256", length_bytes));
     let mut hasher = DigestHasher::sha256();
     let mut buffer = PageBuffer::new(HASHED_BYTES);
     let mut done = 0;

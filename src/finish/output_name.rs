@@ -70,7 +70,7 @@ impl Field {
             }
             Self::Tag => "tag (nothing is known where it is named by its digest or not at all)",
             Self::Name => "name",
-            Self::Arch => "architecture",
+            Self::Arch => "architecture (a flat tar and a directory have none: --platform says it)",
         }
     }
 

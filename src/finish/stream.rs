@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::host_space::is_hole;
 use crate::page_buffer::PageBuffer;
 use crate::partial_file::PartialFile;
-use crate::progress::{Reporter, Unit};
+use crate::progress::{Phase, Reporter, Task};
 
 /// Bytes read and written at once.
 const PIECE_BYTES: usize = 256 << 10;
@@ -22,7 +22,7 @@ pub(super) fn send(partial: &PartialFile, stream: &File, reporter: &dyn Reporter
     let file = partial.file();
     let unreadable = |error| Error::path("read", partial.output(), error);
     let length_bytes = file.metadata().map_err(unreadable)?.len();
-    let meter = reporter.begin("write", Unit::Bytes, Some(length_bytes));
+    let meter = reporter.begin(Task::bytes(Phase::Finish, "write", length_bytes));
     let mut stream = stream;
     let mut buffer = PageBuffer::new(PIECE_BYTES);
     let mut done = 0;

@@ -174,7 +174,8 @@ impl BlobReader<'_> {
         let compression = Compression::detect(self.stored.region())?;
         let warnings = warnings(compression, blob)?;
         // Before anything is told about the layer that others might wait for.
-        let _window = (compression == Compression::Zstd).then(|| self.windows.take());
+        let waits = || meter.wait("a decompression slot");
+        let _window = (compression == Compression::Zstd).then(|| self.windows.take(waits));
         let (index, tar) = match compression {
             Compression::None => self.plain(meter)?,
             compression => self.compressed(meter, compression)?,
@@ -229,7 +230,7 @@ impl BlobReader<'_> {
         if is_arriving && !is_hashed {
             self.verify_plain(stored, &progress)?;
         }
-        progress.one_less();
+        progress.is_read();
         Ok((index, stored.region().clone()))
     }
 
@@ -295,7 +296,7 @@ impl BlobReader<'_> {
             Ok((index, tee.spool.finish()))
         })?;
         growing.whole();
-        progress.one_less();
+        progress.is_read();
         Ok((index, tar))
     }
 

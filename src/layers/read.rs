@@ -16,7 +16,7 @@ use super::{Contents, Layers, ReadOptions, Taken};
 use crate::compression::Compression;
 use crate::error::{Error, Result};
 use crate::oci::layer_label;
-use crate::progress::{Meter, Reporter, Silent, Unit};
+use crate::progress::{Meter, Phase, Reporter, Silent, Task};
 use crate::source::{Downloads, Image, LayerBlob, LayerDiffId};
 use crate::warnings::Warnings;
 
@@ -113,7 +113,7 @@ struct Queue<'a> {
     results: Vec<Mutex<Option<Result<ReadLayer>>>>,
     /// Of the layers that other images may read.
     readers: Vec<Mutex<Option<Reader>>>,
-    /// Of all layers at once where they must be waited for; none where each begins in its turn.
+    /// Of all layers: each waits for its turn.
     meters: Vec<Arc<dyn Meter>>,
 }
 
@@ -170,14 +170,11 @@ impl Queue<'_> {
             if stop() {
                 continue;
             }
-            let meter = match self.meters.get(index) {
-                Some(meter) => Arc::clone(meter),
-                None => begin(self.image, index, self.reporter),
-            };
+            let meter = &self.meters[index];
             let result = match &self.ways[index] {
-                Way::Own => self.read(index, (&self.verifying, index), &meter, &stop),
-                Way::Give(slot) => self.give(index, slot, &meter, &stop),
-                Way::Take(kept) => self.take(index, kept, &*meter),
+                Way::Own => self.read(index, (&self.verifying, index), meter, &stop),
+                Way::Give(slot) => self.give(index, slot, meter, &stop),
+                Way::Take(kept) => self.take(index, kept, &**meter),
             };
             if result.is_err() {
                 self.lowest_failed.fetch_min(index, Ordering::Relaxed);
@@ -266,6 +263,9 @@ impl Queue<'_> {
         let blob = &self.image.layers[index];
         loop {
             let stored = blob.stored.open(stop)?;
+            if stored.is_whole() {
+                meter.status("reading");
+            }
             let read = BlobReader {
                 layer,
                 blob,
@@ -389,14 +389,15 @@ fn stored_bytes(image: &Image) -> Vec<u64> {
     sums
 }
 
-/// A line for every layer of an image that must be waited for.
+/// A task for every layer of an image, and what it waits for.
 fn waiting(image: &Image, reporter: &dyn Reporter) -> Vec<Arc<dyn Meter>> {
-    if image.downloads.is_none() {
-        return Vec::new();
-    }
+    let for_what = match image.downloads {
+        Some(_) => "a connection",
+        None => "a free reader",
+    };
     let begin = |index| {
         let meter = begin(image, index, reporter);
-        meter.status("waiting");
+        meter.wait(for_what);
         meter
     };
     (0..image.layers.len()).map(begin).collect()
@@ -406,7 +407,7 @@ fn begin(image: &Image, index: usize, reporter: &dyn Reporter) -> Arc<dyn Meter>
     let name = format!("layer {}", label_of(image, index));
     let length_bytes = image.layers[index].stored.length_bytes();
     reporter
-        .begin(&name, Unit::Bytes, Some(length_bytes))
+        .begin(Task::bytes(Phase::Layers, &name, length_bytes))
         .into()
 }
 

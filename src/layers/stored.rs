@@ -36,6 +36,14 @@ impl LayerProgress {
         }
     }
 
+    /// The layer has been read.
+    pub(super) fn is_read(&self) {
+        if self.unfinished.load(Ordering::Acquire) > 1 {
+            self.meter.status("verifying");
+        }
+        self.one_less();
+    }
+
     /// The layer has been read, or one of its checks is done.
     pub(super) fn one_less(&self) {
         if self.unfinished.fetch_sub(1, Ordering::AcqRel) == 1 {

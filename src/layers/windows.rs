@@ -27,9 +27,14 @@ impl Windows {
         }
     }
 
-    /// Takes one, as soon as there is one. Who holds one waits for nobody who may be waiting here.
-    pub(super) fn take(&self) -> Window<'_> {
-        let free = self.given_back.wait_while(self.free(), |free| *free == 0);
+    /// Takes one, as soon as there is one; `waits` hears where that is not now. Who holds one waits for
+    /// nobody who may be waiting here.
+    pub(super) fn take(&self, waits: impl FnOnce()) -> Window<'_> {
+        let free = self.free();
+        if *free == 0 {
+            waits();
+        }
+        let free = self.given_back.wait_while(free, |free| *free == 0);
         *free.unwrap_or_else(PoisonError::into_inner) -= 1;
         Window(self)
     }
@@ -68,7 +73,7 @@ mod tests {
                 for _ in 0..12 {
                     scope.spawn(|| {
                         for _ in 0..20 {
-                            let _window = windows.take();
+                            let _window = windows.take(|| {});
                             let now = held.fetch_add(1, Ordering::SeqCst) + 1;
                             peak.fetch_max(now, Ordering::SeqCst);
                             std::thread::yield_now();

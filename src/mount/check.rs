@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::command::Program;
 use crate::error::{Error, Result};
-use crate::progress::{Reporter, Unit};
+use crate::progress::{Phase, Reporter, Task};
 
 /// e2fsck's exit statuses for trouble with running rather than with the filesystem: operational
 /// error, usage error, cancelled, shared library error.
@@ -23,7 +23,7 @@ pub fn check(
     seconds: u64,
     reporter: &dyn Reporter,
 ) -> Result<()> {
-    let meter = reporter.begin("e2fsck", Unit::Items, None);
+    let meter = reporter.begin(Task::items(Phase::Prove, "e2fsck", None));
     let output = Program::new(e2fsck)
         .env("E2FSCK_CONFIG", None)
         .env("E2FSPROGS_UNDO_DIR", None)

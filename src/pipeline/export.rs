@@ -8,8 +8,8 @@ use std::num::NonZeroUsize;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::doubts::{Done, doubts};
 use super::flatten::Flattened;
-use super::listing::doubt;
 use super::request::{ImageRequest, setters};
 use super::start::start_in;
 use crate::error::{Error, Result, escape_path};
@@ -161,9 +161,6 @@ pub fn export(
     let view = View::open(&request.image)?;
     // Rather than after the base has been read.
     view.expect_recovered()?;
-    if let Some(doubt) = doubt(&view, &request.image, "exported") {
-        reporter.warn(&doubt);
-    }
     refuse_inputs(request, target)?;
     let own = match request.base {
         Some(_) => None,
@@ -200,7 +197,10 @@ pub fn export(
                 let name = &base.flattened.image.reference;
                 error.in_image(name)
             })?;
-            (base.flattened.image.platform.clone(), config, None)
+            let platform = base.flattened.image.platform.clone().ok_or_else(|| {
+                Error::Mismatch("a base with a configuration and without a platform".to_owned())
+            })?;
+            (platform, config, None)
         }
         (None, Some(own)) => {
             let config = new_config(&own.platform, own.runtime, &step)?;
@@ -222,6 +222,9 @@ pub fn export(
         platform: &platform,
     })?;
     let mut warnings = exported.warnings.clone();
+    for doubt in doubts(view.superblock(), &request.image, Done::Exported) {
+        warnings.tell(&doubt);
+    }
     if let Some(base) = &base {
         warnings.merge(base.flattened.warnings.clone());
     }

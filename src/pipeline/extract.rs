@@ -17,7 +17,7 @@ use crate::host_space;
 use crate::listing::Kind;
 use crate::look::{Expansion, Found, Inside, Lookups, expand};
 use crate::pinned::identity_at;
-use crate::progress::{Meter, Reporter, Unit};
+use crate::progress::{Meter, Phase, Reporter, Task};
 use crate::units::ByteSize;
 use crate::view::Follow;
 use crate::warnings::Warnings;
@@ -239,7 +239,11 @@ impl<'a> Work<'a> {
             found,
             keeps_flags: request.file_flags,
             jobs: request.jobs,
-            meter: reporter.begin(&format!("extract {name}"), Unit::Bytes, None),
+            meter: reporter.begin(Task::bytes(
+                Phase::Extract,
+                &format!("extract {name}"),
+                None,
+            )),
             is_cancelled,
         })
     }

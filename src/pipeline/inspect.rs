@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::doubts::{Done, doubts};
 use super::listing::without_name;
 use super::request::{ImageRequest, Subject};
 use super::root_hash::{self, FoundVerity};
@@ -46,6 +47,8 @@ pub struct InspectedFilesystem {
     /// Why nothing in it can be read, where that shows at a glance: the root directory's inode or
     /// its blocks are damaged.
     pub damage: Option<String>,
+    /// What whoever reads it should know.
+    pub warnings: Vec<String>,
     /// The hash tree of dm-verity behind it; why it cannot be read, where there is one.
     pub verity: Option<Result<FoundVerity>>,
 }
@@ -109,6 +112,7 @@ pub fn inspect(subject: &Subject, with_layers: bool, reporter: &dyn Reporter) ->
             let end = filesystem.superblock.bytes();
             let inspected = InspectedFilesystem {
                 damage,
+                warnings: doubts(&filesystem.superblock, path, Done::Shown),
                 verity: root_hash::behind_filesystem(path, end),
                 filesystem,
             };

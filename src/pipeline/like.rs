@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use super::listing::doubt;
+use super::doubts::{Done, doubts};
 use super::request::{FilesystemRequest, LikeRequest};
 use crate::error::{Error, Result, escape_path};
 use crate::ext::{Earlier, EarlierNode, Kind};
@@ -51,7 +51,7 @@ impl EarlierFile {
 pub(super) struct EarlierReading {
     path: PathBuf,
     /// Why fewer places than it has may be known.
-    doubt: Option<String>,
+    doubts: Vec<String>,
     work: Arc<Work>,
     /// What comes first.
     positions: Receiver<Positions>,
@@ -122,7 +122,7 @@ impl EarlierReading {
             .map_err(|error| error.with_more(" (--like)"))?;
         let view = View::of_file(file, &name)?;
         expect(&view, filesystem.kind, max_bytes).map_err(|error| error.in_image(&name))?;
-        let doubt = doubt(&view, &path, "read");
+        let doubts = doubts(view.superblock(), &path, Done::Read);
         let work = Arc::new(Work {
             view: Mutex::new(Some(view)),
             is_given_up: AtomicBool::new(false),
@@ -134,7 +134,7 @@ impl EarlierReading {
         });
         Ok(Some(Self {
             path,
-            doubt,
+            doubts,
             work,
             positions,
             left_out: 0,
@@ -148,8 +148,8 @@ impl EarlierReading {
     }
 
     /// What the reader of its places should know.
-    pub fn doubt(&self) -> Option<&str> {
-        self.doubt.as_deref()
+    pub fn doubts(&self) -> &[String] {
+        &self.doubts
     }
 
     /// Waits for what it tells of its places; once.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::doubts::{Done, doubts};
 use super::flatten::flattened;
 use super::request::Subject;
 use crate::error::{Error, Result, escape_path};
@@ -9,7 +10,7 @@ use crate::ext::{Ext, leave_out_note};
 use crate::filesystem::{Filesystem as _, expected_listing};
 use crate::inspect::Filesystem;
 use crate::listing::Listing;
-use crate::progress::{Reporter, Unit};
+use crate::progress::{Phase, Reporter, Task};
 use crate::tree::{EditsDigest, LeftOut};
 use crate::view::View;
 
@@ -62,7 +63,7 @@ pub struct Unreadable {
 /// As [`View::open`].
 pub fn open(path: &Path, reporter: &dyn Reporter) -> Result<View> {
     let view = View::open(path)?;
-    if let Some(doubt) = doubt(&view, path, "shown") {
+    for doubt in doubts(view.superblock(), path, Done::Shown) {
         reporter.warn(&doubt);
     }
     Ok(view)
@@ -109,7 +110,7 @@ pub fn listing(
 fn of_filesystem(path: &Path, max_names: u64, reporter: &dyn Reporter) -> Result<Listed> {
     Filesystem::read(path)?;
     let view = View::open(path)?;
-    let meter = reporter.begin("read the filesystem", Unit::Bytes, None);
+    let meter = reporter.begin(Task::bytes(Phase::Find, "read the filesystem", None));
     let mut unreported = 0;
     let mut whole = view.listing_of_at_most(max_names, &mut |_, size_bytes| {
         unreported += size_bytes.min(view.blocks().saturating_mul(view.block_bytes()));
@@ -130,10 +131,9 @@ fn of_filesystem(path: &Path, max_names: u64, reporter: &dyn Reporter) -> Result
         }
     });
     let needs_recovery = view.needs_recovery();
-    let warning = doubt(&view, path, "compared");
     Ok(Listed {
         listing: whole.listing,
-        warnings: warning.into_iter().collect(),
+        warnings: doubts(view.superblock(), path, Done::Compared),
         unreadable: unreadable.collect(),
         needs_recovery,
         edited: None,
@@ -167,26 +167,6 @@ impl Listed {
 pub(super) fn without_name<'a>(text: &'a str, path: &Path) -> &'a str {
     let prefix = format!("{}: ", path.display());
     text.strip_prefix(&prefix).unwrap_or(text)
-}
-
-/// What the reader of a filesystem should know that is `done` as it stands: shown, compared.
-pub(super) fn doubt(view: &View, path: &Path, done: &str) -> Option<String> {
-    if view.needs_recovery() {
-        return Some(unrecovered(path, done));
-    }
-    let path = path.display();
-    view.is_unclean().then(|| {
-        format!("{path}: not cleanly unmounted, and no journal has what is missing: a change may be {done} by half (`e2fsck -f {path}` tells)")
-    })
-}
-
-/// What the reader of a filesystem should know whose journal holds changes that are not `done`:
-/// shown, compared.
-pub(super) fn unrecovered(path: &Path, done: &str) -> String {
-    format!(
-        "{}: not cleanly unmounted; changes that are only in its journal are not {done}",
-        path.display()
-    )
 }
 
 /// Why what was read of such a filesystem is not called equal to anything.

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::doubts::{Done, doubts};
 use super::flatten::Flattened;
-use super::listing::doubt;
 use super::packed::refuse_packed;
 use super::reading::read_at;
 use super::request::{Subject, setters};
@@ -74,7 +74,7 @@ pub fn look(request: &LookRequest, reporter: &dyn Reporter) -> Result<Interior> 
     match &request.subject {
         Subject::Filesystem(path) => {
             let view = Box::new(View::open_at(path, request.offset_bytes)?);
-            if let Some(doubt) = doubt(&view, path, "shown") {
+            for doubt in doubts(view.superblock(), path, Done::Shown) {
                 reporter.warn(&doubt);
             }
             let path = path.clone();

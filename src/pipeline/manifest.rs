@@ -18,7 +18,6 @@ use crate::manifest::{
     ManifestLayer, ManifestLike, ManifestTally, ManifestVerity, Proofs, Requested, RequestedVerity,
     SCHEMA, Start, Versions,
 };
-use crate::oci::{Platform, full_image_name};
 use crate::tree::{NodeKind, Tree};
 use crate::units::{BLOCK_SIZE, ByteSize, Date};
 
@@ -26,8 +25,6 @@ use crate::units::{BLOCK_SIZE, ByteSize, Date};
 #[derive(Debug)]
 pub struct ManifestDocument {
     requested: Requested,
-    /// What a root filesystem was said to be for.
-    platform: Option<Platform>,
 }
 
 impl ManifestDocument {
@@ -42,7 +39,6 @@ impl ManifestDocument {
     ) -> Result<Self> {
         Ok(Self {
             requested: requested(image, filesystem, output)?,
-            platform: image.open.platform.clone(),
         })
     }
 }
@@ -134,7 +130,7 @@ impl ManifestDocument {
         let verity = made.filesystem.verity.as_ref();
         Ok(Manifest {
             schema: SCHEMA.to_owned(),
-            image: self.image(made),
+            image: told_image(made),
             request: self.requested.clone(),
             request_sha256: request_sha256.map_err(|error| no_json(&error.to_string()))?,
             recipe_digest: made.names.recipe_digest.to_string(),
@@ -158,46 +154,34 @@ impl ManifestDocument {
             },
         })
     }
+}
 
-    fn image(&self, made: &Made<'_>) -> ManifestImage {
-        let image = made.image;
-        let chain_id = made.names.chain_id.to_string();
-        let layer = |(index, layer): (usize, &crate::source::LayerBlob)| ManifestLayer {
-            index: index as u64 + 1,
-            digest: layer.digest.as_ref().map(ToString::to_string),
-            // Nobody states that of a flat tar, which is the only layer: its chain ID is the same.
-            diff_id: layer
-                .diff_id
-                .known()
-                .map_or_else(|| chain_id.clone(), |diff_id| diff_id.0.to_string()),
-        };
-        // A root filesystem says of no platform that it is for it.
-        let platform = match image.config_digest {
-            Some(_) => Some(&image.platform),
-            None => self.platform.as_ref(),
-        };
-        ManifestImage {
-            // A tag alone, as layouts have it, is the name of no image.
-            reference: image
-                .names
-                .first()
-                .map(|name| match name.contains([':', '/']) {
-                    true => full_image_name(name),
-                    false => name.clone(),
-                }),
-            image_id: image.config_digest.as_ref().map(ToString::to_string),
-            manifest_digest: image.manifest_digest.as_ref().map(ToString::to_string),
-            platform: platform.map(ToString::to_string),
-            created: image.created.map(|created| {
-                let fraction = match created.nanoseconds {
-                    0 => String::new(),
-                    nanoseconds => format!(".{nanoseconds:09}"),
-                };
-                format!("{}{fraction}Z", Date::of(created.seconds))
-            }),
-            layers: image.layers.iter().enumerate().map(layer).collect(),
-            chain_id,
-        }
+fn told_image(made: &Made<'_>) -> ManifestImage {
+    let image = made.image;
+    let chain_id = made.names.chain_id.to_string();
+    let layer = |(index, layer): (usize, &crate::source::LayerBlob)| ManifestLayer {
+        index: index as u64 + 1,
+        digest: layer.digest.as_ref().map(ToString::to_string),
+        // Nobody states that of a flat tar, which is the only layer: its chain ID is the same.
+        diff_id: layer
+            .diff_id
+            .known()
+            .map_or_else(|| chain_id.clone(), |diff_id| diff_id.0.to_string()),
+    };
+    ManifestImage {
+        reference: image.full_name(),
+        image_id: image.config_digest.as_ref().map(ToString::to_string),
+        manifest_digest: image.manifest_digest.as_ref().map(ToString::to_string),
+        platform: image.platform.as_ref().map(ToString::to_string),
+        created: image.created.map(|created| {
+            let fraction = match created.nanoseconds {
+                0 => String::new(),
+                nanoseconds => format!(".{nanoseconds:09}"),
+            };
+            format!("{}{fraction}Z", Date::of(created.seconds))
+        }),
+        layers: image.layers.iter().enumerate().map(layer).collect(),
+        chain_id,
     }
 }
 

@@ -11,6 +11,7 @@ mod claimed;
 mod compare;
 mod compare_blocks;
 mod document;
+mod doubts;
 mod export;
 mod extract;
 mod flatten;
@@ -72,8 +73,8 @@ pub use crate::blocks::{BlockDifferences, BlockKind, DifferingRange};
 pub use crate::compression::{Encoding, EncodingForm};
 pub use crate::export::Exported;
 pub use crate::ext::{
-    BlocksByUse, Figures, Finding, Identity, JournalSize, Kind, Layout, Likeness, Reader, Room,
-    SizePolicy, Tally, ToolPaths, Unread, VerifyReport, WhyFresh, parse_label, parse_uuid,
+    BlocksByUse, Figures, Finding, Identity, JournalSize, Kind, Layout, Likeness, Plan, Reader,
+    Room, SizePolicy, Tally, ToolPaths, Unread, VerifyReport, WhyFresh, parse_label, parse_uuid,
     uuid_text,
 };
 pub use crate::finish::{

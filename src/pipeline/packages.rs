@@ -1,8 +1,9 @@
 //! Which packages are installed in a filesystem or an image, and what changed between two.
 
 use super::document::{Document, DocumentKind, Made};
+use super::doubts::{Done, doubts};
 use super::flatten::flattened;
-use super::listing::{doubt, not_proven_equal};
+use super::listing::not_proven_equal;
 use super::request::Subject;
 use crate::error::{Error, Result};
 use crate::inspect::Filesystem;
@@ -37,9 +38,9 @@ pub fn packages(subject: &Subject, reporter: &dyn Reporter) -> Result<Installed>
             let packages = Packages::read(&mut FilesystemRoot::new(&view));
             let packages = packages.map_err(|error| error.in_image(&name))?;
             let needs_recovery = view.needs_recovery();
-            let warning = doubt(&view, path, "read");
+            let doubts = doubts(view.superblock(), path, Done::Read);
             Ok(Installed {
-                warnings: warning
+                warnings: doubts
                     .into_iter()
                     .chain(packages.warnings.lines())
                     .collect(),

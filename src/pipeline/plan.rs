@@ -93,9 +93,6 @@ impl Reading {
         reporter: &dyn Reporter,
     ) -> Result<(LaidOut, Verifying)> {
         let profile = filesystem.profile()?;
-        if let Some(doubt) = earlier.as_ref().and_then(EarlierReading::doubt) {
-            reporter.warn(doubt);
-        }
         let place = self.place.to_string();
         let wanted = &filesystem.identity;
         let (mut flattened, verifying) = self.flatten(wanted.made_seconds, reporter)?;
@@ -124,6 +121,9 @@ impl Reading {
         };
         let (plan, verifying) = verifying.unless_damaged(plan)?;
         flattened.warnings.merge(plan.warnings.clone());
+        for doubt in earlier.iter().flat_map(EarlierReading::doubts) {
+            flattened.warnings.tell(doubt);
+        }
         let laid_out = LaidOut {
             flattened,
             plan,

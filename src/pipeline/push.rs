@@ -128,6 +128,10 @@ pub struct Pushed {
     pub is_new: bool,
     /// Whether an index under the image's own tag tells of it, since the registry lists no referrers.
     pub has_referrers_tag: bool,
+    /// What its superblock says of its state: `clean`, `not clean` or `errors`.
+    pub state: &'static str,
+    /// Whether its journal holds what has yet to be written to its place.
+    pub needs_recovery: bool,
     /// What was noticed on the way.
     pub warnings: Vec<String>,
 }
@@ -312,6 +316,8 @@ impl Naming<'_> {
             artifact,
             tally,
             has_referrers_tag: listed == Some(Listed::ByTag),
+            state: self.source.state(),
+            needs_recovery: self.source.needs_recovery(),
             warnings: Vec::new(),
         })
     }

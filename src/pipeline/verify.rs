@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use super::doubts::{Done, doubts};
 use super::flatten::flattened_and_named;
-use super::listing::{not_proven_equal, unrecovered};
+use super::listing::not_proven_equal;
 use super::request::{ImageRequest, setters};
 use crate::command;
 use crate::error::Result;
@@ -14,6 +16,7 @@ use crate::inspect::Filesystem;
 use crate::listing::{Field, Kind};
 use crate::oci::{ChainId, Digest};
 use crate::progress::Reporter;
+use crate::source::Image;
 use crate::tree::EditsDigest;
 
 /// What is held against what.
@@ -68,8 +71,10 @@ pub struct Verified {
     pub made_from: Option<ChainId>,
     /// The digest of the recipe that layerpress made it by, where there were edits.
     pub made_by: Option<Digest>,
-    /// The image as it was named.
-    pub image: String,
+    /// The image as it was found.
+    pub image: Arc<Image>,
+    /// What the filesystem says of itself.
+    pub read: Filesystem,
     /// The image's chain ID.
     pub chain_id: ChainId,
     /// What the edits did to what the image shows, if they did anything.
@@ -112,18 +117,19 @@ pub fn verify(request: &VerifyRequest, reporter: &dyn Reporter) -> Result<Verifi
     let mut report = ext::verify(path, tree, contents, &debugfs, reporter)?;
     leave_out(&mut report, &request.ignored);
     let needs_recovery = read.superblock.features.needs_recovery();
-    let warning = needs_recovery.then(|| unrecovered(path, "compared"));
+    let doubts = doubts(&read.superblock, path, Done::Compared);
     Ok(Verified {
         report,
         filesystem: path.clone(),
-        made_from: read.chain_id,
-        made_by: read.recipe_digest,
+        made_from: read.chain_id.clone(),
+        made_by: read.recipe_digest.clone(),
         chain_id: ChainId::of(&diff_ids),
         recipe_digest: flattened.recipe(&diff_ids).digest(),
         edits_digest: flattened.edits_digest.clone(),
-        image: flattened.image.reference.clone(),
+        image: flattened.image,
+        read,
         needs_recovery,
-        warnings: flattened.warnings.lines().chain(warning).collect(),
+        warnings: flattened.warnings.lines().chain(doubts).collect(),
     })
 }
 

@@ -1,19 +1,19 @@
 //! What an image says for the names of files.
 
 use crate::finish::ImageWords;
-use crate::oci::{Digest, repository_and_tag};
+use crate::oci::{Digest, Platform, repository_and_tag};
 use crate::source::Image;
 
 /// What the image says for names of outputs, and of what they are laid out like.
 pub(super) fn words(image: &Image) -> ImageWords {
     let digits = |digest: &Digest| digest.digest().to_owned();
     let (name, tag) = repository_and_tag(&image.names);
-    let arch = image.platform.architecture();
+    let arch = image.platform.as_ref().map(Platform::architecture);
     ImageWords {
         id: image.config_digest.as_ref().map(digits),
         digest: image.manifest_digest.as_ref().map(digits),
         tag: tag.map(str::to_owned),
         name: name.map(str::to_owned),
-        arch: Some(arch.to_owned()),
+        arch: arch.map(str::to_owned),
     }
 }

@@ -14,7 +14,7 @@ use crate::compression::decompress_zstd_into;
 use crate::error::{Error, Result};
 use crate::oci::{Descriptor, Digest, DigestHasher};
 use crate::partial_file::PartialFile;
-use crate::progress::{Meter, Reporter, Unit};
+use crate::progress::{Meter, Phase, Reporter, Task};
 use crate::registry::FetchedBlob;
 
 /// A file in the making.
@@ -83,7 +83,7 @@ impl<'a> Work<'a> {
             registry: Counter::default(),
             downloaded_bytes: AtomicU64::new(0),
             wanted_bytes: AtomicU64::new(0),
-            meter: reporter.begin("segments", Unit::Bytes, Some(total)),
+            meter: reporter.begin(Task::bytes(Phase::Transfer, "segments", total)),
             download: OnceLock::new(),
             failed: Mutex::default(),
         }
@@ -241,7 +241,7 @@ impl<'a> Work<'a> {
             let begin = || {
                 let wanted = self.wanted_bytes.load(Ordering::Relaxed);
                 self.reporter
-                    .begin("download", Unit::TransferredBytes, Some(wanted))
+                    .begin(Task::transferred(Phase::Transfer, "download", wanted))
             };
             self.download.get_or_init(begin).add(bytes);
         };

@@ -11,7 +11,7 @@ use crate::artifact::{MAX_SEGMENTS, Segment};
 use crate::compression::{EncodeError, Encoding, Frames, Piece, frames};
 use crate::error::{Error, Result};
 use crate::oci::{Digest, DigestHasher};
-use crate::progress::{Meter, Reporter, Unit};
+use crate::progress::{Meter, Phase, Reporter, Task};
 
 /// How a file is cut and sent.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +56,11 @@ pub(crate) fn send(
         sent: Mutex::default(),
         sends: asked.sends,
         is_over: AtomicBool::new(false),
-        meter: reporter.begin(name_of(asked.sends), Unit::Bytes, Some(asked.size_bytes)),
+        meter: reporter.begin(Task::bytes(
+            Phase::Transfer,
+            name_of(asked.sends),
+            asked.size_bytes,
+        )),
     };
     let failed = |error| match error {
         EncodeError::Read(error) => Error::io(format!("cannot read {name}"), error),

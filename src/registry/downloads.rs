@@ -10,7 +10,7 @@ use super::kept::Kept;
 use crate::blobs::{Arrival, Downloads};
 use crate::error::Error;
 use crate::oci::{Descriptor, Digest};
-use crate::progress::{Meter, Reporter, Unit};
+use crate::progress::{Meter, Phase, Reporter, Task};
 
 /// The layers of one image and where they come from.
 #[derive(Debug)]
@@ -107,8 +107,8 @@ impl LayerDownloads {
         let is_absent = |job: &&Job| !self.kept.seems_to_have(&job.digest);
         let wanted = self.jobs.iter().filter(|job| job.is_wanted());
         let absent = wanted.filter(is_absent);
-        let bytes = absent.map(|job| job.arrival.length_bytes()).sum();
-        reporter.begin("download", Unit::TransferredBytes, Some(bytes))
+        let bytes: u64 = absent.map(|job| job.arrival.length_bytes()).sum();
+        reporter.begin(Task::transferred(Phase::Layers, "download", bytes))
     }
 }
 
@@ -216,6 +216,12 @@ impl Told for LayerMeters<'_> {
     fn status(&self, status: &str) {
         for meter in &self.meters {
             meter.status(status);
+        }
+    }
+
+    fn wait(&self, for_what: &str) {
+        for meter in &self.meters {
+            meter.wait(for_what);
         }
     }
 

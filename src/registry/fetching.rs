@@ -25,6 +25,9 @@ pub(super) trait Told {
     /// What is being done now.
     fn status(&self, status: &str);
 
+    /// What holds it.
+    fn wait(&self, for_what: &str);
+
     /// So many bytes more were read of the cache.
     fn read(&self, bytes: u64);
 
@@ -80,7 +83,7 @@ impl Fetching<'_> {
                 lock => return Ok(lock.flatten()),
             }
             if !is_told {
-                self.told.status("waiting for another process");
+                self.told.wait("another process that downloads it");
                 is_told = true;
             }
             self.waiting.sleep(LOOK_AGAIN)?;
@@ -111,7 +114,7 @@ impl Fetching<'_> {
         let length = file.metadata().map_err(failed)?.len();
         self.told.status("already there");
         if length == self.arrival.length_bytes() && self.verify(Arc::new(file), failed)? {
-            self.arrival.verified();
+            self.has_come();
             return Ok(true);
         }
         self.waiting.reporter.note(&format!(
@@ -161,8 +164,15 @@ impl Fetching<'_> {
             waiting: self.waiting,
         };
         download.run()?;
-        self.told.status("verifying");
-        self.arrival.verified();
+        self.has_come();
         Ok(())
+    }
+
+    /// The rest is a reader's.
+    fn has_come(&self) {
+        self.arrival.verified(|is_read| match is_read {
+            true => self.told.status("reading"),
+            false => self.told.wait("a free reader"),
+        });
     }
 }

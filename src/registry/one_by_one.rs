@@ -74,6 +74,8 @@ struct Counted<'a> {
 impl Told for Counted<'_> {
     fn status(&self, _: &str) {}
 
+    fn wait(&self, _: &str) {}
+
     fn read(&self, _: u64) {}
 
     fn begins_to_download(&self) {

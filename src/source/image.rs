@@ -3,7 +3,7 @@
 use super::spooler::sha256;
 use crate::blobs::{Downloads, StoredBlob};
 use crate::error::{Error, Result};
-use crate::oci::{DiffId, Digest, ImageConfig, Platform};
+use crate::oci::{DiffId, Digest, ImageConfig, Platform, full_image_name};
 use crate::progress::Reporter;
 use crate::units::Timestamp;
 use crate::warnings::Warnings;
@@ -25,8 +25,9 @@ pub struct Image {
     pub config: ImageConfig,
     /// The image configuration as it is written; `None` for a root filesystem.
     pub config_bytes: Option<Vec<u8>>,
-    /// What the image runs on, as its configuration says.
-    pub platform: Platform,
+    /// What the image runs on, as its configuration says; of a root filesystem, which does not say
+    /// it, what was asked for.
+    pub platform: Option<Platform>,
     /// When the image was made, for what has no time of its own.
     pub created: Option<Timestamp>,
     /// The layers, base first; as many as a configuration that was found has diff IDs.
@@ -38,6 +39,16 @@ pub struct Image {
 }
 
 impl Image {
+    /// Its full name where it was found, without transport and path: `docker.io/library/debian:12`. A
+    /// tag alone, as layouts have it, is the name of no image and stays as it is.
+    pub fn full_name(&self) -> Option<String> {
+        let name = self.names.first()?;
+        Some(match name.contains([':', '/']) {
+            true => full_image_name(name),
+            false => name.clone(),
+        })
+    }
+
     /// The layers' diff IDs, base first: as stated, and where nobody has, computed now, for which
     /// the layer is read. Who reads the layers anyway gets them from [`layers::Verifying`].
     ///

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::oci::{Descriptor, Platform, RegistryReference, without_login};
 use crate::pinned::Reach;
-use crate::progress::{Reporter, Unit};
+use crate::progress::{Phase, Reporter, Task};
 use crate::region::FileRegion;
 use crate::registry::{self, Registry, RegistryOptions, Tags};
 use crate::units::Timestamp;
@@ -251,9 +251,11 @@ impl<'a> Opener<'a> {
     /// What a daemon sends is what `docker save` writes, and is to be the image that was meant.
     fn daemon(&self, name: &str) -> Result<(Found<'a>, Option<Selector>)> {
         // It may take minutes to prepare the image before it sends anything.
-        let meter = self
-            .reporter
-            .begin(&format!("wait for {}", self.name), Unit::Items, None);
+        let meter = self.reporter.begin(Task::items(
+            Phase::Find,
+            &format!("wait for {}", self.name),
+            None,
+        ));
         let daemon::Saved { id, tar } = daemon::save(
             name,
             self.options.platform.as_ref(),

@@ -152,7 +152,7 @@ impl Parts {
             names: self.names,
             manifest_digest: self.manifest_digest,
             config_digest: Some(self.config_digest),
-            platform,
+            platform: Some(platform),
             created,
             layers: layers.collect(),
             downloads: None,
@@ -167,16 +167,18 @@ impl Parts {
 /// what was not hashed on the way here will be while it is read.
 pub(super) fn of_root(tar: Spooled, reference: &str, wanted: &Wanted, warnings: Warnings) -> Image {
     let hashed = tar.sha256.map(DiffId).map(LayerDiffId::Hashed);
-    let platform = wanted.platform.clone();
+    // It does not say for which platform it is.
+    let platform = wanted.is_explicit.then(|| wanted.platform.clone());
+    let said = platform.as_ref();
     Image {
         reference: reference.to_owned(),
         names: Vec::new(),
         manifest_digest: None,
         config_digest: None,
         config: ImageConfig {
-            os: platform.os().to_owned(),
-            architecture: platform.architecture().to_owned(),
-            variant: platform.variant().map(str::to_owned),
+            os: said.map_or("", Platform::os).to_owned(),
+            architecture: said.map_or("", Platform::architecture).to_owned(),
+            variant: said.and_then(Platform::variant).map(str::to_owned),
             rootfs: RootFs {
                 kind: "layers".to_owned(),
                 diff_ids: Vec::new(),

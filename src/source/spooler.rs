@@ -14,7 +14,7 @@ use crate::oci::{Digest, DigestHasher};
 use crate::ownership;
 use crate::page_buffer::PageBuffer;
 use crate::pinned::{Identity, identity};
-use crate::progress::{Meter, Reporter, Unit};
+use crate::progress::{Meter, Phase, Reporter, Task};
 use crate::region::FileRegion;
 use crate::spool::{self, Spool};
 
@@ -120,7 +120,8 @@ impl Spooler<'_> {
 
     fn begin(&self, name: &str, length_bytes: Option<u64>) -> Box<dyn Meter> {
         let name = format!("read {name}");
-        self.reporter.begin(&name, Unit::Bytes, length_bytes)
+        self.reporter
+            .begin(Task::bytes(Phase::Find, &name, length_bytes))
     }
 }
 
@@ -207,11 +208,11 @@ impl SpoolWriter<'_> {
 
 /// The hash of all of a region's bytes.
 pub(super) fn sha256(region: &FileRegion, name: &str, reporter: &dyn Reporter) -> Result<Digest> {
-    let meter = reporter.begin(
+    let meter = reporter.begin(Task::bytes(
+        Phase::Find,
         &format!("hash {name}"),
-        Unit::Bytes,
-        Some(region.length_bytes),
-    );
+        region.length_bytes,
+    ));
     let mut reader = region.reader();
     let mut buffer = PageBuffer::new(BUFFER_BYTES);
     let mut hasher = DigestHasher::sha256();

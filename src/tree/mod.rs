@@ -30,7 +30,7 @@ use crate::error::{Error, Result};
 use crate::layers::{Changeset, Origin, PutIn};
 use crate::limits::Limits;
 use crate::oci::layer_label;
-use crate::progress::{Meter, Reporter, Unit};
+use crate::progress::{Meter, Phase, Reporter, Task};
 use crate::units::{FileFlags, Timestamp};
 use crate::warnings::Warnings;
 
@@ -77,7 +77,7 @@ pub fn flatten_and_tally(
     reporter: &dyn Reporter,
 ) -> Result<(Tree, Tally)> {
     let total = total_entries(&changesets, &[], &options.limits)?;
-    let meter = reporter.begin("flatten", Unit::Items, Some(total));
+    let meter = reporter.begin(Task::items(Phase::Flatten, "flatten", total));
     let mut flattening = flattening::Flattening::new(options);
     flattening.tree.tally = Some(Box::default());
     apply_layers(&mut flattening, changesets, &*meter)?;
@@ -160,7 +160,7 @@ pub fn flatten_with(
     if is_changed {
         check_copy(&changesets, &put_in, &options.limits)?;
     }
-    let meter = reporter.begin("flatten", Unit::Items, Some(total));
+    let meter = reporter.begin(Task::items(Phase::Flatten, "flatten", total));
     let count = changesets.len();
     let mut flattening = flattening::Flattening::new(options);
     apply_layers(&mut flattening, changesets, &*meter)?;

@@ -12,7 +12,7 @@ use super::superblock::Superblock;
 use super::tree::{Place, Sink, hash, room_for};
 use super::{BLOCK_BYTES, BLOCK_LENGTH, DIGEST_BYTES, DIGESTS_IN_BLOCK, RootHash};
 use crate::error::Result;
-use crate::progress::{Reporter, Unit};
+use crate::progress::{Phase, Reporter, Task};
 
 /// A superblock with the tree behind it.
 #[derive(Debug)]
@@ -133,7 +133,7 @@ pub fn prove(
     data.expect(shape.data_blocks())?;
     stored.place.expect(1 + shape.tree_blocks())?;
     let total = shape.data_blocks() * BLOCK_BYTES;
-    let meter = reporter.begin("verity", Unit::Bytes, Some(total));
+    let meter = reporter.begin(Task::bytes(Phase::Prove, "verity", total));
     let upper = Upper::read(stored, &shape, root_hash)?;
     let found = Mutex::new(Found::default());
     let judge: &Sink<'_> = &|level, block, made| {

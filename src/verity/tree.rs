@@ -23,7 +23,7 @@ use super::superblock::Superblock;
 use super::{BLOCK_BYTES, BLOCK_LENGTH, DIGEST_BYTES, DIGESTS_IN_BLOCK, RootHash, Salt};
 use crate::error::{Error, Result, escape_path};
 use crate::page_buffer::PageBuffer;
-use crate::progress::{Meter, Reporter, Unit};
+use crate::progress::{Meter, Phase, Reporter, Task};
 
 /// Hash blocks of level 0 that a piece makes.
 const PIECE_HASH_BLOCKS: usize = 2;
@@ -116,7 +116,7 @@ pub fn write_area(
     };
     put(0, &superblock.encode())?;
     let total = shape.data_blocks() * BLOCK_BYTES;
-    let meter = reporter.begin("verity", Unit::Bytes, Some(total));
+    let meter = reporter.begin(Task::bytes(Phase::Finish, "verity", total));
     // The tree follows the superblock.
     let sink =
         |level: usize, block: u64, bytes: &[u8]| put(1 + shape.first_block(level) + block, bytes);

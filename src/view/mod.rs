@@ -61,7 +61,7 @@ pub use walk::{MAX_DEPTH, Step, Walk};
 
 use crate::error::{Error, Result, escape_path};
 use crate::ondisk::features::{FilesystemType, RO_COMPAT_SHARED_BLOCKS};
-use crate::ondisk::superblock::STATE_CLEAN;
+use crate::ondisk::superblock::Superblock;
 use crate::units::InodeNumber;
 
 /// How often all blocks may be read where inodes are meant to share them: Android's
@@ -170,10 +170,9 @@ impl View {
         self.image.features().needs_recovery()
     }
 
-    /// Whether it was not cleanly unmounted, or is mounted now, and no journal has what is missing
-    /// (`s_state`): a change may be there by half.
-    pub fn is_unclean(&self) -> bool {
-        self.image.superblock.state & STATE_CLEAN == 0 && !self.needs_recovery()
+    /// What the filesystem says of itself.
+    pub fn superblock(&self) -> &Superblock {
+        &self.image.superblock
     }
 
     /// When the filesystem was made (`s_mkfs_time`), in seconds since 1970.

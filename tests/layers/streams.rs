@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use layerpress::error::Error;
 use layerpress::limits::Limits;
 use layerpress::oci::Digest;
-use layerpress::progress::{Meter, Reporter, Silent, Unit};
+use layerpress::progress::{Meter, Reporter, Silent, Task};
 use layerpress::region::FileRegion;
 use layerpress::source::{LayerBlob, StoredBlob};
 
@@ -426,24 +426,33 @@ impl Notes {
 }
 
 impl Reporter for Notes {
-    fn begin(&self, name: &str, unit: Unit, total: Option<u64>) -> Box<dyn Meter> {
+    fn begin(&self, task: Task<'_>) -> Box<dyn Meter> {
+        let Task {
+            name, unit, total, ..
+        } = task;
         self.push(format!("{name} {unit:?} {}", total.unwrap()));
-        Box::new(Note(self.clone(), AtomicU64::new(0)))
+        Box::new(Note(self.clone(), name.to_owned(), AtomicU64::new(0)))
     }
     fn note(&self, _: &str) {}
     fn warn(&self, _: &str) {}
     fn command_line(&self, _: &str) {}
 }
 
-struct Note(Notes, AtomicU64);
+struct Note(Notes, String, AtomicU64);
 
 impl Meter for Note {
     fn add(&self, amount: u64) {
-        self.1.fetch_add(amount, Ordering::Relaxed);
+        self.2.fetch_add(amount, Ordering::Relaxed);
+    }
+    fn status(&self, status: &str) {
+        self.0.push(format!("{}: {status}", self.1));
+    }
+    fn wait(&self, for_what: &str) {
+        self.0.push(format!("{} waits for {for_what}", self.1));
     }
     fn finish(&self, outcome: &str) {
         self.0
-            .push(format!("{outcome} {}", self.1.load(Ordering::Relaxed)));
+            .push(format!("{outcome} {}", self.2.load(Ordering::Relaxed)));
     }
 }
 
@@ -461,13 +470,18 @@ fn progress_counts_every_stored_byte_once() {
     let hex = |bytes: &[u8]| digest(bytes).digest()[..12].to_owned();
     let (notes, result) = notes_of(vec![blob(&tar, &tar), blob(&stored, &tar)]);
     result.unwrap();
+    let one = format!("layer 1 of 2 sha256:{}", hex(&tar));
+    let two = format!("layer 2 of 2 sha256:{}", hex(&stored));
     let expected = [
-        format!("layer 1 of 2 sha256:{} Bytes {}", hex(&tar), tar.len()),
-        format!(
-            "layer 2 of 2 sha256:{} Bytes {}",
-            hex(&stored),
-            stored.len()
-        ),
+        // What each layer waits for is told from the start.
+        format!("{one} Bytes {}", tar.len()),
+        format!("{one} waits for a free reader"),
+        format!("{two} Bytes {}", stored.len()),
+        format!("{two} waits for a free reader"),
+        format!("{one}: reading"),
+        format!("{one}: verifying"),
+        format!("{two}: reading"),
+        format!("{two}: verifying"),
         // With one job all is verified after all has been read.
         format!("verified {}", tar.len()),
         format!("verified {}", stored.len()),
@@ -476,10 +490,15 @@ fn progress_counts_every_stored_byte_once() {
 }
 
 #[test]
-fn layers_above_a_failed_one_are_not_begun() {
+fn layers_above_a_failed_one_are_not_read() {
     let tar = noisy_tar();
     let cut = &tar[..700];
     let (notes, result) = notes_of(vec![blob(cut, cut), blob(&tar, &tar)]);
     assert!(result.is_err());
-    assert_eq!(notes.len(), 1, "{notes:?}");
+    let read: Vec<_> = notes
+        .iter()
+        .filter(|note| note.ends_with(": reading"))
+        .collect();
+    assert_eq!(read.len(), 1, "{notes:?}");
+    assert!(read[0].starts_with("layer 1 of 2"), "{notes:?}");
 }

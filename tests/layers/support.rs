@@ -43,7 +43,7 @@ pub fn image(layers: Vec<LayerBlob>) -> Image {
         config_digest: None,
         config_bytes: None,
         config: Default::default(),
-        platform: Platform::of_this_machine(),
+        platform: Some(Platform::of_this_machine()),
         created: None,
         layers,
         downloads: None,

@@ -10,6 +10,7 @@
 mod support;
 
 mod artifact_config;
+mod events;
 mod inputs;
 mod manifest;
 mod mounts;

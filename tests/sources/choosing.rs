@@ -137,7 +137,7 @@ fn an_index_gives_the_platform_that_fits_best_and_else_names_what_it_has() {
     ] {
         let found = open_for(&reference, Some(asked)).unwrap();
         assert_layers(&found, &image(given, "").layers);
-        assert_eq!(found.platform.to_string(), given);
+        assert_eq!(found.platform.unwrap().to_string(), given);
     }
     let error = refused_for(&reference, Some("linux/riscv64"));
     assert_says(
@@ -244,7 +244,7 @@ fn one_name_for_several_platforms_in_a_docker_archive_is_settled_by_the_platform
     files.write_tar(&path.join("a.tar"));
     for platform in ["linux/amd64", "linux/arm64"] {
         let found = open_for(&at(&path, "a.tar:a:1"), Some(platform)).unwrap();
-        assert_eq!(found.platform.to_string(), platform);
+        assert_eq!(found.platform.unwrap().to_string(), platform);
     }
     let error = refused_for(&at(&path, "a.tar:a:1"), Some("linux/386"));
     assert_says(&error, &[":@0, :@1"]);

@@ -88,7 +88,7 @@ fn the_same_image_comes_out_of_every_form_named_or_recognised() {
             (created.seconds, created.nanoseconds),
             (1_714_558_830, 500_000_000)
         );
-        assert_eq!(found.platform.to_string(), "linux/amd64");
+        assert_eq!(found.platform.unwrap().to_string(), "linux/amd64");
         assert_eq!(found.config.config.env, ["PATH=/bin"]);
         assert!(found.layers.iter().all(|layer| layer.whiteouts));
         assert_eq!(found.warnings.lines().count(), 0);
@@ -190,7 +190,7 @@ fn a_flat_tar_is_one_layer_whose_names_delete_nothing() {
             assert_layers(&image, std::slice::from_ref(&tar));
             assert!(!image.layers[0].whiteouts);
             assert_eq!((&image.config_digest, image.created), (&None, None));
-            assert_eq!(image.platform.to_string(), "linux/arm64");
+            assert_eq!(image.platform.clone().unwrap().to_string(), "linux/arm64");
         }
     }
     let image = open_input("rootfs:-", File::open(path.join("root.tar.gz")).unwrap()).unwrap();

@@ -19,6 +19,7 @@ pub use cache::CacheDirectory;
 pub use comparison::{COMPARISON, ComparisonArguments};
 pub use documents::DocumentArguments;
 pub use edits::EditArguments;
+pub use environment::variable;
 pub use filesystem::{FilesystemArguments, TOOLS, ToolArguments};
 pub use image::{FileFlagsArgument, ReadingArguments};
 pub use look::LookArguments;

@@ -24,15 +24,18 @@ use crate::cli::arguments::{
 };
 use crate::cli::progress;
 use crate::cli::shown::edits::ShownEdits;
+use crate::cli::shown::files::{self, ShownFile};
 use crate::cli::shown::like::ShownLike;
+use crate::cli::shown::origin::ShownOrigin;
+use crate::cli::shown::room::{self, ShownRoom, ShownSizeRule};
 use crate::cli::shown::schemas;
 use crate::cli::shown::table::digest_columns;
-use crate::cli::shown::text::{counted, journal, printable, rfc3339, thousands};
+use crate::cli::shown::text::{counted, thousands};
 use crate::cli::tell::{self, print_as};
 use crate::error::{Error, Result};
 use crate::pipeline::{
     self, BatchItem, Built, FilesystemRequest, FinishOptions, ImageRequest, OutputRequest,
-    uuid_text,
+    SizePolicy, uuid_text,
 };
 use crate::units::{BLOCK_SIZE, ByteSize};
 
@@ -142,17 +145,25 @@ fn one(
     for warning in built.warnings.lines() {
         reporter.warn(&warning);
     }
-    let summary = Summary::of(&built, &request.finish, started.elapsed().as_secs_f64());
+    let seconds = started.elapsed().as_secs_f64();
+    let summary = Summary::of(&built, filesystem.size, &request.finish, seconds);
+    if room::has_outgrown(&built.plan)
+        && let Some(note) = summary.room.available_note()
+    {
+        reporter.note(note);
+    }
     // The next lines belong to standard output alone.
     drop(reporter);
     if output.quiet && !arguments.json {
         return Ok(());
     }
     if request.stream.is_some() {
-        tell::line(&summary.table());
+        tell::line(&summary.table(tell::terminal_columns_for_errors()));
         return Ok(());
     }
-    print_as(arguments.json, schemas::BUILD, &summary, || summary.table())
+    print_as(arguments.json, schemas::BUILD, &summary, || {
+        summary.table(tell::terminal_columns())
+    })
 }
 
 /// What the arguments for one image ask for.
@@ -193,14 +204,11 @@ fn typed_requests(arguments: &BuildArguments, name: &OsStr, output: &Path) -> Re
 /// What was built, in numbers. The names are those of the JSON form.
 #[derive(Debug, Serialize)]
 struct Summary {
-    reference: String,
-    image_id: Option<String>,
-    manifest_digest: Option<String>,
+    #[serde(flatten)]
+    origin: ShownOrigin,
     chain_id: String,
     #[serde(flatten)]
     edits: ShownEdits,
-    platform: String,
-    created: Option<String>,
     layer_count: usize,
     entries: u64,
     content_bytes: u64,
@@ -208,13 +216,12 @@ struct Summary {
     output_bytes: u64,
     output_host_bytes: u64,
     filesystem_type: String,
-    filesystem_bytes: u64,
-    /// For an ordinary user, as df tells it.
-    available_bytes: u64,
-    /// The same by its older name.
+    size_rule: ShownSizeRule,
+    disk_usage_bytes: u64,
+    #[serde(flatten)]
+    room: ShownRoom,
+    /// What is available by its older name.
     free_bytes: u64,
-    /// For root besides.
-    reserved_bytes: u64,
     inodes: u32,
     free_inodes: u32,
     /// 0 where there is none.
@@ -223,6 +230,8 @@ struct Summary {
     label: String,
     sha256: Option<String>,
     compressed: Option<ShownCompressed>,
+    /// Every file that was written.
+    files: Vec<ShownFile>,
     verity: Option<ShownVerity>,
     size_note: Option<String>,
     like: Option<ShownLike>,
@@ -250,20 +259,25 @@ struct Versions {
     e2fsprogs: String,
 }
 
+impl Proofs {
+    fn of(finish: &FinishOptions) -> Self {
+        Self {
+            e2fsck: finish.fsck,
+            verify: finish.verify,
+            verity: finish.verity.is_some(),
+        }
+    }
+}
+
 impl Summary {
-    fn of(built: &Built, finish: &FinishOptions, seconds: f64) -> Self {
+    fn of(built: &Built, asked: SizePolicy, finish: &FinishOptions, seconds: f64) -> Self {
         let Built { image, plan, .. } = built;
         let geometry = &plan.sized.geometry;
         let output = ShownOutput::of(built);
-        let blocks = |count: u32| u64::from(count) * BLOCK_SIZE;
         Self {
-            reference: image.reference.clone(),
-            image_id: image.config_digest.as_ref().map(ToString::to_string),
-            manifest_digest: image.manifest_digest.as_ref().map(ToString::to_string),
+            origin: ShownOrigin::of(image),
             chain_id: built.names.chain_id.to_string(),
             edits: ShownEdits::of(&built.names, built.left_out),
-            platform: image.platform.to_string(),
-            created: image.created.map(rfc3339),
             layer_count: image.layers.len(),
             entries: built.tree.name_count(),
             content_bytes: plan.demand.content_bytes,
@@ -271,28 +285,25 @@ impl Summary {
             output_bytes: output.bytes,
             output_host_bytes: output.host_bytes,
             filesystem_type: plan.profile.kind.to_string(),
-            filesystem_bytes: geometry.size_bytes(),
-            available_bytes: plan.available_blocks_after() * BLOCK_SIZE,
+            size_rule: ShownSizeRule::of(asked, plan),
+            disk_usage_bytes: plan.demand.disk_usage_bytes,
+            room: ShownRoom::of_plan(plan),
             free_bytes: plan.available_blocks_after() * BLOCK_SIZE,
-            reserved_bytes: blocks(geometry.reserved_blocks),
             inodes: geometry.inodes(),
             free_inodes: plan.free_inodes_after(),
-            journal_bytes: blocks(geometry.journal_blocks),
+            journal_bytes: u64::from(geometry.journal_blocks) * BLOCK_SIZE,
             uuid: uuid_text(built.names.identity.uuid),
             label: plan.birth.label.clone(),
             sha256: output.sha256,
             compressed: ShownCompressed::of(built),
+            files: ShownFile::all(&built.filesystem.files),
             verity: built.filesystem.verity.as_ref().map(|verity| {
                 let output = &built.filesystem.path;
                 ShownVerity::of(verity, output, &plan.profile.kind.to_string())
             }),
             size_note: plan.sized.note.clone(),
             like: ShownLike::of(built.earlier.as_ref(), plan.likeness.as_ref()),
-            proofs: Proofs {
-                e2fsck: finish.fsck,
-                verify: finish.verify,
-                verity: finish.verity.is_some(),
-            },
+            proofs: Proofs::of(finish),
             versions: Versions {
                 layerpress: env!("CARGO_PKG_VERSION"),
                 e2fsprogs: built.e2fsprogs_version.clone(),
@@ -302,12 +313,8 @@ impl Summary {
         }
     }
 
-    fn table(&self) -> String {
-        let image = printable(&format!("{} ({})", self.reference, self.platform));
-        let mut rows = vec![("image", image)];
-        rows.extend(self.image_id.clone().map(|id| ("image ID", id)));
-        let manifest = self.manifest_digest.clone();
-        rows.extend(manifest.map(|digest| ("manifest", digest)));
+    fn table(&self, terminal: Option<usize>) -> String {
+        let mut rows = self.origin.rows();
         rows.extend([(
             "content",
             format!(
@@ -321,14 +328,10 @@ impl Summary {
         rows.extend([
             (
                 &*self.filesystem_type,
-                format!(
-                    "{}, {} available, {} for root, {}\n{} of {} inodes free",
-                    ByteSize(self.filesystem_bytes),
-                    ByteSize(self.available_bytes),
-                    ByteSize(self.reserved_bytes),
-                    journal(self.journal_bytes),
-                    thousands(u64::from(self.free_inodes)),
-                    thousands(u64::from(self.inodes)),
+                self.room.lines(
+                    &self.size_rule,
+                    (self.free_inodes, self.inodes),
+                    self.journal_bytes,
                 ),
             ),
             ("UUID", self.uuid.clone()),
@@ -342,13 +345,9 @@ impl Summary {
             rows.push((
                 "output",
                 format!(
-                    "{} ({}{} on disk)",
+                    "{} ({}, {} on disk)",
                     self.output,
-                    // Told where it is not the filesystem's length.
-                    match self.verity {
-                        Some(_) => format!("{}, ", ByteSize(self.output_bytes)),
-                        None => String::new(),
-                    },
+                    ByteSize(self.output_bytes),
                     ByteSize(self.output_host_bytes)
                 ),
             ));
@@ -359,13 +358,15 @@ impl Summary {
             );
         }
         rows.extend(compressed.map(ShownCompressed::row));
+        let compressed = compressed.map_or("", |compressed| &*compressed.path);
+        rows.extend(files::beside(&self.files, &[&self.output, compressed]));
         if let Some(verity) = &self.verity {
             rows.extend(verity.rows());
         }
         rows.extend(self.like.as_ref().map(ShownLike::row));
         rows.push(("proven", self.proven()));
         rows.push(("time", format!("{:.2} s", self.seconds)));
-        digest_columns(&rows)
+        digest_columns(&rows, terminal)
     }
 
     /// By what it was proven, and who made it.

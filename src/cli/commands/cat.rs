@@ -31,7 +31,7 @@ pub struct CatArguments {
 /// Writes the files' contents to standard output, one after the other.
 pub fn run(arguments: &CatArguments, output: &OutputArguments) -> Result<()> {
     let request = arguments.look.request(&arguments.image, None)?;
-    let interior = pipeline::look(&request, &*progress::reporter(output))?;
+    let interior = pipeline::look(&request, &*progress::looking(output))?;
     let mut outcome = Outcome::of(output);
     let mut lookups = Lookups::of(interior.inside());
     let mut paths = Vec::with_capacity(arguments.paths.len());

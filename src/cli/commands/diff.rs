@@ -76,7 +76,7 @@ pub struct DiffArguments {
 
 /// Compares and tells the changes; whether both are equal.
 pub fn run(arguments: &DiffArguments, output: &OutputArguments) -> Result<bool> {
-    let reporter = progress::reporter(output);
+    let reporter = progress::looking(output);
     if let (true, Some(after)) = (arguments.blocks, &arguments.after) {
         let (before, after) = (Path::new(&arguments.before), Path::new(after));
         let differences = pipeline::compare_blocks(before, after, &*reporter)?;

@@ -11,7 +11,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::build::outputs::directory_of;
-use crate::cli::arguments::{EXIT_CODES, NO_HEADING, OutputArguments, ReadingArguments};
+use crate::cli::arguments::{NO_HEADING, OutputArguments, ReadingArguments};
 use crate::cli::progress;
 use crate::cli::shown::schemas;
 use crate::cli::shown::table::digest_columns;
@@ -22,17 +22,6 @@ use crate::pipeline::{
     self, CREATED_BY, ExportBase, ExportRequest, ExportedImage, ImageTarget, LayerCompression,
 };
 use crate::units::ByteSize;
-
-/// What stands below the help.
-pub fn after_help() -> String {
-    format!("{EXAMPLES}\n\n{EXIT_CODES}")
-}
-
-const EXAMPLES: &str = "\
-Examples:
-  layerpress export disk.img --platform linux/amd64 -o oci:layout:1.0
-  layerpress export disk.img --base docker://debian:13 -o docker-archive:changed.tar:changed:1
-  layerpress export disk.img --base save.tar -o docker-archive:-:changed:1 | docker load";
 
 /// What is typed after `export`.
 #[derive(Debug, Args)]
@@ -129,11 +118,11 @@ pub fn run(arguments: &ExportArguments, output: &OutputArguments) -> Result<()> 
         return Ok(());
     }
     if target.is_stream() {
-        tell::line(&summary.table());
+        tell::line(&summary.table(tell::terminal_columns_for_errors()));
         return Ok(());
     }
     print_as(arguments.json, schemas::EXPORT, &summary, || {
-        summary.table()
+        summary.table(tell::terminal_columns())
     })
 }
 
@@ -309,7 +298,7 @@ impl Summary {
         }
     }
 
-    fn table(&self) -> String {
+    fn table(&self, terminal: Option<usize>) -> String {
         let mut rows = vec![("from", format!("{} ({})", self.path, self.platform))];
         if let Some(base) = &self.base {
             let layers = counted(base.layer_count as u64, "layer", "layers");
@@ -335,7 +324,7 @@ impl Summary {
             ),
             ("time", format!("{:.2} s", self.seconds)),
         ]);
-        digest_columns(&rows)
+        digest_columns(&rows, terminal)
     }
 }
 

@@ -47,7 +47,7 @@ pub fn run(arguments: &ExtractArguments, output: &OutputArguments) -> Result<u8>
             "a tar is nothing for a terminal: -o FILE.tar writes it to a file",
         ));
     }
-    let reporter = progress::reporter(output);
+    let reporter = progress::looking(output);
     let flags = &arguments.flags;
     let look = arguments.look.request(&arguments.image, Some(flags))?;
     let paths = arguments.paths.iter().cloned();

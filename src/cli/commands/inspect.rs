@@ -15,7 +15,7 @@ use clap::Args;
 use crate::cli::arguments::{OutputArguments, ReadingArguments};
 use crate::cli::progress;
 use crate::cli::shown::schemas;
-use crate::cli::tell::print_as;
+use crate::cli::tell::{print_as, terminal_columns};
 use crate::error::Result;
 use crate::pipeline::{self, Inspected};
 
@@ -52,9 +52,11 @@ pub fn run(arguments: &InspectArguments, output: &OutputArguments) -> Result<()>
     let path = Path::new(&arguments.name);
     if let Some(found) = pipeline::verity_file(path)? {
         let shown = verity::ShownVerity::of(path, Ok(&found));
-        return print_as(arguments.json, schemas::INSPECT, &shown, || shown.text());
+        return print_as(arguments.json, schemas::INSPECT, &shown, || {
+            shown.text(terminal_columns())
+        });
     }
-    let reporter = progress::reporter(output);
+    let reporter = progress::looking(output);
     let inspected = if arguments.name == DAEMON {
         pipeline::inspect_daemon(&arguments.reading.daemon(), &*reporter)?
     } else {
@@ -67,12 +69,20 @@ pub fn run(arguments: &InspectArguments, output: &OutputArguments) -> Result<()>
             let start = arguments.config_file.as_ref().map(|start| start.as_bytes());
             let start = pipeline::start_in(path, start)?;
             let shown = filesystem::ShownFilesystem::of(path, &inspected, start);
-            return print_as(arguments.json, schemas::INSPECT, &shown, || shown.text());
+            for warning in &shown.warnings {
+                reporter.warn(warning);
+            }
+            drop(reporter);
+            return print_as(arguments.json, schemas::INSPECT, &shown, || {
+                shown.text(terminal_columns())
+            });
         }
         Inspected::Artifact(inspected) => {
             drop(reporter);
             let shown = artifact::ShownArtifact::of(&inspected);
-            return print_as(arguments.json, schemas::INSPECT, &shown, || shown.text());
+            return print_as(arguments.json, schemas::INSPECT, &shown, || {
+                shown.text(terminal_columns())
+            });
         }
         Inspected::Image(inspected) => image::ShownImage::of(&inspected),
         Inspected::Several {
@@ -91,6 +101,6 @@ pub fn run(arguments: &InspectArguments, output: &OutputArguments) -> Result<()>
     }
     drop(reporter);
     print_as(arguments.json, schemas::INSPECT, &shown, || {
-        shown.text(arguments.no_trunc)
+        shown.text(arguments.no_trunc, terminal_columns())
     })
 }

@@ -97,7 +97,7 @@ impl MaxWasted {
 
 /// Tells what each layer does; whether no more is wasted than may be.
 pub fn run(arguments: &LayersArguments, output: &OutputArguments) -> Result<bool> {
-    let reporter = progress::reporter(output);
+    let reporter = progress::looking(output);
     let request = arguments.reading.image(&arguments.image)?;
     let report = pipeline::layer_report(&request, &*reporter)?;
     for warning in &report.warnings {
@@ -110,7 +110,7 @@ pub fn run(arguments: &LayersArguments, output: &OutputArguments) -> Result<bool
     let shown = Shown::of(&report, arguments.top);
     print_as(arguments.json, schemas::LAYERS, &shown, || shown.text())?;
     if let Some(max) = is_over {
-        let told = progress::reporter(output);
+        let told = progress::looking(output);
         told.warn(&format!(
             "{} of {} wasted: expected at most {max} (--max-wasted)",
             ByteSize(wasted),

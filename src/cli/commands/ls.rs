@@ -12,7 +12,7 @@ use crate::cli::arguments::{LookArguments, NO_HEADING, OutputArguments};
 use crate::cli::progress;
 use crate::cli::shown::attributes::ShownNode;
 use crate::cli::shown::names::Names;
-use crate::cli::shown::rows::{Format, Row, columns, long};
+use crate::cli::shown::rows::{Format, Row, columns, long, taken};
 use crate::cli::shown::schemas;
 use crate::cli::tell::{self, Outcome, Page, printed};
 use crate::error::{Error, Result};
@@ -71,7 +71,7 @@ struct Choice {
 /// Lists names.
 pub fn run(arguments: &LsArguments, output: &OutputArguments) -> Result<()> {
     let request = arguments.look.request(&arguments.image, None)?;
-    let interior = pipeline::look(&request, &*progress::reporter(output))?;
+    let interior = pipeline::look(&request, &*progress::looking(output))?;
     if arguments.format.layer && !interior.has_layers() {
         return Err(Error::unsupported(
             "--layer tells an image's layers, and this is a filesystem: it has none",
@@ -264,13 +264,14 @@ impl Lister<'_> {
             title.extend(b":\n");
             self.page.bytes(&title)?;
         }
-        if self.format.long && !self.format.json {
+        // As GNU: where sizes or blocks are shown.
+        if (self.format.long || self.format.size) && !self.format.json {
             // What inodes claim can be more than there are numbers for.
             let sectors = names
                 .iter()
                 .fold(0_u64, |sum, named| sum.saturating_add(named.node.sectors));
             self.page
-                .text(&format!("total {}\n", sectors.div_ceil(2)))?;
+                .text(&format!("total {}\n", taken(self.format, sectors)))?;
         }
         self.has_written = true;
         let directory = Rc::new(directory);

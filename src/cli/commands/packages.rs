@@ -29,7 +29,7 @@ pub struct PackagesArguments {
 
 /// Lists the installed packages.
 pub fn run(arguments: &PackagesArguments, output: &OutputArguments) -> Result<()> {
-    let reporter = progress::reporter(output);
+    let reporter = progress::looking(output);
     let subject = arguments.reading.subject(&arguments.subject)?;
     let installed = pipeline::packages(&subject, &*reporter)?;
     for warning in &installed.warnings {

@@ -12,10 +12,12 @@ use crate::cli::arguments::{
 use crate::cli::progress;
 use crate::cli::shown::edits::ShownEdits;
 use crate::cli::shown::like::ShownLike;
+use crate::cli::shown::origin::ShownOrigin;
+use crate::cli::shown::room::{ShownRoom, ShownSizeRule};
 use crate::cli::shown::schemas;
 use crate::cli::shown::table::two_columns;
-use crate::cli::shown::text::{counted, journal, printable, rfc3339, thousands, wrapped};
-use crate::cli::tell::print_as;
+use crate::cli::shown::text::{counted, journal, thousands};
+use crate::cli::tell::{print_as, terminal_columns};
 use crate::error::Result;
 use crate::pipeline::{
     self, BlocksByUse, FilesystemRequest, Flattened, Planned, Shape, SizePolicy, uuid_text,
@@ -70,20 +72,19 @@ pub fn run(arguments: &PlanArguments, output: &OutputArguments) -> Result<()> {
     }
     drop(reporter);
     let shown = ShownPlan::of(&planned, &filesystem);
-    print_as(arguments.json, schemas::PLAN, &shown, || shown.table())
+    print_as(arguments.json, schemas::PLAN, &shown, || {
+        shown.table(terminal_columns())
+    })
 }
 
 /// A plan in numbers. The names are those of the JSON form.
 #[derive(Debug, Serialize)]
 struct ShownPlan {
-    reference: String,
-    image_id: Option<String>,
-    manifest_digest: Option<String>,
+    #[serde(flatten)]
+    origin: ShownOrigin,
     chain_id: String,
     #[serde(flatten)]
     edits: ShownEdits,
-    platform: String,
-    created: Option<String>,
     uuid: String,
     layer_count: usize,
     entries: u64,
@@ -93,12 +94,10 @@ struct ShownPlan {
     /// 0 where there is none.
     journal_bytes: u64,
     size_policy: String,
+    size_rule: ShownSizeRule,
     output_bytes: u64,
-    filesystem_bytes: u64,
-    /// For an ordinary user, as df tells it.
-    available_bytes: u64,
-    /// For root besides.
-    reserved_bytes: u64,
+    #[serde(flatten)]
+    room: ShownRoom,
     size_note: Option<String>,
     /// What a hash tree of dm-verity takes besides.
     verity_bytes: u64,
@@ -147,13 +146,9 @@ impl ShownPlan {
             policies.push(policy);
         }
         Self {
-            reference: image.reference.clone(),
-            image_id: image.config_digest.as_ref().map(ToString::to_string),
-            manifest_digest: image.manifest_digest.as_ref().map(ToString::to_string),
+            origin: ShownOrigin::of(image),
             chain_id: names.chain_id.to_string(),
             edits: ShownEdits::of(names, flattened.left_out),
-            platform: image.platform.to_string(),
-            created: image.created.map(rfc3339),
             uuid: uuid_text(names.identity.uuid),
             layer_count: image.layers.len(),
             entries: tree.name_count(),
@@ -162,10 +157,9 @@ impl ShownPlan {
             filesystem_type: plan.profile.kind.to_string(),
             journal_bytes: u64::from(sized.geometry.journal_blocks) * BLOCK_SIZE,
             size_policy: policy.to_string(),
+            size_rule: ShownSizeRule::of(policy, plan),
             output_bytes: sized.file_bytes,
-            filesystem_bytes: sized.geometry.size_bytes(),
-            available_bytes: plan.available_blocks_after() * BLOCK_SIZE,
-            reserved_bytes: u64::from(sized.geometry.reserved_blocks) * BLOCK_SIZE,
+            room: ShownRoom::of_plan(plan),
             size_note: sized.note.clone(),
             verity_bytes: Shape::of(sized.geometry.blocks.into()).area_bytes(),
             filesystem_blocks: sized.geometry.blocks,
@@ -186,7 +180,7 @@ impl ShownPlan {
         }
     }
 
-    fn table(&self) -> String {
+    fn table(&self, terminal: Option<usize>) -> String {
         let size = |blocks: u64| ByteSize(blocks * BLOCK_SIZE).to_string();
         let by_use = |name: &'static str, blocks: u64| {
             (
@@ -195,22 +189,17 @@ impl ShownPlan {
             )
         };
         let blocks = &self.blocks;
-        let mut rows = vec![
-            (
-                "image",
-                printable(&format!("{} ({})", self.reference, self.platform)),
+        let mut rows = self.origin.rows();
+        rows.push((
+            "content",
+            format!(
+                "{} entries, {} from {}\n{} by du",
+                thousands(self.entries),
+                ByteSize(self.content_bytes),
+                counted(self.layer_count as u64, "layer", "layers"),
+                ByteSize(self.disk_usage_bytes)
             ),
-            (
-                "content",
-                format!(
-                    "{} entries, {} from {}\n{} by du",
-                    thousands(self.entries),
-                    ByteSize(self.content_bytes),
-                    counted(self.layer_count as u64, "layer", "layers"),
-                    ByteSize(self.disk_usage_bytes)
-                ),
-            ),
-        ];
+        ));
         let left_out = self.edits.left_out();
         rows.extend(left_out.map(|left_out| ("left out", left_out)));
         rows.extend([
@@ -220,15 +209,17 @@ impl ShownPlan {
             ),
             (
                 "size",
-                match &self.like {
-                    Some(like) if like.keeps_size() => {
-                        format!("{} (that of --like)", ByteSize(self.output_bytes))
-                    }
-                    _ => format!("{} ({})", ByteSize(self.output_bytes), self.size_policy),
-                },
+                format!(
+                    "{} ({})",
+                    ByteSize(self.output_bytes),
+                    self.size_rule.text()
+                ),
             ),
+            ("", self.room.shares()),
         ]);
-        rows.extend(self.size_note.iter().map(|note| ("", wrapped(note, 60))));
+        rows.extend(self.size_note.clone().map(|note| ("", note)));
+        let note = self.room.available_note();
+        rows.extend(note.map(|note| ("", note.to_owned())));
         rows.extend([
             by_use("  data", blocks.data),
             by_use("  block maps", blocks.indirect),
@@ -242,8 +233,8 @@ impl ShownPlan {
             by_use("  journal", blocks.journal),
             by_use("  the system's own", blocks.system),
             by_use("  free", blocks.free),
-            by_use("    available", self.available_bytes / BLOCK_SIZE),
-            by_use("    for root only", blocks.reserved),
+            by_use("    available", self.room.available_bytes() / BLOCK_SIZE),
+            by_use("    for root only", self.room.for_root_bytes() / BLOCK_SIZE),
             (
                 "inodes",
                 format!(
@@ -274,8 +265,8 @@ impl ShownPlan {
         rows.push(("verity", format!("{verity} more with a hash tree")));
         rows.extend(self.like.as_ref().map(ShownLike::row));
         let advice = self.advice.as_ref();
-        rows.extend(advice.map(|advice| ("advice", wrapped(advice, 60))));
-        two_columns(&rows)
+        rows.extend(advice.map(|advice| ("advice", advice.clone())));
+        two_columns(&rows, terminal)
     }
 }
 

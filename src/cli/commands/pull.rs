@@ -11,10 +11,11 @@ use serde::Serialize;
 use super::build::Sha256Form;
 use crate::cli::arguments::{NO_HEADING, OutputArguments, RegistryArguments};
 use crate::cli::progress;
+use crate::cli::shown::files::{self, ShownFile};
 use crate::cli::shown::schemas;
 use crate::cli::shown::table::digest_columns;
 use crate::cli::shown::text::{counted, printable};
-use crate::cli::tell::print_as;
+use crate::cli::tell::{print_as, terminal_columns};
 use crate::error::{Error, Result};
 use crate::oci::Platform;
 use crate::pipeline::{
@@ -93,7 +94,9 @@ pub fn run(arguments: &PullArguments, output: &OutputArguments) -> Result<()> {
     if output.quiet && !arguments.json {
         return Ok(());
     }
-    print_as(arguments.json, schemas::PULL, &summary, || summary.table())
+    print_as(arguments.json, schemas::PULL, &summary, || {
+        summary.table(terminal_columns())
+    })
 }
 
 fn image(arguments: &PullArguments) -> Result<ImageRequest> {
@@ -132,6 +135,8 @@ struct Summary {
     output_bytes: u64,
     output_host_bytes: u64,
     sha256: String,
+    /// Every file that was written.
+    files: Vec<ShownFile>,
     segments: u64,
     like: ShownShare,
     cache: ShownShare,
@@ -192,6 +197,7 @@ impl Summary {
             output_bytes: file.file_bytes,
             output_host_bytes: file.host_bytes,
             sha256: sha256.unwrap_or_default(),
+            files: ShownFile::all(&file.files),
             segments: pulled.segments,
             like: earlier.into(),
             cache: cache.into(),
@@ -202,7 +208,7 @@ impl Summary {
         }
     }
 
-    fn table(&self) -> String {
+    fn table(&self, terminal: Option<usize>) -> String {
         let platform = self.platform.as_ref();
         let platform = platform.map_or(String::new(), |platform| format!(" ({platform})"));
         let mut rows = vec![
@@ -219,6 +225,7 @@ impl Summary {
             ),
             ("sha256", self.sha256.clone()),
         ];
+        rows.extend(files::beside(&self.files, &[&self.output]));
         rows.extend(self.like.row("the same"));
         rows.extend(self.cache.row("cached"));
         if let Some((name, share)) = self.registry.row("fetched") {
@@ -227,6 +234,6 @@ impl Summary {
         }
         rows.push(("zeros", ByteSize(self.zero_bytes).to_string()));
         rows.push(("time", format!("{:.2} s", self.seconds)));
-        digest_columns(&rows)
+        digest_columns(&rows, terminal)
     }
 }

@@ -13,7 +13,7 @@ use crate::cli::progress;
 use crate::cli::shown::schemas;
 use crate::cli::shown::table::digest_columns;
 use crate::cli::shown::text::{counted, printable};
-use crate::cli::tell::print_as;
+use crate::cli::tell::{print_as, terminal_columns};
 use crate::error::{Error, Result};
 use crate::oci::Platform;
 use crate::pipeline::{self, Encoding, PushRequest, PushShare, PushTally, Pushed, Reference};
@@ -86,7 +86,9 @@ pub fn run(arguments: &PushArguments, output: &OutputArguments) -> Result<()> {
         return Ok(());
     }
     let summary = Summary::of(&pushed, arguments, started.elapsed().as_secs_f64());
-    print_as(arguments.json, schemas::PUSH, &summary, || summary.table())
+    print_as(arguments.json, schemas::PUSH, &summary, || {
+        summary.table(terminal_columns())
+    })
 }
 
 fn request(arguments: &PushArguments) -> Result<PushRequest> {
@@ -131,6 +133,10 @@ struct Summary<'a> {
     is_new: bool,
     /// Whether an index under the image's own tag tells of it.
     has_referrers_tag: bool,
+    /// What the filesystem's superblock says.
+    state: &'static str,
+    /// Whether its journal holds what has yet to be written to its place.
+    needs_recovery: bool,
     warnings: &'a [String],
     seconds: f64,
 }
@@ -155,12 +161,14 @@ impl<'a> Summary<'a> {
             tally: pushed.tally,
             is_new: pushed.is_new,
             has_referrers_tag: pushed.has_referrers_tag,
+            state: pushed.state,
+            needs_recovery: pushed.needs_recovery,
             warnings: &pushed.warnings,
             seconds,
         }
     }
 
-    fn table(&self) -> String {
+    fn table(&self, terminal: Option<usize>) -> String {
         let share = |share: PushShare| {
             let blobs = counted(share.blobs, "blob", "blobs");
             format!("{blobs}, {}", ByteSize(share.blob_bytes))
@@ -200,7 +208,8 @@ impl<'a> Summary<'a> {
             rows.push(("index", index.clone()));
         }
         rows.push(("manifest", self.manifest_digest.clone()));
+        rows.push(("time", format!("{:.2} s", self.seconds)));
         let name = printable(self.reference);
-        format!("{name}{new}\n{}", digest_columns(&rows))
+        format!("{name}{new}\n{}", digest_columns(&rows, terminal))
     }
 }

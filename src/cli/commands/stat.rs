@@ -42,7 +42,7 @@ pub struct StatArguments {
 /// Tells everything about the names given.
 pub fn run(arguments: &StatArguments, output: &OutputArguments) -> Result<()> {
     let request = arguments.look.request(&arguments.image, None)?;
-    let interior = pipeline::look(&request, &*progress::reporter(output))?;
+    let interior = pipeline::look(&request, &*progress::looking(output))?;
     let inside = interior.inside();
     let follow = if arguments.dereference {
         Follow::Always

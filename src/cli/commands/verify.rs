@@ -15,13 +15,16 @@ use crate::cli::arguments::{
     RecipeArguments, RootHashArguments, TOOLS,
 };
 use crate::cli::progress;
+use crate::cli::shown::origin::ShownOrigin;
+use crate::cli::shown::room::ShownRoom;
+use crate::cli::shown::table::digest_columns;
 use crate::cli::shown::text::counted;
 use crate::cli::shown::{differences, schemas};
-use crate::cli::tell::{print, print_as};
+use crate::cli::tell::{print, print_as, terminal_columns};
 use crate::error::{Error, Result};
 use crate::listing::Difference;
 use crate::pinned::Reach;
-use crate::pipeline::{self, Finding, Reader, Unread, Verified, VerifyRequest};
+use crate::pipeline::{self, Finding, Reader, Unread, Verified, VerifyRequest, uuid_text};
 use crate::progress::Reporter;
 use crate::recipe_file::ImageRecipe;
 use root_hash::ShownProof;
@@ -86,7 +89,7 @@ pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> Result<u8> 
             let outcome = Outcome::of(&verified, proof);
             if arguments.json || !(verified.report.findings.is_empty() && output.quiet) {
                 print_as(arguments.json, schemas::VERIFY, &outcome, || {
-                    outcome.text(&verified)
+                    outcome.text(&verified, terminal_columns())
                 })?;
             }
             verified.is_equal()?
@@ -192,7 +195,12 @@ struct Outcome {
     filesystem_chain_id: Option<String>,
     /// Of layers and edits together, where it was made with edits.
     filesystem_recipe_digest: Option<String>,
-    reference: String,
+    #[serde(flatten)]
+    origin: ShownOrigin,
+    filesystem_type: &'static str,
+    uuid: String,
+    #[serde(flatten)]
+    room: ShownRoom,
     /// Of the image it was held against.
     chain_id: String,
     /// Of what edits did to that.
@@ -210,6 +218,8 @@ struct Outcome {
     unreadable: u64,
     /// Whether its journal holds changes that were not compared.
     needs_recovery: bool,
+    /// What was noticed of both on the way.
+    warnings: Vec<String>,
     differences: Vec<FoundDifference>,
     unread: Vec<UnreadByOne>,
     /// What was held against a root hash besides.
@@ -254,7 +264,10 @@ impl Outcome {
             path: verified.filesystem.display().to_string(),
             filesystem_chain_id: verified.made_from.as_ref().map(ToString::to_string),
             filesystem_recipe_digest: verified.made_by.as_ref().map(ToString::to_string),
-            reference: verified.image.clone(),
+            origin: ShownOrigin::of(&verified.image),
+            filesystem_type: verified.read.superblock.features.filesystem_type().name(),
+            uuid: uuid_text(verified.read.superblock.uuid),
+            room: ShownRoom::of_filesystem(&verified.read),
             chain_id: verified.chain_id.to_string(),
             edits_digest: edits.map(ToString::to_string),
             recipe_digest: verified.recipe_digest.to_string(),
@@ -267,12 +280,13 @@ impl Outcome {
             unreadable: count("unreadable"),
             needs_recovery: verified.needs_recovery,
             unread: report.unread.iter().map(UnreadByOne::of).collect(),
+            warnings: verified.warnings.clone(),
             differences,
             verity,
         }
     }
 
-    fn text(&self, verified: &Verified) -> String {
+    fn text(&self, verified: &Verified, terminal: Option<usize>) -> String {
         let report = &verified.report;
         let entries = counted(self.entries, "entry", "entries");
         if report.findings.is_empty() {
@@ -282,9 +296,10 @@ impl Outcome {
                 "equal as it stands"
             };
             let readers = Reader::names(&report.readers);
-            return format!("{equal}: {entries}, read by {readers}\n");
+            let origin = digest_columns(&self.origin.rows(), terminal);
+            return format!("{equal}: {entries}, read by {readers}\n{origin}");
         }
-        let mut text = format!("--- {}\n+++ {}\n", self.reference, self.path);
+        let mut text = format!("--- {}\n+++ {}\n", verified.image.reference, self.path);
         for finding in &report.findings {
             text.push_str(&finding_text(finding));
         }

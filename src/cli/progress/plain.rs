@@ -1,38 +1,89 @@
-//! Notes and warnings, and a line for each finished task where those are wanted, for logs.
+//! Notes and warnings, and where tasks are told a line for each finished one, and for those that run
+//! whenever nothing was told for a while: for logs, and for who ends jobs that are silent.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::board::Board;
+use super::task::Running;
+use super::told::Face;
+use super::words;
 use crate::cli::tell;
-use crate::error::escape_line;
-use crate::progress::{Meter, Reporter, Silent, Unit};
-use crate::units::ByteSize;
 
-pub struct Plain {
-    pub verbose: bool,
-    /// Whether tasks are told, too.
-    pub with_tasks: bool,
+/// The longest silence; less than that after which anyone would wonder.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// How long the first silence may last of a command that makes something.
+const FIRST_SILENCE: Duration = Duration::from_secs(2);
+
+/// The same for a command that looks, whose output is for pipes.
+const LOOKING_SILENCE: Duration = Duration::from_secs(15);
+
+/// Which tasks are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tasks {
+    /// None at all.
+    None,
+    /// All that end, and what runs.
+    All,
+    /// Nothing before it takes long.
+    Long,
 }
 
-impl Reporter for Plain {
-    fn begin(&self, name: &str, unit: Unit, _: Option<u64>) -> Box<dyn Meter> {
-        if !self.with_tasks {
-            return Box::new(Silent);
+/// Lines.
+pub struct Plain {
+    verbose: bool,
+    tasks: Tasks,
+    silence: Mutex<Silence>,
+}
+
+impl Plain {
+    pub fn new(verbose: bool, tasks: Tasks) -> Self {
+        Self {
+            verbose,
+            tasks,
+            silence: Mutex::new(Silence::of(tasks)),
         }
-        Box::new(PlainMeter {
-            name: name.to_owned(),
-            unit,
-            done: AtomicU64::new(0),
-            started: Instant::now(),
-        })
     }
 
-    fn note(&self, text: &str) {
-        tell::remark("note", text);
+    fn tell(&self, line: &str) {
+        self.silence(Silence::broken);
+        tell::line(line);
     }
 
-    fn warn(&self, text: &str) {
-        tell::remark("warning", text);
+    fn silence<T>(&self, ask: impl FnOnce(&mut Silence, Instant) -> T) -> T {
+        let mut silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner);
+        ask(&mut silence, Instant::now())
+    }
+}
+
+impl Face for Plain {
+    fn began(&self, _: &Running) {
+        self.silence(Silence::begins);
+    }
+
+    fn ended(&self, task: &Running, outcome: Option<&str>) {
+        let is_told = match self.tasks {
+            Tasks::None => false,
+            Tasks::All => true,
+            Tasks::Long => self.silence(|silence, _| silence.has_been_broken),
+        };
+        if let Some(outcome) = outcome.filter(|_| is_told) {
+            self.tell(&words::finished(task, outcome, task.worked()));
+        }
+    }
+
+    fn tick(&self, board: &Board) {
+        // Also looks at how fast it goes, each time.
+        let whole = board.whole();
+        if let Some(whole) = whole.filter(|_| self.silence(|silence, now| silence.is_too_long(now)))
+        {
+            self.tell(&words::running(&board.tasks(), &whole));
+        }
+    }
+
+    fn remark(&self, kind: &'static str, text: &str) {
+        tell::remark(kind, text);
     }
 
     fn command_line(&self, line: &str) {
@@ -42,36 +93,74 @@ impl Reporter for Plain {
     }
 }
 
-struct PlainMeter {
-    name: String,
-    unit: Unit,
-    done: AtomicU64,
-    started: Instant,
+/// Since when nothing was told of tasks.
+#[derive(Debug)]
+struct Silence {
+    since: Option<Instant>,
+    has_been_broken: bool,
+    first: Duration,
 }
 
-impl Meter for PlainMeter {
-    fn add(&self, amount: u64) {
-        self.done.fetch_add(amount, Ordering::Relaxed);
-    }
-
-    fn finish(&self, outcome: &str) {
-        let done = self.done.load(Ordering::Relaxed);
-        let time = self.started.elapsed();
-        tell::line(&finished_line(&self.name, outcome, self.unit, done, time));
-    }
-}
-
-/// The line that stays of a finished task: `NAME: verified, 12.3 MiB, 0.52 s`.
-pub fn finished_line(name: &str, outcome: &str, unit: Unit, done: u64, time: Duration) -> String {
-    let amount = match unit {
-        Unit::Bytes if done > 0 => format!(", {}", ByteSize(done)),
-        Unit::TransferredBytes if done > 0 => {
-            let rate = (done as f64 / time.as_secs_f64().max(0.001)) as u64;
-            format!(", {}, {}/s", ByteSize(done), ByteSize(rate))
+impl Silence {
+    fn of(tasks: Tasks) -> Self {
+        Self {
+            since: None,
+            has_been_broken: false,
+            first: match tasks {
+                Tasks::Long => LOOKING_SILENCE,
+                Tasks::None | Tasks::All => FIRST_SILENCE,
+            },
         }
-        // The outcome says what was counted.
-        Unit::Bytes | Unit::TransferredBytes | Unit::Items => String::new(),
-    };
-    let name = escape_line(name);
-    format!("{name}: {outcome}{amount}, {:.2} s", time.as_secs_f64())
+    }
+
+    /// A task begins, maybe the first.
+    fn begins(&mut self, now: Instant) {
+        self.since.get_or_insert(now);
+    }
+
+    fn broken(&mut self, now: Instant) {
+        self.since = Some(now);
+        self.has_been_broken = true;
+    }
+
+    fn is_too_long(&self, now: Instant) -> bool {
+        let most = match self.has_been_broken {
+            true => SILENCE,
+            false => self.first,
+        };
+        let since = |since| now.saturating_duration_since(since) >= most;
+        self.since.is_some_and(since)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// At which seconds of a run something is told, where a task ends after `ended` seconds.
+    fn told(tasks: Tasks, ended: Option<u64>) -> Vec<u64> {
+        let start = Instant::now();
+        let mut silence = Silence::of(tasks);
+        assert!(!silence.is_too_long(start + Duration::from_secs(100)));
+        silence.begins(start);
+        let mut told = Vec::new();
+        for second in 0..60 {
+            let now = start + Duration::from_secs(second);
+            silence.begins(now);
+            if ended == Some(second) {
+                silence.broken(now);
+            } else if silence.is_too_long(now) {
+                silence.broken(now);
+                told.push(second);
+            }
+        }
+        told
+    }
+
+    #[test]
+    fn no_silence_is_longer_than_fifteen_seconds_and_the_first_is_short() {
+        assert_eq!(told(Tasks::All, None), [2, 12, 22, 32, 42, 52]);
+        assert_eq!(told(Tasks::All, Some(1)), [11, 21, 31, 41, 51]);
+        assert_eq!(told(Tasks::Long, None), [15, 25, 35, 45, 55]);
+    }
 }

@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use serde::Serialize;
 
-use super::text::{counted, thousands, wrapped};
+use super::text::{counted, thousands};
 use crate::error::escape_path;
 use crate::pipeline::{EarlierFile, Figures, Layout, Likeness, Tally};
 use crate::units::{BLOCK_SIZE, ByteSize};
@@ -45,11 +45,6 @@ impl ShownLike {
         })
     }
 
-    /// Whether the size is the earlier filesystem's.
-    pub fn keeps_size(&self) -> bool {
-        self.fresh_because.is_none()
-    }
-
     /// As a row of a table.
     pub fn row(&self) -> (&'static str, String) {
         let Figures {
@@ -72,7 +67,7 @@ impl ShownLike {
             counted(split_files, "file", "files"),
         );
         if let Some(why) = &self.fresh_because {
-            text += &format!("\n{}", wrapped(&format!("in a size of its own: {why}"), 60));
+            text += &format!("\nin a size of its own: {why}");
         }
         if self.left_out_names > 0 {
             let names = counted(self.left_out_names, "name", "names");

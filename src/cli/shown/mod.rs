@@ -1,10 +1,14 @@
-//! How things are shown: `schemas` · `text` · `table` · `names` · `spelled` · `attributes` · `rows` · `differences`.
+//! How things are shown: `schemas` · `text` · `table` · `names` · `spelled` · `attributes` · `rows` · `differences` ·
+//! what commands tell alike: `origin` (which image) · `room` (size and room) · `files` (what was written).
 
 pub mod attributes;
 pub mod differences;
 pub mod edits;
+pub mod files;
 pub mod like;
 pub mod names;
+pub mod origin;
+pub mod room;
 pub mod rows;
 pub mod schemas;
 pub mod spelled;

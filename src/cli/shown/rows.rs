@@ -7,6 +7,7 @@ use super::names::{Names, width};
 use crate::listing::Kind;
 use crate::look::Node;
 use crate::pipeline::LayerName;
+use crate::units::SECTOR_SIZE;
 
 /// How names are shown.
 #[derive(Debug, Clone, Copy, Args)]
@@ -72,13 +73,7 @@ impl Row {
             cells.push((number.unwrap_or_else(|| "-".to_owned()), true));
         }
         if format.size {
-            let kibibytes = node.sectors.div_ceil(2);
-            let text = if format.human_readable {
-                human(node.sectors.saturating_mul(512))
-            } else {
-                kibibytes.to_string()
-            };
-            cells.push((text, true));
+            cells.push((taken(format, node.sectors), true));
         }
         if format.layer {
             let (number, digest) = layer_text(layer);
@@ -123,6 +118,14 @@ impl Row {
         }
         text.extend(&self.name);
         text
+    }
+}
+
+/// What so many sectors take, as `format` has it: in KiB, or with a unit.
+pub fn taken(format: Format, sectors: u64) -> String {
+    match format.human_readable {
+        true => human(sectors.saturating_mul(SECTOR_SIZE)),
+        false => sectors.div_ceil(2).to_string(),
     }
 }
 

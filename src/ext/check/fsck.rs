@@ -2,7 +2,7 @@
 
 use crate::command::{Output, Program};
 use crate::error::{Error, Result};
-use crate::progress::{Reporter, Unit};
+use crate::progress::{Phase, Reporter, Task};
 
 /// e2fsck's exit status for errors that it left, as `-n` makes it.
 const ERRORS_LEFT: i32 = 4;
@@ -12,7 +12,7 @@ const ERRORS_LEFT: i32 = 4;
 /// # Errors
 /// [`Error::Mismatch`] with what it found, [`Error::Tool`] when it could not run.
 pub fn check(e2fsck: Program, reporter: &dyn Reporter) -> Result<()> {
-    let meter = reporter.begin("e2fsck", Unit::Items, None);
+    let meter = reporter.begin(Task::items(Phase::Prove, "e2fsck", None));
     let line = e2fsck.line();
     let output = e2fsck.run(reporter)?;
     match output.status.code() {

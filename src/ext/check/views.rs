@@ -8,7 +8,7 @@ use super::ext4_view::read_through_ext4_view;
 use super::seen::{Problem, View, beside, leave_out_note, length_of};
 use crate::error::{Error, Result};
 use crate::listing::{Body, Line, Listing};
-use crate::progress::{Meter, Reporter, Unit};
+use crate::progress::{Meter, Phase, Reporter, Task};
 use crate::view;
 
 /// Progress is told in pieces of at least this many bytes.
@@ -33,7 +33,7 @@ pub(super) fn read_views(
     max_names: u64,
     reporter: &dyn Reporter,
 ) -> Result<Views> {
-    let meter = reporter.begin("read the filesystem back", Unit::Bytes, None);
+    let meter = reporter.begin(Task::bytes(Phase::Prove, "read the filesystem back", None));
     let (own, others) = beside(
         || read_own(image, max_names, &*meter),
         || read_others(image, debugfs, max_names, reporter),

@@ -216,9 +216,10 @@ impl Search<'_> {
     }
 
     fn percent(&self, percent: u32) -> Result<Sized> {
-        const MEBIBYTE: u64 = 1 << 20;
-        let usage_mebibytes = self.demand.disk_usage_bytes.div_ceil(MEBIBYTE);
-        let rule_bytes = usage_mebibytes * u64::from(percent) / 100 * MEBIBYTE;
+        let disk_usage_bytes = self.demand.disk_usage_bytes;
+        let usage_mebibytes = SizePolicy::usage_mebibytes(disk_usage_bytes);
+        let asked = SizePolicy::Percent(percent).asked_bytes(disk_usage_bytes);
+        let rule_bytes = asked.unwrap_or_default();
         let rule = u32::try_from(rule_bytes / BLOCK_SIZE).map_err(|_| {
             too_large(
                 self.profile,

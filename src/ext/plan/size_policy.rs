@@ -30,6 +30,25 @@ impl Default for SizePolicy {
 }
 
 impl SizePolicy {
+    /// What `du -sm` tells of a tree of so many bytes by `du`: MiB, rounded up.
+    pub fn usage_mebibytes(disk_usage_bytes: u64) -> u64 {
+        disk_usage_bytes.div_ceil(MEBIBYTE)
+    }
+
+    /// The size in bytes that is asked for of such a tree, where it is not the smallest that holds it.
+    pub fn asked_bytes(self, disk_usage_bytes: u64) -> Option<u64> {
+        match self {
+            Self::Percent(percent) => {
+                let mebibytes = Self::usage_mebibytes(disk_usage_bytes);
+                Some(mebibytes * u64::from(percent) / 100 * MEBIBYTE)
+            }
+            Self::Fit | Self::FitPlus(_) => None,
+            Self::Exact(ByteSize(bytes)) => {
+                Some(bytes.div_ceil(BLOCK_SIZE).saturating_mul(BLOCK_SIZE))
+            }
+        }
+    }
+
     /// Refuses what no tree fits into and no filesystem of the profile can be, before anything is
     /// read.
     ///
@@ -90,6 +109,8 @@ impl FromStr for SizePolicy {
         })
     }
 }
+
+const MEBIBYTE: u64 = 1 << 20;
 
 /// The largest filesystem with blocks of 4 KiB: their numbers have 32 bits.
 const BYTES_MAX: u64 = u32::MAX as u64 * BLOCK_SIZE;

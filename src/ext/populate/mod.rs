@@ -27,7 +27,7 @@ use crate::layers::Contents;
 use crate::ondisk::superblock::{
     Superblock, forget_written, set_free_counts, set_signed_hash, set_times,
 };
-use crate::progress::{Reporter, Unit};
+use crate::progress::{Phase, Reporter, Task};
 use crate::tree::{ContentRef, NodeId, NodeKind, Tree};
 use crate::units::{BLOCK_SIZE, InodeNumber};
 
@@ -62,11 +62,11 @@ pub fn populate(
     let decoded = Superblock::decode(&superblock);
     let demand = &plan.demand;
     let content_blocks = demand.data_blocks + demand.directory_blocks + demand.symlink_blocks;
-    let meter = reporter.begin(
+    let meter = reporter.begin(Task::bytes(
+        Phase::Write,
         "writing files",
-        Unit::Bytes,
-        Some(content_blocks * BLOCK_SIZE),
-    );
+        content_blocks * BLOCK_SIZE,
+    ));
     let written = |error| Error::path("write", partial.output(), error);
     let regions = plan.regions();
     let mut groups = Groups::read(&partial, &plan.profile, &decoded)?;

@@ -31,7 +31,7 @@ use crate::ondisk::xattr::{
     FoundValue, StoredXattr, chain_id_xattr, decode_in_inode, encode_in_inode, note_xattr,
 };
 use crate::partial_file::PartialFile;
-use crate::progress::{Reporter, Unit};
+use crate::progress::{Phase, Reporter, Task};
 use crate::units::{BLOCK_SIZE, BlockNumber, InodeNumber};
 
 use tables::{Tables, read, write};
@@ -59,7 +59,7 @@ pub fn seal(
         superblock: Superblock::decode(&superblock),
         descriptors,
     };
-    let meter = reporter.begin("seal", Unit::Bytes, None);
+    let meter = reporter.begin(Task::bytes(Phase::Write, "seal", None));
     let features = tables.superblock.features;
     if features.has_journal() {
         let journal = journal.ok_or_else(|| {

@@ -52,6 +52,16 @@ pub struct UpToDate {
     pub manifest_digest: Option<String>,
     /// The SHA-256 of the file, 64 digits, as the manifest tells it.
     pub sha256: Option<String>,
+    /// The image's full name where it was found.
+    pub image_name: Option<String>,
+    /// What it runs on.
+    pub platform: Option<String>,
+    /// When it was made, RFC 3339.
+    pub created: Option<String>,
+    /// The filesystem's length.
+    pub filesystem_bytes: u64,
+    /// What of it an ordinary user may write.
+    pub available_bytes: u64,
 }
 
 /// What is asked for now.
@@ -93,6 +103,11 @@ impl Asked<'_> {
             path,
             image_id: manifest.image.image_id,
             manifest_digest: manifest.image.manifest_digest,
+            image_name: manifest.image.reference,
+            platform: manifest.image.platform,
+            created: manifest.image.created,
+            filesystem_bytes: manifest.filesystem.size_bytes,
+            available_bytes: manifest.filesystem.available_bytes,
         }))
     }
 
@@ -103,7 +118,8 @@ impl Asked<'_> {
         image.config_digest.is_some()
             && text(&image.config_digest) == told.image_id
             && text(&image.manifest_digest) == told.manifest_digest
-            && (asked.platform.is_none() || Some(image.platform.to_string()) == told.platform)
+            && (asked.platform.is_none()
+                || image.platform.as_ref().map(ToString::to_string) == told.platform)
     }
 
     /// Whether what is read of the host is what it was. What cannot be read is told by the build, and a

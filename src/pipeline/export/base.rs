@@ -8,7 +8,7 @@ use crate::oci::{DiffId, layer_label};
 use crate::pipeline::flatten::Flattened;
 use crate::pipeline::reading::read;
 use crate::pipeline::request::ImageRequest;
-use crate::progress::{Reporter, Unit};
+use crate::progress::{Phase, Reporter, Task};
 use crate::source::LayerBlob;
 use crate::view::View;
 
@@ -97,7 +97,7 @@ fn take_layer(
         (None, _) => None,
     };
     let name = format!("take over layer {label}");
-    let meter = reporter.begin(&name, Unit::Bytes, Some(region.length_bytes));
+    let meter = reporter.begin(Task::bytes(Phase::Export, &name, region.length_bytes));
     let blob = writer.stored(region, digest, &*meter)?;
     meter.finish("taken over");
     Ok((blob, LayerCompression::media_type_of(compression)))

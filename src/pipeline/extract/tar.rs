@@ -8,7 +8,7 @@ use super::{BUFFER_BYTES, Work};
 use crate::compression::{EncodeError, Encoding, Streams, encode};
 use crate::error::{Error, Result};
 use crate::partial_file::PartialFile;
-use crate::progress::{Reporter, Unit};
+use crate::progress::{Phase, Reporter, Task};
 use crate::warnings::Warnings;
 
 /// Writes it.
@@ -48,7 +48,7 @@ fn compressed(
     let failed = |verb| move |error| Error::path(verb, path, error);
     let target = PartialFile::create(path)?;
     let length_bytes = tar.file().metadata().map_err(failed("read"))?.len();
-    let meter = reporter.begin("compress", Unit::Bytes, Some(length_bytes));
+    let meter = reporter.begin(Task::bytes(Phase::Extract, "compress", length_bytes));
     let mut size_bytes = 0;
     let mut is_cancelled = false;
     let mut streams = Streams {

@@ -12,8 +12,9 @@ use crate::artifact::{
 use crate::error::{Error, Result, escape_path};
 use crate::ext::uuid_text;
 use crate::file_kind;
-use crate::inspect::{Filesystem, JournalState};
+use crate::inspect::Filesystem;
 use crate::oci::Digest;
+use crate::pipeline::doubts::{Done, doubts};
 use crate::pipeline::root_hash;
 use crate::progress::Reporter;
 use crate::push::{Asked, Pushing, Segments, send};
@@ -59,15 +60,17 @@ impl<'a> Source<'a> {
         })
     }
 
+    /// What whoever gets it should know.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let journal = self.filesystem.journal.as_ref();
-        let needs_recovery =
-            journal.is_some_and(|journal| journal.state == JournalState::NeedsRecovery);
-        let warning = "its journal holds what has yet to be written to its place: it is pushed as it is, and whoever mounts it first needs to write";
-        needs_recovery
-            .then(|| warning.to_owned())
-            .into_iter()
-            .collect()
+        doubts(&self.filesystem.superblock, self.path, Done::Pushed)
+    }
+
+    pub(super) fn state(&self) -> &'static str {
+        self.filesystem.state()
+    }
+
+    pub(super) fn needs_recovery(&self) -> bool {
+        self.filesystem.superblock.features.needs_recovery()
     }
 
     /// Reads the file, and sends what is no zeros of it; or tells alone what that is.

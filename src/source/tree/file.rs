@@ -14,7 +14,7 @@ use super::{Root, Taking, changed, entry_of};
 use crate::error::{Error, Result};
 use crate::ownership;
 use crate::pinned::{Identity, Pinned, identity};
-use crate::progress::{Reporter, Unit};
+use crate::progress::{Phase, Reporter, Task};
 use crate::region::{Content, Data, DataExtent, FileRegion};
 use crate::spool;
 use crate::tar::write::{self, Extent};
@@ -75,11 +75,11 @@ impl HostFile {
             true => whole,
             false => {
                 let name = path.display().to_string();
-                let meter = reporter.begin(
+                let meter = reporter.begin(Task::bytes(
+                    Phase::Find,
                     &format!("read {name}"),
-                    Unit::Bytes,
-                    Some(whole.length_bytes),
-                );
+                    whole.length_bytes,
+                ));
                 let copied = spool::copy(&whole, work_dir, &name, |bytes| {
                     meter.add(bytes.len() as u64);
                     Ok(())

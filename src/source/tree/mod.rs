@@ -27,7 +27,7 @@ use super::spooler::{SpoolWriter, Spooled, Spooler};
 use crate::error::{Error, Result};
 use crate::page_buffer::PageBuffer;
 use crate::pinned::{Identity, Pinned, Reach, identity};
-use crate::progress::{Meter, Unit};
+use crate::progress::{Meter, Phase, Task};
 use crate::tar::write::{self, Entry, Kind};
 use crate::units::{FileFlags, Timestamp};
 use crate::warnings::Warnings;
@@ -70,7 +70,9 @@ pub(super) fn write(
     warnings: &mut Warnings,
 ) -> Result<Spooled> {
     let name = format!("read {}", root.path.display());
-    let meter = spooler.reporter.begin(&name, Unit::Bytes, None);
+    let meter = spooler
+        .reporter
+        .begin(Task::bytes(Phase::Find, &name, None));
     let spool = spooler.writer()?;
     let own_spool = spool.identity()?;
     let own_output = taking.output.and_then(OwnOutput::at);

@@ -9,15 +9,18 @@ use serde::Serialize;
 
 use super::items::{Lines, with_manifest};
 use super::outputs::ShownOutput;
-use super::{BuildArguments, list};
+use super::{BuildArguments, Proofs, list};
 use crate::cli::arguments::OutputArguments;
 use crate::cli::progress;
+use crate::cli::shown::files::ShownFile;
+use crate::cli::shown::room::{ShownRoom, ShownSizeRule};
 use crate::cli::shown::schemas;
 use crate::cli::shown::table::columns;
-use crate::cli::shown::text::printable;
+use crate::cli::shown::text::{printable, rfc3339};
 use crate::cli::tell::{self, Voice};
 use crate::error::{Error, Result};
 use crate::pipeline::{self, Batch, BatchItem, BatchWatch, Outcome};
+use crate::units::ByteSize;
 
 /// Options that are one image's: their files would be all images'.
 const ONE_IMAGES: [&str; 5] = [
@@ -120,9 +123,25 @@ struct Row {
     state: &'static str,
     exit_code: u8,
     error: Option<String>,
+    /// Its full name where it was found.
+    image_name: Option<String>,
     image_id: Option<String>,
     manifest_digest: Option<String>,
+    platform: Option<String>,
+    /// RFC 3339.
+    created: Option<String>,
     sha256: Option<String>,
+    /// Of one that was built.
+    size_rule: Option<ShownSizeRule>,
+    filesystem_bytes: Option<u64>,
+    /// For an ordinary user, as df tells it.
+    available_bytes: Option<u64>,
+    /// What to do where nothing is available.
+    available_note: Option<String>,
+    /// The proofs that ran for one that was built.
+    proofs: Option<Proofs>,
+    /// Every file that was written.
+    files: Vec<ShownFile>,
     warnings: Vec<String>,
     seconds: f64,
 }
@@ -145,7 +164,12 @@ impl BatchWatch for Told<'_> {
 
     fn ended(&self, index: usize, outcome: &Outcome) {
         let begun = lock(&self.begun).remove(&index);
-        let BatchItem { image, output, .. } = &self.items[index];
+        let BatchItem {
+            image,
+            filesystem,
+            output,
+            ..
+        } = &self.items[index];
         let digest = |digest: Option<&crate::oci::Digest>| digest.map(ToString::to_string);
         let mut row = Row {
             index: index as u64 + 1,
@@ -154,9 +178,18 @@ impl BatchWatch for Told<'_> {
             state: "failed",
             exit_code: 0,
             error: None,
+            image_name: None,
             image_id: None,
             manifest_digest: None,
+            platform: None,
+            created: None,
             sha256: None,
+            size_rule: None,
+            filesystem_bytes: None,
+            available_bytes: None,
+            available_note: None,
+            proofs: None,
+            files: Vec::new(),
             warnings: Vec::new(),
             seconds: begun.map_or(0.0, |begun| begun.elapsed().as_secs_f64()),
         };
@@ -168,6 +201,16 @@ impl BatchWatch for Told<'_> {
                 (row.output, row.sha256) = (made.path, made.sha256);
                 row.image_id = digest(built.image.config_digest.as_ref());
                 row.manifest_digest = digest(built.image.manifest_digest.as_ref());
+                row.image_name = built.image.full_name();
+                row.platform = built.image.platform.as_ref().map(ToString::to_string);
+                row.created = built.image.created.map(rfc3339);
+                let room = ShownRoom::of_plan(&built.plan);
+                row.size_rule = Some(ShownSizeRule::of(filesystem.size, &built.plan));
+                row.filesystem_bytes = Some(room.filesystem_bytes());
+                row.available_bytes = Some(room.available_bytes());
+                row.available_note = room.available_note().map(str::to_owned);
+                row.proofs = Some(Proofs::of(&output.finish));
+                row.files = ShownFile::all(&built.filesystem.files);
                 row.warnings = built.warnings.lines().collect();
             }
             Outcome::UpToDate(found) => {
@@ -176,6 +219,11 @@ impl BatchWatch for Told<'_> {
                 row.image_id.clone_from(&found.image_id);
                 row.manifest_digest.clone_from(&found.manifest_digest);
                 row.sha256.clone_from(&found.sha256);
+                row.image_name.clone_from(&found.image_name);
+                row.platform.clone_from(&found.platform);
+                row.created.clone_from(&found.created);
+                row.filesystem_bytes = Some(found.filesystem_bytes);
+                row.available_bytes = Some(found.available_bytes);
             }
             Outcome::Failed(error) => {
                 row.exit_code = error.exit_code();
@@ -198,7 +246,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn table(rows: &[Row]) -> String {
-    let head = ["image", "output", "state", "time"].map(str::to_owned);
+    let head = ["image", "output", "state", "size", "available", "time"].map(str::to_owned);
+    let size =
+        |bytes: Option<u64>| bytes.map_or_else(String::new, |bytes| ByteSize(bytes).to_string());
     let row = |row: &Row| {
         let state = match row.exit_code {
             0 => row.state.replace('_', " "),
@@ -209,6 +259,8 @@ fn table(rows: &[Row]) -> String {
             printable(&row.reference),
             printable(&row.output),
             state,
+            size(row.filesystem_bytes),
+            size(row.available_bytes),
             time,
         ]
     };

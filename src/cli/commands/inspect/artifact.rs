@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::history::when;
-use crate::cli::shown::table::wrapped_digest_columns;
+use crate::cli::shown::table::digest_columns;
 use crate::cli::shown::text::{counted, printable, short};
 use crate::oci::Digest;
 use crate::pipeline::{ArtifactOffer, InspectedArtifact, Told, ToldImage};
@@ -112,7 +112,7 @@ impl ShownArtifact {
     }
 
     /// For people.
-    pub fn text(&self) -> String {
+    pub fn text(&self, terminal: Option<usize>) -> String {
         let mut rows = vec![("name", printable(&self.reference))];
         if let Some(filesystem) = &self.filesystem {
             rows.push(("kind", filesystem.text()));
@@ -154,7 +154,7 @@ impl ShownArtifact {
             ("config", self.config_digest.clone()),
             ("manifest", self.manifest_digest.clone()),
         ]);
-        let mut text = wrapped_digest_columns(&rows);
+        let mut text = digest_columns(&rows, terminal);
         if self.filesystems.len() > 1 {
             text.push_str("\nfor all platforms (* this one)\n");
             for offer in &self.filesystems {

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::start;
 use super::verity::ShownVerity;
-use crate::cli::shown::table::{wrapped_columns, wrapped_digest_columns};
+use crate::cli::shown::room::ShownRoom;
+use crate::cli::shown::table::{digest_columns, two_columns};
 use crate::cli::shown::text::{counted, date, thousands};
 use crate::error::escape_path;
 use crate::oci::RuntimeConfig;
@@ -29,11 +30,8 @@ pub struct ShownFilesystem {
     chain_id: Option<String>,
     /// Of layers and edits together, where it was made with edits, and then there is no chain ID.
     recipe_digest: Option<String>,
-    filesystem_bytes: u64,
-    /// For an ordinary user, as df tells it.
-    available_bytes: u64,
-    /// For root besides.
-    reserved_bytes: u64,
+    #[serde(flatten)]
+    room: ShownRoom,
     block_bytes: u64,
     blocks: Blocks,
     inodes: Inodes,
@@ -54,6 +52,8 @@ pub struct ShownFilesystem {
     mounts_since_check: u16,
     /// Whether the file ends before the filesystem does.
     truncated: bool,
+    /// What whoever reads it should know.
+    pub warnings: Vec<String>,
     /// The hash tree of dm-verity behind it.
     verity: Option<ShownVerity>,
     /// Where in it a start configuration is.
@@ -128,8 +128,6 @@ impl ShownFilesystem {
             let seconds = i64::try_from(seconds).ok().filter(|seconds| *seconds != 0);
             seconds.map(date)
         };
-        // A damaged superblock may say anything.
-        let bytes = |blocks: u64| blocks.saturating_mul(filesystem.block_bytes);
         Self {
             kind: "filesystem",
             path: path.display().to_string(),
@@ -140,9 +138,7 @@ impl ShownFilesystem {
             label: escape_path(&superblock.volume_name),
             chain_id: filesystem.chain_id.as_ref().map(ToString::to_string),
             recipe_digest: filesystem.recipe_digest.as_ref().map(ToString::to_string),
-            filesystem_bytes: superblock.bytes(),
-            available_bytes: bytes(superblock.available_blocks()),
-            reserved_bytes: bytes(superblock.reserved_blocks_count),
+            room: ShownRoom::of_filesystem(filesystem),
             block_bytes: filesystem.block_bytes,
             blocks: Blocks {
                 total: superblock.blocks_count,
@@ -169,6 +165,7 @@ impl ShownFilesystem {
             },
             state: filesystem.state(),
             damage: inspected.damage.clone(),
+            warnings: inspected.warnings.clone(),
             features: superblock.features.names(),
             made: time(superblock.made_seconds),
             last_written: time(superblock.written_seconds),
@@ -187,7 +184,7 @@ impl ShownFilesystem {
     }
 
     /// For people.
-    pub fn text(&self) -> String {
+    pub fn text(&self, terminal: Option<usize>) -> String {
         let mut file = format!(
             "{} ({}, {} on disk)",
             escape_path(self.path.as_bytes()),
@@ -201,20 +198,21 @@ impl ShownFilesystem {
         rows.extend(self.chain_id.clone().map(|chain_id| ("chain ID", chain_id)));
         let recipe = self.recipe_digest.clone();
         rows.extend(recipe.map(|recipe| ("recipe", format!("{recipe}\nof layers and edits"))));
-        let verity = self.verity.as_ref().map(|verity| verity.details());
+        let verity = self.verity.as_ref().map(|verity| verity.details(terminal));
         let verity = verity.map(|verity| format!("\n{verity}"));
-        let start = self.start_text().map(|start| format!("\n{start}"));
+        let start = self.start_text(terminal).map(|start| format!("\n{start}"));
         format!(
             "{}\n{}{}{}",
-            wrapped_digest_columns(&rows),
-            self.details(),
+            digest_columns(&rows, terminal),
+            self.details(terminal),
             verity.unwrap_or_default(),
             start.unwrap_or_default()
         )
     }
 
-    fn details(&self) -> String {
-        let size = |blocks: u64| ByteSize(blocks.saturating_mul(self.block_bytes)).to_string();
+    fn details(&self, terminal: Option<usize>) -> String {
+        let note = self.room.available_note();
+        let note = note.map_or_else(String::new, |note| format!("\n{note}"));
         let none = || "none".to_owned();
         let mut rows = vec![
             ("type", self.filesystem_type.to_owned()),
@@ -228,22 +226,20 @@ impl ShownFilesystem {
             (
                 "size",
                 format!(
-                    "{}, {} of {}",
-                    ByteSize(self.filesystem_bytes),
+                    "{}, {} of {}\n{}{note}",
+                    ByteSize(self.room.filesystem_bytes()),
                     counted(self.blocks.total, "block", "blocks"),
-                    ByteSize(self.block_bytes)
+                    ByteSize(self.block_bytes),
+                    self.room.shares()
                 ),
             ),
             (
                 "blocks",
                 format!(
-                    "{} used ({}), {} available ({}), {} for root ({})",
+                    "{} used, {} available, {} for root",
                     thousands(self.blocks.used),
-                    size(self.blocks.used),
                     thousands(self.blocks.available),
-                    size(self.blocks.available),
-                    thousands(self.blocks.reserved),
-                    size(self.blocks.reserved)
+                    thousands(self.room.for_root_bytes() / self.block_bytes.max(1)),
                 ),
             ),
             (
@@ -273,16 +269,16 @@ impl ShownFilesystem {
             ("mounted", self.mounted_text()),
             ("checked", self.last_checked.clone().unwrap_or_else(never)),
         ]);
-        wrapped_columns(&rows)
+        two_columns(&rows, terminal)
     }
 
     /// The start configuration, its parts that say something.
-    fn start_text(&self) -> Option<String> {
+    fn start_text(&self, terminal: Option<usize>) -> Option<String> {
         let (path, runtime) = (self.start_path.as_ref()?, self.start.as_ref()?);
         let rows = [("start", path.clone())].into_iter();
         let rows = rows.chain(start::rows(runtime));
         let rows: Vec<_> = rows.filter(|(_, value)| !value.is_empty()).collect();
-        Some(wrapped_columns(&rows))
+        Some(two_columns(&rows, terminal))
     }
 
     fn state_text(&self) -> String {

@@ -130,7 +130,7 @@ pub fn table(steps: &[ShownStep], layers: &[ShownLayer]) -> String {
 }
 
 /// A paragraph for each step, with nothing left out.
-pub fn paragraphs(steps: &[ShownStep], layers: &[ShownLayer]) -> String {
+pub fn paragraphs(steps: &[ShownStep], layers: &[ShownLayer], terminal: Option<usize>) -> String {
     let mut text = String::new();
     for step in steps {
         let layer = step.layer_of(layers);
@@ -161,7 +161,11 @@ pub fn paragraphs(steps: &[ShownStep], layers: &[ShownLayer]) -> String {
         }
         text.push_str(&format!("{title}\n"));
         for line in lines.iter().filter(|line| !line.is_empty()) {
-            for line in wrapped(line, WIDTH - 2).lines() {
+            let line = match terminal {
+                Some(columns) => &wrapped(line, columns.saturating_sub(2)),
+                None => line,
+            };
+            for line in line.lines() {
                 text.push_str(&format!("  {line}\n"));
             }
         }

@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 
-use super::history::{self, ShownLayer, ShownStep, when};
+use super::history::{self, ShownLayer, ShownStep};
 use super::start;
 use crate::cli::shown::attributes::minute_text;
-use crate::cli::shown::table::{columns, wrapped_columns, wrapped_digest_columns};
+use crate::cli::shown::origin::ShownOrigin;
+use crate::cli::shown::table::{columns, digest_columns, two_columns};
 use crate::cli::shown::text::{counted, printable, rfc3339, short};
-use crate::oci::{Digest, NO_DATE, RuntimeConfig, parse_created};
+use crate::oci::{NO_DATE, RuntimeConfig, parse_created};
 use crate::pipeline::{InspectedImage, Offer};
 use crate::units::{ByteSize, Timestamp};
 
@@ -15,7 +16,12 @@ use crate::units::{ByteSize, Timestamp};
 #[derive(Debug, Serialize)]
 pub struct ShownImage {
     kind: &'static str,
-    reference: String,
+    /// Of the one image.
+    #[serde(flatten)]
+    origin: Option<ShownOrigin>,
+    /// What has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference: Option<String>,
     /// Nothing where the reference names several images.
     #[serde(flatten)]
     image: Option<Details>,
@@ -26,13 +32,8 @@ pub struct ShownImage {
 
 #[derive(Debug, Serialize)]
 struct Details {
-    image_id: Option<String>,
-    manifest_digest: Option<String>,
     chain_id: String,
-    platform: String,
-    /// RFC 3339.
-    created: Option<String>,
-    /// The same as the image has it.
+    /// When it was made, as the image has it where that is no time.
     #[serde(skip)]
     stated: Option<String>,
     author: Option<String>,
@@ -75,7 +76,8 @@ impl ShownImage {
         let offers = inspected.offers.iter();
         Self {
             kind: "image",
-            reference: image.reference.clone(),
+            origin: Some(ShownOrigin::of(image)),
+            reference: None,
             image: Some(Details::of(inspected)),
             images: offers
                 .map(|offer| ShownOffer::of(offer, is_chosen(offer)))
@@ -88,7 +90,8 @@ impl ShownImage {
     pub fn of_several(reference: String, offers: &[Offer]) -> Self {
         Self {
             kind: "images",
-            reference,
+            origin: None,
+            reference: Some(reference),
             image: None,
             images: offers
                 .iter()
@@ -99,23 +102,23 @@ impl ShownImage {
     }
 
     /// For people.
-    pub fn text(&self, in_full: bool) -> String {
-        let Some(image) = &self.image else {
+    pub fn text(&self, in_full: bool, terminal: Option<usize>) -> String {
+        let (Some(image), Some(origin)) = (&self.image, &self.origin) else {
             let images = counted(self.images.len() as u64, "image", "images");
             return format!(
                 "{images} in {}\n{}",
-                printable(&self.reference),
+                printable(self.reference.as_deref().unwrap_or_default()),
                 listed(&self.images, in_full)
             );
         };
-        let mut text = image.identity(&self.reference);
+        let mut text = image.identity(origin.rows(), terminal);
         if self.images.len() > 1 {
             let title = "\nall images there (* this one)\n";
             text.push_str(&format!("{title}{}", offers(&self.images, in_full)));
         }
-        text.push_str(&image.runtime());
+        text.push_str(&image.runtime(terminal));
         let steps = if in_full {
-            history::paragraphs(&image.history, &image.layers)
+            history::paragraphs(&image.history, &image.layers, terminal)
         } else {
             history::table(&image.history, &image.layers)
         };
@@ -146,14 +149,12 @@ impl Details {
                 created_by: step.and_then(ShownStep::command).map(str::to_owned),
             });
         }
-        let text = |digest: &Option<Digest>| digest.as_ref().map(ToString::to_string);
+        // As of an image that has none.
+        let is_date = |text: &&String| parse_created(text) != Some(NO_DATE);
+        let stated = config.created.as_ref().filter(is_date);
         Self {
-            image_id: text(&image.config_digest),
-            manifest_digest: text(&image.manifest_digest),
             chain_id: inspected.chain_id.to_string(),
-            platform: image.platform.to_string(),
-            created: config.created.as_deref().and_then(when),
-            stated: config.created.clone(),
+            stated: stated.filter(|_| image.created.is_none()).cloned(),
             author: config.author.clone(),
             runtime: config.config.clone(),
             stored_bytes: layers.iter().map(|layer| layer.stored_bytes).sum(),
@@ -166,15 +167,7 @@ impl Details {
     }
 
     /// Names and digests.
-    fn identity(&self, reference: &str) -> String {
-        let mut rows = vec![("image", printable(reference))];
-        let digests = [
-            ("image ID", &self.image_id),
-            ("manifest", &self.manifest_digest),
-        ];
-        for (name, digest) in digests {
-            rows.extend(digest.clone().map(|digest| (name, digest)));
-        }
+    fn identity(&self, mut rows: Vec<(&'static str, String)>, terminal: Option<usize>) -> String {
         rows.push(("chain ID", self.chain_id.clone()));
         let mut layers = format!(
             "{}, {} stored",
@@ -188,24 +181,19 @@ impl Details {
             layers.push_str(&format!(", {}", counted(entries, "entry", "entries")));
         }
         rows.push(("layers", layers));
-        wrapped_digest_columns(&rows)
+        digest_columns(&rows, terminal)
     }
 
     /// How a container of it runs; what is not set is left out.
-    fn runtime(&self) -> String {
+    fn runtime(&self, terminal: Option<usize>) -> String {
         let text = |value: &Option<String>| printable(value.as_deref().unwrap_or_default());
-        // As of an image that has none.
-        let is_date = |text: &&String| parse_created(text) != Some(NO_DATE);
-        let stated = self.stated.as_ref().filter(is_date).cloned();
-        let created = self.created.clone().or(stated);
         let rows = [
-            ("platform", printable(&self.platform)),
-            ("created", text(&created)),
+            ("created", text(&self.stated)),
             ("author", text(&self.author)),
         ];
         let rows = rows.into_iter().chain(start::rows(&self.runtime));
         let rows: Vec<_> = rows.filter(|(_, value)| !value.is_empty()).collect();
-        format!("\n{}", wrapped_columns(&rows))
+        format!("\n{}", two_columns(&rows, terminal))
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::cli::shown::table::{two_columns, wrapped_columns};
+use crate::cli::shown::table::two_columns;
 use crate::cli::shown::text::thousands;
 use crate::error::{Error, escape_path};
 use crate::pipeline::{FoundVerity, uuid_text};
@@ -53,19 +53,19 @@ impl ShownVerity {
     }
 
     /// For people, of a file of its own.
-    pub fn text(&self) -> String {
+    pub fn text(&self, terminal: Option<usize>) -> String {
         let file = escape_path(Path::new(&self.path).as_os_str().as_bytes());
-        let file = two_columns(&[("file", file)]);
-        format!("{file}\n{}", self.details())
+        let file = two_columns(&[("file", file)], terminal);
+        format!("{file}\n{}", self.details(terminal))
     }
 
     /// What there is beside the file's name.
-    pub fn details(&self) -> String {
+    pub fn details(&self, terminal: Option<usize>) -> String {
         match &self.tree {
-            Some(tree) => two_columns(&tree.rows()),
+            Some(tree) => two_columns(&tree.rows(), terminal),
             None => {
                 let damage = self.damage.clone().unwrap_or_default();
-                wrapped_columns(&[("verity", damage)])
+                two_columns(&[("verity", damage)], terminal)
             }
         }
     }

@@ -1,0 +1,9 @@
+//! What a manual tells of a command besides its options: kept once, and told by `--help`, by the
+//! manual pages and by the reference that is made of the parser.
+//!
+//! `examples` is where a command's examples stand, [`help`] where they become a part of the parser.
+
+mod examples;
+pub mod help;
+
+pub use examples::{Example, examples};
