@@ -38,6 +38,8 @@ const ROOMS: &[Room] = &[
     ("pinned", &[]),
     ("listing", &["error", "units", "ondisk"]),
     ("edits", &["error"]),
+    // What is wrong with a text in TOML, for recipes and for defaults.
+    ("toml_text", &["error"]),
     // What is told of a build; a form and nothing else.
     ("manifest", &["oci"]),
     // A filesystem image in a registry; a form, too.
@@ -394,7 +396,15 @@ const ROOMS: &[Room] = &[
     // A file that asks for all of it.
     (
         "recipe_file",
-        &["error", "units", "pinned", "edits", "oci", "pipeline"],
+        &[
+            "error",
+            "units",
+            "pinned",
+            "edits",
+            "oci",
+            "pipeline",
+            "toml_text",
+        ],
     ),
     (
         "cli",
@@ -413,7 +423,10 @@ const ROOMS: &[Room] = &[
             "look",
             "cache",
             "mount",
+            // Whose defaults are taken.
+            "ownership",
             "pinned",
+            "toml_text",
             "pipeline",
             "recipe_file",
         ],

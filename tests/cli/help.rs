@@ -4,7 +4,7 @@ use super::support::run::{Ended, Press};
 
 fn run(arguments: &[&str]) -> Ended {
     let press = Press::new();
-    let mut command = std::process::Command::new(super::support::run::LAYERPRESS);
+    let mut command = crate::support::run::without_defaults(crate::support::run::LAYERPRESS);
     command.args(arguments).env("COLUMNS", "80");
     press.run(&mut command)
 }

@@ -11,7 +11,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::build::outputs::directory_of;
-use crate::cli::arguments::{NO_HEADING, OutputArguments, ReadingArguments};
+use crate::cli::arguments::{NO_HEADING, OutputArguments, ReadingArguments, seconds_since_1970};
 use crate::cli::progress;
 use crate::cli::shown::schemas;
 use crate::cli::shown::table::digest_columns;
@@ -81,6 +81,7 @@ pub struct ExportArguments {
         long,
         env = "SOURCE_DATE_EPOCH",
         value_name = "SECONDS",
+        value_parser = seconds_since_1970,
         allow_negative_numbers = true,
         help_heading = NO_HEADING
     )]

@@ -8,7 +8,7 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::arguments::{NO_HEADING, OutputArguments, RegistryArguments};
+use crate::cli::arguments::{Bytes, NO_HEADING, OutputArguments, RegistryArguments, how_many};
 use crate::cli::progress;
 use crate::cli::shown::schemas;
 use crate::cli::shown::table::digest_columns;
@@ -52,7 +52,7 @@ pub struct PushArguments {
     #[arg(long)]
     pub replace: bool,
     /// Segments to compress and send side by side [default: one for each processor, 4 at least]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = how_many)]
     pub jobs: Option<NonZeroUsize>,
     /// Print the summary as JSON
     #[arg(long, help_heading = NO_HEADING)]
@@ -63,7 +63,8 @@ pub struct PushArguments {
 
 /// As `--size` takes it; what is wrong is told in the words that were typed.
 fn parse_size(text: &str) -> std::result::Result<ByteSize, String> {
-    let size: ByteSize = text.parse()?;
+    let Bytes(bytes) = text.parse()?;
+    let size = ByteSize(bytes);
     match PushRequest::is_segment_length(size) {
         true => Ok(size),
         false => Err(format!(
