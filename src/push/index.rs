@@ -35,6 +35,7 @@ pub(super) fn update(
         let turn = tags.turn(tag)?;
         let found = tags.repository.manifest(tag)?;
         let found = found.map(|(_, bytes)| bytes);
+        check_objects(found.as_deref().unwrap_or_default(), tag)?;
         let Some(changed) = change(found.as_deref())? else {
             let bytes = found.unwrap_or_default();
             return Ok((DigestHasher::sha256().of(&bytes), times > 0));
@@ -58,6 +59,24 @@ pub(super) fn update(
         format!("cannot change the index {tag}"),
         io::Error::other(format!("others changed it meanwhile, {TIMES} times")),
     ))
+}
+
+/// JSON objects that a document may have, which take memory each however short they are: three for each
+/// entry of an index as long as one may be.
+const MAX_OBJECTS: usize = 150_000;
+
+/// Holds a document against [`MAX_OBJECTS`] before it is read.
+///
+/// # Errors
+/// [`Error::BadImage`] where it has more.
+pub(super) fn check_objects(bytes: &[u8], tag: &str) -> Result<()> {
+    let found = bytes.iter().filter(|&&byte| byte == b'{').count();
+    if found <= MAX_OBJECTS {
+        return Ok(());
+    }
+    Err(Error::bad_image(format!(
+        "{tag}: expected a manifest or index of at most {MAX_OBJECTS} JSON objects, found one of {found}"
+    )))
 }
 
 /// Up to a quarter of a second, another for each that is written: two that overwrite each other do not

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Pushing;
-use super::index::{manifests, update};
+use super::index::{check_objects, manifests, update};
 use super::turns::Tags;
 use crate::artifact::{ARTIFACT_TYPE, PLATFORM, is_artifact};
 use crate::error::{Error, Result, shown};
@@ -31,6 +31,9 @@ pub(crate) enum AtTag {
 /// Those of the registry.
 pub(crate) fn at_tag(repository: &Pushing<'_>, tag: &str) -> Result<AtTag> {
     let found = repository.manifest(tag)?;
+    if let Some((_, bytes)) = &found {
+        check_objects(bytes, tag)?;
+    }
     Ok(found.map_or(AtTag::Nothing, |(_, bytes)| meaning(&bytes)))
 }
 

@@ -60,6 +60,17 @@ fn many(left_bytes: usize) -> Vec<Value> {
     many
 }
 
+/// An index that has room for nothing more.
+fn full() -> Vec<u8> {
+    let mut index: Value = serde_json::from_slice(&index(&many(1000))).unwrap();
+    index["annotations"] = json!({ "a": "" });
+    let left = MOST - index.to_string().len();
+    index["annotations"]["a"] = "x".repeat(left).into();
+    let bytes = index.to_string().into_bytes();
+    assert_eq!(bytes.len(), MOST);
+    bytes
+}
+
 #[test]
 fn of_an_index_of_many_platforms_one_manifest_is_asked_for() {
     let file = bytes("abz", 0);
@@ -160,7 +171,7 @@ fn a_push_reads_and_changes_an_index_as_long_as_one_may_be_and_refuses_a_longer_
     );
     // It is not, and there is no room for it.
     stand.proxy.mend();
-    stand.proxy.always(&on, told(&index(&many(100))));
+    stand.proxy.always(&on, told(&full()));
     push(&[]).failed(
         5,
         &["1: expected an index of at most 4194304 bytes, found one of"],
@@ -175,7 +186,7 @@ fn a_push_reads_and_changes_an_index_as_long_as_one_may_be_and_refuses_a_longer_
     assert!(index(&small_things).len() < MOST);
     stand.proxy.mend();
     stand.proxy.always(&on, told(&index(&small_things)));
-    push(&[]).failed(5, &["found an index of container images"]);
+    push(&[]).failed(4, &["at most 150000 JSON objects, found one of 524"]);
     assert_eq!(stand.get("manifests/1"), None);
 }
 
@@ -192,21 +203,21 @@ fn of_a_full_list_of_referrers_it_is_told_that_the_filesystem_is_there() {
     let there = "the filesystem itself is there";
     let small_things = vec![json!({ "a": 0 }); (MOST - 100) / 8];
     let hundred_thousand: Vec<_> = (0..100_000).map(entry).collect();
-    for (entries, code, words) in [
-        (many(100), 5, "expected an index of at most 4194304 bytes"),
+    for (bytes, code, words) in [
+        (full(), 5, "expected an index of at most 4194304 bytes"),
         (
-            small_things,
-            5,
-            "expected an index of at most 4194304 bytes",
+            index(&small_things),
+            4,
+            "at most 150000 JSON objects, found one of 524",
         ),
         (
-            hundred_thousand,
+            index(&hundred_thousand),
             4,
             "expected at most 4194304 bytes, found more",
         ),
     ] {
         stand.proxy.mend();
-        stand.proxy.always(&on, told(&index(&entries)));
+        stand.proxy.always(&on, told(&bytes));
         let ended = stand.puller.press.run(&mut small(&stand.push("1", &[])));
         ended.failed(code, &[words, there]);
         assert!(stand.get("manifests/1").is_some());
