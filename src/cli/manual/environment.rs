@@ -20,6 +20,25 @@ const DAEMON: &[&str] = &["docker_host"];
 
 const VARIABLES: &[Row] = &[
     (
+        &["cache_dir"],
+        "LAYERPRESS_CACHE_DIR",
+        "In place of --cache-dir, as in the file of defaults.",
+    ),
+    (
+        &["work_dir"],
+        "LAYERPRESS_WORK_DIR",
+        "In place of --work-dir.",
+    ),
+    (&["jobs"], "LAYERPRESS_JOBS", "In place of --jobs."),
+    (&["retry"], "LAYERPRESS_RETRY", "In place of --retry."),
+    (&["ca_cert"], "LAYERPRESS_CA_CERT", "In place of --ca-cert."),
+    (
+        REGISTRIES,
+        "LAYERPRESS_TIMEOUT",
+        "In place of --timeout, of registries.",
+    ),
+    (&[], "LAYERPRESS_PROGRESS", "In place of --progress."),
+    (
         &["source_date_epoch"],
         "SOURCE_DATE_EPOCH",
         "Seconds since 1970, in place of --source-date-epoch.",
@@ -122,6 +141,11 @@ const VARIABLES: &[Row] = &[
 ];
 
 const FILES: &[Row] = &[
+    (
+        &[],
+        "$XDG_CONFIG_HOME/layerpress/config.toml",
+        "Defaults of whoever runs it: cache-dir, work-dir, jobs, progress, timeout, retry, ca-cert; without the variable it is below ~/.config.",
+    ),
     (
         &["cache_dir"],
         "$XDG_CACHE_HOME/layerpress",

@@ -51,7 +51,9 @@ fn marked(command: Command) -> Command {
     let path = command.get_name().to_owned();
     let command = command.mut_args(|argument| {
         let names = argument.get_value_names().unwrap_or_default();
-        let is_directory = matches!(names, [name] if *name == "DIRECTORY");
+        // A flag has its own name for one.
+        let takes_value = matches!(argument.get_action(), ArgAction::Set | ArgAction::Append);
+        let is_directory = takes_value && matches!(names, [name] if *name == "DIRECTORY");
         match (is_image(&path, &argument), is_directory) {
             (true, _) => argument.value_hint(MARK),
             (false, true) => argument.value_hint(ValueHint::DirPath),

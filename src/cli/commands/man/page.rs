@@ -54,7 +54,10 @@ pub fn page(program: &Command, command: &Command, path: &str) -> String {
     page.section("OPTIONS");
     options(&mut page, command);
     page.section("EXAMPLES");
-    for example in examples(path) {
+    for (number, example) in examples(path).iter().enumerate() {
+        if number > 0 {
+            page.macro_line("PP");
+        }
         page.text(&format!("{}:", capitalised(example.says)));
         page.verbatim(example.command);
     }
@@ -305,7 +308,6 @@ impl Page {
         self.text_line(&format!("\\fB{line}\\fR"));
         self.macro_line("fi");
         self.macro_line("RE");
-        self.macro_line("PP");
     }
 }
 
