@@ -313,7 +313,7 @@ fn no_device_is_replaced_by_a_file_whatever_is_asked_for() {
     for to in ["/dev/null", &pipe] {
         for options in [&[][..], &["--force"]] {
             let words = ["extract", &out.filesystem, "/etc/a", "-o", to];
-            let ran = layerpress(&[&words[..], options].concat()).ended_with(5);
+            let ran = layerpress([&words[..], options].concat()).ended_with(5);
             assert!(
                 ran.stderr.contains("found a device, a pipe or a socket"),
                 "{}",
