@@ -354,7 +354,7 @@ mod tests {
         let rows = |columns| drawing(columns, Letters::Ascii).rows(&[Arc::clone(&layer)], &whole());
         let narrow = rows(40);
         assert_eq!(narrow[0], "layer 10 of 12 [====>            ]  25%");
-        assert_eq!(narrow[1], "transfer  50%  100:00:00");
+        assert_eq!(narrow[1], "transfer  49%  152710094 h left");
         let usual = rows(80);
         assert!(
             usual[0].starts_with("layer 10 of 12 sha256:0123456789ab [==="),
