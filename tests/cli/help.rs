@@ -75,7 +75,7 @@ fn options_stand_under_the_headings_they_belong_to() {
         ("\nImage:", "--platform", "\nRegistries:"),
         ("\nRegistries:", "--creds", "\nLimits"),
         ("\nLimits", "--max-entries", "\nExamples:"),
-        ("\nExamples:", "layerpress build", "\nExit codes:"),
+        ("\nExamples:", "# from Docker Hub", "\nExit codes:"),
     ] {
         let places = [at(heading), at(option), at(next)];
         assert!(

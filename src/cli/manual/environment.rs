@@ -135,6 +135,21 @@ const VARIABLES: &[Row] = &[
     ),
     (
         &[],
+        "TERM",
+        "dumb: a terminal without a cursor, which is told progress in lines.",
+    ),
+    (
+        &[],
+        "CI",
+        "true, or another word that is not false: progress in lines, as a log has them.",
+    ),
+    (
+        &[],
+        "LC_ALL",
+        "Which letters there are: progress is drawn in ASCII alone where it is C or POSIX; else LC_CTYPE and LANG say so.",
+    ),
+    (
+        &[],
         "NO_COLOR",
         "Any value but an empty one: no colours in help and messages.",
     ),

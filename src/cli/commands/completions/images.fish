@@ -15,3 +15,7 @@ function __layerpress_image
 end
 
 complete -c layerpress -n '__fish_layerpress_using_subcommand @COMMANDS@' -a '(__layerpress_image)'
+complete -c layerpress -n '__fish_layerpress_using_subcommand export' -l base -r -a '(__layerpress_image)'
+complete -c layerpress -n '__fish_layerpress_using_subcommand export' -s o -l output -r -a '(__layerpress_image)'
+# No file is meant behind these.
+complete -c layerpress -n 'string match -qr -- "^docker(://|-daemon:)" (commandline -ct)' -f
