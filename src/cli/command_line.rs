@@ -10,6 +10,7 @@ use super::commands::{
     packages, plan, pull, push, stat, tags, umount, verify,
 };
 use super::defaults::Defaults;
+use super::misunderstood::reworded;
 use super::tell::{self, Voice};
 use super::{progress, signals};
 use crate::cli::arguments::OutputArguments;
@@ -105,10 +106,13 @@ fn typed() -> Result<Arguments, clap::Error> {
 }
 
 fn parsed(mut form: clap::Command) -> Result<(Arguments, ArgMatches), clap::Error> {
-    let matches = form.try_get_matches_from_mut(std::env::args_os())?;
-    let arguments = Arguments::from_arg_matches(&matches);
-    let arguments = arguments.map_err(|error| error.format(&mut form))?;
-    Ok((arguments, matches))
+    let typed: Vec<_> = std::env::args_os().collect();
+    let matches = form.try_get_matches_from_mut(&typed);
+    let parsed = matches.and_then(|matches| {
+        let arguments = Arguments::from_arg_matches(&matches);
+        Ok((arguments.map_err(|error| error.format(&mut form))?, matches))
+    });
+    parsed.map_err(|error| reworded(error, &form, &typed))
 }
 
 /// The same as it was typed, with the defaults of whoever runs it for what was not.

@@ -150,6 +150,8 @@ const ROOMS: &[Room] = &[
             "oci",
             "artifact",
             "registry",
+            // Where the pushes of a host wait for each other.
+            "cache",
         ],
     ),
     // The flow.

@@ -1,10 +1,11 @@
 //! `layerpress man`.
 
+mod page;
+
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Command};
-use clap_mangen::Man;
 use rustix::fs::CWD;
 
 use crate::error::{Error, Result};
@@ -25,17 +26,11 @@ pub fn run(arguments: &ManArguments, command: Command) -> Result<()> {
     // Of `help` there is nothing to say.
     let mut command = command.disable_help_subcommand(true);
     command.build();
-    let source = format!(
-        "{} {}",
-        command.get_name(),
-        command.get_version().unwrap_or_default()
-    );
-    for page in pages(&command) {
-        Man::new(page.clone())
-            .source(source.trim_end())
-            .manual("layerpress")
-            .generate_to(directory)
-            .map_err(|error| Error::path("write a manual page into", directory, error))?;
+    for (path, one) in pages(&command, "") {
+        let name = page::name(&path);
+        let file = directory.join(format!("{name}.1"));
+        std::fs::write(&file, page::page(&command, one, &path))
+            .map_err(|error| Error::path("write the manual page", &file, error))?;
     }
     for directory in made.iter().rev() {
         let done = directory.finish();
@@ -61,8 +56,13 @@ fn make(directory: &Path) -> Result<Vec<MadeDirectory>> {
     Ok(made)
 }
 
-/// A command and all below it.
-fn pages(command: &Command) -> Vec<&Command> {
-    let below = command.get_subcommands().flat_map(pages);
-    std::iter::once(command).chain(below).collect()
+/// A command and all below it, each with the words behind `layerpress`.
+fn pages<'a>(command: &'a Command, path: &str) -> Vec<(String, &'a Command)> {
+    let below = command.get_subcommands().flat_map(|below| {
+        let path = format!("{path} {}", below.get_name());
+        pages(below, path.trim_start())
+    });
+    std::iter::once((path.to_owned(), command))
+        .chain(below)
+        .collect()
 }
