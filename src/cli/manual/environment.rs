@@ -134,6 +134,41 @@ const VARIABLES: &[Row] = &[
         "How wide lines may be, where the terminal does not say.",
     ),
     (
+        &["cache_dir"],
+        "LAYERPRESS_CACHE_DIR",
+        "The default of --cache-dir, before that of config.toml.",
+    ),
+    (
+        &["work_dir"],
+        "LAYERPRESS_WORK_DIR",
+        "The default of --work-dir, likewise.",
+    ),
+    (
+        &["jobs"],
+        "LAYERPRESS_JOBS",
+        "The default of --jobs, likewise.",
+    ),
+    (
+        &[],
+        "LAYERPRESS_PROGRESS",
+        "The default of --progress, likewise.",
+    ),
+    (
+        REGISTRIES,
+        "LAYERPRESS_TIMEOUT",
+        "The default of --timeout, likewise.",
+    ),
+    (
+        &["retry"],
+        "LAYERPRESS_RETRY",
+        "The default of --retry, likewise.",
+    ),
+    (
+        &["ca_cert"],
+        "LAYERPRESS_CA_CERT",
+        "The default of --ca-cert, likewise.",
+    ),
+    (
         &[],
         "TERM",
         "dumb: a terminal without a cursor, which is told progress in lines.",
@@ -159,7 +194,7 @@ const FILES: &[Row] = &[
     (
         &[],
         "$XDG_CONFIG_HOME/layerpress/config.toml",
-        "Defaults of whoever runs it: cache-dir, work-dir, jobs, progress, timeout, retry, ca-cert; without the variable it is below ~/.config.",
+        "Defaults, in TOML: cache-dir, work-dir, jobs, progress, timeout, retry, ca-cert, for what neither an option nor a LAYERPRESS_ variable says; ~/.config without XDG_CONFIG_HOME. One that somebody else may write is not taken: as root only root's. -v tells what was taken from where.",
     ),
     (
         &["cache_dir"],
