@@ -156,16 +156,16 @@ fn what_a_kind_cannot_be_is_refused_before_the_image_is_read_and_says_what_is_me
     build(&press, &options).failed(5, &["--fs ext2"]);
 }
 
-/// The README's table of a root of 10 MiB in 160 files, by its last column.
+/// The reference's table of a root of 10 MiB in 160 files, by its last column.
 #[test]
-fn the_readme_says_what_each_kind_takes() {
+fn the_reference_says_what_each_kind_takes() {
     let content = vec![b'x'; 64 << 10];
     let names: Vec<_> = (0..160)
         .map(|file| format!("{}/{file}", file % 10))
         .collect();
     let files: Vec<_> = names.iter().map(|name| (&**name, &*content)).collect();
     let press = Press::with_layers([layer_tar(&files)]);
-    let readme = include_str!("../../README.md");
+    let reference = include_str!("../../docs/reference/filesystem.md");
     for options in [
         "--fs ext3",
         "--fs ext4",
@@ -176,7 +176,7 @@ fn the_readme_says_what_each_kind_takes() {
         let asked = [&words[..], &["--size=fit", "--json", "-q"]].concat();
         let planned = json(plan(&press, &asked).succeeded());
         let mebibytes = number(&planned, "/output_bytes") as f64 / MIB as f64;
-        let row = readme
+        let row = reference
             .lines()
             .find(|line| line.starts_with(&format!("| `{options}` |")));
         let row = row.unwrap_or_else(|| panic!("no row of {options}"));

@@ -21,9 +21,9 @@ pub struct Held {
     pub blocks_run: usize,
 }
 
-/// All papers below docs/.
+/// `README.md` and all papers below docs/.
 pub fn all() -> Vec<PathBuf> {
-    let mut papers = vec![];
+    let mut papers = vec![PathBuf::from("README.md")];
     let mut directories = vec![PathBuf::from("docs")];
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(root().join(&directory)).unwrap() {
