@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::commands::{
     build, cache, cat, completions, diff, export, extract, inspect, layers, ls, man, mount,
     packages, plan, pull, push, stat, tags, umount, verify,
 };
 use super::defaults::Defaults;
+use super::misunderstood::reworded;
 use super::tell::{self, Voice};
 use super::{progress, signals};
 use crate::cli::arguments::OutputArguments;
@@ -101,9 +102,18 @@ pub fn command() -> clap::Command {
 }
 
 fn typed() -> Result<Arguments, clap::Error> {
-    let mut command = command();
-    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
-    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    parsed(command()).map(|(arguments, _)| arguments)
+}
+
+fn parsed(mut form: clap::Command) -> Result<(Arguments, ArgMatches), clap::Error> {
+    let typed: Vec<_> = std::env::args_os().collect();
+    let parsed = form.try_get_matches_from_mut(&typed);
+    let parsed = parsed.and_then(|matches| {
+        let arguments = Arguments::from_arg_matches(&matches);
+        let arguments = arguments.map_err(|error| error.format(&mut form))?;
+        Ok((arguments, matches))
+    });
+    parsed.map_err(|error| reworded(error, &form, &typed))
 }
 
 /// The same as it was typed, with the defaults of whoever runs it for what was not.
@@ -114,14 +124,12 @@ fn with_defaults(typed: Arguments) -> Result<(Arguments, Defaults)> {
     }
     let form = command();
     let defaults = Defaults::read(&form)?;
-    let again = |mut form: clap::Command| {
-        let matches = form.try_get_matches_from_mut(std::env::args_os())?;
-        Ok((Arguments::from_arg_matches(&matches)?, matches))
+    let (arguments, matches) = match defaults.is_empty() {
+        true => (typed, ArgMatches::default()),
+        false => parsed(defaults.put_into(form)).map_err(|error| {
+            Error::Mismatch(format!("cannot put defaults into what was typed: {error}"))
+        })?,
     };
-    let parsed = again(defaults.put_into(form));
-    let (arguments, matches) = parsed.map_err(|error: clap::Error| {
-        Error::Mismatch(format!("cannot put defaults into what was typed: {error}"))
-    })?;
     let reporter = progress::reporter(&arguments.output);
     defaults.tell(&matches, arguments.output.verbose, &*reporter);
     Ok((arguments, defaults))

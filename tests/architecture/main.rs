@@ -28,14 +28,14 @@ const ROOMS: &[Room] = &[
     ("region", &[]),
     ("page_buffer", &[]),
     ("ownership", &[]),
+    ("pinned", &[]),
     ("host_space", &["error", "units"]),
     ("file_kind", &["error"]),
     ("warnings", &["error"]),
     ("command", &["error", "progress", "leftovers"]),
-    ("partial_file", &["error", "leftovers", "command"]),
+    ("partial_file", &["error", "leftovers", "command", "pinned"]),
     ("oci", &["error", "units"]),
     ("ondisk", &["units"]),
-    ("pinned", &[]),
     ("listing", &["error", "units", "ondisk"]),
     ("edits", &["error"]),
     // What is wrong with a text in TOML, for recipes and for defaults.
@@ -150,6 +150,8 @@ const ROOMS: &[Room] = &[
             "oci",
             "artifact",
             "registry",
+            // Where the pushes of a host wait for each other.
+            "cache",
         ],
     ),
     // The flow.

@@ -73,13 +73,6 @@ fn each_default_does_what_its_option_does() {
     let event: serde_json::Value = serde_json::from_str(last).unwrap();
     assert_eq!(event["exit_code"], 9);
     unreached(&["--retry=0", "--progress=plain"]).failed(9, &["localhost:1"]);
-    home.write("work-dir = \"/nowhere/work\"");
-    // What comes from a pipe is kept there.
-    let mut piped = home.command("plan");
-    piped
-        .arg("-")
-        .stdin(fs::File::open(home.press.image()).unwrap());
-    home.press.run(&mut piped).failed(3, &["/nowhere/work"]);
 }
 
 #[test]

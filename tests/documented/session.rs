@@ -120,8 +120,12 @@ impl Session {
         let _ = self.commands.write_all(line.as_bytes());
         let code = match self.codes.recv_timeout(LIMIT) {
             Ok(code) => code.parse().unwrap(),
-            Err(RecvTimeoutError::Timeout) => panic!("still running after {LIMIT:?}: {script}"),
-            Err(RecvTimeoutError::Disconnected) => {
+            Err(ended) => {
+                // Whatever still runs is ended; the code tells of it.
+                if ended == RecvTimeoutError::Timeout {
+                    let group = Pid::from_child(&self.shell);
+                    let _ = kill_process_group(group, Signal::KILL);
+                }
                 let status = self.shell.wait().unwrap();
                 let signal = status.signal().unwrap_or_default();
                 status.code().unwrap_or(128 + signal)

@@ -263,6 +263,12 @@ impl Relay<'_> {
         head.remove("Connection");
         let mut goes_on = true;
         let mut sent_bytes = true_length;
+        // Its end is in it, and the connection's is behind it.
+        if self.fault.is_none() && head.get("Transfer-Encoding").is_some() {
+            head.set("Connection", "close");
+            goes_on = false;
+            sent_bytes = u64::MAX;
+        }
         let said = |bytes: u64| bytes.to_string();
         match &self.fault {
             Some(Fault::Header(name, value)) => head.set(name, value),

@@ -110,7 +110,7 @@ fn every_task_ends_also_where_the_build_fails() {
         .classic_archive(&["a:b"])
         .write_tar(&press.image());
     let image = press.image().display().to_string();
-    for (option, code) in [("--max-entries=3", 4), ("--size=1M", 7)] {
+    for (option, code) in [("--max-entries=3", 4), ("--max-layer-bytes=1000", 4)] {
         let events = told(&press, &[&image, option], Stdio::null(), code);
         assert_eq!(wrong(&events), [""; 0]);
         let last = events.last().unwrap();

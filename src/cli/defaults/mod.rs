@@ -55,6 +55,11 @@ impl Defaults {
         Ok(found)
     }
 
+    /// Whether nothing was found that stands for an option.
+    pub fn is_empty(&self) -> bool {
+        self.settings.is_empty()
+    }
+
     /// The same form, with these defaults in place of the program's own.
     pub fn put_into(&self, form: Command) -> Command {
         if self.settings.is_empty() {

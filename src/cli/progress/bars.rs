@@ -6,7 +6,7 @@ use super::board::Board;
 use super::rows::{Drawing, Letters};
 use super::task::Running;
 use super::told::Face;
-use super::words;
+use super::words::Finished;
 use crate::cli::tell;
 
 /// Rows that are drawn again as time passes.
@@ -19,12 +19,23 @@ pub struct Bars {
     pub turn: AtomicUsize,
 }
 
+impl Bars {
+    fn drawing(&self) -> Drawing {
+        Drawing {
+            letters: self.letters,
+            size: tell::terminal_size(),
+            turn: self.turn.load(Ordering::Relaxed),
+        }
+    }
+}
+
 impl Face for Bars {
     /// The row makes room for a line above those that still run, which scrolls away like any other: a
     /// hundred finished bars would fill the screen.
     fn ended(&self, task: &Running, outcome: Option<&str>) {
         if let Some(outcome) = outcome.filter(|_| self.leaves_lines) {
-            tell::line(&words::finished(task, outcome, task.worked()));
+            let finished = Finished::of(task, outcome, task.worked());
+            tell::line(&self.drawing().finished(finished));
         }
     }
 
@@ -32,13 +43,9 @@ impl Face for Bars {
         let Some(whole) = board.whole() else {
             return;
         };
-        let size = tell::terminal_size();
-        let drawing = Drawing {
-            letters: self.letters,
-            size,
-            turn: self.turn.fetch_add(1, Ordering::Relaxed),
-        };
-        tell::paint(drawing.rows(&board.tasks(), &whole), size);
+        self.turn.fetch_add(1, Ordering::Relaxed);
+        let drawing = self.drawing();
+        tell::paint(drawing.rows(&board.tasks(), &whole), drawing.size);
     }
 
     fn rest(&self) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::board::Board;
 use super::task::Running;
 use super::told::Face;
-use super::words;
+use super::words::{self, Finished};
 use crate::cli::tell;
 
 /// The longest silence; less than that after which anyone would wonder.
@@ -69,7 +69,7 @@ impl Face for Plain {
             Tasks::Long => self.silence(|silence, _| silence.has_been_broken),
         };
         if let Some(outcome) = outcome.filter(|_| is_told) {
-            self.tell(&words::finished(task, outcome, task.worked()));
+            self.tell(&Finished::of(task, outcome, task.worked()).line());
         }
     }
 

@@ -6,7 +6,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::board::Whole;
 use super::task::Running;
-use super::words::{clock, left, percent};
+use super::words::{Finished, clock, left, percent};
 use crate::cli::tell::Size;
 use crate::error::escape_line;
 use crate::progress::Unit;
@@ -20,6 +20,9 @@ const NARROWEST_BAR: usize = 6;
 
 /// Tasks that have a row of their own.
 const MOST_TASKS: usize = 12;
+
+/// What a name is given before anything else is.
+const LEAST_NAME: usize = 14;
 
 /// What amount and rate take, at their longest: `1023.9 KiB/s`.
 const AMOUNT: usize = 10;
@@ -93,6 +96,22 @@ impl Drawing {
         }
         rows.push(self.whole(whole));
         rows.into_iter().map(|row| self.letters.only(row)).collect()
+    }
+
+    /// A line that stays, as far as it fits.
+    pub fn finished(self, mut finished: Finished) -> String {
+        loop {
+            let behind = finished.behind();
+            let room = self.columns().saturating_sub(behind.width() + 2);
+            if room >= finished.name.width().min(LEAST_NAME) {
+                return format!("{}: {behind}", self.fitted(&finished.name, room));
+            }
+            let worst = (0..finished.parts.len()).max_by_key(|part| finished.parts[*part].0);
+            match worst.filter(|_| finished.parts.len() > 1) {
+                Some(worst) => drop(finished.parts.remove(worst)),
+                None => return self.cut(&finished.line(), self.columns()),
+            }
+        }
     }
 
     /// The last column stays free: what stands in it has the next letter in the next row on some
@@ -205,10 +224,10 @@ impl Drawing {
             return name.to_owned();
         }
         let mut head = name;
-        while let Some((shorter, _)) = head.rsplit_once(' ') {
+        while let Some((shorter, last)) = head.rsplit_once(' ') {
             head = shorter;
             if head.width() <= columns {
-                if head.width() * 2 >= columns {
+                if head.width() * 2 >= columns || last.starts_with("sha256:") {
                     return head.to_owned();
                 }
                 break;
@@ -255,7 +274,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::cli::progress::board::Board;
     use crate::cli::progress::task::Stage;
     use crate::progress::{Phase, Task};
 
@@ -335,7 +353,7 @@ mod tests {
         layer.add(2 << 20);
         let rows = |columns| drawing(columns, Letters::Ascii).rows(&[Arc::clone(&layer)], &whole());
         let narrow = rows(40);
-        assert_eq!(narrow[0], "layer 10 of 12 [====>             ]  25%");
+        assert_eq!(narrow[0], "layer 10 of 12 [====>            ]  25%");
         assert_eq!(narrow[1], "transfer  50%  100:00:00");
         let usual = rows(80);
         assert!(
@@ -343,6 +361,37 @@ mod tests {
             "{usual:?}"
         );
         assert!(usual[0].contains("  25%      8 MiB"), "{usual:?}");
+    }
+
+    #[test]
+    fn a_line_that_stays_loses_digest_rate_amount_and_time_where_there_is_no_room_for_them() {
+        let layer = Running::new(Task::transferred(Phase::Layers, NAMES[0], 8 << 20));
+        layer.add(8 << 20);
+        let line = |columns| {
+            let finished = Finished::of(&layer, "downloaded, verified", Duration::from_secs(2));
+            drawing(columns, Letters::Ascii).finished(finished)
+        };
+        for (columns, expected) in [
+            (
+                100,
+                format!("{}: downloaded, verified, 8 MiB, 4 MiB/s, 2.00 s", NAMES[0]),
+            ),
+            (
+                80,
+                "layer 10 of 12: downloaded, verified, 8 MiB, 4 MiB/s, 2.00 s".to_owned(),
+            ),
+            (
+                58,
+                "layer 10 of 12: downloaded, verified, 8 MiB, 2.00 s".to_owned(),
+            ),
+            (40, "layer 10 of 12: downloaded, verified".to_owned()),
+            (20, "layer 10 of 12 sh..".to_owned()),
+        ] {
+            assert_eq!(line(columns), expected);
+        }
+        for columns in 1..120 {
+            assert!(line(columns).width() < columns.max(2), "{columns}");
+        }
     }
 
     #[test]

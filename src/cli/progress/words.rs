@@ -8,22 +8,46 @@ use crate::error::escape_line;
 use crate::progress::{Phase, Unit};
 use crate::units::ByteSize;
 
-/// The line that stays of a finished task: `NAME: verified, 12.3 MiB, 0.52 s`. The time is that which
-/// was worked.
-pub fn finished(task: &Running, outcome: &str, time: Duration) -> String {
-    let done = task.done();
-    let rate = || (done as f64 / time.as_secs_f64().max(0.001)) as u64;
-    let is_stream = task.phase == Phase::Find && task.total.is_none();
-    let amount = match task.unit {
-        Unit::Bytes if done > 0 && !is_stream => format!(", {}", ByteSize(done)),
-        Unit::Bytes | Unit::TransferredBytes if done > 0 => {
-            format!(", {}, {}/s", ByteSize(done), ByteSize(rate()))
+/// The line that stays of a finished task: `NAME: verified, 12.3 MiB, 0.52 s`.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// In one line.
+    pub name: String,
+    /// What follows it, each with how soon it is given up where there is no room.
+    pub parts: Vec<(u8, String)>,
+}
+
+impl Finished {
+    /// Of a task that has worked for so long.
+    pub fn of(task: &Running, outcome: &str, time: Duration) -> Self {
+        let done = task.done();
+        let rate = (done as f64 / time.as_secs_f64().max(0.001)) as u64;
+        let is_stream = task.phase == Phase::Find && task.total.is_none();
+        let mut parts = vec![(0, escape_line(outcome).into_owned())];
+        // Of anything else the outcome says what was counted.
+        if task.unit != Unit::Items && done > 0 {
+            parts.push((2, ByteSize(done).to_string()));
+            if is_stream || task.unit == Unit::TransferredBytes {
+                parts.push((3, format!("{}/s", ByteSize(rate))));
+            }
         }
-        // The outcome says what was counted.
-        Unit::Bytes | Unit::TransferredBytes | Unit::Items => String::new(),
-    };
-    let name = escape_line(&task.name);
-    format!("{name}: {outcome}{amount}, {:.2} s", time.as_secs_f64())
+        parts.push((1, format!("{:.2} s", time.as_secs_f64())));
+        Self {
+            name: task.shown_name(),
+            parts,
+        }
+    }
+
+    /// All of it.
+    pub fn line(&self) -> String {
+        format!("{}: {}", self.name, self.behind())
+    }
+
+    /// What follows the name.
+    pub fn behind(&self) -> String {
+        let parts: Vec<_> = self.parts.iter().map(|(_, part)| part.as_str()).collect();
+        parts.join(", ")
+    }
 }
 
 /// A line that says that there is work going on, and how far it is, for a log.
@@ -126,14 +150,16 @@ mod tests {
             "layers: 2 MiB of 8 MiB (25%), 1 MiB/s, 6 s left, after 15 s, 1 at work, 1 waiting"
         );
         let alone = [Arc::clone(&one)];
+        // The time is the task's own.
+        let without_time = |line: String| line.split(", after ").next().unwrap().to_owned();
         assert_eq!(
-            running(&alone, &whole(Some(2 << 20), None)),
-            "layer 1: 2 MiB so far, 1 MiB/s, after 0 s"
+            without_time(running(&alone, &whole(Some(2 << 20), None))),
+            "layer 1: 2 MiB so far, 1 MiB/s"
         );
         one.enter(Stage::Waiting("a\nconnection".to_owned()));
         assert_eq!(
-            running(&alone, &whole(None, None)),
-            "layer 1: waiting for a\\nconnection, 0%, after 0 s"
+            without_time(running(&alone, &whole(None, None))),
+            "layer 1: waiting for a\\x0aconnection, 0%"
         );
         assert_eq!(running(&[], &whole(None, None)), "layers: after 15 s");
     }
@@ -143,12 +169,12 @@ mod tests {
         let line = |task: Task<'_>| {
             let task = Running::new(task);
             task.add(3 << 20);
-            finished(&task, "done", Duration::from_secs(2))
+            Finished::of(&task, "done", Duration::from_secs(2)).line()
         };
         let pipe = line(Task::bytes(Phase::Find, "read standard input", None));
         assert_eq!(pipe, "read standard input: done, 3 MiB, 1.5 MiB/s, 2.00 s");
         let file = line(Task::bytes(Phase::Find, "read a\tb", 3 << 20));
-        assert_eq!(file, "read a\\tb: done, 3 MiB, 2.00 s");
+        assert_eq!(file, "read a\\x09b: done, 3 MiB, 2.00 s");
         let download = line(Task::transferred(Phase::Layers, "download", 3 << 20));
         assert_eq!(download, "download: done, 3 MiB, 1.5 MiB/s, 2.00 s");
         let items = line(Task::items(Phase::Flatten, "flatten", None));
