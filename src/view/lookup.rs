@@ -3,21 +3,12 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::path::{Names, look_up};
+use super::path::{Follow, Names, look_up};
 use super::{DirectoryEntry, Node, View};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::listing::Kind;
 use crate::units::InodeNumber;
-
-/// Whether a link as the last component is followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Follow {
-    /// It is, as `stat` does.
-    Always,
-    /// It is not, as `lstat` does.
-    Never,
-}
 
 /// What a path leads to.
 #[derive(Debug, Clone)]

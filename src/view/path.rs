@@ -3,7 +3,7 @@
 
 use rustix::io::Errno;
 
-use super::{Follow, shown};
+use super::shown;
 use crate::error::{Error, Result};
 use crate::listing::Kind;
 
@@ -12,6 +12,15 @@ const MAX_HOPS: usize = 40;
 
 /// Components of a path with its links' targets; far beyond what a path of 4096 bytes can have.
 const MAX_COMPONENTS: usize = 1 << 16;
+
+/// Whether a link as the last component is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follow {
+    /// It is, as `stat` does.
+    Always,
+    /// It is not, as `lstat` does.
+    Never,
+}
 
 /// Where paths are looked up.
 pub(crate) trait Names {

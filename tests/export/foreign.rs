@@ -205,6 +205,6 @@ fn a_filesystem_with_times_that_no_build_gives_is_nothing_upon_its_own_image() {
         oracles::debugfs_write(&image, &["sif /late mtime_extra 2"]);
         oracles::debugfs_write(&image, &["sif /now mtime_extra 3"]);
         let layer = Layer::of(&image, Some(&own.base()), &LayerOptions::default()).unwrap();
-        assert_eq!(layer.names(), ["late", "now"], "{kind}");
+        assert_eq!(layer.names(), ["./", "late", "now"], "{kind}");
     }
 }

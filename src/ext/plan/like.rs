@@ -79,7 +79,15 @@ impl Laid {
         let (why, outgrown) = match kept {
             Ok(like) => match like.laid(&wanted) {
                 Ok(laid) => return Ok(laid),
-                Err(why) => (why, Some(Outgrown::of(earlier, &like))),
+                Err(why) => {
+                    let LikeEarlier {
+                        profile,
+                        request,
+                        geometry,
+                    } = &like;
+                    let before = Outgrown::of(earlier, profile, request, geometry);
+                    (why, Some(before))
+                }
             },
             Err(why) => (why, None),
         };

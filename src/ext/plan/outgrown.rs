@@ -13,7 +13,6 @@ use std::collections::BTreeSet;
 use super::demand::Demand;
 use super::earlier::Earlier;
 use super::geometry::{FormatRequest, Geometry, LOST_FOUND_BLOCKS, ROOT_BLOCKS, default_inodes};
-use super::like::LikeEarlier;
 use super::likeness::WhyFresh;
 use super::map_demand::MapDemand;
 use super::placing::count;
@@ -38,13 +37,13 @@ pub struct Outgrown {
 }
 
 impl Outgrown {
-    /// What an earlier filesystem had.
-    pub fn of(earlier: &Earlier, like: &LikeEarlier) -> Self {
-        let LikeEarlier {
-            profile,
-            request,
-            geometry,
-        } = like;
+    /// What an earlier filesystem had, which mke2fs made of this request or could have made.
+    pub fn of(
+        earlier: &Earlier,
+        profile: &Profile,
+        request: &FormatRequest,
+        geometry: &Geometry,
+    ) -> Self {
         let used_blocks = used_blocks(earlier);
         let own = earlier.nodes.iter();
         let own = own.filter(|node| node.inode >= InodeNumber::FIRST_FREE.0);
