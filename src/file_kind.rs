@@ -1,5 +1,7 @@
 //! What a file is by the marks it bears, for errors that say what was found.
 
+mod disk;
+
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
@@ -12,9 +14,6 @@ pub const HEAD_BYTES: usize = 0x8000 + 8;
 
 /// Where an ext filesystem's magic is.
 const EXT_MAGIC: (usize, &[u8]) = (1080, b"\x53\xef");
-
-/// Bytes of a sector, by which partition tables count.
-const SECTOR_BYTES: u64 = 512;
 
 /// Marks that are enough by themselves. What is compressed or packed comes with what helps.
 const MARKS: [(usize, &[u8], &str); 36] = [
@@ -184,6 +183,16 @@ pub fn is_ext(head: &[u8]) -> bool {
     head.len() >= 2048 && bears(head, EXT_MAGIC) && !is_ustar(head)
 }
 
+/// Where the partitions of a disk begin, in bytes and in the order of its table; `None` for anything
+/// else than a disk with a partition table.
+pub fn partitions(head: &[u8]) -> Option<Vec<u64>> {
+    let is_marked = || MARKS.iter().any(|(at, mark, _)| bears(head, (*at, mark)));
+    if is_ext(head) || is_ustar(head) || is_old_tar(head) || is_marked() {
+        return None;
+    }
+    disk::partitions(head)
+}
+
 /// What a file is that begins with `head`.
 pub fn name(head: &[u8]) -> String {
     if head.is_empty() {
@@ -201,7 +210,7 @@ pub fn name(head: &[u8]) -> String {
         found.map(|(_, _, name)| (*name).to_owned())
     };
     marked(&MARKS)
-        .or_else(|| disk(head))
+        .or_else(|| disk::name(head))
         .or_else(|| marked(&WEAK_MARKS))
         .unwrap_or_else(|| {
             if head.iter().all(|&byte| byte == 0) {
@@ -212,42 +221,6 @@ pub fn name(head: &[u8]) -> String {
                 "something of no known form".to_owned()
             }
         })
-}
-
-/// A disk with a partition table, and where its first partition is.
-fn disk(head: &[u8]) -> Option<String> {
-    let word = |at: usize| {
-        let bytes = head.get(at..)?.first_chunk()?;
-        Some(u64::from(u32::from_le_bytes(*bytes)))
-    };
-    let start = |sector: Option<u64>| match sector {
-        Some(sector) if sector > 0 => {
-            let byte = sector.saturating_mul(SECTOR_BYTES);
-            format!(
-                "; its first partition starts at byte {byte}: `ls`, `cat`, `stat` and `extract` look into it with --offset {byte}, `dd bs=512 skip={sector}` copies from there"
-            )
-        }
-        _ => String::new(),
-    };
-    if bears(head, (512, b"EFI PART")) {
-        // The first entry, where the header says that the entries follow it.
-        let entries = word(512 + 72).filter(|&sector| sector == 2);
-        let first = entries.and_then(|_| word(1024 + 32));
-        return Some(format!("a disk with a GPT partition table{}", start(first)));
-    }
-    if !bears(head, (510, b"\x55\xaa")) {
-        return None;
-    }
-    let kind = *head.get(446 + 4)?;
-    if kind == 0xee {
-        return Some("a disk with a GPT partition table".to_owned());
-    }
-    let status = *head.get(446)?;
-    if kind != 0 && matches!(status, 0 | 0x80) {
-        let first = start(word(446 + 8));
-        return Some(format!("a disk with an MBR partition table{first}"));
-    }
-    Some("a disk image with a boot sector or a partition table".to_owned())
 }
 
 fn bears(head: &[u8], (at, mark): (usize, &[u8])) -> bool {
@@ -319,23 +292,5 @@ mod tests {
         assert!(name(&old).starts_with("a tar"));
         old[0] = b'N';
         assert!(!name(&old).starts_with("a tar"));
-    }
-
-    #[test]
-    fn of_a_partitioned_disk_it_is_told_where_the_first_partition_is() {
-        let mut mbr = with(510, b"\x55\xaa");
-        assert!(name(&mbr).contains("boot sector"));
-        mbr[450] = 0x83;
-        mbr[454..458].copy_from_slice(&2048_u32.to_le_bytes());
-        let told = name(&mbr);
-        assert!(told.contains("MBR partition table; its first partition starts at byte 1048576"));
-        mbr[450] = 0xee;
-        assert_eq!(name(&mbr), "a disk with a GPT partition table");
-        mbr[512..520].copy_from_slice(b"EFI PART");
-        mbr[512 + 72..512 + 76].copy_from_slice(&2_u32.to_le_bytes());
-        mbr[1024 + 32..1024 + 36].copy_from_slice(&34_u32.to_le_bytes());
-        assert!(
-            name(&mbr).contains("GPT partition table; its first partition starts at byte 17408")
-        );
     }
 }

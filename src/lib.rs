@@ -33,6 +33,7 @@
 //!     ┌ vocabulary: error · units · progress · warnings · limits · region · partial_file ┐
 //!     │   leftovers · command · oci · ondisk · listing · page_buffer · host_space        │
 //!     │   ownership · file_kind · pinned · spool · compression · tar · verity · edits    │
+//!     │   toml_text                                                                      │
 //!     │ fetching: blobs · cache · network · registry · daemon                            │
 //! source → layers → put_in → tree → filesystem: ext {profile · plan · format · populate · seal · check} → finish
 //!     └───────────── pipeline (knows all steps) ─────────────┘   mount (stands alone)
@@ -93,6 +94,8 @@ pub mod region;
 pub mod spool;
 #[doc(hidden)]
 pub mod tar;
+#[doc(hidden)]
+pub mod toml_text;
 #[doc(hidden)]
 pub mod units;
 #[doc(hidden)]

@@ -22,7 +22,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, fchmod, linkat, openat};
 use rustix::io::Errno;
 
 pub use hidden_name::is_hidden_name;
@@ -30,6 +30,7 @@ pub use together::{persist_around, persist_together};
 
 use crate::command::path_of_open_file;
 use crate::error::{Error, Result, escape_path};
+use crate::pinned::let_owner;
 use directory::Directory;
 use hidden_name::HiddenName;
 
@@ -41,6 +42,8 @@ pub struct PartialFile {
     directory: Arc<Directory>,
     /// Its name in the directory.
     last_name: OsString,
+    /// Its mode as it is called at last, where the umask keeps its owner from it.
+    left: Option<Mode>,
     /// Absent while it has no name at all.
     hidden: Option<HiddenName>,
     /// Whether it takes no name that another file has.
@@ -74,20 +77,14 @@ impl PartialFile {
         }
         // For the moment in which it has a hidden name.
         let is_locked = file.try_lock().is_ok();
-        Ok(Self::of(
-            output,
-            directory,
-            last_name,
-            (file, None),
-            is_locked,
-        ))
+        Self::of(output, directory, last_name, (file, None), is_locked)
     }
 
     fn create_hidden(output: &Path) -> Result<Self> {
         let (directory, last_name) = place_of(output)?;
         let (file, hidden, is_locked) = HiddenName::create(&directory, &last_name)?;
         let made = (file, Some(hidden));
-        Ok(Self::of(output, directory, last_name, made, is_locked))
+        Self::of(output, directory, last_name, made, is_locked)
     }
 
     fn of(
@@ -96,19 +93,22 @@ impl PartialFile {
         last_name: OsString,
         (file, hidden): (Arc<File>, Option<HiddenName>),
         has_locks: bool,
-    ) -> Self {
+    ) -> Result<Self> {
         // Where locks are not to be had, nobody can tell what is in use.
         if has_locks {
             hidden_name::remove_orphans(&directory, &last_name, &file);
         }
-        Self {
+        // Programs open it once more.
+        let left = let_owner(&*file);
+        Ok(Self {
+            left: left.map_err(|error| Error::path("create", output, error.into()))?,
             file,
             output: output.to_owned(),
             directory,
             last_name,
             hidden,
             no_clobber: false,
-        }
+        })
     }
 
     /// Whether it must not take the place of a file that has its name when it gets it.
@@ -153,6 +153,9 @@ impl PartialFile {
     fn take_name(&mut self) -> Result<()> {
         refuse_other_types(&self.directory, &self.last_name, &self.output)?;
         let failed = |error: Errno| Error::path("create", &self.output, error.into());
+        if let Some(left) = self.left {
+            fchmod(&*self.file, left).map_err(failed)?;
+        }
         let hidden = match self.hidden.take() {
             Some(hidden) => hidden,
             None => {

@@ -1,6 +1,7 @@
 //! A name held before it is opened, so that what is opened is what was looked at: whoever may write
 //! in its directory can put something else in its place at any moment.
 
+mod made;
 mod reach;
 
 use std::ffi::{OsStr, OsString};
@@ -15,6 +16,7 @@ use rustix::fs::{Dir, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
+pub use made::{MadeDirectory, let_owner};
 pub use reach::{Reach, leads_out};
 
 const READING: OFlags = OFlags::RDONLY

@@ -128,8 +128,10 @@ impl FromStr for ByteSize {
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, suffix) = text.split_at(digits);
         let expected = || {
+            let instead =
+                fraction(text).map_or_else(String::new, |whole| format!("; {whole} is as much"));
             format!(
-                "'{text}' is not a size: expected a whole number with an optional suffix K, M, G or T (powers of 1024), as in 900M"
+                "'{text}' is not a size: expected a whole number with an optional suffix K, M, G or T (powers of 1024), as in 900M{instead}"
             )
         };
         let number: u64 = number.parse().map_err(|_| expected())?;
@@ -146,6 +148,32 @@ impl FromStr for ByteSize {
             .map(ByteSize)
             .ok_or_else(|| format!("'{text}' is more bytes than 64 bits count"))
     }
+}
+
+/// What a fraction as `1.5G` is in whole numbers of the next smaller unit, where it is that exactly.
+fn fraction(text: &str) -> Option<String> {
+    let end = text.find(|letter: char| letter.is_ascii_alphabetic())?;
+    let (number, suffix) = text.split_at(end);
+    let (whole, part) = number.split_once('.')?;
+    let smaller = match suffix.to_ascii_uppercase().as_str() {
+        "K" | "KIB" => "",
+        "M" | "MIB" => "K",
+        "G" | "GIB" => "M",
+        "T" | "TIB" => "G",
+        _ => return None,
+    };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    // What has more digits than this is told as no whole number.
+    if !is_number(whole) || !is_number(part) || part.len() > 6 {
+        return None;
+    }
+    let tenths = 10_u64.pow(u32::try_from(part.len()).ok()?);
+    let above = part.parse::<u64>().ok()?.checked_mul(1024)?;
+    let whole = whole.parse::<u64>().ok()?.checked_mul(1024)?;
+    let sum = whole.checked_add(above / tenths)?;
+    above
+        .is_multiple_of(tenths)
+        .then(|| format!("{sum}{smaller}"))
 }
 
 /// Bytes, shown as two lowercase digits each.
@@ -202,6 +230,20 @@ mod tests {
         assert_eq!("512".parse(), Ok(ByteSize(512)));
         for wrong in ["", "M", "1.5G", "-1", "1X", "99999999999T"] {
             assert!(wrong.parse::<ByteSize>().is_err(), "{wrong}");
+        }
+        // A fraction is told as what it is in whole numbers, where it is that.
+        let said = "1.5G".parse::<ByteSize>().unwrap_err();
+        assert!(said.ends_with("; 1536M is as much"), "{said}");
+        for wrong in [
+            "1.3G",
+            "1.5",
+            "1.5X",
+            ".5G",
+            "1.G",
+            "99999999999999999999.5G",
+        ] {
+            let said = wrong.parse::<ByteSize>().unwrap_err();
+            assert!(said.ends_with("as in 900M"), "{said}");
         }
     }
 

@@ -6,7 +6,7 @@ mod support;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use support::damage::Numbers;
@@ -22,7 +22,7 @@ const GOOD_CODES: [i32; 6] = [0, 1, 3, 4, 5, 6];
 /// Runs a command to its end and gives its exit code; it must end in time.
 fn run(arguments: &[&str]) -> i32 {
     let started = Instant::now();
-    let mut child = Command::new(LAYERPRESS)
+    let mut child = crate::support::run::without_defaults(LAYERPRESS)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -51,7 +51,7 @@ fn image(compression: Compression) -> TestImage {
 
 /// The program with nothing of this machine's environment but where programs are.
 fn layerpress() -> Command {
-    let mut command = Command::new(PROGRAM);
+    let mut command = crate::support::run::without_defaults(PROGRAM);
     command
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap());

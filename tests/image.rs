@@ -60,6 +60,7 @@ fn everything() -> Rootfs {
 fn layerpress() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_layerpress"));
     command.env_remove("SOURCE_DATE_EPOCH");
+    command.env("XDG_CONFIG_HOME", "/nonexistent");
     command
 }
 

@@ -58,10 +58,10 @@ fn an_image_is_described_in_full_within_80_columns() {
         .stdout;
     for line in [
         "manifest sha256:",
+        ":24 (linux/amd64)\n",
         "image ID sha256:",
         "chain ID sha256:",
-        "platform     linux/amd64\n",
-        "created      2024-05-01T10:20:30.500000000Z\n",
+        "created  2024-05-01T10:20:30.500000000Z\n",
         "author       Someone <someone@example.org>\n",
         "user         app:app\n",
         "workdir      /srv\n",

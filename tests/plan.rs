@@ -1,6 +1,7 @@
 //! The plan's numbers are those of the superblock that mke2fs writes.
 
 use std::fs::File;
+use std::num::NonZeroU32;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
@@ -28,6 +29,9 @@ fn mke2fs(
     command.args(["-N", &request.inodes.to_string()]);
     if let JournalSize::Mebibytes(size) = request.journal {
         command.args(["-J", &format!("size={size}")]);
+    }
+    if let Some(blocks) = request.growing_to_blocks(profile) {
+        command.args(["-E", &format!("resize={blocks}")]);
     }
     let output = command
         .arg(&path)
@@ -134,6 +138,7 @@ fn by_rule(blocks: u32, journal: JournalSize) -> FormatRequest {
         blocks,
         inodes: default_inodes(blocks),
         journal,
+        reserved_descriptor_blocks: None,
     }
 }
 
@@ -213,8 +218,37 @@ fn geometry_is_what_mke2fs_makes_of_many_inodes() {
                 blocks,
                 inodes,
                 journal,
+                reserved_descriptor_blocks: None,
             };
             assert_predicted(directory.path(), kind, request);
+        }
+    }
+}
+
+#[test]
+fn geometry_is_what_mke2fs_makes_with_chosen_room_for_descriptors() {
+    let directory = tempfile::tempdir().unwrap();
+    for (blocks, inodes) in [
+        (25_000, default_inodes(25_000)),
+        (33_100, default_inodes(33_100)),
+        (37_200, 500_000),
+        (600_000, default_inodes(600_000)),
+        (5_000_000, 12),
+    ] {
+        for reserved in [1, 5, 300, 1024, 1025] {
+            for (kind, journal) in KINDS {
+                let request = FormatRequest {
+                    blocks,
+                    inodes,
+                    journal,
+                    reserved_descriptor_blocks: NonZeroU32::new(reserved),
+                };
+                // mke2fs keeps no more than a block can name.
+                match Geometry::of(&Profile::of(kind, journal).unwrap(), request) {
+                    None if reserved > 1024 => {}
+                    _ => assert_predicted(directory.path(), kind, request),
+                }
+            }
         }
     }
 }
@@ -286,6 +320,7 @@ fn ext4s_free_blocks_are_where_the_model_says_at_random_sizes() {
             blocks,
             inodes,
             journal,
+            reserved_descriptor_blocks: None,
         };
         assert_predicted(directory.path(), Kind::Ext4, request);
     }
@@ -313,6 +348,7 @@ fn a_journal_in_pieces_between_the_tables_of_small_groups_is_predicted() {
                 blocks,
                 inodes,
                 journal,
+                reserved_descriptor_blocks: None,
             };
             assert_predicted(directory.path(), kind, request);
         }

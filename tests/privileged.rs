@@ -77,7 +77,11 @@ fn pressed() -> Option<&'static Path> {
         .get_or_init(|| {
             let archive = stack_image()?.join("docker.tar");
             let output = work_directory().join(format!("{}.img", std::process::id()));
-            build(Command::new(LAYERPRESS), archive.to_str().unwrap(), &output);
+            build(
+                crate::support::run::without_defaults(LAYERPRESS),
+                archive.to_str().unwrap(),
+                &output,
+            );
             Some(output)
         })
         .as_deref()
@@ -157,7 +161,10 @@ fn listing_of_own_mount(image: &Path) -> Listing {
         summed.stdout
     };
     let layerpress = |words: &[&Path]| {
-        let ran = Command::new(LAYERPRESS).args(words).output().unwrap();
+        let ran = crate::support::run::without_defaults(LAYERPRESS)
+            .args(words)
+            .output()
+            .unwrap();
         let told = String::from_utf8_lossy(&ran.stderr);
         assert!(ran.status.success(), "{words:?}: {told}");
     };
@@ -389,7 +396,12 @@ fn made_with(version: Option<&Path>, image: &str, options: &[&str]) -> ContentDi
         .copied()
         .chain(tools.iter().map(String::as_str))
         .collect();
-    build_with(Command::new(LAYERPRESS), &options, image, &output);
+    build_with(
+        crate::support::run::without_defaults(LAYERPRESS),
+        &options,
+        image,
+        &output,
+    );
     let digest = content_of(&output);
     fs::remove_file(&output).unwrap();
     digest
@@ -447,7 +459,7 @@ fn the_filesystem_of_every_kind_lives_when_it_is_mounted_read_write() {
     for kind in KINDS {
         let room = ["--size=+64M", "--free-inodes=10000"];
         build_with(
-            Command::new(LAYERPRESS),
+            crate::support::run::without_defaults(LAYERPRESS),
             &[kind, &room].concat(),
             &stack,
             &copy,

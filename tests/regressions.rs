@@ -23,7 +23,7 @@ fn run(command: &mut Command) -> (i32, String) {
 }
 
 fn build(image: &str, output: &Path) -> Command {
-    let mut command = Command::new(LAYERPRESS);
+    let mut command = crate::support::run::without_defaults(LAYERPRESS);
     command.args(["build", "-q", image, "-o"]).arg(output);
     command
 }

@@ -7,7 +7,8 @@
  * image configuration. Entrypoint and Cmd are the program, Env its environment (PATH and HOME are made where
  * missing), User its user and groups (names are looked up in the image's own /etc/passwd and /etc/group),
  * WorkingDir where it starts, StopSignal what it gets when the machine is asked to end (SIGTERM, or SIGINT by
- * Ctrl-Alt-Del). Ends by a restart, which ends Firecracker and qemu -no-reboot. */
+ * Ctrl-Alt-Del). Ends by a restart, which ends Firecracker and qemu -no-reboot; or, where the kernel's command
+ * line ends with `-- poweroff`, by turning the machine off, which ends Cloud Hypervisor. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +29,9 @@
 #define CONFIGURATION "/etc/image.json"
 #define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+/* What ends the machine. */
+static int ending = RB_AUTOBOOT;
+
 static _Noreturn void end(const char *format, ...) {
     va_list words;
     va_start(words, format);
@@ -40,7 +44,7 @@ static _Noreturn void end(const char *format, ...) {
         kill(-1, SIGKILL);
         sync();
         mount("", "/", NULL, MS_REMOUNT | MS_RDONLY, NULL);
-        reboot(RB_AUTOBOOT);
+        reboot(ending);
     }
     _exit(127);
 }
@@ -372,7 +376,11 @@ static _Noreturn void run(struct start *start) {
     end("cannot start %s: %s", program.items[0], strerror(errno));
 }
 
-int main(void) {
+int main(int count, char **words) {
+    /* The kernel's: those behind `--` on its command line. */
+    for (int at = 1; at < count; at++)
+        if (!strcmp(words[at], "poweroff"))
+            ending = RB_POWER_OFF;
     if (getpid() != 1)
         end("expected to be process 1, found %ld", (long)getpid());
     prepare();

@@ -11,10 +11,12 @@ mod parse;
 mod print;
 #[cfg(test)]
 mod tests;
+mod told;
 
 pub use config::{Config, ConfigFilesystem, ConfigOutput, ConfigVerity, SCHEMA};
 
 pub use print::MAX_SEGMENTS;
+pub use told::{Told, ToldFilesystem, ToldImage, ToldVerity, ToldVersions};
 
 use crate::oci::{Descriptor, Digest, Platform};
 

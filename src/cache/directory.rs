@@ -2,18 +2,17 @@
 //! link is followed.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{DirBuilder, File, Metadata};
+use std::fs::{File, Metadata};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, mkdirat, openat, statat, unlinkat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat, unlinkat};
 use rustix::io::Errno;
 
 use crate::error::{Error, Result};
 use crate::ownership;
-use crate::pinned::{DIRECTORY, names_in};
+use crate::pinned::{DIRECTORY, MadeDirectory, let_owner, names_in};
 
 /// The Cache Directory Tagging Specification's file, and how it begins.
 const TAG: &str = "CACHEDIR.TAG";
@@ -68,11 +67,16 @@ impl Directory {
         if let Some(there) = made.ancestors().find(|place| place.exists()) {
             refuse_others(there, path)?;
         }
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(|error| root_failed("make", path, error))?;
+        let places = made.ancestors().take_while(|place| !place.exists());
+        for place in places.collect::<Vec<_>>().into_iter().rev() {
+            match MadeDirectory::at(CWD, place, 0o700) {
+                // Another process may be faster.
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(root_failed("make", path, error));
+                }
+                _ => {}
+            }
+        }
         Self::root(path)?.ok_or_else(|| root_failed("open", path, Errno::NOENT.into()))
     }
 
@@ -103,10 +107,12 @@ impl Directory {
         if let Some(child) = self.child(name)? {
             return Ok(child);
         }
-        match mkdirat(&self.fd, name, Mode::from_raw_mode(0o700)) {
+        match MadeDirectory::at(&self.fd, name, 0o700) {
             // Another process may be faster.
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(error) => return Err(failed("make", &self.path.join(name), error)),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(Error::path("make", &self.path.join(name), error));
+            }
+            _ => {}
         }
         self.child(name)?
             .ok_or_else(|| failed("open", &self.path.join(name), Errno::NOENT))
@@ -131,7 +137,11 @@ impl Directory {
     /// Opens or makes something in it that is read and written by its owner alone.
     pub(super) fn open(&self, name: impl AsRef<OsStr>, flags: OFlags) -> Result<File, Errno> {
         let mode = Mode::from_raw_mode(0o600);
-        openat(&self.fd, name.as_ref(), flags | OFlags::CLOEXEC, mode).map(File::from)
+        let file = openat(&self.fd, name.as_ref(), flags | OFlags::CLOEXEC, mode)?;
+        if flags.contains(OFlags::CREATE) {
+            let_owner(&file)?;
+        }
+        Ok(file.into())
     }
 
     /// Removes a name that is no directory's; says whether it was there.

@@ -1,4 +1,4 @@
-//! One process fetches a blob, others wait for it.
+//! One process fetches a blob, or changes what a tag means, and others wait for it.
 
 use std::fs::{File, TryLockError};
 
@@ -9,9 +9,10 @@ use super::partial::is_named;
 use super::{Cache, LOCKS};
 use crate::error::{Error, Result};
 use crate::leftovers::{self, Registration};
-use crate::oci::Digest;
+use crate::oci::{Digest, DigestHasher};
 
-/// The right to fetch a blob; it ends when this is dropped, or with the process however that ends.
+/// The right to fetch a blob or to change a tag; it ends when this is dropped, or with the process however
+/// that ends.
 #[derive(Debug)]
 pub struct BlobLock {
     file: File,
@@ -31,8 +32,22 @@ impl Cache {
     /// # Errors
     /// [`Error::Io`] where the lock cannot be made.
     pub fn try_lock(&self, digest: &Digest) -> Result<Option<BlobLock>> {
+        self.try_lock_file(format!("{}-{}", digest.algorithm(), digest.digest()))
+    }
+
+    /// The lock on a tag, by its full name with registry and repository; `None` where another process
+    /// has it. Nothing of the cache is the tag's: it is where the pushes of one user on one host meet.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the lock cannot be made.
+    pub fn try_lock_tag(&self, full_name: &str) -> Result<Option<BlobLock>> {
+        // Names of files are shorter than names of tags.
+        let name = DigestHasher::sha256().of(full_name.as_bytes());
+        self.try_lock_file(format!("tag-{}", name.digest()))
+    }
+
+    fn try_lock_file(&self, name: String) -> Result<Option<BlobLock>> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let name = format!("{}-{}", digest.algorithm(), digest.digest());
         loop {
             let directory = self.root.make_child(LOCKS)?;
             let path = directory.path().join(&name);

@@ -4,6 +4,7 @@
 //! CACHE/CACHEDIR.TAG          tells backup programs to leave it out
 //!      /blobs/sha256/HEX      as in an OCI image layout: layers, manifests, configurations
 //!      /locks/sha256-HEX      held by who fetches that blob, gone with it
+//!            /tag-HEX         held by who changes what a tag in a registry means
 //!      /partial/N             where files cannot be without a name; locked while in use
 //! ```
 //!

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::leftovers::{self, Registration};
 use crate::oci::document::check_found;
 use crate::oci::{Digest, DigestHasher};
+use crate::pinned::let_owner;
 
 /// How many hidden names this process has tried.
 static COUNTER: AtomicU32 = AtomicU32::new(0);
@@ -90,7 +91,9 @@ impl PartialBlob {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         let unnamed = openat(directory.fd(), ".", flags, Mode::from_raw_mode(0o600));
         let file = match unnamed {
-            Ok(fd) => File::from(fd),
+            Ok(fd) => let_owner(&fd)
+                .map(|_| File::from(fd))
+                .map_err(|error| failed("create a file in", directory.path(), error))?,
             // What filesystems and kernels without unnamed files answer.
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
                 return Self::create_hidden(directory, digest);

@@ -3,14 +3,16 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::commands::{
     build, cache, cat, completions, diff, export, extract, inspect, layers, ls, man, mount,
     packages, plan, pull, push, stat, tags, umount, verify,
 };
-use super::signals;
+use super::defaults::Defaults;
+use super::misunderstood::reworded;
 use super::tell::{self, Voice};
+use super::{progress, signals};
 use crate::cli::arguments::OutputArguments;
 use crate::cli::manual::help::with_manual;
 use crate::error::{Error, Result};
@@ -81,7 +83,14 @@ pub fn run() -> ExitCode {
     ExitCode::from(match typed() {
         Ok(arguments) => {
             let voice = Voice::of(&arguments.output);
-            ended(&arguments, voice).unwrap_or_else(|error| failed(voice, &error))
+            match with_defaults(arguments) {
+                Ok((arguments, defaults)) => {
+                    let voice = Voice::of(&arguments.output);
+                    ended(&arguments, &defaults, voice)
+                        .unwrap_or_else(|error| failed(voice, &error))
+                }
+                Err(error) => wrong_defaults(voice, &error),
+            }
         }
         Err(answer) => answered(&answer),
     })
@@ -93,15 +102,53 @@ pub fn command() -> clap::Command {
 }
 
 fn typed() -> Result<Arguments, clap::Error> {
-    let mut command = command();
-    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
-    Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    parsed(command()).map(|(arguments, _)| arguments)
+}
+
+fn parsed(mut form: clap::Command) -> Result<(Arguments, ArgMatches), clap::Error> {
+    let typed: Vec<_> = std::env::args_os().collect();
+    let parsed = form.try_get_matches_from_mut(&typed);
+    let parsed = parsed.and_then(|matches| {
+        let arguments = Arguments::from_arg_matches(&matches);
+        let arguments = arguments.map_err(|error| error.format(&mut form))?;
+        Ok((arguments, matches))
+    });
+    parsed.map_err(|error| reworded(error, &form, &typed))
+}
+
+/// The same as it was typed, with the defaults of whoever runs it for what was not.
+fn with_defaults(typed: Arguments) -> Result<(Arguments, Defaults)> {
+    // They tell of the program alone, also where its defaults are wrong.
+    if matches!(typed.command, Command::Completions(_) | Command::Man(_)) {
+        return Ok((typed, Defaults::default()));
+    }
+    let form = command();
+    let defaults = Defaults::read(&form)?;
+    let (arguments, matches) = match defaults.is_empty() {
+        true => (typed, ArgMatches::default()),
+        false => parsed(defaults.put_into(form)).map_err(|error| {
+            Error::Mismatch(format!("cannot put defaults into what was typed: {error}"))
+        })?,
+    };
+    let reporter = progress::reporter(&arguments.output);
+    defaults.tell(&matches, arguments.output.verbose, &*reporter);
+    Ok((arguments, defaults))
+}
+
+/// What stands in the place of something typed is wrong as that would be.
+fn wrong_defaults(voice: Voice, error: &Error) -> u8 {
+    let code = match error {
+        Error::Unsupported { .. } => 2,
+        other => other.exit_code(),
+    };
+    voice.error(&error.to_string(), code.into());
+    code
 }
 
 /// Errors of all kinds meet here; those of the library say which exit code is theirs.
-fn ended(arguments: &Arguments, voice: Voice) -> anyhow::Result<u8> {
+fn ended(arguments: &Arguments, defaults: &Defaults, voice: Voice) -> anyhow::Result<u8> {
     signals::handle(voice).context("cannot handle signals")?;
-    Ok(arguments.command.run(&arguments.output)?)
+    Ok(arguments.command.run(&arguments.output, defaults)?)
 }
 
 /// Help that was asked for and found no room is a failure.
@@ -124,13 +171,16 @@ fn failed(voice: Voice, error: &anyhow::Error) -> u8 {
 
 impl Command {
     /// Runs it; the exit code where it did what it was to.
-    fn run(&self, output: &OutputArguments) -> Result<u8> {
+    fn run(&self, output: &OutputArguments, defaults: &Defaults) -> Result<u8> {
         // That of a command that has but one good end.
         let done = |()| 0;
         // As of `diff` and `cmp`.
         let equal_or_not = |are_equal: bool| u8::from(!are_equal);
         match self {
-            Self::Build(build) => build::run(build, output, command),
+            Self::Build(build) => {
+                let form = || defaults.put_into(command());
+                build::run(build, output, form)
+            }
             Self::Plan(plan) => plan::run(plan, output).map(done),
             Self::Inspect(inspect) => inspect::run(inspect, output).map(done),
             Self::Verify(verify) => verify::run(verify, output),

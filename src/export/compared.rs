@@ -2,7 +2,7 @@
 
 use super::{Base, LayerOptions, exported_xattrs};
 use crate::error::{Error, Result};
-use crate::layers::{Content, Contents, DataExtent};
+use crate::layers::{Content, Contents, DataExtent, Xattr};
 use crate::listing::{Attribute, Body, Kind, Line, Owner};
 use crate::ondisk::inode::EARLIEST_SECOND;
 use crate::page_buffer::PageBuffer;
@@ -69,7 +69,6 @@ impl<'a> Comparer<'a> {
         let path = path();
         let base = self.base.tree.node(base);
         let mut expected = (self.base.normalise)(&path, base, None);
-        expected.mtime = expected.mtime.map(|time| as_held(time, &node));
         let xattrs = self.view.xattrs(&node)?;
         let xattrs = exported_xattrs(&path, &xattrs, &mut Warnings::default());
         let mut found = line(self.view, &path, &node, xattrs)?;
@@ -79,6 +78,21 @@ impl<'a> Comparer<'a> {
         }
         // No entry says how many names there are.
         expected.link_count = None;
+        let of_base = &base.attributes;
+        // What a build would have made of it, or itself: another filesystem may hold what a build does not
+        // put into one, and a layer that was made of it has told so.
+        for time in [of_base.mtime, expected.mtime.unwrap_or(of_base.mtime)] {
+            let held = Some(as_held(time, &node));
+            if held == found.mtime {
+                expected.mtime = held;
+            }
+        }
+        if found.file_flags == Some(of_base.file_flags) {
+            expected.file_flags = found.file_flags;
+        }
+        if found.xattrs != expected.xattrs {
+            expected.xattrs = Some(all_of(&of_base.xattrs));
+        }
         if expected != found {
             return Ok(false);
         }
@@ -117,6 +131,16 @@ impl<'a> Comparer<'a> {
         }
         base.holds(end, file.content.size_bytes, None, &mut self.buffer)
     }
+}
+
+/// All of a base's attributes, as they stand beside those of an inode.
+fn all_of(xattrs: &[Xattr]) -> Box<[Attribute]> {
+    let xattrs = xattrs.iter();
+    let mut all: Box<[_]> = xattrs
+        .map(|xattr| Attribute::new(&xattr.name, &xattr.value))
+        .collect();
+    all.sort();
+    all
 }
 
 pub(super) fn too_large() -> Error {

@@ -33,7 +33,7 @@ pub use format::{ToolPaths, Tools};
 pub use plan::identity::{parse_label, parse_uuid, uuid_text};
 pub use plan::{
     Birth, BlocksByUse, Earlier, EarlierNode, Figures, Identity, Layout, Likeness, Plan,
-    PlanOptions, Room, SizePolicy, Tally, WhyFresh,
+    PlanOptions, Room, SizePolicy, Tally, WhyFresh, expect_kind,
 };
 pub use populate::unsealed::Unsealed;
 pub use profile::{JournalSize, Kind, Profile};

@@ -19,7 +19,7 @@ use super::{Data, Entry, Sink, split};
 use crate::error::{Error, Result};
 use crate::listing::Kind;
 use crate::look::Inside;
-use crate::pinned::{Identity, Pinned};
+use crate::pinned::{Identity, MadeDirectory, Pinned};
 use crate::warnings::Warnings;
 
 /// Directories held open; those further up are opened again on the way back.
@@ -48,6 +48,8 @@ pub struct DirectorySink<'a> {
 struct Made {
     /// The target itself, where it was made.
     target: Option<PathBuf>,
+    /// The same, open, as long as it has not got the mode that stays.
+    directory: Option<MadeDirectory>,
     /// The names in it.
     names: Vec<Box<[u8]>>,
     /// Something that was there before was replaced or filled.
@@ -70,22 +72,21 @@ impl<'a> DirectorySink<'a> {
         warnings: &'a mut Warnings,
     ) -> Result<Self> {
         let mut made = Made::default();
-        match rustix::fs::mkdirat(CWD, target, Mode::from_raw_mode(permissions)) {
-            Ok(()) => made.target = Some(target.to_owned()),
-            Err(Errno::EXIST) => {}
-            Err(error) => return Err(Error::path("make", target, error.into())),
-        }
-        let is_made = made.target.is_some();
-        let cannot_open = |error: Errno| {
-            // One that a umask keeps from its own owner; what others have put into it stays.
-            if is_made {
-                let _ = rustix::fs::rmdir(target);
+        let cannot_open = |error: Errno| Error::path("open", target, error.into());
+        let root = match MadeDirectory::at(CWD, target, permissions) {
+            Ok(directory) => {
+                made.target = Some(target.to_owned());
+                let root = directory.as_fd().try_clone_to_owned();
+                made.directory = Some(directory);
+                root.map_err(|error| Error::path("open", target, error))?
             }
-            Error::path("open", target, error.into())
+            // The target itself is the caller's word: a link there is followed.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let flags = DIRECTORY.difference(OFlags::NOFOLLOW);
+                rustix::fs::open(target, flags, Mode::empty()).map_err(cannot_open)?
+            }
+            Err(error) => return Err(Error::path("make", target, error)),
         };
-        // The target itself is the caller's word: a link there is followed.
-        let flags = DIRECTORY.difference(OFlags::NOFOLLOW);
-        let root = rustix::fs::open(target, flags, Mode::empty()).map_err(cannot_open)?;
         let mut names = rustix::fs::Dir::read_from(&root).map_err(cannot_open)?;
         let is_empty = names
             .all(|name| name.is_ok_and(|name| matches!(name.file_name().to_bytes(), b"." | b"..")));
@@ -107,7 +108,8 @@ impl<'a> DirectorySink<'a> {
         })
     }
 
-    /// Sets the flags of what was made that keep it as it is.
+    /// Sets what keeps what was made as it is: flags, and the mode of a target that is nobody's in the
+    /// tree.
     pub fn finish(&mut self) {
         for flagged in std::mem::take(&mut self.flagged) {
             let opened = || -> io::Result<OwnedFd> {
@@ -121,6 +123,10 @@ impl<'a> DirectorySink<'a> {
             };
             let opened = opened();
             flagged.finish(opened, self.warnings);
+        }
+        if let Some(directory) = self.made.directory.take() {
+            // As long as it could be made, its owner may set its mode.
+            let _ = directory.finish();
         }
     }
 
@@ -219,18 +225,20 @@ impl<'a> DirectorySink<'a> {
         let (parent, name) = self.parent(path)?;
         let make = || -> io::Result<OwnedFd> {
             let open = || rustix::fs::openat(parent, name, DIRECTORY, Mode::empty());
-            match rustix::fs::mkdirat(parent, name, Mode::RWXU) {
-                Err(Errno::EXIST) if replaces => match open() {
-                    Ok(found) => return Ok(found),
-                    // Something else, or a link, which is not followed.
-                    Err(_) => {
-                        rustix::fs::unlinkat(parent, name, AtFlags::empty())?;
-                        rustix::fs::mkdirat(parent, name, Mode::RWXU)?;
+            let made = || MadeDirectory::at(parent, name, 0o700).map(MadeDirectory::into_fd);
+            match made() {
+                Err(error) if replaces && error.kind() == io::ErrorKind::AlreadyExists => {
+                    match open() {
+                        Ok(found) => Ok(found),
+                        // Something else, or a link, which is not followed.
+                        Err(_) => {
+                            rustix::fs::unlinkat(parent, name, AtFlags::empty())?;
+                            made()
+                        }
                     }
-                },
-                made => made?,
+                }
+                made => made,
             }
-            Ok(open()?)
         };
         make().map_err(failed("make", path))
     }
@@ -377,7 +385,12 @@ impl Sink for DirectorySink<'_> {
         if !entry.path.is_empty() {
             self.open.pop();
         }
-        self.set(&directory, entry)
+        self.set(&directory, entry)?;
+        if entry.path.is_empty() {
+            // It has its own mode now.
+            self.made.directory = None;
+        }
+        Ok(())
     }
 
     fn inode(&mut self, entry: &Entry<'_>, inside: Inside<'_>, data: &mut Data<'_>) -> Result<()> {

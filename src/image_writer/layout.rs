@@ -12,6 +12,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::CWD;
+
 use super::blob::{self, Blob, Sink};
 use super::documents::{self, ImageDocuments, OCI_LAYOUT};
 use super::target::ImageTarget;
@@ -20,7 +22,7 @@ use crate::leftovers::{self, Registration};
 use crate::oci::Digest;
 use crate::oci::document;
 use crate::partial_file::{PartialFile, persist_together};
-use crate::pinned::identity;
+use crate::pinned::{MadeDirectory, identity};
 use crate::region::FileRegion;
 
 /// Where blobs are.
@@ -284,6 +286,7 @@ fn is_same(one: &FileRegion, other: &FileRegion) -> bool {
 #[derive(Debug)]
 struct MadeDirectories {
     made: Vec<PathBuf>,
+    open: Vec<MadeDirectory>,
     _registration: Registration,
 }
 
@@ -294,11 +297,15 @@ impl MadeDirectories {
             directory.join("blobs"),
             directory.join(BLOBS),
         ];
+        let mut open = Vec::new();
         let (made, registration) = leftovers::make(|| {
             let mut made: Vec<PathBuf> = Vec::new();
             for path in below {
-                match fs::create_dir(&path) {
-                    Ok(()) => made.push(path),
+                match MadeDirectory::at(CWD, &path, 0o777) {
+                    Ok(directory) => {
+                        open.push(directory);
+                        made.push(path);
+                    }
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                     Err(error) => {
                         remove_empty(&made);
@@ -311,6 +318,7 @@ impl MadeDirectories {
         })?;
         Ok(Self {
             made,
+            open,
             _registration: registration,
         })
     }
@@ -319,6 +327,10 @@ impl MadeDirectories {
 impl Drop for MadeDirectories {
     fn drop(&mut self) {
         remove_empty(&self.made);
+        for directory in self.open.iter().rev() {
+            // One that went again has no mode.
+            let _ = directory.finish();
+        }
     }
 }
 

@@ -68,8 +68,9 @@ impl ImageTarget {
         });
         let Some((form, details)) = found else {
             return Err(Error::unsupported(format!(
-                "{}: expected oci:DIRECTORY[:TAG], docker-archive:FILE[:NAME] or oci-archive:FILE[:TAG] to write an image to",
-                escape_path(bytes)
+                "{}: expected oci:DIRECTORY[:TAG], docker-archive:FILE[:NAME] or oci-archive:FILE[:TAG] to write an image to{}",
+                escape_path(bytes),
+                nearest(bytes)
             )));
         };
         let mut parts = details.splitn(2, |&byte| byte == b':');
@@ -117,6 +118,19 @@ impl fmt::Display for ImageTarget {
             Some(name) => write!(f, ":{name}"),
             None => Ok(()),
         }
+    }
+}
+
+/// What was meant by a path alone.
+fn nearest(bytes: &[u8]) -> String {
+    let is_path = !bytes.is_empty() && !bytes.contains(&b':');
+    let shown = escape_path(bytes);
+    match is_path {
+        true if bytes.to_ascii_lowercase().ends_with(b".tar") => {
+            format!(" (docker-archive:{shown} for docker load, or oci-archive:{shown})")
+        }
+        true => format!(" (oci:{shown} makes a directory, docker-archive:{shown} a file)"),
+        false => String::new(),
     }
 }
 
@@ -213,6 +227,9 @@ mod tests {
         }
         assert!(target("-").unwrap().is_stream());
         assert!(target("oci-archive:-:x").unwrap().is_stream());
+        let named = target("docker-archive:-:a:1").unwrap();
+        assert!(named.is_stream());
+        assert_eq!(named.name(), Some("docker.io/library/a:1"));
         assert!(!target("oci:-").unwrap().is_stream());
     }
 
@@ -221,6 +238,14 @@ mod tests {
         let digest = format!("sha256:{}", "a".repeat(64));
         for (text, says) in [
             ("out", "expected oci:DIRECTORY[:TAG], docker-archive:FILE"),
+            (
+                "out",
+                "(oci:out makes a directory, docker-archive:out a file)",
+            ),
+            (
+                "a/e.tar",
+                "(docker-archive:a/e.tar for docker load, or oci-archive:a/e.tar)",
+            ),
             ("dir:out", "expected oci:DIRECTORY"),
             ("docker://a/b", "expected oci:DIRECTORY"),
             ("", "expected oci:DIRECTORY"),

@@ -125,6 +125,9 @@ fn charge(budget: &Budget<'_>, entry: &Entry) -> Result<()> {
         .map_err(|error| error.in_entry(&entry.path).at_byte(entry.header_offset))
 }
 
+/// Where that is what its diff ID names, nothing is lost.
+const ENDED_IN_PADDING: &str = "tar that ends within the padding after its last file's data";
+
 /// The entries of a tar in its order, and what was noticed.
 type Index = (Vec<Entry>, Warnings);
 
@@ -302,13 +305,28 @@ impl BlobReader<'_> {
 
     fn index(&self, tar: impl TarBytes) -> Result<Index> {
         let mut reader = Reader::new(tar, &self.options.limits);
+        let stated = match &self.blob.diff_id {
+            LayerDiffId::Stated(diff_id) => Some(diff_id),
+            LayerDiffId::Hashed(_) | LayerDiffId::Unstated => None,
+        };
+        if stated.is_some() {
+            reader = reader.vouched_for();
+        }
         let mut entries = Vec::new();
         while let Some(entry) = reader.next_entry()? {
             charge(self.budget, &entry)?;
             entries.push(entry);
         }
         entries.shrink_to_fit();
-        Ok((entries, reader.finish()?))
+        let ended_in_padding = reader.ended_in_padding();
+        let mut noticed = reader.finish()?;
+        if let Some((byte, DiffId(diff_id))) = ended_in_padding.zip(stated) {
+            // Of a layer that several images have, its own name.
+            noticed.count_with(ENDED_IN_PADDING, || {
+                format!("layer {diff_id}, byte {byte}").into_bytes()
+            });
+        }
+        Ok((entries, noticed))
     }
 
     /// Holds the tar's bytes against its diff ID and what else they must have, or finds the diff ID.

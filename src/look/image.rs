@@ -1,20 +1,12 @@
 //! The tree that an image shows, with its files' bytes.
 
-use rustix::io::Errno;
-
 use super::node::{Found, Node};
-use crate::error::{Error, Result, escape_path};
+use crate::error::{Error, Result};
 use crate::layers::{Contents, DataExtent};
 use crate::listing::{Attribute, Kind};
 use crate::region::FileRegion;
 use crate::tree::{self, ContentRef, Directory, NodeId, NodeKind, Tree};
-use crate::view::Follow;
-
-/// Links followed on one path, as the kernel does.
-const MAX_HOPS: usize = 40;
-
-/// Components of a path with its links' targets.
-const MAX_COMPONENTS: usize = 1 << 16;
+use crate::view::{Follow, Names, look_up};
 
 /// Bytes read at once.
 const BUFFER_BYTES: u64 = 256 << 10;
@@ -134,76 +126,44 @@ impl<'a> ImageTree<'a> {
 
     /// Looks a path up, as the view of a filesystem does.
     pub(super) fn find(self, path: &[u8], follow: Follow) -> Result<Found> {
-        let fail = |errno: Errno| {
-            let shown = path.strip_prefix(b"/").unwrap_or(path);
-            let what = format!("cannot find /{} in {}", escape_path(shown), self.name);
-            Error::io(what, errno.into())
-        };
-        // The directories down to here, each with how long the path is up to it.
-        let mut at = vec![(NodeId::ROOT, 0)];
-        let mut found_path = Vec::new();
-        let mut to_do = components(path);
-        let must_be_directory = path.ends_with(b"/");
-        let mut hops = 0;
-        while let Some(name) = to_do.pop() {
-            // The root never leaves.
-            let Some(&(here, length)) = at.last() else {
-                break;
-            };
-            found_path.truncate(length);
-            // Not even `.` and `..` are in anything else.
-            let directory = self.directory(here).ok_or_else(|| fail(Errno::NOTDIR))?;
-            match &name[..] {
-                b"." => continue,
-                b".." => {
-                    at.truncate((at.len() - 1).max(1));
-                    continue;
-                }
-                _ => {}
-            }
-            let children = &directory.children;
-            let index = children
-                .binary_search_by(|(child, _)| (**child).cmp(&name))
-                .map_err(|_| fail(Errno::NOENT))?;
-            let (_, child) = children[index];
-            if length > 0 {
-                found_path.push(b'/');
-            }
-            found_path.extend_from_slice(&name);
-            let is_last = to_do.is_empty() && !must_be_directory;
-            match &self.tree.node(child).kind {
-                NodeKind::Symlink(target) if !is_last || follow == Follow::Always => {
-                    hops += 1;
-                    if hops > MAX_HOPS || to_do.len() > MAX_COMPONENTS {
-                        return Err(fail(Errno::LOOP));
-                    }
-                    if target.starts_with(b"/") {
-                        at.truncate(1);
-                    }
-                    to_do.extend(components(target));
-                }
-                _ => at.push((child, found_path.len())),
-            }
-        }
-        let (id, length) = at.pop().unwrap_or((NodeId::ROOT, 0));
-        if must_be_directory && self.directory(id).is_none() {
-            return Err(fail(Errno::NOTDIR));
-        }
-        found_path.truncate(length);
+        let (id, path) = look_up(&mut { self }, path, follow)?;
         Ok(Found {
             node: self.of(id),
-            path: found_path,
+            path,
         })
     }
 }
 
-/// A path's components, the first at the end.
-fn components(path: &[u8]) -> Vec<Vec<u8>> {
-    path.split(|&byte| byte == b'/')
-        .filter(|name| !name.is_empty())
-        .map(<[u8]>::to_vec)
-        .rev()
-        .collect()
+impl Names for ImageTree<'_> {
+    type Id = NodeId;
+
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn root(&self) -> NodeId {
+        NodeId::ROOT
+    }
+
+    fn kind(&mut self, id: NodeId) -> Result<Kind> {
+        Ok(self.of(id).kind)
+    }
+
+    fn child(&mut self, directory: NodeId, name: &[u8]) -> Result<Option<NodeId>> {
+        let children = match self.directory(directory) {
+            Some(found) => &found.children[..],
+            None => &[],
+        };
+        let index = children.binary_search_by(|(child, _)| (**child).cmp(name));
+        Ok(index.ok().map(|index| children[index].1))
+    }
+
+    fn target(&mut self, link: NodeId) -> Result<&[u8]> {
+        match &self.tree.node(link).kind {
+            NodeKind::Symlink(target) => Ok(target),
+            _ => Ok(b""),
+        }
+    }
 }
 
 /// Reads a file's data from its layer's tar.

@@ -6,12 +6,13 @@ use super::doubts::{Done, doubts};
 use super::listing::without_name;
 use super::request::{ImageRequest, Subject};
 use super::root_hash::{self, FoundVerity};
+use crate::artifact::{Artifact, Told};
 use crate::error::{Error, Result};
 use crate::inspect::Filesystem;
 use crate::layers;
-use crate::oci::{ChainId, DiffId};
+use crate::oci::{ChainId, DiffId, Digest};
 use crate::progress::Reporter;
-use crate::source::{self, DaemonOptions, Image, Offer, Place, Surveyed};
+use crate::source::{self, ArtifactOffer, DaemonOptions, Image, Offer, Place, Surveyed};
 use crate::tree::{FlattenOptions, flatten};
 use crate::units::Timestamp;
 use crate::view::View;
@@ -24,6 +25,8 @@ pub enum Inspected {
     Filesystem(Box<InspectedFilesystem>),
     /// An image.
     Image(Box<InspectedImage>),
+    /// A filesystem in a registry.
+    Artifact(Box<InspectedArtifact>),
     /// Several images, none of which is meant more than another.
     Several {
         /// What was asked for.
@@ -48,6 +51,22 @@ pub struct InspectedFilesystem {
     pub warnings: Vec<String>,
     /// The hash tree of dm-verity behind it; why it cannot be read, where there is one.
     pub verity: Option<Result<FoundVerity>>,
+}
+
+/// A filesystem in a registry by its documents. No segment of it was read.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct InspectedArtifact {
+    /// The full name that it was found by, with its transport.
+    pub reference: String,
+    /// The digest of its manifest.
+    pub manifest_digest: Digest,
+    /// What the manifest says.
+    pub artifact: Artifact,
+    /// What the configuration tells.
+    pub told: Told,
+    /// All filesystems under the name, this one among them.
+    pub offers: Vec<ArtifactOffer>,
 }
 
 /// An image by its documents.
@@ -120,15 +139,24 @@ fn inspect_image(
     with_layers: bool,
     reporter: &dyn Reporter,
 ) -> Result<Inspected> {
+    let place = Place::within(&request.reference, &request.open.reach)?;
     let Surveyed {
         offers,
         is_narrowed,
         chosen,
-    } = source::survey(
-        &Place::within(&request.reference, &request.open.reach)?,
-        &request.open,
-        reporter,
-    )?;
+    } = source::survey(&place, &request.open, reporter)?;
+    // What is no image may be a filesystem that was pushed.
+    if let Err(Error::Unsupported { .. }) = &chosen
+        && let Some(found) = source::artifact_at(&place, &request.open, reporter)?
+    {
+        return Ok(Inspected::Artifact(Box::new(InspectedArtifact {
+            told: Told::of(&found.config),
+            reference: found.reference,
+            manifest_digest: found.manifest_digest,
+            artifact: found.artifact,
+            offers: found.offers,
+        })));
+    }
     let image = match chosen {
         Ok(image) => image,
         // Which there are is what was asked.

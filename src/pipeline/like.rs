@@ -14,7 +14,7 @@ use std::thread::{self, JoinHandle};
 use super::doubts::{Done, doubts};
 use super::request::{FilesystemRequest, LikeRequest};
 use crate::error::{Error, Result, escape_path};
-use crate::ext::{Earlier, EarlierNode, Kind};
+use crate::ext::{Earlier, EarlierNode, Kind, expect_kind};
 use crate::file_kind;
 use crate::finish::{ImageWords, OutputName};
 use crate::listing;
@@ -264,12 +264,7 @@ fn expect_length(view: &View, max_bytes: u64) -> Result<()> {
 fn expect(view: &View, kind: Kind, max_bytes: u64) -> Result<()> {
     expect_length(view, max_bytes)?;
     let found = kind_of(view.filesystem_type());
-    if found != Some(kind) {
-        let found = found.map_or_else(|| "a journal".to_owned(), |found| found.to_string());
-        return Err(Error::unsupported(format!(
-            "expected an {kind} filesystem to lay one out like, found {found} (--fs {found} makes that)"
-        )));
-    }
+    expect_kind(kind, found.ok_or_else(is_journal)?)?;
     let block_bytes = view.block_bytes();
     if block_bytes != BLOCK_SIZE || view.blocks() > u64::from(u32::MAX) {
         return Err(Error::unsupported(format!(
@@ -278,6 +273,10 @@ fn expect(view: &View, kind: Kind, max_bytes: u64) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+fn is_journal() -> Error {
+    Error::unsupported("expected an earlier filesystem, found a journal outside of its own")
 }
 
 fn kind_of(found: FilesystemType) -> Option<Kind> {

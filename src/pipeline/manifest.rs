@@ -199,6 +199,9 @@ fn like((earlier, likeness): (&EarlierFile, &Likeness)) -> ManifestLike {
         split_files,
         runs,
         fresh_runs,
+        // What a plan's advice is made of.
+        in_place_blocks: _,
+        fresh_in_place_blocks: _,
     } = likeness.figures;
     ManifestLike {
         sha256: earlier.sha256.clone(),

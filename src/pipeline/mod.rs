@@ -23,6 +23,7 @@ mod look;
 mod manifest;
 mod output;
 mod packages;
+mod packed;
 mod plan;
 mod pull;
 mod push;
@@ -44,7 +45,8 @@ pub use export::{CREATED_BY, ExportBase, ExportRequest, ExportedImage, export};
 pub use extract::{ExtractRequest, Extracted, Target, extract, extract_from};
 pub use flatten::{Flattened, flattened};
 pub use inspect::{
-    Inspected, InspectedFilesystem, InspectedImage, InspectedLayer, inspect, inspect_daemon,
+    Inspected, InspectedArtifact, InspectedFilesystem, InspectedImage, InspectedLayer, inspect,
+    inspect_daemon,
 };
 pub use layer_report::{LayerReport, ReportedLayer, WastedFile, layer_report};
 pub use like::EarlierFile;
@@ -66,6 +68,7 @@ pub use start::{FoundStart, StartDocument, start_in};
 pub use tags::tags;
 pub use verify::{Verified, VerifyRequest, verify};
 
+pub use crate::artifact::{Artifact, Told, ToldImage};
 pub use crate::blocks::{BlockDifferences, BlockKind, DifferingRange};
 pub use crate::compression::{Encoding, EncodingForm};
 pub use crate::export::Exported;
@@ -86,8 +89,8 @@ pub use crate::packages::{Database, Package, PackageChange, Packages};
 pub use crate::pull::{PullShare, PullTally};
 pub use crate::push::{PushShare, PushTally};
 pub use crate::source::{
-    CacheChoice, CredentialFiles, Credentials, DaemonOptions, Image, Login, Offer, OpenOptions,
-    Proxies, Reference, RegistryOptions, Tags, TlsOptions,
+    ArtifactOffer, CacheChoice, CredentialFiles, Credentials, DaemonOptions, Image, Login, Offer,
+    OpenOptions, Proxies, Reference, RegistryOptions, Tags, TlsOptions,
 };
 pub use crate::tree::{EditsDigest, LeftOut};
 pub use crate::verity::{Proof, RootHash, Salt, Shape, Table};

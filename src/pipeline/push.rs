@@ -15,8 +15,8 @@ use crate::oci::media_type::OCI_MANIFEST;
 use crate::oci::{Descriptor, Digest, DigestHasher, Platform, RegistryReference};
 use crate::progress::Reporter;
 use crate::push::{
-    AtTag, Build, Listed, PushTally, Pushing, Segments, at_tag, check_place, list, put_into_index,
-    send_blob,
+    Build, Listed, PushTally, Pushing, Segments, Tags, at_tag, check_place, list, put_alone,
+    put_into_index, send_blob,
 };
 use crate::source::{Place, Reference, RegistryOptions};
 use crate::units::ByteSize;
@@ -47,6 +47,9 @@ pub struct PushRequest {
     pub mount_from: Option<String>,
     /// Whether the tag may be taken from something else.
     pub replace: bool,
+    /// The directory of a cache in which pushes of this host to one tag wait for each other, so that none
+    /// takes out of an index what another put into it. Nothing else is kept there.
+    pub locks: Option<PathBuf>,
 }
 
 impl PushRequest {
@@ -67,6 +70,7 @@ impl PushRequest {
             platform: None,
             mount_from: None,
             replace: false,
+            locks: None,
         })
     }
 
@@ -79,16 +83,21 @@ impl PushRequest {
         with_platform: platform: Platform,
         with_mount_from: mount_from: String,
         with_replace: replace: bool,
+        with_locks: locks: PathBuf,
+    }
+
+    /// Whether segments may be so long.
+    pub fn is_segment_length(size: ByteSize) -> bool {
+        let ByteSize(bytes) = size;
+        (ALIGNMENT_BYTES..=MAX_SEGMENT_BYTES).contains(&bytes)
+            && bytes.is_multiple_of(ALIGNMENT_BYTES)
     }
 
     fn check(&self) -> Result<()> {
         let ByteSize(bytes) = self.segment_bytes;
-        if !(ALIGNMENT_BYTES..=MAX_SEGMENT_BYTES).contains(&bytes)
-            || !bytes.is_multiple_of(ALIGNMENT_BYTES)
-        {
+        if !Self::is_segment_length(self.segment_bytes) {
             return Err(Error::unsupported(format!(
-                "--segment-size: expected a multiple of 4 KiB, at most {}, found {bytes} bytes",
-                ByteSize(MAX_SEGMENT_BYTES)
+                "--segment-size: expected a multiple of 4K, at most 64M, found {bytes} bytes"
             )));
         }
         if self.encoding.form() != EncodingForm::Zstd {
@@ -143,22 +152,33 @@ pub fn push(request: &PushRequest, reporter: &dyn Reporter) -> Result<Pushed> {
     let mount_from = mounted(request, target)?;
     let job = || {
         let repository = Pushing::connect(target, &request.registry, mount_from, reporter)?;
-        let found = match target.tag().filter(|_| target.digest().is_none()) {
-            Some(tag) => at_tag(&repository, tag)?,
-            None => AtTag::Nothing,
-        };
-        if !request.replace {
+        let tag = target.tag().filter(|_| target.digest().is_none());
+        if let Some(tag) = tag.filter(|_| !request.replace) {
+            let found = at_tag(&repository, tag)?;
             check_place(&found, request.platform.as_ref(), "the tag")?;
         }
-        let sent = source.send(request, &repository, reporter)?;
-        let build = build.of_file(&sent.sha256, &mut warnings)?;
         let pushing = Naming {
             request,
             target,
             repository: &repository,
-            found,
+            source: &source,
+            build: &build,
         };
-        pushing.name(&source, sent, build)
+        // What would not be what was asked for is found out before anything of it is anywhere.
+        if let Some(expected) = target.digest() {
+            let known = source.segments(request, &repository, false, reporter)?;
+            pushing
+                .described(&known, &mut Vec::new())?
+                .check(expected)?;
+        }
+        let sent = source.segments(request, &repository, true, reporter)?;
+        let described = pushing.described(&sent, &mut warnings)?;
+        if let Some(expected) = target.digest() {
+            described.check(expected)?;
+        }
+        let locks = request.locks.as_deref();
+        let tags = Tags::of(&repository, target, locks, reporter);
+        pushing.name(described, sent.tally, &tags)
     };
     let pushed = job().map_err(|error: Error| error.in_image(&name))?;
     Ok(Pushed {
@@ -191,65 +211,99 @@ fn mounted(request: &PushRequest, target: &RegistryReference) -> Result<Option<S
     Ok((!is_own).then(|| from.repository().to_owned()))
 }
 
+/// What is to be named.
+struct Described {
+    artifact: Artifact,
+    config: Vec<u8>,
+    manifest: Vec<u8>,
+    digest: Digest,
+}
+
+impl Described {
+    /// Holds it against the digest that it was to have.
+    fn check(&self, expected: &Digest) -> Result<()> {
+        let digest = &self.digest;
+        if digest == expected {
+            return Ok(());
+        }
+        Err(Error::unsupported(format!(
+            "expected a filesystem whose manifest is {expected}, found one of {digest} (a tag in its place takes any)"
+        )))
+    }
+}
+
+/// What is there where an image does not tell of it.
+const NOT_LISTED: &str = " (the filesystem itself is there: that its image tells of it, among its referrers, is what failed)";
+
 /// Giving a name to what is there.
 struct Naming<'a> {
     request: &'a PushRequest,
     target: &'a RegistryReference,
     repository: &'a Pushing<'a>,
-    found: AtTag,
+    source: &'a Source<'a>,
+    build: &'a Build,
 }
 
 impl Naming<'_> {
-    fn name(&self, source: &Source<'_>, sent: Segments, build: Option<Manifest>) -> Result<Pushed> {
-        let config = match &build {
+    /// The manifest of these segments.
+    fn described(&self, segments: &Segments, warnings: &mut Vec<String>) -> Result<Described> {
+        let sha256 = &segments.sha256;
+        let build = self.build.of_file(sha256, warnings)?;
+        let config = match build {
             Some(build) => Config::of_build(build)?,
-            None => source.config(&sent.sha256)?,
+            None => self.source.config(sha256)?,
         };
-        let mut tally = sent.tally;
-        let config_digest = send_blob(&config, self.repository, &mut tally)?;
-        let config = Descriptor::new(CONFIG_TYPE.to_owned(), config.len() as u64, config_digest);
-        let mut artifact = Artifact::new(config, source.size_bytes, sent.sha256, sent.segments)?;
-        artifact.platform = self.platform(build.as_ref())?;
-        artifact.subject = self.subject(build.as_ref())?;
-        let bytes = artifact.manifest()?;
-        let digest = DigestHasher::sha256().of(&bytes);
-        if let Some(expected) = self.target.digest()
-            && *expected != digest
-        {
-            return Err(Error::unsupported(format!(
-                "expected a filesystem whose manifest is {expected}, found one of {digest} (a tag in its place takes any)"
-            )));
-        }
-        let size = bytes.len() as u64;
-        let is_there = matches!(&self.found, AtTag::Artifact(found, ..) if *found == digest);
-        let by_digest = digest.to_string();
-        let reference = match (self.target.digest(), &self.request.platform) {
-            (None, None) => self.target.tag().unwrap_or(&by_digest),
-            _ => &by_digest,
+        let descriptor = Descriptor::new(
+            CONFIG_TYPE.to_owned(),
+            config.len() as u64,
+            DigestHasher::sha256().of(&config),
+        );
+        let mut artifact = Artifact::new(
+            descriptor,
+            self.source.size_bytes,
+            sha256.clone(),
+            segments.segments.clone(),
+        )?;
+        artifact.platform = self.platform(build)?;
+        artifact.subject = self.subject(build)?;
+        let manifest = artifact.manifest()?;
+        Ok(Described {
+            artifact,
+            config,
+            digest: DigestHasher::sha256().of(&manifest),
+            manifest,
+        })
+    }
+
+    fn name(&self, described: Described, mut tally: PushTally, tags: &Tags<'_>) -> Result<Pushed> {
+        let Described {
+            artifact,
+            config,
+            manifest,
+            digest,
+        } = described;
+        let (request, size) = (self.request, manifest.len() as u64);
+        send_blob(&config, self.repository, &mut tally)?;
+        let alone = match (self.target.digest(), &request.platform) {
+            (None, None) => self.target.tag(),
+            _ => None,
         };
-        let noted = match is_there || (reference == by_digest && self.has(&by_digest)?) {
-            true => None,
-            false => Some(
-                self.repository
-                    .put_manifest(reference, OCI_MANIFEST, &bytes)?,
-            ),
+        let noted = match alone {
+            Some(tag) => put_alone(tags, tag, (&digest, &manifest), request.replace)?,
+            None => self.put(&digest, &manifest)?,
         };
         let listed = artifact
             .subject
             .as_ref()
-            .map(|subject| list(self.repository, subject, (&digest, size), noted));
-        let listed = listed.transpose()?;
-        let index = match (
-            &self.request.platform,
-            self.target.digest(),
-            self.target.tag(),
-        ) {
-            (Some(platform), None, Some(tag)) => Some(put_into_index(
-                self.repository,
-                tag,
-                (&digest, size),
-                platform,
-            )?),
+            .map(|subject| list(tags, subject, (&digest, size), noted));
+        let listed = listed.transpose();
+        let listed = listed.map_err(|error| error.with_more(NOT_LISTED))?;
+        let index = match (&request.platform, self.target.digest(), self.target.tag()) {
+            (Some(platform), None, Some(tag)) => {
+                let replace = request.replace;
+                let manifest = (&digest, size);
+                Some(put_into_index(tags, tag, manifest, platform, replace)?)
+            }
             _ => None,
         };
         Ok(Pushed {
@@ -262,14 +316,22 @@ impl Naming<'_> {
             artifact,
             tally,
             has_referrers_tag: listed == Some(Listed::ByTag),
-            state: source.state(),
-            needs_recovery: source.needs_recovery(),
+            state: self.source.state(),
+            needs_recovery: self.source.needs_recovery(),
             warnings: Vec::new(),
         })
     }
 
-    fn has(&self, digest: &str) -> Result<bool> {
-        Ok(self.repository.manifest(digest)?.is_some())
+    /// Puts a manifest under its digest alone, unless it is there.
+    fn put(&self, digest: &Digest, manifest: &[u8]) -> Result<Option<bool>> {
+        let digest = digest.to_string();
+        if self.repository.manifest(&digest)?.is_some() {
+            return Ok(None);
+        }
+        let put = self
+            .repository
+            .put_manifest(&digest, OCI_MANIFEST, manifest)?;
+        Ok(Some(put))
     }
 
     /// The platform that the build tells, or that was typed.

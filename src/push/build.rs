@@ -59,11 +59,11 @@ impl Build {
     /// # Errors
     /// [`Error::BadImage`] for one of another that was named.
     pub(crate) fn of_file(
-        self,
+        &self,
         sha256: &Digest,
         warnings: &mut Vec<String>,
-    ) -> Result<Option<Manifest>> {
-        let Some((manifest, path)) = self.manifest else {
+    ) -> Result<Option<&Manifest>> {
+        let Some((manifest, path)) = &self.manifest else {
             return Ok(None);
         };
         if manifest.output.sha256 == sha256.digest() {

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::Pushing;
-use super::index::{manifests, update};
+use super::index::{check_objects, manifests, update};
+use super::turns::Tags;
 use crate::artifact::{ARTIFACT_TYPE, PLATFORM, is_artifact};
 use crate::error::{Error, Result, shown};
 use crate::oci::media_type::{OCI_INDEX, OCI_MANIFEST};
@@ -30,6 +31,9 @@ pub(crate) enum AtTag {
 /// Those of the registry.
 pub(crate) fn at_tag(repository: &Pushing<'_>, tag: &str) -> Result<AtTag> {
     let found = repository.manifest(tag)?;
+    if let Some((_, bytes)) = &found {
+        check_objects(bytes, tag)?;
+    }
     Ok(found.map_or(AtTag::Nothing, |(_, bytes)| meaning(&bytes)))
 }
 
@@ -109,18 +113,48 @@ pub(crate) fn check_place(found: &AtTag, platform: Option<&Platform>, name: &str
     )))
 }
 
-/// Puts a manifest that the repository has into the index under a tag, in the place of what was there
-/// for its platform. Gives the index's digest, and whether it was written.
+/// Puts a manifest under a tag, unless the tag means it already. Tells what
+/// [`Pushing::put_manifest`] does, `None` where there was nothing to put. What the tag means may have
+/// changed since the push began; `replace` is whether anything may be lost.
 ///
 /// # Errors
-/// Those of the registry.
+/// Those of the registry and of [`check_place`].
+pub(crate) fn put_alone(
+    tags: &Tags<'_>,
+    tag: &str,
+    (digest, bytes): (&Digest, &[u8]),
+    replace: bool,
+) -> Result<Option<bool>> {
+    let _turn = tags.turn(tag)?;
+    let found = at_tag(tags.repository, tag)?;
+    if !replace {
+        check_place(&found, None, "the tag")?;
+    }
+    if matches!(&found, AtTag::Artifact(found, ..) if found == digest) {
+        return Ok(None);
+    }
+    let put = tags.repository.put_manifest(tag, OCI_MANIFEST, bytes)?;
+    Ok(Some(put))
+}
+
+/// Puts a manifest that the repository has into the index under a tag, in the place of what was there
+/// for its platform. Gives the index's digest, and whether it was written. What the tag means may have
+/// changed since the push began; `replace` is whether anything else may be lost.
+///
+/// # Errors
+/// Those of the registry and of [`check_place`].
 pub(crate) fn put_into_index(
-    repository: &Pushing<'_>,
+    tags: &Tags<'_>,
     tag: &str,
     (digest, size): (&Digest, u64),
     platform: &Platform,
+    replace: bool,
 ) -> Result<(Digest, bool)> {
-    update(repository, tag, |found| {
+    update(tags, tag, |found| {
+        if !replace {
+            let found = found.map_or(AtTag::Nothing, meaning);
+            check_place(&found, Some(platform), "the tag")?;
+        }
         let own = entry(digest, size, platform);
         Ok(with(found.unwrap_or_default(), own, platform))
     })

@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::Pushing;
 use super::index::{manifests, update};
+use super::turns::Tags;
 use crate::artifact::ARTIFACT_TYPE;
 use crate::error::{Error, Result};
 use crate::oci::media_type::{OCI_INDEX, OCI_MANIFEST};
@@ -25,20 +25,20 @@ pub(crate) enum Listed {
 /// # Errors
 /// Those of the registry; [`Error::Unsupported`] where the referrers tag names something else.
 pub(crate) fn list(
-    repository: &Pushing<'_>,
+    tags: &Tags<'_>,
     subject: &Descriptor,
     manifest: (&Digest, u64),
     is_noted: Option<bool>,
 ) -> Result<Listed> {
     let by_registry = match is_noted {
         Some(is_noted) => is_noted,
-        None => repository.lists_referrers(&subject.digest)?,
+        None => tags.repository.lists_referrers(&subject.digest)?,
     };
     if by_registry {
         return Ok(Listed::ByRegistry);
     }
     let tag = tag(&subject.digest);
-    update(repository, &tag, |found| {
+    update(tags, &tag, |found| {
         let found = found.map(|bytes| document::parse(bytes, &tag));
         with(found.transpose()?, manifest, &tag)
     })?;

@@ -24,9 +24,11 @@ pub(crate) struct Asked {
     pub(crate) encoding: Encoding,
     /// Segments at once.
     pub(crate) jobs: NonZeroUsize,
+    /// Whether they are sent; else it is only told what would be.
+    pub(crate) sends: bool,
 }
 
-/// What came of it. The repository has all of the segments.
+/// What came of it. The repository has all of the segments, if they were to be sent.
 #[derive(Debug)]
 pub(crate) struct Segments {
     /// Ascending.
@@ -52,10 +54,11 @@ pub(crate) fn send(
     let sending = Sending {
         repository,
         sent: Mutex::default(),
+        sends: asked.sends,
         is_over: AtomicBool::new(false),
         meter: reporter.begin(Task::bytes(
             Phase::Transfer,
-            "push segments",
+            name_of(asked.sends),
             asked.size_bytes,
         )),
     };
@@ -79,7 +82,9 @@ pub(crate) fn send(
         jobs: asked.jobs,
     };
     frames(file, cut, &mut |bytes| hasher.update(bytes), &failed, &each)?;
-    sending.meter.finish("pushed");
+    sending
+        .meter
+        .finish(if asked.sends { "pushed" } else { "known" });
     let sent = sending.sent.into_inner();
     let mut sent = sent.unwrap_or_else(PoisonError::into_inner);
     sent.segments.sort_by_key(|segment| segment.offset_bytes);
@@ -88,6 +93,14 @@ pub(crate) fn send(
         sha256: hasher.finish(),
         tally: sent.tally,
     })
+}
+
+/// What is done, for who waits.
+fn name_of(sends: bool) -> &'static str {
+    match sends {
+        true => "push segments",
+        false => "compute the manifest's digest",
+    }
 }
 
 /// Sends one more blob of the artifact.
@@ -109,6 +122,7 @@ pub(crate) fn send_blob(
 struct Sending<'a> {
     repository: &'a Pushing<'a>,
     sent: Mutex<Sent>,
+    sends: bool,
     is_over: AtomicBool,
     meter: Box<dyn Meter>,
 }
@@ -142,7 +156,7 @@ impl Sending<'_> {
             stored_bytes: stored.len() as u64,
         };
         let digest = segment.stored_digest.clone();
-        if self.is_new(segment)? {
+        if self.is_new(segment)? && self.sends {
             let stop = || self.is_over.load(Ordering::Relaxed);
             let sent = self.repository.blob(&digest, stored, &stop)?;
             self.locked().tally.count(sent, stored.len() as u64);

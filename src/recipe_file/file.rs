@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use toml::Value;
 use toml::de::DeTable;
 
-use super::fault::Text;
+use super::fault::unknown;
 use super::{ImageRecipe, MAX_BYTES, Variables, variables};
 use crate::error::{Error, Result, escape_line};
+use crate::toml_text::Text;
 
 /// What is in a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,7 +60,7 @@ impl RecipeFile {
             ))
         })?;
         let place = Text { name, text };
-        let wrong = |error: toml::de::Error| place.wrong(&error);
+        let wrong = |error: toml::de::Error| place.wrong(&error, unknown);
         let mut document = DeTable::parse(text).map_err(wrong)?;
         variables.put_in(&mut document, place)?;
         let is_list = document.get_ref().contains_key("image");

@@ -54,6 +54,7 @@ pub use variables::{Assignment, Variables};
 use crate::edits::Edits;
 use crate::oci::Platform;
 use crate::pipeline::{Limits, Reference};
+use crate::toml_text::keys_of;
 
 /// One image: what is read, what is changed of it, and what becomes of it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -95,7 +96,7 @@ pub const EDITS: &str = "edits";
 pub fn keys() -> Vec<(String, String)> {
     let sections = fault::sections();
     let is_section = |key: &String| sections.iter().any(|(section, _)| section == key);
-    let own = fault::keys_of::<ImageRecipe>().into_iter();
+    let own = keys_of::<ImageRecipe>().into_iter();
     let own = own
         .filter(|key| !is_section(key))
         .map(|key| (String::new(), key));

@@ -7,8 +7,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::MAX_BYTES;
-use super::fault::Text;
 use crate::error::{Error, Result, shown};
+use crate::toml_text::Text;
 
 /// `NAME=VALUE`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -75,6 +75,7 @@ impl Trouble {
             Some(wait) if wait > LONGEST => {
                 what.push_str(&format!(", to be asked again after {} s", wait.as_secs()));
             }
+            _ if tries == 1 => what.push_str(", tried once"),
             _ => what.push_str(&format!(", tried {tries} times")),
         }
         if self.status == Some(StatusCode::TOO_MANY_REQUESTS) {

@@ -162,7 +162,13 @@ impl<'a> Pushing<'a> {
                 }
                 _ => "",
             };
-            return Err(self.client.refused_as(what, &mut response).with_more(help));
+            let refused = self.client.refused_as(what, &mut response);
+            // It said of each blob that it was there, or took it.
+            let help = match refused.to_string().to_ascii_lowercase() {
+                said if said.contains("blob unknown") || said.contains("blob_unknown") => UNKNOWN,
+                _ => help,
+            };
+            return Err(refused.with_more(help));
         }
         if let Some(found) = response.header(CONTENT_DIGEST) {
             let expected = crate::oci::DigestHasher::sha256().of(bytes);
@@ -194,6 +200,9 @@ impl<'a> Pushing<'a> {
         }
     }
 }
+
+/// What helps where it does not know what it said it had.
+const UNKNOWN: &str = " (the registry said that it has each blob of it: what is between it and here may answer in its place, or it was cleaned meanwhile; nothing was tagged, and another push sends what it then says it lacks)";
 
 /// What helps where nothing is taken.
 const READ_ONLY: &str =

@@ -1,5 +1,7 @@
 //! A filesystem that was pushed to a registry: which of those that a name leads to, and its documents.
 
+use serde::Deserialize;
+
 use super::documents::Documents;
 use super::layout;
 use super::open::OpenOptions;
@@ -8,6 +10,7 @@ use super::place::Place;
 use super::store::Store;
 use crate::artifact::{Artifact, is_artifact};
 use crate::error::{Error, Result, shown};
+use crate::oci::document;
 use crate::oci::media_type::Kind;
 use crate::oci::{Descriptor, Digest, Platform};
 use crate::progress::Reporter;
@@ -29,9 +32,35 @@ pub struct FoundArtifact {
     pub artifact: Artifact,
     /// The configuration's bytes, which are what their digest says.
     pub config: Vec<u8>,
+    /// All filesystems under the name, this one among them.
+    pub offers: Vec<ArtifactOffer>,
     /// Where its segments are.
     pub(crate) blobs: RepositoryBlobs,
 }
+
+/// A filesystem of those for several platforms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArtifactOffer {
+    /// The digest of its manifest.
+    pub manifest_digest: Digest,
+    /// What the tree in it runs on, where that is known.
+    pub platform: Option<Platform>,
+}
+
+/// Why there is no filesystem.
+enum Unfound {
+    /// Something else is there, in words.
+    Other(String),
+    Failed(Error),
+}
+
+impl From<Error> for Unfound {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+type Sought<T> = std::result::Result<T, Unfound>;
 
 /// Finds the filesystem that is meant at `place` and verifies its documents.
 ///
@@ -42,6 +71,40 @@ pub fn find_artifact(
     options: &OpenOptions,
     reporter: &dyn Reporter,
 ) -> Result<FoundArtifact> {
+    seek(place, options, reporter).map_err(|unfound| match unfound {
+        Unfound::Failed(error) => error,
+        Unfound::Other(found) => {
+            let what =
+                format!("expected a filesystem that layerpress push put there, found {found}");
+            let error = Error::unsupported(what);
+            match place.repository() {
+                Ok(name) => error.in_image(&format!("docker://{name}")),
+                Err(_) => error,
+            }
+        }
+    })
+}
+
+/// The same for who does not know what is at `place`: `None` where that is something else.
+///
+/// # Errors
+/// As [`find_artifact`].
+pub fn artifact_at(
+    place: &Place,
+    options: &OpenOptions,
+    reporter: &dyn Reporter,
+) -> Result<Option<FoundArtifact>> {
+    if place.repository().is_err() {
+        return Ok(None);
+    }
+    match seek(place, options, reporter) {
+        Ok(found) => Ok(Some(found)),
+        Err(Unfound::Other(_)) => Ok(None),
+        Err(Unfound::Failed(error)) => Err(error),
+    }
+}
+
+fn seek(place: &Place, options: &OpenOptions, reporter: &dyn Reporter) -> Sought<FoundArtifact> {
     let name = place.repository()?;
     let reference = format!("docker://{name}");
     let find = || {
@@ -56,8 +119,14 @@ pub fn find_artifact(
                 .clone()
                 .unwrap_or_else(Platform::of_this_machine),
         };
-        let manifest = choose(&documents, top, &wanted)?;
+        let (manifest, mut offers) = choose(&documents, top, &wanted)?;
         let artifact = read(&documents, &manifest)?;
+        if offers.is_empty() {
+            offers.push(ArtifactOffer {
+                manifest_digest: manifest.digest.clone(),
+                platform: artifact.platform.clone(),
+            });
+        }
         check_platform(&manifest, &artifact, &wanted)?;
         let config = documents
             .store
@@ -65,22 +134,32 @@ pub fn find_artifact(
         let name = format!("configuration {}", artifact.config.digest);
         let config = config.ok_or_else(|| Error::bad_image(format!("{name}: absent")))?;
         artifact.check_config(&config, &name)?;
-        Ok((manifest.digest, config, artifact, documents.store, work_dir))
+        let store = documents.store;
+        Ok((manifest.digest, config, artifact, offers, store, work_dir))
     };
-    let found = find().map_err(|error: Error| error.in_image(&reference));
-    let (manifest_digest, config, artifact, store, work_dir) = found?;
+    let found = find().map_err(|unfound| match unfound {
+        Unfound::Failed(error) => Unfound::Failed(error.in_image(&reference)),
+        other => other,
+    });
+    let (manifest_digest, config, artifact, offers, store, work_dir) = found?;
     Ok(FoundArtifact {
         reference,
         names: vec![name.to_string()],
         manifest_digest,
         artifact,
         config,
+        offers,
         blobs: store.into_blobs(work_dir)?,
     })
 }
 
-/// The manifest that is meant: of an index the one for the platform.
-fn choose(documents: &Documents, top: Descriptor, wanted: &Wanted) -> Result<Descriptor> {
+/// The manifest that is meant: of an index the one for the platform. With it all that are known to be
+/// filesystems; none where there is but one.
+fn choose(
+    documents: &Documents,
+    top: Descriptor,
+    wanted: &Wanted,
+) -> Sought<(Descriptor, Vec<ArtifactOffer>)> {
     let mut found = layout::manifests_below(documents, top)?;
     // Where an index tells artifacts from images, images are not asked for.
     let is_stated = |descriptor: &Descriptor| is_artifact(&descriptor.artifact_type, "");
@@ -88,8 +167,9 @@ fn choose(documents: &Documents, top: Descriptor, wanted: &Wanted) -> Result<Des
         found.retain(is_stated);
     }
     if let [only] = &found[..] {
-        return Ok(only.clone());
+        return Ok((only.clone(), Vec::new()));
     }
+    let mut offers = Vec::new();
     let mut best: Option<(u32, &Descriptor)> = None;
     let mut offered: Vec<String> = Vec::new();
     let mut artifacts = Vec::new();
@@ -112,6 +192,12 @@ fn choose(documents: &Documents, top: Descriptor, wanted: &Wanted) -> Result<Des
                 }
             }
         };
+        if is_stated(descriptor) || artifacts.last() == Some(&descriptor) {
+            offers.push(ArtifactOffer {
+                manifest_digest: descriptor.digest.clone(),
+                platform: Some(platform.clone()),
+            });
+        }
         let suitability = wanted.platform.suitability(&platform);
         if let Some(suitability) = suitability
             && best.is_none_or(|(before, _)| suitability > before)
@@ -124,14 +210,15 @@ fn choose(documents: &Documents, top: Descriptor, wanted: &Wanted) -> Result<Des
         }
     }
     match (best, &artifacts[..]) {
-        (Some((_, best)), _) => Ok(best.clone()),
-        (None, [only]) if !wanted.is_explicit => Ok((*only).clone()),
+        (Some((_, best)), _) => Ok((best.clone(), offers)),
+        (None, [only]) if !wanted.is_explicit => Ok(((*only).clone(), offers)),
         (None, _) if offered.is_empty() => Err(no_filesystem("an index without one")),
         (None, _) => Err(Error::unsupported(format!(
             "no filesystem for {}: choose by --platform one of {}",
             wanted.platform,
             offered.join(", ")
-        ))),
+        ))
+        .into()),
     }
 }
 
@@ -140,8 +227,16 @@ fn is_one(documents: &Documents, descriptor: &Descriptor) -> Result<bool> {
     Ok(manifest.is_some_and(|manifest| is_artifact("", &manifest.config.media_type)))
 }
 
+/// What of a manifest says what it is.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Types {
+    artifact_type: Option<String>,
+    config: Descriptor,
+}
+
 /// What a manifest says, held against all rules.
-fn read(documents: &Documents, descriptor: &Descriptor) -> Result<Artifact> {
+fn read(documents: &Documents, descriptor: &Descriptor) -> Sought<Artifact> {
     if descriptor.kind() != Kind::Manifest {
         return Err(no_filesystem(&shown(&descriptor.media_type)));
     }
@@ -154,13 +249,24 @@ fn read(documents: &Documents, descriptor: &Descriptor) -> Result<Artifact> {
             "a container image (layerpress build makes a filesystem of it)",
         ));
     }
-    Artifact::of_manifest(&bytes, &name)
+    let Types {
+        artifact_type,
+        config,
+    } = document::parse(&bytes, &name)?;
+    let artifact_type = artifact_type.unwrap_or_default();
+    if !is_artifact(&artifact_type, &config.media_type) {
+        let found = match &*artifact_type {
+            "" => &config.media_type,
+            own => own,
+        };
+        let found = format!("an artifact of the type {}", shown(found));
+        return Err(Unfound::Other(found));
+    }
+    Ok(Artifact::of_manifest(&bytes, &name)?)
 }
 
-fn no_filesystem(found: &str) -> Error {
-    Error::unsupported(format!(
-        "expected a filesystem that layerpress push put there, found {found}"
-    ))
+fn no_filesystem(found: &str) -> Unfound {
+    Unfound::Other(found.to_owned())
 }
 
 /// The only one there is serves everybody who asked for no platform.

@@ -29,7 +29,7 @@ pub use crate::daemon::DaemonOptions;
 pub use crate::registry::{
     CacheChoice, CredentialFiles, Credentials, Login, Proxies, RegistryOptions, Tags, TlsOptions,
 };
-pub use artifact::{FoundArtifact, find_artifact};
+pub use artifact::{ArtifactOffer, FoundArtifact, artifact_at, find_artifact};
 pub use beside::{Beside, BesideKind, BesideOptions};
 pub use image::{Image, LayerBlob, LayerDiffId, Offer};
 pub use open::{OpenOptions, Surveyed, daemon_offers, open, survey, tags};

@@ -25,6 +25,8 @@ pub struct Reader<'a, R> {
     copied_from_global: u64,
     pending: Pending,
     is_at_end: bool,
+    is_vouched_for: bool,
+    ended_in_padding: Option<u64>,
 }
 
 /// Bytes that global headers may give to entries, for each byte of the tar. One of them stands for
@@ -64,7 +66,25 @@ impl<'a, R: TarBytes> Reader<'a, R> {
             copied_from_global: 0,
             pending: Pending::default(),
             is_at_end: false,
+            is_vouched_for: false,
+            ended_in_padding: None,
         }
+    }
+
+    /// The same for a tar that a digest vouches for, so that it is known to have had no more bytes: it may
+    /// end within the padding after its last file's data, which loses nothing. Go's `archive/tar` reads such
+    /// a tar in silence, umoci has written some; GNU tar, libarchive and Python take it for one that was cut
+    /// short, and so it is refused where nothing says that it was not.
+    #[must_use]
+    pub fn vouched_for(mut self) -> Self {
+        self.is_vouched_for = true;
+        self
+    }
+
+    /// The byte at which the tar ended within the padding after its last file's data, if it did: known once
+    /// there is no next entry.
+    pub fn ended_in_padding(&self) -> Option<u64> {
+        self.ended_in_padding
     }
 
     /// The next entry, `None` after the last: at two blocks of zeros, or at no bytes at all, as GNU
@@ -239,18 +259,23 @@ impl<'a, R: TarBytes> Reader<'a, R> {
         Ok(())
     }
 
-    /// The padding must be whole too, as GNU tar, libarchive and Python have it.
+    /// The padding must be whole too, as GNU tar, libarchive and Python have it, but for that of a tar
+    /// which is vouched for.
     fn skip_data(&mut self, length: u64) -> Result<()> {
-        for (what, length) in [
-            ("a file's data", length),
-            ("the padding after a file's data", padding(length)),
-        ] {
-            let missing = self.blocks.skip(length)?;
-            if missing > 0 {
-                return Err(self.blocks.truncated(what, missing));
-            }
+        let missing = self.blocks.skip(length)?;
+        if missing > 0 {
+            return Err(self.blocks.truncated("a file's data", missing));
         }
-        Ok(())
+        let missing = self.blocks.skip(padding(length))?;
+        if missing == 0 {
+            return Ok(());
+        }
+        if self.is_vouched_for {
+            self.ended_in_padding = Some(self.blocks.position());
+            return Ok(());
+        }
+        let what = "the padding after a file's data";
+        Err(self.blocks.truncated(what, missing))
     }
 
     /// After the first zero block: a second one ends the tar.

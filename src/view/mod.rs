@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! image (superblock, blocks) → node (inodes) → block_map → content, journal
-//!                                            ↘ directory → lookup, walk → listing, claimants → owners
+//!                                            ↘ directory → path → lookup, walk → listing, claimants → owners
 //!                                                                  free_blocks ↗
 //!                                   claims ↗            ↘ positions → sightings
 //! ```
@@ -37,6 +37,7 @@ mod lookup;
 mod node;
 mod owners;
 mod part;
+mod path;
 mod positions;
 mod sightings;
 mod walk;
@@ -52,10 +53,12 @@ pub use directory::DirectoryEntry;
 pub use free_blocks::FreeBlocks;
 pub use image::{Image, expect_filesystem, read_superblock};
 pub use listing::{Problem, WholeListing};
-pub use lookup::{Follow, Found, Lookups};
+pub use lookup::{Found, Lookups};
 pub use node::Node;
 pub use owners::Owner;
 pub use part::Part;
+pub use path::Follow;
+pub(crate) use path::{Names, look_up};
 pub use positions::{Hashed, Positions, PositionsNode, Sighted};
 pub use walk::{MAX_DEPTH, Step, Walk};
 

@@ -28,16 +28,18 @@ const ROOMS: &[Room] = &[
     ("region", &[]),
     ("page_buffer", &[]),
     ("ownership", &[]),
+    ("pinned", &[]),
     ("host_space", &["error", "units"]),
     ("file_kind", &["error"]),
     ("warnings", &["error"]),
     ("command", &["error", "progress", "leftovers"]),
-    ("partial_file", &["error", "leftovers", "command"]),
+    ("partial_file", &["error", "leftovers", "command", "pinned"]),
     ("oci", &["error", "units"]),
     ("ondisk", &["units"]),
-    ("pinned", &[]),
     ("listing", &["error", "units", "ondisk"]),
     ("edits", &["error"]),
+    // What is wrong with a text in TOML, for recipes and for defaults.
+    ("toml_text", &["error"]),
     // What is told of a build; a form and nothing else.
     ("manifest", &["oci"]),
     // A filesystem image in a registry; a form, too.
@@ -148,6 +150,8 @@ const ROOMS: &[Room] = &[
             "oci",
             "artifact",
             "registry",
+            // Where the pushes of a host wait for each other.
+            "cache",
         ],
     ),
     // The flow.
@@ -392,7 +396,15 @@ const ROOMS: &[Room] = &[
     // A file that asks for all of it.
     (
         "recipe_file",
-        &["error", "units", "pinned", "edits", "oci", "pipeline"],
+        &[
+            "error",
+            "units",
+            "pinned",
+            "edits",
+            "oci",
+            "pipeline",
+            "toml_text",
+        ],
     ),
     (
         "cli",
@@ -411,7 +423,10 @@ const ROOMS: &[Room] = &[
             "look",
             "cache",
             "mount",
+            // Whose defaults are taken.
+            "ownership",
             "pinned",
+            "toml_text",
             "pipeline",
             "recipe_file",
         ],

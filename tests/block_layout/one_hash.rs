@@ -1,7 +1,6 @@
 //! Names that hash alike under the seed that every image has: what the seed's being known costs.
 
 use std::fs;
-use std::process::Command;
 
 use layerpress::ext::plan::identity::HASH_SEED;
 use layerpress::ondisk::hash::half_md4;
@@ -73,7 +72,7 @@ fn a_directory_of_names_that_hash_alike_is_sound_and_each_is_found() {
     items.extend(names.iter().map(|name| link(path(name), "one")));
     write_tar(&Rootfs::of(items), &tar);
     for kind in ["ext2", "ext3", "ext4"] {
-        let built = Command::new(LAYERPRESS)
+        let built = crate::support::run::without_defaults(LAYERPRESS)
             .args(["build", "-q", "--verify", "--fs", kind, "-o"])
             .arg(&image)
             .arg(format!("rootfs:{}", tar.display()))

@@ -89,7 +89,7 @@ fn the_last_owner_cannot_be_given_by_extract_which_says_so() {
     ]);
     let pressed = press(&rootfs);
     let extracted = |output: &std::path::Path| {
-        let mut command = std::process::Command::new(super::support::run::LAYERPRESS);
+        let mut command = crate::support::run::without_defaults(crate::support::run::LAYERPRESS);
         command
             .arg("extract")
             .arg(pressed.image())

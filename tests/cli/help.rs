@@ -4,7 +4,7 @@ use super::support::run::{Ended, Press};
 
 fn run(arguments: &[&str]) -> Ended {
     let press = Press::new();
-    let mut command = std::process::Command::new(super::support::run::LAYERPRESS);
+    let mut command = crate::support::run::without_defaults(crate::support::run::LAYERPRESS);
     command.args(arguments).env("COLUMNS", "80");
     press.run(&mut command)
 }
@@ -41,8 +41,11 @@ fn the_help_of_both_commands_has_every_limit() {
         let ended = run(&[command, "--help"]);
         let help = ended.succeeded();
         for name in &names {
-            let flag = format!("--{} <N>", name.replace('_', "-"));
-            assert!(help.contains(&flag), "{command}: no {flag}");
+            // How many, or a size in bytes as --size takes it.
+            let flag = format!("--{} <", name.replace('_', "-"));
+            let forms = ["N>", "SIZE>"].map(|form| format!("{flag}{form}"));
+            let is_told = forms.iter().any(|form| help.contains(form));
+            assert!(is_told, "{command}: no {flag}");
         }
     }
 }
@@ -67,11 +70,12 @@ fn options_stand_under_the_headings_they_belong_to() {
         ("\nFilesystem:", "--size", "\nEdits"),
         ("\nEdits", "--include", "\ndm-verity:"),
         ("\ndm-verity:", "--verity\n", "\nMany at once:"),
-        ("\nMany at once:", "--list", "\nImage:"),
+        ("\nMany at once:", "--list", "\nPrograms of e2fsprogs"),
+        ("\nPrograms of e2fsprogs", "--mke2fs", "\nImage:"),
         ("\nImage:", "--platform", "\nRegistries:"),
         ("\nRegistries:", "--creds", "\nLimits"),
-        ("\nLimits", "--max-entries", "\nPrograms of e2fsprogs"),
-        ("\nPrograms of e2fsprogs", "--mke2fs", "\nExit codes:"),
+        ("\nLimits", "--max-entries", "\nExamples:"),
+        ("\nExamples:", "# from Docker Hub", "\nExit codes:"),
     ] {
         let places = [at(heading), at(option), at(next)];
         assert!(
@@ -152,4 +156,75 @@ fn misspelt_commands_and_options_are_answered_with_the_right_ones() {
             ended.stderr
         );
     }
+}
+
+/// The parser's own words were how to pass it as something that nobody meant.
+#[test]
+fn what_other_programs_take_is_answered_with_what_is_meant_here() {
+    let zeros = "0".repeat(8);
+    for (arguments, meant) in [
+        (&["build", "a", "-o", "b", "-f"][..], "--no-clobber"),
+        (&["build", "a", "-o", "b", "-t", "ext4"], "--fs ext4"),
+        (
+            &["build", "a", "-o", "b", "-o", "rw"],
+            "-o names the output",
+        ),
+        (&["build", "a", "b.img"], "-o b.img"),
+        (&["plan", "a", "b"], "plan takes"),
+        (
+            &["verify", "a", "b", "--like", "c"],
+            "does not depend on it",
+        ),
+        (&["export", "a", "--offset", "5"], "take it out first"),
+        (&["mount", "a", "b", "-o", "rw"], "read-only"),
+        (&["build", "a", "-o", "b", "--jobs", "0"], "from 1 on"),
+        (&["build", "a", "-o", "b", "--size", "1.5G"], "1536M"),
+        (
+            &["build", "a", "-o", "b", "--max-entries", "1.5"],
+            "expected a whole number",
+        ),
+        (
+            &["push", "a", "docker://x/y", "--segment-size", "128M"],
+            "found 128 MiB",
+        ),
+        (
+            &["pull", "docker://x/y", "-o", "b", "--max-bytes", "30X"],
+            "is not a size",
+        ),
+        (&["build", "a", "-o", "b", "--uuid", &zeros], "uuidgen"),
+    ] {
+        let ended = run(arguments);
+        assert_eq!(ended.code(), 2, "{arguments:?}: {}", ended.stderr);
+        assert!(
+            ended.stderr.contains(meant),
+            "{arguments:?}: {}",
+            ended.stderr
+        );
+        for word in ["as a value", "invalid digit", "non-zero type"] {
+            assert!(
+                !ended.stderr.contains(word),
+                "{arguments:?}: {}",
+                ended.stderr
+            );
+        }
+    }
+}
+
+#[test]
+fn a_variable_is_named_where_the_value_comes_from_it() {
+    let press = Press::new();
+    let words = ["build", "a", "-o", "b"];
+    let mut command = std::process::Command::new(super::support::run::LAYERPRESS);
+    let ended = press.run(command.args(words).env("SOURCE_DATE_EPOCH", "x"));
+    assert_eq!(ended.code(), 2);
+    assert!(
+        ended.stderr.contains("variable SOURCE_DATE_EPOCH"),
+        "{}",
+        ended.stderr
+    );
+    let mut command = std::process::Command::new(super::support::run::LAYERPRESS);
+    let command = command.args(words).args(["--source-date-epoch", "now"]);
+    let ended = press.run(command.env("SOURCE_DATE_EPOCH", "1"));
+    assert_eq!(ended.code(), 2);
+    assert!(!ended.stderr.contains("variable"), "{}", ended.stderr);
 }

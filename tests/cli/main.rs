@@ -14,6 +14,7 @@ mod output;
 mod paths;
 mod progress;
 mod summary;
+mod summary_words;
 mod terminal;
 mod tools;
 

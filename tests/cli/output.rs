@@ -283,7 +283,7 @@ fn help_that_finds_no_room_is_a_failure() {
         &["ls", "--help"],
     ] {
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
-        let mut command = std::process::Command::new(LAYERPRESS);
+        let mut command = crate::support::run::without_defaults(LAYERPRESS);
         command.args(arguments).stdout(full).stderr(Stdio::piped());
         let output = command.output().unwrap();
         let told = String::from_utf8_lossy(&output.stderr);

@@ -6,9 +6,10 @@ use std::process::Command;
 use super::support::oracles::succeed;
 use super::{build, dumped, dumped_number, json, number, press};
 
-const NAMES: [&str; 36] = [
+const NAMES: [&str; 44] = [
     "schema",
     "reference",
+    "image_name",
     "image_id",
     "manifest_digest",
     "chain_id",
@@ -22,15 +23,22 @@ const NAMES: [&str; 36] = [
     "output_host_bytes",
     "filesystem_type",
     "filesystem_bytes",
+    "size_rule",
+    "disk_usage_bytes",
+    "used_bytes",
     "available_bytes",
+    "available_note",
     "free_bytes",
     "reserved_bytes",
+    "for_root_bytes",
+    "kept_by_kernel_bytes",
     "inodes",
     "free_inodes",
     "journal_bytes",
     "uuid",
     "label",
     "sha256",
+    "files",
     "size_note",
     "verity",
     "compressed",

@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
-use std::process::Command;
 
 use crate::image::ARCHIVE;
 use crate::support::run::LAYERPRESS;
@@ -37,7 +36,7 @@ fn no_block_of_zeros_takes_room_on_the_host() {
     let directory = tempfile::tempdir().unwrap();
     let reference = ARCHIVE.write(directory.path());
     let output = directory.path().join("fs.img");
-    let built = Command::new(LAYERPRESS)
+    let built = crate::support::run::without_defaults(LAYERPRESS)
         .args(["build", "-q", "--size=300M", &reference, "-o"])
         .arg(&output)
         .status()

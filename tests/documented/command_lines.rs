@@ -1,6 +1,6 @@
 //! The command lines of layerpress in a shell's text, each held against the parser.
 
-use clap::error::ErrorKind;
+use clap::error::{ContextValue, ErrorKind};
 
 /// What is wrong with the command lines of layerpress in a shell's text.
 pub fn faults_in(script: &str) -> Vec<String> {
@@ -9,6 +9,7 @@ pub fn faults_in(script: &str) -> Vec<String> {
         let parsed = layerpress::cli::command().try_get_matches_from(&words);
         if let Err(error) = parsed
             && !is_answer(&error)
+            && !is_filled_in(&error)
         {
             let said = error.to_string();
             let first = said.lines().next().unwrap_or_default();
@@ -21,6 +22,13 @@ pub fn faults_in(script: &str) -> Vec<String> {
 /// What `--help` and `--version` give, and `help` by itself.
 fn is_answer(error: &clap::Error) -> bool {
     [ErrorKind::DisplayHelp, ErrorKind::DisplayVersion].contains(&error.kind())
+}
+
+/// A value that the shell makes is not there to be judged.
+fn is_filled_in(error: &clap::Error) -> bool {
+    let value = error.get(clap::error::ContextKind::InvalidValue);
+    error.kind() == ErrorKind::ValueValidation
+        && matches!(value, Some(ContextValue::String(text)) if text.contains("$") || text.contains("SUBSTITUTED"))
 }
 
 /// The simple commands of a script that run layerpress, each with its words.

@@ -8,8 +8,11 @@
 
 mod blocks;
 mod command_lines;
+mod links;
 mod masks;
 mod papers;
+mod recorded;
+mod reference;
 mod renewed;
 mod services;
 mod session;

@@ -21,9 +21,9 @@ pub struct Held {
     pub blocks_run: usize,
 }
 
-/// All papers below docs/.
+/// `README.md` and all papers below docs/.
 pub fn all() -> Vec<PathBuf> {
-    let mut papers = vec![];
+    let mut papers = vec![PathBuf::from("README.md")];
     let mut directories = vec![PathBuf::from("docs")];
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(root().join(&directory)).unwrap() {
@@ -156,7 +156,12 @@ fn console(session: &mut Session, block: &Block, renew: bool) -> (Vec<String>, V
         if is_shown(&trimmed(shown), &said) {
             lines.extend_from_slice(shown);
         } else if renew {
-            lines.extend(renewed(shown, &said));
+            let now = renewed(shown, &said);
+            if !is_shown(&now, &said) {
+                let now = now.join("\n  ");
+                faults.push(format!("`{}` cannot be renewed: {now}", command.command));
+            }
+            lines.extend(now);
         } else {
             lines.extend_from_slice(shown);
             faults.push(format!(

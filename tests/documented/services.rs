@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,14 +11,21 @@ use std::time::{Duration, Instant};
 use super::support::changeset::daemon::Daemon;
 use super::support::oracles::{installed, is_root, skip};
 use super::support::run::Ending;
+use super::support::virtual_machine;
 
 /// Words behind `needs:`, and the programs that must be there for each; `root` and `docker` need root
 /// as well.
-const NEEDS: [(&str, &[&str]); 17] = [
+const NEEDS: [(&str, &[&str]); 23] = [
     ("root", &[]),
     ("docker", &["dockerd", "docker"]),
     ("registry", &["docker-registry"]),
-    ("qemu", &["qemu-system-x86_64"]),
+    ("qemu", &["qemu-system-x86_64", "busybox", "cpio", "cc"]),
+    ("kernel", &["apt-get", "ldd"]),
+    ("slurm", &["munged", "slurmctld", "slurmd", "sbatch"]),
+    ("casync", &["casync"]),
+    ("systemd-dissect", &["systemd-dissect"]),
+    ("systemd-nspawn", &["systemd-nspawn"]),
+    ("resize2fs", &["resize2fs", "e2fsck"]),
     ("skopeo", &["skopeo"]),
     ("umoci", &["umoci"]),
     ("podman", &["podman"]),
@@ -59,6 +66,8 @@ pub fn is_here(need: &str) -> bool {
 pub struct Services {
     pub docker: Option<(Daemon, MutexGuard<'static, ()>)>,
     pub registry: Option<Registry>,
+    /// Debian's kernel, which papers have as `kernel`.
+    pub kernel: Option<PathBuf>,
 }
 
 /// Two daemons at once are more than most machines like.
@@ -72,7 +81,12 @@ impl Services {
             (Daemon::dockerd("vfs", &[]).unwrap(), alone)
         });
         let registry = has("registry").then(Registry::start);
-        Self { docker, registry }
+        let kernel = has("kernel").then(|| virtual_machine::kernel().unwrap());
+        Self {
+            docker,
+            registry,
+            kernel,
+        }
     }
 }
 

@@ -51,6 +51,9 @@ impl Session {
         }
         clone_into(&path.join("clone"));
         symlink(LAYERPRESS, path.join("bin/layerpress")).unwrap();
+        if let Some(kernel) = &services.kernel {
+            symlink(kernel, path.join("clone/kernel")).unwrap();
+        }
         if is_root() {
             // Whoever is root already needs no sudo.
             let sudo = path.join("bin/sudo");
@@ -117,8 +120,12 @@ impl Session {
         let _ = self.commands.write_all(line.as_bytes());
         let code = match self.codes.recv_timeout(LIMIT) {
             Ok(code) => code.parse().unwrap(),
-            Err(RecvTimeoutError::Timeout) => panic!("still running after {LIMIT:?}: {script}"),
-            Err(RecvTimeoutError::Disconnected) => {
+            Err(ended) => {
+                // Whatever still runs is ended; the code tells of it.
+                if ended == RecvTimeoutError::Timeout {
+                    let group = Pid::from_child(&self.shell);
+                    let _ = kill_process_group(group, Signal::KILL);
+                }
                 let status = self.shell.wait().unwrap();
                 let signal = status.signal().unwrap_or_default();
                 status.code().unwrap_or(128 + signal)
@@ -187,8 +194,17 @@ fn reader(shell: &mut Child) -> Receiver<String> {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // With all that it left in the background.
+        // With all that it left in the background, and what it left mounted.
         let _ = kill_process_group(Pid::from_child(&self.shell), Signal::KILL);
         let _ = self.shell.wait();
+        let path = self.path();
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        let places = mounts.lines().filter_map(|line| line.split(' ').nth(1));
+        let ours: Vec<_> = places
+            .filter(|place| Path::new(place).starts_with(&path))
+            .collect();
+        for place in ours.iter().rev() {
+            let _ = Command::new("umount").arg(place).status();
+        }
     }
 }

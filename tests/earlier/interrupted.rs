@@ -24,7 +24,7 @@ fn a_kill_at_any_moment_keeps_or_replaces_the_filesystem_that_it_is_like() {
     assert!(before != expected);
     let mut moments = Moments::over(ended.time, KILLS);
     let mut killed = 0;
-    while moments.go_on(killed >= KILLS / 2) {
+    while moments.go_on(killed >= KILLS) {
         let moment = moments.next();
         fs::write(&output, &before).unwrap();
         let mut build = press.command("build");

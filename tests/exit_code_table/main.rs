@@ -12,8 +12,6 @@ mod prepare;
 mod support;
 mod table;
 
-use std::fs;
-
 use support::run::Press;
 use table::TABLE;
 
@@ -44,11 +42,14 @@ fn each_row_of_the_table_ends_with_its_code_and_one_line() {
 }
 
 #[test]
-fn help_and_readme_list_the_same_codes() {
+fn help_and_reference_list_the_same_codes() {
     let press = Press::new();
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let reference = include_str!("../../docs/reference/exit-codes.md");
     for code in 0..=9 {
-        assert!(readme.contains(&format!("\n| {code} | ")), "README: {code}");
+        assert!(
+            reference.contains(&format!("\n| {code} | ")),
+            "reference: {code}"
+        );
     }
     let top = press.run(press.command("--help").arg("--help"));
     for code in 0..=9 {

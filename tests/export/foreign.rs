@@ -8,6 +8,7 @@ use std::path::Path;
 use layerpress::export::LayerOptions;
 use layerpress::ext::Kind;
 use layerpress::listing::{Listing, compare};
+use layerpress::ondisk::inode::LATEST_SECOND;
 
 use crate::changed::scenario;
 use crate::rig::{Image, Layer, pressed};
@@ -182,4 +183,28 @@ fn times_that_small_inodes_cannot_hold_are_no_change() {
     oracles::debugfs_write(&image, &["set_inode_field /exact mtime 20230101000000"]);
     let layer = Layer::of(&image, Some(&base.base()), &LayerOptions::default()).unwrap();
     assert_eq!(layer.names(), ["./", "exact"]);
+}
+
+/// Bug: what a kernel had written with a time that a build moves to the last one that e2fsck believes was
+/// written anew upon the very image that had been made of it.
+#[test]
+fn a_filesystem_with_times_that_no_build_gives_is_nothing_upon_its_own_image() {
+    for kind in [Kind::Ext3, Kind::Ext4] {
+        let rootfs = Rootfs::of([directory(""), file("late", "x"), file("now", "y")]);
+        let pressed = pressed(&rootfs, kind);
+        let image = pressed.image();
+        // Of 2431.
+        oracles::debugfs_write(&image, &["sif /late mtime_extra 3"]);
+        let whole = Layer::of(&image, None, &LayerOptions::default()).unwrap();
+        let own = Image::of_layer(&whole);
+        let late = own.entries.iter().find(|entry| *entry.path == *b"late");
+        assert!(late.unwrap().mtime.seconds > LATEST_SECOND);
+        let layer = Layer::of(&image, Some(&own.base()), &LayerOptions::default()).unwrap();
+        assert!(layer.exported.is_empty(), "{kind}: {:?}", layer.names());
+        // Another such time is a change, though a build would make them one.
+        oracles::debugfs_write(&image, &["sif /late mtime_extra 2"]);
+        oracles::debugfs_write(&image, &["sif /now mtime_extra 3"]);
+        let layer = Layer::of(&image, Some(&own.base()), &LayerOptions::default()).unwrap();
+        assert_eq!(layer.names(), ["./", "late", "now"], "{kind}");
+    }
 }

@@ -8,7 +8,7 @@ use proptest::sample::select;
 
 use crate::derived::{derived, edits};
 use crate::rig::{Image, KEEPING_FLAGS, Layer, expect_same, pressed};
-use crate::support::random_rootfs::rootfs;
+use crate::support::random_rootfs::{beyond, rootfs};
 use crate::support::rootfs::{Rootfs, directory, file};
 
 fn config() -> ProptestConfig {
@@ -36,6 +36,23 @@ proptest! {
         let layer = Layer::of(&pressed.image(), Some(&image.base()), &KEEPING_FLAGS).unwrap();
         prop_assert!(layer.exported.is_empty(), "{:?}", layer.names());
         prop_assert_eq!(layer.bytes(), [0; 10_240]);
+    }
+
+    #[test]
+    fn what_no_filesystem_can_hold_is_no_change(
+        rootfs in beyond(30),
+        base in beyond(30),
+        kind in kind(),
+    ) {
+        let pressed = pressed(&rootfs, kind);
+        let image = Image::of(&rootfs);
+        let layer = Layer::of(&pressed.image(), Some(&image.base()), &KEEPING_FLAGS).unwrap();
+        prop_assert!(layer.exported.is_empty(), "{:?}", layer.names());
+        let layer = Layer::of(&pressed.image(), None, &KEEPING_FLAGS).unwrap();
+        expect_same(image.listing(), &layer, None);
+        let base = Image::of(&base);
+        let layer = Layer::of(&pressed.image(), Some(&base.base()), &KEEPING_FLAGS).unwrap();
+        expect_same(image.listing(), &layer, Some(&base));
     }
 
     #[test]

@@ -45,6 +45,17 @@ impl Image {
         }
     }
 
+    /// What a layer shows by itself.
+    pub fn of_layer(layer: &Layer) -> Self {
+        let entries = layer.entries();
+        Self {
+            tree: press::tree_of_entries(entries.clone()).unwrap(),
+            contents: Contents::of_layers([layer.region()]),
+            entries,
+            tar: layer.tar.try_clone().unwrap(),
+        }
+    }
+
     pub fn base(&self) -> Base<'_> {
         Base::of::<Ext>(&self.tree, &self.contents)
     }
@@ -124,7 +135,11 @@ impl Layer {
         let contents = Contents::of_layers(tars);
         let listing = expected_listing(Ext::normalise, &tree, &contents, &Silent).unwrap();
         // Nothing is in it that a filesystem cannot hold, which this would not see.
-        tree.for_each_path(|path, _, node| {
+        let own = u32::from(base.is_some());
+        tree.for_each_path(|path, id, node| {
+            if tree.layer_of(id) != own {
+                return Ok(());
+            }
             let line = listing.find(path).unwrap();
             let attributes = &node.attributes;
             assert_eq!(line.mtime, Some(attributes.mtime));

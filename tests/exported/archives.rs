@@ -1,11 +1,12 @@
 //! Into archives, files and pipes.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 
 use crate::rig::{Rig, Written};
+use crate::support::oracles::program;
 use crate::support::run::output_of;
 
 #[test]
@@ -75,11 +76,15 @@ fn a_pipe_gets_what_a_file_would() {
     for (stream, file, options) in [
         ("-", "docker-archive", &["--base", "BASE"][..]),
         ("oci-archive:-:x", "oci-archive", &["--platform=amd64"]),
+        // What docker load calls it.
+        (
+            "docker-archive:-:team/app:1",
+            "docker-archive",
+            &["--base", "BASE"],
+        ),
     ] {
-        let name = match file {
-            "oci-archive" => "a.tar:x",
-            _ => "a.tar",
-        };
+        let name = stream.split_once("-:").map(|(_, name)| format!(":{name}"));
+        let name = &format!("a.tar{}", name.unwrap_or_default());
         rig.exported(&rig.target(file, name), options);
         let output = output_of(&mut rig.command(stream, options));
         let said = String::from_utf8_lossy(&output.stderr);
@@ -88,6 +93,53 @@ fn a_pipe_gets_what_a_file_would() {
         assert!(output.stdout == fs::read(rig.out("a.tar")).unwrap());
     }
     assert_eq!(rig.press.left(), ["out/a.tar"]);
+}
+
+/// What is named is what docker load shows.
+#[test]
+fn a_stream_for_docker_has_the_name_that_it_was_given() {
+    let rig = Rig::new();
+    let options = ["--base", "BASE"];
+    let output = output_of(&mut rig.command("docker-archive:-:team/app:1", &options));
+    let written = Written::archive(&output.stdout);
+    let list = written.json("manifest.json");
+    assert_eq!(list[0]["RepoTags"][0], "team/app:1", "{list}");
+    let help = output_of(rig.press.command("export").arg("--help"));
+    let help = String::from_utf8(help.stdout).unwrap();
+    assert!(
+        help.contains("-o docker-archive:-:changed:1 | docker load"),
+        "{help}"
+    );
+}
+
+#[test]
+fn a_terminal_is_no_place_for_an_image() {
+    let Some(script) = program("script") else {
+        return;
+    };
+    let rig = Rig::new();
+    for target in ["-", "docker-archive:-:a", "oci-archive:-:x"] {
+        let said = rig.press.root().join("tmp/said");
+        let line = format!(
+            "{} export {} --platform amd64 -o {target} 2>{}",
+            crate::support::run::LAYERPRESS,
+            rig.filesystem().display(),
+            said.display()
+        );
+        let status = Command::new(&script)
+            .args(["-qec", &line, "/dev/null"])
+            .stdout(Stdio::null())
+            .stdin(Stdio::null())
+            .status()
+            .unwrap();
+        let said = fs::read_to_string(said).unwrap();
+        assert_eq!(status.code(), Some(5), "{said}");
+        assert!(
+            said.contains("an image is nothing for a terminal"),
+            "{said}"
+        );
+        assert!(said.contains("docker-archive:FILE"), "{said}");
+    }
 }
 
 #[test]

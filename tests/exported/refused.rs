@@ -61,6 +61,25 @@ fn what_cannot_be_is_told_in_a_line_before_anything_is_written() {
         ("oci:OUT/wrong", platform, 4, "index.json"),
         ("oci:OUT/absent/x", platform, 3, "cannot create"),
         ("docker-archive:OUT/absent/x", platform, 3, "cannot create"),
+        // What the base is unpacked to lies beside the output, too: the work directory is not to blame.
+        (
+            "oci:OUT/absent/x",
+            &["--base", "BASE"],
+            3,
+            "cannot create oci:OUT/absent/x in OUT/absent: No such file",
+        ),
+        (
+            "docker-archive:OUT/full/some/x:y",
+            &["--base", "BASE"],
+            3,
+            "x:docker.io/library/y:latest in OUT/full/some: not a directory",
+        ),
+        (
+            "OUT/x.tar",
+            platform,
+            5,
+            "(docker-archive:OUT/x.tar for docker load, or oci-archive:OUT/x.tar)",
+        ),
         ("docker-archive:OUT/full", platform, 5, "found a directory"),
         (
             "docker-archive:IN/fs.img",
@@ -87,10 +106,12 @@ fn what_cannot_be_is_told_in_a_line_before_anything_is_written() {
             "expected the image alone, found --json",
         ),
     ] {
-        let target = target
-            .replace("OUT", rig.press.root().join("out").to_str().unwrap())
-            .replace("IN", rig.press.root().join("in").to_str().unwrap());
-        rig.export(&target, options).failed(code, &[says]);
+        let placed = |text: &str| {
+            text.replace("OUT", rig.press.root().join("out").to_str().unwrap())
+                .replace("IN", rig.press.root().join("in").to_str().unwrap())
+        };
+        let target = placed(target);
+        rig.export(&target, options).failed(code, &[&placed(says)]);
         assert_eq!(rig.press.left(), before, "{target}");
     }
     for (options, says) in [

@@ -21,10 +21,16 @@ use raw_tar::{Header, RawTar};
 
 /// All that is used of the library, in one place.
 mod library {
+    use std::fs::File;
+    use std::io::Write;
     use std::path::Path;
 
     pub use layerpress::artifact::Artifact;
+    use layerpress::export::{Base, Exported, LayerOptions, write_layer};
+    use layerpress::ext::Ext;
     pub use layerpress::extract::{ArchiveSink, Taken, extract};
+    use layerpress::layers::{Changeset, Contents, LayerSummary};
+    use layerpress::limits::Limits;
     pub use layerpress::look::{Inside, Lookups};
     use layerpress::oci::DigestHasher;
     pub use layerpress::oci::RegistryReference;
@@ -32,7 +38,10 @@ mod library {
     pub use layerpress::pipeline::Login;
     use layerpress::pipeline::SizePolicy;
     pub use layerpress::recipe_file::{RecipeFile, Variables};
+    use layerpress::region::FileRegion;
     pub use layerpress::registry::{challenges_in as challenges, wrong_credentials as credentials};
+    use layerpress::tar::Reader;
+    use layerpress::tree::{FlattenOptions, Tree, flatten};
     pub use layerpress::units::FileFlags;
     pub use layerpress::view::Follow;
     pub use layerpress::warnings::Warnings;
@@ -47,6 +56,48 @@ mod library {
         Ok(planned.flattened.warnings.lines().collect())
     }
 
+    /// Writes a filesystem as a layer, upon a tree where there is one.
+    pub fn exported(
+        view: &View,
+        base: Option<(&Tree, &Contents)>,
+        tar: &mut dyn Write,
+    ) -> layerpress::Result<Exported> {
+        let base = base.map(|(tree, contents)| Base::of::<Ext>(tree, contents));
+        let options = LayerOptions { file_flags: true };
+        write_layer(view, base.as_ref(), &options, tar, &Silent)
+    }
+
+    /// What a layer shows by itself.
+    pub fn shown(tar: File) -> layerpress::Result<(Tree, Contents)> {
+        let region = FileRegion::whole(tar).unwrap();
+        let limits = Limits::default();
+        let mut reader = Reader::in_place(&region, &limits);
+        let mut entries = Vec::new();
+        while let Some(entry) = reader.next_entry()? {
+            entries.push(entry);
+        }
+        let warnings = reader.finish()?;
+        assert_eq!(warnings.lines().count(), 0, "{warnings:?}");
+        let changeset = Changeset {
+            layer: LayerSummary {
+                diff_id: None,
+                digest: None,
+                media_type: None,
+                stored_bytes: 0,
+                tar_bytes: region.length_bytes,
+                entry_count: entries.len() as u64,
+            },
+            entries: entries.into(),
+            whiteouts: true,
+        };
+        let options = FlattenOptions {
+            file_flags: true,
+            ..FlattenOptions::default()
+        };
+        let tree = flatten(vec![changeset], &options, &Silent)?;
+        Ok((tree, Contents::of_layers([region])))
+    }
+
     pub fn sha256(bytes: &[u8]) -> String {
         let mut hasher = DigestHasher::sha256();
         hasher.update(bytes);
@@ -57,7 +108,7 @@ mod library {
 /// A body, by the name that its fuzz target has.
 pub type Body = fn(&[u8]) -> bool;
 
-pub const ALL: [(&str, Body); 12] = [
+pub const ALL: [(&str, Body); 13] = [
     ("tar_index", tar_index),
     ("pax", pax),
     ("file_flags", file_flags),
@@ -65,6 +116,7 @@ pub const ALL: [(&str, Body); 12] = [
     ("oci_layout", oci_layout),
     ("docker_manifest", docker_manifest),
     ("view", view),
+    ("export", export),
     ("challenge", challenge),
     ("credentials", credentials),
     ("packages", packages),
@@ -360,6 +412,32 @@ fn planned(transport: &str, path: &Path, work_dir: &Path) -> bool {
 }
 
 /// Whether it went well; if not, it must be the image's fault, and said so.
+/// A filesystem image that becomes a layer: whoever reads that finds a tree, of which the filesystem is no
+/// change.
+pub fn export(bytes: &[u8]) -> bool {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("image");
+    fs::write(&path, bytes).unwrap();
+    let view = match library::View::open(&path) {
+        Ok(view) => view,
+        Err(error) => return told(Err(error)),
+    };
+    let mut tar = tempfile::tempfile().unwrap();
+    let exported = match library::exported(&view, None, &mut tar) {
+        Ok(exported) => exported,
+        Err(error) => return told(Err(error)),
+    };
+    assert_eq!(tar.metadata().unwrap().len(), exported.tar_bytes);
+    // Names, attributes and contents lie in its blocks; a header and what comes before it in a tar.
+    let most = 3 * view.max_data_bytes() + 8192 * (exported.entries + 1) + 20_480;
+    assert!(exported.tar_bytes <= most, "{exported:?}");
+    let (tree, contents) = library::shown(tar).unwrap();
+    let mut nowhere = std::io::sink();
+    let again = library::exported(&view, Some((&tree, &contents)), &mut nowhere).unwrap();
+    assert!(again.is_empty(), "{again:?}");
+    true
+}
+
 fn told(result: Result<()>) -> bool {
     match result {
         Ok(()) => true,

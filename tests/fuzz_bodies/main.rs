@@ -128,6 +128,11 @@ fn no_filesystem_is_too_much() {
 }
 
 #[test]
+fn no_exported_filesystem_is_too_much() {
+    mutated("export", 200);
+}
+
+#[test]
 fn no_challenge_is_too_much() {
     mutated("challenge", 5000);
 }

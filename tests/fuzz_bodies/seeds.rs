@@ -19,7 +19,7 @@ pub fn of(name: &str) -> Vec<Vec<u8>> {
         "acl" => acl(),
         "oci_layout" => oci_layout(),
         "docker_manifest" => docker_manifest(),
-        "view" => filesystems(),
+        "view" | "export" => filesystems(),
         "challenge" => challenge(),
         "credentials" => credentials(),
         "packages" => packages(),
@@ -55,7 +55,7 @@ fn recipe() -> Vec<Vec<u8>> {
 pub fn mutate(name: &str, random: &mut Random, bytes: &mut Vec<u8>) {
     match name {
         "tar_index" if random.below(3) > 0 => random.mutate_tar(bytes),
-        "view" => {
+        "view" | "export" => {
             // What is zero is mostly nothing.
             for _ in 0..=random.below(20) {
                 let start = random.below(bytes.len());

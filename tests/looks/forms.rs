@@ -1,7 +1,6 @@
 //! What `extract` makes of what it is given.
 
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
@@ -241,7 +240,24 @@ fn a_filesystem_inside_a_larger_file_is_read_from_its_byte_on() {
     assert_eq!(fs::read(to).unwrap(), b"content of b\n");
     // What is not read is named, with what to do.
     let ran = layerpress(["ls", &disk]).ended_with(4);
-    assert!(ran.stderr.contains("--offset 1048576"), "{}", ran.stderr);
+    let words = "found a disk with a partition table; an ext filesystem is in the partition at byte 1048576: --offset 1048576 looks into it";
+    assert!(ran.stderr.contains(words), "{}", ran.stderr);
+    // The first partition may be another's.
+    table.copy_within(446..462, 462);
+    table[454..458].copy_from_slice(&8_u32.to_le_bytes());
+    file.write_all_at(&table, 0).unwrap();
+    let ran = layerpress(["cat", &disk, "/etc/a"]).ended_with(4);
+    assert!(ran.stderr.contains(words), "{}", ran.stderr);
+    file.write_all_at(&[0; 1024], (1 << 20) + 1024).unwrap();
+    let ran = layerpress(["ls", &disk]).ended_with(4);
+    let first = "its first partition starts at byte 4096: `ls`, `cat`, `stat` and `extract` look into it with --offset 4096";
+    assert!(ran.stderr.contains(first), "{}", ran.stderr);
+    assert!(
+        !ran.stderr.contains("not a container image"),
+        "{}",
+        ran.stderr
+    );
+    file.write_all_at(&filesystem, 1 << 20).unwrap();
     for offset in ["512", "1G", "18446744073709551615"] {
         let ran = layerpress(["ls", &disk, "--offset", offset]).ended_with(4);
         assert!(ran.stderr.contains(" from byte "), "{}", ran.stderr);
@@ -252,25 +268,61 @@ fn a_filesystem_inside_a_larger_file_is_read_from_its_byte_on() {
         "{}",
         ran.stderr
     );
-    for (ending, program) in [("gz", "gzip"), ("zst", "zstd")] {
-        let packed = out.at(&format!("fs.img.{ending}"));
-        let output = Command::new(program)
-            .args(["-c", &out.filesystem])
-            .output()
-            .unwrap();
-        fs::File::create(&packed)
-            .unwrap()
-            .write_all(&output.stdout)
-            .unwrap();
-        let ran = layerpress(["ls", &packed]).ended_with(4);
-        let words = format!("`{program} -d`");
-        assert!(
-            ran.stderr.contains("an ext filesystem image"),
-            "{}",
-            ran.stderr
-        );
-        assert!(ran.stderr.contains(&words), "{}", ran.stderr);
+    // And so is what is packed, before any of it is unpacked elsewhere.
+    for (ending, program, way) in [
+        ("gz", "gzip", "gunzip -k"),
+        ("zst", "zstd", "unzstd"),
+        ("xz", "xz", "unxz -k"),
+    ] {
+        for from in [&out.filesystem, &disk] {
+            let packed = out.at(&format!("packed.img.{ending}"));
+            let output = Command::new(program).args(["-c", from]).output().unwrap();
+            fs::write(&packed, &output.stdout).unwrap();
+            for words in [
+                &["ls", &packed][..],
+                &["extract", &packed, "-o", &out.at("x/")],
+            ] {
+                let ran = layerpress(words).ended_with(4);
+                let said = &ran.stderr;
+                let found = match (ending, *from == disk) {
+                    ("xz", _) => "found a file compressed by xz".to_owned(),
+                    (_, true) => {
+                        format!("found a disk with a partition table, compressed by {program}")
+                    }
+                    _ => format!("found an ext filesystem image, compressed by {program}"),
+                };
+                assert!(said.contains(&found), "{said}");
+                assert!(
+                    said.contains(&format!("`{way} {packed}` unpacks it")),
+                    "{said}"
+                );
+                assert!(!said.contains("not a container image"), "{said}");
+            }
+        }
     }
+}
+
+/// As root the device itself would have been replaced by a file.
+#[test]
+fn no_device_is_replaced_by_a_file_whatever_is_asked_for() {
+    let out = Out::new();
+    let pipe = out.at("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let before = fs::metadata("/dev/null").unwrap().file_type();
+    for to in ["/dev/null", &pipe] {
+        for options in [&[][..], &["--force"]] {
+            let words = ["extract", &out.filesystem, "/etc/a", "-o", to];
+            let ran = layerpress([&words[..], options].concat()).ended_with(5);
+            assert!(
+                ran.stderr.contains("found a device, a pipe or a socket"),
+                "{}",
+                ran.stderr
+            );
+            assert!(!ran.stderr.contains("--force"), "{}", ran.stderr);
+        }
+    }
+    assert_eq!(fs::metadata("/dev/null").unwrap().file_type(), before);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod forms;
 mod layers;
 mod listed;
 mod patterns;
+mod totals;
 
 use std::collections::BTreeMap;
 use std::fs;

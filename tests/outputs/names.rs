@@ -113,7 +113,8 @@ fn a_word_that_the_image_has_not_is_one_error_and_nothing_is_left() {
         build_to(&press, name, &[]).failed(5, &[name, says]);
         assert!(press.left().is_empty());
     }
-    build_to(&press, "{arch}", &["-q"]).succeeded();
+    build_to(&press, "{arch}", &["-q"]).failed(5, &["{arch}", "--platform"]);
+    build_to(&press, "{arch}", &["-q", "--platform=arm64"]).succeeded();
 }
 
 #[test]

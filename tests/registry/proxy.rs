@@ -178,11 +178,11 @@ impl State {
             Some(Fault::Answer(bytes)) => return client.write_all(&bytes).map(|()| false),
             Some(Fault::ToHost(host)) => {
                 redirect(client, &host, request.word(1), "")?;
-                return Ok(true);
+                return pass_over_body(&request, reader).map(|()| true);
             }
             Some(Fault::ToHostWith(host, query)) => {
                 redirect(client, &host, request.word(1), &query)?;
-                return Ok(true);
+                return pass_over_body(&request, reader).map(|()| true);
             }
             Some(Fault::Late(time)) => standing.keep_silent(client, time),
             _ => {}
@@ -259,9 +259,16 @@ impl Relay<'_> {
     /// Whether the connection goes on.
     fn pass_on(&mut self, mut head: Head, body: Option<Reader>) -> io::Result<bool> {
         let true_length = head.length().unwrap_or(0);
+        let has_no_length = head.length().is_none();
         head.remove("Connection");
         let mut goes_on = true;
         let mut sent_bytes = true_length;
+        // Its end is in it, and the connection's is behind it.
+        if self.fault.is_none() && head.get("Transfer-Encoding").is_some() {
+            head.set("Connection", "close");
+            goes_on = false;
+            sent_bytes = u64::MAX;
+        }
         let said = |bytes: u64| bytes.to_string();
         match &self.fault {
             Some(Fault::Header(name, value)) => head.set(name, value),
@@ -319,6 +326,11 @@ impl Relay<'_> {
                 self.copy(&mut body, true_length)?;
                 io::copy(&mut io::repeat(0).take(more), self.client)?;
             }
+            None | Some(Fault::Header(..)) if has_no_length => {
+                // In chunks, or to the end of the connection: as it came.
+                io::copy(&mut body, self.client)?;
+                goes_on = head.get("Transfer-Encoding").is_some();
+            }
             Some(Fault::Endless) => {
                 self.chunks(body.take(true_length).chain(io::repeat(0)))?;
                 goes_on = false;
@@ -359,6 +371,15 @@ impl Relay<'_> {
         }
         Ok(())
     }
+}
+
+/// Reads what comes behind a request that is answered already; who asks first sends nothing then.
+fn pass_over_body(request: &Head, reader: &mut Reader) -> io::Result<()> {
+    let length = match request.get("Expect") {
+        Some(_) => 0,
+        None => request.length().unwrap_or(0),
+    };
+    io::copy(&mut reader.take(length), &mut io::sink()).map(drop)
 }
 
 /// Says that it is at another host.

@@ -24,7 +24,7 @@ fn platforms(index: &Value) -> Vec<String> {
 }
 
 /// A filesystem for any platform: its build tells none.
-fn stand() -> Option<ArtifactStand> {
+pub fn stand() -> Option<ArtifactStand> {
     let stand = ArtifactStand::with(Setup::default(), &[])?;
     let tar = stand.puller.press.input("root.tar");
     std::fs::write(&tar, layer_tar(&[("etc/a", b"a")])).unwrap();

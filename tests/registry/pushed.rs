@@ -297,9 +297,14 @@ fn what_is_no_filesystem_or_no_place_is_refused_before_anything_is_sent() {
     push(&cut, &at, &[]).failed(4, &["cut.img", "expected a whole filesystem"]);
     push(&missing, &at, &[]).failed(3, &["missing.img"]);
     push(&stand.image, "oci:somewhere", &[]).failed(5, &["expected a repository of a registry"]);
-    for size in ["1000", "65M", "0"] {
+    for size in ["1000", "65M", "0", "3K", "129KiB"] {
         let size = format!("--segment-size={size}");
-        push(&stand.image, &at, &[&size]).failed(5, &["--segment-size: expected a multiple"]);
+        let ended = push(&stand.image, &at, &[&size]);
+        assert_eq!(ended.code(), 2, "{}", ended.stderr);
+        // In the words that were typed.
+        let typed = size.split_once('=').unwrap().1;
+        let words = format!("expected a multiple of 4K from 4K to 64M, found {typed}\n");
+        assert!(ended.stderr.contains(&words), "{}", ended.stderr);
     }
     push(&stand.image, &at, &["--compress=gzip"]).failed(5, &["--compress: expected zstd"]);
     let from = ["--mount-from=a:tag", "--mount-from=A"];

@@ -213,7 +213,7 @@ fn a_root_that_only_its_owner_can_enter_is_kept_and_told() {
     let said = |mode: u32| {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         let reference = format!("rootfs:{}", path.display());
-        let output = Command::new(LAYERPRESS)
+        let output = crate::support::run::without_defaults(LAYERPRESS)
             .args(["plan", &reference])
             .output()
             .unwrap();

@@ -23,5 +23,6 @@ pub mod session;
 pub mod signals;
 pub mod small_server;
 pub mod tarball;
+pub mod terminal;
 pub mod virtual_machine;
 pub mod workload;

@@ -119,6 +119,13 @@ pub fn press_like(rootfs: &Rootfs, wanted: Wanted, earlier: &Path) -> Result<Pre
     press_requested(rootfs, &filesystem_request(wanted).with_like(like))
 }
 
+/// The same with the earlier image's hash seed.
+pub fn press_without_seed(rootfs: &Rootfs, wanted: Wanted, earlier: &Path) -> Result<Pressed> {
+    let mut request = filesystem_request(wanted).with_like(LikeRequest::new(earlier));
+    request.identity.hash_seed = None;
+    press_requested(rootfs, &request)
+}
+
 fn press_requested(rootfs: &Rootfs, request: &FilesystemRequest) -> Result<Pressed> {
     let directory = tempfile::tempdir().unwrap();
     let tar = directory.path().join("rootfs.tar");

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use layerpress::ondisk::inode::{EARLIEST_SECOND, LATEST_SECOND};
-use layerpress::units::FileFlags;
+use layerpress::units::{FileFlags, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -12,6 +12,43 @@ use super::rootfs::{Bytes, Item, MTIME, Rootfs, What, directory};
 /// Root filesystems of so many items at most, those that fill directories not counted.
 pub fn rootfs(items: usize) -> impl Strategy<Value = Rootfs> {
     prop::collection::vec(drafts(), 0..items).prop_map(of_drafts)
+}
+
+/// The same with times and attributes that no ext can hold, and the last ones that it can.
+pub fn beyond(items: usize) -> impl Strategy<Value = Rootfs> {
+    let seconds = prop::sample::select(vec![
+        i64::MIN / 2,
+        EARLIEST_SECOND - 1,
+        EARLIEST_SECOND,
+        LATEST_SECOND,
+        LATEST_SECOND + 1,
+        12_884_901_888,
+        i64::MAX / 2,
+    ]);
+    let xattr = prop::sample::select(vec![
+        b"btrfs.compression".to_vec(),
+        b"system.nfs4_acl".to_vec(),
+        b"user.of-all".to_vec(),
+        b"user.".iter().copied().chain([b'n'; 250]).collect(),
+        b"user.".iter().copied().chain([b'n'; 251]).collect(),
+        b"trusted.".iter().copied().chain([b'n'; 247]).collect(),
+    ]);
+    let change = (any::<Index>(), seconds, 0..1_000_000_000_u32, xattr);
+    let changes = prop::collection::vec(change, 1..10);
+    (rootfs(items), changes).prop_map(|(mut rootfs, changes)| {
+        for (index, seconds, nanoseconds, xattr) in changes {
+            let index = index.index(rootfs.items.len());
+            let item = &mut rootfs.items[index];
+            if !matches!(item.what, What::Link(_)) {
+                item.mtime = Timestamp {
+                    seconds,
+                    nanoseconds,
+                };
+                item.xattrs.insert(xattr, b"value".to_vec());
+            }
+        }
+        rootfs
+    })
 }
 
 /// What a random item is before its place in the tree is known.

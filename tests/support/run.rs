@@ -28,8 +28,20 @@ pub fn layerpress() -> Command {
 /// Any program, such as a shell that starts [`LAYERPRESS`], with the default for every signal.
 pub fn started_by_hand(program: &str) -> Command {
     signals::default_for_programs();
-    let mut command = Command::new(program);
+    let mut command = without_defaults(program);
     command.stdin(Stdio::null());
+    command
+}
+
+/// Any program, with none of the defaults that whoever runs the tests has set.
+pub fn without_defaults(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.env("XDG_CONFIG_HOME", "/nonexistent");
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"LAYERPRESS_") {
+            command.env_remove(name);
+        }
+    }
     command
 }
 

@@ -1,7 +1,7 @@
 //! The program as it is run, and an image with something of everything to run it on.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -11,12 +11,15 @@ use serde_json::Value;
 use super::archive::TestImage;
 use super::oracles;
 use super::run::{self, output_of};
+use super::terminal;
 
 /// What a run gave.
 pub struct Ran {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
+    /// What was typed.
+    pub typed: Vec<OsString>,
 }
 
 impl Ran {
@@ -32,10 +35,14 @@ impl Ran {
             .unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
     }
 
-    /// Asserts that no line of standard output is longer than 80 letters.
+    /// Asserts that the same on a terminal of 80 columns has no longer line. Where a program reads, lines
+    /// are whole.
     pub fn fits_80_columns(self) -> Self {
-        for line in self.stdout.lines() {
-            assert!(line.chars().count() <= 80, "{line}");
+        if let Some(shown) = terminal::on_terminal(80, &self.typed) {
+            assert_eq!(shown.is_empty(), self.stdout.is_empty());
+            for line in shown.lines() {
+                assert!(line.chars().count() <= 80, "{line}");
+            }
         }
         self
     }
@@ -43,20 +50,25 @@ impl Ran {
 
 /// Runs the program, quietly, without what the environment might set.
 pub fn layerpress<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Ran {
+    let arguments = arguments.into_iter();
+    let typed = arguments.map(|argument| argument.as_ref().to_owned());
+    let typed: Vec<_> = typed
+        .chain(["--progress", "none"].map(OsString::from))
+        .collect();
     let Output {
         status,
         stdout,
         stderr,
     } = output_of(
         run::layerpress()
-            .args(arguments)
-            .args(["--progress", "none"])
+            .args(&typed)
             .env_remove("SOURCE_DATE_EPOCH"),
     );
     Ran {
         code: status.code().unwrap(),
         stdout: String::from_utf8(stdout).unwrap(),
         stderr: String::from_utf8(stderr).unwrap(),
+        typed,
     }
 }
 

@@ -69,8 +69,10 @@ pub fn machine() -> Option<&'static Machine> {
     made.as_ref()
 }
 
-/// Debian's kernel and its modules, unpacked once and kept.
-fn kernel() -> Option<PathBuf> {
+/// Debian's kernel and its modules, unpacked once and kept: `vmlinuz`, `modules/NAME.ko`. `None`, after
+/// saying so, where it cannot be had.
+#[track_caller]
+pub fn kernel() -> Option<PathBuf> {
     for program in [
         "qemu-system-x86_64",
         "busybox",

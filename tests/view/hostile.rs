@@ -4,7 +4,6 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use layerpress::view::{Follow, View};
 
@@ -57,7 +56,7 @@ impl Hostile {
     /// Extracts into a directory; what was said, and whether all went well.
     fn extract(&self, options: &[&str]) -> (bool, String) {
         let target = self.directory.path().join("target");
-        let output = Command::new(env!("CARGO_BIN_EXE_layerpress"))
+        let output = crate::support::run::without_defaults(env!("CARGO_BIN_EXE_layerpress"))
             .arg("extract")
             .args(options)
             .args([&self.image(), Path::new("-o"), &target])

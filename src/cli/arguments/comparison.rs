@@ -6,6 +6,7 @@ use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 use super::image::FileFlagsArgument;
+use super::numbers::seconds_since_1970;
 use crate::listing::Field;
 
 /// The heading in the help of what is compared.
@@ -26,6 +27,7 @@ pub struct ComparisonArguments {
         long,
         env = "SOURCE_DATE_EPOCH",
         value_name = "SECONDS",
+        value_parser = seconds_since_1970,
         allow_negative_numbers = true
     )]
     pub source_date_epoch: Option<i64>,

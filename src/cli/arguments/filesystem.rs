@@ -6,6 +6,7 @@ use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
 use super::image::FileFlagsArgument;
+use super::numbers::{seconds_since_1970, whole};
 use crate::pipeline::{
     FilesystemRequest, IdentityRequest, JournalSize, Kind, LikeRequest, Room, SizePolicy,
     ToolPaths, parse_label, parse_uuid,
@@ -23,7 +24,7 @@ pub struct FilesystemArguments {
     #[arg(long, value_name = "SIZE", default_value_t)]
     pub size: SizePolicy,
     /// Leave at least so many inodes free
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole::<u32>)]
     pub free_inodes: u32,
     /// The journal's size: auto for what mke2fs chooses, whole MiB as in 16M, or none (ext4; ext2
     /// has none, and ext3 always one)
@@ -57,6 +58,7 @@ pub struct FilesystemArguments {
         long,
         env = "SOURCE_DATE_EPOCH",
         value_name = "SECONDS",
+        value_parser = seconds_since_1970,
         allow_negative_numbers = true
     )]
     pub source_date_epoch: Option<i64>,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::environment::{home, variable};
+use super::numbers::{Bytes, how_many, whole};
 use super::registry::RegistryArguments;
 use crate::error::{Error, Result};
 use crate::oci::Platform;
@@ -46,7 +47,7 @@ pub struct ReadingArguments {
     pub docker_context: Option<String>,
     /// Layers to read side by side, and to download; of many images, also how many to make side by
     /// side; threads that --compress has [default: one for each processor; 3 downloads]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = how_many)]
     pub jobs: Option<NonZeroUsize>,
     #[command(flatten)]
     pub registry: RegistryArguments,
@@ -129,7 +130,7 @@ fn daemon(arguments: &ReadingArguments) -> DaemonOptions {
 }
 
 macro_rules! limit_arguments {
-    ($($(#[$doc:meta])* $name:ident: $type:ty $(=> $parser:expr)?,)*) => {
+    ($($(#[$doc:meta])* $name:ident: $type:ty, $form:literal $(=> $parser:expr)?;)*) => {
         #[derive(Debug, Args)]
         #[command(next_help_heading = "Limits (an image beyond one is refused)")]
         pub struct LimitArguments {
@@ -137,8 +138,8 @@ macro_rules! limit_arguments {
                 $(#[$doc])*
                 #[arg(
                     long,
-                    value_name = "N",
-                    default_value_t = Limits::default().$name,
+                    value_name = $form,
+                    default_value_t = Limits::default().$name.into(),
                     $(value_parser = $parser,)?
                 )]
                 pub $name: $type,
@@ -147,7 +148,7 @@ macro_rules! limit_arguments {
 
         impl From<&LimitArguments> for Limits {
             fn from(arguments: &LimitArguments) -> Self {
-                Self { $($name: arguments.$name,)* }
+                Self { $($name: arguments.$name.into(),)* }
             }
         }
     };
@@ -155,26 +156,26 @@ macro_rules! limit_arguments {
 
 limit_arguments! {
     /// Entries over all layers
-    max_entries: u64,
+    max_entries: u64, "N" => whole::<u64>;
     /// Uncompressed bytes over all layers
-    max_bytes: u64,
+    max_bytes: Bytes, "SIZE";
     /// Uncompressed bytes of one layer
-    max_layer_bytes: u64,
+    max_layer_bytes: Bytes, "SIZE";
     /// Uncompressed bytes for each stored byte of compressed blobs, of one and of all together
-    max_expansion: u64,
+    max_expansion: u64, "N" => whole::<u64>;
     /// Uncompressed bytes of a blob, and of all, from which on that is held
-    max_expansion_from: u64,
+    max_expansion_from: Bytes, "SIZE";
     /// Components in a path
-    max_path_depth: usize,
+    max_path_depth: usize, "N" => whole::<usize>;
     /// Bytes of an entry's pax and GNU long-name headers
-    max_header_bytes: u64,
+    max_header_bytes: Bytes, "SIZE";
     /// Bytes of an entry's extended attributes
-    max_xattr_bytes: u64,
+    max_xattr_bytes: Bytes, "SIZE";
     /// Bytes of memory for the index of all entries
-    max_index_bytes: u64,
+    max_index_bytes: Bytes, "SIZE";
     /// The largest zstd window, as a power of two from 10 to 31; layers read side by side have 512 MiB of windows
     /// together, or a single larger one
-    max_zstd_window_log: u32 => window_log(),
+    max_zstd_window_log: u32, "N" => window_log();
 }
 
 /// The windows that zstd knows.

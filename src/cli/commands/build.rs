@@ -79,9 +79,9 @@ pub struct BuildArguments {
     #[command(flatten)]
     pub batch: BatchArguments,
     #[command(flatten)]
-    pub reading: ReadingArguments,
-    #[command(flatten)]
     pub tools: ToolArguments,
+    #[command(flatten)]
+    pub reading: ReadingArguments,
 }
 
 /// Builds and tells what was built; the exit code.
@@ -106,6 +106,11 @@ pub fn run(
         .find(|id| arguments.recipe.typed.has(id));
     if loaded.is_empty() {
         if let Some(id) = of_many {
+            if id == "force" {
+                return Err(Error::unsupported(
+                    "--force: expected --list or --recipe beside it, of which it builds also what is up to date, found one image (an output that is there is replaced without it; --no-clobber keeps it)",
+                ));
+            }
             return Err(Error::unsupported(format!(
                 "--{}: expected --list or --recipe beside it, found one image",
                 id.replace('_', "-")

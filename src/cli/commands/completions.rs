@@ -1,5 +1,7 @@
 //! `layerpress completions`.
 
+mod images;
+
 use std::io::{ErrorKind, Write};
 
 use clap::{Args, Command};
@@ -17,11 +19,9 @@ pub struct CompletionsArguments {
 }
 
 /// Prints the script, made from the parser itself.
-pub fn run(arguments: &CompletionsArguments, mut command: Command) -> Result<()> {
-    let name = command.get_name().to_owned();
-    let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut command, name, &mut script);
-    match content().write_all(&script) {
+pub fn run(arguments: &CompletionsArguments, command: Command) -> Result<()> {
+    let script = images::script(arguments.shell, command);
+    match content().write_all(script.as_bytes()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         other => other.map_err(cannot_write),
     }

@@ -11,7 +11,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::build::outputs::directory_of;
-use crate::cli::arguments::{NO_HEADING, OutputArguments, ReadingArguments};
+use crate::cli::arguments::{NO_HEADING, OutputArguments, ReadingArguments, seconds_since_1970};
 use crate::cli::progress;
 use crate::cli::shown::schemas;
 use crate::cli::shown::table::digest_columns;
@@ -35,8 +35,9 @@ pub struct ExportArguments {
     #[arg(long, value_name = "IMAGE", help_heading = NO_HEADING)]
     base: Option<OsString>,
     /// Where the image goes: a layout, whose other images stay and of which one of the same name is
-    /// replaced; an archive for docker load; a layout in an archive; - is docker-archive:- on
-    /// standard output. A path ends at the first colon, as with skopeo
+    /// replaced; an archive for docker load; a layout in an archive. - as FILE is standard output, as in
+    /// docker-archive:-:NAME, which docker load shows as NAME; - alone is docker-archive:-, without a
+    /// name. A path ends at the first colon, as with skopeo
     #[arg(
         short,
         long,
@@ -80,6 +81,7 @@ pub struct ExportArguments {
         long,
         env = "SOURCE_DATE_EPOCH",
         value_name = "SECONDS",
+        value_parser = seconds_since_1970,
         allow_negative_numbers = true,
         help_heading = NO_HEADING
     )]
@@ -103,6 +105,7 @@ pub fn run(arguments: &ExportArguments, output: &OutputArguments) -> Result<()> 
     let started = Instant::now();
     let target = ImageTarget::parse(&arguments.output)?;
     let stream = stream(arguments, &target)?;
+    expect_place(&target)?;
     let reporter = progress::reporter(output);
     let request = request(arguments, &target)?;
     let exported = pipeline::export(&request, &target, stream, &*reporter)?;
@@ -122,6 +125,24 @@ pub fn run(arguments: &ExportArguments, output: &OutputArguments) -> Result<()> 
     print_as(arguments.json, schemas::EXPORT, &summary, || {
         summary.table(tell::terminal_columns())
     })
+}
+
+/// What is made lies beside the output meanwhile: that there is no such place is the output's fault, and
+/// not the work directory's.
+fn expect_place(target: &ImageTarget) -> Result<()> {
+    if target.is_stream() {
+        return Ok(());
+    }
+    let beside = directory_of(target.path());
+    let failed = |error| {
+        let place = escape_path(beside.as_os_str().as_bytes());
+        Error::io(format!("cannot create {target} in {place}"), error)
+    };
+    let there = std::fs::metadata(&beside).map_err(failed)?;
+    if there.is_dir() {
+        return Ok(());
+    }
+    Err(failed(std::io::ErrorKind::NotADirectory.into()))
 }
 
 fn stream(arguments: &ExportArguments, target: &ImageTarget) -> Result<Option<File>> {

@@ -1,5 +1,6 @@
 //! `layerpress inspect`.
 
+mod artifact;
 mod filesystem;
 pub mod history;
 mod image;
@@ -24,8 +25,8 @@ const DAEMON: &str = "docker-daemon:";
 /// What is typed.
 #[derive(Debug, Args)]
 pub struct InspectArguments {
-    /// A container image as build takes it, an ext2, ext3 or ext4 filesystem image, or the file that
-    /// a hash tree of dm-verity is in; where it has several images, these are listed, as are all of a
+    /// A container image as build takes it, an ext2, ext3 or ext4 filesystem image, one that push put
+    /// into a registry, or the file that a hash tree of dm-verity is in; where it has several images, these are listed, as are all of a
     /// daemon by docker-daemon: alone
     #[arg(value_name = "IMAGE|IMG")]
     pub name: std::ffi::OsString,
@@ -72,6 +73,13 @@ pub fn run(arguments: &InspectArguments, output: &OutputArguments) -> Result<()>
                 reporter.warn(warning);
             }
             drop(reporter);
+            return print_as(arguments.json, schemas::INSPECT, &shown, || {
+                shown.text(terminal_columns())
+            });
+        }
+        Inspected::Artifact(inspected) => {
+            drop(reporter);
+            let shown = artifact::ShownArtifact::of(&inspected);
             return print_as(arguments.json, schemas::INSPECT, &shown, || {
                 shown.text(terminal_columns())
             });

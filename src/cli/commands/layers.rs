@@ -12,7 +12,7 @@ use crate::cli::arguments::{OutputArguments, ReadingArguments};
 use crate::cli::progress;
 use crate::cli::shown::schemas;
 use crate::cli::shown::text::{WIDTH, printable, short, shortened, thousands};
-use crate::cli::tell::print_as;
+use crate::cli::tell::{self, Voice, print_as};
 use crate::error::{Result, escape_path};
 use crate::oci::Digest;
 use crate::pipeline::{self, LayerReport};
@@ -110,12 +110,16 @@ pub fn run(arguments: &LayersArguments, output: &OutputArguments) -> Result<bool
     let shown = Shown::of(&report, arguments.top);
     print_as(arguments.json, schemas::LAYERS, &shown, || shown.text())?;
     if let Some(max) = is_over {
-        let told = progress::looking(output);
-        told.warn(&format!(
+        let text = format!(
             "{} of {} wasted: expected at most {max} (--max-wasted)",
             ByteSize(wasted),
             ByteSize(all)
-        ));
+        );
+        // It is why the command ends with 1, which --quiet keeps no one from being told.
+        match (output.quiet, Voice::of(output)) {
+            (true, Voice::Words) => tell::remark("wasted", &text),
+            _ => progress::looking(output).warn(&text),
+        }
     }
     Ok(is_over.is_none())
 }

@@ -1,11 +1,15 @@
 //! `layerpress man`.
 
-use std::path::PathBuf;
+mod page;
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Command};
-use clap_mangen::Man;
+use rustix::fs::CWD;
 
 use crate::error::{Error, Result};
+use crate::pinned::MadeDirectory;
 
 /// What is typed.
 #[derive(Debug, Args)]
@@ -18,28 +22,47 @@ pub struct ManArguments {
 /// Writes the pages, made from the parser itself.
 pub fn run(arguments: &ManArguments, command: Command) -> Result<()> {
     let directory = &arguments.directory;
-    std::fs::create_dir_all(directory)
-        .map_err(|error| Error::path("create the directory", directory, error))?;
+    let made = make(directory)?;
     // Of `help` there is nothing to say.
     let mut command = command.disable_help_subcommand(true);
     command.build();
-    let source = format!(
-        "{} {}",
-        command.get_name(),
-        command.get_version().unwrap_or_default()
-    );
-    for page in pages(&command) {
-        Man::new(page.clone())
-            .source(source.trim_end())
-            .manual("layerpress")
-            .generate_to(directory)
-            .map_err(|error| Error::path("write a manual page into", directory, error))?;
+    for (path, one) in pages(&command, "") {
+        let name = page::name(&path);
+        let file = directory.join(format!("{name}.1"));
+        std::fs::write(&file, page::page(&command, one, &path))
+            .map_err(|error| Error::path("write the manual page", &file, error))?;
+    }
+    for directory in made.iter().rev() {
+        let done = directory.finish();
+        done.map_err(|error| Error::path("finish the directory", &arguments.directory, error))?;
     }
     Ok(())
 }
 
-/// A command and all below it.
-fn pages(command: &Command) -> Vec<&Command> {
-    let below = command.get_subcommands().flat_map(pages);
-    std::iter::once(command).chain(below).collect()
+/// Makes a directory and those that lead to it, where they are absent.
+fn make(directory: &Path) -> Result<Vec<MadeDirectory>> {
+    let places = directory.ancestors();
+    let missing = places.take_while(|place| !place.as_os_str().is_empty() && !place.is_dir());
+    let missing: Vec<_> = missing.collect();
+    let mut made = Vec::new();
+    for place in missing.into_iter().rev() {
+        match MadeDirectory::at(CWD, place, 0o777) {
+            Ok(directory) => made.push(directory),
+            // Another process may be faster.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && place.is_dir() => {}
+            Err(error) => return Err(Error::path("create the directory", place, error)),
+        }
+    }
+    Ok(made)
+}
+
+/// A command and all below it, each with the words behind `layerpress`.
+fn pages<'a>(command: &'a Command, path: &str) -> Vec<(String, &'a Command)> {
+    let below = command.get_subcommands().flat_map(|below| {
+        let path = format!("{path} {}", below.get_name());
+        pages(below, path.trim_start())
+    });
+    std::iter::once((path.to_owned(), command))
+        .chain(below)
+        .collect()
 }

@@ -15,7 +15,7 @@ use crate::cli::shown::like::ShownLike;
 use crate::cli::shown::origin::ShownOrigin;
 use crate::cli::shown::room::{ShownRoom, ShownSizeRule};
 use crate::cli::shown::schemas;
-use crate::cli::shown::table::two_columns;
+use crate::cli::shown::table::{digest_columns, two_columns};
 use crate::cli::shown::text::{counted, journal, thousands};
 use crate::cli::tell::{print_as, terminal_columns};
 use crate::error::Result;
@@ -189,8 +189,9 @@ impl ShownPlan {
             )
         };
         let blocks = &self.blocks;
-        let mut rows = self.origin.rows();
-        rows.push((
+        // Digests end within the page.
+        let origin = digest_columns(&self.origin.rows(), terminal);
+        let mut rows = vec![(
             "content",
             format!(
                 "{} entries, {} from {}\n{} by du",
@@ -199,7 +200,7 @@ impl ShownPlan {
                 counted(self.layer_count as u64, "layer", "layers"),
                 ByteSize(self.disk_usage_bytes)
             ),
-        ));
+        )];
         let left_out = self.edits.left_out();
         rows.extend(left_out.map(|left_out| ("left out", left_out)));
         rows.extend([
@@ -266,7 +267,7 @@ impl ShownPlan {
         rows.extend(self.like.as_ref().map(ShownLike::row));
         let advice = self.advice.as_ref();
         rows.extend(advice.map(|advice| ("advice", advice.clone())));
-        two_columns(&rows, terminal)
+        format!("{origin}{}", two_columns(&rows, terminal))
     }
 }
 

@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::build::Sha256Form;
-use crate::cli::arguments::{NO_HEADING, OutputArguments, RegistryArguments};
+use crate::cli::arguments::{Bytes, NO_HEADING, OutputArguments, RegistryArguments, how_many};
 use crate::cli::progress;
 use crate::cli::shown::files::{self, ShownFile};
 use crate::cli::shown::schemas;
@@ -62,15 +62,19 @@ pub struct PullArguments {
     pub platform: Option<Platform>,
     /// Segments to fetch side by side, each of them in memory [default: 3]; and threads that read the
     /// earlier image [default: one for each processor]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = how_many)]
     pub jobs: Option<NonZeroUsize>,
     /// Where segments are kept that the cache does not take, each for a moment and without a name
     /// [default: beside the output]
     #[arg(long, value_name = "DIRECTORY")]
     pub work_dir: Option<PathBuf>,
     /// Refuse a filesystem of more bytes, which are all read once however few there are to fetch
-    #[arg(long, value_name = "N", default_value_t = Limits::default().max_bytes)]
-    pub max_bytes: u64,
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value_t = Limits::default().max_bytes.into()
+    )]
+    pub max_bytes: Bytes,
     /// Print the summary as JSON
     #[arg(long, help_heading = NO_HEADING)]
     pub json: bool,
@@ -107,7 +111,7 @@ fn image(arguments: &PullArguments) -> Result<ImageRequest> {
     request.open = OpenOptions {
         platform: arguments.platform.clone(),
         limits: Limits {
-            max_bytes: arguments.max_bytes,
+            max_bytes: arguments.max_bytes.into(),
             ..Limits::default()
         },
         registry: arguments.registry.options(arguments.jobs)?,

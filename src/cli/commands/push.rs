@@ -8,7 +8,7 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::arguments::{NO_HEADING, OutputArguments, RegistryArguments};
+use crate::cli::arguments::{Bytes, NO_HEADING, OutputArguments, RegistryArguments, how_many};
 use crate::cli::progress;
 use crate::cli::shown::schemas;
 use crate::cli::shown::table::digest_columns;
@@ -28,10 +28,10 @@ pub struct PushArguments {
     /// docker://[HOST[:PORT]/]NAME[:TAG]: where it goes
     #[arg(value_name = "REFERENCE")]
     pub reference: OsString,
-    /// The length of a segment, such as 1M: a multiple of 4 KiB, 64M at most. Smaller ones are sent again
+    /// The length of a segment, such as 1M: a multiple of 4K, 64M at most. Smaller ones are sent again
     /// less, larger ones are fewer and compress better; whoever pulls a later version gains where all
     /// versions have the same
-    #[arg(long, value_name = "SIZE", default_value_t = PushRequest::SEGMENT_BYTES, value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", default_value = "4M", value_parser = parse_size)]
     pub segment_size: ByteSize,
     /// How segments are compressed, from zstd:1 to zstd:22; another level makes other segments
     #[arg(long, value_name = "zstd:LEVEL", default_value = "zstd:3")]
@@ -40,7 +40,9 @@ pub struct PushArguments {
     /// that is its own, or else what the filesystem says of itself]
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
-    /// Put it into an index under the tag, beside the filesystems for other platforms that are there
+    /// Put it into an index under the tag, beside the filesystems for other platforms that are there.
+    /// Pushes of one user on one host wait for each other; those of several hosts look whether theirs
+    /// is still there, and are best done one after another
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     pub platform: Option<Platform>,
     /// Take over from this repository of the same registry what it has
@@ -50,7 +52,7 @@ pub struct PushArguments {
     #[arg(long)]
     pub replace: bool,
     /// Segments to compress and send side by side [default: one for each processor, 4 at least]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = how_many)]
     pub jobs: Option<NonZeroUsize>,
     /// Print the summary as JSON
     #[arg(long, help_heading = NO_HEADING)]
@@ -59,9 +61,16 @@ pub struct PushArguments {
     pub registry: RegistryArguments,
 }
 
-/// As `--size` takes it.
+/// As `--size` takes it; what is wrong is told in the words that were typed.
 fn parse_size(text: &str) -> std::result::Result<ByteSize, String> {
-    text.replace(' ', "").parse()
+    let Bytes(bytes) = text.parse()?;
+    let size = ByteSize(bytes);
+    match PushRequest::is_segment_length(size) {
+        true => Ok(size),
+        false => Err(format!(
+            "expected a multiple of 4K from 4K to 64M, found {text}"
+        )),
+    }
 }
 
 /// Pushes and tells what was there.
@@ -95,6 +104,7 @@ fn request(arguments: &PushArguments) -> Result<PushRequest> {
     request.platform = arguments.platform.clone();
     request.mount_from = arguments.mount_from.clone();
     request.replace = arguments.replace;
+    request.locks = arguments.registry.cache.path().ok();
     request.jobs = arguments.jobs.unwrap_or(request.jobs);
     Ok(request)
 }

@@ -118,11 +118,11 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "whole",
             ),
             (
-                "layerpress export disk.img --base debian:13 -o docker-archive:a.tar",
+                "layerpress export disk.img --base docker://debian:13 -o docker-archive:changed.tar:changed:1",
                 "changes",
             ),
             (
-                "layerpress export disk.img --base save.tar -o - | docker load",
+                "layerpress export disk.img --base save.tar -o docker-archive:-:changed:1 | docker load",
                 "to docker",
             ),
         ],
@@ -195,7 +195,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "under a tag",
             ),
             (
-                "layerpress push app.img docker://localhost:5000/app --creds-stdin <login",
+                "layerpress push a.img docker://localhost:5000/app --creds-stdin <login",
                 "safe",
             ),
         ],

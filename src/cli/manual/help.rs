@@ -1,7 +1,8 @@
 //! What stands below the help of each command.
 
-use clap::Command;
+use clap::{Arg, Command};
 
+use super::brief::{brief_words, is_brief};
 use super::examples::{Example, examples};
 use crate::cli::arguments::EXIT_CODES;
 
@@ -20,6 +21,7 @@ fn dressed(command: Command, path: &str) -> Command {
         Some(codes) => codes.to_string(),
         None => EXIT_CODES.to_owned(),
     };
+    let command = command.mut_args(|option| briefly(option, path));
     command
         .after_help(examples.clone())
         .after_long_help(format!("{examples}\n{codes}"))
@@ -27,6 +29,19 @@ fn dressed(command: Command, path: &str) -> Command {
             let path = format!("{path} {}", below.get_name());
             dressed(below, path.trim_start())
         })
+}
+
+/// The option as `-h` shows it, if it does.
+fn briefly(option: Arg, path: &str) -> Arg {
+    let id = option.get_id().to_string();
+    if option.is_positional() || is_brief(path, &id, option.get_help_heading()) {
+        let long = option.get_help().cloned();
+        return match (brief_words(path, &id), long) {
+            (Some(words), Some(long)) => option.help(words).long_help(long),
+            _ => option,
+        };
+    }
+    option.hide_short_help(true)
 }
 
 /// Examples as help shows them: what comes of each stands behind it, in one column as far as all

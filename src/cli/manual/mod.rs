@@ -3,7 +3,12 @@
 //!
 //! `examples` is where a command's examples stand, [`help`] where they become a part of the parser.
 
+mod brief;
+mod environment;
 mod examples;
 pub mod help;
+mod rest;
 
+pub use environment::{Known, environment, files};
 pub use examples::{Example, examples};
+pub use rest::{exit_status, see_also};

@@ -9,10 +9,6 @@ use crate::error::escape_path;
 use crate::pipeline::{EarlierFile, Figures, Layout, Likeness, Tally};
 use crate::units::{BLOCK_SIZE, ByteSize};
 
-/// From so many runs more than a fresh layout has on, a quarter of those at least, reading the files
-/// asks the device noticeably more often.
-const NOTICEABLE_RUNS: u64 = 16;
-
 /// What of the tree stays where it was. The names are those of the JSON form.
 #[derive(Debug, Serialize)]
 pub struct ShownLike {
@@ -76,32 +72,16 @@ impl ShownLike {
         ("like", text)
     }
 
-    /// Whether a filesystem that is like no other would be better, and why: where files lie in a
-    /// quarter more runs than there, and in 16 more at least, or where less than half of the blocks
-    /// stay in their places.
+    /// Whether a filesystem that is like no other would be better, and why ([`Figures::fresh_pays`]).
     pub fn advice(&self) -> Option<String> {
-        let Figures {
-            kept,
-            moved,
-            new,
-            runs,
-            fresh_runs,
-            ..
-        } = self.figures;
-        let more_runs = runs.saturating_sub(fresh_runs);
-        let blocks = kept.blocks + moved.blocks + new.blocks;
-        if more_runs >= NOTICEABLE_RUNS && more_runs >= fresh_runs.div_ceil(4) {
-            return Some(format!(
-                "a build without --like pays: the files would lie in {} runs of blocks and not in {}",
-                thousands(fresh_runs),
-                thousands(runs)
-            ));
-        }
-        (2 * kept.blocks < blocks).then(|| {
+        let figures = &self.figures;
+        figures.fresh_pays().then(|| {
             format!(
-                "a build without --like pays: only {} of {} blocks would stay in their places",
-                thousands(kept.blocks),
-                thousands(blocks)
+                "a build without --like pays: the files would lie in {} runs of blocks and not in {}, for {} of {} blocks that would differ besides",
+                thousands(figures.fresh_runs),
+                thousands(figures.runs),
+                thousands(figures.saved_blocks()),
+                thousands(figures.blocks())
             )
         })
     }
@@ -119,6 +99,7 @@ mod tests {
             moved: tally(moved),
             runs,
             fresh_runs,
+            in_place_blocks: kept,
             ..Figures::default()
         };
         let earlier = EarlierFile::new("a b", "0".repeat(64), 2);
@@ -127,28 +108,14 @@ mod tests {
     }
 
     #[test]
-    fn a_fresh_build_is_advised_where_files_are_in_a_quarter_more_runs_or_less_than_half_stays() {
-        for (kept, moved, runs, fresh_runs, word) in [
-            (100, 0, 100, 100, None),
-            (100, 100, 100, 100, None),
-            (100, 101, 100, 100, Some("only 100 of 201 blocks")),
-            (100, 0, 124, 100, None),
-            (
-                100,
-                0,
-                125,
-                100,
-                Some("in 100 runs of blocks and not in 125"),
-            ),
-            // Of few files a quarter is nothing.
-            (100, 0, 25, 10, None),
-            (100, 0, 26, 10, Some("in 10 runs")),
+    fn a_fresh_build_is_advised_with_what_it_gives_and_takes() {
+        assert_eq!(shown(1000, 0, 1249, 1000).advice(), None);
+        let advice = shown(1000, 9000, 1250, 1000).advice().unwrap();
+        for words in [
+            "in 1,000 runs of blocks and not in 1,250",
+            "1,000 of 10,000 blocks",
         ] {
-            let advice = shown(kept, moved, runs, fresh_runs).advice();
-            match word {
-                None => assert_eq!(advice, None),
-                Some(word) => assert!(advice.unwrap().contains(word)),
-            }
+            assert!(advice.contains(words), "{advice}");
         }
     }
 

@@ -26,19 +26,42 @@ pub fn shortened(text: &str, width: usize) -> String {
     }
 }
 
-/// Breaks a text between words into lines of at most `width` letters, where its words allow.
+/// Breaks a text between words into lines of at most `width` letters, where its words allow. A number
+/// stays with its unit.
 pub fn wrapped(text: &str, width: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
+    for word in pieces(text) {
         match lines.last_mut() {
             Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
                 line.push(' ');
-                line.push_str(word);
+                line.push_str(&word);
             }
-            _ => lines.push(word.to_owned()),
+            _ => lines.push(word),
         }
     }
     lines.join("\n")
+}
+
+/// The words of a text, units with what is before them.
+fn pieces(text: &str) -> Vec<String> {
+    let mut pieces: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        let is_unit = matches!(
+            word.trim_end_matches(['.', ',', ';', ':', ')']),
+            "B" | "KiB" | "MiB" | "GiB" | "TiB" | "%" | "s"
+        );
+        let number = pieces
+            .last_mut()
+            .filter(|number| is_unit && number.ends_with(|letter: char| letter.is_ascii_digit()));
+        match number {
+            Some(number) => {
+                number.push(' ');
+                number.push_str(word);
+            }
+            None => pieces.push(word.to_owned()),
+        }
+    }
+    pieces
 }
 
 /// A difference in bytes, as in `+1.5 KiB`.
@@ -105,6 +128,9 @@ mod tests {
     fn lines_break_between_words_and_words_stay_whole() {
         assert_eq!(wrapped("aa bb ccccccc d", 5), "aa bb\nccccccc\nd");
         assert_eq!(wrapped("one two three", 6), "one\ntwo\nthree");
+        assert_eq!(wrapped("used, 0 B for", 7), "used,\n0 B for");
+        assert_eq!(wrapped("a b (11.8 MiB, x)", 9), "a b\n(11.8 MiB,\nx)");
+        assert_eq!(wrapped("part B s", 6), "part B\ns");
     }
 
     #[test]

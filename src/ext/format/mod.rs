@@ -91,10 +91,7 @@ pub fn format(
         .args(["-O", &format!("none,{}", features(&plan.profile))])
         .args(["-N", &request.inodes.to_string()])
         .args(["-U", &uuid_text(PLACE_HOLDER_UUID)])
-        .args([
-            "-E",
-            &format!("hash_seed={},root_owner=0:0", uuid_text(birth.hash_seed)),
-        ]);
+        .args(["-E", &extended_options(plan)]);
     if !birth.label.is_empty() {
         mke2fs = mke2fs.args(["-L", &birth.label]);
     }
@@ -118,6 +115,14 @@ pub fn format(
         partial,
         superblock,
     })
+}
+
+/// What has no letter of its own.
+fn extended_options(plan: &Plan) -> String {
+    let seed = uuid_text(plan.birth.hash_seed);
+    let growing = plan.sized.request.growing_to_blocks(&plan.profile);
+    let growing = growing.map_or_else(String::new, |blocks| format!(",resize={blocks}"));
+    format!("hash_seed={seed},root_owner=0:0{growing}")
 }
 
 fn configuration_file(profile: &Profile) -> Result<File> {

@@ -4,6 +4,8 @@
 //! `sparse_super`, `resize_inode`. The format step holds every prediction against the superblock
 //! that mke2fs really wrote.
 
+use std::num::NonZeroU32;
+
 use super::flex_positions::{Form, Formatted, FreePositions};
 use crate::ext::profile::{BlockMap, JournalSize, Profile};
 use crate::ondisk::features::INCOMPAT_FLEX_BG;
@@ -73,6 +75,22 @@ pub struct FormatRequest {
     pub inodes: u32,
     /// The journal.
     pub journal: JournalSize,
+    /// Blocks to be kept behind each copy of the group descriptors for growing (`-E resize=`); by
+    /// default what mke2fs keeps by itself. It cannot be asked for none.
+    pub reserved_descriptor_blocks: Option<NonZeroU32>,
+}
+
+impl FormatRequest {
+    /// The number of blocks that mke2fs is to be told (`-E resize=`) to keep so many behind the
+    /// descriptors: the fewest whose descriptors need the last of them. It counts with groups of full
+    /// size, whatever it makes them later.
+    pub fn growing_to_blocks(&self, profile: &Profile) -> Option<u64> {
+        let reserved = u64::from(self.reserved_descriptor_blocks?.get());
+        let blocks_per_descriptor_block =
+            u64::from(profile.descriptors_per_block()) * u64::from(BLOCKS_PER_GROUP);
+        let descriptor_blocks = u64::from(self.blocks).div_ceil(blocks_per_descriptor_block);
+        Some((descriptor_blocks + reserved - 1) * blocks_per_descriptor_block + 1)
+    }
 }
 
 /// The inodes that mke2fs makes by its own rule for this many blocks.
@@ -241,13 +259,19 @@ fn settle_groups(request: FormatRequest, descriptors_per_block: u32) -> Option<G
         let inodes_per_group = table_blocks * INODES_PER_BLOCK;
         inodes_per_group.checked_mul(count)?;
         let descriptor_blocks = count.div_ceil(descriptors_per_block);
-        // Room for the descriptors of a filesystem 1024 times as large, within 32-bit block numbers.
-        let largest = (blocks * 1024).min(u64::from(u32::MAX));
-        let largest_groups = largest.div_ceil(u64::from(blocks_per_group));
-        let reserved_descriptor_blocks = (largest_groups.div_ceil(descriptors_per_block.into())
-            as u32)
-            .saturating_sub(descriptor_blocks)
-            .min(POINTERS_PER_BLOCK as u32);
+        let reserved_descriptor_blocks = match request.reserved_descriptor_blocks {
+            Some(reserved) if reserved.get() > POINTERS_PER_BLOCK as u32 => return None,
+            Some(reserved) => reserved.get(),
+            None => {
+                // Room for the descriptors of a filesystem 1024 times as large, within 32-bit block
+                // numbers.
+                let largest = (blocks * 1024).min(u64::from(u32::MAX));
+                let largest_groups = largest.div_ceil(u64::from(blocks_per_group));
+                (largest_groups.div_ceil(descriptors_per_block.into()) as u32)
+                    .saturating_sub(descriptor_blocks)
+                    .min(POINTERS_PER_BLOCK as u32)
+            }
+        };
         let with_superblock =
             3 + u64::from(table_blocks + descriptor_blocks + reserved_descriptor_blocks);
         if with_superblock > u64::from(blocks_per_group) {

@@ -1,10 +1,13 @@
 //! A filesystem laid out: in a size of its own, or in an earlier one's, with whatever keeps its place.
 
+use std::num::NonZeroU32;
+
 use super::demand::{Demand, Measured};
 use super::earlier::Earlier;
 use super::geometry::{FormatRequest, Geometry};
 use super::inode_numbers::InodeNumbers;
 use super::likeness::{Layout, WhyFresh};
+use super::outgrown::Outgrown;
 use super::placement::{Placed, Wanted};
 use super::size::{self, Room, Sized};
 use super::size_policy::SizePolicy;
@@ -53,19 +56,11 @@ impl Laid {
         measured: &Measured,
     ) -> Result<Self> {
         let profile = asked.profile;
-        let chosen = |spare: u64| {
-            let Measured { demand, maps, .. } = measured;
-            let demand = Demand {
-                data_blocks: demand.data_blocks + spare,
-                ..demand.clone()
-            };
-            size::choose(profile, asked.size, &demand, maps, asked.room)
-        };
+        let Measured { demand, maps, .. } = measured;
         let Some(earlier) = asked.earlier else {
-            let sized = chosen(0)?;
             return Ok(Self {
                 profile: *profile,
-                sized,
+                sized: size::choose(profile, asked.size, demand, maps, asked.room)?,
                 placed: None,
                 layout: None,
             });
@@ -81,15 +76,37 @@ impl Laid {
             true => Err(WhyFresh::Given),
             false => like(earlier).map_err(WhyFresh::Unlike),
         };
-        let why = match kept.and_then(|like| like.laid(&wanted)) {
-            Ok(laid) => return Ok(laid),
-            Err(why) => why,
+        let (why, outgrown) = match kept {
+            Ok(like) => match like.laid(&wanted) {
+                Ok(laid) => return Ok(laid),
+                Err(why) => {
+                    let LikeEarlier {
+                        profile,
+                        request,
+                        geometry,
+                    } = &like;
+                    let before = Outgrown::of(earlier, profile, request, geometry);
+                    (why, Some(before))
+                }
+            },
+            Err(why) => (why, None),
+        };
+        let profile = outgrown.as_ref().map_or(profile, |before| &before.profile);
+        let chosen = |spare: u64| {
+            let demand = Demand {
+                data_blocks: demand.data_blocks + spare,
+                ..demand.clone()
+            };
+            match &outgrown {
+                Some(before) => before.size(asked.size, &demand, maps),
+                None => size::choose(profile, asked.size, &demand, maps, asked.room),
+            }
         };
         let mut laid = Self {
             profile: *profile,
             sized: chosen(0)?,
             placed: None,
-            layout: Some(Layout::Fresh(why)),
+            layout: None,
         };
         // Between what is kept, extents may be in more pieces than where all is placed anew.
         for spare in SPARE_BLOCKS {
@@ -106,6 +123,13 @@ impl Laid {
                 break;
             }
         }
+        let note = outgrown.and_then(|before| before.note(&why, &laid.sized, demand));
+        if let Some(note) = note {
+            let before = laid.sized.note.take();
+            laid.sized.note =
+                Some(before.map_or(note.clone(), |before| format!("{before}; {note}")));
+        }
+        laid.layout = Some(Layout::Fresh(why));
         Ok(laid)
     }
 }
@@ -126,7 +150,7 @@ pub struct LikeEarlier {
 
 impl LikeEarlier {
     /// Lays a tree out in the earlier filesystem's sizes, if it fits.
-    fn laid(self, wanted: &Wanted<'_>) -> Result<Laid, WhyFresh> {
+    fn laid(&self, wanted: &Wanted<'_>) -> Result<Laid, WhyFresh> {
         let Self {
             profile,
             request,
@@ -145,15 +169,15 @@ impl LikeEarlier {
             needed: demand.blocks(),
             free: geometry.free_blocks.into(),
         };
-        let positions = geometry.positions(&profile).ok_or_else(too_small)?;
+        let positions = geometry.positions(profile).ok_or_else(too_small)?;
         let placed = wanted.placed_in(&positions, geometry.inodes());
         let placed = placed.ok_or_else(too_small)?;
         Ok(Laid {
-            profile,
+            profile: *profile,
             sized: Sized {
                 file_bytes: geometry.size_bytes(),
-                request,
-                geometry,
+                request: *request,
+                geometry: geometry.clone(),
                 maps: placed.placement.maps,
                 note: None,
             },
@@ -167,13 +191,12 @@ impl LikeEarlier {
 ///
 /// # Errors
 /// [`Error::Unsupported`], which names the option.
-pub fn expect_kind(kind: Kind, earlier: &Earlier) -> Result<()> {
-    if kind == earlier.kind {
+pub fn expect_kind(kind: Kind, earlier: Kind) -> Result<()> {
+    if kind == earlier {
         return Ok(());
     }
     Err(Error::unsupported(format!(
-        "expected an earlier filesystem of the kind that is made, {kind}, found {}: --fs {} makes one like it",
-        earlier.kind, earlier.kind
+        "expected an earlier filesystem of the kind that is made, {kind}, found {earlier}: --fs {earlier} makes one like it"
     )))
 }
 
@@ -206,13 +229,24 @@ pub fn like(earlier: &Earlier) -> Result<LikeEarlier, String> {
         _ => return Err(unlike(&format!("a journal of {journal_blocks} blocks"))),
     };
     let profile = Profile::of(*kind, journal).map_err(|error| error.to_string())?;
-    let request = FormatRequest {
+    let by_itself = FormatRequest {
         blocks: *blocks,
         inodes: *inodes,
         journal,
+        reserved_descriptor_blocks: None,
+    };
+    // Where mke2fs keeps as many by itself it is not asked.
+    let kept_by_itself =
+        Geometry::at_best(&profile, by_itself).map(|made| made.reserved_descriptor_blocks_per_copy);
+    let request = FormatRequest {
+        reserved_descriptor_blocks: match kept_by_itself == Some(*reserved_descriptor_blocks) {
+            true => None,
+            false => NonZeroU32::new(*reserved_descriptor_blocks),
+        },
+        ..by_itself
     };
     let geometry = Geometry::of(&profile, request)
-        .ok_or_else(|| unlike(&format!("a filesystem of {blocks} blocks, {inodes} inodes and a journal of {journal_blocks} blocks")))?;
+        .ok_or_else(|| unlike(&format!("a filesystem of {blocks} blocks, {inodes} inodes and a journal of {journal_blocks} blocks, with {reserved_descriptor_blocks} kept for growing")))?;
     for (what, earlier, made) in [
         ("blocks", *blocks, geometry.blocks),
         ("inodes", *inodes, geometry.inodes()),

@@ -9,7 +9,7 @@
 //!      └ map_demand: the blocks of maps           flex_positions: where it leaves blocks free
 //!      └ regions: where each use's blocks begin   free_runs: handing blocks out by their place
 //! earlier            the places of another filesystem that are to be kept
-//!      └ like: its size   counterparts: which node was which   claims: each place once
+//!      └ like, outgrown: its size   counterparts: which node was which   claims: each place once
 //!              └───────────────────── placement ─────────────────────┘ kept_blocks, likeness
 //! identity           what a filesystem is born with; and, not the plan's, what names it
 //! ```
@@ -30,6 +30,7 @@ pub mod like;
 pub mod likeness;
 pub mod map_demand;
 pub mod normalise;
+pub mod outgrown;
 pub mod placement;
 pub mod placing;
 pub mod regions;
@@ -54,6 +55,7 @@ pub use free_runs::{Cursor, FreeRuns};
 pub use geometry::{FormatRequest, Geometry};
 pub use identity::{Birth, Identity};
 pub use inode_numbers::InodeNumbers;
+pub use like::expect_kind;
 pub use likeness::{Figures, Layout, Likeness, Tally, WhyFresh};
 pub use map_demand::{MapBlocks, MapDemand};
 pub use placement::Placement;
@@ -152,7 +154,7 @@ impl Plan {
             ));
         }
         if let Some(earlier) = &options.earlier {
-            like::expect_kind(options.profile.kind, earlier)?;
+            like::expect_kind(options.profile.kind, earlier.kind)?;
         }
         let numbers = InodeNumbers::of_tree(tree)?;
         let mut warnings = Warnings::default();

@@ -157,10 +157,10 @@ impl Wanted<'_> {
             data,
             kept_maps,
         };
-        let walked = self.walked(positions, &placement.free, Some(&placement))?;
+        let walked = self.walked(positions, &placement.free, Some(&placement), &was)?;
         (placement.regions, placement.maps) = (walked.regions.clone(), walked.maps);
         // Where a fresh layout would lie; it may need more or less room.
-        let fresh = self.walked(positions, &positions.free, None);
+        let fresh = self.walked(positions, &positions.free, None, &was);
         let numbers = self.numbers.keeping(&kept_numbers);
         let figures = self.figures(
             self.contents(positions),
@@ -215,6 +215,7 @@ impl Wanted<'_> {
         positions: &FreePositions,
         free: &FreeRuns,
         placement: Option<&Placement>,
+        was: &[Option<u32>],
     ) -> Option<Walked> {
         let mut walked = Walked {
             taken: vec![0; self.tree.nodes().len()],
@@ -224,7 +225,9 @@ impl Wanted<'_> {
         let mut regions = Regions::default();
         let mut cursor = free.cursor(0);
         for content in self.contents(positions).filter(|one| one.is_directory) {
-            walked.maps.directories += self.walk(&content, placement, &mut cursor, &mut walked)?;
+            let was = self.was(was, &content);
+            walked.maps.directories +=
+                self.walk(&content, (placement, was), &mut cursor, &mut walked)?;
         }
         regions.directories = 0..cursor.place();
         let sets = self.measured.xattr_blocks.sharers.len();
@@ -238,18 +241,27 @@ impl Wanted<'_> {
         }
         let mut cursor = free.cursor(regions.maps.end);
         for content in self.contents(positions).filter(|one| !one.is_directory) {
-            walked.maps.files += self.walk(&content, placement, &mut cursor, &mut walked)?;
+            let was = self.was(was, &content);
+            walked.maps.files += self.walk(&content, (placement, was), &mut cursor, &mut walked)?;
         }
         regions.data = regions.maps.end..cursor.place();
         walked.regions = regions;
         (walked.regions.blocks() <= free.count()).then_some(walked)
     }
 
+    /// The blocks that an earlier node had for a content.
+    fn was(&self, was: &[Option<u32>], content: &Content<'_>) -> &[Range<u32>] {
+        let was = was[content.id.index()].map(|was| &*self.earlier.nodes[was as usize].data);
+        // Nothing is believed of what cannot be.
+        was.filter(|runs| !runs.iter().any(Range::is_empty))
+            .unwrap_or_default()
+    }
+
     /// The same for one node; gives the blocks of its map.
     fn walk(
         &self,
         content: &Content<'_>,
-        placement: Option<&Placement>,
+        (placement, was): (Option<&Placement>, &[Range<u32>]),
         cursor: &mut Cursor<'_>,
         walked: &mut Walked,
     ) -> Option<u64> {
@@ -264,12 +276,14 @@ impl Wanted<'_> {
             made: KeptBlocks::new(&made),
             data: kept(Placement::kept_data),
             maps: kept(Placement::kept_maps),
+            was: KeptBlocks::new(was),
             maps_apart: self.map == BlockMap::Indirect,
             ..Placing::new(Some(cursor))
         };
         map_blocks(self.map, &content.ranges, &mut sink).ok()?;
         walked.taken[content.id.index()] = sink.taken;
         walked.runs[content.id.index()] = sink.runs;
+        walked.in_place += sink.in_place;
         Some(sink.map_blocks)
     }
 
@@ -282,7 +296,11 @@ impl Wanted<'_> {
         was: &[Option<u32>],
         (walked, fresh): (&Walked, Option<&Walked>),
     ) -> Figures {
-        let mut figures = Figures::default();
+        let mut figures = Figures {
+            in_place_blocks: walked.in_place,
+            fresh_in_place_blocks: fresh.map_or(0, |fresh| fresh.in_place),
+            ..Figures::default()
+        };
         for content in contents {
             let id = content.id;
             let index = id.index();
@@ -331,6 +349,8 @@ struct Walked {
     taken: Vec<u64>,
     /// In how many runs each node's content lies.
     runs: Vec<u64>,
+    /// Blocks of contents that lie where they lay.
+    in_place: u64,
 }
 
 /// The first of an earlier node's blocks of maps, as many as are needed and as far as they can be had.

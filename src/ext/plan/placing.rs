@@ -86,6 +86,8 @@ pub struct Placing<'a, 'c> {
     pub data: KeptBlocks<'a>,
     /// What is kept of the map.
     pub maps: KeptBlocks<'a>,
+    /// What an earlier node had for the content.
+    pub was: KeptBlocks<'a>,
     /// What is free; without it, blocks that are not kept lie side by side somewhere.
     pub cursor: Option<&'a mut Cursor<'c>>,
     /// Whether blocks of maps are taken elsewhere.
@@ -96,6 +98,8 @@ pub struct Placing<'a, 'c> {
     pub taken: u64,
     /// In how many runs the content lies.
     pub runs: u64,
+    /// Blocks of the content that lie where the earlier node's of the same place in its content lay.
+    pub in_place: u64,
     /// The block behind the last one of the content.
     pub end: Option<u32>,
 }
@@ -107,12 +111,27 @@ impl<'a, 'c> Placing<'a, 'c> {
             made: KeptBlocks::default(),
             data: KeptBlocks::default(),
             maps: KeptBlocks::default(),
+            was: KeptBlocks::default(),
             cursor,
             maps_apart: false,
             map_blocks: 0,
             taken: 0,
             runs: 0,
+            in_place: 0,
             end: None,
+        }
+    }
+
+    /// Goes along with what the earlier node had.
+    fn compare(&mut self, first: BlockNumber, count: u32) {
+        let mut done = 0;
+        while done < count
+            && let Some((was, length)) = self.was.take(count - done)
+        {
+            if was.0 == first.0 + done {
+                self.in_place += u64::from(length);
+            }
+            done += length;
         }
     }
 
@@ -136,6 +155,7 @@ impl BlockSink for Placing<'_, '_> {
         };
         self.runs += u64::from(self.end != Some(first.0));
         self.end = first.0.checked_add(count);
+        self.compare(first, count);
         Ok((first, count))
     }
 

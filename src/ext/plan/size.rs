@@ -47,7 +47,7 @@ impl Sized {
 }
 
 /// Free blocks that no ordinary user gets: root's, and those that the kernel keeps.
-fn not_for_all(profile: &Profile, geometry: &Geometry) -> u64 {
+pub(super) fn not_for_all(profile: &Profile, geometry: &Geometry) -> u64 {
     let kept = match profile.block_map {
         BlockMap::Indirect => 0,
         BlockMap::Extents => kept_by_kernel(geometry.blocks.into()),
@@ -111,6 +111,7 @@ impl Search<'_> {
             blocks,
             inodes: default_inodes(blocks).max(needed),
             journal: self.room.journal,
+            reserved_descriptor_blocks: None,
         }
     }
 

@@ -85,12 +85,17 @@ fn refused(path: &Path) -> Error {
     ))
 }
 
-/// Refuses a file that is there, unless it may be replaced.
+/// Refuses a file that is there, unless it may be replaced; and always what is no file: nobody means a
+/// device to be replaced by one.
 ///
 /// # Errors
 /// [`Error::Unsupported`] then, [`Error::Io`] where that cannot be told.
 pub(super) fn refuse_existing(path: &Path, replaces: bool) -> Result<()> {
     match std::fs::symlink_metadata(path) {
+        Ok(there) if !there.is_file() && !there.is_symlink() => Err(Error::unsupported(format!(
+            "{}: expected a regular file or none there, found a device, a pipe or a socket (`-o -` writes a tar to standard output, `cat` a file's content)",
+            escape_path(path.as_os_str().as_bytes())
+        ))),
         Ok(_) if replaces => Ok(()),
         Ok(_) => Err(Error::unsupported(format!(
             "{}: expected no file there, found one (--force replaces it)",

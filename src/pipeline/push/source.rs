@@ -73,10 +73,12 @@ impl<'a> Source<'a> {
         self.filesystem.superblock.features.needs_recovery()
     }
 
-    pub(super) fn send(
+    /// Reads the file, and sends what is no zeros of it; or tells alone what that is.
+    pub(super) fn segments(
         &self,
         request: &PushRequest,
         repository: &Pushing<'_>,
+        sends: bool,
         reporter: &dyn Reporter,
     ) -> Result<Segments> {
         let asked = Asked {
@@ -85,6 +87,7 @@ impl<'a> Source<'a> {
             segment_bytes: usize::try_from(request.segment_bytes.0).unwrap_or(usize::MAX),
             encoding: request.encoding,
             jobs: request.jobs,
+            sends,
         };
         let name = escape_path(self.name.as_bytes());
         let sent = send(&self.file, &name, asked, repository, reporter)?;

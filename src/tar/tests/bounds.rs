@@ -27,6 +27,43 @@ fn a_tar_cut_short_is_refused_except_between_entries() {
 }
 
 #[test]
+fn a_tar_that_is_vouched_for_may_end_in_the_padding_after_a_files_data_and_nowhere_else() {
+    let tar = Tar::default()
+        .pax(&[("uid", b"1")])
+        .file("a", &[1; 700])
+        .file("b", &[2; 10])
+        .end();
+    let limits = Limits::default();
+    let mut taken = Vec::new();
+    for length in 0..=tar.len() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&tar[..length]).unwrap();
+        let region = FileRegion::whole(file).unwrap();
+        let mut reader = Reader::in_place(&region, &limits).vouched_for();
+        let mut entries = 0;
+        let ended = loop {
+            match reader.next_entry() {
+                Ok(Some(_)) => entries += 1,
+                Ok(None) => break Ok(reader.ended_in_padding()),
+                Err(error) => break Err(error),
+            }
+        };
+        match ended {
+            Ok(Some(byte)) => {
+                assert_eq!(byte, length as u64);
+                assert_eq!(reader.finish().unwrap().lines().count(), 0);
+                taken.push((length, entries));
+            }
+            Ok(None) => assert!(length % BLOCK == 0, "{length}"),
+            Err(error) => assert_eq!(error.exit_code(), 4, "{length}: {error}"),
+        }
+    }
+    let first = (2236..2560).map(|length| (length, 1));
+    let second = (3072 + 10..3584).map(|length| (length, 2));
+    assert_eq!(taken, first.chain(second).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_lone_zero_block_is_the_end_only_where_the_tar_ends() {
     let tar = Tar::default().file("a", b"").data(&[0; BLOCK]);
     let (entries, warning) = warned(&tar.0);

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 
 use crate::support::archive::TestImage;
+use crate::support::served;
 use crate::support::session::{Layer, layers};
 
 use super::{Situation, ending, row};
@@ -45,6 +46,10 @@ pub const LOOKED: &[Situation] = &[
         image.created = "yesterday";
         image.layout("1").write_directory(&press.input("layout"));
         json(press, &["inspect", "oci:{in}/layout:1"])
+    }),
+    row("a filesystem of a registry inspected", "inspect", |press| {
+        let reference = format!("docker://{}/name:1", served::serve_filesystem());
+        json(press, &["inspect", &reference, "--no-cache"])
     }),
     row("a filesystem inspected", "inspect", |press| {
         filesystem(press, "fs.img", &[]);

@@ -35,6 +35,8 @@ pub struct ChangesJson<'a> {
     unreadable: Vec<UnreadableJson<'a>>,
     /// The sides whose journals hold changes that were not compared.
     needs_recovery: Vec<&'static str>,
+    /// What a reader should know of the sides.
+    warnings: Vec<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -128,6 +130,7 @@ impl Changes<'_> {
         let needs_recovery: Vec<_> = named()
             .filter_map(|(side, listed)| listed.needs_recovery.then_some(side))
             .collect();
+        let warnings = sides.iter().flat_map(|side| &side.warnings);
         ChangesJson {
             a: &sides[0].name,
             b: &sides[1].name,
@@ -137,6 +140,7 @@ impl Changes<'_> {
             b_edits: EditsJson::of(&sides[1]),
             unreadable,
             needs_recovery,
+            warnings: warnings.map(String::as_str).collect(),
             changes: self
                 .depth
                 .is_none()

@@ -1,0 +1,181 @@
+//! Completion of images, which clap knows nothing of: its own script for all else, and behind it a
+//! function that completes transports, and paths behind those that name a place on this machine.
+
+use clap::{Arg, ArgAction, Command, ValueHint};
+use clap_complete::Shell;
+
+/// Behind these stands a path.
+const PLACES: [&str; 4] = ["docker-archive:", "oci:", "oci-archive:", "rootfs:"];
+
+/// Behind these stands a name that only a daemon or a network knows.
+const ELSEWHERE: [&str; 2] = ["docker://", "docker-daemon:"];
+
+/// The hint that marks an image until the script is written; nothing else here has it.
+const MARK: ValueHint = ValueHint::Url;
+
+/// What clap writes for it into zsh's script.
+const MARK_OF_ZSH: &str = ":_urls'";
+
+/// The script for a shell.
+pub fn script(shell: Shell, command: Command) -> String {
+    let mut command = marked(command);
+    command.build();
+    let found = Found::of(&command);
+    let name = command.get_name().to_owned();
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, name, &mut script);
+    let mut script = String::from_utf8_lossy(&script).into_owned();
+    match shell {
+        Shell::Bash => {
+            let places = PLACES.map(|place| format!("{place}*")).join(" | ");
+            script.push_str(&found.put_into(include_str!("images.bash"), &places));
+        }
+        Shell::Fish => {
+            let places = PLACES.map(|place| format!("'{place}*'")).join(" ");
+            script.push_str(&found.put_into(include_str!("images.fish"), &places));
+        }
+        Shell::Zsh => {
+            script = script.replace(MARK_OF_ZSH, ":_layerpress_image'");
+            let images = found.put_into(include_str!("images.zsh"), &PLACES.join("|"));
+            // Before what calls the first function.
+            let start = script.find('\n').unwrap_or(script.len());
+            script.insert_str(start, &images);
+        }
+        _ => {}
+    }
+    script
+}
+
+/// The parser with a mark at each image, and directories told from files.
+fn marked(command: Command) -> Command {
+    let path = command.get_name().to_owned();
+    let command = command.mut_args(|argument| {
+        let names = argument.get_value_names().unwrap_or_default();
+        // A flag has its own name for one.
+        let takes_value = matches!(argument.get_action(), ArgAction::Set | ArgAction::Append);
+        let is_directory = takes_value && matches!(names, [name] if *name == "DIRECTORY");
+        match (is_image(&path, &argument), is_directory) {
+            (true, _) => argument.value_hint(MARK),
+            (false, true) => argument.value_hint(ValueHint::DirPath),
+            (false, false) => argument,
+        }
+    });
+    command.mut_subcommands(marked)
+}
+
+fn is_image(path: &str, argument: &Arg) -> bool {
+    let names = argument.get_value_names().unwrap_or_default();
+    let is_called_so = names.iter().any(|name| name.contains("IMAGE"));
+    match argument.get_id().as_str() {
+        "before" | "after" | "subject" | "base" => true,
+        "image" | "name" => is_called_so || names.is_empty(),
+        "output" => path == "export",
+        _ => false,
+    }
+}
+
+/// Where images are named.
+struct Found {
+    /// Commands of which a name is an image.
+    commands: Vec<String>,
+    /// A command with an option whose value is one.
+    options: Vec<String>,
+    /// All options that take a value from the next word.
+    valued: Vec<String>,
+}
+
+impl Found {
+    fn of(command: &Command) -> Self {
+        let mut found = Self {
+            commands: Vec::new(),
+            options: Vec::new(),
+            valued: Vec::new(),
+        };
+        for below in command.get_subcommands() {
+            let name = below.get_name();
+            for argument in below.get_arguments() {
+                let is_image = argument.get_value_hint() == MARK;
+                if argument.is_positional() {
+                    if is_image && !found.commands.contains(&name.to_owned()) {
+                        found.commands.push(name.to_owned());
+                    }
+                    continue;
+                }
+                let takes_next =
+                    matches!(argument.get_action(), ArgAction::Set | ArgAction::Append)
+                        && !argument.is_require_equals_set();
+                let long = argument.get_long().map(|long| format!("--{long}"));
+                let short = argument.get_short().map(|short| format!("-{short}"));
+                for option in long.into_iter().chain(short).filter(|_| takes_next) {
+                    if is_image {
+                        found.options.push(format!("'{name} {option}'"));
+                    }
+                    if !found.valued.contains(&option) {
+                        found.valued.push(option);
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// The text with what it names in place of the words between `@`; `places` is a shell's pattern of
+    /// what begins with a transport that a path stands behind.
+    fn put_into(&self, text: &str, places: &str) -> String {
+        let all = ELSEWHERE.iter().chain(&PLACES).copied();
+        text.replace("@PLACES@", places)
+            .replace("@TRANSPORTS@", &all.collect::<Vec<_>>().join(" "))
+            .replace("@COMMANDS@", &self.commands.join(" "))
+            .replace("@OPTIONS@", &self.options.join(" | "))
+            .replace("@VALUED@", &self.valued.join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::command;
+
+    #[test]
+    fn every_place_where_an_image_is_named_completes_one() {
+        let mut command = marked(command());
+        command.build();
+        let found = Found::of(&command);
+        for name in [
+            "build", "plan", "inspect", "verify", "diff", "packages", "layers", "ls", "cat",
+        ] {
+            assert!(
+                found.commands.contains(&name.to_owned()),
+                "{name}: {:?}",
+                found.commands
+            );
+        }
+        for name in ["mount", "push", "umount", "man"] {
+            assert!(!found.commands.contains(&name.to_owned()), "{name}");
+        }
+        assert_eq!(
+            found.options,
+            ["'export --base'", "'export --output'", "'export -o'"]
+        );
+        assert!(found.valued.contains(&"--fs".to_owned()));
+        assert!(!found.valued.contains(&"--verify".to_owned()));
+    }
+
+    #[test]
+    fn nothing_is_left_to_be_filled_in() {
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+            let script = script(shell, command());
+            assert!(script.contains("oci-archive:"), "{shell}");
+            for word in [
+                "@PLACES@",
+                "@COMMANDS@",
+                "@TRANSPORTS@",
+                "@OPTIONS@",
+                "@VALUED@",
+                MARK_OF_ZSH,
+            ] {
+                assert!(!script.contains(word), "{shell}: {word}");
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+
+# Images: transports, and paths behind those that name a place here. Nothing is asked of a network.
+(( $+functions[_layerpress_image] )) ||
+_layerpress_image() {
+    local -a transports=(@TRANSPORTS@)
+    if compset -P '(@PLACES@)'; then
+        _files
+    elif compset -P 'docker://*' || compset -P 'docker-daemon:*'; then
+        _message 'name of an image'
+    else
+        local found=1
+        compadd -S '' -a transports && found=0
+        _files && found=0
+        return found
+    fi
+}

@@ -1,0 +1,184 @@
+//! Completions as they are used: real keys, typed into bash, zsh and fish in a terminal.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use support::oracles;
+use support::run::LAYERPRESS;
+
+/// How often the screen is looked at before it is said that nothing came: ten minutes' worth, for
+/// who waits longer for a key is not served, however busy the machine is.
+const LOOKS: usize = 6000;
+
+/// A shell in a terminal of its own, gone with this.
+struct Terminal {
+    tmux: PathBuf,
+    socket: PathBuf,
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.command(&["kill-server"]).output();
+    }
+}
+
+impl Terminal {
+    fn open(tmux: &Path, directory: &Path, shell: &[&str]) -> Self {
+        let terminal = Self {
+            tmux: tmux.to_owned(),
+            socket: directory.join("socket"),
+        };
+        let mut words = vec![
+            "-f",
+            "/dev/null",
+            "new-session",
+            "-d",
+            "-x",
+            "150",
+            "-y",
+            "40",
+        ];
+        words.extend(shell);
+        let mut command = terminal.command(&words);
+        let paths = std::env::var("PATH").unwrap();
+        let program = Path::new(LAYERPRESS).parent().unwrap();
+        command
+            .current_dir(directory)
+            .env("HOME", directory)
+            .env("ZDOTDIR", directory)
+            .env("XDG_CONFIG_HOME", directory)
+            .env("XDG_DATA_HOME", directory)
+            .env("PATH", format!("{}:{paths}", program.display()));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        terminal
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(&self.tmux);
+        command
+            .arg("-S")
+            .arg(&self.socket)
+            .args(words)
+            .env_remove("TMUX");
+        command
+    }
+
+    fn keys(&self, words: &[&str]) {
+        let output = self.command(&[&["send-keys"], words].concat()).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+
+    fn screen(&self) -> String {
+        let output = self
+            .command(&["capture-pane", "-p", "-J"])
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Waits until the screen shows a text.
+    fn expect(&self, text: &str) {
+        for _ in 0..LOOKS {
+            if self.screen().contains(text) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        panic!("no {text:?} on the screen:\n{}", self.screen());
+    }
+
+    /// What stands on the line when something was typed and completed.
+    fn completes(&self, typed: &str, expected: &str) {
+        self.keys(&["-l", typed]);
+        self.keys(&["Tab"]);
+        // Where the cursor is when the shell is done; what it has completed stands before it.
+        self.keys(&["-l", "END"]);
+        self.expect(expected);
+        // An interrupt would take what is typed behind it away, too.
+        self.keys(&["C-u"]);
+    }
+}
+
+/// The shell, how it is started and how it takes the script.
+const SHELLS: [(&str, &[&str], &str); 3] = [
+    (
+        "bash",
+        &["--norc", "--noprofile", "-i"],
+        ". <(layerpress completions bash)",
+    ),
+    (
+        "zsh",
+        &["-f", "-i"],
+        "autoload -U compinit; compinit -u -D; source <(layerpress completions zsh)",
+    ),
+    (
+        "fish",
+        &["--no-config", "-i"],
+        "layerpress completions fish | source",
+    ),
+];
+
+fn driven(name: &str) {
+    let Some(tmux) = oracles::program("tmux") else {
+        return;
+    };
+    let Some(shell) = oracles::program(name) else {
+        return;
+    };
+    let (_, options, load) = SHELLS.iter().find(|row| row.0 == name).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("some-layout")).unwrap();
+    fs::write(directory.path().join("saved.tar"), b"").unwrap();
+    let shell = shell.to_str().unwrap();
+    let terminal = Terminal::open(&tmux, directory.path(), &[&[shell], *options].concat());
+    terminal.keys(&["-l", load]);
+    terminal.keys(&["Enter"]);
+    terminal.keys(&["-l", "echo loa\"\"ded"]);
+    terminal.keys(&["Enter"]);
+    terminal.expect("\nloaded");
+    // Commands and values.
+    terminal.completes("layerpress insp", "layerpress inspect END");
+    terminal.completes("layerpress plan x --progress js", "--progress json END");
+    // Transports, and paths behind them.
+    terminal.completes("layerpress build oci-a", "layerpress build oci-archive:END");
+    terminal.completes(
+        "layerpress build oci:some-l",
+        "layerpress build oci:some-layout/END",
+    );
+    terminal.completes(
+        "layerpress ls docker-archive:sav",
+        "docker-archive:saved.tar END",
+    );
+    terminal.completes(
+        "layerpress export x --base docker-a",
+        "--base docker-archive:END",
+    );
+    terminal.completes("layerpress build sav", "layerpress build saved.tar END");
+    // Names that only a network or a daemon knows stay as they are typed.
+    terminal.completes("layerpress build docker://some-l", "docker://some-lEND");
+    terminal.completes("layerpress build docker-daemon:sav", "docker-daemon:savEND");
+}
+
+#[test]
+fn bash_completes_transports_and_paths_and_asks_no_network() {
+    driven("bash");
+}
+
+#[test]
+fn zsh_completes_transports_and_paths_and_asks_no_network() {
+    driven("zsh");
+}
+
+#[test]
+fn fish_completes_transports_and_paths_and_asks_no_network() {
+    driven("fish");
+}
