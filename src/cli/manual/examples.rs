@@ -118,12 +118,12 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "whole",
             ),
             (
-                "layerpress export disk.img --base docker://debian:13 -o docker-archive:changed.tar:changed:1",
+                "layerpress export a.img --base docker://debian:13 -o oci-archive:a.tar",
                 "changes",
             ),
             (
-                "layerpress export disk.img --base save.tar -o docker-archive:-:changed:1 | docker load",
-                "to docker",
+                "layerpress export a.img --base b.tar -o - | docker load",
+                "load",
             ),
         ],
     ),
