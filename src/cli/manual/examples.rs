@@ -118,7 +118,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "whole",
             ),
             (
-                "layerpress export a.img --base docker://debian:13 -o oci-archive:a.tar",
+                "layerpress export a.img --base docker://debian:13 -o oci:layout:2",
                 "changes",
             ),
             (
