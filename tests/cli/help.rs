@@ -185,7 +185,7 @@ fn what_other_programs_take_is_answered_with_what_is_meant_here() {
         ),
         (
             &["push", "a", "docker://x/y", "--segment-size", "128M"],
-            "found 128 MiB",
+            "found 128M",
         ),
         (
             &["pull", "docker://x/y", "-o", "b", "--max-bytes", "30X"],
