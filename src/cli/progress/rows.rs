@@ -217,21 +217,16 @@ impl Drawing {
         }
     }
 
-    /// A name with no more columns: without its last words, which are digests, where enough is left;
-    /// or else without its middle.
+    /// A name with no more columns: without the digest at its end, or else without its middle.
     fn fitted(self, name: &str, columns: usize) -> String {
         if name.width() <= columns {
             return name.to_owned();
         }
-        let mut head = name;
-        while let Some((shorter, last)) = head.rsplit_once(' ') {
-            head = shorter;
-            if head.width() <= columns {
-                if head.width() * 2 >= columns || last.starts_with("sha256:") {
-                    return head.to_owned();
-                }
-                break;
-            }
+        let digest = name.rsplit_once(' ');
+        let digest = digest.filter(|(_, last)| last.starts_with("sha256:"));
+        let name = digest.map_or(name, |(without, _)| without);
+        if name.width() <= columns {
+            return name.to_owned();
         }
         let gap = self.letters.gap();
         let Some(room) = columns.checked_sub(gap.width() + 2) else {
@@ -423,6 +418,8 @@ mod tests {
         let fitted = |name, columns| drawing(80, Letters::Unicode).fitted(name, columns);
         assert_eq!(fitted(NAMES[0], 17), "layer 10 of 12");
         assert_eq!(fitted(NAMES[1], 17), "read /a/…hive.tar");
+        assert_eq!(fitted(NAMES[2], 17), "registry…r 2 of 3");
+        assert_eq!(fitted("read the filesystem back", 14), "read t…em back");
         assert_eq!(fitted("seal", 17), "seal");
         assert_eq!(fitted(NAMES[3], 9).width(), 9);
         assert_eq!(fitted(NAMES[1], 2), "re");
