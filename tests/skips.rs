@@ -155,7 +155,7 @@ const PACKAGES: [(&str, &[&str]); 32] = [
 ];
 
 /// Programs that no Debian is without (essential packages), and a script of our own.
-const ALWAYS_THERE: [&str; 22] = [
+const ALWAYS_THERE: [&str; 23] = [
     "bash",
     "cat",
     "chmod",
@@ -171,6 +171,7 @@ const ALWAYS_THERE: [&str; 22] = [
     "ls",
     "mkfifo",
     "mknod",
+    "numfmt",
     "scripts/with-dockerd",
     "sh",
     "sha256sum",

@@ -5,3 +5,4 @@ mod oracles;
 mod real_archives;
 mod streams;
 mod support;
+mod told;
