@@ -2,7 +2,6 @@
 
 mod artifact;
 mod filesystem;
-pub mod history;
 mod image;
 mod start;
 mod verity;

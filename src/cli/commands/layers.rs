@@ -7,9 +7,9 @@ use std::str::FromStr;
 use clap::Args;
 use serde::Serialize;
 
-use super::inspect::history::{self, ShownStep};
 use crate::cli::arguments::{OutputArguments, ReadingArguments};
 use crate::cli::progress;
+use crate::cli::shown::history::{self, ShownStep};
 use crate::cli::shown::schemas;
 use crate::cli::shown::text::{WIDTH, counted, printable, short, shortened, thousands};
 use crate::cli::tell::{self, Voice, print_as};
