@@ -16,6 +16,9 @@ const MARK: ValueHint = ValueHint::Url;
 /// What clap writes for it into zsh's script.
 const MARK_OF_ZSH: &str = ":_urls'";
 
+/// What clap writes into bash's script for a file: a name with a space in it would be two.
+const FILES_OF_BASH: &str = "COMPREPLY=($(compgen -f \"${cur}\"))";
+
 /// The script for a shell.
 pub fn script(shell: Shell, command: Command) -> String {
     let mut command = marked(command);
@@ -28,6 +31,7 @@ pub fn script(shell: Shell, command: Command) -> String {
     match shell {
         Shell::Bash => {
             let places = PLACES.map(|place| format!("{place}*")).join(" | ");
+            script = script.replace(FILES_OF_BASH, "_layerpress_files \"${cur}\"");
             script.push_str(&found.put_into(include_str!("images.bash"), &places));
         }
         Shell::Fish => {
@@ -173,6 +177,7 @@ mod tests {
                 "@OPTIONS@",
                 "@VALUED@",
                 MARK_OF_ZSH,
+                "$(compgen -f",
             ] {
                 assert!(!script.contains(word), "{shell}: {word}");
             }
