@@ -1,6 +1,7 @@
 //! What can go wrong, split by who must act.
 
 mod escape;
+mod quoted;
 
 use std::fmt;
 use std::io;
@@ -9,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use escape::{escape_line, escape_path, escape_text, is_unprintable, shown};
+pub use quoted::{quote, shell_word};
 
 /// The result of every step.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

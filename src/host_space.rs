@@ -63,8 +63,11 @@ pub fn explained(error: Error, path: &Path, needed: Option<ByteSize>) -> Error {
 }
 
 /// What an ordinary user may still take of the filesystem that `path` is on, or would be; `None`
-/// where that cannot be told. Bytes, and inodes where the filesystem counts them.
+/// where that cannot be told, as of standard output, `-`. Bytes, and inodes where the filesystem counts them.
 fn free(path: &Path) -> Option<(ByteSize, Option<u64>)> {
+    if path == Path::new("-") {
+        return None;
+    }
     let parent = path.parent().filter(|path| !path.as_os_str().is_empty());
     let places = [path, parent.unwrap_or(Path::new("."))];
     let found = places
@@ -73,4 +76,27 @@ fn free(path: &Path) -> Option<(ByteSize, Option<u64>)> {
     let bytes = found.f_bavail.saturating_mul(found.f_frsize);
     let inodes = (found.f_files > 0).then_some(found.f_favail);
     Some((ByteSize(bytes), inodes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_full_disk_it_is_told_what_is_free_there_and_of_standard_output_not_what_is_free_elsewhere()
+     {
+        let of = |path: &str, error: ErrorKind| {
+            let error = Error::io("cannot write", error.into());
+            explained(error, Path::new(path), Some(ByteSize(1 << 20))).to_string()
+        };
+        let told = of("./-", ErrorKind::StorageFull);
+        assert!(
+            told.contains("; up to 1 MiB needed, ") && told.contains(" free"),
+            "{told}"
+        );
+        let told = of("-", ErrorKind::StorageFull);
+        assert!(told.ends_with("; up to 1 MiB needed"), "{told}");
+        let told = of("x", ErrorKind::PermissionDenied);
+        assert!(!told.contains("needed"), "{told}");
+    }
 }

@@ -7,6 +7,8 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
 
+use crate::error::{escape_line, escape_text, shell_word};
+
 /// What another program would take, and what stands for it here: the commands (none for any), what is
 /// typed, and what is meant.
 const MEANT: &[(&[&str], &[&str], &str)] = &[
@@ -96,7 +98,29 @@ const MEANT: &[(&[&str], &[&str], &str)] = &[
 ];
 
 /// The error with what is meant here.
-pub fn reworded(mut error: clap::Error, command: &Command, typed: &[OsString]) -> clap::Error {
+pub fn reworded(error: clap::Error, command: &Command, typed: &[OsString]) -> clap::Error {
+    fit_to_be_shown(meant(error, command, typed))
+}
+
+/// The error with nothing in it that acts on a terminal: what was typed may be names of files that others
+/// chose, as a shell puts them in the place of `*`.
+fn fit_to_be_shown(mut error: clap::Error) -> clap::Error {
+    let fit = |text: &String| escape_line(text).into_owned();
+    let values = error.context().filter_map(|(kind, value)| {
+        let value = match value {
+            ContextValue::String(text) => ContextValue::String(fit(text)),
+            ContextValue::Strings(texts) => ContextValue::Strings(texts.iter().map(fit).collect()),
+            _ => return None,
+        };
+        Some((kind, value))
+    });
+    for (kind, value) in values.collect::<Vec<_>>() {
+        error.insert(kind, value);
+    }
+    error
+}
+
+fn meant(mut error: clap::Error, command: &Command, typed: &[OsString]) -> clap::Error {
     let (path, command) = called(command, typed);
     match error.kind() {
         ErrorKind::UnknownArgument => {
@@ -165,7 +189,10 @@ fn tip(path: &str, command: &Command, argument: &str) -> Option<String> {
     let names: Vec<_> = names.collect();
     let has_output = command.get_arguments().any(|one| one.get_id() == "output");
     Some(match (has_output, names.is_empty()) {
-        (true, _) => format!("where the result goes is said by -o: -o {argument}"),
+        (true, _) => format!(
+            "where the result goes is said by -o: -o {}",
+            shell_word(argument)
+        ),
         (false, true) => format!("{path} takes no names"),
         (false, false) => format!("{path} takes {} and no more", names.join(" and ")),
     })
@@ -211,5 +238,84 @@ fn of_environment(error: clap::Error, command: &Command, typed: &[OsString]) -> 
         "invalid value '{value}' in the environment variable {variable} (it stands for '{shown}'){}\n",
         why.unwrap_or_default()
     );
+    let text = escape_text(&text);
     clap::Error::raw(ErrorKind::ValueValidation, text).with_cmd(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::command_line::command;
+    use crate::error::is_unprintable;
+
+    /// What is said of these words, as a terminal gets it.
+    fn said(words: &[&str]) -> Option<String> {
+        let mut form = command();
+        let words: Vec<_> = ["layerpress"]
+            .iter()
+            .chain(words)
+            .map(OsString::from)
+            .collect();
+        let error = form.try_get_matches_from_mut(&words).err()?;
+        Some(reworded(error, &form, &words).render().ansi().to_string())
+    }
+
+    /// The same with this value for each option of each command in turn.
+    fn said_of_all(value: &str) -> Vec<(String, String)> {
+        let mut form = command();
+        form.build();
+        let mut all = Vec::new();
+        for below in form.get_subcommands() {
+            for option in below.get_opts() {
+                let option = format!("--{}={value}", option.get_long().unwrap());
+                if let Some(said) = said(&[below.get_name(), &option, "a", "b"]) {
+                    all.push((format!("{} {option:?}", below.get_name()), said));
+                }
+            }
+        }
+        assert!(all.len() > 100, "{}", all.len());
+        all
+    }
+
+    #[test]
+    fn nothing_that_was_typed_acts_on_the_terminal_that_shows_what_is_wrong_with_it() {
+        let hostile = "x\u{1b}]0;evil\u{7}\u{202e}\ny";
+        let mut all = said_of_all(hostile);
+        for words in [
+            &[hostile][..],
+            &["diff", "a", "b", hostile],
+            &["build", "a", hostile],
+            &["cache", hostile],
+            &["man", "a", hostile],
+            &["build", "a", &format!("--{hostile}")],
+            &["build", "a", &format!("-{hostile}")],
+            &["ls", "a", &format!("--color={hostile}")],
+        ] {
+            all.push((format!("{words:?}"), said(words).unwrap()));
+        }
+        for (typed, said) in all {
+            // The parser's own colours are the only ones.
+            let acts =
+                |letter: char| letter != '\n' && letter != '\u{1b}' && is_unprintable(letter);
+            assert!(!said.contains(acts), "{typed}: {said:?}");
+            assert!(!said.contains("\u{1b}]"), "{typed}: {said:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_number_is_said_in_words_of_this_program() {
+        for value in ["x", "-1", "1.5", "99999999999999999999999"] {
+            for (typed, said) in said_of_all(value) {
+                for words in ["invalid digit", "is not in", "number too", "out of range"] {
+                    assert!(!said.contains(words), "{typed}: {said}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_in_a_tip_is_one_word_for_a_shell() {
+        let said = said(&["build", "a", "b;c"]).unwrap();
+        assert!(said.contains("-o 'b;c'"), "{said}");
+    }
 }

@@ -26,7 +26,7 @@ pub use unmount::{UnmountOptions, find, unmount};
 pub use writers::Caller;
 
 use crate::command;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shell_word};
 use crate::file_kind;
 use crate::ondisk::features::FilesystemType;
 use crate::ondisk::superblock::Superblock;
@@ -144,7 +144,7 @@ impl ImageFile {
             return Err(Error::bad_image(format!(
                 "its journal holds changes that are not in their places yet, as after a crash \
                  (`e2fsck -fp {}` writes them there; --trust mounts it without them)",
-                self.name
+                shell_word(&*self.name)
             ))
             .in_image(&self.name));
         }

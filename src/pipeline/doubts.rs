@@ -4,7 +4,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::error::escape_path;
+use crate::error::{escape_path, shell_word};
 use crate::ondisk::superblock::{STATE_CLEAN, STATE_ERRORS, Superblock};
 
 /// What is done with a filesystem as it stands.
@@ -38,6 +38,7 @@ impl Done {
 /// written to it, or not what it was: changes in its journal, none where they would be needed, errors
 /// that were found. Of one that is sent also that its journal is somewhere else.
 pub(super) fn doubts(superblock: &Superblock, path: &Path, done: Done) -> Vec<String> {
+    let typed = shell_word(path);
     let path = escape_path(path.as_os_str().as_bytes());
     let word = done.word();
     let features = superblock.features;
@@ -51,23 +52,23 @@ pub(super) fn doubts(superblock: &Superblock, path: &Path, done: Done) -> Vec<St
             _ => &format!("changes that are only in its journal are not {word}"),
         };
         Some(format!(
-            "{path}: not cleanly unmounted; {missing} (`e2fsck -fp{device} {path}` writes them to their places)"
+            "{path}: not cleanly unmounted; {missing} (`e2fsck -fp{device} {typed}` writes them to their places)"
         ))
     } else if superblock.state & STATE_CLEAN == 0 {
         Some(format!(
-            "{path}: not cleanly unmounted, and no journal has what is missing: a change may be {word} by half (`e2fsck -fy {path}` mends that)"
+            "{path}: not cleanly unmounted, and no journal has what is missing: a change may be {word} by half (`e2fsck -fy {typed}` mends that)"
         ))
     } else {
         None
     };
     let errors = (superblock.state & STATE_ERRORS != 0).then(|| {
         format!(
-            "{path}: errors were found in it and not mended, says its superblock: what is {word} may be damaged (`e2fsck -fy{device} {path}` mends that)"
+            "{path}: errors were found in it and not mended, says its superblock: what is {word} may be damaged (`e2fsck -fy{device} {typed}` mends that)"
         )
     });
     let elsewhere = (is_elsewhere && done == Done::Pushed).then(|| {
         format!(
-            "{path}: its journal is on another device and is not pushed: without it nobody can mount what is pulled for writing (`tune2fs -f -O ^has_journal {path}` makes it do without)"
+            "{path}: its journal is on another device and is not pushed: without it nobody can mount what is pulled for writing (`tune2fs -f -O ^has_journal {typed}` makes it do without)"
         )
     });
     [unclean, errors, elsewhere].into_iter().flatten().collect()
@@ -114,22 +115,22 @@ mod tests {
                 (
                     superblock(STATE_CLEAN, true, 8),
                     "only in its journal",
-                    "`e2fsck -fp a b\\x0a`",
+                    "`e2fsck -fp 'a b'$'\\n'''`",
                 ),
                 (
                     superblock(0, false, 8),
                     "no journal has what is missing",
-                    "`e2fsck -fy a b\\x0a`",
+                    "`e2fsck -fy 'a b'$'\\n'''`",
                 ),
                 (
                     superblock(STATE_CLEAN | STATE_ERRORS, false, 8),
                     "errors were found in it",
-                    "`e2fsck -fy a b\\x0a`",
+                    "`e2fsck -fy 'a b'$'\\n'''`",
                 ),
                 (
                     superblock(STATE_CLEAN, true, 0),
                     "only in its journal",
-                    "`e2fsck -fp -j DEVICE a b\\x0a`",
+                    "`e2fsck -fp -j DEVICE 'a b'$'\\n'''`",
                 ),
             ] {
                 let told = of(found);

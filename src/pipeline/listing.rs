@@ -5,7 +5,7 @@ use std::path::Path;
 use super::doubts::{Done, doubts};
 use super::flatten::flattened;
 use super::request::Subject;
-use crate::error::{Error, Result, escape_path};
+use crate::error::{Error, Result, escape_path, shell_word};
 use crate::ext::{Ext, leave_out_note};
 use crate::filesystem::{Filesystem as _, expected_listing};
 use crate::inspect::Filesystem;
@@ -172,7 +172,8 @@ pub(super) fn without_name<'a>(text: &'a str, path: &Path) -> &'a str {
 /// Why what was read of such a filesystem is not called equal to anything.
 pub(super) fn not_proven_equal(name: &str) -> Error {
     Error::bad_image(format!(
-        "equal as it stands, but its journal holds changes that are not in their places yet and were not compared (`e2fsck -fp {name}` writes them there)"
+        "equal as it stands, but its journal holds changes that are not in their places yet and were not compared (`e2fsck -fp {}` writes them there)",
+        shell_word(name)
     ))
     .in_image(name)
 }

@@ -3,11 +3,10 @@
 
 use std::fs::File;
 use std::io::Seek;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::compression::{Compression, Decompressor, MAGIC_BYTES, foreign};
-use crate::error::{Error, Result, escape_path};
+use crate::error::{Error, Result, shell_word};
 use crate::file_kind::{self, HEAD_BYTES, head_at, is_ext, partitions};
 use crate::limits::Limits;
 
@@ -87,9 +86,9 @@ fn disk(file: &File, head: &[u8], starts: &[u64]) -> String {
 
 fn unpack(name: &str, path: &Path) -> String {
     let how = UNPACKING.iter().find(|(own, _)| *own == name);
-    let shown = escape_path(path.as_os_str().as_bytes());
+    let typed = shell_word(path);
     how.map_or_else(String::new, |(_, how)| {
-        format!(" (`{how} {shown}` unpacks it)")
+        format!(" (`{how} {typed}` unpacks it)")
     })
 }
 

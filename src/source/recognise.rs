@@ -1,10 +1,12 @@
 //! What a bare path is, found out by looking at it.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::archive;
 use super::reference::Transport;
-use crate::error::{Error, Result, escape_path};
+use crate::error::{Error, Result, escape_path, shell_word};
 use crate::file_kind::{self, HEAD_BYTES};
 use crate::limits::Limits;
 use crate::region::FileRegion;
@@ -113,6 +115,7 @@ fn add_inner(inner: &mut Option<(Option<Vec<u8>>, Contents)>, name: &[u8]) {
 /// Refuses a tar of a directory with an image in it, as `tar cf x.tar image/` makes one: as a root
 /// filesystem it would be of no use to anybody.
 fn refuse_inner(directory: &[u8], inner: &Contents) -> Result<()> {
+    let typed = shell_word(OsStr::from_bytes(directory));
     let directory = escape_path(directory);
     let what = if inner.is_layout() {
         "an OCI image layout"
@@ -122,7 +125,7 @@ fn refuse_inner(directory: &[u8], inner: &Contents) -> Result<()> {
         return Ok(());
     };
     Err(Error::unsupported(format!(
-        "{what} in the directory {directory} of a tar: expected it at the tar's top, as `tar -C {directory} -cf TAR .` packs it; rootfs:PATH takes the tar as a root filesystem all the same"
+        "{what} in the directory {directory} of a tar: expected it at the tar's top, as `tar -C {typed} -cf TAR .` packs it; rootfs:PATH takes the tar as a root filesystem all the same"
     )))
 }
 

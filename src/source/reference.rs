@@ -5,7 +5,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::str::FromStr;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shell_word};
 use crate::oci::{Digest, RegistryReference, without_login};
 
 /// An image's name: a transport and what belongs to it, or a bare path.
@@ -168,10 +168,11 @@ impl Reference {
 }
 
 fn refuse_other_transports(text: &str) -> Result<()> {
-    let help = if let Some(path) = text.strip_prefix("dir:") {
-        format!("not read; `skopeo copy dir:{path} oci:DIRECTORY` turns it into an image layout")
+    let typed = shell_word(text);
+    let help = if text.starts_with("dir:") {
+        format!("not read; `skopeo copy {typed} oci:DIRECTORY` turns it into an image layout")
     } else if text.starts_with("containers-storage:") {
-        format!("not read; `skopeo copy {text} oci:DIRECTORY` brings the image out of it")
+        format!("not read; `skopeo copy {typed} oci:DIRECTORY` brings the image out of it")
     } else {
         return Ok(());
     };

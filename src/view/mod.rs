@@ -62,7 +62,7 @@ pub(crate) use path::{Names, look_up};
 pub use positions::{Hashed, Positions, PositionsNode, Sighted};
 pub use walk::{MAX_DEPTH, Step, Walk};
 
-use crate::error::{Error, Result, escape_path};
+use crate::error::{Error, Result, escape_path, shell_word};
 use crate::ondisk::features::{FilesystemType, RO_COMPAT_SHARED_BLOCKS};
 use crate::ondisk::superblock::Superblock;
 use crate::units::InodeNumber;
@@ -198,7 +198,7 @@ impl View {
         }
         Err(self.bad(format!(
             "its journal holds changes that are not in their places yet, as after a crash (`e2fsck -fp {}` writes them there, and so does mounting it once)",
-            self.image.name
+            shell_word(&*self.image.name)
         )))
     }
 

@@ -127,24 +127,30 @@ const SHELLS: [(&str, &[&str], &str); 3] = [
     ),
 ];
 
-fn driven(name: &str) {
-    let Some(tmux) = oracles::program("tmux") else {
-        return;
-    };
-    let Some(shell) = oracles::program(name) else {
-        return;
-    };
+/// A shell that has taken the script; `None` where there is no such shell.
+fn loaded(tmux: &Path, directory: &Path, name: &str) -> Option<Terminal> {
+    let shell = oracles::program(name)?;
     let (_, options, load) = SHELLS.iter().find(|row| row.0 == name).unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    fs::create_dir(directory.path().join("some-layout")).unwrap();
-    fs::write(directory.path().join("saved.tar"), b"").unwrap();
     let shell = shell.to_str().unwrap();
-    let terminal = Terminal::open(&tmux, directory.path(), &[&[shell], *options].concat());
+    let terminal = Terminal::open(tmux, directory, &[&[shell], *options].concat());
     terminal.keys(&["-l", load]);
     terminal.keys(&["Enter"]);
     terminal.keys(&["-l", "echo loa\"\"ded"]);
     terminal.keys(&["Enter"]);
     terminal.expect("\nloaded");
+    Some(terminal)
+}
+
+fn driven(name: &str) {
+    let Some(tmux) = oracles::program("tmux") else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("some-layout")).unwrap();
+    fs::write(directory.path().join("saved.tar"), b"").unwrap();
+    let Some(terminal) = loaded(&tmux, directory.path(), name) else {
+        return;
+    };
     // Commands and values.
     terminal.completes("layerpress insp", "layerpress inspect END");
     terminal.completes("layerpress plan x --progress js", "--progress json END");
@@ -172,6 +178,79 @@ fn driven(name: &str) {
     // Names that only a network or a daemon knows stay as they are typed.
     terminal.completes("layerpress build docker://some-l", "docker://some-lEND");
     terminal.completes("layerpress build docker-daemon:sav", "docker-daemon:savEND");
+}
+
+/// Names that a shell would take apart, or take for commands.
+const HOSTILE: [&str; 4] = [
+    "my dir",
+    "d$(touch pwned)",
+    "semi;touch pwned",
+    "`touch pwned`",
+];
+
+/// What is typed, and what stands there then in each shell.
+fn driven_by_hostile_names(name: &str, rows: &[(&str, &str)]) {
+    let Some(tmux) = oracles::program("tmux") else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    for name in HOSTILE {
+        fs::create_dir(directory.path().join(name)).unwrap();
+        fs::write(directory.path().join(name).join("in side.tar"), b"").unwrap();
+    }
+    fs::write(directory.path().join("col:on.tar"), b"").unwrap();
+    // It would be taken for what stands behind the space.
+    fs::write(directory.path().join("disk.img"), b"").unwrap();
+    let Some(terminal) = loaded(&tmux, directory.path(), name) else {
+        return;
+    };
+    for (typed, expected) in rows {
+        terminal.keys(&["-l", "clear"]);
+        terminal.keys(&["Enter"]);
+        terminal.completes(typed, expected);
+    }
+    assert!(!directory.path().join("pwned").exists());
+}
+
+/// What is completed alike everywhere.
+const ALIKE: [(&str, &str); 9] = [
+    ("layerpress build my", r"build my\ dir/END"),
+    (r"layerpress build my\ d", r"build my\ dir/END"),
+    (
+        r"layerpress build my\ dir/in",
+        r"build my\ dir/in\ side.tar END",
+    ),
+    (
+        r"layerpress build oci-archive:my\ dir/in",
+        r"oci-archive:my\ dir/in\ side.tar END",
+    ),
+    (r"layerpress build oci:my\ d", r"oci:my\ dir/END"),
+    ("layerpress build 'oci:my d", "build 'oci:my dir"),
+    (r"layerpress build x -o my\ d", r"-o my\ dir/END"),
+    (r"layerpress build oci:d\$", r"oci:d\$\(touch\ pwned\)/END"),
+    ("layerpress build sem", r"build semi\;touch\ pwned/END"),
+];
+
+#[test]
+fn bash_takes_no_name_of_a_file_apart_and_runs_none() {
+    let own = [
+        (
+            r"layerpress build oci-archive:col:o",
+            "oci-archive:col:on.tar END",
+        ),
+        (r"layerpress build \`", r"build \`touch\ pwned\`/END"),
+    ];
+    driven_by_hostile_names("bash", &[&ALIKE[..], &own].concat());
+}
+
+#[test]
+fn zsh_takes_no_name_of_a_file_apart_and_runs_none() {
+    driven_by_hostile_names("zsh", &ALIKE);
+}
+
+#[test]
+fn fish_takes_no_name_of_a_file_apart_and_runs_none() {
+    driven_by_hostile_names("fish", &ALIKE);
 }
 
 #[test]

@@ -175,11 +175,13 @@ limit_arguments! {
     max_index_bytes: Bytes, "SIZE";
     /// The largest zstd window, as a power of two from 10 to 31; layers read side by side have 512 MiB of windows
     /// together, or a single larger one
-    max_zstd_window_log: u32, "N" => window_log();
+    max_zstd_window_log: u32, "N" => window_log;
 }
 
 /// The windows that zstd knows.
-fn window_log() -> clap::builder::RangedI64ValueParser<u32> {
-    let (first, last) = Limits::ZSTD_WINDOW_LOGS.into_inner();
-    clap::value_parser!(u32).range(i64::from(first)..=i64::from(last))
+fn window_log(text: &str) -> Result<u32, String> {
+    let known = Limits::ZSTD_WINDOW_LOGS;
+    let typed = text.parse().ok().filter(|log| known.contains(log));
+    let (first, last) = known.into_inner();
+    typed.ok_or_else(|| format!("expected a whole number from {first} to {last}"))
 }

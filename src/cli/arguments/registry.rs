@@ -13,6 +13,7 @@ use clap::builder::TypedValueParser;
 
 use super::cache::CacheDirectory;
 use super::environment::{home, variable};
+use super::numbers::whole;
 use crate::error::{Error, Result};
 use crate::pipeline::{
     CacheChoice, CredentialFiles, Credentials, Login, Proxies, RegistryOptions, TlsOptions,
@@ -78,7 +79,7 @@ pub struct RegistryArguments {
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
     pub timeout: Duration,
     /// Try so often again what failed and may pass, such as a lost connection
-    #[arg(long, value_name = "N", default_value_t = RegistryOptions::DEFAULT_RETRIES)]
+    #[arg(long, value_name = "N", default_value_t = RegistryOptions::DEFAULT_RETRIES, value_parser = whole::<u32>)]
     pub retry: u32,
     /// Keep nothing for the next time, and take nothing from the cache
     #[arg(long, conflicts_with = "cache_dir")]

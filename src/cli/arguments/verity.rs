@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args};
 
 use super::documents::named;
+use super::numbers::whole;
 use crate::error::Result;
 use crate::pipeline::{RootHash, RootHashRequest, Salt, VerityOptions, VerityPlace};
 
@@ -56,7 +57,7 @@ pub struct RootHashArguments {
     pub verity_file: Option<PathBuf>,
     /// Where in its file the tree's superblock is [default: behind the filesystem in IMG, 0 in a
     /// file of its own]
-    #[arg(long, value_name = "BYTES", requires = "roothash")]
+    #[arg(long, value_name = "BYTES", requires = "roothash", value_parser = whole::<u64>)]
     pub hash_offset: Option<u64>,
 }
 

@@ -11,7 +11,7 @@ use clap::Args;
 
 use crate::cli::arguments::{
     COMPARISON, ComparisonArguments, EditArguments, NO_HEADING, OutputArguments, ReadingArguments,
-    RecipeArguments,
+    RecipeArguments, whole,
 };
 use crate::cli::progress;
 use crate::cli::shown::schemas;
@@ -45,6 +45,7 @@ pub struct DiffArguments {
         value_name = "N",
         help_heading = COMPARISON,
         default_value_t = 2,
+        value_parser = whole::<usize>,
         requires = "summed"
     )]
     pub depth: usize,

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::compression::{Encoding, EncodingForm};
-use crate::error::{Error, Result, escape_path};
+use crate::error::{Error, Result, escape_path, shell_word};
 use crate::listing::Kind;
 use crate::look::Found;
 
@@ -80,8 +80,10 @@ fn has_other_ending(path: &Path) -> bool {
 
 fn refused(path: &Path) -> Error {
     let shown = escape_path(path.as_os_str().as_bytes());
+    let typed = shell_word(path);
+    let directory = shell_word(path.join(""));
     Error::unsupported(format!(
-        "{shown}: expected a directory, or a name that ends with .tar, .tar.gz or .tar.zst; `-o - | PROGRAM > {shown}` lets another pack a tar, `-o {shown}/` makes a directory"
+        "{shown}: expected a directory, or a name that ends with .tar, .tar.gz or .tar.zst; `-o - | PROGRAM > {typed}` lets another pack a tar, `-o {directory}` makes a directory"
     ))
 }
 

@@ -1,13 +1,11 @@
 //! What is told of a hash tree that was made, and how it is used.
 
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use serde::Serialize;
 
-use crate::cli::shown::names::quote;
 use crate::cli::shown::text::counted;
-use crate::error::escape_path;
+use crate::error::{escape_path, shell_word};
 use crate::pipeline::{FinishedVerity, Table, uuid_text};
 use crate::units::{BLOCK_SIZE, ByteSize};
 
@@ -49,8 +47,11 @@ impl ShownVerity {
             salt: &verity.salt,
         };
         let hash_device = DEVICES[usize::from(verity.file.is_some())];
-        let data = quoted(output);
-        let hashes = verity.file.as_deref().map_or_else(|| data.clone(), quoted);
+        let data = shell_word(output);
+        let hashes = verity
+            .file
+            .as_deref()
+            .map_or_else(|| data.clone(), |file| shell_word(file));
         let offset = match verity.hash_offset_bytes {
             0 => String::new(),
             bytes => format!(" --hash-offset {bytes}"),
@@ -96,37 +97,5 @@ impl ShownVerity {
             ("table", self.table.clone()),
             ("kernel", self.kernel_parameters.clone()),
         ]
-    }
-}
-
-/// A path as a shell takes it, whatever bytes it has; as no option.
-fn quoted(path: &Path) -> String {
-    let bytes = path.as_os_str().as_bytes();
-    match bytes.starts_with(b"-") {
-        true => quote(&[b"./", bytes].concat()),
-        false => quote(bytes),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::ffi::OsStr;
-
-    #[test]
-    fn a_shell_takes_the_path_for_one_word_and_no_option() {
-        for (path, word) in [
-            ("out/fs.img", "out/fs.img"),
-            ("-x.img", "./-x.img"),
-            ("a b", "'a b'"),
-            ("- b", "'./- b'"),
-            ("it's", "\"it's\""),
-            ("$HOME", "'$HOME'"),
-            ("\x1b[31m", r"''$'\033''[31m'"),
-        ] {
-            assert_eq!(quoted(Path::new(path)), word);
-        }
-        let stray = Path::new(OsStr::from_bytes(b"\xff.img"));
-        assert_eq!(quoted(stray), r"''$'\377''.img'");
     }
 }

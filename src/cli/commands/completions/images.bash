@@ -1,11 +1,39 @@
 
+# Names of files, each one word whatever is in it.
+_layerpress_files() {
+    local found
+    COMPREPLY=()
+    [[ "${BASH_VERSINFO[0]}" -lt 4 ]] || compopt -o filenames
+    while IFS= read -r found; do
+        COMPREPLY+=("$found")
+    done < <(compgen -f -- "$1")
+}
+
 # Images: transports, and paths behind those that name a place here. Nothing is asked of a network.
 _layerpress_words() {
-    local line=${COMP_LINE:0:COMP_POINT} word before previous transports='' kept='' path with_files=1
-    word=${line##*[[:space:]]}
-    before=${line%"$word"}
-    before=${before%"${before##*[![:space:]]}"}
-    previous=${before##*[[:space:]]}
+    local line=${COMP_LINE:0:COMP_POINT} from=$((COMP_POINT - ${#2}))
+    local word='' previous='' quote='' before='' transports='' path letter at with_files=1
+    # The last two words without their quotes; what readline leaves of the last one, whose end it replaces.
+    for ((at = 0; at < ${#line}; at++)); do
+        ((at == from)) && before=$word
+        letter=${line:at:1}
+        case $quote$letter in
+        \' | \") quote=$letter ;;
+        \'\' | \"\") quote='' ;;
+        \'*) word+=$letter ;;
+        \\ | \"\\)
+            at=$((at + 1))
+            word+=${line:at:1}
+            ;;
+        \"*) word+=$letter ;;
+        [[:space:]])
+            [[ -z $word ]] || previous=$word
+            word=''
+            ;;
+        *) word+=$letter ;;
+        esac
+    done
+    ((at == from)) && before=$word
     case " @VALUED@ " in
     *" $previous "*) case "${COMP_WORDS[1]} $previous" in @OPTIONS@) transports='@TRANSPORTS@' ;; esac ;;
     *) case " @COMMANDS@ " in *" ${COMP_WORDS[1]} "*) transports='@TRANSPORTS@' ;; esac
@@ -18,8 +46,6 @@ _layerpress_words() {
         return
     fi
     path=${word#*:}
-    # Behind a colon readline replaces only what follows it, where a colon ends a word.
-    [[ $COMP_WORDBREAKS == *:* ]] || kept=${word%"$path"}
     case $word in
     docker://* | docker-daemon:*)
         compopt +o default +o bashdefault
@@ -27,7 +53,8 @@ _layerpress_words() {
         ;;
     @PLACES@)
         compopt -o filenames
-        mapfile -t COMPREPLY < <(compgen -f -P "$kept" -- "$path")
+        mapfile -t COMPREPLY < <(compgen -f -P "${word%"$path"}" -- "$path")
+        COMPREPLY=("${COMPREPLY[@]#"$before"}")
         ;;
     *)
         mapfile -t COMPREPLY < <(compgen -W "$transports" -- "$word")
@@ -42,6 +69,7 @@ _layerpress_words() {
                 COMPREPLY+=("$(printf %q "$path")")
             done < <(compgen -f -- "$word")
         fi
+        COMPREPLY=("${COMPREPLY[@]#"$before"}")
         ;;
     esac
 }

@@ -20,6 +20,9 @@ const REGISTRY_MARK: ValueHint = ValueHint::EmailAddress;
 const MARK_OF_ZSH: &str = ":_urls'";
 const REGISTRY_MARK_OF_ZSH: &str = ":_email_addresses'";
 
+/// What clap writes into bash's script for a file: a name with a space in it would be two.
+const FILES_OF_BASH: &str = "COMPREPLY=($(compgen -f \"${cur}\"))";
+
 /// The script for a shell.
 pub fn script(shell: Shell, command: Command) -> String {
     let mut command = marked(command);
@@ -32,6 +35,7 @@ pub fn script(shell: Shell, command: Command) -> String {
     match shell {
         Shell::Bash => {
             let places = PLACES.map(|place| format!("{place}*")).join(" | ");
+            script = script.replace(FILES_OF_BASH, "_layerpress_files \"${cur}\"");
             script.push_str(&found.put_into(include_str!("images.bash"), &places));
         }
         Shell::Fish => {
@@ -208,6 +212,7 @@ mod tests {
                 "@OPTIONS@",
                 "@VALUED@",
                 MARK_OF_ZSH,
+                "$(compgen -f",
             ] {
                 assert!(!script.contains(word), "{shell}: {word}");
             }
