@@ -3,7 +3,6 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::fs::File;
-use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
@@ -11,8 +10,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::{ALGORITHMS, BLOBS, Cache};
-use crate::compression::{Compression, Decompressor, StoredBytes};
-use crate::error::{Error, Result};
+use crate::compression::{Compression, Decompressor};
+use crate::error::Result;
 use crate::limits::Limits;
 use crate::oci::Digest;
 use crate::tar::is_header;
@@ -170,7 +169,7 @@ impl BlobKind {
     /// A tar begins with a header, or is nothing but zeros, which no segment is.
     fn of_zstd(file: &File) -> Self {
         let limits = Limits::default();
-        let Ok(mut plain) = Decompressor::new(InFile(file), Compression::Zstd, &limits) else {
+        let Ok(mut plain) = Decompressor::new(file, Compression::Zstd, &limits) else {
             return Self::ZstdLayer;
         };
         let mut block = [0; BLOCK_BYTES];
@@ -206,14 +205,5 @@ impl BlobKind {
             ) => Self::Config,
             _ => Self::Unknown,
         }
-    }
-}
-
-struct InFile<'a>(&'a File);
-
-impl StoredBytes for InFile<'_> {
-    fn next(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let read = self.0.read(buffer);
-        read.map_err(|error| Error::io("cannot read a cached blob", error))
     }
 }

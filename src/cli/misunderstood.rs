@@ -7,129 +7,92 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
 
-/// What another program would take, and what stands for it here: the command (`""` for any), what is
+/// What another program would take, and what stands for it here: the commands (none for any), what is
 /// typed, and what is meant.
-const MEANT: &[(&str, &str, &str)] = &[
+const MEANT: &[(&[&str], &[&str], &str)] = &[
     (
-        "build",
-        "-f",
+        &["build"],
+        &["-f"],
         "an output that is there is replaced without it; --recipe FILE reads a recipe, --no-clobber keeps what is there",
     ),
     (
-        "pull",
-        "-f",
+        &["pull", "export"],
+        &["-f", "--force"],
         "an output that is there is replaced without it; --no-clobber keeps what is there",
     ),
     (
-        "pull",
-        "--force",
-        "an output that is there is replaced without it; --no-clobber keeps what is there",
-    ),
-    (
-        "export",
-        "-f",
-        "an output that is there is replaced without it; --no-clobber keeps what is there",
-    ),
-    (
-        "export",
-        "--force",
-        "an output that is there is replaced without it; --no-clobber keeps what is there",
-    ),
-    (
-        "push",
-        "-f",
+        &["push"],
+        &["-f", "--force"],
         "--replace takes a tag even from what is no filesystem",
     ),
+    (&["extract"], &["-f"], "--force replaces what is there"),
     (
-        "push",
-        "--force",
-        "--replace takes a tag even from what is no filesystem",
-    ),
-    ("extract", "-f", "--force replaces what is there"),
-    (
-        "umount",
-        "-f",
+        &["umount"],
+        &["-f", "--force", "-l"],
         "--lazy takes a mount out of sight that is in use",
     ),
     (
-        "umount",
-        "--force",
-        "--lazy takes a mount out of sight that is in use",
-    ),
-    (
-        "umount",
-        "-l",
-        "--lazy takes a mount out of sight that is in use",
-    ),
-    (
-        "",
-        "-t",
+        &[],
+        &["-t"],
         "the kind of filesystem is --fs ext3, --fs ext4 or --fs ext2 of build and plan; a name with its tag is a part of IMAGE, as in debian:13",
     ),
     (
-        "mount",
-        "-o",
+        &["mount"],
+        &["-o"],
         "mounts are read-only; --suid and --dev are the options there are",
     ),
-    ("mount", "-r", "mounts are read-only as they are"),
-    ("mount", "--read-only", "mounts are read-only as they are"),
     (
-        "mount",
-        "--rw",
+        &["mount"],
+        &["-r", "--read-only"],
+        "mounts are read-only as they are",
+    ),
+    (
+        &["mount"],
+        &["--rw", "-w"],
         "mounts are read-only: a filesystem is changed by building it anew, or by `mount -o loop` as root",
     ),
     (
-        "mount",
-        "-w",
-        "mounts are read-only: a filesystem is changed by building it anew, or by `mount -o loop` as root",
-    ),
-    (
-        "build",
-        "--rw",
+        &["build"],
+        &["--rw"],
         "what is built is an ordinary filesystem, which can be mounted for writing",
     ),
     (
-        "verify",
-        "--like",
+        &["verify"],
+        &["--like"],
         "what is verified does not depend on it: a filesystem built --like another holds the same tree, so leave it out",
     ),
     (
-        "diff",
-        "--like",
+        &["diff"],
+        &["--like"],
         "what is compared does not depend on it; --blocks compares two versions block by block",
     ),
     (
-        "export",
-        "--offset",
+        &["export"],
+        &["--offset"],
         "a filesystem inside a larger file is looked into by ls, cat, stat and extract; to export it, take it out first: dd if=DISK of=FS.img iflag=skip_bytes skip=BYTES",
     ),
     (
-        "build",
-        "--tag",
+        &["build"],
+        &["--tag"],
         "the tag is a part of IMAGE, as in debian:13",
     ),
-    ("", "-p", "the platform is --platform OS/ARCH"),
+    (&[], &["-p"], "the platform is --platform OS/ARCH"),
     (
-        "",
-        "--tls-no-verify",
+        &[],
+        &["--tls-no-verify"],
         "--tls-verify=false takes any certificate",
     ),
     (
-        "",
-        "--insecure",
+        &[],
+        &["--insecure"],
         "--tls-verify=false takes any certificate, --plain-http speaks no TLS",
     ),
     (
-        "",
-        "--username",
+        &[],
+        &["--username", "-u"],
         "credentials are --creds-stdin, --creds-file FILE, or those of docker login and podman login",
     ),
-    (
-        "",
-        "-u",
-        "credentials are --creds-stdin, --creds-file FILE, or those of docker login and podman login",
-    ),
-    ("", "-s", "the size is --size 900M of build and plan"),
+    (&[], &["-s"], "the size is --size 900M of build and plan"),
 ];
 
 /// The error with what is meant here.
@@ -189,14 +152,10 @@ fn is_twice(error: &clap::Error, option: &str) -> bool {
 /// What is meant by an argument that the command does not have.
 fn tip(path: &str, command: &Command, argument: &str) -> Option<String> {
     let option = argument.split('=').next().unwrap_or(argument);
-    let of_this = |row: &&(&str, &str, &str)| row.1 == option && row.0 == path;
-    let of_any = |row: &&(&str, &str, &str)| row.1 == option && row.0.is_empty();
-    let rows = MEANT.iter();
-    let row = rows
-        .clone()
-        .find(of_this)
-        .or_else(|| rows.clone().find(of_any));
-    if let Some((_, _, meant)) = row {
+    let rows = MEANT.iter().filter(|row| row.1.contains(&option));
+    let of_this = rows.clone().find(|row| row.0.contains(&path));
+    let of_any = || rows.clone().find(|row| row.0.is_empty());
+    if let Some((_, _, meant)) = of_this.or_else(of_any) {
         return Some((*meant).to_owned());
     }
     if option.starts_with('-') {
@@ -210,6 +169,15 @@ fn tip(path: &str, command: &Command, argument: &str) -> Option<String> {
         (false, true) => format!("{path} takes no names"),
         (false, false) => format!("{path} takes {} and no more", names.join(" and ")),
     })
+}
+
+/// An error's first paragraph in one line, without what follows it for people at a terminal.
+pub fn in_a_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let text = text.split("\n\n").next().unwrap_or_default();
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    let text = lines.join(" ");
+    text.strip_prefix("error: ").unwrap_or(&text).to_owned()
 }
 
 /// A value that nobody typed is told as the variable's that it comes from.

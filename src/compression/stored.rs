@@ -1,5 +1,6 @@
 //! Stored bytes on their way into a decoder.
 
+use std::fs::File;
 use std::io::{self, BufRead, Read};
 
 use crate::error::{Error, Result};
@@ -15,6 +16,14 @@ pub trait StoredBytes {
     /// # Errors
     /// Why there are none; reading fails with it, whichever the compression.
     fn next(&mut self, buffer: &mut [u8]) -> Result<usize>;
+}
+
+/// A file from where it is read next.
+impl StoredBytes for &File {
+    fn next(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let read = self.read(buffer);
+        read.map_err(|error| Error::io("cannot read a compressed file", error))
+    }
 }
 
 /// Buffers them for decoders, which pass the errors on as they are.

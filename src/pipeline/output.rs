@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::document::Beside;
 use super::request::setters;
+use super::words::fill;
 use crate::error::Result;
 use crate::ext::ToolPaths;
-use crate::finish::{FinishOptions, ImageWords, OutputName, VerityOptions};
+use crate::finish::{FinishOptions, ImageWords, VerityOptions};
 
 /// What an output without a name would be called.
 const STREAMED: &str = "layerpress-output";
@@ -70,12 +71,7 @@ impl OutputRequest {
         let tree = tree.and_then(VerityOptions::file_mut);
         let beside = self.beside.iter_mut().map(|beside| &mut beside.path);
         for path in own.chain(tree).chain(beside) {
-            let name = OutputName::parse(path)?;
-            match words {
-                Some(words) => *path = name.fill(words)?,
-                None if name.is_whole() => *path = name.fill(&ImageWords::default())?,
-                None => {}
-            }
+            fill(path, words)?;
         }
         Ok(self)
     }

@@ -2,11 +2,11 @@
 //! it, before anything of them is unpacked.
 
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::Seek;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::compression::{Compression, Decompressor, MAGIC_BYTES, StoredBytes, foreign};
+use crate::compression::{Compression, Decompressor, MAGIC_BYTES, foreign};
 use crate::error::{Error, Result, escape_path};
 use crate::file_kind::{self, HEAD_BYTES, head_at, is_ext, partitions};
 use crate::limits::Limits;
@@ -96,18 +96,9 @@ fn unpack(name: &str, path: &Path) -> String {
 /// How what is compressed begins.
 fn unpacked_head(mut file: &File, compression: Compression) -> Option<Vec<u8>> {
     file.rewind().ok()?;
-    let mut decompressor = Decompressor::new(InFile(file), compression, &Limits::default()).ok()?;
+    let mut decompressor = Decompressor::new(file, compression, &Limits::default()).ok()?;
     let mut head = vec![0; HEAD_BYTES];
     let filled = decompressor.fill(&mut head).ok()?;
     head.truncate(filled);
     Some(head)
-}
-
-struct InFile<'a>(&'a File);
-
-impl StoredBytes for InFile<'_> {
-    fn next(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let read = self.0.read(buffer);
-        read.map_err(|error| Error::io("cannot read a compressed file", error))
-    }
 }

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use super::claimed::{Claimed, distinct};
 use super::request::{ImageRequest, setters};
+use super::words::fill;
 use crate::error::{Error, Result, escape_path};
 use crate::finish::{
-    FetchedFile, FinishOptions, FinishedFilesystem, ImageWords, OutputName, Sha256File,
-    finish_fetched,
+    FetchedFile, FinishOptions, FinishedFilesystem, ImageWords, Sha256File, finish_fetched,
 };
 use crate::host_space;
 use crate::leftovers;
@@ -80,12 +80,7 @@ impl PullRequest {
     /// With words in each name; as long as they are not known, in those that need none.
     fn filled(mut self, words: Option<&ImageWords>) -> Result<Self> {
         for path in [&mut self.output].into_iter().chain(&mut self.manifest) {
-            let name = OutputName::parse(path)?;
-            match words {
-                Some(words) => *path = name.fill(words)?,
-                None if name.is_whole() => *path = name.fill(&ImageWords::default())?,
-                None => {}
-            }
+            fill(path, words)?;
         }
         Ok(self)
     }

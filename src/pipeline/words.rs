@@ -1,8 +1,22 @@
 //! What an image says for the names of files.
 
-use crate::finish::ImageWords;
+use std::path::PathBuf;
+
+use crate::error::Result;
+use crate::finish::{ImageWords, OutputName};
 use crate::oci::{Digest, Platform, repository_and_tag};
 use crate::source::Image;
+
+/// Fills a file's name; as long as the words are not known, one that needs none.
+pub(super) fn fill(path: &mut PathBuf, words: Option<&ImageWords>) -> Result<()> {
+    let name = OutputName::parse(path)?;
+    match words {
+        Some(words) => *path = name.fill(words)?,
+        None if name.is_whole() => *path = name.fill(&ImageWords::default())?,
+        None => {}
+    }
+    Ok(())
+}
 
 /// What the image says for names of outputs, and of what they are laid out like.
 pub(super) fn words(image: &Image) -> ImageWords {

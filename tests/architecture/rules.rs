@@ -40,6 +40,9 @@ pub fn violations(rooms: &[Room], sources: &[Source]) -> BTreeSet<String> {
         for inside in insides(&tokens, &module, sources) {
             found.insert(format!("{}: {room} reaches into {inside}", source.path));
         }
+        for other in other_commands(&tokens, &module) {
+            found.insert(format!("{}: a command uses {other}", source.path));
+        }
         for used in uses(&tokens, &module) {
             if used == room {
                 continue;
@@ -110,6 +113,23 @@ fn insides(tokens: &[Token], module: &[&str], sources: &[Source]) -> BTreeSet<St
     paths::of(tokens, module)
         .iter()
         .filter_map(reaches)
+        .collect()
+}
+
+/// The other commands that a command's file names: what two share is on a floor below.
+fn other_commands(tokens: &[Token], module: &[&str]) -> BTreeSet<String> {
+    let ["cli", "commands", own, ..] = module else {
+        return BTreeSet::new();
+    };
+    let other = |path: paths::Path| match path.as_slice() {
+        [room, floor, other, ..] if room == "cli" && floor == "commands" && other != own => {
+            Some(other.clone())
+        }
+        _ => None,
+    };
+    paths::of(tokens, module)
+        .into_iter()
+        .filter_map(other)
         .collect()
 }
 

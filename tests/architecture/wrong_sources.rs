@@ -242,6 +242,25 @@ fn modules_that_use_each_other_are_found_however_it_is_written() {
 }
 
 #[test]
+fn a_command_that_knows_another_is_found() {
+    let path = "src/cli/commands/pull.rs";
+    for text in [
+        "use super::build::Form;",
+        "fn f() { crate::cli::commands::build::run() }",
+    ] {
+        fails(path, text, "a command uses build");
+    }
+    passes(
+        path,
+        "mod own; use own::Own; use super::super::shown; use crate::cli::commands::pull::own::Other;",
+    );
+    passes(
+        "src/cli/command_line.rs",
+        "use super::commands::{build, pull};",
+    );
+}
+
+#[test]
 fn what_stands_inside_a_wing_is_for_itself_only() {
     let rooms: &[Room] = &[("ext", &[]), ("finish", &["ext"])];
     let found = |text: &str| {

@@ -107,7 +107,7 @@ fn a_stream_for_docker_has_the_name_that_it_was_given() {
     let help = output_of(rig.press.command("export").arg("--help"));
     let help = String::from_utf8(help.stdout).unwrap();
     assert!(
-        help.contains("-o docker-archive:-:changed:1 | docker load"),
+        help.contains("-o docker-archive:-:a | docker load"),
         "{help}"
     );
 }

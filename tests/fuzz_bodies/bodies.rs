@@ -411,7 +411,6 @@ fn planned(transport: &str, path: &Path, work_dir: &Path) -> bool {
     told(read) && is_whole
 }
 
-/// Whether it went well; if not, it must be the image's fault, and said so.
 /// A filesystem image that becomes a layer: whoever reads that finds a tree, of which the filesystem is no
 /// change.
 pub fn export(bytes: &[u8]) -> bool {
@@ -438,6 +437,7 @@ pub fn export(bytes: &[u8]) -> bool {
     true
 }
 
+/// Whether it went well; if not, it must be the image's fault, and said so.
 fn told(result: Result<()>) -> bool {
     match result {
         Ok(()) => true,

@@ -10,18 +10,22 @@ use super::support::press::{Wanted, press_like, press_with, press_without_seed};
 use super::support::rootfs::{Rootfs, bytes, file};
 use super::{figures, kept_figures, kinds, like, likeness, sample};
 
+/// Another journal than mke2fs makes by itself, where there is one.
+fn chosen_journal(wanted: Wanted) -> JournalSize {
+    match wanted.room.journal {
+        JournalSize::Auto if wanted.kind != Kind::Ext2 => JournalSize::Mebibytes(5),
+        as_it_is => as_it_is,
+    }
+}
+
 #[test]
 fn sizes_inodes_and_journal_are_the_earlier_ones_where_nothing_else_is_asked_for() {
     for wanted in kinds() {
-        let chosen = match wanted.room.journal {
-            JournalSize::Auto if wanted.kind != Kind::Ext2 => JournalSize::Mebibytes(5),
-            as_it_is => as_it_is,
-        };
         let odd = Wanted {
             size: SizePolicy::Exact(ByteSize(97 << 20)),
             room: Room {
                 free_inodes: 7000,
-                journal: chosen,
+                journal: chosen_journal(wanted),
             },
             ..wanted
         };
@@ -89,15 +93,11 @@ fn a_tree_that_does_not_fit_any_more_gets_a_size_of_its_own_and_is_told_why() {
 #[test]
 fn what_has_outgrown_its_size_has_as_much_room_and_the_same_journal_and_is_told_how_to_have_more() {
     for wanted in kinds() {
-        let chosen = match wanted.room.journal {
-            JournalSize::Auto if wanted.kind != Kind::Ext2 => JournalSize::Mebibytes(5),
-            as_it_is => as_it_is,
-        };
         let roomy = Wanted {
             size: SizePolicy::FitPlus(ByteSize(12 << 20)),
             room: Room {
                 free_inodes: 9000,
-                journal: chosen,
+                journal: chosen_journal(wanted),
             },
             ..wanted
         };

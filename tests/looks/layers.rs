@@ -171,4 +171,9 @@ fn the_table_fits_a_terminal_and_shows_as_many_files_as_asked_for() {
     );
     let ran = layerpress(["layers", &layout, "--top", "0"]).ended_with(0);
     assert!(!ran.stdout.contains("/linked"), "{}", ran.stdout);
+    let last = ran.stdout.lines().last().unwrap();
+    assert!(
+        last.starts_with("in ") && last.ends_with(" files (--top N shows the largest)"),
+        "{last}"
+    );
 }

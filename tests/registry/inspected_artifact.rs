@@ -187,7 +187,7 @@ fn a_configuration_of_any_form_is_shown_as_far_as_it_goes_and_a_broken_manifest_
     let words = ["inspect", &registry.reference(), "--no-cache"];
     let ended = puller.press.run(&mut puller.command(&words));
     ended.failed(5, &["an artifact and not a container image"]);
-    // An index of one filesystem and an image: the image is what is inspected, as it is what is built.
+    // An index with nothing in it but one filesystem is that.
     let mut files = Files::default();
     let mut filesystem = plain.platform("linux/amd64").put(&mut files);
     filesystem["artifactType"] = super::artifact::ARTIFACT_TYPE.into();

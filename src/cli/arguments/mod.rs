@@ -14,6 +14,7 @@ mod output;
 mod recipe;
 mod registry;
 mod verity;
+mod written;
 
 pub use batch::BatchArguments;
 pub use cache::CacheDirectory;
@@ -29,3 +30,4 @@ pub use output::{EXIT_CODES, NO_HEADING, OutputArguments, ProgressForm};
 pub use recipe::{RecipeArguments, RecipeOutputArguments};
 pub use registry::RegistryArguments;
 pub use verity::{RootHashArguments, VerityArguments};
+pub use written::{Sha256Form, directory_of, is_stream};

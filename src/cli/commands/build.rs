@@ -3,7 +3,7 @@
 mod items;
 mod list;
 mod many;
-pub(super) mod outputs;
+mod outputs;
 mod recipe;
 mod verity;
 
@@ -13,14 +13,13 @@ use std::time::Instant;
 
 use clap::Args;
 use outputs::{OutputFormArguments, ShownCompressed, ShownOutput};
-pub use outputs::{Sha256Form, directory_of};
 use serde::Serialize;
 use verity::ShownVerity;
 
 use crate::cli::arguments::{
     BatchArguments, DocumentArguments, EditArguments, FilesystemArguments, NO_HEADING,
     OutputArguments, ReadingArguments, RecipeArguments, RecipeOutputArguments, ToolArguments,
-    VerityArguments,
+    VerityArguments, directory_of,
 };
 use crate::cli::progress;
 use crate::cli::shown::edits::ShownEdits;
@@ -186,7 +185,7 @@ fn typed_requests(arguments: &BuildArguments, name: &OsStr, output: &Path) -> Re
     let form = &arguments.form;
     let image = arguments
         .reading
-        .image_beside(name, || outputs::directory_of(output))?;
+        .image_beside(name, || directory_of(output))?;
     let image = image
         .with_file_flags(arguments.filesystem.flags.file_flags)
         .with_edits(arguments.edits.edits());

@@ -10,8 +10,9 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
-use super::build::outputs::directory_of;
-use crate::cli::arguments::{NO_HEADING, OutputArguments, ReadingArguments, seconds_since_1970};
+use crate::cli::arguments::{
+    NO_HEADING, OutputArguments, ReadingArguments, directory_of, seconds_since_1970,
+};
 use crate::cli::progress;
 use crate::cli::shown::schemas;
 use crate::cli::shown::table::digest_columns;

@@ -2,7 +2,6 @@
 
 mod artifact;
 mod filesystem;
-pub mod history;
 mod image;
 mod start;
 mod verity;
@@ -26,8 +25,8 @@ const DAEMON: &str = "docker-daemon:";
 #[derive(Debug, Args)]
 pub struct InspectArguments {
     /// A container image as build takes it, an ext2, ext3 or ext4 filesystem image, one that push put
-    /// into a registry, or the file that a hash tree of dm-verity is in; where it has several images, these are listed, as are all of a
-    /// daemon by docker-daemon: alone
+    /// into a registry, or the file that a hash tree of dm-verity is in; where it has several images,
+    /// these are listed, as are all of a daemon by docker-daemon: alone
     #[arg(value_name = "IMAGE|IMG")]
     pub name: std::ffi::OsString,
     /// Read and verify the layers, too: uncompressed sizes and numbers of entries

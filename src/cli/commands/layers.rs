@@ -7,11 +7,11 @@ use std::str::FromStr;
 use clap::Args;
 use serde::Serialize;
 
-use super::inspect::history::{self, ShownStep};
 use crate::cli::arguments::{OutputArguments, ReadingArguments};
 use crate::cli::progress;
+use crate::cli::shown::history::{self, ShownStep};
 use crate::cli::shown::schemas;
-use crate::cli::shown::text::{WIDTH, printable, short, shortened, thousands};
+use crate::cli::shown::text::{WIDTH, counted, printable, short, shortened, thousands};
 use crate::cli::tell::{self, Voice, print_as};
 use crate::error::{Result, escape_path};
 use crate::oci::Digest;
@@ -267,6 +267,10 @@ impl<'a> Shown<'a> {
         }
         match self.wasted_file_count - self.wasted_files.len() {
             0 => {}
+            all if self.wasted_files.is_empty() => {
+                let files = counted(all as u64, "file", "files");
+                text.push_str(&format!("in {files} (--top N shows the largest)\n"));
+            }
             more => text.push_str(&format!("and {more} more (--top N shows more)\n")),
         }
         text

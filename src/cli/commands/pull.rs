@@ -8,8 +8,9 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
-use super::build::Sha256Form;
-use crate::cli::arguments::{Bytes, NO_HEADING, OutputArguments, RegistryArguments, how_many};
+use crate::cli::arguments::{
+    Bytes, NO_HEADING, OutputArguments, RegistryArguments, Sha256Form, directory_of, how_many,
+};
 use crate::cli::progress;
 use crate::cli::shown::files::{self, ShownFile};
 use crate::cli::shown::schemas;
@@ -104,7 +105,7 @@ pub fn run(arguments: &PullArguments, output: &OutputArguments) -> Result<()> {
 }
 
 fn image(arguments: &PullArguments) -> Result<ImageRequest> {
-    let beside = || super::build::directory_of(&arguments.output);
+    let beside = || directory_of(&arguments.output);
     let work_dir = arguments.work_dir.clone().unwrap_or_else(beside);
     let mut request = ImageRequest::new(Reference::parse(&arguments.reference)?, work_dir);
     request.jobs = arguments.jobs.unwrap_or(request.jobs);

@@ -13,6 +13,7 @@ use std::ffi::{OsStr, OsString};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
+use crate::cli::misunderstood::in_a_line;
 use crate::error::{Error, Result, escape_path};
 use crate::progress::Reporter;
 use keys::{id, is_default_of, options_of};
@@ -122,7 +123,7 @@ impl Setting {
             .try_get_matches_from(words.into_iter().chain([option.as_os_str()]));
         parsed
             .map(|_| ())
-            .map_err(|error| Error::unsupported(format!("{}: {}", self.origin, said(&error))))
+            .map_err(|error| Error::unsupported(format!("{}: {}", self.origin, in_a_line(&error))))
     }
 
     /// Whether the command that was typed has it, and nothing was typed in its place.
@@ -139,13 +140,4 @@ impl Setting {
         }
         is_here(matches) && is_default_of(self.key, command)
     }
-}
-
-/// An error's first paragraph in one line, without what follows it for people at a terminal.
-fn said(error: &clap::Error) -> String {
-    let text = error.render().to_string();
-    let text = text.split("\n\n").next().unwrap_or_default();
-    let lines: Vec<_> = text.lines().map(str::trim).collect();
-    let text = lines.join(" ");
-    text.strip_prefix("error: ").unwrap_or(&text).to_owned()
 }

@@ -20,25 +20,6 @@ const DAEMON: &[&str] = &["docker_host"];
 
 const VARIABLES: &[Row] = &[
     (
-        &["cache_dir"],
-        "LAYERPRESS_CACHE_DIR",
-        "In place of --cache-dir, as in the file of defaults.",
-    ),
-    (
-        &["work_dir"],
-        "LAYERPRESS_WORK_DIR",
-        "In place of --work-dir.",
-    ),
-    (&["jobs"], "LAYERPRESS_JOBS", "In place of --jobs."),
-    (&["retry"], "LAYERPRESS_RETRY", "In place of --retry."),
-    (&["ca_cert"], "LAYERPRESS_CA_CERT", "In place of --ca-cert."),
-    (
-        REGISTRIES,
-        "LAYERPRESS_TIMEOUT",
-        "In place of --timeout, of registries.",
-    ),
-    (&[], "LAYERPRESS_PROGRESS", "In place of --progress."),
-    (
         &["source_date_epoch"],
         "SOURCE_DATE_EPOCH",
         "Seconds since 1970, in place of --source-date-epoch.",
@@ -84,9 +65,9 @@ const VARIABLES: &[Row] = &[
         "Where podman login leaves credentials (containers/auth.json) and podman its socket; without it below /run.",
     ),
     (
-        REGISTRIES,
+        &[],
         "XDG_CONFIG_HOME",
-        "Where containers/auth.json is looked for next; without it ~/.config.",
+        "Where layerpress/config.toml is and, after XDG_RUNTIME_DIR, containers/auth.json; without it ~/.config.",
     ),
     (
         REGISTRIES,
@@ -109,7 +90,7 @@ const VARIABLES: &[Row] = &[
         "Where the cache is (layerpress below it), in place of ~/.cache.",
     ),
     (
-        &["cache_dir"],
+        &[],
         "HOME",
         "The user's directory; without it that of the user database.",
     ),
@@ -321,6 +302,12 @@ mod tests {
         sources(Path::new("src/cli"), &mut read);
         assert!(read.contains(&"SOURCE_DATE_EPOCH".to_owned()), "{read:?}");
         let told: BTreeSet<_> = VARIABLES.iter().map(|row| row.1).collect();
+        let paper = fs::read_to_string("docs/reference/environment.md").unwrap();
+        for name in &told {
+            // Those of defaults stand there behind each other.
+            let name = name.strip_prefix("LAYERPRESS").unwrap_or(name);
+            assert!(paper.contains(&format!("{name}`")), "{name}");
+        }
         let untold: BTreeSet<_> = read
             .iter()
             .filter(|name| !told.contains(&***name))
@@ -335,8 +322,11 @@ mod tests {
     #[test]
     fn every_row_is_told_of_some_command() {
         fn all(command: &Command, found: &mut Vec<Known>) {
-            found.extend(environment(command));
-            found.extend(files(command));
+            for rows in [environment(command), files(command)] {
+                let names: BTreeSet<_> = rows.iter().map(|known| known.name).collect();
+                assert_eq!(names.len(), rows.len(), "twice: {rows:#?}");
+                found.extend(rows);
+            }
             command
                 .get_subcommands()
                 .for_each(|below| all(below, found));

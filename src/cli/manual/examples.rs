@@ -122,7 +122,7 @@ const EXAMPLES: &[(&str, &[(&str, &str)])] = &[
                 "changes",
             ),
             (
-                "layerpress export a.img --base b.tar -o - | docker load",
+                "layerpress export a.img --base b:1 -o docker-archive:-:a | docker load",
                 "load",
             ),
         ],

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::text::{journal, thousands};
+use crate::cli::arguments::Bytes;
 use crate::pipeline::{Filesystem, Layout, Likeness, Plan, SizePolicy, WhyFresh};
 use crate::units::{BLOCK_SIZE, ByteSize};
 
@@ -66,14 +67,14 @@ impl ShownSizeRule {
                 asked_available_bytes: Some(bytes),
                 text: format!(
                     "--size +{}: the smallest with so much available",
-                    typed(bytes)
+                    Bytes(bytes)
                 ),
                 ..none
             },
             SizePolicy::Exact(ByteSize(bytes)) => Self {
                 kind: "exact",
                 asked_bytes,
-                text: format!("--size {}", typed(bytes)),
+                text: format!("--size {}", Bytes(bytes)),
                 ..none
             },
         }
@@ -82,18 +83,6 @@ impl ShownSizeRule {
     /// For people.
     pub fn text(&self) -> &str {
         &self.text
-    }
-}
-
-/// A size as it is typed: `64M`.
-fn typed(bytes: u64) -> String {
-    let suffixes = [(40, "T"), (30, "G"), (20, "M"), (10, "K")];
-    let fitting = suffixes
-        .into_iter()
-        .find(|(shift, _)| bytes > 0 && bytes.is_multiple_of(1 << shift));
-    match fitting {
-        Some((shift, suffix)) => format!("{}{suffix}", bytes >> shift),
-        None => bytes.to_string(),
     }
 }
 
@@ -285,18 +274,5 @@ mod tests {
             text,
             "900 B used, 30 B available, 50 B for root, 20 B kept by the kernel"
         );
-    }
-
-    #[test]
-    fn sizes_are_told_as_they_are_typed() {
-        for (bytes, text) in [
-            (64 << 20, "64M"),
-            (1 << 30, "1G"),
-            (1536, "1536"),
-            (0, "0"),
-            (5 << 10, "5K"),
-        ] {
-            assert_eq!(typed(bytes), text);
-        }
     }
 }

@@ -7,6 +7,7 @@ use clap::parser::ValueSource;
 
 use super::list::Line;
 use super::{BuildArguments, requests};
+use crate::cli::misunderstood::in_a_line;
 use crate::error::{Error, Result};
 use crate::pipeline::{BatchItem, Beside, Credentials, ManifestDocument};
 
@@ -82,8 +83,8 @@ impl Lines {
         }
         let with_all =
             parse(&mut self.overriding, &self.typed, line).map_err(|why| refused(&why))?;
-        let mut arguments =
-            BuildArguments::from_arg_matches(&with_all).map_err(|error| refused(&said(&error)))?;
+        let mut arguments = BuildArguments::from_arg_matches(&with_all)
+            .map_err(|error| refused(&in_a_line(&error)))?;
         if self.credentials.is_some() {
             arguments.reading.registry.creds_stdin = false;
         }
@@ -143,16 +144,7 @@ fn parse(
     // The same one for all lines: to make it takes more than to read a line.
     let matches = program
         .try_get_matches_from_mut(words.chain(output).chain(image))
-        .map_err(|error| said(&error))?;
+        .map_err(|error| in_a_line(&error))?;
     let build = matches.subcommand_matches("build").cloned();
     build.ok_or_else(|| "expected options of build".to_owned())
-}
-
-/// An error's first paragraph in one line, without what follows it for people at a terminal.
-fn said(error: &clap::Error) -> String {
-    let text = error.render().to_string();
-    let text = text.split("\n\n").next().unwrap_or_default();
-    let lines: Vec<_> = text.lines().map(str::trim).collect();
-    let text = lines.join(" ");
-    text.strip_prefix("error: ").unwrap_or(&text).to_owned()
 }

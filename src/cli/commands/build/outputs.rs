@@ -3,9 +3,10 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 
+use crate::cli::arguments::{Sha256Form, is_stream};
 use crate::cli::tell;
 use crate::error::{Error, Result};
 use crate::pipeline::{
@@ -44,38 +45,6 @@ pub struct OutputFormArguments {
     /// Keep what it is compressed to and not the filesystem image itself
     #[arg(long, requires = "compress")]
     pub compress_only: bool,
-}
-
-/// What is in the file with the SHA-256.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Sha256Form {
-    /// A line with the output's name, as sha256sum writes it
-    Line,
-    /// 64 hexadecimal digits, without a line's end
-    Raw,
-}
-
-impl From<Sha256Form> for Sha256File {
-    fn from(form: Sha256Form) -> Self {
-        match form {
-            Sha256Form::Line => Self::Line,
-            Sha256Form::Raw => Self::Raw,
-        }
-    }
-}
-
-/// The directory that an output is in, or that what has no name is made in.
-pub fn directory_of(output: &Path) -> PathBuf {
-    match output.parent() {
-        _ if is_stream(output) => std::env::temp_dir(),
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    }
-}
-
-/// Whether standard output is meant.
-fn is_stream(output: &Path) -> bool {
-    output == Path::new("-")
 }
 
 /// An output of this name; without one it is made in `work_dir`.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::history::when;
+use crate::cli::shown::history::when;
 use crate::cli::shown::table::digest_columns;
 use crate::cli::shown::text::{counted, printable, short};
 use crate::oci::Digest;

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::history::{self, ShownLayer, ShownStep};
 use super::start;
 use crate::cli::shown::attributes::minute_text;
+use crate::cli::shown::history::{self, ShownLayer, ShownStep};
 use crate::cli::shown::origin::ShownOrigin;
 use crate::cli::shown::table::{columns, digest_columns, two_columns};
 use crate::cli::shown::text::{counted, printable, rfc3339, short};

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::cli::shown::text::{WIDTH, printable, rfc3339, short, shortened, thousands, wrapped};
+use super::text::{WIDTH, printable, rfc3339, short, shortened, thousands, wrapped};
 use crate::oci::{History, ImageConfig, NO_DATE, parse_created};
 use crate::units::ByteSize;
 
