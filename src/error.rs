@@ -64,6 +64,10 @@ pub enum Error {
         /// What is not supported, and what helps.
         what: String,
     },
+    /// What is asked for contradicts itself or lacks something, whatever the image and the machine are:
+    /// the command line, or the request, is wrong.
+    #[error("{0}")]
+    Usage(String),
     /// mke2fs, tune2fs, e2fsck or debugfs is absent, too old or failed.
     #[error("{0}")]
     Tool(String),
@@ -193,6 +197,11 @@ impl Error {
         }
     }
 
+    /// What is asked for is wrong by itself.
+    pub fn usage(what: impl Into<String>) -> Self {
+        Self::Usage(what.into())
+    }
+
     /// Names the image, unless a deeper step already did.
     #[must_use]
     pub fn in_image(self, image: &str) -> Self {
@@ -219,7 +228,7 @@ impl Error {
             Self::Absent { what, .. }
             | Self::BadImage { what, .. }
             | Self::Unsupported { what, .. } => what.push_str(more),
-            Self::Tool(text) | Self::Mismatch(text) => text.push_str(more),
+            Self::Usage(text) | Self::Tool(text) | Self::Mismatch(text) => text.push_str(more),
             Self::TooSmall { help, .. } => help.push_str(more),
             Self::Cancelled => {}
         }
@@ -255,6 +264,7 @@ impl Error {
     /// The process exit code for this failure; documented in `layerpress --help`.
     pub fn exit_code(&self) -> u8 {
         match self {
+            Self::Usage(_) => 2,
             Self::Io { .. } | Self::Absent { .. } => 3,
             Self::BadImage { .. } => 4,
             Self::Unsupported { .. } => 5,

@@ -42,7 +42,7 @@ pub struct FinishOptions {
     pub sha256: Option<Sha256File>,
     /// Compress the output, beside it or in its place.
     pub compress: Option<CompressOptions>,
-    /// Make a dm-verity tree and write `OUTPUT.roothash`.
+    /// Make a dm-verity tree and write `OUTPUT.roothash`, for `NAME.raw` `NAME.roothash`.
     pub verity: Option<VerityOptions>,
     /// Wait until everything is on the disk before the output gets its name.
     pub sync: bool,

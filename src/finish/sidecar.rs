@@ -32,15 +32,19 @@ pub enum Sha256File {
 enum Form {
     /// `OUTPUT.sha256`.
     Sha256(Sha256File),
-    /// `OUTPUT.roothash`: 64 hexadecimal digits and a newline.
+    /// `OUTPUT.roothash`, for `NAME.raw` `NAME.roothash`: 64 hexadecimal digits and a newline.
     RootHash,
 }
 
 impl Form {
-    fn ending(self) -> &'static str {
+    fn path(self, about: &Path) -> PathBuf {
         match self {
-            Self::Sha256(_) => ".sha256",
-            Self::RootHash => ".roothash",
+            Self::Sha256(_) => with_ending(about, ".sha256"),
+            // Where systemd looks for it (systemd.exec(5), `RootHash=`).
+            Self::RootHash if about.extension().is_some_and(|own| own == "raw") => {
+                about.with_extension("roothash")
+            }
+            Self::RootHash => with_ending(about, ".roothash"),
         }
     }
 }
@@ -63,7 +67,7 @@ impl Sidecar {
     fn new(about: &Path, form: Form) -> Self {
         Self {
             about: about.to_owned(),
-            path: with_ending(about, form.ending()),
+            path: form.path(about),
             form,
         }
     }
@@ -100,16 +104,11 @@ pub(super) fn note_earlier(
 ) {
     let output = &finished.path;
     let written = options.files(output);
-    let sha256 = |path| {
-        (
-            with_ending(path, Form::Sha256(Sha256File::Line).ending()),
-            "--sha256",
-        )
-    };
+    let sha256 = |path| (Form::Sha256(Sha256File::Line).path(path), "--sha256");
     let mut earlier = vec![
         (output.clone(), "a build without --compress-only"),
         sha256(output),
-        (with_ending(output, Form::RootHash.ending()), "--verity"),
+        (Form::RootHash.path(output), "--verity"),
     ];
     for (form, option) in [
         (EncodingForm::Gzip, "--compress gzip"),
@@ -165,6 +164,22 @@ fn line(hex: &str, name: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
     use std::process::Command;
+
+    #[test]
+    fn a_root_hash_is_where_systemd_looks_for_it() {
+        for (output, expected) in [
+            ("a/fs.img", "a/fs.img.roothash"),
+            ("a/fs.raw", "a/fs.roothash"),
+            ("a.raw/fs.v1.raw", "a.raw/fs.v1.roothash"),
+            ("a.raw/fs", "a.raw/fs.roothash"),
+            (".raw", ".raw.roothash"),
+            ("fs.RAW", "fs.RAW.roothash"),
+        ] {
+            assert_eq!(Form::RootHash.path(Path::new(output)), Path::new(expected));
+        }
+        let sha256 = Form::Sha256(Sha256File::Line).path(Path::new("fs.raw"));
+        assert_eq!(sha256, Path::new("fs.raw.sha256"));
+    }
 
     #[test]
     fn sha256sum_itself_accepts_the_line_whatever_the_name() {

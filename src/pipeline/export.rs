@@ -274,10 +274,10 @@ struct OwnConfig {
 
 fn own_config(request: &ExportRequest) -> Result<OwnConfig> {
     let Some(platform) = request.platform.clone() else {
-        return Err(Error::unsupported(
-            "expected --base IMAGE or --platform OS/ARCH, as in linux/amd64: a filesystem does not say what it runs on",
-        )
-        .in_image(&request.image.display().to_string()));
+        return Err(Error::usage(format!(
+            "{}: expected --base IMAGE or --platform OS/ARCH, as in linux/amd64: a filesystem does not say what it runs on",
+            escape_path(request.image.as_os_str().as_bytes())
+        )));
     };
     let found = start_in(&request.image, request.config_file.as_deref())?;
     let Some(found) = found else {

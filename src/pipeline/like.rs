@@ -106,7 +106,7 @@ impl EarlierReading {
     ) -> Result<Option<Self>> {
         let Some(like) = &filesystem.like else {
             return match filesystem.like_strict {
-                true => Err(Error::unsupported(
+                true => Err(Error::usage(
                     "--like-strict: expected --like OLD beside it, found none",
                 )),
                 false => Ok(None),

@@ -97,12 +97,12 @@ impl PushRequest {
     fn check(&self) -> Result<()> {
         let ByteSize(bytes) = self.segment_bytes;
         if !Self::is_segment_length(self.segment_bytes) {
-            return Err(Error::unsupported(format!(
+            return Err(Error::usage(format!(
                 "--segment-size: expected a multiple of 4K, at most 64M, found {bytes} bytes"
             )));
         }
         if self.encoding.form() != EncodingForm::Zstd {
-            return Err(Error::unsupported(format!(
+            return Err(Error::usage(format!(
                 "--compress: expected zstd, which segments are, found {}",
                 self.encoding
             )));

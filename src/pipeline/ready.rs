@@ -103,7 +103,7 @@ fn refuse_nameless(output: &OutputRequest) -> Result<()> {
         }
         _ => return Ok(()),
     };
-    Err(Error::unsupported(format!(
+    Err(Error::usage(format!(
         "standard output: expected nothing that is called as the output is: {needs_name}"
     )))
 }

@@ -181,7 +181,7 @@ fn no_output_takes_the_place_of_the_list_or_of_what_another_image_is_read_from()
     // Nothing is built that is only to be printed.
     rig.plain_list();
     rig.build(&["--print-recipe"])
-        .failed(5, &["--print-recipe", "found --list"]);
+        .failed(2, &["--print-recipe", "found --list"]);
     assert!(rig.press.left().is_empty());
 }
 
@@ -190,14 +190,14 @@ fn one_image_and_a_list_are_not_asked_for_at_once_nor_two_things_of_standard_inp
     let rig = Rig::new();
     rig.plain_list();
     rig.build(&["image"])
-        .failed(5, &["found an image beside it"]);
+        .failed(2, &["found an image beside it"]);
     rig.build(&["-o", "x"])
-        .failed(5, &["found --output beside it"]);
+        .failed(2, &["found --output beside it"]);
     let mut command = rig.press.command("build");
     let ended = rig
         .press
         .run(command.args(["--list", "-", "--creds-stdin"]));
-    ended.failed(5, &["the list and --creds-stdin"]);
+    ended.failed(2, &["the list and --creds-stdin"]);
     for (options, expected) in [
         (&["--shard=0/2"][..], "required"),
         (&["--list", "l", "--shard=2/2"], "from 0/N to N-1/N"),

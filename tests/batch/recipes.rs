@@ -97,6 +97,6 @@ fn what_is_for_many_is_refused_for_one() {
             .arg(option);
         let name = option.split('=').next().unwrap();
         let expected = format!("{name}: expected --list or --recipe beside it");
-        rig.press.run(&mut command).failed(5, &[&expected]);
+        rig.press.run(&mut command).failed(2, &[&expected]);
     }
 }

@@ -1,6 +1,6 @@
 //! Which exit code what goes wrong has, one row for each thing: whoever starts builds from a script
 //! decides by the code alone whether to try again (9), to look after what is named (3), to throw the
-//! image out (4), to ask for something else (5) or to mend the machine (6).
+//! image out (4), to type something else (2, 5) or to mend the machine (6).
 //!
 //! Found by trying each limit and each kind of junk: most limits of ext3 ended with 5 and some with
 //! 4, junk with 4 or 5 by where it was given, and a tag that is not there with 5 from a layout and

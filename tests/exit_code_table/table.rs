@@ -10,6 +10,8 @@ use crate::prepare::*;
 use crate::support::archive::{Compression, Files, OCI_MANIFEST, TestImage, digest, layer_tar};
 use crate::support::raw_tar::{Header, record};
 
+/// What is typed is wrong by itself.
+const USAGE: i32 = 2;
 /// What is on the machine or named in vain.
 const INPUT: i32 = 3;
 /// The image is broken, is none, or exceeds a ceiling that a flag raises.
@@ -393,8 +395,84 @@ pub(super) const TABLE: &[(&str, i32, Prepare)] = &[
         saved(press, |_| {});
         build(press, &["{in}/save.tar", "--size=1M"])
     }),
-    ("an unknown option", 2, |press| {
+    ("an unknown option", USAGE, |press| {
         build(press, &["{in}/save.tar", "--none"])
+    }),
+    // What is typed contradicts itself or lacks something, which the parser does not see.
+    ("a document on standard output", USAGE, |press| {
+        saved(press, |_| {});
+        build(press, &["{in}/save.tar", "--manifest=-"])
+    }),
+    ("a tree on standard output", USAGE, |press| {
+        saved(press, |_| {});
+        build(press, &["{in}/save.tar", "--verity-file=-"])
+    }),
+    ("a fetched filesystem on standard output", USAGE, |press| {
+        run(press, "pull", &["docker://127.0.0.1:1/name", "-o", "-"])
+    }),
+    ("a summary and a filesystem on one stream", USAGE, |press| {
+        saved(press, |_| {});
+        run(press, "build", &["{in}/save.tar", "-o", "-", "--json"])
+    }),
+    ("a file beside standard output", USAGE, |press| {
+        saved(press, |_| {});
+        run(press, "build", &["{in}/save.tar", "-o", "-", "--sha256"])
+    }),
+    ("an option of many for one image", USAGE, |press| {
+        saved(press, |_| {});
+        build(press, &["{in}/save.tar", "--force"])
+    }),
+    ("an image beside a list", USAGE, |press| {
+        run(press, "build", &["{in}/save.tar", "--list", "{in}/list"])
+    }),
+    ("no output", USAGE, |press| {
+        run(press, "build", &["{in}/save.tar"])
+    }),
+    ("edits without an image", USAGE, |press| {
+        let zeros = format!("--roothash={}", "0".repeat(64));
+        run(press, "verify", &["{in}/fs.img", &zeros, "--mkdir=/x"])
+    }),
+    ("a strictness without what it is about", USAGE, |press| {
+        saved(press, |_| {});
+        build(press, &["{in}/save.tar", "--like-strict"])
+    }),
+    ("credentials and an image from one stream", USAGE, |press| {
+        build(press, &["-", "--creds-stdin"])
+    }),
+    ("a filesystem exported for no platform", USAGE, |press| {
+        filesystem(press);
+        run(press, "export", &["{in}/fs.img", "-o", "oci:{in}/layout"])
+    }),
+    ("a kind of segments that there is not", USAGE, |press| {
+        let to = "docker://127.0.0.1:1/name";
+        run(press, "push", &["{in}/fs.img", to, "--compress=gzip"])
+    }),
+    // The same in a list is a matter of the list.
+    (
+        "a document on standard output, in a list",
+        UNSUPPORTED,
+        |press| {
+            let list = "image.tar\tfs.img\t--manifest=-\n";
+            fs::write(press.input("list"), list).unwrap();
+            run(press, "build", &["--list", "{in}/list"])
+        },
+    ),
+    // What depends on what is there is none of the command line alone.
+    ("layers of a filesystem", UNSUPPORTED, |press| {
+        filesystem(press);
+        run(press, "ls", &["--layer", "{in}/fs.img"])
+    }),
+    (
+        "a file in the place of a repository",
+        UNSUPPORTED,
+        |press| {
+            filesystem(press);
+            run(press, "pull", &["{in}/fs.img", "-o", "{in}/x.img"])
+        },
+    ),
+    ("a filesystem in the place of an image", IMAGE, |press| {
+        filesystem(press);
+        run(press, "verify", &["{in}/fs.img", "{in}/fs.img"])
     }),
     ("two filesystems that differ", 1, |press| {
         filesystem(press);

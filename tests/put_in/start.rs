@@ -48,5 +48,5 @@ fn a_start_configuration_without_its_image_is_left_nowhere() {
     let out = format!("--config-out={}", beside.display());
     build(&press, &["--file=/etc=x", &out]).failed(5, &["--file etc"]);
     assert!(press.left().is_empty(), "{:?}", press.left());
-    build(&press, &["--config-out=-"]).failed(5, &["--config-out"]);
+    build(&press, &["--config-out=-"]).failed(2, &["--config-out"]);
 }

@@ -259,7 +259,7 @@ fn what_stands_beside_the_output_is_named_with_it_and_nothing_is_replaced_that_m
     .failed(5, &["one for two"]);
     pull("{arch}.img", &[]).failed(5, &["{arch}", "architecture"]);
     let mut stream = shelf.puller.command(&["pull", &reference, "-o", "-"]);
-    press.run(&mut stream).failed(5, &["standard output"]);
+    press.run(&mut stream).failed(2, &["standard output"]);
     pull("none/such.img", &[]).failed(3, &["none"]);
 }
 
@@ -380,6 +380,7 @@ fn build_and_pull_name_each_other() {
     let inspect = puller
         .press
         .run(&mut puller.command(&["inspect", &reference]));
-    inspect.failed(5, &["layerpress pull"]);
+    let told = inspect.succeeded();
+    assert!(told.contains("layerpress pull"), "{told}");
     puller.does_not_pull("oci:/somewhere", &[], 5, &["docker://"]);
 }

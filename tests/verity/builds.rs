@@ -65,6 +65,36 @@ fn a_file_of_its_own_leaves_the_filesystem_as_it_is() {
     assert_eq!(press.left(), left);
 }
 
+/// systemd was told where it is by renaming it (systemd.exec(5), `RootHash=`).
+#[test]
+fn the_root_hash_of_a_raw_image_is_where_systemd_looks_for_it() {
+    let press = press();
+    let at = |name: &str| press.root().join("out").join(name);
+    let mut command = press.command("build");
+    command.arg(press.image()).arg("-o").arg(at("fs.raw"));
+    let ended = press.run(command.arg("--verity-file").arg(at("fs.verity")));
+    ended.succeeded();
+    assert_eq!(
+        press.left(),
+        ["out/fs.raw", "out/fs.roothash", "out/fs.verity"]
+    );
+    let root = fs::read_to_string(at("fs.roothash")).unwrap();
+    assert!(ended.stdout.contains("fs.roothash"), "{}", ended.stdout);
+    let mut verify = press.command("verify");
+    verify
+        .arg(at("fs.raw"))
+        .arg("--verity-file")
+        .arg(at("fs.verity"));
+    press
+        .run(verify.arg("--roothash").arg(root.trim_end()))
+        .succeeded();
+    // A file that is to be something else is told, as every other is.
+    let mut command = press.command("build");
+    command.arg(press.image()).arg("-o").arg(at("fs.raw"));
+    let ended = press.run(command.arg("--verity-file").arg(at("fs.roothash")));
+    ended.failed(5, &["a file of its own"]);
+}
+
 #[test]
 fn the_same_again_is_the_same_and_only_the_salt_changes_the_root_hash() {
     let press = press();

@@ -72,6 +72,6 @@ fn standard_output_is_no_file_for_a_tree() {
     let press = press();
     let mut build = press.build();
     let ended = press.run(build.args(["--verity-file", "-"]));
-    ended.failed(5, &["--verity-file -: expected a file"]);
+    ended.failed(2, &["--verity-file -: expected a file"]);
     assert_eq!(press.left(), [""; 0]);
 }

@@ -60,7 +60,7 @@ impl DocumentArguments {
 /// For standard output.
 pub(super) fn named<'a>(option: &str, path: &'a Path) -> Result<&'a Path> {
     if path == Path::new("-") {
-        return Err(Error::unsupported(format!(
+        return Err(Error::usage(format!(
             "{option} -: expected a file, which gets its name together with the output, found standard output (./- names a file that is called so)"
         )));
     }

@@ -75,7 +75,7 @@ impl ReadingArguments {
     ) -> Result<ImageRequest> {
         let is_piped = name == "-" || name.as_bytes().ends_with(b":-");
         if is_piped && self.registry.creds_stdin {
-            return Err(Error::unsupported(
+            return Err(Error::usage(
                 "standard input: expected one thing of it, found the image and --creds-stdin (--creds-file FILE reads credentials from elsewhere)",
             ));
         }

@@ -197,17 +197,17 @@ impl RecipeArguments {
     /// The image that was typed, or else the recipe's.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where there is none.
+    /// [`Error::Unsupported`] where there is none, [`Error::Usage`] without a recipe.
     pub fn name(&self, typed: Option<&OsString>, recipe: Option<&ImageRecipe>) -> Result<OsString> {
         let source = recipe.and_then(|recipe| recipe.source.as_ref());
         let name = typed
             .cloned()
             .or_else(|| source.map(|source| source.as_typed()));
-        name.ok_or_else(|| {
-            Error::unsupported(match recipe {
-                Some(_) => "expected an image in the recipe (source = \"…\") or on the command line, found none",
-                None => "expected an image, found none",
-            })
+        name.ok_or_else(|| match recipe {
+            Some(_) => Error::unsupported(
+                "expected an image in the recipe (source = \"…\") or on the command line, found none",
+            ),
+            None => Error::usage("expected an image, found none"),
         })
     }
 
@@ -219,7 +219,7 @@ impl RecipeArguments {
             None => Ok(()),
             Some(option) => {
                 let name = option.get_long().unwrap_or_default();
-                Err(Error::unsupported(format!(
+                Err(Error::usage(format!(
                     "--{name}: expected it in the recipe, as {name} in [{EDITS}], found it beside --recipe: what is edited, and how strictly, the recipe alone says (--print-recipe writes a recipe of options)"
                 )))
             }

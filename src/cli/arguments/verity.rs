@@ -17,7 +17,8 @@ use crate::pipeline::{RootHash, RootHashRequest, Salt, VerityOptions, VerityPlac
 )]
 pub struct VerityArguments {
     /// Append a hash tree to the output, as veritysetup format makes it, and write the root hash to
-    /// OUTPUT.roothash; --size counts the filesystem alone
+    /// OUTPUT.roothash, for an output NAME.raw to NAME.roothash, where systemd looks for it; --size
+    /// counts the filesystem alone
     #[arg(long)]
     pub verity: bool,
     /// Write the tree to a file of its own instead

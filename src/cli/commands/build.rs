@@ -106,11 +106,11 @@ pub fn run(
     if loaded.is_empty() {
         if let Some(id) = of_many {
             if id == "force" {
-                return Err(Error::unsupported(
+                return Err(Error::usage(
                     "--force: expected --list or --recipe beside it, of which it builds also what is up to date, found one image (an output that is there is replaced without it; --no-clobber keeps it)",
                 ));
             }
-            return Err(Error::unsupported(format!(
+            return Err(Error::usage(format!(
                 "--{}: expected --list or --recipe beside it, found one image",
                 id.replace('_', "-")
             )));
@@ -172,7 +172,7 @@ fn one(
 
 /// What the arguments for one image ask for.
 fn requests(arguments: &BuildArguments) -> Result<Requests> {
-    let missing = |what: &str| Error::unsupported(format!("expected {what}, found none"));
+    let missing = |what: &str| Error::usage(format!("expected {what}, found none"));
     let name = arguments.image.as_ref();
     let name = name.ok_or_else(|| missing("an image"))?;
     let output = arguments.form.output.as_ref();

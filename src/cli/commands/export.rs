@@ -151,7 +151,7 @@ fn stream(arguments: &ExportArguments, target: &ImageTarget) -> Result<Option<Fi
         return Ok(None);
     }
     if arguments.json {
-        return Err(Error::unsupported(
+        return Err(Error::usage(
             "standard output: expected the image alone, found --json (without it the summary goes to standard error)",
         ));
     }

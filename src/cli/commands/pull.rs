@@ -87,7 +87,7 @@ pub struct PullArguments {
 pub fn run(arguments: &PullArguments, output: &OutputArguments) -> Result<()> {
     let started = Instant::now();
     if arguments.output == *"-" {
-        return Err(Error::unsupported(
+        return Err(Error::usage(
             "-o -: expected a file, of which what is zeros stays a hole, found standard output (./- names a file that is called so)",
         ));
     }

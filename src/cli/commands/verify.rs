@@ -67,7 +67,7 @@ const DAMAGED: u8 = 8;
 /// root hash's before the image's.
 pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> Result<u8> {
     if arguments.image.is_none() && !arguments.edits.edits().is_empty() {
-        return Err(Error::unsupported(
+        return Err(Error::usage(
             "edits change what a container image shows, and none is given: expected IMAGE behind the filesystem",
         ));
     }

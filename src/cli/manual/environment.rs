@@ -210,7 +210,7 @@ const FILES: &[Row] = &[
     (
         &["verity"],
         "OUTPUT.roothash",
-        "The root hash of dm-verity, 64 hexadecimal digits, with --verity.",
+        "The root hash of dm-verity, 64 hexadecimal digits, with --verity; of an output NAME.raw it is NAME.roothash.",
     ),
     (
         &["sha256"],

@@ -1,6 +1,7 @@
 //! What a build itself makes inside the tree that it reads.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::CWD;
@@ -30,12 +31,21 @@ impl OwnOutput {
     /// Whether a name in a directory is the output's, that of what is called after it, or of one of
     /// these in the making.
     pub(super) fn is(&self, directory: Identity, name: &OsStr) -> bool {
+        let called_after = CALLED_AFTER.iter().map(|suffix| {
+            let mut own = self.name.clone();
+            own.push(suffix);
+            own
+        });
+        // That of NAME.raw is without it.
+        let bytes = self.name.as_bytes().strip_suffix(b".raw");
+        let root_hash = bytes.map(|name| {
+            let mut own = OsStr::from_bytes(name).to_owned();
+            own.push(".roothash");
+            own
+        });
+        let mut called_after = called_after.chain(root_hash);
         directory == self.directory
-            && CALLED_AFTER.iter().any(|suffix| {
-                let mut own = self.name.clone();
-                own.push(suffix);
-                name == own || is_hidden_name(name, &own)
-            })
+            && called_after.any(|own| name == own || is_hidden_name(name, &own))
     }
 }
 
@@ -66,6 +76,9 @@ mod tests {
             assert!(own.is(here, name.as_ref()), "{name}");
             assert!(!own.is(identity_at("/".as_ref()).unwrap(), name.as_ref()));
         }
+        let raw = OwnOutput::at(&directory.path().join("x.raw")).unwrap();
+        assert!(raw.is(here, "x.roothash".as_ref()));
+        assert!(!raw.is(here, "x.sha256".as_ref()) && !own.is(here, "x.roothash".as_ref()));
         for name in ["x", "x.img.", "x.img.gz.gz", "y.img", "x.img.sha256.gz"] {
             assert!(!own.is(here, name.as_ref()), "{name}");
         }

@@ -88,7 +88,12 @@ impl Lines {
         if self.credentials.is_some() {
             arguments.reading.registry.creds_stdin = false;
         }
-        let (mut image, filesystem, output) = requests(&arguments)?;
+        let requested = requests(&arguments).map_err(|error| match error {
+            // It is the list that is wrong, and not what was typed.
+            Error::Usage(why) => refused(&why),
+            other => other,
+        });
+        let (mut image, filesystem, output) = requested?;
         if output.stream.is_some() {
             return Err(refused(
                 "expected a file for each image, found standard output",

@@ -89,7 +89,7 @@ pub fn build(
 /// What one image has, a list's lines have each.
 fn refuse_what_is_for_one(list: &Path, arguments: &BuildArguments) -> Result<()> {
     let refused = |what: &str| {
-        Err(Error::unsupported(format!(
+        Err(Error::usage(format!(
             "expected the images in --list alone, found {what} beside it"
         )))
     };
@@ -101,12 +101,12 @@ fn refuse_what_is_for_one(list: &Path, arguments: &BuildArguments) -> Result<()>
         return refused(&format!("--{}", id.replace('_', "-")));
     }
     if arguments.recipe_output.print_recipe {
-        return Err(Error::unsupported(
+        return Err(Error::usage(
             "--print-recipe: expected one image or a recipe, found --list",
         ));
     }
     if list == Path::new("-") && arguments.reading.registry.creds_stdin {
-        return Err(Error::unsupported(
+        return Err(Error::usage(
             "standard input: expected one thing of it, found the list and --creds-stdin (--creds-file FILE reads credentials from elsewhere)",
         ));
     }

@@ -50,21 +50,21 @@ pub struct OutputFormArguments {
 /// An output of this name; without one it is made in `work_dir`.
 ///
 /// # Errors
-/// [`Error::Unsupported`] for a terminal, and where the summary would be written there, too.
+/// [`Error::Unsupported`] for a terminal, [`Error::Usage`] where the summary would be written there,
+/// too.
 pub fn request(output: &Path, is_json: bool, work_dir: &Path) -> Result<OutputRequest> {
     if !is_stream(output) {
         return Ok(OutputRequest::new(output));
     }
-    let refused = |text: &str| Err(Error::unsupported(text));
     if is_json {
-        return refused(
+        return Err(Error::usage(
             "standard output: expected the filesystem alone, found --json (without it the summary goes to standard error)",
-        );
+        ));
     }
     if tell::has_terminal() {
-        return refused(
+        return Err(Error::unsupported(
             "a filesystem is nothing for a terminal: -o FILE writes it to a file (./- one that is called so)",
-        );
+        ));
     }
     Ok(OutputRequest::to_stream(tell::content_file()?, work_dir))
 }
