@@ -3,6 +3,7 @@
 
 mod date;
 mod file_flags;
+mod thousands;
 
 use std::fmt;
 use std::fs::Metadata;
@@ -11,6 +12,7 @@ use std::str::FromStr;
 
 pub use date::{Date, rfc3339};
 pub use file_flags::FileFlags;
+pub use thousands::thousands;
 
 /// The name of mke2fs's own directory, which is [`InodeNumber::LOST_FOUND`].
 pub const LOST_FOUND: &[u8] = b"lost+found";

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -33,6 +33,12 @@ struct Patience {
 const PATIENCE: Patience = Patience {
     answer: Duration::from_secs(30),
     silence: Duration::from_secs(30),
+};
+
+/// For what is but a hint: nobody is to wait for it.
+const IMPATIENCE: Patience = Patience {
+    answer: Duration::from_secs(2),
+    silence: Duration::from_secs(2),
 };
 
 /// More bytes than a daemon tells about an image or a failure.
@@ -187,6 +193,18 @@ impl Client {
                 is_remote: self.is_remote,
             }),
         })
+    }
+
+    /// Whether the daemon at a socket has an image, where it says so at once.
+    pub(super) fn has(socket: &Path, name: &str) -> Option<bool> {
+        let host = Host::Unix(socket.to_owned());
+        let client = Self::connect_within(&host, IMPATIENCE).ok()?;
+        let path = format!("{}/images/{name}/json", client.base);
+        match client.quick.get(path).call().ok()?.status() {
+            StatusCode::OK => Some(true),
+            StatusCode::NOT_FOUND => Some(false),
+            _ => None,
+        }
     }
 
     /// Where it is.

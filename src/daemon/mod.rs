@@ -80,6 +80,44 @@ pub(crate) fn list(_: &DaemonOptions, _: &dyn Reporter) -> Result<Vec<Listed>> {
     ))
 }
 
+/// Whether a daemon has an image, as far as it can be told in a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Has {
+    Yes,
+    No,
+    /// There is a daemon's socket, and nobody who answers there in time.
+    Unknown,
+}
+
+/// Asks a daemon of this machine whether it has an image called `name`: for who has looked for it
+/// elsewhere in vain. Daemons elsewhere are not asked, and nothing is told of what goes wrong.
+#[cfg(feature = "network")]
+pub(crate) fn has(name: &str, options: &DaemonOptions) -> Has {
+    let sockets = match host::meant(options, &crate::progress::Silent) {
+        Ok(host::Meant::One(host::Host::Unix(socket))) => vec![socket],
+        Ok(host::Meant::FirstOf(sockets)) => sockets,
+        Ok(host::Meant::One(host::Host::Tcp { .. })) | Err(_) => return Has::No,
+    };
+    if check_name(name).is_err() {
+        return Has::No;
+    }
+    let mut has = Has::No;
+    for socket in sockets.iter().filter(|socket| socket.exists()) {
+        match client::Client::has(socket, name) {
+            Some(true) => return Has::Yes,
+            Some(false) => return has,
+            None => has = Has::Unknown,
+        }
+    }
+    has
+}
+
+/// What is built without the network reaches no daemon either.
+#[cfg(not(feature = "network"))]
+pub(crate) fn has(_: &str, _: &DaemonOptions) -> Has {
+    Has::No
+}
+
 #[cfg(feature = "network")]
 fn connect(options: &DaemonOptions, reporter: &dyn Reporter) -> Result<client::Client> {
     match host::meant(options, reporter)? {

@@ -5,6 +5,7 @@
 
 mod config;
 mod created;
+mod cut_digest;
 mod descriptor;
 mod digest;
 pub mod document;
@@ -16,6 +17,7 @@ mod registry_reference;
 
 pub use config::{History, ImageConfig, RootFs, RuntimeConfig};
 pub use created::{NO_DATE, parse_created};
+pub use cut_digest::{cut_digest, is_image_id};
 pub use descriptor::{Descriptor, ImageIndex, ImageManifest, leading_map};
 pub use digest::{ChainId, DiffId, DigestHasher};
 pub use image_name::{full_image_name, repository_and_tag, without_login};

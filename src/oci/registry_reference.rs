@@ -5,6 +5,7 @@ use std::fmt;
 use core::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
+use super::cut_digest::cut_digest;
 use super::image_name::is_host;
 use super::{Digest, DigestHasher};
 use crate::error::{Error, Result};
@@ -169,6 +170,9 @@ fn parse(text: &str) -> Result<RegistryReference, String> {
 }
 
 fn parse_digest(text: &str) -> Result<Digest, String> {
+    if let Some(wrong) = cut_digest(text) {
+        return Err(format!("expected a whole digest after @: {wrong}"));
+    }
     let digest: Digest = text
         .parse()
         .map_err(|error| format!("expected ALGORITHM:DIGEST after @, found {error}"))?;

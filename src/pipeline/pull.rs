@@ -135,7 +135,7 @@ pub fn pull(
     request: &PullRequest,
     reporter: &dyn Reporter,
 ) -> Result<Pulled> {
-    let place = Place::within(&image.reference, &image.open.reach)?;
+    let place = Place::of_registry(&image.reference, &image.open.reach)?;
     let early = request.clone().filled(None)?;
     early.check()?;
     let begun = leftovers::begin(&early.output);

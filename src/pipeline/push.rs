@@ -13,6 +13,7 @@ use crate::manifest::Manifest;
 use crate::oci::document;
 use crate::oci::media_type::OCI_MANIFEST;
 use crate::oci::{Descriptor, Digest, DigestHasher, Platform, RegistryReference};
+use crate::pinned::Reach;
 use crate::progress::Reporter;
 use crate::push::{
     Build, Listed, PushTally, Pushing, Segments, Tags, at_tag, check_place, list, put_alone,
@@ -143,7 +144,7 @@ pub struct Pushed {
 /// See [`crate::Error`]. No tag means anything new then.
 pub fn push(request: &PushRequest, reporter: &dyn Reporter) -> Result<Pushed> {
     request.check()?;
-    let place = Place::of(&request.reference)?;
+    let place = Place::of_registry(&request.reference, &Reach::default())?;
     let target = place.repository()?;
     let name = format!("docker://{target}");
     let source = Source::open(&request.image)?;

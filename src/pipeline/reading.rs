@@ -66,6 +66,7 @@ impl Opened {
     ) -> Result<Self> {
         // What makes no sense is better told now than after the image has been read.
         let edits = TreeEdits::of(&request.edits)?;
+        put_in::check(&request.edits, &request.put_in_from)?;
         let image = source::open(&place, &open_options(request), reporter);
         let image = image.map_err(|error| request.named(error))?;
         Ok(Self {

@@ -1,6 +1,7 @@
 //! The tags of a repository in a registry.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::pinned::Reach;
 use crate::progress::Reporter;
 use crate::source::{self, Place, RegistryOptions, Tags};
 
@@ -11,5 +12,12 @@ use crate::source::{self, Place, RegistryOptions, Tags};
 /// what is no repository.
 pub fn tags(repository: &str, options: &RegistryOptions, reporter: &dyn Reporter) -> Result<Tags> {
     // By the rule of all bare names: what may be a path is none of a repository.
-    source::tags(&Place::of(&repository.parse()?)?, options, reporter)
+    let place = Place::of_registry(&repository.parse()?, &Reach::default());
+    let place = place.map_err(|error| match &error {
+        Error::Unsupported { .. } => error.with_more(
+            " (`layerpress inspect` lists the images of an archive, a layout or a daemon)",
+        ),
+        _ => error,
+    })?;
+    source::tags(&place, options, reporter)
 }

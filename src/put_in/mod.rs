@@ -20,9 +20,7 @@ pub use self::digest::put_in_digest;
 use self::host::{Given, names};
 pub use self::start::{START_PATH, start_document};
 use crate::edits::{Add, Edits, MakeDirectory, Mode, Overlay, Owner, TreePath};
-#[cfg(doc)]
-use crate::error::Error;
-use crate::error::{Result, escape_path};
+use crate::error::{Error, Result, escape_path};
 use crate::layers::{Existing, Layers, Made, PutInReader};
 use crate::oci::{Digest, RuntimeConfig};
 use crate::pinned::Reach;
@@ -113,6 +111,35 @@ pub fn read(
         putting.one("--config-file", path, made(path, kind, 0o644))?;
     }
     putting.finish(layers)
+}
+
+/// Looks whether all is there that would be read from the host's disk, before an image is.
+///
+/// # Errors
+/// Naming the option: [`Error::Io`] for what is not there, [`Error::Unsupported`] for what can be no
+/// file, directory or tar.
+pub fn check(edits: &Edits, reach: &Reach) -> Result<()> {
+    let named = |option: &str, source: &Path, found: Result<()>| {
+        let name = format!("{option} {}", shown(source));
+        found.map_err(|error| match error {
+            Error::Io { what, source } => Error::Io {
+                what: format!("{name}: {what}"),
+                source,
+            },
+            other => other.in_image(&name),
+        })
+    };
+    for Overlay { source, .. } in &edits.overlay {
+        named("--overlay", source, Beside::check_tree(source, reach))?;
+    }
+    for Add { source, .. } in &edits.add {
+        named(
+            "--add",
+            source,
+            Beside::check_file_or_directory(source, reach),
+        )?;
+    }
+    Ok(())
 }
 
 /// The digest of what would be put in now, read without an image's layers.

@@ -22,7 +22,8 @@ use std::path::Path;
 use rustix::io::Errno;
 use strsim::osa_distance;
 
-use super::reference::Transport;
+use super::reference::{Reference, Transport};
+use crate::daemon::{self, DaemonOptions, Has};
 use crate::error::{Error, Result, escape_path};
 use crate::oci::{is_loopback, without_login};
 
@@ -84,10 +85,48 @@ pub(super) fn check(text: &str, exists: impl Fn(&Path) -> bool) -> Result<()> {
         return Ok(());
     };
     let shown = escape_path(text.as_bytes());
+    let in_daemon = match file_ending_of(text) {
+        Some(_) => String::new(),
+        None => format!(", docker-daemon:{shown} one of a docker daemon"),
+    };
     Err(Error::io(
-        format!("cannot open {shown} ({why}; docker://{shown} means the image of a registry)"),
+        format!(
+            "cannot open {shown} ({why}; docker://{shown} means the image of a registry{in_daemon})"
+        ),
         Errno::NOENT.into(),
     ))
+}
+
+/// What a registry did not give by a bare name may have been meant as a file, or as an image of a
+/// daemon here, which is asked now and not before.
+pub(super) fn meant_otherwise(
+    error: Error,
+    reference: &Reference,
+    daemon: &DaemonOptions,
+) -> Error {
+    if !matches!(error, Error::Io { .. } | Error::Network { .. }) {
+        return error;
+    }
+    let hint = match daemon::has(&reference.details.to_string_lossy(), daemon) {
+        Has::Yes => format!("; the docker daemon here has it: docker-daemon:{reference}"),
+        Has::Unknown => {
+            format!("; a docker daemon here may have it: docker-daemon:{reference}")
+        }
+        Has::No => String::new(),
+    };
+    let more = |what| format!("no such file as {reference}, and as docker://{reference}: {what}");
+    let error = match error {
+        Error::Io { what, source } => Error::Io {
+            what: more(what),
+            source,
+        },
+        Error::Network { what, source } => Error::Network {
+            what: more(what),
+            source,
+        },
+        other => other,
+    };
+    error.with_more(&hint)
 }
 
 /// Refuses what begins with another tool's transport, or with one of ours mistyped.
@@ -172,7 +211,7 @@ fn nearest(word: &str) -> Option<String> {
 /// Why a name may be a path, where it may.
 fn looks_like_path(text: &str, exists: impl Fn(&Path) -> bool) -> Option<String> {
     let name = text.split('@').next().unwrap_or(text);
-    if let Some(ending) = name.rsplit(['/', ':']).find_map(file_ending) {
+    if let Some(ending) = file_ending_of(text) {
         return Some(format!("names of files end with .{ending}"));
     }
     let Some((first, _)) = name.split_once('/') else {
@@ -187,6 +226,12 @@ fn looks_like_path(text: &str, exists: impl Fn(&Path) -> bool) -> Option<String>
     }
     let has_host = is_host(first);
     (!has_host).then(|| format!("{shown} is no registry's host, so that it is taken for a path"))
+}
+
+/// The ending that files have, of any component of a name.
+fn file_ending_of(text: &str) -> Option<&str> {
+    let name = text.split('@').next().unwrap_or(text);
+    name.rsplit(['/', ':']).find_map(file_ending)
 }
 
 fn file_ending(component: &str) -> Option<&str> {

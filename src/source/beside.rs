@@ -59,6 +59,22 @@ pub enum BesideKind {
 }
 
 impl Beside {
+    /// Whether [`Self::tree`] could begin: nothing is read.
+    ///
+    /// # Errors
+    /// [`Error::Io`] for what is not there, [`Error::Unsupported`] for a device or a socket.
+    pub fn check_tree(path: &Path, reach: &Reach) -> Result<()> {
+        refuse_no_tree(&pinned(path, reach)?, reach)
+    }
+
+    /// The same for [`Self::file_or_directory`].
+    ///
+    /// # Errors
+    /// As [`Self::check_tree`], for a pipe, too.
+    pub fn check_file_or_directory(path: &Path, reach: &Reach) -> Result<()> {
+        refuse_no_file(&pinned(path, reach)?)
+    }
+
     /// A directory, or a tar by itself or from a pipe, compressed or not.
     ///
     /// # Errors
@@ -66,21 +82,18 @@ impl Beside {
     /// neither; [`Error::BadImage`] beyond a limit.
     pub fn tree(path: &Path, options: BesideOptions<'_>, reporter: &dyn Reporter) -> Result<Self> {
         let pinned = pinned(path, options.reach)?;
+        refuse_no_tree(&pinned, options.reach)?;
         let file_type = pinned.metadata.file_type();
         let spooler = spooler(options, reporter);
         if file_type.is_dir() {
             return Self::directory(path, options, &spooler);
         }
         let name = path.display().to_string();
-        let file = if file_type.is_fifo() && !options.reach.is_confined() {
+        let file = if file_type.is_fifo() {
             // As a shell's <(command) gives it.
             File::open(options.reach.at(path))
-        } else if file_type.is_file() {
-            pinned.open(options.reach.directory(), path)
         } else {
-            return Err(Error::unsupported(
-                "expected a directory or a tar, found a device or a socket",
-            ));
+            pinned.open(options.reach.directory(), path)
         };
         let file = file.map_err(|error| Error::path("open", path, error))?;
         let tar = uncompressed(file, &name, &spooler)?;
@@ -102,15 +115,10 @@ impl Beside {
         reporter: &dyn Reporter,
     ) -> Result<Self> {
         let pinned = pinned(path, options.reach)?;
+        refuse_no_file(&pinned)?;
         let spooler = spooler(options, reporter);
-        let file_type = pinned.metadata.file_type();
-        if file_type.is_dir() {
+        if pinned.metadata.is_dir() {
             return Self::directory(path, options, &spooler);
-        }
-        if !file_type.is_file() {
-            return Err(Error::unsupported(
-                "expected a file or a directory, found a device, a pipe or a socket",
-            ));
         }
         let mut warnings = Warnings::default();
         let work_dir = &options.open.work_dir;
@@ -152,6 +160,26 @@ fn pinned(path: &Path, reach: &Reach) -> Result<Pinned> {
     reach
         .pin(path)
         .map_err(|error| Error::path("open", path, error))
+}
+
+fn refuse_no_tree(pinned: &Pinned, reach: &Reach) -> Result<()> {
+    let file_type = pinned.metadata.file_type();
+    let is_pipe = file_type.is_fifo() && !reach.is_confined();
+    if file_type.is_dir() || file_type.is_file() || is_pipe {
+        return Ok(());
+    }
+    Err(Error::unsupported(
+        "expected a directory or a tar, found a device or a socket",
+    ))
+}
+
+fn refuse_no_file(pinned: &Pinned) -> Result<()> {
+    if pinned.metadata.is_dir() || pinned.metadata.is_file() {
+        return Ok(());
+    }
+    Err(Error::unsupported(
+        "expected a file or a directory, found a device, a pipe or a socket",
+    ))
 }
 
 fn taking(options: BesideOptions<'_>) -> tree::Taking<'_> {

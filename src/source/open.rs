@@ -14,7 +14,7 @@ use super::place::{Location, Place};
 use super::reference::{Reference, Selector, Transport};
 use super::spooler::{Spooled, Spooler};
 use super::store::Store;
-use super::{docker_archive, layout, parts, recognise, tree};
+use super::{bare_name, docker_archive, layout, parts, recognise, tree};
 use crate::daemon::{self, DaemonOptions};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
@@ -234,17 +234,9 @@ impl<'a> Opener<'a> {
                 name.to_string(),
             ))
         };
-        open().map_err(|error| match error {
-            // It may have been meant to be a file.
-            Error::Io { what, source } if reference.transport.is_none() => Error::Io {
-                what: format!("no such file as {reference}, and as docker://{reference}: {what}"),
-                source,
-            },
-            Error::Network { what, source } if reference.transport.is_none() => Error::Network {
-                what: format!("no such file as {reference}, and as docker://{reference}: {what}"),
-                source,
-            },
-            error => error,
+        open().map_err(|error| match reference.transport {
+            Some(_) => error,
+            None => bare_name::meant_otherwise(error, reference, &self.options.daemon),
         })
     }
 

@@ -9,7 +9,7 @@ use super::bare_name;
 use super::recognise;
 use super::reference::{Reference, Selector, Transport};
 use crate::error::{Error, Result, escape_path};
-use crate::oci::{Digest, RegistryReference};
+use crate::oci::{Digest, RegistryReference, cut_digest, is_image_id};
 use crate::pinned::Reach;
 
 /// Where an image is. It is found out once: the disk, asked again, might give another answer.
@@ -78,12 +78,22 @@ impl Place {
         let text = reference.details.to_string_lossy();
         let mut selector = None;
         let location = match reference.transport {
-            Some(Transport::DockerDaemon) => Location::Daemon(text.into_owned()),
+            Some(Transport::DockerDaemon) => {
+                refuse_cut_digest(&text)?;
+                Location::Daemon(text.into_owned())
+            }
             Some(Transport::Docker) => Location::Registry(text.parse()?),
             _ if text == "-" => Location::StandardInput,
             transport => {
                 let (found, is_there) = split(&reference.details, transport, &exists);
                 let may_be_name = transport.is_none() && !is_there && asks_registries;
+                // A path that is there is taken whole, or parted where it ends.
+                if !is_there && (transport.is_none() || found.selector.is_some()) {
+                    refuse_cut_digest(&text)?;
+                }
+                if may_be_name {
+                    refuse_image_id(&text)?;
+                }
                 selector = found.selector()?;
                 match in_registry(&reference.details, may_be_name, exists)? {
                     Some(name) => Location::Registry(name),
@@ -120,6 +130,25 @@ impl Place {
         }
     }
 
+    /// The same for what can be in a registry alone: what is taken for a path is told what is
+    /// expected, there or not.
+    ///
+    /// # Errors
+    /// As [`Self::of`], [`Error::Unsupported`] for what is no registry's.
+    pub fn of_registry(reference: &Reference, reach: &Reach) -> Result<Self> {
+        let place = Self::within(reference, reach).map_err(|error| match error {
+            Error::Io { .. } => {
+                let shown = escape_path(reference.to_string().as_bytes());
+                no_repository(&format!(
+                    "{shown}, which is taken for a path and is not there (docker://{shown} is taken for a name)"
+                ))
+            }
+            error => error,
+        })?;
+        place.repository()?;
+        Ok(place)
+    }
+
     /// The repository of a registry that is meant.
     ///
     /// # Errors
@@ -130,14 +159,21 @@ impl Place {
         let found = match &self.location {
             Location::Registry(repository) => return Ok(repository),
             Location::Path(path) if bare_name::is_there(&self.reach.at(path)) => {
-                format!("the file {shown}: layerpress inspect lists the images in it")
+                match path.is_dir() {
+                    true => format!("the directory {shown}"),
+                    false => format!("the file {shown}"),
+                }
             }
             _ => shown,
         };
-        Err(Error::unsupported(format!(
-            "expected a repository of a registry, docker://[HOST[:PORT]/]NAME, found {found}"
-        )))
+        Err(no_repository(&found))
     }
+}
+
+fn no_repository(found: &str) -> Error {
+    Error::unsupported(format!(
+        "expected a repository of a registry, docker://[HOST[:PORT]/]NAME[:TAG], found {found}"
+    ))
 }
 
 impl fmt::Display for Place {
@@ -145,6 +181,27 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.reference.fmt(f)
     }
+}
+
+/// A digest of which only the first digits are typed names nothing, wherever it is asked for.
+fn refuse_cut_digest(text: &str) -> Result<()> {
+    let cut = text.rsplit_once('@').and_then(|(_, text)| cut_digest(text));
+    cut.map_or(Ok(()), |wrong| {
+        Err(Error::unsupported(format!(
+            "expected a whole digest behind the @: {wrong}"
+        )))
+    })
+}
+
+/// What `docker images` shows for an image is not what a registry calls it.
+fn refuse_image_id(text: &str) -> Result<()> {
+    if !is_image_id(text) {
+        return Ok(());
+    }
+    Err(Error::unsupported(format!(
+        "no such file, and {} hexadecimal digits are an image's ID, which no registry knows it by (docker-daemon:{text} is the image of a docker daemon, docker://{text} one of a registry that is called so)",
+        text.strip_prefix("sha256:").unwrap_or(text).len()
+    )))
 }
 
 /// What a bare name names, if it is one of a registry.

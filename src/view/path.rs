@@ -144,7 +144,12 @@ pub(crate) fn look_up<N: Names>(
 
 fn fail(names: &impl Names, path: &[u8], errno: Errno) -> Error {
     let shown = shown(path.strip_prefix(b"/").unwrap_or(path));
-    let what = format!("cannot find {shown} in {}", names.name());
+    // Whoever types it so may think of a place of their own.
+    let hint = match path.first() {
+        Some(b'/') => "",
+        _ => " (paths begin at the image's root)",
+    };
+    let what = format!("cannot find {shown} in {}{hint}", names.name());
     Error::io(what, errno.into())
 }
 

@@ -8,6 +8,7 @@ mod escapes;
 mod exit_codes;
 mod help;
 mod kinds;
+mod meant;
 mod moving_rows;
 mod options;
 mod output;

@@ -163,6 +163,12 @@ fn driven(name: &str) {
         "--base docker-archive:END",
     );
     terminal.completes("layerpress build sav", "layerpress build saved.tar END");
+    // What is in a registry alone is no file, and no other transport.
+    terminal.completes("layerpress pull doc", "layerpress pull docker://END");
+    terminal.completes("layerpress tags doc", "layerpress tags docker://END");
+    terminal.completes("layerpress pull sav", "layerpress pull savEND");
+    terminal.completes("layerpress push sav", "layerpress push saved.tar END");
+    terminal.completes("layerpress push x doc", "layerpress push x docker://END");
     // Names that only a network or a daemon knows stay as they are typed.
     terminal.completes("layerpress build docker://some-l", "docker://some-lEND");
     terminal.completes("layerpress build docker-daemon:sav", "docker-daemon:savEND");

@@ -7,6 +7,7 @@ mod support;
 
 mod docker;
 mod fake;
+mod hint;
 mod podman;
 
 use std::fs;

@@ -67,7 +67,7 @@ fn the_commands_tell_what_is_there_and_say_what_is_not() {
         (
             &["cat", image, "etc"][..],
             5,
-            "etc: expected a regular file, found a directory",
+            "/etc: expected a regular file, found a directory",
         ),
         (&["cat", image, "nothing"], 3, "cannot find /nothing in"),
         (&["cat", image, "one/x"], 3, "cannot find /one/x in"),

@@ -10,6 +10,7 @@ use crate::cli::arguments::{LookArguments, OutputArguments};
 use crate::cli::progress;
 use crate::cli::tell::{Outcome, cannot_write, content};
 use crate::error::{Error, Result};
+use crate::listing::Kind;
 use crate::look::{Lookups, expand};
 use crate::pipeline;
 use crate::view::Follow;
@@ -42,7 +43,7 @@ pub fn run(arguments: &CatArguments, output: &OutputArguments) -> Result<()> {
         }
     }
     for path in &paths {
-        match copy(&mut lookups, path) {
+        match copy(&mut lookups, path, &interior.name()) {
             Ok(()) => {}
             Err(Stopped::Unread(error)) => outcome.take(Err(error)),
             // Whoever read it has seen enough.
@@ -71,12 +72,19 @@ impl From<io::Error> for Stopped {
 }
 
 /// Copies one file.
-fn copy(lookups: &mut Lookups<'_>, path: &[u8]) -> Result<(), Stopped> {
+fn copy(lookups: &mut Lookups<'_>, path: &[u8], image: &str) -> Result<(), Stopped> {
     let mut stdout = content();
     let found = lookups
         .find(path, Follow::Always)
         .map_err(Stopped::Unread)?;
-    let unread = |error: Error| Stopped::Unread(error.in_entry(&found.path));
+    // As it is typed: from the image's root on.
+    let place = [b"/", &*found.path].concat();
+    let unread = |error: Error| Stopped::Unread(error.in_entry(&place).in_image(image));
+    if found.node.kind == Kind::Directory {
+        return Err(unread(Error::unsupported(
+            "expected a regular file, found a directory (`layerpress ls` lists it, `layerpress extract` takes it out; paths begin at the image's root)",
+        )));
+    }
     let mut reader = lookups.inside().content(&found.node).map_err(unread)?;
     let size_bytes = reader.size_bytes();
     let mut position = 0;

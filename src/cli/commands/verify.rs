@@ -4,7 +4,8 @@ mod root_hash;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
@@ -21,10 +22,12 @@ use crate::cli::shown::table::digest_columns;
 use crate::cli::shown::text::counted;
 use crate::cli::shown::{differences, schemas};
 use crate::cli::tell::{print, print_as, terminal_columns};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, escape_path};
 use crate::listing::Difference;
 use crate::pinned::Reach;
-use crate::pipeline::{self, Finding, Reader, Unread, Verified, VerifyRequest, uuid_text};
+use crate::pipeline::{
+    self, Finding, Reader, Unread, Verified, VerifyRequest, is_filesystem, uuid_text,
+};
 use crate::progress::Reporter;
 use crate::recipe_file::ImageRecipe;
 use root_hash::ShownProof;
@@ -68,6 +71,7 @@ pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> Result<u8> 
             "edits change what a container image shows, and none is given: expected IMAGE behind the filesystem",
         ));
     }
+    refuse_filesystem(arguments)?;
     let reporter = progress::reporter(output);
     let request = arguments.root_hash.request(&arguments.filesystem);
     let held = request
@@ -110,6 +114,31 @@ pub fn run(arguments: &VerifyArguments, output: &OutputArguments) -> Result<u8> 
         // As of `diff` and `cmp`.
         (false, is_equal) => u8::from(!is_equal),
     })
+}
+
+/// Two filesystems are what `diff` compares, and of two names the filesystem's comes first.
+///
+/// # Errors
+/// [`Error::BadImage`] where what is to be the image is a filesystem.
+fn refuse_filesystem(arguments: &VerifyArguments) -> Result<()> {
+    let first = &arguments.filesystem;
+    let Some(second) = arguments.image.as_ref().map(Path::new) else {
+        return Ok(());
+    };
+    // Of what is not there something else is to be told.
+    if !is_filesystem(second) || !first.exists() {
+        return Ok(());
+    }
+    let shown = |path: &Path| escape_path(path.as_os_str().as_bytes());
+    let (first, second, is_swapped) = (shown(first), shown(second), !is_filesystem(first));
+    Err(Error::bad_image(match is_swapped {
+        false => format!(
+            "{second}: expected a container image behind the filesystem {first}, found a filesystem, too (`layerpress diff {first} {second}` compares the two)"
+        ),
+        true => format!(
+            "{second}: expected a container image behind the filesystem, found a filesystem (`layerpress verify {second} {first}` holds it against {first})"
+        ),
+    }))
 }
 
 /// Compares with the image, and tells what was noticed on the way.

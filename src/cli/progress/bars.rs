@@ -1,9 +1,11 @@
 //! A row for each running task on a terminal, and one for the whole; a line for each finished task.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::board::Board;
-use super::rows::{Drawing, Letters};
+use super::drawing::Drawing;
+use super::letters::Letters;
+use super::rows::Rows;
 use super::task::Running;
 use super::told::Face;
 use super::words::Finished;
@@ -15,8 +17,7 @@ pub struct Bars {
     /// Whether finished tasks leave a line.
     pub leaves_lines: bool,
     pub letters: Letters,
-    /// How often they were drawn.
-    pub turn: AtomicUsize,
+    pub rows: Mutex<Rows>,
 }
 
 impl Bars {
@@ -24,7 +25,6 @@ impl Bars {
         Drawing {
             letters: self.letters,
             size: tell::terminal_size(),
-            turn: self.turn.load(Ordering::Relaxed),
         }
     }
 }
@@ -43,9 +43,10 @@ impl Face for Bars {
         let Some(whole) = board.whole() else {
             return;
         };
-        self.turn.fetch_add(1, Ordering::Relaxed);
         let drawing = self.drawing();
-        tell::paint(drawing.rows(&board.tasks(), &whole), drawing.size);
+        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let drawn = rows.drawn(drawing, &board.tasks(), &whole);
+        tell::paint(drawn, drawing.size);
     }
 
     fn rest(&self) {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::task::{Pace, Running};
+use indicatif::ProgressBar;
+
+use super::task::{Running, rate};
 use crate::progress::{Phase, Unit};
 
 /// The tasks of one listener.
@@ -20,7 +22,8 @@ struct State {
     ended: BTreeMap<(Phase, bool), u64>,
     began: Option<Instant>,
     last: Option<Phase>,
-    pace: Option<((Phase, bool), Pace)>,
+    /// Estimate how fast each goes, from its first task on; nothing is drawn of them.
+    bars: BTreeMap<(Phase, bool), ProgressBar>,
 }
 
 /// How far the whole is.
@@ -34,6 +37,8 @@ pub struct Whole {
     pub total: Option<u64>,
     /// Bytes a second of late.
     pub rate: Option<u64>,
+    /// How long the rest takes at that rate; `None` where anything of that would be a guess.
+    pub left: Option<Duration>,
     /// Since the first task began.
     pub elapsed: Duration,
     /// Tasks of the phase that work.
@@ -42,20 +47,15 @@ pub struct Whole {
     pub waiting: usize,
 }
 
-impl Whole {
-    /// How long the rest takes at the present rate; `None` where anything of that would be a guess.
-    pub fn left(&self) -> Option<Duration> {
-        let left = self.total?.checked_sub(self.done?)?;
-        let rate = self.rate.filter(|rate| *rate > 0)?;
-        (left > 0).then(|| Duration::from_secs(left.div_ceil(rate)))
-    }
-}
-
 impl Board {
     /// Takes a task that begins.
     pub fn take(&self, task: &Arc<Running>) {
         let mut state = self.state();
         state.began.get_or_insert_with(Instant::now);
+        if let Some(kind) = kind(task.unit) {
+            let bar = state.bars.entry((task.phase, kind));
+            bar.or_insert_with(ProgressBar::hidden);
+        }
         state.tasks.insert(task.id, Arc::clone(task));
     }
 
@@ -79,7 +79,7 @@ impl Board {
 
     /// How far all of it is; `None` before anything has begun.
     pub fn whole(&self) -> Option<Whole> {
-        let mut state = self.state();
+        let state = self.state();
         let elapsed = state.began?.elapsed();
         let running = state.tasks.values().map(|task| task.phase).max();
         let phase = running.or(state.last)?;
@@ -99,17 +99,22 @@ impl Board {
         let has_bytes = !counted.is_empty();
         // What is not counted in bytes takes a time that nobody knows.
         let is_known = has_bytes && of_phase.iter().all(|task| kind(task.unit).is_some());
-        let key = (phase, kind_shown);
-        let pace = match &mut state.pace {
-            Some((of, pace)) if *of == key => pace,
-            pace => &mut pace.insert((key, Pace::default())).1,
-        };
-        let rate = pace.rate(elapsed, done);
+        let total = total.filter(|_| is_known).map(|total| total + ended);
+        let bar = state.bars.get(&(phase, kind_shown)).filter(|_| has_bytes);
+        if let Some(bar) = bar {
+            bar.update(|state| {
+                state.set_pos(done);
+                state.set_len(total.unwrap_or(done));
+            });
+        }
+        let rate = bar.and_then(|bar| rate(bar.per_sec()));
+        let left = bar.map(ProgressBar::eta);
         Some(Whole {
             phase,
             done: has_bytes.then_some(done),
-            total: total.filter(|_| is_known).map(|total| total + ended),
-            rate: rate.filter(|_| has_bytes),
+            total,
+            rate,
+            left: left.filter(|_| rate > Some(0) && total > Some(done)),
             elapsed,
             at_work: of_phase.len() - waiting,
             waiting,
@@ -173,12 +178,10 @@ mod tests {
         let whole = board.whole().unwrap();
         assert_eq!((whole.done, whole.total), (Some(10), Some(80)));
         let pipe = begin(&board, Task::bytes(Phase::Write, "pipe", None));
-        pipe.add(5);
-        let whole = board.whole().unwrap();
-        assert_eq!(
-            (whole.done, whole.total, whole.left()),
-            (Some(5), None, None)
-        );
+        pipe.add(1 << 50);
+        let whole = look(&board);
+        assert_eq!((whole.done, whole.total), (Some(1 << 50), None));
+        assert!(whole.rate.is_some() && whole.left.is_none(), "{whole:?}");
         let _fsck = begin(&board, Task::items(Phase::Prove, "e2fsck", None));
         let _hash = begin(&board, Task::bytes(Phase::Prove, "verity", 10));
         assert_eq!(board.whole().unwrap().total, None);
@@ -186,25 +189,23 @@ mod tests {
 
     #[test]
     fn the_time_left_is_told_where_bytes_and_rate_are_known() {
-        let whole = |done, total, rate| Whole {
-            phase: Phase::Write,
-            done,
-            total,
-            rate,
-            elapsed: Duration::ZERO,
-            at_work: 1,
-            waiting: 0,
-        };
-        let left = whole(Some(10), Some(100), Some(30)).left();
-        assert_eq!(left, Some(Duration::from_secs(3)));
-        for without in [
-            whole(Some(10), None, Some(30)),
-            whole(Some(10), Some(100), Some(0)),
-            whole(Some(10), Some(100), None),
-            whole(Some(100), Some(100), Some(1)),
-            whole(None, None, None),
-        ] {
-            assert_eq!(without.left(), None, "{without:?}");
-        }
+        let board = Board::default();
+        let task = begin(&board, Task::bytes(Phase::Write, "writing", 1 << 60));
+        let found = look(&board);
+        assert_eq!((found.rate, found.left), (None, None));
+        task.add(1 << 50);
+        let found = look(&board);
+        let (rate, left) = (found.rate.unwrap(), found.left.unwrap());
+        // At that rate, roughly: a while has passed between the two.
+        let bytes = left.as_secs_f64() * rate as f64;
+        assert!((1e17..2e19).contains(&bytes), "{found:?}");
+        task.add((1 << 60) - (1 << 50));
+        assert_eq!(look(&board).left, None);
+    }
+
+    /// After a while.
+    fn look(board: &Board) -> Whole {
+        std::thread::sleep(Duration::from_millis(2));
+        board.whole().unwrap()
     }
 }

@@ -1,12 +1,15 @@
 //! Progress as people and scripts want it, on standard error.
 //!
 //! `task` is one task, `board` all of them, `told` the listener that they are told to, and `ticker` its
-//! one thread. What a listener makes of them is its face: `bars` (of `rows`), `plain` (of `words`),
-//! `json`.
+//! one thread. What a listener makes of them is its face: `bars` (of `rows`, which indicatif draws on a
+//! `canvas` as `drawing` says), `plain` (of `words`), `json`.
 
 mod bars;
 mod board;
+mod canvas;
+mod drawing;
 mod json;
+mod letters;
 mod plain;
 mod rows;
 mod surroundings;
@@ -15,7 +18,7 @@ mod ticker;
 mod told;
 mod words;
 
-use std::sync::atomic::AtomicUsize;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use plain::{Plain, Tasks};
@@ -64,7 +67,7 @@ fn of(arguments: &OutputArguments, tasks: Tasks) -> Box<dyn Reporter> {
                 verbose,
                 leaves_lines: tasks == Tasks::All,
                 letters: surroundings::letters(variable),
-                turn: AtomicUsize::new(0),
+                rows: Mutex::new(rows::Rows::new()),
             };
             told(bars, Some(Ticker::each(DRAWN_EACH)))
         }

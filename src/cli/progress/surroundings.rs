@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::rows::Letters;
+use super::letters::Letters;
 
 /// The variables that say which letters there are; the first that is set says it.
 const LOCALE: [&str; 3] = ["LC_ALL", "LC_CTYPE", "LANG"];

@@ -1,18 +1,13 @@
 //! One task that runs: how far it is, how long it has worked, what it does or waits for.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use indicatif::{ProgressBar, ProgressDrawTarget};
+
 use crate::error::escape_line;
 use crate::progress::{Phase, Task, Unit};
-
-/// How far back the rate looks: a pipe that stands still shows it soon.
-const RATE_OVER: Duration = Duration::from_secs(5);
-
-/// Between two of the moments that the rate is computed from.
-const SAMPLED_EACH: Duration = Duration::from_millis(400);
 
 /// What a task is at when it says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,25 +38,26 @@ pub struct Running {
     pub name: String,
     pub unit: Unit,
     pub total: Option<u64>,
+    /// Of which only [`look`](Self::look) tells the bar: whoever works waits for nobody that draws.
     done: AtomicU64,
+    bar: ProgressBar,
     has_stage: AtomicBool,
     is_over: AtomicBool,
     course: Mutex<Course>,
     told: Mutex<Instant>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Course {
-    clock: Clock,
     stage: Option<Stage>,
-    pace: Pace,
+    /// While it waits: how long it had worked by then.
+    worked: Option<Duration>,
 }
 
 impl Running {
     /// Begins now.
     pub fn new(task: Task<'_>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let now = Instant::now();
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             phase: task.phase,
@@ -69,14 +65,11 @@ impl Running {
             unit: task.unit,
             total: task.total,
             done: AtomicU64::new(0),
+            bar: ProgressBar::with_draw_target(task.total, ProgressDrawTarget::hidden()),
             has_stage: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
-            course: Mutex::new(Course {
-                clock: Clock::started(now),
-                stage: None,
-                pace: Pace::default(),
-            }),
-            told: Mutex::new(now),
+            course: Mutex::default(),
+            told: Mutex::new(Instant::now()),
         }
     }
 
@@ -95,7 +88,7 @@ impl Running {
         if self.has_stage.swap(false, Ordering::Relaxed) {
             let mut course = self.course();
             course.stage = None;
-            course.clock.go_on(Instant::now());
+            self.go_on(&mut course);
         }
     }
 
@@ -103,8 +96,10 @@ impl Running {
     pub fn enter(&self, stage: Stage) {
         let mut course = self.course();
         match stage {
-            Stage::Doing(_) => course.clock.go_on(Instant::now()),
-            Stage::Waiting(_) => course.clock.pause(Instant::now()),
+            Stage::Doing(_) => self.go_on(&mut course),
+            Stage::Waiting(_) => {
+                course.worked.get_or_insert_with(|| self.bar.elapsed());
+            }
         }
         course.stage = Some(stage);
         self.has_stage.store(true, Ordering::Relaxed);
@@ -131,14 +126,27 @@ impl Running {
 
     /// How long it has worked, without the waiting.
     pub fn worked(&self) -> Duration {
-        self.course().clock.worked(Instant::now())
+        let worked = self.course().worked;
+        worked.unwrap_or_else(|| self.bar.elapsed())
     }
 
-    /// How much is done a second of late; looks at the clock for it.
-    pub fn rate(&self) -> Option<u64> {
-        let mut course = self.course();
-        let worked = course.clock.worked(Instant::now());
-        course.pace.rate(worked, self.done())
+    /// What knows the time and the rate, and draws the row where there is one.
+    pub fn bar(&self) -> &ProgressBar {
+        &self.bar
+    }
+
+    /// Tells the bar how much is done, which it draws.
+    pub fn look(&self) {
+        self.bar.update(|state| state.set_pos(self.done()));
+    }
+
+    /// The time and the rate are without the waiting, if it has waited.
+    fn go_on(&self, course: &mut Course) {
+        if let Some(worked) = course.worked.take() {
+            self.look();
+            self.bar.set_elapsed(worked);
+            self.bar.reset_eta();
+        }
     }
 
     /// Whether an event is due that comes no more often than this; not for two threads at once.
@@ -157,79 +165,33 @@ impl Running {
     }
 }
 
-/// Counts the time that is worked.
-#[derive(Debug)]
-struct Clock {
-    worked: Duration,
-    since: Option<Instant>,
-}
-
-impl Clock {
-    fn started(now: Instant) -> Self {
-        Self {
-            worked: Duration::ZERO,
-            since: Some(now),
-        }
-    }
-
-    fn worked(&self, now: Instant) -> Duration {
-        let since = |since| now.saturating_duration_since(since);
-        self.worked + self.since.map_or(Duration::ZERO, since)
-    }
-
-    fn pause(&mut self, now: Instant) {
-        self.worked = self.worked(now);
-        self.since = None;
-    }
-
-    fn go_on(&mut self, now: Instant) {
-        self.since.get_or_insert(now);
-    }
-}
-
-/// How fast something goes of late.
-#[derive(Debug, Default)]
-pub struct Pace(VecDeque<(Duration, u64)>);
-
-impl Pace {
-    /// Per second, at a time at which so much is done; `None` so early that it would be a guess.
-    pub fn rate(&mut self, at: Duration, done: u64) -> Option<u64> {
-        let is_new = |(last, _): &(Duration, u64)| at >= *last + SAMPLED_EACH;
-        if self.0.back().is_none_or(is_new) {
-            self.0.push_back((at, done));
-        }
-        while self.0.len() > 2
-            && self
-                .0
-                .get(1)
-                .is_some_and(|(next, _)| *next + RATE_OVER < at)
-        {
-            self.0.pop_front();
-        }
-        let (from, before) = *self.0.front()?;
-        let time = at.checked_sub(from).filter(|time| *time >= SAMPLED_EACH)?;
-        Some((done.saturating_sub(before) as f64 / time.as_secs_f64()) as u64)
-    }
+/// What is shown of an estimate; `None` where there is none yet.
+pub fn rate(per_second: f64) -> Option<u64> {
+    (per_second > 0.0).then_some(per_second as u64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const fn seconds(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
-
     #[test]
     fn the_time_of_waiting_is_not_the_tasks() {
-        let start = Instant::now();
-        let mut clock = Clock::started(start);
-        clock.pause(start + seconds(2));
-        clock.pause(start + seconds(3));
-        assert_eq!(clock.worked(start + seconds(10)), seconds(2));
-        clock.go_on(start + seconds(10));
-        clock.go_on(start + seconds(11));
-        assert_eq!(clock.worked(start + seconds(14)), seconds(6));
+        const SECONDS: fn(u64) -> Duration = Duration::from_secs;
+        let task = Running::new(Task::bytes(Phase::Layers, "layer", 10));
+        // In place of the time that would have to pass.
+        let passes = |time| task.bar.set_elapsed(time);
+        passes(SECONDS(1000));
+        task.enter(Stage::Waiting("a connection".to_owned()));
+        passes(SECONDS(100_000));
+        task.enter(Stage::Waiting("another".to_owned()));
+        let worked = task.worked();
+        assert!(worked >= SECONDS(1000) && worked < SECONDS(100_000));
+        task.enter(Stage::Doing("verifying".to_owned()));
+        let since = task.worked();
+        assert!(since >= worked && since < SECONDS(100_000), "{since:?}");
+        passes(SECONDS(200_000));
+        task.enter(Stage::Doing("verifying".to_owned()));
+        assert!(task.worked() >= SECONDS(200_000));
     }
 
     #[test]
@@ -249,18 +211,21 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_of_the_last_seconds_and_none_before_there_are_any() {
-        let mut pace = Pace::default();
-        assert_eq!(pace.rate(seconds(0), 0), None);
-        assert_eq!(pace.rate(Duration::from_millis(100), 1 << 30), None);
-        for second in 1..=10 {
-            assert_eq!(pace.rate(seconds(second), second * 100), Some(100));
-        }
-        // Nothing comes any more.
-        for second in 11..=20 {
-            pace.rate(seconds(second), 1000);
-        }
-        assert_eq!(pace.rate(seconds(21), 1000), Some(0));
-        assert!(pace.0.len() < 20, "{}", pace.0.len());
+    fn there_is_no_rate_before_anything_is_done_nor_right_after_the_waiting() {
+        let task = Running::new(Task::bytes(Phase::Layers, "layer", None));
+        let rate = || {
+            std::thread::sleep(Duration::from_millis(2));
+            task.look();
+            rate(task.bar.per_sec())
+        };
+        assert_eq!(rate(), None);
+        task.add(1 << 50);
+        assert!(rate() > Some(1 << 20), "{:?}", rate());
+        task.add(1 << 50);
+        task.enter(Stage::Waiting("a connection".to_owned()));
+        task.enter(Stage::Doing("verifying".to_owned()));
+        assert_eq!(rate(), None);
+        task.add(1);
+        assert!(rate() < Some(1 << 20), "{:?}", rate());
     }
 }

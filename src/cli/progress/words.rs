@@ -85,7 +85,7 @@ pub fn running(tasks: &[std::sync::Arc<Running>], whole: &Whole) -> String {
         }
     }
     parts.extend(whole.rate.map(|rate| format!("{}/s", ByteSize(rate))));
-    parts.extend(whole.left().map(left));
+    parts.extend(whole.left.map(left));
     parts.push(format!("after {} s", elapsed.as_secs()));
     if of_phase.len() > 1 {
         parts.push(format!("{} at work", whole.at_work));
@@ -96,15 +96,18 @@ pub fn running(tasks: &[std::sync::Arc<Running>], whole: &Whole) -> String {
     format!("{name}: {}", parts.join(", "))
 }
 
-/// How many hundredths are done.
+/// How many hundredths are done, of nothing all; never rounded up, so that the last is of all.
 pub fn percent(done: u64, total: u64) -> u64 {
-    let hundredths = u128::from(done) * 100 / u128::from(total.max(1));
+    if total == 0 {
+        return 100;
+    }
+    let hundredths = u128::from(done) * 100 / u128::from(total);
     u64::try_from(hundredths).unwrap_or(100).min(100)
 }
 
 /// What is left of the time: `54 s left`, `12 min left`.
 pub fn left(time: Duration) -> String {
-    match time.as_secs() {
+    match time.as_secs_f64().ceil() as u64 {
         seconds @ 0..100 => format!("{seconds} s left"),
         seconds @ 100..6000 => format!("{} min left", seconds.div_ceil(60)),
         seconds => format!("{} h left", seconds.div_ceil(3600)),
@@ -134,6 +137,7 @@ mod tests {
             done,
             total,
             rate: done.map(|_| 1 << 20),
+            left: total.map(|_| Duration::from_secs(6)),
             elapsed: Duration::from_secs(15),
             at_work: 1,
             waiting: 1,
@@ -188,6 +192,7 @@ mod tests {
             assert_eq!(clock(seconds(time)), expected);
         }
         for (time, expected) in [
+            (0, "0 s left"),
             (1, "1 s left"),
             (99, "99 s left"),
             (100, "2 min left"),
@@ -195,6 +200,9 @@ mod tests {
         ] {
             assert_eq!(left(seconds(time)), expected);
         }
-        assert_eq!([percent(0, 0), percent(1, 3), percent(9, 3)], [0, 33, 100]);
+        assert_eq!(
+            [percent(0, 0), percent(1, 3), percent(9, 3)],
+            [100, 33, 100]
+        );
     }
 }

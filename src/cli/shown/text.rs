@@ -3,7 +3,7 @@
 use crate::error::escape_line;
 use crate::units::{ByteSize, Timestamp};
 
-pub use crate::units::rfc3339;
+pub use crate::units::{rfc3339, thousands};
 
 /// The width that everything is made for.
 pub const WIDTH: usize = 80;
@@ -82,19 +82,6 @@ pub fn journal(bytes: u64) -> String {
     }
 }
 
-/// A number with its thousands apart, as in `12,345`.
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// A number with its noun: `1 entry`, `2,000 entries`.
 pub fn counted(number: u64, one: &str, many: &str) -> String {
     let noun = if number == 1 { one } else { many };
@@ -140,17 +127,5 @@ mod tests {
         assert_eq!(signed_size(5, 5), "0 B");
         assert_eq!(counted(1, "entry", "entries"), "1 entry");
         assert_eq!(counted(1000, "entry", "entries"), "1,000 entries");
-    }
-
-    #[test]
-    fn thousands_are_apart() {
-        for (number, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1000, "1,000"),
-            (1_234_567, "1,234,567"),
-        ] {
-            assert_eq!(thousands(number), text);
-        }
     }
 }

@@ -1,5 +1,10 @@
 //! What stands at the bottom of a terminal for a while: drawn again and again, and taken away before
 //! anything else is written there.
+//!
+//! indicatif makes these lines and could write them as well. It leaves the cursor behind the last, and goes
+//! up again over as many lines as it counted for the width of that time: on a terminal that broke them since,
+//! each change of its size leaves some there. And all else that is told, by whomever, comes through `tell`,
+//! and takes the lines away first.
 
 /// How much a terminal shows, in letters and lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

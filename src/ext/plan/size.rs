@@ -7,7 +7,7 @@ use crate::ext::plan::map_demand::{MapBlocks, MapDemand};
 use crate::ext::plan::size_policy::{SizePolicy, below_min, too_large};
 use crate::ext::profile::{BlockMap, JournalSize, Profile};
 use crate::ondisk::superblock::kept_by_kernel;
-use crate::units::{BLOCK_SIZE, ByteSize};
+use crate::units::{BLOCK_SIZE, ByteSize, thousands};
 
 /// What besides the tree decides on a size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -310,7 +310,8 @@ impl Search<'_> {
                 false => "",
             };
             return format!(
-                "mke2fs makes no filesystem of {blocks} blocks with the inodes{journal} needed"
+                "mke2fs makes no filesystem of {} blocks with the inodes{journal} needed",
+                thousands(blocks.into())
             );
         };
         let journal = match geometry.journal_blocks {
@@ -323,8 +324,9 @@ impl Search<'_> {
         let maps = self.maps_in(&geometry).unwrap_or(self.maps.at_least());
         let needed = self.demand.with_maps(maps).blocks();
         format!(
-            "{needed} blocks needed, {} free beside {journal}{} for inodes",
-            geometry.free_blocks,
+            "{} blocks needed, {} free beside {journal}{} for inodes",
+            thousands(needed),
+            thousands(geometry.free_blocks.into()),
             ByteSize(u64::from(geometry.inode_table_blocks) * BLOCK_SIZE),
         )
     }

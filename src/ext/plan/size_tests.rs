@@ -290,7 +290,7 @@ fn an_exact_size_below_need_names_both_numbers() {
     let text = error.to_string();
     assert!(matches!(error, Error::TooSmall { .. }), "{text}");
     assert!(text.contains("given 67108864 bytes"), "{text}");
-    assert!(text.contains("20000 blocks needed, 15090 free"), "{text}");
+    assert!(text.contains("20,000 blocks needed, 15,090 free"), "{text}");
 }
 
 #[test]

@@ -221,3 +221,63 @@ fn of_each_path_it_is_asked_once_whether_it_is_there() {
         assert_eq!(once.len(), questions, "{text}: {asked:?}");
     }
 }
+
+#[test]
+fn a_digest_cut_short_is_told_as_such_wherever_nothing_is_called_so() {
+    for text in [
+        "name@sha256:abc",
+        "ghcr.io/a/b@sha256:0123456789ab",
+        "oci:d@sha256:abc",
+        "oci-archive:gone.tar@sha256:abc",
+        "docker-daemon:name@sha256:abc",
+    ] {
+        let error = place(text, |path| path == Path::new("d")).unwrap_err();
+        let told = error.to_string();
+        assert!(told.contains("64 hexadecimal digits"), "{text}: {told}");
+        assert_eq!(error.exit_code(), 5, "{told}");
+    }
+    let error = "docker://name@sha256:abc".parse::<Reference>().unwrap_err();
+    assert!(
+        error.to_string().contains("64 hexadecimal digits"),
+        "{error}"
+    );
+    // What is there is that.
+    for text in ["name@sha256:abc", "oci:name@sha256:abc"] {
+        assert_eq!(locate(text, &["name@sha256:abc"]).0, "name@sha256:abc");
+    }
+}
+
+#[test]
+fn an_image_s_id_is_no_name_that_a_registry_is_asked_for() {
+    let whole = "0".repeat(64);
+    for id in ["0123456789ab", "sha256:0123456789ab", &*whole] {
+        let told = place(id, |_| false).unwrap_err().to_string();
+        assert!(told.contains(&format!("docker-daemon:{id}")), "{told}");
+        assert_eq!(locate(id, &[id]).0, id, "a file may be called so");
+    }
+    // Whoever says that it is one of a registry is believed.
+    assert!(in_registry("docker://0123456789ab", &[]).is_some());
+    assert!(in_registry("0123456789", &[]).is_some());
+}
+
+#[test]
+fn what_only_a_registry_can_have_is_told_so_by_its_form() {
+    let of_registry = |text: &str| Place::of_registry(&text.parse().unwrap(), &Reach::default());
+    for text in [
+        "/nowhere/gone.img",
+        "gone.img",
+        "oci:gone",
+        "-",
+        "docker-daemon:a",
+        ".",
+    ] {
+        let error = of_registry(text).unwrap_err();
+        assert_eq!(error.exit_code(), 5, "{error}");
+        let told = error.to_string();
+        assert!(
+            told.contains("docker://[HOST[:PORT]/]NAME[:TAG]") && told.contains(text),
+            "{told}"
+        );
+    }
+    assert!(of_registry("docker://a/b:1").is_ok() && of_registry("localhost/a").is_ok());
+}

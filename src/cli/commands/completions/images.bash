@@ -1,14 +1,17 @@
 
 # Images: transports, and paths behind those that name a place here. Nothing is asked of a network.
 _layerpress_words() {
-    local line=${COMP_LINE:0:COMP_POINT} word before previous transports='' kept='' path
+    local line=${COMP_LINE:0:COMP_POINT} word before previous transports='' kept='' path with_files=1
     word=${line##*[[:space:]]}
     before=${line%"$word"}
     before=${before%"${before##*[![:space:]]}"}
     previous=${before##*[[:space:]]}
     case " @VALUED@ " in
     *" $previous "*) case "${COMP_WORDS[1]} $previous" in @OPTIONS@) transports='@TRANSPORTS@' ;; esac ;;
-    *) case " @COMMANDS@ " in *" ${COMP_WORDS[1]} "*) transports='@TRANSPORTS@' ;; esac ;;
+    *) case " @COMMANDS@ " in *" ${COMP_WORDS[1]} "*) transports='@TRANSPORTS@' ;; esac
+        # What is in a registry alone.
+        case " @REGISTRY_COMMANDS@ " in *" ${COMP_WORDS[1]} "*) transports='docker://' with_files='' ;; esac
+        case " @LAST_REGISTRY_COMMANDS@ " in *" ${COMP_WORDS[1]} "*) transports='docker://' ;; esac ;;
     esac
     if [[ -z $transports || $word == -* ]]; then
         _layerpress "$@"
@@ -28,7 +31,9 @@ _layerpress_words() {
         ;;
     *)
         mapfile -t COMPREPLY < <(compgen -W "$transports" -- "$word")
-        if [[ ${#COMPREPLY[@]} -eq 0 ]]; then
+        if [[ -z $with_files ]]; then
+            compopt -o nospace +o default +o bashdefault
+        elif [[ ${#COMPREPLY[@]} -eq 0 ]]; then
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
         else

@@ -17,5 +17,8 @@ end
 complete -c layerpress -n '__fish_layerpress_using_subcommand @COMMANDS@' -a '(__layerpress_image)'
 complete -c layerpress -n '__fish_layerpress_using_subcommand export' -l base -r -a '(__layerpress_image)'
 complete -c layerpress -n '__fish_layerpress_using_subcommand export' -s o -l output -r -a '(__layerpress_image)'
+# What is in a registry alone.
+complete -c layerpress -n '__fish_layerpress_using_subcommand @REGISTRY_COMMANDS@' -f -a 'docker://'
+complete -c layerpress -n '__fish_layerpress_using_subcommand @LAST_REGISTRY_COMMANDS@' -a 'docker://'
 # No file is meant behind these.
 complete -c layerpress -n 'string match -qr -- "^docker(://|-daemon:)" (commandline -ct)' -f

@@ -13,8 +13,12 @@ const ELSEWHERE: [&str; 2] = ["docker://", "docker-daemon:"];
 /// The hint that marks an image until the script is written; nothing else here has it.
 const MARK: ValueHint = ValueHint::Url;
 
-/// What clap writes for it into zsh's script.
+/// The hint that marks what is in a registry alone.
+const REGISTRY_MARK: ValueHint = ValueHint::EmailAddress;
+
+/// What clap writes for these into zsh's script.
 const MARK_OF_ZSH: &str = ":_urls'";
+const REGISTRY_MARK_OF_ZSH: &str = ":_email_addresses'";
 
 /// The script for a shell.
 pub fn script(shell: Shell, command: Command) -> String {
@@ -36,6 +40,7 @@ pub fn script(shell: Shell, command: Command) -> String {
         }
         Shell::Zsh => {
             script = script.replace(MARK_OF_ZSH, ":_layerpress_image'");
+            script = script.replace(REGISTRY_MARK_OF_ZSH, ":_layerpress_registry'");
             let images = found.put_into(include_str!("images.zsh"), &PLACES.join("|"));
             // Before what calls the first function.
             let start = script.find('\n').unwrap_or(script.len());
@@ -56,6 +61,7 @@ fn marked(command: Command) -> Command {
         let is_directory = takes_value && matches!(names, [name] if *name == "DIRECTORY");
         match (is_image(&path, &argument), is_directory) {
             (true, _) => argument.value_hint(MARK),
+            _ if is_in_registry(&argument) => argument.value_hint(REGISTRY_MARK),
             (false, true) => argument.value_hint(ValueHint::DirPath),
             (false, false) => argument,
         }
@@ -74,10 +80,19 @@ fn is_image(path: &str, argument: &Arg) -> bool {
     }
 }
 
+/// Whether a name is one that only a registry has: no path is meant.
+fn is_in_registry(argument: &Arg) -> bool {
+    argument.is_positional() && matches!(argument.get_id().as_str(), "reference" | "repository")
+}
+
 /// Where images are named.
 struct Found {
     /// Commands of which a name is an image.
     commands: Vec<String>,
+    /// Commands of which all names are in a registry.
+    registry_commands: Vec<String>,
+    /// Commands of which the last name is, behind those of files.
+    last_registry_commands: Vec<String>,
     /// A command with an option whose value is one.
     options: Vec<String>,
     /// All options that take a value from the next word.
@@ -88,11 +103,21 @@ impl Found {
     fn of(command: &Command) -> Self {
         let mut found = Self {
             commands: Vec::new(),
+            registry_commands: Vec::new(),
+            last_registry_commands: Vec::new(),
             options: Vec::new(),
             valued: Vec::new(),
         };
         for below in command.get_subcommands() {
             let name = below.get_name();
+            let is_in_registry = |name: &&Arg| name.get_value_hint() == REGISTRY_MARK;
+            match below.get_positionals().filter(is_in_registry).count() {
+                0 => {}
+                all if all == below.get_positionals().count() => {
+                    found.registry_commands.push(name.to_owned());
+                }
+                _ => found.last_registry_commands.push(name.to_owned()),
+            }
             for argument in below.get_arguments() {
                 let is_image = argument.get_value_hint() == MARK;
                 if argument.is_positional() {
@@ -125,6 +150,11 @@ impl Found {
         let all = ELSEWHERE.iter().chain(&PLACES).copied();
         text.replace("@PLACES@", places)
             .replace("@TRANSPORTS@", &all.collect::<Vec<_>>().join(" "))
+            .replace("@REGISTRY_COMMANDS@", &self.registry_commands.join(" "))
+            .replace(
+                "@LAST_REGISTRY_COMMANDS@",
+                &self.last_registry_commands.join(" "),
+            )
             .replace("@COMMANDS@", &self.commands.join(" "))
             .replace("@OPTIONS@", &self.options.join(" | "))
             .replace("@VALUED@", &self.valued.join(" "))
@@ -157,6 +187,8 @@ mod tests {
             found.options,
             ["'export --base'", "'export --output'", "'export -o'"]
         );
+        assert_eq!(found.registry_commands, ["tags", "pull"]);
+        assert_eq!(found.last_registry_commands, ["push"]);
         assert!(found.valued.contains(&"--fs".to_owned()));
         assert!(!found.valued.contains(&"--verify".to_owned()));
     }
@@ -169,6 +201,9 @@ mod tests {
             for word in [
                 "@PLACES@",
                 "@COMMANDS@",
+                "@REGISTRY_COMMANDS@",
+                "@LAST_REGISTRY_COMMANDS@",
+                REGISTRY_MARK_OF_ZSH,
                 "@TRANSPORTS@",
                 "@OPTIONS@",
                 "@VALUED@",

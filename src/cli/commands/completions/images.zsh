@@ -14,3 +14,12 @@ _layerpress_image() {
         return found
     fi
 }
+# What is in a registry alone.
+(( $+functions[_layerpress_registry] )) ||
+_layerpress_registry() {
+    if compset -P 'docker://*'; then
+        _message 'name in a registry'
+    else
+        compadd -S '' docker://
+    fi
+}
