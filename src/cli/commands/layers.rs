@@ -117,7 +117,7 @@ pub fn run(arguments: &LayersArguments, output: &OutputArguments) -> Result<bool
         );
         // It is why the command ends with 1, which --quiet keeps no one from being told.
         match (output.quiet, Voice::of(output)) {
-            (true, Voice::Words) => tell::remark("wasted", &text),
+            (true, Voice::Words) => tell::line(&text),
             _ => progress::looking(output).warn(&text),
         }
     }
