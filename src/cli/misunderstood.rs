@@ -1,6 +1,7 @@
 //! What the parser says of a command line that it does not understand, in words of this program: what
 //! is meant here, in place of how to pass it as something that nobody meant.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 
 use clap::builder::StyledStr;
@@ -99,12 +100,12 @@ const MEANT: &[(&[&str], &[&str], &str)] = &[
 
 /// The error with what is meant here.
 pub fn reworded(error: clap::Error, command: &Command, typed: &[OsString]) -> clap::Error {
-    fit_to_be_shown(meant(error, command, typed))
+    fit_to_be_shown(meant(error, command, typed), command)
 }
 
 /// The error with nothing in it that acts on a terminal: what was typed may be names of files that others
 /// chose, as a shell puts them in the place of `*`.
-fn fit_to_be_shown(mut error: clap::Error) -> clap::Error {
+fn fit_to_be_shown(mut error: clap::Error, command: &Command) -> clap::Error {
     let fit = |text: &String| escape_line(text).into_owned();
     let values = error.context().filter_map(|(kind, value)| {
         let value = match value {
@@ -117,7 +118,20 @@ fn fit_to_be_shown(mut error: clap::Error) -> clap::Error {
     for (kind, value) in values.collect::<Vec<_>>() {
         error.insert(kind, value);
     }
-    error
+    let why = std::error::Error::source(&error).map(ToString::to_string);
+    let is_fit = |why: &String| matches!(escape_line(why), Cow::Borrowed(_));
+    let parts = (
+        error.get(ContextKind::InvalidValue),
+        error.get(ContextKind::InvalidArg),
+    );
+    match (why.filter(|why| !is_fit(why)), parts) {
+        (Some(why), (Some(value), Some(argument))) => {
+            let why = escape_line(&why);
+            let text = format!("invalid value '{value}' for '{argument}': {why}\n");
+            clap::Error::raw(error.kind(), text).with_cmd(command)
+        }
+        _ => error,
+    }
 }
 
 fn meant(mut error: clap::Error, command: &Command, typed: &[OsString]) -> clap::Error {

@@ -115,22 +115,22 @@ mod tests {
                 (
                     superblock(STATE_CLEAN, true, 8),
                     "only in its journal",
-                    "`e2fsck -fp 'a b'$'\\n'''`",
+                    "`e2fsck -fp 'a b'$'\\n'`",
                 ),
                 (
                     superblock(0, false, 8),
                     "no journal has what is missing",
-                    "`e2fsck -fy 'a b'$'\\n'''`",
+                    "`e2fsck -fy 'a b'$'\\n'`",
                 ),
                 (
                     superblock(STATE_CLEAN | STATE_ERRORS, false, 8),
                     "errors were found in it",
-                    "`e2fsck -fy 'a b'$'\\n'''`",
+                    "`e2fsck -fy 'a b'$'\\n'`",
                 ),
                 (
                     superblock(STATE_CLEAN, true, 0),
                     "only in its journal",
-                    "`e2fsck -fp -j DEVICE 'a b'$'\\n'''`",
+                    "`e2fsck -fp -j DEVICE 'a b'$'\\n'`",
                 ),
             ] {
                 let told = of(found);

@@ -32,7 +32,7 @@ pub(super) fn update(
     change: impl Fn(Option<&[u8]>) -> Result<Option<Value>>,
 ) -> Result<(Digest, bool)> {
     for times in 0..=TIMES {
-        let turn = tags.turn(tag)?;
+        let turn = tags.turn(tag);
         let found = tags.repository.manifest(tag)?;
         let found = found.map(|(_, bytes)| bytes);
         check_objects(found.as_deref().unwrap_or_default(), tag)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Pushing;
 use crate::cache::{BlobLock, Cache};
-use crate::error::Result;
+use crate::error::Error;
 use crate::oci::RegistryReference;
 use crate::progress::Reporter;
 
@@ -32,33 +32,43 @@ impl<'a> Tags<'a> {
         locks: Option<&Path>,
         reporter: &'a dyn Reporter,
     ) -> Self {
-        let locks = locks.map(Cache::open).transpose();
-        let locks = locks.unwrap_or_else(|error| {
-            reporter.note(&format!("other pushes are not waited for: {error}"));
-            None
-        });
-        Self {
+        let opened = locks.map(Cache::open).transpose();
+        let (locks, failed) = match opened {
+            Ok(locks) => (locks, None),
+            Err(error) => (None, Some(error)),
+        };
+        let tags = Self {
             repository,
             name: reference.full_repository(),
             locks,
             reporter,
+        };
+        if let Some(error) = failed {
+            tags.not_waited_for(&error);
         }
+        tags
+    }
+
+    fn not_waited_for(&self, error: &Error) {
+        let text = format!("other pushes are not waited for: {error}");
+        self.reporter.note(&text);
     }
 
     /// Waits until no other push of this host changes the tag; none does as long as what is given lives.
-    /// Who has one must not ask for another: two might wait for each other.
-    ///
-    /// # Errors
-    /// [`crate::Error::Io`] where the lock cannot be made.
-    pub(super) fn turn(&self, tag: &str) -> Result<Option<BlobLock>> {
-        let Some(locks) = &self.locks else {
-            return Ok(None);
-        };
+    /// Who has one must not ask for another: two might wait for each other. Where no lock can be made, as
+    /// on a disk that is full or not for writing, nobody is waited for.
+    pub(super) fn turn(&self, tag: &str) -> Option<BlobLock> {
+        let locks = self.locks.as_ref()?;
         let name = format!("{}:{tag}", self.name);
         let mut is_told = false;
         loop {
-            if let Some(lock) = locks.try_lock_tag(&name)? {
-                return Ok(Some(lock));
+            match locks.try_lock_tag(&name) {
+                Ok(Some(lock)) => return Some(lock),
+                Ok(None) => {}
+                Err(error) => {
+                    self.not_waited_for(&error);
+                    return None;
+                }
             }
             if !is_told {
                 self.reporter

@@ -21,6 +21,9 @@ use crate::oci::media_type::{DOCKER_MANIFEST, DOCKER_MANIFEST_LIST, OCI_INDEX, O
 use crate::oci::{Digest, RegistryReference};
 use crate::progress::Reporter;
 
+/// How often a manifest is sent again that was called a bad request.
+const BAD_REQUESTS: u32 = 2;
+
 /// What a blob is called while it is sent.
 const BYTES: &str = "application/octet-stream";
 
@@ -129,6 +132,8 @@ impl<'a> Pushing<'a> {
         let url = self.client.server.url(&format!("manifests/{reference}"))?;
         let waiting = self.waiting(&|| false);
         let what = format!("cannot push the manifest to {}", url.shown());
+        let most = self.client.server.options.retries.min(BAD_REQUESTS);
+        let may_pass = |failed: u32| failed < most;
         let mut failed = 0;
         let mut response = loop {
             let upload = Upload {
@@ -142,6 +147,16 @@ impl<'a> Pushing<'a> {
                 ..Request::default()
             };
             match self.client.ask_once(&url, &request, waiting) {
+                // The bytes may have been changed on the way; and some registries read what another push
+                // is just writing of the blobs that are named, and call its digest wrong.
+                Ok(mut response)
+                    if response.status == StatusCode::BAD_REQUEST && may_pass(failed) =>
+                {
+                    failed += 1;
+                    let trouble = Trouble::new(&url, refusal::told(&mut response), false);
+                    self.client
+                        .wait_after(failed, trouble.in_doing(&what), waiting)?;
+                }
                 Ok(response) => break response,
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Passing(trouble)) => {

@@ -149,6 +149,9 @@ pub(super) fn check_transport(text: &str) -> Result<()> {
     };
     // No image's name has it, so that what stands before is meant as a transport.
     let has_slashes = rest.starts_with("//");
+    // A path keeps the slash that it begins with, where `//` belongs to the transport.
+    let path = without_login(rest.strip_prefix("//").unwrap_or(rest));
+    let path = escape_path(path.as_bytes());
     let rest = without_login(rest.trim_start_matches('/'));
     let rest = escape_path(rest.as_bytes());
     if lower == "docker" {
@@ -168,11 +171,11 @@ pub(super) fn check_transport(text: &str) -> Result<()> {
         return refused(format!("the nearest is docker://{rest}"));
     }
     if let Some(nearest) = nearest(&lower) {
-        return refused(format!("the nearest is {nearest}{rest}"));
+        return refused(format!("the nearest is {nearest}{path}"));
     }
     if FOREIGN.contains(&lower.as_str()) {
         return refused(format!(
-            "a file or a directory is named by its path alone, {rest}"
+            "a file or a directory is named by its path alone, {path}"
         ));
     }
     if has_slashes {
@@ -340,7 +343,10 @@ mod tests {
             ("dcoker://h.io/b:1", "nearest is docker://h.io/b:1"),
             ("registry://h.io/b", "docker://h.io/b is in a registry"),
             ("file:b.tar", "by its path alone, b.tar"),
-            ("file:///b.tar", "by its path alone, b.tar"),
+            ("file:///a/b.tar", "by its path alone, /a/b.tar"),
+            ("file:/b.tar", "by its path alone, /b.tar"),
+            ("rootsf:/a/b", "nearest is rootfs:/a/b"),
+            ("oci-archve:/a/b.tar", "nearest is oci-archive:/a/b.tar"),
             ("dir:b", "by its path alone"),
             ("https://example.com/b.tar", "curl"),
             ("docker-archive", "expected docker-archive:"),

@@ -152,6 +152,7 @@ fn a_configuration_of_any_form_is_shown_as_far_as_it_goes_and_a_broken_manifest_
     let puller = Puller::new();
     let file = bytes("abz", 0);
     let plain = TestArtifact::of(&file);
+    let long = "long\n".repeat(50_000);
     let own = json!({ "size_bytes": file.len(), "sha256": super::artifact::sha256(&file) });
     for config in [
         json!({ "output": own }),
@@ -159,6 +160,9 @@ fn a_configuration_of_any_form_is_shown_as_far_as_it_goes_and_a_broken_manifest_
         json!({ "output": own, "image": { "reference": "a\u{1b}[2Jb", "created": "yesterday", "image_id": "none" } }),
         json!({ "output": own, "filesystem": { "type": "\u{1b}]0;x", "size_bytes": 1, "block_bytes": 0,
             "uuid": "\u{7}", "label": "\n" }, "verity": { "hash_offset_bytes": 5, "root_hash": "\u{9b}" } }),
+        json!({ "output": own, "filesystem": { "type": long, "size_bytes": 1, "block_bytes": 1, "uuid": long,
+            "label": long }, "verity": { "hash_offset_bytes": 5, "root_hash": long },
+            "image": { "reference": long }, "versions": { "layerpress": long, "e2fsprogs": long } }),
     ] {
         let mut artifact = plain.clone();
         artifact.config(&config);
@@ -172,6 +176,7 @@ fn a_configuration_of_any_form_is_shown_as_far_as_it_goes_and_a_broken_manifest_
         let shown = text(&puller, &registry.reference());
         let acts = |letter: char| letter.is_control() && letter != '\n';
         assert!(!shown.contains(acts), "{shown:?}");
+        assert!(shown.len() < 8000, "{}", shown.len());
     }
     let mut broken = plain.clone();
     broken.layers().swap(0, 1);

@@ -44,6 +44,8 @@ fn what_fails_and_may_pass_is_tried_again_and_nothing_is_sent_twice_that_arrived
         (PUT_BLOB, Fault::CutUploadAfter(100_000)),
         (PUT_BLOB, Fault::LostAnswer),
         (PUT_MANIFEST, status("503 Service Unavailable")),
+        // What another push is writing was read by halves.
+        (PUT_MANIFEST, status("400 Bad Request")),
         (PUT_MANIFEST, Fault::CutUploadAfter(100)),
         (PUT_MANIFEST, Fault::LostAnswer),
         (HEAD, status("500 Internal Server Error")),

@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
+use super::artifact::sha256;
 use super::artifact_stand::{ArtifactStand, NAME};
 use super::http::answer;
 use super::proxy::Fault;
@@ -68,6 +69,29 @@ fn of_eight_pushes_at_once_into_one_index_none_is_lost() {
 fn locks_left(stand: &ArtifactStand) -> usize {
     let locks = stand.puller.home().join(".cache/layerpress/locks");
     std::fs::read_dir(locks).unwrap().count()
+}
+
+/// A disk that is full or not for writing had a push fail when all segments were sent.
+#[test]
+fn where_no_lock_can_be_made_nobody_is_waited_for_and_the_push_succeeds() {
+    let Some(stand) = stand() else {
+        return;
+    };
+    stand.pushes("1", &[]);
+    let name = format!("{}/{NAME}:2", stand.proxy.address());
+    let lock = format!("tag-{}", sha256(name.as_bytes()));
+    let locks = stand.puller.home().join(".cache/layerpress/locks");
+    // What has its name cannot be opened as one.
+    std::fs::create_dir(locks.join(lock)).unwrap();
+    let mut push = stand.puller.command(&["push"]);
+    push.arg(&stand.image).arg(format!("docker://{name}"));
+    push.args(["--segment-size=256K", "--json", "--progress=plain"]);
+    let ended = stand.puller.press.run(&mut push);
+    stand.done(&ended);
+    let told = "other pushes are not waited for: cannot make the lock ";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    let manifests = ["1", "2"].map(|tag| stand.get(&format!("manifests/{tag}")));
+    assert!(manifests[0].is_some() && manifests[0] == manifests[1]);
 }
 
 /// Another host's push does not wait for ours. It read the index before ours was written, and writes its

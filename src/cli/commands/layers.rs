@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::arguments::{OutputArguments, ReadingArguments};
+use crate::cli::arguments::{OutputArguments, ReadingArguments, whole};
 use crate::cli::progress;
 use crate::cli::shown::history::{self, ShownStep};
 use crate::cli::shown::schemas;
@@ -25,7 +25,7 @@ pub struct LayersArguments {
     #[arg(value_name = "IMAGE")]
     pub image: OsString,
     /// How many wasted files are told, the largest first
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = whole::<usize>)]
     pub top: usize,
     /// End with 1 where more is wasted than so much of all layers' files, as in 5%, or so many bytes,
     /// as in 20M

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::arguments::OutputArguments;
+use crate::cli::arguments::{OutputArguments, whole};
 use crate::cli::tell::print;
 use crate::cli::{hold, progress};
 use crate::error::{Result, escape_path};
@@ -17,7 +17,7 @@ pub struct UmountArguments {
     #[arg(value_name = "DIR|IMG")]
     pub target: PathBuf,
     /// How long to try again while it is in use
-    #[arg(long, value_name = "SECONDS", default_value_t = UnmountOptions::DEFAULT_TIMEOUT.as_secs())]
+    #[arg(long, value_name = "SECONDS", default_value_t = UnmountOptions::DEFAULT_TIMEOUT.as_secs(), value_parser = whole::<u64>)]
     pub timeout: u64,
     /// Take it out of sight now, though it may be in use, and let it end with its last user
     #[arg(long)]

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::cli::shown::history::when;
 use crate::cli::shown::table::digest_columns;
 use crate::cli::shown::text::{counted, printable, short};
+use crate::cli::tell;
 use crate::oci::Digest;
 use crate::pipeline::{ArtifactOffer, InspectedArtifact, Told, ToldImage};
 use crate::units::ByteSize;
@@ -118,11 +119,7 @@ impl ShownArtifact {
             rows.push(("kind", filesystem.text()));
         }
         rows.extend([("size", self.size()), ("sha256", self.sha256.clone())]);
-        rows.extend(
-            self.platform
-                .as_deref()
-                .map(|text| ("for", printable(text))),
-        );
+        rows.extend(self.platform.as_deref().map(|text| ("for", said(text))));
         rows.extend(self.subject_digest.clone().map(|text| ("subject", text)));
         if let Some(image) = &self.image {
             rows.extend(image.text().map(|text| ("built of", text)));
@@ -134,21 +131,16 @@ impl ShownArtifact {
         }) = &self.versions
         {
             let text = format!("layerpress {layerpress}, e2fsprogs {e2fsprogs}");
-            rows.push(("built by", printable(&text)));
+            rows.push(("built by", said(&text)));
         }
         rows.extend(self.recipe_digest.clone().map(|text| ("recipe", text)));
         if let Some(filesystem) = &self.filesystem {
-            rows.push(("UUID", printable(&filesystem.uuid)));
+            rows.push(("UUID", said(&filesystem.uuid)));
         }
         if let Some(verity) = &self.verity {
             let place = format!("a hash tree at byte {}", verity.hash_offset_bytes);
             rows.push(("verity", place));
-            rows.extend(
-                verity
-                    .root_hash
-                    .as_deref()
-                    .map(|text| ("", printable(text))),
-            );
+            rows.extend(verity.root_hash.as_deref().map(|text| ("", said(text))));
         }
         rows.extend([
             ("config", self.config_digest.clone()),
@@ -176,6 +168,11 @@ impl ShownArtifact {
             ByteSize(self.zero_bytes),
         )
     }
+}
+
+/// What others say, in one line and not without end.
+fn said(text: &str) -> String {
+    tell::shortened(&printable(text))
 }
 
 /// A digest, if that is what it is.
@@ -225,7 +222,7 @@ impl ShownFilesystem {
             ByteSize(self.filesystem_bytes),
             ByteSize(self.block_bytes)
         );
-        printable(&kind)
+        said(&kind)
     }
 }
 
@@ -239,7 +236,7 @@ impl ShownImage {
     }
 
     fn text(&self) -> Option<String> {
-        let name = self.reference.as_deref().map(printable);
+        let name = self.reference.as_deref().map(said);
         let own = self.manifest_digest.as_ref().or(self.image_id.as_ref());
         let all: Vec<_> = name.into_iter().chain(own.cloned()).collect();
         (!all.is_empty()).then(|| all.join("\n"))
@@ -251,6 +248,6 @@ impl ShownOffer {
         let mark = if self.chosen { '*' } else { ' ' };
         let platform = self.platform.as_deref().unwrap_or("unknown");
         let digest = short(&self.manifest_digest);
-        format!("{mark} {digest}  {}\n", printable(platform))
+        format!("{mark} {digest}  {}\n", said(platform))
     }
 }
