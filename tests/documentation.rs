@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use support::oracles;
+use support::run::LAYERPRESS;
 use support::session::layerpress;
 
 #[test]
@@ -60,6 +61,32 @@ fn bash_completes_subcommands_and_options() {
     let kinds = complete("layerpress build --fs ''", 3);
     assert_eq!(kinds.trim(), "ext3 ext4 ext2");
     assert_eq!(complete("layerpress plan --fs ext4", 3).trim(), "ext4");
+}
+
+/// It had one cut short in its place.
+#[test]
+fn a_page_that_finds_no_room_is_not_there_and_those_before_it_are_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    layerpress([OsStr::new("man"), at("all").as_os_str()]).ended_with(0);
+    let script = format!("ulimit -f 8; exec {LAYERPRESS} man cut");
+    let mut command = Command::new("bash");
+    let output = command
+        .args(["-c", &script])
+        .current_dir(&directory)
+        .output();
+    let output = output.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("cannot write the manual page cut/"), "{said}");
+    let mut pages = 0;
+    for entry in std::fs::read_dir(at("cut")).unwrap() {
+        let name = entry.unwrap().file_name();
+        let read = |place: &str| std::fs::read(at(place).join(&name)).unwrap();
+        assert!(read("cut") == read("all"), "{name:?}");
+        pages += 1;
+    }
+    assert!((1..20).contains(&pages), "{pages}");
 }
 
 #[test]

@@ -413,6 +413,7 @@ const ROOMS: &[Room] = &[
             "units",
             "progress",
             "leftovers",
+            "partial_file",
             "edits",
             "command",
             "oci",

@@ -3,12 +3,14 @@
 mod page;
 
 use std::io::ErrorKind;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Command};
 use rustix::fs::CWD;
 
 use crate::error::{Error, Result};
+use crate::partial_file::PartialFile;
 use crate::pinned::MadeDirectory;
 
 /// What is typed.
@@ -29,14 +31,21 @@ pub fn run(arguments: &ManArguments, command: Command) -> Result<()> {
     for (path, one) in pages(&command, "") {
         let name = page::name(&path);
         let file = directory.join(format!("{name}.1"));
-        std::fs::write(&file, page::page(&command, one, &path))
-            .map_err(|error| Error::path("write the manual page", &file, error))?;
+        write(&file, &page::page(&command, one, &path))?;
     }
     for directory in made.iter().rev() {
         let done = directory.finish();
         done.map_err(|error| Error::path("finish the directory", &arguments.directory, error))?;
     }
     Ok(())
+}
+
+/// Writes a page that is there when all of it is.
+fn write(file: &Path, page: &str) -> Result<()> {
+    let partial = PartialFile::create(file)?;
+    let written = partial.file().write_all_at(page.as_bytes(), 0);
+    written.map_err(|error| Error::path("write the manual page", file, error))?;
+    partial.persist()
 }
 
 /// Makes a directory and those that lead to it, where they are absent.
