@@ -102,7 +102,7 @@ fn what_cannot_be_is_told_in_a_line_before_anything_is_written() {
         (
             "-",
             &["--platform=amd64", "--json"],
-            5,
+            2,
             "expected the image alone, found --json",
         ),
     ] {
