@@ -1,7 +1,9 @@
 //! The two calls of the Engine API that bring an image.
 
 use std::fmt;
+use std::fs::Metadata;
 use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,10 +14,10 @@ use ureq::tls::TlsConfig;
 use ureq::unversioned::transport::{Connector, RustlsConnector, TcpConnector};
 use ureq::{Agent, Body};
 
-use super::Saved;
 use super::host::Host;
 use super::tls;
 use super::transport::{PatientConnector, Probe, UnixConnector};
+use super::{Has, Saved};
 use crate::error::{Error, Result, escape_path, of_network};
 use crate::network::{PatientResolver, USER_AGENT, is_networks, percent_encoded};
 use crate::oci::{Digest, Platform};
@@ -196,14 +198,24 @@ impl Client {
     }
 
     /// Whether the daemon at a socket has an image, where it says so at once.
-    pub(super) fn has(socket: &Path, name: &str) -> Option<bool> {
-        let host = Host::Unix(socket.to_owned());
-        let client = Self::connect_within(&host, IMPATIENCE).ok()?;
+    pub(super) fn has(socket: &Path, name: &str) -> Has {
+        let is_socket = |metadata: Metadata| metadata.file_type().is_socket();
+        if !socket.metadata().is_ok_and(is_socket) {
+            return Has::No;
+        }
+        let client = match Self::connect_within(&Host::Unix(socket.to_owned()), IMPATIENCE) {
+            Ok(client) => client,
+            // Nobody listens there.
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::ConnectionRefused => {
+                return Has::No;
+            }
+            Err(_) => return Has::Unknown,
+        };
         let path = format!("{}/images/{name}/json", client.base);
-        match client.quick.get(path).call().ok()?.status() {
-            StatusCode::OK => Some(true),
-            StatusCode::NOT_FOUND => Some(false),
-            _ => None,
+        match client.quick.get(path).call().map(|found| found.status()) {
+            Ok(StatusCode::OK) => Has::Yes,
+            Ok(StatusCode::NOT_FOUND) => Has::No,
+            _ => Has::Unknown,
         }
     }
 

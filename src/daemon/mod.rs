@@ -102,11 +102,11 @@ pub(crate) fn has(name: &str, options: &DaemonOptions) -> Has {
         return Has::No;
     }
     let mut has = Has::No;
-    for socket in sockets.iter().filter(|socket| socket.exists()) {
-        match client::Client::has(socket, name) {
-            Some(true) => return Has::Yes,
-            Some(false) => return has,
-            None => has = Has::Unknown,
+    for socket in sockets {
+        match client::Client::has(&socket, name) {
+            Has::Yes => return Has::Yes,
+            Has::No => {}
+            Has::Unknown => has = Has::Unknown,
         }
     }
     has

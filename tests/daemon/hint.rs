@@ -1,9 +1,11 @@
 //! A name that no registry gives and that a daemon here may have.
 
+use std::os::unix::net::UnixListener;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::address;
 use super::support::fake_daemon::{FakeDaemon, send};
 use super::support::run::Press;
 
@@ -61,7 +63,16 @@ fn a_bare_name_that_a_registry_does_not_give_is_looked_for_in_the_daemon_here() 
 #[test]
 fn without_a_daemon_s_socket_here_none_is_told_of() {
     let press = Press::new();
-    for host in ["unix:///nonexistent", "tcp://127.0.0.1:1"] {
+    let [absent, file, left] = ["absent", "file", "left"].map(|name| press.input(name));
+    std::fs::write(&file, "").unwrap();
+    // Of one that has ended.
+    drop(UnixListener::bind(&left).unwrap());
+    let sockets = [absent, file, left].map(|path| address(&path));
+    for host in sockets
+        .iter()
+        .map(String::as_str)
+        .chain(["tcp://127.0.0.1:1"])
+    {
         let ended = press.run(&mut build(&press, NAME, host));
         ended.failed(9, &[&format!("docker://{NAME}")]);
         assert!(!ended.stderr.contains("docker-daemon:"), "{}", ended.stderr);

@@ -42,7 +42,7 @@ fn what_cannot_be_is_told_in_a_line_before_anything_is_written() {
         ),
         ("oci:OUT/x", late, 5, "years 0 to 9999"),
         ("docker-archive:OUT/x", early, 5, "--source-date-epoch"),
-        ("oci:OUT/x", &[], 5, "--platform OS/ARCH"),
+        ("oci:OUT/x", &[], 2, "--platform OS/ARCH"),
         ("oci:OUT/x:a b", platform, 5, "'a b': expected a tag"),
         (
             "oci:OUT/full",
@@ -102,7 +102,7 @@ fn what_cannot_be_is_told_in_a_line_before_anything_is_written() {
         (
             "-",
             &["--platform=amd64", "--json"],
-            5,
+            2,
             "expected the image alone, found --json",
         ),
     ] {
