@@ -51,7 +51,7 @@ impl ShownVerity {
         let hashes = verity
             .file
             .as_deref()
-            .map_or_else(|| data.clone(), |file| shell_word(file));
+            .map_or_else(|| data.clone(), shell_word);
         let offset = match verity.hash_offset_bytes {
             0 => String::new(),
             bytes => format!(" --hash-offset {bytes}"),
