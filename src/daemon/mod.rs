@@ -82,6 +82,10 @@ pub(crate) fn list(_: &DaemonOptions, _: &dyn Reporter) -> Result<Vec<Listed>> {
 
 /// Whether a daemon has an image, as far as it can be told in a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "network"),
+    expect(dead_code, reason = "no daemon is asked")
+)]
 pub(crate) enum Has {
     Yes,
     No,
