@@ -8,8 +8,8 @@ const SECTOR_BYTES: u64 = 512;
 /// Where the entries of an MBR are, how long one is, and how many there are.
 const MBR: (usize, usize, usize) = (446, 16, 4);
 
-/// The same of a GPT whose header says that they follow it, as far as a file's head goes.
-const GPT: (usize, usize, usize) = (1024, 128, 128);
+/// Where those of a GPT are whose header says that they follow it, and how long one is at least.
+const GPT: (usize, usize) = (1024, 128);
 
 /// A disk with a partition table, and where its first partition is.
 pub(super) fn name(head: &[u8]) -> Option<String> {
@@ -49,14 +49,20 @@ struct Table {
 
 fn table(head: &[u8]) -> Option<Table> {
     if bears(head, (512, b"EFI PART")) {
+        let (first, least) = GPT;
         let follow = word(head, 512 + 72) == Some(2);
+        let number = |at: usize| Some(u32::from_le_bytes(*head.get(at..)?.first_chunk()?) as usize);
+        let (count, length) = (number(512 + 80)?, number(512 + 84)?.max(least));
         // Those that no type is told of are unused.
         let start = |at: usize| {
             let kind = head.get(at..at + 16)?;
             let start = word(head, at + 32)?;
             kind.iter().any(|&byte| byte != 0).then_some(start)
         };
-        let starts = entries(GPT).filter_map(start).filter(|_| follow);
+        // As far as the head goes: a header may tell of any number.
+        let there = head.len().saturating_sub(first) / length;
+        let starts = entries((first, length, count.min(there)));
+        let starts = starts.filter_map(start).filter(|_| follow);
         return Some(Table {
             kind: Kind::Gpt,
             starts: bytes(starts),
@@ -128,7 +134,9 @@ mod tests {
         assert_eq!(name(&mbr), "a disk with a GPT partition table");
         assert_eq!(partitions(&mbr), Some(vec![]));
         mbr[512..520].copy_from_slice(b"EFI PART");
-        mbr[512 + 72..512 + 76].copy_from_slice(&2_u32.to_le_bytes());
+        for (at, number) in [(72, 2_u32), (80, 128), (84, 128)] {
+            mbr[512 + at..][..4].copy_from_slice(&number.to_le_bytes());
+        }
         for (index, sector) in [(0, 34_u64), (5, 4096), (6, u64::MAX)] {
             mbr[1024 + 128 * index] = 0xaf;
             mbr[1024 + 128 * index + 32..][..8].copy_from_slice(&sector.to_le_bytes());
@@ -137,6 +145,21 @@ mod tests {
             name(&mbr).contains("GPT partition table; its first partition starts at byte 17408")
         );
         assert_eq!(partitions(&mbr), Some(vec![17_408, 2 << 20]));
+        // No more of them than there are, and longer ones.
+        mbr[512 + 80] = 5;
+        assert_eq!(partitions(&mbr), Some(vec![17_408]));
+        mbr[512 + 80..][..4].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert_eq!(partitions(&mbr), Some(vec![17_408, 2 << 20]));
+        mbr[512 + 84..][..4].copy_from_slice(&256_u32.to_le_bytes());
+        mbr[1024 + 256..1024 + 512].fill(0);
+        mbr[1024 + 256] = 0xaf;
+        mbr[1024 + 256 + 32] = 64;
+        // What was the seventh of 128 bytes each is the fourth of 256 each.
+        mbr[1024 + 128 * 6..1024 + 128 * 7].fill(0);
+        assert_eq!(partitions(&mbr), Some(vec![17_408, 32_768]));
+        mbr[512 + 84..][..4].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert_eq!(partitions(&mbr), Some(vec![]));
+        mbr[512 + 84..][..4].copy_from_slice(&128_u32.to_le_bytes());
         // Entries elsewhere are not read.
         mbr[512 + 72] = 3;
         assert_eq!(partitions(&mbr), Some(vec![]));
