@@ -292,7 +292,7 @@ fn a_manifest_needs_a_name_that_is_no_others() {
     let press = Press::with_layers([tar_bytes(&rootfs())]);
     let output = press.output();
     for (manifest, packages, code, words) in [
-        ("-", None, 5, &["--manifest -", "expected a file"][..]),
+        ("-", None, 2, &["--manifest -", "expected a file"][..]),
         (output.to_str().unwrap(), None, 5, &["one for two"]),
         ("{out}/a.json", Some("{out}/a.json"), 5, &["one for two"]),
         ("{out}/none/a.json", None, 3, &["out/none: No such file"]),
