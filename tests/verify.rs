@@ -44,6 +44,43 @@ fn a_filesystem_equals_the_image_it_was_made_of_in_every_form_of_that_image() {
     }
 }
 
+/// Bug: a name that is a directory here and a file there was told once more, as "size unreadable by every
+/// reader". Cause: a directory has no length that could be compared, and its absence was taken for
+/// one that could not be read. Found by a red team.
+#[test]
+fn what_is_another_type_is_told_once() {
+    let place = tempfile::tempdir().unwrap();
+    let tree = place.path().join("tree");
+    let image = place.path().join("a.img");
+    let (image, source) = (
+        image.to_str().unwrap(),
+        format!("rootfs:{}", tree.display()),
+    );
+    type Make = fn(&std::path::Path);
+    let makes: [Make; 3] = [
+        |path| fs::create_dir(path).unwrap(),
+        |path| fs::write(path, "ab").unwrap(),
+        |path| symlink("elsewhere", path).unwrap(),
+    ];
+    for make in &makes {
+        fs::create_dir(&tree).unwrap();
+        make(&tree.join("d"));
+        layerpress(["build", &source, "-o", image]).ended_with(0);
+        fs::remove_dir_all(&tree).unwrap();
+        for make in &makes {
+            fs::create_dir(&tree).unwrap();
+            make(&tree.join("d"));
+            let found = verify(image, &source, &["--json"]).json();
+            fs::remove_dir_all(&tree).unwrap();
+            let of_it = found["differences"].as_array().unwrap().iter();
+            let of_it: Vec<_> = of_it.filter(|one| one["path"] == "/d").collect();
+            assert_eq!(found["unreadable"], 0, "{found:#}");
+            // Made anew, it has another time.
+            assert_eq!(of_it.len(), 1, "{found:#}");
+        }
+    }
+}
+
 /// Damages a copy, and expects one difference of these fields, in JSON and in the text.
 fn assert_found(pressed: &Pressed, damaged: &str, path: &str, fields: &[&str], text: &str) {
     let json = verify(damaged, &pressed.reference(), &["--json"])

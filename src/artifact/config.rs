@@ -25,7 +25,8 @@ const TREE_NAME: &str = "filesystem.img.verity";
 pub struct Config {
     /// [`SCHEMA`].
     pub schema: &'static str,
-    /// The digest of what determines the tree, where layerpress made it.
+    /// The digest of what determines the tree, where it stands in the filesystem: where layerpress made it
+    /// of an image with edits.
     pub recipe_digest: Option<String>,
     /// The file.
     pub output: ConfigOutput,

@@ -29,10 +29,15 @@ const TAIL_LETTERS: usize = 250;
 /// Writes a line, or several. That nobody reads it any more, or that there is no room for it, is no
 /// reason to stop working.
 pub fn line(text: &str) {
+    line_made_in_turn(|| text);
+}
+
+/// The same of a line that is made when no other can come before it any more.
+fn line_made_in_turn<Text: AsRef<str>>(make: impl FnOnce() -> Text) {
     let mut painted = painted();
     let away = painted.nothing_any_more();
     // In one piece, so that lines of several processes do not mix.
-    write_to_stderr(&format!("{away}{}\n", escape_text(text)));
+    write_to_stderr(&format!("{away}{}\n", escape_text(make().as_ref())));
 }
 
 /// What stands at the bottom of the terminal of standard error.
@@ -85,11 +90,13 @@ pub fn remark(kind: &str, text: &str) {
 
 /// Writes an event for programs.
 pub fn event(event: &Value) {
-    let event = Event { time: now(), event };
-    // What has a text for each key has one of them all.
-    if let Ok(text) = serde_json::to_string(&Document::new(schemas::EVENT, &event)) {
-        line(&json_text(&text));
-    }
+    // None is told of a time before that of the line above it.
+    line_made_in_turn(|| {
+        let event = Event { time: now(), event };
+        // What has a text for each key has one of them all.
+        let text = serde_json::to_string(&Document::new(schemas::EVENT, &event));
+        text.map_or_else(|_| String::new(), |text| json_text(&text))
+    });
 }
 
 /// What happened when.

@@ -98,7 +98,7 @@ impl FromStr for RegistryReference {
                 && (rest.contains('/') || user.contains(':') && rest.contains('.'))
             {
                 return Error::unsupported(format!(
-                    "'…@{}' is no image name of a registry: expected no user name and password before the host (--creds USER:PASSWORD and docker login name who asks)",
+                    "'…@{}' is no image name of a registry: expected no user name and password before the host (--creds-file FILE and docker login name who asks)",
                     crate::error::escape_path(rest.as_bytes())
                 ));
             }

@@ -120,7 +120,7 @@ impl Packages {
         if found.databases.is_empty() && !found.is_part {
             found.warnings.count(
                 "no list of packages is known here",
-                b"var/lib/dpkg and lib/apk are absent",
+                b"neither var/lib/dpkg/status nor lib/apk/db/installed is a file",
             );
         }
         found

@@ -157,8 +157,8 @@ fn refuse(read: &[PathBuf], written: &Path, what: &str) -> Result<()> {
 fn refuse_own_input(place: &Place, written: &Path) -> Result<()> {
     if source::is_input(place, written) {
         return Err(Error::unsupported(format!(
-            "{}: expected an output other than the image itself: it is, or belongs to, {place}",
-            written.display()
+            "{}: expected an output other than the image itself: it is, or belongs to, {place} (an output outside it replaces nothing of it)",
+            escape_path(written.as_os_str().as_bytes())
         )));
     }
     Ok(())

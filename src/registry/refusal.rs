@@ -80,21 +80,21 @@ pub(super) fn error(
         (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(Who::Nobody)) => (
             ErrorKind::PermissionDenied,
             format!(
-                " (private, or no such repository as {repository}: --creds USER:PASSWORD or docker login names who asks{})",
+                " (private, or no such repository as {repository}: --creds-file FILE or docker login names who asks{})",
                 troubles.iter().map(|trouble| format!("; {trouble}")).collect::<String>()
             ),
         ),
         (StatusCode::UNAUTHORIZED, Some(Who::Somebody)) => (
             ErrorKind::PermissionDenied,
             match purpose {
-                Purpose::Pull => " (user name or password are wrong: --creds USER:PASSWORD gives others, --anonymous none)".to_owned(),
+                Purpose::Pull => " (user name or password are wrong: --creds-file FILE gives others, --anonymous none)".to_owned(),
                 // Tokens that are good for less than was asked are refused so, too.
-                Purpose::Push { .. } => format!(" (user name or password are wrong, or who they name may not push to {repository}: --creds USER:PASSWORD gives others)"),
+                Purpose::Push { .. } => format!(" (user name or password are wrong, or who they name may not push to {repository}: --creds-file FILE gives others)"),
             },
         ),
         (StatusCode::FORBIDDEN, Some(Who::Somebody)) => (
             ErrorKind::PermissionDenied,
-            format!(" (who is logged in {may_not} {repository}; --creds names another, --anonymous nobody)"),
+            format!(" (who is logged in {may_not} {repository}; --creds-file FILE names another, --anonymous nobody)"),
         ),
         _ => (ErrorKind::Other, String::new()),
     };

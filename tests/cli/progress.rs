@@ -21,6 +21,10 @@ fn json_events_are_a_line_each_and_every_task_that_begins_ends() {
     let events = events(&ended.stderr);
     let mut running = BTreeMap::new();
     let mut seen = Vec::new();
+    // None is of a time before that of the one above it.
+    let times = events.iter().map(|event| event["time"].as_str().unwrap());
+    let times: Vec<_> = times.map(|time| time.trim_end_matches('Z')).collect();
+    assert!(times.is_sorted(), "{times:#?}");
     for event in &events {
         let task = event["task"].as_str().unwrap_or_default();
         assert!(event["time"].is_string(), "{event}");

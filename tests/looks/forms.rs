@@ -1,7 +1,7 @@
 //! What `extract` makes of what it is given.
 
 use std::fs;
-use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -76,6 +76,17 @@ fn one_name_that_is_no_directory_becomes_a_file() {
         assert_eq!(fs::read(&to).unwrap(), b"content of a\n");
         told(&["extract", subject, "/etc/b", "-o", &to, "--force"]);
         assert_eq!(fs::read(&to).unwrap(), b"content of b\n");
+        // What a link leads to is not replaced, nor is the link, and nothing else is recommended.
+        let link = out.at("a-link");
+        symlink("copy", &link).unwrap();
+        for more in [&[][..], &["--force"]] {
+            let words = ["extract", subject, "/etc/a", "-o", &link];
+            let ran = layerpress([&words[..], more].concat()).ended_with(5);
+            let told = "expected a regular file or none there, found a symbolic link";
+            assert!(ran.stderr.contains(told), "{}", ran.stderr);
+            assert!(!ran.stderr.contains("--force"), "{}", ran.stderr);
+        }
+        fs::remove_file(&link).unwrap();
         // A link is taken itself.
         told(&["extract", subject, "/link", "-o", &to, "--force"]);
         assert_eq!(fs::read_link(&to).unwrap(), Path::new("etc/a"));

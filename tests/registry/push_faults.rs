@@ -231,7 +231,7 @@ fn who_may_read_and_not_push_is_told_so_before_any_segment_is_sent() {
         .puller
         .press
         .run(&mut stand.push_at(&at, &["--anonymous"]));
-    ended.failed(3, &["401 Unauthorized", "--creds USER:PASSWORD"]);
+    ended.failed(3, &["401 Unauthorized", "--creds-file FILE"]);
     assert_eq!(sent(&stand.proxy.seen(), "PUT"), (0, 0));
     // A token that has expired is renewed, and the bytes sent again.
     tokens.lifetime(0);

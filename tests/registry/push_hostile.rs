@@ -76,11 +76,11 @@ fn a_door_that_no_token_opens_is_asked_a_few_times_and_no_more() {
     let at = format!("docker://{}/private/fs:1", door.address());
     for options in [&["--anonymous"][..], &["--creds=user:password"]] {
         let ended = stand.puller.press.run(&mut stand.push_at(&at, options));
-        ended.failed(3, &["401 Unauthorized", "--creds USER:PASSWORD"]);
+        ended.failed(3, &["401 Unauthorized", "--creds-file FILE"]);
         let ended = stand.puller.press.run(&mut stand.puller.pull(&at, options));
         stand
             .puller
-            .has_failed(&ended, 3, &["401 Unauthorized", "--creds USER:PASSWORD"]);
+            .has_failed(&ended, 3, &["401 Unauthorized", "--creds-file FILE"]);
     }
     let (asked, given) = (door.asked().len(), tokens.asked().len());
     // A token replaced once for each question, of which there are two at most.

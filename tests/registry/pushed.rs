@@ -147,6 +147,8 @@ fn only_segments_that_differ_are_sent_and_a_manifest_of_another_file_is_left_out
     let config: Value = serde_json::from_slice(&config.unwrap()).unwrap();
     assert_eq!(config["schema"], "layerpress.artifact-config.v1");
     assert_eq!(config["filesystem"]["type"], "ext3");
+    // The chain ID that stands in it is not taken for one.
+    assert_eq!(config["recipe_digest"], Value::Null);
     assert_eq!(config["output"]["sha256"], second["sha256"]);
     // One that was named must be its own.
     let named = stand.manifest_file().display().to_string();

@@ -29,7 +29,7 @@ use crate::cli::shown::origin::ShownOrigin;
 use crate::cli::shown::room::{self, ShownRoom, ShownSizeRule};
 use crate::cli::shown::schemas;
 use crate::cli::shown::table::digest_columns;
-use crate::cli::shown::text::{counted, thousands};
+use crate::cli::shown::text::counted;
 use crate::cli::tell::{self, print_as};
 use crate::error::{Error, Result};
 use crate::pipeline::{
@@ -322,8 +322,8 @@ impl Summary {
         rows.extend([(
             "content",
             format!(
-                "{} entries, {} from {}",
-                thousands(self.entries),
+                "{}, {} from {}",
+                counted(self.entries, "entry", "entries"),
                 ByteSize(self.content_bytes),
                 counted(self.layer_count as u64, "layer", "layers")
             ),

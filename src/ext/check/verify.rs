@@ -287,13 +287,20 @@ fn unreadable(line: &Line, listings: [&Listing; 3]) -> Option<Finding> {
         .flatten()
         .flat_map(|line| line.known_fields())
         .collect();
+    // What is seen as another type has no length or content that could be held against this.
+    let is_another = in_views
+        .iter()
+        .flatten()
+        .any(|seen| seen.kind.is_some_and(|kind| Some(kind) != line.kind));
+    let is_asked = |field: &Field| !is_another || !matches!(field, Field::Size | Field::Body);
     let mut unseen: Vec<_> = line
         .known_fields()
-        .filter(|field| !seen.contains(field))
+        .filter(|field| !seen.contains(field) && is_asked(field))
         .collect();
     // There may be names in it that should not be.
     let below = join(&line.path, b"x");
-    let is_unlisted = line.kind == Some(Kind::Directory)
+    let is_unlisted = !is_another
+        && line.kind == Some(Kind::Directory)
         && listings.iter().all(|listing| listing.is_hidden(&below));
     if is_unlisted && !unseen.contains(&Field::Body) {
         unseen.push(Field::Body);

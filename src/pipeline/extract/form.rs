@@ -94,9 +94,14 @@ fn refused(path: &Path) -> Error {
 /// [`Error::Unsupported`] then, [`Error::Io`] where that cannot be told.
 pub(super) fn refuse_existing(path: &Path, replaces: bool) -> Result<()> {
     match std::fs::symlink_metadata(path) {
-        Ok(there) if !there.is_file() && !there.is_symlink() => Err(Error::unsupported(format!(
-            "{}: expected a regular file or none there, found a device, a pipe or a socket (`-o -` writes a tar to standard output, `cat` a file's content)",
-            escape_path(path.as_os_str().as_bytes())
+        // What a link leads to is not replaced through it, and the link is not either.
+        Ok(there) if !there.is_file() => Err(Error::unsupported(format!(
+            "{}: expected a regular file or none there, found {} (`-o -` writes a tar to standard output, `cat` a file's content)",
+            escape_path(path.as_os_str().as_bytes()),
+            match there.is_symlink() {
+                true => "a symbolic link",
+                false => "a device, a pipe or a socket",
+            }
         ))),
         Ok(_) if replaces => Ok(()),
         Ok(_) => Err(Error::unsupported(format!(

@@ -121,10 +121,9 @@ impl<'a> Source<'a> {
             data_blocks: found.superblock.data_blocks,
         });
         let recipe = self.filesystem.recipe_digest.as_ref();
-        let chain = self.filesystem.chain_id.as_ref().map(|chain| &chain.0);
         let config = Config {
             schema: SCHEMA,
-            recipe_digest: recipe.or(chain).map(ToString::to_string),
+            recipe_digest: recipe.map(ToString::to_string),
             output: ConfigOutput {
                 size_bytes: self.size_bytes,
                 sha256: sha256.digest().to_owned(),
