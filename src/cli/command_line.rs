@@ -165,8 +165,15 @@ fn failed(voice: Voice, error: &anyhow::Error) -> u8 {
         Some(error) => (error.to_string(), error.exit_code()),
         None => (format!("{error:#}"), 3),
     };
+    if error.downcast_ref::<Error>().is_some_and(is_of_the_image) {
+        signals::wait_where_a_pipe_has_ended();
+    }
     voice.error(&text, code.into());
     code
+}
+
+fn is_of_the_image(error: &Error) -> bool {
+    matches!(error, Error::BadImage { .. })
 }
 
 impl Command {

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::fs::FileType;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
@@ -60,6 +61,18 @@ pub fn handle(voice: Voice) -> io::Result<()> {
             }
         })?;
     Ok(())
+}
+
+/// How long after the end of a pipe the signal may come that has ended whoever wrote to it.
+const TIME_TO_COME: Duration = Duration::from_millis(200);
+
+/// Ctrl-C ends all programs of a pipeline. One that reads finds the end of what another wrote first, and
+/// would call that a broken image.
+pub fn wait_where_a_pipe_has_ended() {
+    let input = rustix::fs::fstat(io::stdin());
+    if input.is_ok_and(|input| FileType::from_raw_mode(input.st_mode) == FileType::Fifo) {
+        std::thread::sleep(TIME_TO_COME);
+    }
 }
 
 /// The signals that this process was started to ignore, as a set of bits; proc(5).

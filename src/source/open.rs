@@ -18,7 +18,7 @@ use super::{bare_name, docker_archive, layout, parts, recognise, tree};
 use crate::daemon::{self, DaemonOptions};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
-use crate::oci::{Descriptor, Platform, RegistryReference, without_login};
+use crate::oci::{Descriptor, NO_DATE, Platform, RegistryReference, without_login};
 use crate::pinned::Reach;
 use crate::progress::{Phase, Reporter, Task};
 use crate::region::FileRegion;
@@ -115,7 +115,8 @@ pub fn daemon_offers(options: &DaemonOptions, reporter: &dyn Reporter) -> Result
             config_digest: Some(image.id),
             platform: None,
             is_at_hand: true,
-            created: Some(Timestamp::from_seconds(image.created_seconds)),
+            created: Some(Timestamp::from_seconds(image.created_seconds))
+                .filter(|time| *time != NO_DATE),
             size_bytes: Some(image.size_bytes),
         })
         .collect())

@@ -6,6 +6,7 @@ mod support;
 
 mod children;
 mod named_files;
+mod pipelines;
 mod random_moments;
 
 use std::fs;

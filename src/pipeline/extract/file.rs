@@ -69,7 +69,7 @@ fn regular(work: &Work<'_>, found: &Found, path: &Path, replaces: bool) -> Resul
         let what = "setuid, setgid and sticky bits are not kept in a file of its own";
         warnings.count(what, &found.path);
     }
-    for _ in work.inside.xattrs(node)? {
+    if !work.inside.xattrs(node)?.is_empty() {
         let what = "extended attributes are not kept in a file of its own";
         warnings.count(what, &found.path);
     }
