@@ -310,3 +310,30 @@ fn a_variable_that_is_unknown_unused_or_given_twice_is_refused() {
     let uses = "[edits]\nexclude = [".to_owned() + &"'${X}',".repeat(17) + "]";
     assert!(wrong(&uses, &[&long]).contains("over all texts, found more"));
 }
+
+#[test]
+fn limits_are_sizes_as_they_are_typed_or_numbers_of_bytes() {
+    let limits = |text: &str| read(&format!("[limits]\n{text}\n"), &[]);
+    let found = limits("max-bytes = '3G'\nmax-header-bytes = 5\nmax-xattr-bytes = '7'").unwrap();
+    let found = &found.images[0].limits;
+    assert_eq!(
+        (
+            found.max_bytes,
+            found.max_header_bytes,
+            found.max_xattr_bytes
+        ),
+        (3 << 30, 5, 7)
+    );
+    for (text, told) in [
+        ("max-bytes = '3.5G'", "3584M is as much"),
+        ("max-bytes = -1", "a number of bytes, or a text as \"900M\""),
+        (
+            "max-bytes = true",
+            "a number of bytes, or a text as \"900M\"",
+        ),
+        ("max-entries = '1K'", "expected"),
+    ] {
+        let error = limits(text).unwrap_err().to_string();
+        assert!(error.contains(told), "{text}: {error}");
+    }
+}
