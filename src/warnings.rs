@@ -22,7 +22,11 @@ impl Warnings {
         self.counted
             .entry(what)
             .and_modify(|(count, _)| *count += 1)
-            .or_insert_with(|| (1, escape_path(&path())));
+            .or_insert_with(|| match &path()[..] {
+                // The root.
+                b"" => (1, "/".to_owned()),
+                path => (1, escape_path(path)),
+            });
     }
 
     /// Tells a whole line, which comes before what is counted.
@@ -57,6 +61,13 @@ impl Warnings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_root_has_a_name() {
+        let mut warnings = Warnings::default();
+        warnings.count("time clamped", b"");
+        assert_eq!(warnings.lines().collect::<Vec<_>>(), ["time clamped: /"]);
+    }
 
     #[test]
     fn warnings_of_one_kind_are_one_line_with_their_count_and_first_example() {

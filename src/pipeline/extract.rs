@@ -274,14 +274,16 @@ impl<'a> Work<'a> {
             }
             Err(error) => {
                 let is_undone = sink.undo();
-                match (self.is_cancelled)() {
-                    true => Ok(Extracted::Cancelled { is_undone }),
-                    false if is_undone => Err(self.explained(error, path)),
-                    false => Err(self.explained(error, path).with_more(&format!(
-                        "; what was extracted until then is in {}",
-                        escape_path(path.as_os_str().as_bytes())
-                    ))),
+                if (self.is_cancelled)() {
+                    return Ok(Extracted::Cancelled { is_undone });
                 }
+                let left = match is_undone {
+                    true => "nothing is left in",
+                    false => "what was extracted until then is in",
+                };
+                let shown = escape_path(path.as_os_str().as_bytes());
+                let explained = self.explained(error, path);
+                Err(explained.with_more(&format!("; {left} {shown}")))
             }
         }
     }
