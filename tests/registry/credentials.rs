@@ -357,7 +357,7 @@ fn credentials_stand_in_a_variable_a_file_or_standard_input_too() {
     let ended = stand.puller.press.run(&mut build);
     stand
         .puller
-        .has_failed(&ended, 5, &["standard input", "--creds-file"]);
+        .has_failed(&ended, 2, &["standard input", "--creds-file"]);
 }
 
 /// clap shows the value that it refuses, and serde what it found (found by a red team).
