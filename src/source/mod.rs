@@ -16,6 +16,7 @@ mod image;
 mod layout;
 mod open;
 mod own_input;
+mod packed;
 mod parts;
 mod place;
 mod recognise;

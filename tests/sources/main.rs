@@ -39,6 +39,7 @@ fn options(platform: Option<&str>) -> OpenOptions {
         reach: Reach::default(),
         file_flags: false,
         one_file_system: false,
+        or_filesystem: false,
         registry: RegistryOptions::default(),
     }
 }
