@@ -23,6 +23,7 @@ mod recognise;
 mod reference;
 mod spooler;
 mod store;
+mod transport_word;
 mod tree;
 
 pub use crate::blobs::{Downloads, OpenBlob, StoredBlob};
