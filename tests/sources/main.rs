@@ -12,6 +12,7 @@ mod forms;
 mod go_json;
 mod hostile;
 mod live_tree;
+mod mixed_up;
 mod platforms;
 mod tools;
 mod tree;
