@@ -401,6 +401,11 @@ pub(super) fn uncompressed(mut file: File, name: &str, spooler: &Spooler<'_>) ->
     if file_type.is_char_device() || file_type.is_block_device() {
         return Err(a_device(name));
     }
+    if file_type.is_dir() {
+        return Err(Error::unsupported(format!(
+            "{name} is a directory: expected a file or a pipe with an image, or the directory by its path"
+        )));
+    }
     if !file_type.is_file() {
         return spooler.stream(file, None, name);
     }
@@ -411,8 +416,12 @@ pub(super) fn uncompressed(mut file: File, name: &str, spooler: &Spooler<'_>) ->
 }
 
 fn a_device(name: &str) -> Error {
+    let expected = match name {
+        STANDARD_INPUT => "a file or a pipe",
+        _ => "a file, a directory or a pipe",
+    };
     Error::unsupported(format!(
-        "{name} is a terminal, a device or a socket: expected a file, a directory or a pipe with an image"
+        "{name} is a terminal, a device or a socket: expected {expected} with an image"
     ))
 }
 

@@ -368,6 +368,26 @@ fn who_takes_both_says_so_of_what_is_neither_and_how_a_filesystem_is_named() {
         assert!(said.contains("found an ext filesystem image"), "{said}");
         assert!(said.contains(by_path), "{said}");
     }
+    // What is expected there is what is taken there: a directory was not.
+    for (input, found) in [
+        (
+            "/etc",
+            "is a directory: expected a file or a pipe with an image, or the directory by its path",
+        ),
+        (
+            "/dev/null",
+            "is a terminal, a device or a socket: expected a file or a pipe with an image",
+        ),
+    ] {
+        for words in [&["ls", "-"][..], &["build", "-", "-o", &out.at("b")]] {
+            let mut piped = run::layerpress();
+            piped.args(words).stdin(fs::File::open(input).unwrap());
+            let ended = run::output_of(&mut piped);
+            let said = String::from_utf8(ended.stderr).unwrap();
+            assert_eq!(ended.status.code(), Some(5), "{said}");
+            assert!(said.contains(&format!("standard input {found}")), "{said}");
+        }
+    }
     let said = layerpress(["ls", &format!("{}:name", out.filesystem)]).ended_with(4);
     assert!(
         said.stderr.contains("named by its path alone"),
