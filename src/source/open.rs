@@ -290,7 +290,11 @@ impl<'a> Opener<'a> {
         if self.options.or_filesystem
             && let Some(found) = packed::found(&file, path)
         {
-            let what = format!("expected a filesystem or a container image, found {found}");
+            let expected = match reference.transport {
+                Some(_) => "a container image",
+                None => "a filesystem or a container image",
+            };
+            let what = format!("expected {expected}, found {found}");
             return Err(Error::bad_image(what));
         }
         self.file(file, &name, reference.transport, selector)

@@ -136,7 +136,7 @@ fn compression_of(head: &[u8]) -> Result<Compression> {
     match compression::foreign(head) {
         Some(program) => compression.map_err(|error| {
             error.with_more(&format!(
-                " (`{program} -dc FILE | layerpress build -` takes it)"
+                " (`{program} -dc FILE | layerpress build -` takes a container image)"
             ))
         }),
         None => compression,
@@ -275,7 +275,9 @@ mod tests {
             (b"\x04\x22\x4d\x18", "lz4"),
         ] {
             let error = spool(head, &limits).unwrap_err().to_string();
-            let hint = format!("`{program} -dc FILE | layerpress build -`");
+            // Of a filesystem that is not so.
+            let hint =
+                format!("(`{program} -dc FILE | layerpress build -` takes a container image)");
             assert!(error.contains(&hint), "{error}");
         }
         let zstd = zstd::encode_all(&b"one"[..], 3).unwrap();
