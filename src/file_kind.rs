@@ -3,7 +3,8 @@
 mod disk;
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Seek, SeekFrom};
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -161,16 +162,23 @@ pub fn open_image(path: &Path) -> Result<File> {
     Err(not_ext(found, &name))
 }
 
-/// Refuses what does not begin as an ext filesystem does, and says what it is; errors call it
-/// `name`.
+/// Refuses what does not begin as an ext filesystem does, at a byte of the file, and says what it is;
+/// errors call it `name`.
 ///
 /// # Errors
-/// [`Error::BadImage`] then.
-pub fn expect_ext(head: &[u8], name: &str) -> Result<()> {
-    if is_ext(head) {
+/// [`Error::BadImage`] then, [`Error::Io`] where it cannot be read.
+pub fn expect_ext(mut file: &File, offset_bytes: u64, name: &str) -> Result<()> {
+    let io = |error| Error::io(format!("cannot read {name}"), error);
+    let head = head_at(file, offset_bytes).map_err(io)?;
+    if is_ext(&head) {
         return Ok(());
     }
-    Err(not_ext(&self::name(head), name))
+    if head.is_empty() && offset_bytes > 0 {
+        let end = file.seek(SeekFrom::End(0)).map_err(io)?;
+        let found = format!("nothing: the file ends before, at byte {end}");
+        return Err(not_ext(&found, name));
+    }
+    Err(not_ext(&name_in_place(file, &head, offset_bytes), name))
 }
 
 fn not_ext(found: &str, name: &str) -> Error {
@@ -183,9 +191,9 @@ pub fn is_ext(head: &[u8]) -> bool {
     head.len() >= 2048 && bears(head, EXT_MAGIC) && !is_ustar(head)
 }
 
-/// Where the partitions of a disk begin, in bytes and in the order of its table; `None` for anything
+/// Where the partitions of a disk are, in bytes and in the order of its table; `None` for anything
 /// else than a disk with a partition table.
-pub fn partitions(head: &[u8]) -> Option<Vec<u64>> {
+pub fn partitions(head: &[u8]) -> Option<Vec<Range<u64>>> {
     let is_marked = || MARKS.iter().any(|(at, mark, _)| bears(head, (*at, mark)));
     if is_ext(head) || is_ustar(head) || is_old_tar(head) || is_marked() {
         return None;
@@ -210,7 +218,7 @@ pub fn name(head: &[u8]) -> String {
         found.map(|(_, _, name)| (*name).to_owned())
     };
     marked(&MARKS)
-        .or_else(|| disk::name(head))
+        .or_else(|| disk::name(head).map(str::to_owned))
         .or_else(|| marked(&WEAK_MARKS))
         .unwrap_or_else(|| {
             if head.iter().all(|&byte| byte == 0) {
@@ -221,6 +229,21 @@ pub fn name(head: &[u8]) -> String {
                 "something of no known form".to_owned()
             }
         })
+}
+
+/// What a file is that begins with `head` at `offset_bytes`; of a disk with the partition that holds an
+/// ext filesystem, counted from there.
+pub fn name_in_place(file: &File, head: &[u8], offset_bytes: u64) -> String {
+    let name = name(head);
+    let is_filesystem = |partition: &Range<u64>| {
+        let start = offset_bytes.checked_add(partition.start);
+        let head = start.and_then(|start| head_at(file, start).ok());
+        head.is_some_and(|head| is_ext(&head))
+    };
+    match partitions(head) {
+        Some(partitions) => disk::told(&name, &partitions, is_filesystem),
+        None => name,
+    }
 }
 
 fn bears(head: &[u8], (at, mark): (usize, &[u8])) -> bool {

@@ -44,6 +44,7 @@ fn as_archive(stored: &[u8], limits: &Limits) -> Judged {
         reach: layerpress::pinned::Reach::default(),
         file_flags: false,
         one_file_system: false,
+        or_filesystem: false,
         platform: None,
         work_dir: directory.path().to_owned(),
         limits: limits.clone(),

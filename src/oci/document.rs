@@ -54,8 +54,25 @@ pub fn check_found(expected: &Digest, found: &Digest) -> Result<()> {
 
 /// Reads JSON. As in Go, bytes of a text that are no UTF-8 become U+FFFD.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8], name: &str) -> Result<T> {
-    serde_json::from_str(&String::from_utf8_lossy(bytes))
-        .map_err(|error| Error::bad_image(format!("{name}: {}", shown(&error.to_string()))))
+    serde_json::from_str(&String::from_utf8_lossy(bytes)).map_err(|error| {
+        let told = shown(&error.to_string());
+        Error::bad_image(match error.is_syntax() {
+            true => format!("{name}: expected JSON, found something else: {told}"),
+            false => format!("{name}: {told}"),
+        })
+    })
+}
+
+/// Refuses as no `what` the bytes from `place` that are no JSON, whatever they are called: as the page of
+/// a portal that comes in a manifest's place.
+pub fn check_json(bytes: &[u8], what: &str, place: &str) -> Result<()> {
+    let read = serde_json::from_str::<IgnoredAny>(&String::from_utf8_lossy(bytes));
+    read.map(drop).map_err(|error| {
+        let told = shown(&error.to_string());
+        Error::bad_image(format!(
+            "{place}: expected {what} as JSON, found something else: {told}"
+        ))
+    })
 }
 
 /// The fields by which indexes and manifests are told apart.
@@ -154,4 +171,42 @@ pub fn schema_1(name: &str) -> Error {
     Error::unsupported(format!(
         "{name}: a docker schema 1 manifest; `skopeo copy` with `--format v2s2` or `--format oci` converts the image"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_json_is_told_to_be_something_else() {
+        let told = |bytes: &[u8]| {
+            parse::<Outline>(bytes, "index.json")
+                .err()
+                .map(|e| e.to_string())
+        };
+        let page = told(b"<html>").unwrap();
+        assert!(
+            page.starts_with("index.json: expected JSON, found something else: "),
+            "{page}"
+        );
+        // What is JSON, as far as it goes, says by itself what is wrong.
+        for bytes in [&b"[]"[..], b"{\"schemaVersion\": \"2\"}", b"{"] {
+            let told = told(bytes).unwrap_or_default();
+            assert!(
+                !told.is_empty() && !told.contains("something else"),
+                "{told}"
+            );
+        }
+        assert_eq!(told(b"{}"), None);
+        for bytes in [&b"{}"[..], b"[\"\xff\"]"] {
+            check_json(bytes, "a manifest", "URL").unwrap();
+        }
+        let page = check_json(b"", "a manifest", "URL")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            page.starts_with("URL: expected a manifest as JSON, found something else: "),
+            "{page}"
+        );
+    }
 }

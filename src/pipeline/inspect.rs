@@ -118,7 +118,7 @@ pub fn inspect(subject: &Subject, with_layers: bool, reporter: &dyn Reporter) ->
             };
             Ok(Inspected::Filesystem(Box::new(inspected)))
         }
-        Subject::Image(request) => inspect_image(request, with_layers, reporter),
+        Subject::Image(request) => inspect_image(&request.or_filesystem(), with_layers, reporter),
     }
 }
 

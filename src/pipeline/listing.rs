@@ -85,7 +85,7 @@ pub fn listing(
         Subject::Filesystem(path) => return of_filesystem(path, max_names, reporter),
         Subject::Image(request) => request,
     };
-    let flattened = flattened(request, made_seconds, reporter)?;
+    let flattened = flattened(&request.or_filesystem(), made_seconds, reporter)?;
     let listing = expected_listing(
         Ext::normalise,
         &flattened.tree,

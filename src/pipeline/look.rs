@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use super::doubts::{Done, doubts};
 use super::flatten::Flattened;
-use super::packed::refuse_packed;
 use super::reading::read_at;
 use super::request::{Subject, setters};
 use crate::error::{Error, Result};
@@ -86,10 +85,7 @@ pub fn look(request: &LookRequest, reporter: &dyn Reporter) -> Result<Interior> 
         Subject::Image(image) => {
             let place = Place::within(&image.reference, &image.open.reach)?;
             let path = place.path().map(|path| image.open.reach.at(path));
-            if let Some(path) = &path {
-                refuse_packed(path)?;
-            }
-            let reading = read_at(place, image, reporter)?;
+            let reading = read_at(place, &image.or_filesystem(), reporter)?;
             let (flattened, verifying) = reading.flatten(None, reporter)?;
             verifying.finish()?;
             for warning in flattened.warnings.lines() {

@@ -23,7 +23,6 @@ mod look;
 mod manifest;
 mod output;
 mod packages;
-mod packed;
 mod plan;
 mod pull;
 mod push;

@@ -50,7 +50,7 @@ pub fn packages(subject: &Subject, reporter: &dyn Reporter) -> Result<Installed>
             })
         }
         Subject::Image(request) => {
-            let flattened = flattened(request, None, reporter)?;
+            let flattened = flattened(&request.or_filesystem(), None, reporter)?;
             let name = flattened.image.reference.clone();
             let mut root = TreeRoot::new(&flattened.tree, &flattened.contents);
             let packages = Packages::read(&mut root).map_err(|error| error.in_image(&name))?;

@@ -51,6 +51,7 @@ impl ImageRequest {
                 platform: None,
                 file_flags: false,
                 one_file_system: false,
+                or_filesystem: false,
                 work_dir: work_dir.into(),
                 limits: Limits::default(),
                 registry: RegistryOptions::default(),
@@ -88,6 +89,13 @@ impl ImageRequest {
     /// What of the host's disk edits put in.
     pub(super) fn put_in(&self) -> Vec<PathBuf> {
         put_in::sources(&self.edits, &self.put_in_from)
+    }
+
+    /// The same for who would take a filesystem, too.
+    pub(super) fn or_filesystem(&self) -> Self {
+        let mut request = self.clone();
+        request.open.or_filesystem = true;
+        request
     }
 
     /// Names the image in an error, as it was asked for.

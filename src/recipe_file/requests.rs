@@ -35,6 +35,8 @@ impl ImageRecipe {
             daemon: _,
             held_against: _,
             reach: _,
+            // Of who asks.
+            or_filesystem: _,
             // Edits say so.
             one_file_system: _,
         } = open;

@@ -210,6 +210,7 @@ impl<'a> Registry<'a> {
         let accept: &[&str] = if url_is_manifest(url) { &ACCEPT } else { &[] };
         let too_large = |why| Error::bad_image(format!("{}: {why}", url.shown()));
         let mut was_wrong = false;
+        let is_named_by_digest = expected.is_some();
         loop {
             let read =
                 self.client
@@ -239,6 +240,9 @@ impl<'a> Registry<'a> {
                         .note(&format!("{error}; reading it once more"));
                 }
                 _ => {
+                    if !is_named_by_digest {
+                        document::check_json(&bytes, "a manifest", &url.shown())?;
+                    }
                     self.keep(&found, &bytes)?;
                     return Ok(Some((found, bytes)));
                 }

@@ -10,8 +10,8 @@
 //! - and it has no ending as files have: behind a host none of archives and disk images, and in a
 //!   single word none at all;
 //! - and what stands before its first slash is nothing in this directory;
-//! - and what stands before its first colon is no transport, ours or others', and is not typed
-//!   almost like one of ours.
+//! - and what stands before its first colon is no transport, ours or others', is not typed almost
+//!   like one and does not begin as a family of them does (`oci-`).
 //!
 //! All else is an error that names `docker://`, which says that a registry is meant. What is there
 //! is never taken for something else, be it a link to nowhere or a file that may not be read.
@@ -20,44 +20,18 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use rustix::io::Errno;
-use strsim::osa_distance;
 
-use super::reference::{Reference, Transport};
+use super::reference::Reference;
+use super::transport_word::check_transport;
 use crate::daemon::{self, DaemonOptions, Has};
 use crate::error::{Error, Result, escape_path};
-use crate::oci::{is_loopback, without_login};
+use crate::oci::is_loopback;
 
 /// Endings of what people keep images and filesystems in.
 const FILE_ENDINGS: [&str; 36] = [
     "7z", "bin", "bz2", "cpio", "deb", "dir", "erofs", "ext2", "ext3", "ext4", "gz", "image",
     "img", "iso", "json", "lz4", "oci", "qcow2", "raw", "rootfs", "rpm", "sfs", "sha256", "sif",
     "sqfs", "squashfs", "tar", "tbz2", "tgz", "txz", "tzst", "vhd", "vmdk", "xz", "zip", "zst",
-];
-
-/// What other tools, and URLs, begin with.
-const FOREIGN: [&str; 22] = [
-    "archive",
-    "containerd",
-    "containers-storage",
-    "dir",
-    "docker-dir",
-    "docker-tar",
-    "file",
-    "ftp",
-    "http",
-    "https",
-    "image",
-    "local",
-    "ocidir",
-    "oras",
-    "ostree",
-    "path",
-    "podman",
-    "sif",
-    "squashfs",
-    "stdin",
-    "tar",
-    "tarball",
 ];
 
 /// Whether anything is called `path`, whatever it is and whoever may read it.
@@ -80,7 +54,7 @@ pub(super) fn is_there(path: &Path) -> bool {
 /// [`Error::Io`] for a path that is not there, [`Error::Unsupported`] for a transport that is none;
 /// both with what says what is meant.
 pub(super) fn check(text: &str, exists: impl Fn(&Path) -> bool) -> Result<()> {
-    check_transport(text)?;
+    check_transport(text, &exists)?;
     let Some(why) = looks_like_path(text, exists) else {
         return Ok(());
     };
@@ -127,88 +101,6 @@ pub(super) fn meant_otherwise(
         other => other,
     };
     error.with_more(&hint)
-}
-
-/// Refuses what begins with another tool's transport, or with one of ours mistyped.
-pub(super) fn check_transport(text: &str) -> Result<()> {
-    let Some((word, rest)) = text.split_once(':') else {
-        return check_lone_transport(text);
-    };
-    let is_word = !word.is_empty()
-        && word
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_+".contains(&byte));
-    let lower = word.to_ascii_lowercase();
-    if !is_word || lower == "localhost" {
-        return Ok(());
-    }
-    let refused = |help: String| {
-        Err(Error::unsupported(format!(
-            "no such file, and no transport is called {word}:; {help}"
-        )))
-    };
-    // No image's name has it, so that what stands before is meant as a transport.
-    let has_slashes = rest.starts_with("//");
-    // A path keeps the slash that it begins with, where `//` belongs to the transport.
-    let path = without_login(rest.strip_prefix("//").unwrap_or(rest));
-    let path = escape_path(path.as_bytes());
-    let rest = without_login(rest.trim_start_matches('/'));
-    let rest = escape_path(rest.as_bytes());
-    if lower == "docker" {
-        // An image of docker's own is called so, too.
-        let image = rest.split('/').next_back().unwrap_or_default();
-        return refused(format!(
-            "docker://{rest} and docker-daemon:{rest} are in a registry and a daemon, docker://docker:{image} is docker's own image"
-        ));
-    }
-    if ["http", "https", "ftp"].contains(&lower.as_str()) {
-        return refused(
-            "`curl -L URL | layerpress build -` reads what is downloaded, docker://HOST/NAME is in a registry"
-                .to_owned(),
-        );
-    }
-    if has_slashes && osa_distance(&lower, "docker") <= 2 {
-        return refused(format!("the nearest is docker://{rest}"));
-    }
-    if let Some(nearest) = nearest(&lower) {
-        return refused(format!("the nearest is {nearest}{path}"));
-    }
-    if FOREIGN.contains(&lower.as_str()) {
-        return refused(format!(
-            "a file or a directory is named by its path alone, {path}"
-        ));
-    }
-    if has_slashes {
-        return refused(format!("docker://{rest} is in a registry"));
-    }
-    Ok(())
-}
-
-/// Refuses a transport without anything: no image is called so, but for docker's own.
-fn check_lone_transport(text: &str) -> Result<()> {
-    let is_name = |transport: &Transport| transport.name() == text;
-    if Transport::ALL.iter().any(is_name) {
-        return Err(Error::unsupported(format!(
-            "no such file, and a transport without an image: expected {text}:…"
-        )));
-    }
-    Ok(())
-}
-
-/// The transport that `word` is a few slips away from.
-fn nearest(word: &str) -> Option<String> {
-    // Letters put in, left out, changed or swapped with their neighbours.
-    let slips = |transport: &Transport| osa_distance(word, transport.name());
-    let nearest = Transport::ALL.into_iter().min_by_key(slips)?;
-    let name = nearest.name();
-    let allowed = match name.len() {
-        ..4 => 1,
-        4..7 => 2,
-        _ => 3,
-    };
-    // A word that a longer one begins with, as docker-arch.
-    let begins = word.len() > 6 && name.starts_with(word);
-    (begins || slips(&nearest) <= allowed).then(|| format!("{name}:"))
 }
 
 /// Why a name may be a path, where it may.
@@ -315,45 +207,6 @@ mod tests {
             let told = told(name, existing).unwrap_or_else(|| panic!("{name} was let through"));
             assert!(told.contains(why), "{told}");
             assert!(told.contains(&format!("docker://{name}")), "{told}");
-        }
-    }
-
-    #[test]
-    fn a_mistyped_transport_is_told_the_nearest_and_a_foreign_one_what_is_read() {
-        for (typed, help) in [
-            ("docker-archiv:b.tar", "docker-archive:b.tar"),
-            ("docker-arhcive:b", "docker-archive:b"),
-            ("dockerarchive:b", "docker-archive:b"),
-            ("docker_archive:b", "docker-archive:b"),
-            ("Docker-Archive:b", "docker-archive:b"),
-            ("docker-deamon:app", "docker-daemon:app"),
-            ("docker-deamon://app", "docker-daemon:app"),
-            ("oci-archve:b", "oci-archive:b"),
-            ("ociarchive:b", "oci-archive:b"),
-            ("OCI:b", "oci:b"),
-            ("oic:b", "oci:b"),
-            ("root:b", "rootfs:b"),
-            ("rootf:b", "rootfs:b"),
-            ("rootsf:b", "rootfs:b"),
-            ("docker:b", "docker://b"),
-            ("docker:/b", "docker://b"),
-            ("docker:24", "docker://docker:24"),
-            ("DOCKER://b", "docker://b"),
-            ("dockr://b", "nearest is docker://b"),
-            ("dcoker://h.io/b:1", "nearest is docker://h.io/b:1"),
-            ("registry://h.io/b", "docker://h.io/b is in a registry"),
-            ("file:b.tar", "by its path alone, b.tar"),
-            ("file:///a/b.tar", "by its path alone, /a/b.tar"),
-            ("file:/b.tar", "by its path alone, /b.tar"),
-            ("rootsf:/a/b", "nearest is rootfs:/a/b"),
-            ("oci-archve:/a/b.tar", "nearest is oci-archive:/a/b.tar"),
-            ("dir:b", "by its path alone"),
-            ("https://example.com/b.tar", "curl"),
-            ("docker-archive", "expected docker-archive:"),
-            ("rootfs", "expected rootfs:"),
-        ] {
-            let told = told(typed, &[]).unwrap_or_else(|| panic!("{typed} was let through"));
-            assert!(told.contains(help), "{told}");
         }
     }
 

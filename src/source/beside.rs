@@ -97,7 +97,7 @@ impl Beside {
         };
         let file = file.map_err(|error| Error::path("open", path, error))?;
         let tar = uncompressed(file, &name, &spooler)?;
-        recognise::check_overlay(&tar.region)?;
+        recognise::check_overlay(&tar)?;
         Ok(Self {
             tar: spooler.own(tar, &name)?.region,
             kind: BesideKind::Tar,

@@ -153,9 +153,8 @@ pub(super) fn offers(documents: &Documents) -> Result<Vec<Offer>> {
 impl<'a> Lists<'a> {
     fn read(documents: &'a Documents<'a>) -> Result<Self> {
         let name = "manifest.json";
-        let region = documents.store.find(name)?.ok_or_else(|| {
-            Error::bad_image("not a docker archive: expected the file manifest.json")
-        })?;
+        let region = documents.store.find(name)?;
+        let region = region.ok_or_else(|| documents.store.without("a docker archive", name))?;
         #[derive(Deserialize)]
         struct Entries(#[serde(deserialize_with = "list")] Vec<Entry>);
         let Entries(entries) = document::parse(&store::read(&region, name)?, name)?;

@@ -198,8 +198,8 @@ fn read_top(documents: &Documents) -> Result<Vec<Descriptor>> {
     if let Some(layout) = read("oci-layout")? {
         check_version(&layout)?;
     }
-    let index = read("index.json")?
-        .ok_or_else(|| Error::bad_image("not an OCI image layout: expected the file index.json"))?;
+    let without = || documents.store.without("an OCI image layout", "index.json");
+    let index = read("index.json")?.ok_or_else(without)?;
     let listed = documents::index(&index, "index.json")?;
     listed
         .into_iter()

@@ -16,12 +16,14 @@ mod image;
 mod layout;
 mod open;
 mod own_input;
+mod packed;
 mod parts;
 mod place;
 mod recognise;
 mod reference;
 mod spooler;
 mod store;
+mod transport_word;
 mod tree;
 
 pub use crate::blobs::{Downloads, OpenBlob, StoredBlob};

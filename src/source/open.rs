@@ -11,10 +11,11 @@ use super::documents::Documents;
 use super::image::{Image, Offer};
 use super::parts::Wanted;
 use super::place::{Location, Place};
+use super::recognise::Asked;
 use super::reference::{Reference, Selector, Transport};
 use super::spooler::{Spooled, Spooler};
 use super::store::Store;
-use super::{bare_name, docker_archive, layout, parts, recognise, tree};
+use super::{bare_name, docker_archive, layout, packed, parts, recognise, tree};
 use crate::daemon::{self, DaemonOptions};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
@@ -25,6 +26,9 @@ use crate::region::FileRegion;
 use crate::registry::{self, Registry, RegistryOptions, Tags};
 use crate::units::Timestamp;
 use crate::warnings::Warnings;
+
+/// What errors call it.
+const STANDARD_INPUT: &str = "standard input";
 
 /// How to open an image.
 #[derive(Debug, Clone)]
@@ -40,6 +44,8 @@ pub struct OpenOptions {
     pub one_file_system: bool,
     /// Where spools are made. They have no names and vanish with the process.
     pub work_dir: PathBuf,
+    /// Whether a filesystem would do, too: what is neither is told so.
+    pub or_filesystem: bool,
     /// Ceilings against hostile input.
     pub limits: Limits,
     /// How registries are asked.
@@ -206,12 +212,7 @@ impl<'a> Opener<'a> {
                 let input = io::stdin().as_fd().try_clone_to_owned();
                 let input =
                     input.map_err(|error| Error::io("cannot read standard input", error))?;
-                self.file(
-                    input.into(),
-                    "standard input",
-                    reference.transport,
-                    selector,
-                )
+                self.file(input.into(), STANDARD_INPUT, reference.transport, selector)
             }
             Location::Path(path) => self.path(path, place),
         };
@@ -257,7 +258,7 @@ impl<'a> Opener<'a> {
         )?;
         meter.finish("answered");
         let tar = self.spooler(false).stream(tar, None, self.name)?;
-        recognise::check_tar(&tar.region)?;
+        recognise::check_tar(&tar, Asked::default())?;
         let archive = Archive::index(tar.region, &self.options.limits)?;
         let found = Found::DockerArchive(Documents::of(Store::Archive(archive)));
         Ok((found, Some(Selector::Digest(id))))
@@ -287,6 +288,16 @@ impl<'a> Opener<'a> {
             return Err(a_device(&name));
         };
         let file = file.map_err(|error| Error::path("open", path, error))?;
+        if self.options.or_filesystem
+            && let Some(found) = packed::found(&file, path)
+        {
+            let expected = match reference.transport {
+                Some(_) => "a container image",
+                None => "a filesystem or a container image",
+            };
+            let what = format!("expected {expected}, found {found}");
+            return Err(Error::bad_image(what));
+        }
         self.file(file, &name, reference.transport, selector)
     }
 
@@ -351,12 +362,16 @@ impl<'a> Opener<'a> {
         let tar = uncompressed(file, name, &spooler)?;
         let limits = &self.options.limits;
         let is_typed = transport.is_some();
+        let asked = Asked {
+            or_filesystem: self.options.or_filesystem && !is_typed,
+            is_standard_input: name == STANDARD_INPUT,
+        };
         let transport = match transport {
             Some(transport) => {
-                recognise::check_tar(&tar.region)?;
+                recognise::check_tar(&tar, asked)?;
                 transport
             }
-            None => recognise::file(&tar.region, limits)?,
+            None => recognise::file(&tar, asked, limits)?,
         };
         if transport == Transport::RootFs {
             refuse_selector(selector)?;
@@ -391,6 +406,11 @@ pub(super) fn uncompressed(mut file: File, name: &str, spooler: &Spooler<'_>) ->
     if file_type.is_char_device() || file_type.is_block_device() {
         return Err(a_device(name));
     }
+    if file_type.is_dir() {
+        return Err(Error::unsupported(format!(
+            "{name} is a directory: expected a file or a pipe with an image, or the directory by its path"
+        )));
+    }
     if !file_type.is_file() {
         return spooler.stream(file, None, name);
     }
@@ -401,8 +421,12 @@ pub(super) fn uncompressed(mut file: File, name: &str, spooler: &Spooler<'_>) ->
 }
 
 fn a_device(name: &str) -> Error {
+    let expected = match name {
+        STANDARD_INPUT => "a file or a pipe",
+        _ => "a file, a directory or a pipe",
+    };
     Error::unsupported(format!(
-        "{name} is a terminal, a device or a socket: expected a file, a directory or a pipe with an image"
+        "{name} is a terminal, a device or a socket: expected {expected} with an image"
     ))
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::bare_name;
 use super::recognise;
 use super::reference::{Reference, Selector, Transport};
+use super::transport_word::check_transport;
 use crate::error::{Error, Result, escape_path};
 use crate::oci::{Digest, RegistryReference, cut_digest, is_image_id};
 use crate::pinned::Reach;
@@ -213,7 +214,7 @@ fn in_registry(
     let Some(text) = name.to_str().filter(|_| may_be_name) else {
         return Ok(None);
     };
-    bare_name::check_transport(text)?;
+    check_transport(text, &exists)?;
     let Ok(name) = text.parse() else {
         return Ok(None);
     };

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::archive;
 use super::reference::Transport;
+use super::spooler::Spooled;
 use crate::error::{Error, Result, escape_path, shell_word};
 use crate::file_kind::{self, HEAD_BYTES};
 use crate::limits::Limits;
@@ -65,8 +66,9 @@ impl Contents {
 }
 
 /// What an uncompressed file holds.
-pub(super) fn file(region: &FileRegion, limits: &Limits) -> Result<Transport> {
-    check_unnamed_tar(region)?;
+pub(super) fn file(tar: &Spooled, asked: Asked, limits: &Limits) -> Result<Transport> {
+    check_unnamed_tar(tar, asked)?;
+    let region = &tar.region;
     let mut contents = Contents::default();
     // What the one directory has in it that all else is in.
     let mut inner = Some((None, Contents::default()));
@@ -190,12 +192,20 @@ fn is_digest(name: &[u8]) -> bool {
     hex.len() == 64 && hex.iter().all(u8::is_ascii_hexdigit)
 }
 
+/// What a file was asked for, and as what it was named.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Asked {
+    /// Whether a filesystem would do, too.
+    pub or_filesystem: bool,
+    pub is_standard_input: bool,
+}
+
 /// Refuses what is no tar, by its name where it has one. A tar of nothing is zeros, and one where it
 /// is said that it is a tar.
-pub(super) fn check_tar(region: &FileRegion) -> Result<()> {
-    match other_than_tar(region)? {
+pub(super) fn check_tar(tar: &Spooled, asked: Asked) -> Result<()> {
+    match other_than_tar(&tar.region)? {
         None => Ok(()),
-        Some(head) => Err(no_tar(&head)),
+        Some(head) => Err(no_tar(tar, &head, asked)),
     }
 }
 
@@ -203,12 +213,12 @@ pub(super) fn check_tar(region: &FileRegion) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::BadImage`] for what does not begin as a tar does.
-pub(super) fn check_overlay(region: &FileRegion) -> Result<()> {
-    match other_than_tar(region)? {
+pub(super) fn check_overlay(tar: &Spooled) -> Result<()> {
+    match other_than_tar(&tar.region)? {
         None => Ok(()),
         Some(head) => Err(Error::bad_image(format!(
             "expected a directory, or a tar, perhaps compressed by gzip or zstd, found {}",
-            file_kind::name(&head)
+            name(tar, &head)
         ))),
     }
 }
@@ -220,12 +230,12 @@ fn other_than_tar(region: &FileRegion) -> Result<Option<Vec<u8>>> {
 }
 
 /// The same where nobody has said so: zeros could be anything then.
-fn check_unnamed_tar(region: &FileRegion) -> Result<()> {
-    let head = head(region)?;
+fn check_unnamed_tar(tar: &Spooled, asked: Asked) -> Result<()> {
+    let head = head(&tar.region)?;
     if is_header(&head) {
         return Ok(());
     }
-    let error = no_tar(&head);
+    let error = no_tar(tar, &head, asked);
     Err(if is_empty_tar(&head) {
         error.with_more(" (`rootfs:` takes a tar of nothing as an empty root filesystem)")
     } else {
@@ -250,17 +260,44 @@ fn is_empty_tar(head: &[u8]) -> bool {
     (512..HEAD_BYTES).contains(&head.len()) && is_zero(head)
 }
 
-fn no_tar(head: &[u8]) -> Error {
-    let help = match file_kind::is_ext(head) {
-        true => {
-            " (`ls`, `cat`, `stat`, `extract` and `inspect` look into a filesystem as it is, which `gzip -d` or `zstd -d` unpacks where it is compressed)"
+/// What it is; of a disk with where in it a filesystem is, if that is where it can be looked into.
+fn name(tar: &Spooled, head: &[u8]) -> String {
+    let region = &tar.region;
+    match tar.is_in_place {
+        true => file_kind::name_in_place(&region.file, head, region.offset_bytes),
+        false => file_kind::name(head),
+    }
+}
+
+fn no_tar(tar: &Spooled, head: &[u8], asked: Asked) -> Error {
+    let name = name(tar, head);
+    let is_ext = file_kind::is_ext(head);
+    Error::bad_image(match (asked.or_filesystem, is_ext) {
+        // One that is named by its path was recognised before.
+        (true, true) if asked.is_standard_input || !tar.is_in_place => format!(
+            "expected a container image, found {name}: a filesystem is not read from standard input or a pipe, but by its path"
+        ),
+        (true, true) => format!(
+            "expected a container image, found {name}: a filesystem is named by its path alone"
+        ),
+        (true, false) if asked.is_standard_input => format!(
+            "expected a container image (a tar, perhaps compressed by gzip or zstd), found {name}; a filesystem is not read from standard input, but by its path"
+        ),
+        (true, false) => format!(
+            "expected an ext2, ext3 or ext4 filesystem or a container image (a tar, perhaps compressed by gzip or zstd, or a directory), found {name}"
+        ),
+        (false, _) => {
+            let help = match is_ext {
+                true => {
+                    " (`ls`, `cat`, `stat`, `extract` and `inspect` look into a filesystem as it is, which `gzip -d` or `zstd -d` unpacks where it is compressed)"
+                }
+                false => "",
+            };
+            format!(
+                "{name}, not a container image: expected a tar (docker save, an OCI archive, a root filesystem), perhaps compressed by gzip or zstd, or a directory{help}"
+            )
         }
-        false => "",
-    };
-    Error::bad_image(format!(
-        "{}, not a container image: expected a tar (docker save, an OCI archive, a root filesystem), perhaps compressed by gzip or zstd, or a directory{help}",
-        file_kind::name(head)
-    ))
+    })
 }
 
 fn is_zero(bytes: &[u8]) -> bool {

@@ -38,6 +38,8 @@ pub(super) struct Spooled {
     pub region: FileRegion,
     /// What the bytes hash to, where they had to be read anyway.
     pub sha256: Option<Digest>,
+    /// Whether those are the bytes of a file that has a name, and no copy.
+    pub is_in_place: bool,
 }
 
 impl Spooler<'_> {
@@ -47,6 +49,7 @@ impl Spooler<'_> {
             return Ok(Spooled {
                 region,
                 sha256: None,
+                is_in_place: true,
             });
         }
         self.stream(region.reader(), Some(region.length_bytes), name)
@@ -71,6 +74,7 @@ impl Spooler<'_> {
         Ok(Spooled {
             region,
             sha256: Some(hasher.finish()),
+            is_in_place: false,
         })
     }
 
@@ -132,7 +136,7 @@ fn compression_of(head: &[u8]) -> Result<Compression> {
     match compression::foreign(head) {
         Some(program) => compression.map_err(|error| {
             error.with_more(&format!(
-                " (`{program} -dc FILE | layerpress build -` takes it)"
+                " (`{program} -dc FILE | layerpress build -` takes a container image)"
             ))
         }),
         None => compression,
@@ -202,6 +206,7 @@ impl SpoolWriter<'_> {
         Spooled {
             region: self.spool.finish(),
             sha256: self.hasher.map(DigestHasher::finish),
+            is_in_place: false,
         }
     }
 }
@@ -270,7 +275,9 @@ mod tests {
             (b"\x04\x22\x4d\x18", "lz4"),
         ] {
             let error = spool(head, &limits).unwrap_err().to_string();
-            let hint = format!("`{program} -dc FILE | layerpress build -`");
+            // Of a filesystem that is not so.
+            let hint =
+                format!("(`{program} -dc FILE | layerpress build -` takes a container image)");
             assert!(error.contains(&hint), "{error}");
         }
         let zstd = zstd::encode_all(&b"one"[..], 3).unwrap();

@@ -55,6 +55,26 @@ impl Store<'_> {
         }
     }
 
+    /// The error of who looked for `name`, which is not there: what is, and which transport takes that.
+    pub(super) fn without(&self, what: &str, name: &str) -> Error {
+        let has = |name| self.find(name).is_ok_and(|found| found.is_some());
+        let is_archive = matches!(self, Self::Archive(_));
+        let found = if has("manifest.json") && is_archive {
+            "found a docker archive (docker save), which docker-archive: takes"
+        } else if has("manifest.json") {
+            "found manifest.json: `skopeo copy dir:PATH oci:DIRECTORY` makes a layout of an image of skopeo's dir:, and docker-archive: takes an unpacked docker archive in a tar"
+        } else if has("index.json") {
+            "found an OCI image layout, which oci-archive: takes"
+        } else if has("repositories") {
+            "found an archive of docker before 1.10, which `docker load` and `docker save` bring up to date"
+        } else if is_archive {
+            "found a tar of other files, which rootfs: takes as a root filesystem"
+        } else {
+            "found a directory of other files, which rootfs: takes as a root filesystem"
+        };
+        Error::bad_image(format!("not {what}: expected the file {name}, {found}"))
+    }
+
     /// A blob by its digest (OCI image-spec, image-layout.md, "Blobs").
     pub(super) fn blob(&self, digest: &Digest) -> Result<Option<FileRegion>> {
         // A parsed digest has neither slashes nor dots in a row: it cannot lead anywhere else.

@@ -50,10 +50,9 @@ fn read_sealed_superblock(
     name: &str,
 ) -> Result<(Superblock, bool)> {
     let io = |error| Error::io(format!("cannot read {name}"), error);
-    let head = file_kind::head_at(file, offset_bytes).map_err(io)?;
-    file_kind::expect_ext(&head, name)?;
+    file_kind::expect_ext(file, offset_bytes, name)?;
     let mut bytes = [0; SUPERBLOCK_BYTES];
-    // The head reaches beyond it.
+    // What begins as an ext filesystem does reaches beyond it.
     file.read_exact_at(&mut bytes, offset_bytes + SUPERBLOCK_OFFSET_BYTES)
         .map_err(io)?;
     let superblock = Superblock::decode(&bytes);

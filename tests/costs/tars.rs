@@ -34,6 +34,7 @@ fn allocated(tar: &[u8]) -> (u64, bool) {
         reach: layerpress::pinned::Reach::default(),
         file_flags: false,
         one_file_system: false,
+        or_filesystem: false,
         platform: None,
         work_dir: directory.path().to_owned(),
         limits: limits.clone(),

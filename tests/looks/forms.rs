@@ -251,27 +251,44 @@ fn a_filesystem_inside_a_larger_file_is_read_from_its_byte_on() {
     assert_eq!(fs::read(to).unwrap(), b"content of b\n");
     // What is not read is named, with what to do.
     let ran = layerpress(["ls", &disk]).ended_with(4);
-    let words = "found a disk with a partition table; an ext filesystem is in the partition at byte 1048576: --offset 1048576 looks into it";
+    let words = "a disk with an MBR partition table and an ext filesystem in the partition at byte 1048576 (`ls`, `cat`, `stat` and `extract` look into it with --offset 1048576, `dd if=DISK of=FILE bs=512 skip=2048` copies it out)";
     assert!(ran.stderr.contains(words), "{}", ran.stderr);
     // The first partition may be another's.
     table.copy_within(446..462, 462);
     table[454..458].copy_from_slice(&8_u32.to_le_bytes());
     file.write_all_at(&table, 0).unwrap();
-    let ran = layerpress(["cat", &disk, "/etc/a"]).ended_with(4);
-    assert!(ran.stderr.contains(words), "{}", ran.stderr);
+    let directory = out.at("mounted");
+    let exported = format!("oci:{}", out.at("exported"));
+    let commands = [
+        &["cat", &disk, "/etc/a"][..],
+        &["inspect", &disk],
+        &["packages", &disk],
+        &["diff", &disk, &out.image],
+        &["build", &disk, "-o", &out.at("built")],
+        &["build", &out.image, "--overlay", &disk, "-o", &out.at("b")],
+        &["verify", &disk, &out.image],
+        &["mount", &disk, &directory],
+        &["export", &disk, "-o", &exported],
+    ];
+    for command in commands {
+        let ran = layerpress(command).ended_with(4);
+        assert!(ran.stderr.contains(words), "{command:?}: {}", ran.stderr);
+    }
     file.write_all_at(&[0; 1024], (1 << 20) + 1024).unwrap();
-    let ran = layerpress(["ls", &disk]).ended_with(4);
-    let first = "its first partition starts at byte 4096: `ls`, `cat`, `stat` and `extract` look into it with --offset 4096";
-    assert!(ran.stderr.contains(first), "{}", ran.stderr);
-    assert!(
-        !ran.stderr.contains("not a container image"),
-        "{}",
-        ran.stderr
-    );
+    for command in commands {
+        let ran = layerpress(command).ended_with(4);
+        let none = "an MBR partition table none of whose 2 partitions holds an ext filesystem";
+        assert!(ran.stderr.contains(none), "{command:?}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("--offset"), "{}", ran.stderr);
+    }
     file.write_all_at(&filesystem, 1 << 20).unwrap();
     for offset in ["512", "1G", "18446744073709551615"] {
         let ran = layerpress(["ls", &disk, "--offset", offset]).ended_with(4);
         assert!(ran.stderr.contains(" from byte "), "{}", ran.stderr);
+        let end = fs::metadata(&disk).unwrap().len();
+        let past = format!("found nothing: the file ends before, at byte {end}\n");
+        let is_past = offset != "512";
+        assert_eq!(ran.stderr.contains(&past), is_past, "{}", ran.stderr);
     }
     let ran = layerpress(["ls", &out.image, "--offset", "0"]).ended_with(4);
     assert!(
@@ -292,6 +309,10 @@ fn a_filesystem_inside_a_larger_file_is_read_from_its_byte_on() {
             for words in [
                 &["ls", &packed][..],
                 &["extract", &packed, "-o", &out.at("x/")],
+                &["inspect", &packed],
+                &["packages", &packed],
+                &["diff", &packed, &out.image],
+                &["diff", &out.image, &packed],
             ] {
                 let ran = layerpress(words).ended_with(4);
                 let said = &ran.stderr;
@@ -311,6 +332,79 @@ fn a_filesystem_inside_a_larger_file_is_read_from_its_byte_on() {
             }
         }
     }
+}
+
+/// Bug: each spoke of container images alone, as `build` does.
+#[test]
+fn who_takes_both_says_so_of_what_is_neither_and_how_a_filesystem_is_named() {
+    let out = Out::new();
+    let bad = out.at("bad.img");
+    fs::copy(&out.filesystem, &bad).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(&bad).unwrap();
+    file.write_all_at(&[0; 1024], 1024).unwrap();
+    let fat = out.at("fat.img");
+    let mut bytes = vec![0; 1 << 16];
+    fs::write(out.at("zeros"), &bytes).unwrap();
+    bytes[54..58].copy_from_slice(b"FAT1");
+    fs::write(&fat, bytes).unwrap();
+    let expected = "expected an ext2, ext3 or ext4 filesystem or a container image";
+    for (name, found) in [
+        (&bad, "found something of no known form"),
+        (&out.at("zeros"), "found nothing but zeros at its start"),
+        (&fat, "found a FAT filesystem image"),
+    ] {
+        for words in [
+            &["ls", name][..],
+            &["inspect", name],
+            &["packages", name],
+            &["diff", name, &out.image],
+        ] {
+            let said = layerpress(words).ended_with(4).stderr;
+            assert!(said.contains(expected) && said.contains(found), "{said}");
+        }
+        let said = layerpress(["build", name, "-o", &out.at("b")]).ended_with(4);
+        assert!(
+            said.stderr
+                .contains(", not a container image: expected a tar")
+        );
+    }
+    let by_path = "a filesystem is not read from standard input or a pipe, but by its path";
+    for words in [&["ls", "-"][..], &["inspect", "-"], &["diff", "-", &fat]] {
+        let mut piped = run::layerpress();
+        piped
+            .args(words)
+            .stdin(fs::File::open(&out.filesystem).unwrap());
+        let said = run::output_of(&mut piped).stderr;
+        let said = String::from_utf8(said).unwrap();
+        assert!(said.contains("found an ext filesystem image"), "{said}");
+        assert!(said.contains(by_path), "{said}");
+    }
+    // What is expected there is what is taken there: a directory was not.
+    for (input, found) in [
+        (
+            "/etc",
+            "is a directory: expected a file or a pipe with an image, or the directory by its path",
+        ),
+        (
+            "/dev/null",
+            "is a terminal, a device or a socket: expected a file or a pipe with an image",
+        ),
+    ] {
+        for words in [&["ls", "-"][..], &["build", "-", "-o", &out.at("b")]] {
+            let mut piped = run::layerpress();
+            piped.args(words).stdin(fs::File::open(input).unwrap());
+            let ended = run::output_of(&mut piped);
+            let said = String::from_utf8(ended.stderr).unwrap();
+            assert_eq!(ended.status.code(), Some(5), "{said}");
+            assert!(said.contains(&format!("standard input {found}")), "{said}");
+        }
+    }
+    let said = layerpress(["ls", &format!("{}:name", out.filesystem)]).ended_with(4);
+    assert!(
+        said.stderr.contains("named by its path alone"),
+        "{}",
+        said.stderr
+    );
 }
 
 /// As root the device itself would have been replaced by a file.

@@ -147,6 +147,18 @@ fn a_registry_that_tells_how_to_log_in_on_its_first_page_only_is_asked_there_onc
     assert!(pages(&registry) <= 2);
 }
 
+/// Bug: a portal's page was a manifest of the page's own digest, with a value expected in its line 1.
+#[test]
+fn a_page_in_a_manifest_s_place_is_no_manifest() {
+    let registry = FakeRegistry::start(&files(), |request| {
+        let headers = [("Content-Type", "text/html")];
+        let page = b"<html>log in first</html>";
+        (path(request) != "/v2/").then(|| answer("200 OK", &headers, page))
+    });
+    let told = "/manifests/1: expected a manifest as JSON, found something else: expected value";
+    Puller::new().fails(&registry.reference(), NOBODY, 4, &[told]);
+}
+
 #[test]
 fn challenges_of_all_shapes_are_understood() {
     let bearer = r#"Bearer realm="http://HOST/token",service="s",scope="repository:a:pull""#;

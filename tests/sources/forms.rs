@@ -399,6 +399,10 @@ fn a_layout_without_the_file_that_says_so_is_known_by_all_else_it_has() {
     fs::create_dir(path.join("empty")).unwrap();
     let told = super::bad(&format!("oci:{}", at(&path, "empty")));
     assert_says(&told, &["not an OCI image layout", "index.json"]);
+    assert_says(
+        &told,
+        &["found a directory of other files, which rootfs: takes"],
+    );
 }
 
 /// `tar cf image.tar image/` (the advice in moby#10429) made a root filesystem with an image's files in

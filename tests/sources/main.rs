@@ -12,6 +12,7 @@ mod forms;
 mod go_json;
 mod hostile;
 mod live_tree;
+mod mixed_up;
 mod platforms;
 mod tools;
 mod tree;
@@ -39,6 +40,7 @@ fn options(platform: Option<&str>) -> OpenOptions {
         reach: Reach::default(),
         file_flags: false,
         one_file_system: false,
+        or_filesystem: false,
         registry: RegistryOptions::default(),
     }
 }

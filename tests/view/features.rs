@@ -380,7 +380,7 @@ fn every_command_says_what_it_was_given_instead_of_a_filesystem() {
     let files = [
         (
             at("disk", &disk),
-            "MBR partition table; its first partition starts at byte 1048576",
+            "MBR partition table whose one partition holds no ext filesystem",
         ),
         (at("squash", b"hsqs"), "squashfs"),
         (at("empty", b""), "an empty file"),

@@ -35,7 +35,7 @@ impl<'a> Source<'a> {
         let failed = |error| Error::path("read", path, error);
         let mut file = file_kind::open_image(path)?;
         let before = file.metadata().map_err(failed)?;
-        file_kind::expect_ext(&file_kind::head(&file).map_err(failed)?, &name)?;
+        file_kind::expect_ext(&file, 0, &name)?;
         let filesystem = Filesystem::read(path)?;
         // A device says so by its end alone.
         let size_bytes = file.seek(SeekFrom::End(0)).map_err(failed)?;

@@ -203,7 +203,8 @@ fn of_each_path_it_is_asked_once_whether_it_is_there() {
         ("save.tar", 1),
         ("alpine:3", 2),
         ("ghcr.io/a/b:1", 3),
-        ("a:b:c/d:e", 4),
+        // And of what stands behind a transport that is none.
+        ("a:b:c/d:e", 5),
         ("docker-archive:a:b", 2),
         ("rootfs:a:b", 0),
         ("oci:-:x", 0),

@@ -6,8 +6,8 @@ use std::io::Seek;
 use std::path::Path;
 
 use crate::compression::{Compression, Decompressor, MAGIC_BYTES, foreign};
-use crate::error::{Error, Result, shell_word};
-use crate::file_kind::{self, HEAD_BYTES, head_at, is_ext, partitions};
+use crate::error::shell_word;
+use crate::file_kind::{self, HEAD_BYTES, is_ext, name_in_place, partitions};
 use crate::limits::Limits;
 
 /// How a compressed file is unpacked beside itself.
@@ -20,31 +20,15 @@ const UNPACKING: [(&str, &str); 6] = [
     ("lzip", "lunzip -k"),
 ];
 
-/// Refuses a disk with a partition table, a compressed filesystem or disk, and what is compressed as no
-/// image is. What cannot be told is left to who reads the file.
-///
-/// # Errors
-/// [`Error::BadImage`] then.
-pub(super) fn refuse_packed(path: &Path) -> Result<()> {
-    let is_file = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
-    let Some(file) = is_file.then(|| File::open(path).ok()).flatten() else {
-        return Ok(());
-    };
-    let Ok(head) = file_kind::head(&file) else {
-        return Ok(());
-    };
-    match packed(&file, &head, path) {
-        Some(found) => {
-            let what = format!("expected a filesystem or a container image, found {found}");
-            Err(Error::bad_image(what).in_image(&path.display().to_string()))
-        }
-        None => Ok(()),
+/// What a file is called that is a disk with a partition table, a compressed filesystem or disk, or
+/// compressed as no image is. What cannot be told is left to who reads the file.
+pub(super) fn found(mut file: &File, path: &Path) -> Option<String> {
+    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return None;
     }
-}
-
-fn packed(file: &File, head: &[u8], path: &Path) -> Option<String> {
-    if let Some(starts) = partitions(head) {
-        return Some(disk(file, head, &starts));
+    let head = file_kind::head(file).ok()?;
+    if partitions(&head).is_some() {
+        return Some(name_in_place(file, &head, 0));
     }
     let magic = head.get(..head.len().min(MAGIC_BYTES))?;
     if let Some(name) = foreign(magic) {
@@ -59,7 +43,10 @@ fn packed(file: &File, head: &[u8], path: &Path) -> Option<String> {
         Compression::Gzip => "gzip",
         Compression::Zstd => "zstd",
     };
-    let inner = unpacked_head(file, compression)?;
+    let inner = unpacked_head(file, compression);
+    // Who reads it begins where it stands.
+    file.rewind().ok()?;
+    let inner = inner?;
     let what = if is_ext(&inner) {
         "an ext filesystem image"
     } else if partitions(&inner).is_some() {
@@ -71,17 +58,6 @@ fn packed(file: &File, head: &[u8], path: &Path) -> Option<String> {
         "{what}, compressed by {name}{}",
         unpack(name, path)
     ))
-}
-
-/// The first partition that is an ext filesystem, or else what is told of any disk.
-fn disk(file: &File, head: &[u8], starts: &[u64]) -> String {
-    let is_filesystem = |start: &&u64| head_at(file, **start).is_ok_and(|head| is_ext(&head));
-    match starts.iter().find(is_filesystem) {
-        Some(start) => format!(
-            "a disk with a partition table; an ext filesystem is in the partition at byte {start}: --offset {start} looks into it"
-        ),
-        None => file_kind::name(head),
-    }
 }
 
 fn unpack(name: &str, path: &Path) -> String {
