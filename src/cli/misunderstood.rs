@@ -146,8 +146,10 @@ pub fn reworded(error: clap::Error, command: &Command, typed: &[OsString]) -> cl
     let (path, below) = called(command, typed);
     match error.kind() {
         ErrorKind::UnknownArgument | ErrorKind::InvalidValue => {
-            let told = values::of_negative(command, below, typed);
-            told.unwrap_or_else(|| reworded_once(error, command, typed))
+            match values::of_negative(command, below, typed) {
+                Some((error, joined)) => reworded_once(error, command, &joined),
+                None => reworded_once(error, command, typed),
+            }
         }
         ErrorKind::InvalidUtf8 => values::of_bytes(error, command, below, typed),
         // Its -h is an option, as that of GNU's.

@@ -7,7 +7,6 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use clap::error::ErrorKind;
 use clap::{Arg, Command};
 
-use super::reworded_once;
 use crate::error::{escape_path, escape_text, quote};
 
 /// The option that a word is, without a value behind an equals sign.
@@ -26,12 +25,12 @@ fn is_negative(word: &OsStr) -> bool {
 }
 
 /// What is wrong with a number below zero that the parser takes for an option: the same as where it
-/// stands behind an equals sign.
+/// stands behind an equals sign, with the words of which it is said.
 pub(super) fn of_negative(
     root: &Command,
     command: &Command,
     typed: &[OsString],
-) -> Option<clap::Error> {
+) -> Option<(clap::Error, Vec<OsString>)> {
     let mut joined: Vec<OsString> = Vec::new();
     for word in typed {
         match joined.last_mut() {
@@ -50,7 +49,7 @@ pub(super) fn of_negative(
         error.kind(),
         ErrorKind::ValueValidation | ErrorKind::InvalidValue
     );
-    is_of_value.then(|| reworded_once(error, root, &joined))
+    is_of_value.then_some((error, joined))
 }
 
 /// The tip for a value that begins with a dash and is fine behind an equals sign; `argument` is what
