@@ -43,6 +43,7 @@ enum Command {
     Diff(diff::DiffArguments),
     /// Write a filesystem image back as a container image: all of it as one layer, or what differs from
     /// another image as one more
+    #[command(override_usage = export::USAGE)]
     Export(Box<export::ExportArguments>),
     /// List the packages that are installed in a container image or a filesystem image
     Packages(packages::PackagesArguments),
@@ -75,6 +76,7 @@ enum Command {
     Stat(stat::StatArguments),
     /// Take files and trees out of a filesystem image or a container image, into files, directories or
     /// tars
+    #[command(override_usage = extract::USAGE)]
     Extract(extract::ExtractArguments),
 }
 

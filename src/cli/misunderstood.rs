@@ -1,6 +1,8 @@
 //! What the parser says of a command line that it does not understand, in words of this program: what
 //! is meant here, in place of how to pass it as something that nobody meant.
 
+mod values;
+
 use std::borrow::Cow;
 use std::ffi::OsString;
 
@@ -8,7 +10,7 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
 
-use crate::error::{escape_line, escape_text, shell_word};
+use crate::error::{escape_line, shell_word};
 
 /// What another program would take, and what stands for it here: the commands (none for any), what is
 /// typed, and what is meant.
@@ -81,8 +83,19 @@ const MEANT: &[(&[&str], &[&str], &str)] = &[
     ),
     (&[], &["-p"], "the platform is --platform OS/ARCH"),
     (
+        &["build"],
+        &["--no-verify"],
+        "--tls-verify=false takes any certificate; what is built is verified with --verify alone",
+    ),
+    (
         &[],
-        &["--tls-no-verify"],
+        &[
+            "--tls-no-verify",
+            "--no-tls-verify",
+            "--no-verify",
+            "--insecure-skip-tls-verify",
+            "--skip-tls-verify",
+        ],
         "--tls-verify=false takes any certificate",
     ),
     (
@@ -95,11 +108,72 @@ const MEANT: &[(&[&str], &[&str], &str)] = &[
         &["--username", "-u"],
         "credentials are --creds-stdin, --creds-file FILE, or those of docker login and podman login",
     ),
+    (
+        &["build", "pull", "export", "extract"],
+        &[
+            "--dest",
+            "--destination",
+            "--out",
+            "--outfile",
+            "--output-file",
+        ],
+        "where the result goes is said by -o",
+    ),
+    (
+        &[],
+        &["--threads", "--parallel", "--concurrency", "-j"],
+        "how many work side by side is --jobs N",
+    ),
     (&[], &["-s"], "the size is --size 900M of build and plan"),
 ];
 
+/// What other programs call the kind of filesystem, or take in the place of `--fs`.
+const KIND: [&str; 7] = [
+    "-t",
+    "--type",
+    "--format",
+    "--filesystem",
+    "--fstype",
+    "--fs-type",
+    "--file-system",
+];
+
+/// The kinds there are.
+const KINDS: [&str; 3] = ["ext3", "ext4", "ext2"];
+
 /// The error with what is meant here.
 pub fn reworded(error: clap::Error, command: &Command, typed: &[OsString]) -> clap::Error {
+    let (path, below) = called(command, typed);
+    match error.kind() {
+        ErrorKind::UnknownArgument | ErrorKind::InvalidValue => {
+            match values::of_negative(command, below, typed) {
+                Some((error, joined)) => reworded_once(error, command, &joined),
+                None => reworded_once(error, command, typed),
+            }
+        }
+        ErrorKind::InvalidUtf8 => values::of_bytes(error, command, below, typed),
+        // Its -h is an option, as that of GNU's.
+        ErrorKind::MissingRequiredArgument
+            if path == "ls" && typed.iter().skip(1).eq(["ls", "-h"]) =>
+        {
+            help(below)
+        }
+        _ => reworded_once(error, command, typed),
+    }
+}
+
+/// A command's short help, as the parser gives it where it is asked for.
+fn help(command: &Command) -> clap::Error {
+    let text = command.clone().render_help();
+    let asked = Command::new("help").override_help(text);
+    let answer = asked.try_get_matches_from(["help", "-h"]);
+    answer
+        .err()
+        .unwrap_or_else(|| clap::Error::new(ErrorKind::DisplayHelp))
+}
+
+/// The same for words that are what they seem to be.
+fn reworded_once(error: clap::Error, command: &Command, typed: &[OsString]) -> clap::Error {
     fit_to_be_shown(meant(error, command, typed), command)
 }
 
@@ -141,12 +215,14 @@ fn meant(mut error: clap::Error, command: &Command, typed: &[OsString]) -> clap:
             let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
                 return error;
             };
-            let tip = tip(&path, command, &argument.clone());
+            let tip = tip(&path, command, &argument.clone(), typed);
             // The parser's own says how to pass an option as a name; what is written nearly so stays.
             error.remove(ContextKind::Suggested);
             if let Some(tip) = tip {
                 let tips = ContextValue::StyledStrs(vec![StyledStr::from(tip)]);
                 error.insert(ContextKind::Suggested, tips);
+                // What is spelled alike is something else.
+                error.remove(ContextKind::SuggestedArg);
             }
             error
         }
@@ -188,8 +264,13 @@ fn is_twice(error: &clap::Error, option: &str) -> bool {
 }
 
 /// What is meant by an argument that the command does not have.
-fn tip(path: &str, command: &Command, argument: &str) -> Option<String> {
+fn tip(path: &str, command: &Command, argument: &str, typed: &[OsString]) -> Option<String> {
     let option = argument.split('=').next().unwrap_or(argument);
+    if matches!(path, "build" | "plan")
+        && let Some(kind) = kind(option, typed)
+    {
+        return Some(format!("the kind of filesystem is --fs {kind}"));
+    }
     let rows = MEANT.iter().filter(|row| row.1.contains(&option));
     let of_this = rows.clone().find(|row| row.0.contains(&path));
     let of_any = || rows.clone().find(|row| row.0.is_empty());
@@ -197,11 +278,15 @@ fn tip(path: &str, command: &Command, argument: &str) -> Option<String> {
         return Some((*meant).to_owned());
     }
     if option.starts_with('-') {
-        return None;
+        return values::tip_for_negative(command, typed, argument);
+    }
+    if let Some(tip) = values::tip_for_equals(command, typed, argument) {
+        return Some(tip);
     }
     let names = command.get_positionals().map(|name| format!("{name}"));
     let names: Vec<_> = names.collect();
-    let has_output = command.get_arguments().any(|one| one.get_id() == "output");
+    let has_output =
+        command.get_arguments().any(|one| one.get_id() == "output") && !values::has_output(typed);
     Some(match (has_output, names.is_empty()) {
         (true, _) => format!(
             "where the result goes is said by -o: -o {}",
@@ -210,6 +295,23 @@ fn tip(path: &str, command: &Command, argument: &str) -> Option<String> {
         (false, true) => format!("{path} takes no names"),
         (false, false) => format!("{path} takes {} and no more", names.join(" and ")),
     })
+}
+
+/// The kind of filesystem that is meant by what another program calls it; `KIND` without one.
+fn kind(option: &str, typed: &[OsString]) -> Option<&'static str> {
+    let is_kind = |text: &str| KINDS.into_iter().find(|kind| *kind == text);
+    if let Some(kind) = option.strip_prefix("--").and_then(is_kind) {
+        return Some(kind);
+    }
+    if !KIND.contains(&option) {
+        return None;
+    }
+    let words = || typed.iter().filter_map(|word| word.to_str());
+    let behind = words().find_map(|word| word.strip_prefix(option)?.strip_prefix('='));
+    let next = || words().skip_while(|word| *word != option).nth(1);
+    let kind = behind.or_else(next).and_then(is_kind);
+    // The kernel's word for it is told with all of them.
+    kind.or((option != "-t").then_some("ext3, --fs ext4 or --fs ext2"))
 }
 
 /// An error's first paragraph in one line, without what follows it for people at a terminal.
@@ -243,17 +345,11 @@ fn of_environment(error: clap::Error, command: &Command, typed: &[OsString]) -> 
     let option = command.get_arguments().find(|option| {
         option.to_string() == shown && option.get_env().is_some() && !is_typed(option)
     });
-    let Some(variable) = option.and_then(Arg::get_env) else {
+    let Some(option) = option else {
         return error;
     };
-    let variable = variable.to_string_lossy();
-    let why = std::error::Error::source(&error).map(|why| format!(": {why}"));
-    let text = format!(
-        "invalid value '{value}' in the environment variable {variable} (it stands for '{shown}'){}\n",
-        why.unwrap_or_default()
-    );
-    let text = escape_text(&text);
-    clap::Error::raw(ErrorKind::ValueValidation, text).with_cmd(command)
+    let why = std::error::Error::source(&error).map(ToString::to_string);
+    values::of_variable(option, &value, why.as_deref()).with_cmd(command)
 }
 
 #[cfg(test)]
@@ -263,13 +359,13 @@ mod tests {
     use crate::error::is_unprintable;
 
     /// What is said of these words, as a terminal gets it.
-    fn said(words: &[&str]) -> Option<String> {
+    pub(super) fn said(words: &[&str]) -> Option<String> {
+        said_of(words.iter().map(OsString::from).collect())
+    }
+
+    pub(super) fn said_of(words: Vec<OsString>) -> Option<String> {
         let mut form = command();
-        let words: Vec<_> = ["layerpress"]
-            .iter()
-            .chain(words)
-            .map(OsString::from)
-            .collect();
+        let words = [&["layerpress".into()], &words[..]].concat();
         let error = form.try_get_matches_from_mut(&words).err()?;
         Some(reworded(error, &form, &words).render().ansi().to_string())
     }
@@ -331,5 +427,55 @@ mod tests {
     fn a_name_in_a_tip_is_one_word_for_a_shell() {
         let said = said(&["build", "a", "b;c"]).unwrap();
         assert!(said.contains("-o 'b;c'"), "{said}");
+    }
+
+    #[test]
+    fn what_other_programs_take_is_answered_with_what_stands_for_it_here() {
+        for (words, expected) in [
+            (&["build", "a", "--format", "ext4"][..], "--fs ext4"),
+            (&["build", "a", "--format=ext2"], "--fs ext2"),
+            (&["build", "a", "--ext4"], "--fs ext4"),
+            (&["plan", "a", "--type", "ext4"], "--fs ext4"),
+            (&["build", "a", "-t", "ext4"], "--fs ext4"),
+            (
+                &["build", "a", "--filesystem", "ext4", "-o", "x"],
+                "--fs ext4",
+            ),
+            (&["build", "a", "--filesystem"], "--fs ext4 or"),
+            (&["build", "a", "--dest", "x"], "said by -o"),
+            (&["extract", "a", "--dest=x"], "said by -o"),
+            (&["build", "a", "--threads", "4"], "--jobs N"),
+            (
+                &["pull", "a", "--no-verify", "-o", "x"],
+                "--tls-verify=false",
+            ),
+            (&["build", "a", "--no-verify"], "--tls-verify=false"),
+            (&["tags", "--insecure", "a"], "--tls-verify=false"),
+        ] {
+            let said = said(words).unwrap();
+            assert!(said.contains(expected), "{words:?}: {said}");
+            assert!(!said.contains("similar"), "{words:?}: {said}");
+        }
+        // What is only misspelled is told what it is like.
+        assert!(
+            said(&["build", "a", "--platfrom=b"])
+                .unwrap()
+                .contains("similar")
+        );
+    }
+
+    #[test]
+    fn help_of_ls_is_shown_for_its_h_where_no_image_is() {
+        let said = |words: &[&str]| said(words).unwrap();
+        let help = said(&["ls", "-h"]);
+        assert!(
+            help.contains("Usage:") && help.contains("--recursive"),
+            "{help}"
+        );
+        assert!(
+            !help.contains("error:") && !help.contains("--max-entries"),
+            "{help}"
+        );
+        assert!(said(&["ls", "-l"]).contains("error:"));
     }
 }

@@ -135,3 +135,35 @@ fn an_authority_s_file_and_a_daemon_s_address_are_looked_at_before_anybody_is_as
     build("docker-daemon:a", "--docker-host=ftp://zzz").failed(5, &["docker host ftp://zzz"]);
     build(of_registry, "--no-cache").failed(9, &["127.0.0.1:1"]);
 }
+
+#[test]
+fn a_variable_that_is_no_text_is_told_by_its_name() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let press = press();
+    let build = |words: &[&str]| {
+        let mut command = press.command("build");
+        command.current_dir(press.root().join("in")).args(words);
+        let value = std::ffi::OsStr::from_bytes(b"\xff");
+        press.run(command.env("SOURCE_DATE_EPOCH", value))
+    };
+    let ended = build(&["save.tar", "-o", "x.img"]);
+    ended.failed(2, &["variable SOURCE_DATE_EPOCH", "UTF-8"]);
+    assert!(!press.input("x.img").exists());
+    // What is typed stands in its place.
+    build(&["save.tar", "-o", "x.img", "--source-date-epoch=1"]).succeeded();
+}
+
+#[test]
+fn ls_with_h_alone_shows_its_help_on_standard_output() {
+    let press = press();
+    let ended = run(&press, &["ls", "-h"]);
+    let help = ended.succeeded();
+    assert!(help.contains("Usage: layerpress ls [OPTIONS]"), "{help}");
+    assert!(!help.contains('\u{1b}'), "{help:?}");
+    assert_eq!(ended.stderr, "");
+    let ended = run(&press, &["ls", "-h", "-l"]);
+    assert_eq!(ended.code(), 2);
+    assert!(ended.stderr.contains("IMG|IMAGE"), "{}", ended.stderr);
+    run(&press, &["ls", "-h", "save.tar"]).succeeded();
+}

@@ -175,6 +175,47 @@ fn driven(name: &str) {
     terminal.completes("layerpress pull sav", "layerpress pull savEND");
     terminal.completes("layerpress push sav", "layerpress push saved.tar END");
     terminal.completes("layerpress push x doc", "layerpress push x docker://END");
+    // Behind an equals sign, too; and words where no file is meant.
+    terminal.completes(
+        "layerpress build x --fs=ext4 --progress=p",
+        "--progress=plain END",
+    );
+    terminal.completes("layerpress build x --sha256=r", "--sha256=raw END");
+    terminal.completes("layerpress pull x --tls-verify=f", "--tls-verify=false END");
+    terminal.completes(
+        "layerpress build x --platform=linux/ris",
+        "linux/riscv64 END",
+    );
+    terminal.completes(
+        "layerpress build x --platform linux/arm/",
+        "linux/arm/v7 END",
+    );
+    terminal.completes("layerpress plan x --journal n", "--journal none END");
+    terminal.completes("layerpress plan x --size f", "--size fit END");
+    terminal.completes("layerpress build x --compress zs", "--compress zstd END");
+    terminal.completes(
+        "layerpress export x -o oci:some-l",
+        "-o oci:some-layout/END",
+    );
+    // Names of values with colons and brackets in them are text.
+    for option in [
+        "--creds",
+        "--owner",
+        "--map-owner",
+        "--mkdir",
+        "--size",
+        "--set",
+        "--platform",
+        "--fs",
+    ] {
+        let typed = format!("layerpress build x {option} sav");
+        terminal.completes(&typed, &format!("{option} savEND"));
+    }
+    let screen = terminal.screen();
+    for said in ["not found", "bad pattern"] {
+        assert!(!screen.contains(said), "{screen}");
+    }
+    terminal.completes("layerpress build x --add sav", "--add saved.tar END");
     // Names that only a network or a daemon knows stay as they are typed.
     terminal.completes("layerpress build docker://some-l", "docker://some-lEND");
     terminal.completes("layerpress build docker-daemon:sav", "docker-daemon:savEND");

@@ -1,6 +1,7 @@
 //! `layerpress completions`.
 
 mod images;
+mod values;
 
 use std::io::{ErrorKind, Write};
 

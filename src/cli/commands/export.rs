@@ -24,6 +24,9 @@ use crate::pipeline::{
 };
 use crate::units::ByteSize;
 
+/// How it is typed: with all that an output can be it is longer than a terminal's line.
+pub const USAGE: &str = "layerpress export [OPTIONS] --output <OUTPUT> <IMG>";
+
 /// What is typed after `export`.
 #[derive(Debug, Args)]
 pub struct ExportArguments {

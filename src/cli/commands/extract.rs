@@ -13,6 +13,9 @@ use crate::cli::{hold, progress};
 use crate::error::{Error, Result, escape_path};
 use crate::pipeline::{self, ExtractRequest, Extracted, Target};
 
+/// How it is typed: with all that an output can be it is longer than a terminal's line.
+pub const USAGE: &str = "layerpress extract [OPTIONS] --output <OUTPUT> <IMG|IMAGE> [PATH]...";
+
 /// What is typed after `extract`.
 #[derive(Debug, Args)]
 pub struct ExtractArguments {

@@ -84,6 +84,8 @@ mod tests {
                 let lines = help.lines().skip_while(|line| *line != "Examples:").skip(1);
                 let examples: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
                 let fits = |line: &&str| line.contains("  # ") && line.len() <= COLUMNS;
+                let usage = help.lines().find(|line| line.starts_with("Usage:"));
+                assert!(usage.unwrap().len() <= COLUMNS, "{usage:?}");
                 assert!(examples.len() >= 2 && examples.iter().all(fits), "{help}");
             }
             assert!(long.contains("Exit codes:\n  0  "), "{long}");

@@ -9,6 +9,18 @@ _layerpress_files() {
     done < <(compgen -f -- "$1")
 }
 
+# No file is meant, also where nothing else fits.
+_layerpress_without_files() {
+    [[ "${BASH_VERSINFO[0]}" -lt 4 ]] || compopt +o default +o bashdefault
+}
+
+# The option that the value behind an equals sign belongs to: readline takes the sign for a word.
+_layerpress_behind_equals() {
+    if [[ $prev == = && $COMP_CWORD -ge 2 ]]; then
+        prev=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+}
+
 # Images: transports, and paths behind those that name a place here. Nothing is asked of a network.
 _layerpress_words() {
     local line=${COMP_LINE:0:COMP_POINT} from=$((COMP_POINT - ${#2}))
@@ -34,6 +46,14 @@ _layerpress_words() {
         esac
     done
     ((at == from)) && before=$word
+    case "${COMP_WORDS[1]} ${word%%=*}" in
+    @OPTIONS@)
+        if [[ $word == *=* ]]; then
+            previous=${word%%=*}
+            word=${word#*=} before=${before#"$previous="}
+        fi
+        ;;
+    esac
     case " @VALUED@ " in
     *" $previous "*) case "${COMP_WORDS[1]} $previous" in @OPTIONS@) transports='@TRANSPORTS@' ;; esac ;;
     *) case " @COMMANDS@ " in *" ${COMP_WORDS[1]} "*) transports='@TRANSPORTS@' ;; esac

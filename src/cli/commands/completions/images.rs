@@ -1,8 +1,10 @@
 //! Completion of images, which clap knows nothing of: its own script for all else, and behind it a
 //! function that completes transports, and paths behind those that name a place on this machine.
 
-use clap::{Arg, ArgAction, Command, ValueHint};
+use clap::{Arg, Command, ValueHint};
 use clap_complete::Shell;
+
+use super::values::{named_for_zsh, offered, takes_value, with_values_in_one_word};
 
 /// Behind these stands a path.
 const PLACES: [&str; 4] = ["docker-archive:", "oci:", "oci-archive:", "rootfs:"];
@@ -23,9 +25,19 @@ const REGISTRY_MARK_OF_ZSH: &str = ":_email_addresses'";
 /// What clap writes into bash's script for a file: a name with a space in it would be two.
 const FILES_OF_BASH: &str = "COMPREPLY=($(compgen -f \"${cur}\"))";
 
+/// What clap writes there for the word before: behind an equals sign that is the sign.
+const PREVIOUS_OF_BASH: &str = "    prev=\"$3\"\n";
+
+/// What clap writes there for words, and what keeps files away where none of them fits.
+const WORDS_OF_BASH: &str = "COMPREPLY=($(compgen -W ";
+const WORDS_ALONE: &str = "_layerpress_without_files\n                    ";
+
 /// The script for a shell.
 pub fn script(shell: Shell, command: Command) -> String {
     let mut command = marked(command);
+    if shell == Shell::Zsh {
+        command = with_names_for_zsh(command);
+    }
     command.build();
     let found = Found::of(&command);
     let name = command.get_name().to_owned();
@@ -36,6 +48,9 @@ pub fn script(shell: Shell, command: Command) -> String {
         Shell::Bash => {
             let places = PLACES.map(|place| format!("{place}*")).join(" | ");
             script = script.replace(FILES_OF_BASH, "_layerpress_files \"${cur}\"");
+            let previous = format!("{PREVIOUS_OF_BASH}    _layerpress_behind_equals\n");
+            script = script.replacen(PREVIOUS_OF_BASH, &previous, 1);
+            script = script.replace(WORDS_OF_BASH, &format!("{WORDS_ALONE}{WORDS_OF_BASH}"));
             script.push_str(&found.put_into(include_str!("images.bash"), &places));
         }
         Shell::Fish => {
@@ -45,6 +60,7 @@ pub fn script(shell: Shell, command: Command) -> String {
         Shell::Zsh => {
             script = script.replace(MARK_OF_ZSH, ":_layerpress_image'");
             script = script.replace(REGISTRY_MARK_OF_ZSH, ":_layerpress_registry'");
+            script = with_values_in_one_word(script, &command);
             let images = found.put_into(include_str!("images.zsh"), &PLACES.join("|"));
             // Before what calls the first function.
             let start = script.find('\n').unwrap_or(script.len());
@@ -55,22 +71,26 @@ pub fn script(shell: Shell, command: Command) -> String {
     script
 }
 
-/// The parser with a mark at each image, and directories told from files.
+/// The parser with a mark at each image, directories told from files, and words from both.
 fn marked(command: Command) -> Command {
     let path = command.get_name().to_owned();
     let command = command.mut_args(|argument| {
         let names = argument.get_value_names().unwrap_or_default();
-        // A flag has its own name for one.
-        let takes_value = matches!(argument.get_action(), ArgAction::Set | ArgAction::Append);
-        let is_directory = takes_value && matches!(names, [name] if *name == "DIRECTORY");
+        let is_directory =
+            takes_value(&argument) && matches!(names, [name] if *name == "DIRECTORY");
         match (is_image(&path, &argument), is_directory) {
             (true, _) => argument.value_hint(MARK),
             _ if is_in_registry(&argument) => argument.value_hint(REGISTRY_MARK),
             (false, true) => argument.value_hint(ValueHint::DirPath),
-            (false, false) => argument,
+            (false, false) => offered(argument, &path),
         }
     });
     command.mut_subcommands(marked)
+}
+
+fn with_names_for_zsh(command: Command) -> Command {
+    let command = command.mut_args(named_for_zsh);
+    command.mut_subcommands(with_names_for_zsh)
 }
 
 fn is_image(path: &str, argument: &Arg) -> bool {
@@ -130,9 +150,7 @@ impl Found {
                     }
                     continue;
                 }
-                let takes_next =
-                    matches!(argument.get_action(), ArgAction::Set | ArgAction::Append)
-                        && !argument.is_require_equals_set();
+                let takes_next = takes_value(argument) && !argument.is_require_equals_set();
                 let long = argument.get_long().map(|long| format!("--{long}"));
                 let short = argument.get_short().map(|short| format!("-{short}"));
                 for option in long.into_iter().chain(short).filter(|_| takes_next) {
@@ -217,5 +235,44 @@ mod tests {
                 assert!(!script.contains(word), "{shell}: {word}");
             }
         }
+    }
+
+    /// What is typed behind an option is named in zsh's script by the text from the end of its help to
+    /// the next colon; what follows is run.
+    #[test]
+    fn no_name_of_a_value_ends_early_in_the_script_of_zsh() {
+        let script = script(Shell::Zsh, command());
+        let mut form = command();
+        form.build();
+        let mut seen = 0;
+        for option in form.get_subcommands().flat_map(Command::get_opts) {
+            let (Some(long), Some([name])) = (option.get_long(), option.get_value_names()) else {
+                continue;
+            };
+            let sign = if option.is_require_equals_set() {
+                "=-["
+            } else {
+                "=["
+            };
+            let lines = script.lines().filter(|line| {
+                let words = line.split_once(&format!("--{long}{sign}"));
+                words.is_some_and(|(before, _)| !before.contains('['))
+            });
+            let named = format!("]:{}:", name.replace(':', "\\:"));
+            let lines: Vec<_> = lines.collect();
+            let is_named = |line: &&str| line.replace("]::", "]:").contains(&named);
+            assert!(lines.iter().any(is_named), "{named}: {lines:?}");
+            seen += usize::from(name.contains(':'));
+        }
+        assert!(seen > 10, "{seen}");
+    }
+
+    #[test]
+    fn bash_completes_behind_an_equals_sign_and_offers_no_file_where_words_are_meant() {
+        let script = script(Shell::Bash, command());
+        assert_eq!(script.matches("_layerpress_behind_equals\n").count(), 1);
+        let words = script.matches(WORDS_OF_BASH).count();
+        assert!(words > 20, "{words}");
+        assert_eq!(script.matches(WORDS_ALONE).count(), words);
     }
 }
