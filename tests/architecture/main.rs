@@ -23,7 +23,7 @@ const ROOMS: &[Room] = &[
     ("error", &[]),
     ("units", &[]),
     ("progress", &[]),
-    ("limits", &[]),
+    ("limits", &["units"]),
     ("leftovers", &[]),
     ("region", &[]),
     ("page_buffer", &[]),
