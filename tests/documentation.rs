@@ -43,16 +43,17 @@ fn shells_parse_their_completion_scripts() {
 
 #[test]
 fn bash_completes_subcommands_and_options() {
-    let script = layerpress(["completions", "bash"]).stdout;
+    // It is longer than an argument may be.
+    let script = tempfile::NamedTempFile::new().unwrap();
+    fs::write(&script, layerpress(["completions", "bash"]).stdout).unwrap();
     let complete = |words: &str, index: usize| {
         let line = format!(
-            "COMP_WORDS=({words}); COMP_CWORD={index}; \
+            "source {}; COMP_WORDS=({words}); COMP_CWORD={index}; \
              _layerpress layerpress \"${{COMP_WORDS[{index}]}}\" \"${{COMP_WORDS[{index}-1]}}\"; \
-             echo \"${{COMPREPLY[@]}}\""
+             echo \"${{COMPREPLY[@]}}\"",
+            script.path().display()
         );
-        let output = Command::new("bash")
-            .args(["-c", &format!("{script}\n{line}")])
-            .output();
+        let output = Command::new("bash").args(["-c", &line]).output();
         String::from_utf8(output.unwrap().stdout).unwrap()
     };
     assert_eq!(complete("layerpress insp", 1).trim(), "inspect");
