@@ -6,6 +6,7 @@ use std::fs::{File, Metadata};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, statat, unlinkat};
 use rustix::io::Errno;
@@ -20,6 +21,22 @@ const TAG_TEXT: &str = "Signature: 8a477f597d28d172789f06886806bc55
 # This file is a cache directory tag created by layerpress: blobs of container images.
 # For information about cache directory tags see https://bford.info/cachedir/
 ";
+
+/// How often, and after how long each time, what may not be opened is tried again.
+const TRIES: (usize, Duration) = (20, Duration::from_millis(10));
+
+/// Opens what another may be making at this moment: under a umask that takes rights from the owner,
+/// nobody may open it until it has them.
+fn once_made(open: impl Fn() -> Result<OwnedFd, Errno>) -> Result<OwnedFd, Errno> {
+    let (tries, pause) = TRIES;
+    for _ in 0..tries {
+        match open() {
+            Err(Errno::ACCESS) => std::thread::sleep(pause),
+            opened => return opened,
+        }
+    }
+    open()
+}
 
 /// An open directory.
 #[derive(Debug)]
@@ -91,7 +108,8 @@ impl Directory {
     /// A directory in this one; `None` where it is not there.
     pub(super) fn child(&self, name: &str) -> Result<Option<Self>> {
         let path = self.path.join(name);
-        match openat(&self.fd, name, DIRECTORY, Mode::empty()) {
+        let open = || openat(&self.fd, name, DIRECTORY, Mode::empty());
+        match once_made(open) {
             Ok(fd) => Self::own(fd, path).map(Some),
             Err(Errno::NOENT) => Ok(None),
             Err(Errno::NOTDIR | Errno::LOOP) => Err(Error::io(
@@ -137,7 +155,7 @@ impl Directory {
     /// Opens or makes something in it that is read and written by its owner alone.
     pub(super) fn open(&self, name: impl AsRef<OsStr>, flags: OFlags) -> Result<File, Errno> {
         let mode = Mode::from_raw_mode(0o600);
-        let file = openat(&self.fd, name.as_ref(), flags | OFlags::CLOEXEC, mode)?;
+        let file = once_made(|| openat(&self.fd, name.as_ref(), flags | OFlags::CLOEXEC, mode))?;
         if flags.contains(OFlags::CREATE) {
             let_owner(&file)?;
         }
@@ -223,4 +241,37 @@ fn root_failed(verb: &str, path: &Path, error: io::Error) -> Error {
 
 pub(super) fn failed(verb: &str, path: &Path, error: Errno) -> Error {
     Error::path(verb, path, error.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// Bug: under umask 777 one of several threads found a directory that another had made and not yet
+    /// given its rights, and failed.
+    #[test]
+    fn what_is_being_made_is_waited_for_and_what_stays_forbidden_is_an_error() {
+        let opened = |forbidden: usize| {
+            let left = Cell::new(forbidden);
+            let open = || {
+                let now = left.replace(left.get().saturating_sub(1));
+                match now {
+                    0 => Ok(File::open("/dev/null").unwrap().into()),
+                    _ => Err(Errno::ACCESS),
+                }
+            };
+            once_made(open).map(|_| ())
+        };
+        assert_eq!(opened(0), Ok(()));
+        assert_eq!(opened(3), Ok(()));
+        assert_eq!(opened(usize::MAX), Err(Errno::ACCESS));
+        let calls = Cell::new(0);
+        let absent = once_made(|| {
+            calls.set(calls.get() + 1);
+            Err(Errno::NOENT)
+        });
+        assert_eq!((absent.map(|_| ()), calls.get()), (Err(Errno::NOENT), 1));
+    }
 }
