@@ -4,7 +4,7 @@ use std::io::IoSliceMut;
 use std::num::NonZeroU64;
 
 use rustix::fs::{Advice, fadvise};
-use rustix::io::{ReadWriteFlags, preadv2};
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
 use super::blocks::{BUFFER_BYTES, TarBytes};
 use crate::error::{Error, Result};
@@ -47,6 +47,9 @@ pub struct InPlace<'a, P> {
     /// Grows while nothing is left out.
     stretch_bytes: usize,
     advised_bytes: u64,
+    /// Whether the file's filesystem can tell what is in the page cache: tmpfs cannot, and would be asked
+    /// in vain at each read.
+    tells_cached: bool,
 }
 
 impl<'a, P: Passage> InPlace<'a, P> {
@@ -58,6 +61,7 @@ impl<'a, P: Passage> InPlace<'a, P> {
             position: 0,
             stretch_bytes: FIRST_STRETCH_BYTES,
             advised_bytes: 0,
+            tells_cached: true,
         }
     }
 
@@ -71,7 +75,10 @@ impl<'a, P: Passage> InPlace<'a, P> {
     }
 
     /// Reads what is in the page cache, or tells that something is not.
-    fn read_cached(&self, target: &mut [u8]) -> bool {
+    fn read_cached(&mut self, target: &mut [u8]) -> bool {
+        if !self.tells_cached {
+            return false;
+        }
         let offset = self.region.offset_bytes + self.position;
         let mut targets = [IoSliceMut::new(target)];
         let length = targets[0].len();
@@ -81,6 +88,7 @@ impl<'a, P: Passage> InPlace<'a, P> {
             offset,
             ReadWriteFlags::NOWAIT,
         );
+        self.tells_cached = read != Err(Errno::OPNOTSUPP);
         read == Ok(length)
     }
 
