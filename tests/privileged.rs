@@ -6,7 +6,7 @@ mod support;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use layerpress::listing::{ContentDigest, Line, Listing, compare};
 use layerpress::units::Timestamp;
@@ -105,6 +105,17 @@ fn build_with(mut command: Command, options: &[&str], image: &str, output: &Path
     );
 }
 
+/// Daemons that keep each layer as a whole tree take ten times the image: one after the other.
+fn alone_on_the_disk() -> MutexGuard<'static, ()> {
+    static DISK: Mutex<()> = Mutex::new(());
+    DISK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A directory that is gone afterwards, also where the test fails.
+fn unpacked_into() -> tempfile::TempDir {
+    tempfile::tempdir_in(work_directory()).unwrap()
+}
+
 /// Runs a script, its output kept from the test's unless it fails.
 fn run_script(name: &str, arguments: &[&Path]) {
     let ran = Command::new(script(name)).args(arguments).output().unwrap();
@@ -182,7 +193,8 @@ fn listing_of_own_mount(image: &Path) -> Listing {
 fn the_kernel_shows_what_umoci_unpacks() {
     let Some(image) = pressed() else { return };
     e2fsck_clean(image);
-    let unpacked = work_directory().join(format!("umoci-{}", std::process::id()));
+    let directory = unpacked_into();
+    let unpacked = directory.path().join("tree");
     run_script(
         "flatten-with-umoci",
         &[&stack_image().unwrap().join("oci-gzip"), &unpacked],
@@ -203,7 +215,6 @@ fn the_kernel_shows_what_umoci_unpacks() {
             .iter()
             .any(|difference| difference.path() == b"usr/bin/perl")
     );
-    fs::remove_dir_all(&unpacked).unwrap();
 }
 
 #[test]
@@ -212,11 +223,14 @@ fn the_kernel_shows_what_containerd_unpacks() {
     if program("containerd").is_none() {
         return skip("containerd is not installed");
     }
-    let unpacked = work_directory().join(format!("containerd-{}", std::process::id()));
+    let directory = unpacked_into();
+    let unpacked = directory.path().join("tree");
+    let alone = alone_on_the_disk();
     run_script(
         "flatten-with-containerd",
         &[&stack_image().unwrap().join("docker.tar"), &unpacked],
     );
+    drop(alone);
     let mut expected = directory_listing(&unpacked);
     let mut shown = kernel_listing(image);
     for listing in [&mut expected, &mut shown] {
@@ -234,7 +248,6 @@ fn the_kernel_shows_what_containerd_unpacks() {
         });
     }
     assert_equal(&expected, &shown, "containerd's tree");
-    fs::remove_dir_all(&unpacked).unwrap();
 }
 
 #[test]
@@ -243,13 +256,15 @@ fn the_kernel_shows_what_docker_unpacks_and_exports() {
     if program("dockerd").is_none() {
         return skip("dockerd is not installed");
     }
-    let directory = work_directory().join(format!("docker-{}", std::process::id()));
-    fs::create_dir_all(&directory).unwrap();
+    let directory = unpacked_into();
+    let directory = directory.path();
     let (tar, unpacked) = (directory.join("export.tar"), directory.join("layer"));
+    let alone = alone_on_the_disk();
     run_script(
         "flatten-with-docker",
         &[&stack_image().unwrap().join("docker.tar"), &tar, &unpacked],
     );
+    drop(alone);
     let shown = kernel_listing(image);
 
     let mut expected = directory_listing(&unpacked);
@@ -318,7 +333,6 @@ fn the_kernel_shows_what_docker_unpacks_and_exports() {
         differences.len(),
         differences[..differences.len().min(10)].join("\n")
     );
-    fs::remove_dir_all(&directory).unwrap();
 }
 
 #[test]
