@@ -30,9 +30,12 @@ fn mke2fs(
     if let JournalSize::Mebibytes(size) = request.journal {
         command.args(["-J", &format!("size={size}")]);
     }
+    // Else an ext4 journal of 36 GiB takes as much of the disk, zeros though it holds.
+    let mut extended = "lazy_journal_init=1".to_owned();
     if let Some(blocks) = request.growing_to_blocks(profile) {
-        command.args(["-E", &format!("resize={blocks}")]);
+        extended += &format!(",resize={blocks}");
     }
+    command.args(["-E", &extended]);
     let output = command
         .arg(&path)
         .output()
