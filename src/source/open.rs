@@ -321,7 +321,7 @@ impl<'a> Opener<'a> {
                 refuse_selector(selector)?;
                 let mut warnings = Warnings::default();
                 if let Some(what) = recognise::misnamed_directory(&reach.at(path)) {
-                    warnings.count(what, path.as_os_str().as_encoded_bytes());
+                    warnings.count(what.as_root, path.as_os_str().as_encoded_bytes());
                 }
                 let output = self.options.held_against.as_deref();
                 let taking = tree::Taking {
@@ -377,7 +377,7 @@ impl<'a> Opener<'a> {
             refuse_selector(selector)?;
             let mut warnings = Warnings::default();
             if is_typed && let Some(what) = recognise::misnamed(&tar.region, limits)? {
-                warnings.count(what, name.as_bytes());
+                warnings.count(what.as_root, name.as_bytes());
             }
             return Ok(Found::Root(spooler.own(tar, name)?, warnings));
         }
