@@ -193,6 +193,7 @@ fn refuse_no_file(pinned: &Pinned) -> Result<()> {
 fn taking(options: BesideOptions<'_>) -> tree::Taking<'_> {
     tree::Taking {
         output: options.open.held_against.as_deref(),
+        written: &options.open.written,
         attributes: options.keeps_attributes,
         flags: options.open.file_flags,
         one_file_system: options.open.one_file_system,

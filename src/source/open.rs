@@ -55,6 +55,8 @@ pub struct OpenOptions {
     /// The filesystem image that is made of it or held against it. Where that lies in a directory
     /// that is read as a root filesystem, it is no part of it.
     pub held_against: Option<PathBuf>,
+    /// What else is written beside it, by names of its own: no part of such a directory either.
+    pub written: Vec<PathBuf>,
     /// Where a path begins that names the image, and whether it may lead out of there.
     pub reach: Reach,
 }
@@ -323,9 +325,9 @@ impl<'a> Opener<'a> {
                 if let Some(what) = recognise::misnamed_directory(&reach.at(path)) {
                     warnings.count(what.as_root, path.as_os_str().as_encoded_bytes());
                 }
-                let output = self.options.held_against.as_deref();
                 let taking = tree::Taking {
-                    output,
+                    output: self.options.held_against.as_deref(),
+                    written: &self.options.written,
                     attributes: true,
                     flags: self.options.file_flags,
                     one_file_system: self.options.one_file_system,
