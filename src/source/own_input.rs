@@ -23,13 +23,18 @@ pub fn is_input(place: &Place, output: &Path) -> bool {
         Location::Path(path) => &place.reach.at(path),
         Location::Registry(_) | Location::Daemon(_) => return false,
     };
-    let Ok(found) = fs::metadata(input) else {
+    holds(input, output) || (input.is_dir() && layout_files(input).contains(&own))
+}
+
+/// Whether `output`, a file that is there, is the file `input`, or anything inside that directory.
+pub fn holds(input: &Path, output: &Path) -> bool {
+    let (Ok(found), Ok(own)) = (fs::metadata(input), fs::metadata(output)) else {
         return false;
     };
-    if !found.is_dir() {
-        return identity(&found) == own;
+    match found.is_dir() {
+        true => is_inside(output, input),
+        false => identity(&found) == identity(&own),
     }
-    is_inside(output, input) || layout_files(input).contains(&own)
 }
 
 /// The files that an image is read from: its own, or a layout's.
