@@ -41,6 +41,7 @@ fn as_archive(stored: &[u8], limits: &Limits) -> Judged {
     std::fs::write(&path, stored).unwrap();
     let open = OpenOptions {
         held_against: None,
+        written: Vec::new(),
         reach: layerpress::pinned::Reach::default(),
         file_flags: false,
         one_file_system: false,

@@ -30,7 +30,7 @@ use crate::view::read_superblock;
 
 pub use check::{Finding, Reader, Unread, VerifyReport, leave_out_note, verify};
 pub use format::{ToolPaths, Tools};
-pub use plan::identity::{parse_label, parse_uuid, uuid_text};
+pub use plan::identity::{HASH_SEED, parse_label, parse_uuid, uuid_text};
 pub use plan::{
     Birth, BlocksByUse, Earlier, EarlierNode, Figures, Identity, Layout, Likeness, Plan,
     PlanOptions, Room, SizePolicy, Tally, WhyFresh, expect_kind,

@@ -33,7 +33,7 @@ pub struct DirectorySink<'a> {
     open: Vec<Option<OwnedFd>>,
     replaces: bool,
     /// What is not replaced, wherever it lies: what is read must not become one of its own contents.
-    pub spared: Option<Identity>,
+    pub spared: Vec<Identity>,
     /// What is to be taken away where it cannot be made whole.
     made: Made,
     /// Whether the flags that chattr sets are set here, too.
@@ -100,7 +100,7 @@ impl<'a> DirectorySink<'a> {
         Ok(Self {
             open: vec![Some(root)],
             replaces,
-            spared: None,
+            spared: Vec::new(),
             made,
             keeps_flags: false,
             flagged: Vec::new(),
@@ -131,14 +131,16 @@ impl<'a> DirectorySink<'a> {
     }
 
     fn refuse_spared(&mut self, path: &[u8]) -> Result<()> {
-        let Some(spared) = self.spared.filter(|_| self.replaces) else {
+        if self.spared.is_empty() || !self.replaces {
             return Ok(());
-        };
+        }
         let (parent, name) = self.parent(path)?;
         match rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(found) if (found.st_dev, found.st_ino) == spared => Err(Error::unsupported(
-                "expected an output other than the image itself, found the image of this name there",
-            )),
+            Ok(found) if self.spared.contains(&(found.st_dev, found.st_ino)) => {
+                Err(Error::unsupported(
+                    "expected an output other than the image itself and what is put in, found that of this name there",
+                ))
+            }
             _ => Ok(()),
         }
     }

@@ -63,6 +63,16 @@ impl FinishOptions {
     }
 }
 
+impl FinishOptions {
+    /// Whether `bytes` are what the file `path`, one that is written for `output`, would tell of
+    /// whatever bytes.
+    pub fn is_sidecar(&self, output: &Path, path: &Path, bytes: &[u8]) -> bool {
+        let sidecars = self.sidecars(output);
+        let sidecar = sidecars.iter().find(|sidecar| sidecar.path == path);
+        sidecar.is_some_and(|sidecar| sidecar.has_form(bytes))
+    }
+}
+
 impl Sidecar {
     fn new(about: &Path, form: Form) -> Self {
         Self {
@@ -75,6 +85,23 @@ impl Sidecar {
     /// Where it goes, which need not be where the filesystem goes.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether bytes are what it could hold; of a checksum in either form.
+    fn has_form(&self, bytes: &[u8]) -> bool {
+        let start = usize::from(bytes.starts_with(b"\\"));
+        let digits = bytes.get(start..start + 64).unwrap_or_default();
+        let Some(digits) = std::str::from_utf8(digits).ok().filter(|digits| {
+            let mut bytes = digits.bytes();
+            digits.len() == 64 && bytes.all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        }) else {
+            return false;
+        };
+        let name = self.about.file_name().unwrap_or_default();
+        match self.form {
+            Form::Sha256(_) => bytes == digits.as_bytes() || bytes == line(digits, name.as_bytes()),
+            Form::RootHash => bytes == format!("{digits}\n").as_bytes(),
+        }
     }
 
     /// What is in it.
@@ -204,7 +231,11 @@ mod tests {
                 files: Vec::new(),
             };
             let sidecar = Sidecar::new(&output, Form::Sha256(Sha256File::Line));
-            std::fs::write(sidecar.path(), sidecar.content(&made).unwrap()).unwrap();
+            let content = sidecar.content(&made).unwrap();
+            assert!(sidecar.has_form(&content) && sidecar.has_form(hex.as_bytes()));
+            let other = Sidecar::new(Path::new("other"), Form::Sha256(Sha256File::Line));
+            assert!(!other.has_form(&content) && !sidecar.has_form(b"precious"));
+            std::fs::write(sidecar.path(), content).unwrap();
             let check = |expected: bool| {
                 let status = Command::new("sha256sum")
                     .args(["--check", "--status", "--strict"])

@@ -1,6 +1,5 @@
 //! An image pressed into a filesystem: the steps in their order.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::document::Known;
@@ -60,32 +59,31 @@ pub fn build(
     reporter: &dyn Reporter,
 ) -> Result<Built> {
     let place = Place::within(&image.reference, &image.open.reach)?;
-    let held_against = |output: &Path| image.clone().with_held_against(output.to_owned());
     build_with(
         &place,
         image,
         filesystem,
         output,
         reporter,
-        |output| Opened::at(place.clone(), &held_against(output), reporter),
-        |opened, output| opened.read(None, &held_against(output), reporter),
+        |output| Opened::at(place.clone(), &output.read_from(image), reporter),
+        |opened, output| opened.read(None, &output.read_from(image), reporter),
     )
 }
 
 /// The same where the image is opened and its layers are read in another way, each once it is known
-/// that the output can be written as far as that can be told: both are given where it goes, which is
-/// told in the image's words when the image is open.
+/// that the output can be written as far as that can be told: both are given what is written, which is
+/// named in the image's words when the image is open.
 pub(super) fn build_with(
     place: &Place,
     image: &ImageRequest,
     filesystem: &FilesystemRequest,
     output: &OutputRequest,
     reporter: &dyn Reporter,
-    open: impl FnOnce(&Path) -> Result<Opened>,
-    read: impl FnOnce(Opened, &Path) -> Result<Reading>,
+    open: impl FnOnce(&OutputRequest) -> Result<Opened>,
+    read: impl FnOnce(Opened, &OutputRequest) -> Result<Reading>,
 ) -> Result<Built> {
     let ready = Ready::new(place, &image.put_in(), filesystem, output, reporter)?;
-    let opened = open(&ready.output.path)?;
+    let opened = open(&ready.output)?;
     let ready = ready.named(place, &opened.image)?;
     let max_bytes = image.open.limits.max_bytes;
     let earlier = EarlierReading::begin(
@@ -94,7 +92,7 @@ pub(super) fn build_with(
         Some(&ready.output.path),
         max_bytes,
     )?;
-    read(opened, &ready.output.path)?.press(filesystem, ready, earlier, reporter)
+    read(opened, &ready.output)?.press(filesystem, ready, earlier, reporter)
 }
 
 impl Reading {

@@ -29,6 +29,11 @@ impl FileName {
         })
     }
 
+    /// Where it is, without any link on the way.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// The same for all names that differ in case alone.
     pub(super) fn without_case(&self) -> Self {
         let name = self.name.to_string_lossy().to_lowercase();

@@ -18,6 +18,7 @@ use crate::listing::Kind;
 use crate::look::{Expansion, Found, Inside, Lookups, expand};
 use crate::pinned::identity_at;
 use crate::progress::{Meter, Phase, Reporter, Task};
+use crate::source;
 use crate::units::ByteSize;
 use crate::view::Follow;
 use crate::warnings::Warnings;
@@ -159,7 +160,7 @@ pub fn extract_from(
         } => (Form::Directory, path, replaces, is_cancelled),
     };
     if form != Form::Directory {
-        refuse_own_image(interior, path)?;
+        refuse_what_is_read(interior, path)?;
         form::refuse_existing(path, replaces)?;
     }
     let work = Work::begin(interior, request, found, is_several, is_cancelled, reporter)?;
@@ -265,7 +266,8 @@ impl<'a> Work<'a> {
         let permissions = if self.has_root { 0o700 } else { 0o777 };
         let mut sink = DirectorySink::new(path, permissions, replaces, &mut warnings)?;
         sink.keeps_flags = self.keeps_flags;
-        sink.spared = interior.path().and_then(identity_at);
+        let read = interior.read().iter();
+        sink.spared = read.filter_map(|path| identity_at(path)).collect();
         match self.tell(&mut sink) {
             Ok(()) => {
                 sink.finish();
@@ -295,13 +297,15 @@ impl<'a> Work<'a> {
     }
 }
 
-/// An image may be called like a tar; it must not become one of its own contents.
-fn refuse_own_image(interior: &Interior, target: &Path) -> Result<()> {
-    let own = interior.path().and_then(identity_at);
-    if own.is_some() && own == identity_at(target) {
+/// An image may be called like a tar; neither it nor anything else that is read, nor what lies in a
+/// directory that is, must become one of its own contents.
+fn refuse_what_is_read(interior: &Interior, target: &Path) -> Result<()> {
+    let read = interior.read();
+    if let Some(read) = read.iter().find(|read| source::holds(read, target)) {
         return Err(Error::unsupported(format!(
-            "{}: expected an output other than the image itself",
-            escape_path(target.as_os_str().as_bytes())
+            "{}: expected an output other than the image itself and what is put in: it is, or belongs to, {}",
+            escape_path(target.as_os_str().as_bytes()),
+            escape_path(read.as_os_str().as_bytes())
         )));
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Filesystems and images opened to look into them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::doubts::{Done, doubts};
 use super::flatten::Flattened;
@@ -50,7 +50,8 @@ enum Kind {
     Image {
         flattened: Box<Flattened>,
         name: String,
-        path: Option<PathBuf>,
+        /// What it is read from, and what is put in.
+        read: Vec<PathBuf>,
     },
 }
 
@@ -85,6 +86,7 @@ pub fn look(request: &LookRequest, reporter: &dyn Reporter) -> Result<Interior> 
         Subject::Image(image) => {
             let place = Place::within(&image.reference, &image.open.reach)?;
             let path = place.path().map(|path| image.open.reach.at(path));
+            let read = path.into_iter().chain(image.put_in()).collect();
             let reading = read_at(place, &image.or_filesystem(), reporter)?;
             let (flattened, verifying) = reading.flatten(None, reporter)?;
             verifying.finish()?;
@@ -94,7 +96,7 @@ pub fn look(request: &LookRequest, reporter: &dyn Reporter) -> Result<Interior> 
             Ok(Interior(Kind::Image {
                 flattened: Box::new(flattened),
                 name: image.reference.to_string(),
-                path,
+                read,
             }))
         }
     }
@@ -115,11 +117,11 @@ impl Interior {
         }
     }
 
-    /// The file or directory of this machine that it is read from, where it is one.
-    pub(super) fn path(&self) -> Option<&Path> {
+    /// The files and directories of this machine that it is read from.
+    pub(super) fn read(&self) -> &[PathBuf] {
         match &self.0 {
-            Kind::Filesystem { path, .. } => Some(path),
-            Kind::Image { path, .. } => path.as_deref(),
+            Kind::Filesystem { path, .. } => std::slice::from_ref(path),
+            Kind::Image { read, .. } => read,
         }
     }
 

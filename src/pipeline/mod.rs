@@ -12,6 +12,7 @@ mod compare;
 mod compare_blocks;
 mod document;
 mod doubts;
+mod earlier_run;
 mod export;
 mod extract;
 mod flatten;

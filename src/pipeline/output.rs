@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::document::Beside;
-use super::request::setters;
+use super::request::{ImageRequest, setters};
 use super::words::fill;
 use crate::error::Result;
 use crate::ext::ToolPaths;
@@ -62,6 +62,13 @@ impl OutputRequest {
         let mut paths = self.finish.files(&self.path);
         paths.extend(self.beside.iter().map(|beside| beside.path.clone()));
         paths
+    }
+
+    /// An image to be read for this output: of directories that are read, what is written is no part.
+    pub(super) fn read_from(&self, image: &ImageRequest) -> ImageRequest {
+        let mut image = image.clone().with_held_against(self.path.clone());
+        image.open.written = self.paths();
+        image
     }
 
     /// With the image's words in every name; as long as they are not known, in those that have none.

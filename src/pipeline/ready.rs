@@ -4,6 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::claimed::{Claimed, distinct};
+use super::earlier_run::is_of_earlier_run;
 use super::output::OutputRequest;
 use super::request::{FilesystemRequest, LikeRequest};
 use super::words::words;
@@ -123,7 +124,7 @@ fn check(
     }
     for path in &written {
         refuse_own_input(place, path)?;
-        refuse(put_in, path, "what is put in (--overlay, --add)")?;
+        refuse_put_in(put_in, output, path)?;
         refuse(&output.spared, path, "the list or recipe that asks for it")?;
         // The filesystem itself may take its place: it has been read by then.
         if *path != output.path {
@@ -151,6 +152,22 @@ fn refuse(read: &[PathBuf], written: &Path, what: &str) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Nor is it put in, unless an earlier run has written it into a directory that is: then it was left
+/// out before, and is now.
+fn refuse_put_in(put_in: &[PathBuf], output: &OutputRequest, written: &Path) -> Result<()> {
+    let mut sources = put_in.iter();
+    let Some(source) = sources.find(|source| {
+        source::holds(source, written) && !(source.is_dir() && is_of_earlier_run(output, written))
+    }) else {
+        return Ok(());
+    };
+    Err(Error::unsupported(format!(
+        "{}: expected an output other than what is put in (--overlay, --add): it is, or belongs to, {} (an output outside it replaces nothing of it)",
+        escape_path(written.as_os_str().as_bytes()),
+        escape_path(source.as_os_str().as_bytes())
+    )))
 }
 
 /// What is written replaces what has its name: that must not be what is read.

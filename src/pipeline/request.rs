@@ -57,6 +57,7 @@ impl ImageRequest {
                 registry: RegistryOptions::default(),
                 daemon: DaemonOptions::default(),
                 held_against: None,
+                written: Vec::new(),
                 reach: Reach::default(),
             },
             jobs: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),

@@ -14,6 +14,7 @@ mod digest;
 mod host;
 mod start;
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 pub use self::digest::put_in_digest;
@@ -199,6 +200,11 @@ impl Putting<'_> {
     fn overlay(&mut self, overlay: &Overlay, name: &str) -> Result<()> {
         let beside = Beside::tree(&overlay.source, self.options, self.reporter)?;
         self.reader.warnings().merge(beside.warnings);
+        // What is added has a path of its own, where a layout may well be kept.
+        if let Some(what) = beside.looks_like {
+            let path = overlay.source.as_os_str().as_bytes();
+            self.reader.warnings().count(what, path);
+        }
         let taken = self.reader.tar(beside.tar)?;
         match beside.kind {
             BesideKind::Tar => self
@@ -324,6 +330,5 @@ fn owner(given: Option<Owner>) -> (u32, u32) {
 }
 
 fn shown(path: &Path) -> String {
-    use std::os::unix::ffi::OsStrExt;
     escape_path(path.as_os_str().as_bytes())
 }

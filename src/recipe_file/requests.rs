@@ -34,6 +34,7 @@ impl ImageRecipe {
             registry: _,
             daemon: _,
             held_against: _,
+            written: _,
             reach: _,
             // Of who asks.
             or_filesystem: _,

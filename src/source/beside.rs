@@ -36,6 +36,9 @@ pub struct Beside {
     pub tar: FileRegion,
     /// What it is.
     pub kind: BesideKind,
+    /// The warning that it is an image's archive or layout, where it looks like one: files of it are
+    /// what nobody wants in a tree's root.
+    pub looks_like: Option<&'static str>,
     /// What was noticed.
     pub warnings: Warnings,
 }
@@ -98,9 +101,11 @@ impl Beside {
         let file = file.map_err(|error| Error::path("open", path, error))?;
         let tar = uncompressed(file, &name, &spooler)?;
         recognise::check_overlay(&tar)?;
+        let looks_like = recognise::misnamed(&tar.region, &options.open.limits)?;
         Ok(Self {
             tar: spooler.own(tar, &name)?.region,
             kind: BesideKind::Tar,
+            looks_like: looks_like.map(|what| what.as_put_in),
             warnings: Warnings::default(),
         })
     }
@@ -137,6 +142,7 @@ impl Beside {
                 content: file.content,
                 is_in_place: file.is_in_place,
             },
+            looks_like: None,
             warnings,
         })
     }
@@ -148,9 +154,11 @@ impl Beside {
             reach: options.reach,
         };
         let tar = tree::write(root, taking(options), spooler, &mut warnings)?;
+        let looks_like = recognise::misnamed_directory(&options.reach.at(path));
         Ok(Self {
             tar: tar.region,
             kind: BesideKind::Directory,
+            looks_like: looks_like.map(|what| what.as_put_in),
             warnings,
         })
     }
@@ -185,6 +193,7 @@ fn refuse_no_file(pinned: &Pinned) -> Result<()> {
 fn taking(options: BesideOptions<'_>) -> tree::Taking<'_> {
     tree::Taking {
         output: options.open.held_against.as_deref(),
+        written: &options.open.written,
         attributes: options.keeps_attributes,
         flags: options.open.file_flags,
         one_file_system: options.open.one_file_system,

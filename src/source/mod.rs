@@ -35,6 +35,6 @@ pub use artifact::{ArtifactOffer, FoundArtifact, artifact_at, find_artifact};
 pub use beside::{Beside, BesideKind, BesideOptions};
 pub use image::{Image, LayerBlob, LayerDiffId, Offer};
 pub use open::{OpenOptions, Surveyed, daemon_offers, open, survey, tags};
-pub use own_input::{input_files, is_input};
+pub use own_input::{holds, input_files, input_tree, is_input};
 pub use place::Place;
 pub use reference::Reference;

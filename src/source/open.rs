@@ -55,6 +55,8 @@ pub struct OpenOptions {
     /// The filesystem image that is made of it or held against it. Where that lies in a directory
     /// that is read as a root filesystem, it is no part of it.
     pub held_against: Option<PathBuf>,
+    /// What else is written beside it, by names of its own: no part of such a directory either.
+    pub written: Vec<PathBuf>,
     /// Where a path begins that names the image, and whether it may lead out of there.
     pub reach: Reach,
 }
@@ -321,11 +323,11 @@ impl<'a> Opener<'a> {
                 refuse_selector(selector)?;
                 let mut warnings = Warnings::default();
                 if let Some(what) = recognise::misnamed_directory(&reach.at(path)) {
-                    warnings.count(what, path.as_os_str().as_encoded_bytes());
+                    warnings.count(what.as_root, path.as_os_str().as_encoded_bytes());
                 }
-                let output = self.options.held_against.as_deref();
                 let taking = tree::Taking {
-                    output,
+                    output: self.options.held_against.as_deref(),
+                    written: &self.options.written,
                     attributes: true,
                     flags: self.options.file_flags,
                     one_file_system: self.options.one_file_system,
@@ -377,7 +379,7 @@ impl<'a> Opener<'a> {
             refuse_selector(selector)?;
             let mut warnings = Warnings::default();
             if is_typed && let Some(what) = recognise::misnamed(&tar.region, limits)? {
-                warnings.count(what, name.as_bytes());
+                warnings.count(what.as_root, name.as_bytes());
             }
             return Ok(Found::Root(spooler.own(tar, name)?, warnings));
         }

@@ -4,9 +4,11 @@ use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::place::{Location, Place};
+use super::recognise;
+use super::reference::Transport;
 use crate::pinned::{Identity, identity};
 
 /// Whether `output`, a file that is there, is part of what is read from `place`: its file; a layout's
@@ -23,13 +25,32 @@ pub fn is_input(place: &Place, output: &Path) -> bool {
         Location::Path(path) => &place.reach.at(path),
         Location::Registry(_) | Location::Daemon(_) => return false,
     };
-    let Ok(found) = fs::metadata(input) else {
+    holds(input, output) || (input.is_dir() && layout_files(input).contains(&own))
+}
+
+/// Whether `output`, a file that is there, is the file `input`, or anything inside that directory.
+pub fn holds(input: &Path, output: &Path) -> bool {
+    let (Ok(found), Ok(own)) = (fs::metadata(input), fs::metadata(output)) else {
         return false;
     };
-    if !found.is_dir() {
-        return identity(&found) == own;
+    match found.is_dir() {
+        true => is_inside(output, input),
+        false => identity(&found) == identity(&own),
     }
-    is_inside(output, input) || layout_files(input).contains(&own)
+}
+
+/// The directory, links on the way followed, that is read as a root filesystem, where one is.
+pub fn input_tree(place: &Place) -> Option<PathBuf> {
+    let Location::Path(path) = &place.location else {
+        return None;
+    };
+    let path = place.reach.at(path).canonicalize().ok()?;
+    let is_tree = path.is_dir()
+        && match place.reference.transport {
+            Some(transport) => transport == Transport::RootFs,
+            None => matches!(recognise::directory(&path), Ok(Transport::RootFs)),
+        };
+    is_tree.then_some(path)
 }
 
 /// The files that an image is read from: its own, or a layout's.

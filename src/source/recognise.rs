@@ -131,9 +131,9 @@ fn refuse_inner(directory: &[u8], inner: &Contents) -> Result<()> {
     )))
 }
 
-/// What a tar that is to be taken as a root filesystem looks like instead: an image's archive. No
+/// What a tar that is to be taken as names of files looks like instead: an image's archive. No
 /// more is read than its first names, up to one that no such archive has.
-pub(super) fn misnamed(region: &FileRegion, limits: &Limits) -> Result<Option<&'static str>> {
+pub(super) fn misnamed(region: &FileRegion, limits: &Limits) -> Result<Option<Misnamed>> {
     let mut reader = Reader::in_place(region, limits);
     let mut contents = Contents::default();
     while let Some(entry) = reader.next_entry()? {
@@ -155,15 +155,53 @@ pub(super) fn misnamed(region: &FileRegion, limits: &Limits) -> Result<Option<&'
     Ok(contents.is_layout().then_some(LAYOUT_ARCHIVE))
 }
 
-const DOCKER_ARCHIVE: &str = "a docker archive (docker save) taken as a root filesystem; docker-archive: takes the image in it";
-const LAYOUT_ARCHIVE: &str =
-    "an OCI image layout taken as a root filesystem; oci-archive: takes the image in it";
-const LAYOUT: &str = "an OCI image layout taken as a root filesystem; oci: takes the image in it";
-const DIR_DIRECTORY: &str = "an image of skopeo's dir: taken as a root filesystem; `skopeo copy dir:PATH oci:DIRECTORY` makes a layout of it, and oci: takes the image in that";
-const DOCKER_DIRECTORY: &str = "an unpacked docker archive (docker save) taken as a root filesystem; docker-archive: takes the image in its tar";
+/// An image where names of files are expected, as a warning says it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Misnamed {
+    /// Of what is taken as a root filesystem.
+    pub as_root: &'static str,
+    /// Of what is put in.
+    pub as_put_in: &'static str,
+}
 
-/// What a directory that is to be taken as a root filesystem looks like instead.
-pub(super) fn misnamed_directory(path: &Path) -> Option<&'static str> {
+/// What it is, and what takes the image in it as a root filesystem's warning and as an overlay's.
+macro_rules! misnamed {
+    ($what:literal, $root:literal, $put_in:literal) => {
+        Misnamed {
+            as_root: concat!($what, " taken as a root filesystem; ", $root),
+            as_put_in: concat!($what, " put in as the files it consists of; ", $put_in),
+        }
+    };
+}
+
+const DOCKER_ARCHIVE: Misnamed = misnamed!(
+    "a docker archive (docker save)",
+    "docker-archive: takes the image in it",
+    "`extract docker-archive:PATH -o TAR` makes an overlay of what the image in it shows"
+);
+const LAYOUT_ARCHIVE: Misnamed = misnamed!(
+    "an OCI image layout",
+    "oci-archive: takes the image in it",
+    "`extract oci-archive:PATH -o TAR` makes an overlay of what the image in it shows"
+);
+const LAYOUT: Misnamed = misnamed!(
+    "an OCI image layout",
+    "oci: takes the image in it",
+    "`extract oci:PATH -o TAR` makes an overlay of what the image in it shows"
+);
+const DIR_DIRECTORY: Misnamed = misnamed!(
+    "an image of skopeo's dir:",
+    "`skopeo copy dir:PATH oci:DIRECTORY` makes a layout of it, and oci: takes the image in that",
+    "`skopeo copy dir:PATH oci:DIRECTORY` makes a layout of it, and `extract oci:DIRECTORY -o TAR` an overlay of what the image in that shows"
+);
+const DOCKER_DIRECTORY: Misnamed = misnamed!(
+    "an unpacked docker archive (docker save)",
+    "docker-archive: takes the image in its tar",
+    "`extract docker-archive:PATH -o TAR` makes an overlay of what the image in its tar shows"
+);
+
+/// What a directory that is to be taken as names of files looks like instead.
+pub(super) fn misnamed_directory(path: &Path) -> Option<Misnamed> {
     let has = |name: &str| path.join(name).is_file();
     if is_layout(path) && has("index.json") {
         return Some(LAYOUT);

@@ -1,6 +1,7 @@
 //! What a list may look like, and what is refused before anything is begun.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use super::rig::{Rig, errors, lines, states};
 
@@ -126,8 +127,7 @@ fn a_list_that_is_none_ends_in_one_error_with_its_line_before_anything_is_begun(
     );
     // Outputs that meet: the same, by another way, in case alone, with what stands beside another.
     fs::create_dir(rig.press.root().join("out/d")).unwrap();
-    std::os::unix::fs::symlink(rig.press.root().join("out"), rig.press.root().join("link"))
-        .unwrap();
+    symlink(rig.press.root().join("out"), rig.press.root().join("link")).unwrap();
     for (with, options) in [
         ("out/0.img", ""),
         ("link/0.img", ""),
@@ -183,6 +183,75 @@ fn no_output_takes_the_place_of_the_list_or_of_what_another_image_is_read_from()
     rig.build(&["--print-recipe"])
         .failed(2, &["--print-recipe", "found --list"]);
     assert!(rig.press.left().is_empty());
+}
+
+/// Bug: one image's output took the place of a file in a directory that another was made of or put in.
+/// A new name is refused alike: whether it is read there would depend on which of both is made first.
+#[test]
+fn no_output_lies_in_a_directory_that_another_image_reads() {
+    let rig = Rig::new();
+    let at = |name: &str| rig.press.root().join(name);
+    let tree = at("in/tree");
+    fs::create_dir_all(tree.join("below")).unwrap();
+    fs::write(tree.join("below/f"), "precious").unwrap();
+    symlink(&tree, at("in/way")).unwrap();
+    let reading = |image: usize, line: String, with: &str| match (image, with) {
+        (0 | 3, "rootfs:") => {
+            let (_, output) = line.split_once('\t').unwrap();
+            format!("rootfs:{}\t{output}", tree.display())
+        }
+        (0 | 3, "path") => {
+            let (_, output) = line.split_once('\t').unwrap();
+            format!("{}\t{output}", tree.display())
+        }
+        (0 | 3, "--add") => format!("{line}\t--add {}:/opt", tree.display()),
+        (0 | 3, option) => format!("{line}\t{option} {}", tree.display()),
+        _ => line,
+    };
+    for with in ["rootfs:", "path", "--overlay", "--add"] {
+        for (output, options) in [
+            ("in/tree/below/f", ""),
+            ("in/way/below/f", ""),
+            ("in/tree/new", ""),
+            ("out/2.img", "\t--manifest TREE/below/f"),
+        ] {
+            let options = options.replace("TREE", tree.to_str().unwrap());
+            rig.list(|image, line| match image {
+                2 => {
+                    let (image, _) = line.split_once('\t').unwrap();
+                    format!("{image}\t{}{options}", at(output).display())
+                }
+                _ => reading(image, line, with),
+            });
+            let ended = rig.build(&["--json"]);
+            let words = ["expected outputs other than what is read", "of image 3"];
+            ended.failed(5, &[&words[..], &["which image 1 needs"]].concat());
+            assert!(ended.stdout.is_empty() && rig.press.left().is_empty());
+            assert_eq!(fs::read(tree.join("below/f")).unwrap(), b"precious");
+        }
+    }
+    // Its own is left out of it, but read by the other.
+    let own = tree.join("own.img");
+    rig.list(|image, line| match image {
+        0 => {
+            let (image, _) = line.split_once('\t').unwrap();
+            let line = format!("{image}\t{}", own.display());
+            reading(0, line, "--overlay")
+        }
+        _ => reading(image, line, "--overlay"),
+    });
+    rig.build(&["--json"])
+        .failed(5, &["own.img of image 1, which image 4 needs"]);
+    // A layout's directory is no tree: of it only what it consists of is read.
+    rig.list(|image, line| match image {
+        0 | 1 => line,
+        2 => {
+            let (image, _) = line.split_once('\t').unwrap();
+            format!("{image}\t{}", at("in/image0/new.img").display())
+        }
+        _ => String::new(),
+    });
+    rig.build(&["-q"]).succeeded();
 }
 
 #[test]

@@ -31,6 +31,7 @@ fn allocated(tar: &[u8]) -> (u64, bool) {
     let limits = Limits::default();
     let open = OpenOptions {
         held_against: None,
+        written: Vec::new(),
         reach: layerpress::pinned::Reach::default(),
         file_flags: false,
         one_file_system: false,

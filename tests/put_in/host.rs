@@ -269,6 +269,8 @@ fn the_output_is_no_part_of_what_is_put_in_and_never_takes_its_place() {
     let output = press.output().display().to_string();
     build(&press, &[format!("--add={output}:/x")]).failed(5, &["what is put in"]);
     assert_eq!(fs::read(press.output()).unwrap(), b"precious");
+    fs::remove_file(press.output()).unwrap();
+    built(&press, &["--mkdir=/first"]);
     let out = press.output().parent().unwrap().display().to_string();
     fs::write(Path::new(&out).join("beside"), "beside").unwrap();
     let (image, _) = built(&press, &[format!("--overlay={out}:/o")]);

@@ -4,6 +4,7 @@
 mod edits;
 mod effect;
 mod host;
+mod outputs;
 mod start;
 #[path = "../support/mod.rs"]
 mod support;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::support::archive::{gzip, zstd};
+use super::support::archive::{TestImage, gzip, layer_tar, zstd};
 use super::support::raw_tar::{Header, RawTar};
 use super::support::rootfs::{Rootfs, directory, file, link, symlink};
 use super::support::run::Press;
@@ -186,6 +186,55 @@ fn what_is_no_tar_is_told_by_what_was_expected_of_an_overlay() {
         "{}",
         ended.stderr
     );
+}
+
+/// Bug: the blobs of what `docker save` gives, or of a layout, became files of the root without a word,
+/// where `rootfs:` of the same warns.
+#[test]
+fn an_image_that_is_laid_over_as_it_is_is_told_in_whatever_form() {
+    let press = press();
+    let image = TestImage::new([layer_tar(&[("a", b"a")])]);
+    let (archive, layout) = (image.classic_archive(&["x:1"]), image.layout("1"));
+    for (name, tar) in [
+        ("save.tar", archive.tar()),
+        ("save.tar.gz", gzip(&archive.tar())),
+        ("oci.tar.zst", zstd(&layout.tar())),
+    ] {
+        fs::write(press.input(&format!("over-{name}")), tar).unwrap();
+    }
+    archive.write_directory(&press.input("over-save"));
+    layout.write_directory(&press.input("over-oci"));
+    for (name, what) in [
+        ("over-save.tar", "a docker archive (docker save)"),
+        ("over-save.tar.gz", "a docker archive (docker save)"),
+        ("over-oci.tar.zst", "an OCI image layout"),
+        ("over-save", "an unpacked docker archive (docker save)"),
+        ("over-oci", "an OCI image layout"),
+    ] {
+        let source = press.input(name).display().to_string();
+        let told = format!("{what} put in as the files it consists of; `");
+        let ended = build(&press, &[format!("--overlay={source}"), "--json".into()]);
+        ended.succeeded();
+        let told_of = format!("{told}extract ");
+        assert!(ended.stderr.contains(&told_of), "{name}: {}", ended.stderr);
+        let json: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+        let warnings = json["warnings"].as_array().unwrap().iter();
+        let mut texts = warnings.filter_map(|warning| warning.as_str());
+        assert!(texts.any(|text| text.starts_with(&told) && text.contains(name)));
+        // Where it is added it has a path of its own: there it may be meant.
+        let ended = build(&press, &[format!("--add={source}:/images")]);
+        ended.succeeded();
+        assert!(!ended.stderr.contains(&told), "{name}: {}", ended.stderr);
+    }
+    // A tree that happens to have such a name.
+    fs::write(
+        press.input("tree.tar"),
+        layer_tar(&[("bin/sh", b""), ("manifest.json", b"{}")]),
+    )
+    .unwrap();
+    let tree = format!("--overlay={}", press.input("tree.tar").display());
+    let (_, ended) = built(&press, &[tree]);
+    assert!(!ended.stderr.contains("put in as"), "{}", ended.stderr);
 }
 
 #[test]

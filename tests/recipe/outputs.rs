@@ -44,6 +44,24 @@ fn outputs_stay_below_their_directory() {
     assert_eq!(press.left(), ["out/link", "out/relative"]);
 }
 
+/// Bug: a recipe's output took the place of a file of a directory that the recipe puts in.
+#[test]
+fn a_recipes_output_takes_the_place_of_nothing_that_it_puts_in() {
+    let press = press();
+    let over = press.input("puts");
+    fs::create_dir(&over).unwrap();
+    let puts_in = "[edits]\noverlay = ['puts']\n[output]\n";
+    for (name, more) in [("f", ""), ("o.img", "manifest = 'f'\n")] {
+        fs::write(over.join("f"), "precious").unwrap();
+        let text = recipe(name).replace("[output]\n", puts_in) + more;
+        write(&press, &text);
+        let mut command = by_recipe(&press, "build");
+        command.arg("--output-dir").arg(&over);
+        press.run(&mut command).failed(5, &["what is put in"]);
+        assert_eq!(fs::read(over.join("f")).unwrap(), b"precious");
+    }
+}
+
 #[test]
 fn a_recipe_is_not_replaced_by_what_it_asks_for() {
     let press = press();

@@ -37,6 +37,7 @@ fn options(platform: Option<&str>) -> OpenOptions {
         limits: Limits::default(),
         daemon: DaemonOptions::default(),
         held_against: None,
+        written: Vec::new(),
         reach: Reach::default(),
         file_flags: false,
         one_file_system: false,

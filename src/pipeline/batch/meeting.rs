@@ -9,7 +9,7 @@ use crate::error::{Error, Result, escape_path};
 use crate::finish::OutputName;
 use crate::pinned::{Identity, identity_at};
 use crate::pipeline::claimed::FileName;
-use crate::source::{Place, input_files};
+use crate::source::{Place, input_files, input_tree};
 
 /// Every file that was told of, and of which item of the list it is.
 #[derive(Debug, Default)]
@@ -19,6 +19,9 @@ pub(super) struct Written {
     open: BTreeMap<(PathBuf, String, String), usize>,
     /// Files that are read, and the first item for which they are.
     read: HashMap<Identity, usize>,
+    /// Directories of which everything is read, and all items for which it is: what an item writes in
+    /// its own is left out there, but not where another reads it.
+    trees: BTreeMap<PathBuf, BTreeSet<usize>>,
     /// Filesystems that others are laid out like, and for which items. One may take such a place
     /// itself if it is the only one.
     earlier: HashMap<Identity, BTreeSet<usize>>,
@@ -30,11 +33,21 @@ impl Written {
     pub(super) fn spare(&mut self, index: usize, item: &BatchItem, seen: &mut BTreeSet<String>) {
         let image = &item.image;
         // What is not there fails by itself, and alone.
-        if let Ok(place) = Place::within(&image.reference, &image.open.reach)
-            && seen.insert(format!("{place:?}"))
-        {
-            for file in input_files(&place) {
-                self.read.entry(file).or_insert(index);
+        if let Ok(place) = Place::within(&image.reference, &image.open.reach) {
+            if seen.insert(format!("{place:?}")) {
+                for file in input_files(&place) {
+                    self.read.entry(file).or_insert(index);
+                }
+            }
+            if let Some(tree) = input_tree(&place) {
+                self.trees.entry(tree).or_default().insert(index);
+            }
+        }
+        for path in image.put_in() {
+            if let Ok(tree) = path.canonicalize()
+                && tree.is_dir()
+            {
+                self.trees.entry(tree).or_default().insert(index);
             }
         }
         for path in image.put_in().iter().chain(&item.output.spared) {
@@ -112,6 +125,10 @@ impl Written {
             if let Some(other) = read.filter(|other| **other != index) {
                 return Err(read_and_written(path, index, *other));
             }
+            // New ones, too: whether they are read there would depend on which image is made first.
+            if let Some(other) = self.reader_of_tree(&name, index) {
+                return Err(read_and_written(path, index, other));
+            }
             let earlier = identity_at(path).and_then(|file| self.earlier.get(&file));
             let others = earlier.into_iter().flatten();
             if let Some(other) = others.copied().find(|other| *other != index) {
@@ -119,6 +136,13 @@ impl Written {
             }
         }
         Ok(())
+    }
+
+    /// Another item for which a directory is read that a file lies in.
+    fn reader_of_tree(&self, name: &FileName, index: usize) -> Option<usize> {
+        let around = name.directory().ancestors();
+        let readers = around.filter_map(|tree| self.trees.get(tree)).flatten();
+        readers.copied().find(|reader| *reader != index)
     }
 }
 

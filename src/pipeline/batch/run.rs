@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -207,8 +206,8 @@ impl<'a> Run<'a> {
 
     fn open(&self, place: Place, item: &BatchItem) -> Result<Opened> {
         let name = item.name();
-        let image = item.image.clone();
-        let image = image.with_held_against(item.output.path.clone());
+        let output = item.output.clone().filled(None)?;
+        let image = output.read_from(&item.image);
         Opened::at(place, &image, &self.named(&name))
     }
 
@@ -260,16 +259,15 @@ impl<'a> Run<'a> {
             None => Place::within(&item.image.reference, &item.image.open.reach)?,
         };
         let Turn { opened, wanted, .. } = turn;
-        let open = |_: &Path| match opened {
+        let open = |_: &OutputRequest| match opened {
             Some(opened) => Ok(opened),
             None => self.open(place.clone(), item),
         };
-        let read = |opened: Opened, path: &Path| {
+        let read = |opened: Opened, output: &OutputRequest| {
             // Of one that had no documents to look at before.
-            let output = item.output.clone().filled(Some(&words(&opened.image)))?;
-            self.note(index, &opened.image, &output)?;
+            self.note(index, &opened.image, output)?;
             let _one = lock(&self.reading);
-            let image = item.image.clone().with_held_against(path.to_owned());
+            let image = output.read_from(&item.image);
             let reading = opened.read(wanted, &image, &named)?;
             *taken = reading.layers.taken.clone();
             Ok(reading)

@@ -128,8 +128,7 @@ impl Asked<'_> {
         if !manifest.request.reads_host() {
             return true;
         }
-        let request = self.item.image.clone();
-        let request = request.with_held_against(self.output.path.clone());
+        let request = self.output.read_from(&self.item.image);
         let is_there = |path: &PathBuf| {
             fs::metadata(path).is_ok_and(|found| found.is_file() || found.is_dir())
         };

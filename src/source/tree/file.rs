@@ -160,6 +160,7 @@ mod tests {
         between();
         let taking = Taking {
             output: None,
+            written: &[],
             attributes: false,
             flags: false,
             one_file_system: false,

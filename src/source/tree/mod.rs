@@ -16,12 +16,12 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use self::attributes::{Holder, Record};
 use self::linked::{DirectoryNumber, Link, Linked};
 use self::mounts::{Mounted, Mounts};
-use self::own::OwnOutput;
+use self::own::OwnFiles;
 use self::walk::{Met, Walk};
 use super::spooler::{SpoolWriter, Spooled, Spooler};
 use crate::error::{Error, Result};
@@ -40,6 +40,8 @@ const BUFFER_BYTES: usize = 256 << 10;
 pub(super) struct Taking<'a> {
     /// What is to be made is no part of it, should it lie inside.
     pub(super) output: Option<&'a Path>,
+    /// Nor is what else the run writes.
+    pub(super) written: &'a [PathBuf],
     /// Extended attributes, flags and holes; else names, types, modes, owners, times and content
     /// alone.
     pub(super) attributes: bool,
@@ -75,7 +77,7 @@ pub(super) fn write(
         .begin(Task::bytes(Phase::Find, &name, None));
     let spool = spooler.writer()?;
     let own_spool = spool.identity()?;
-    let own_output = taking.output.and_then(OwnOutput::at);
+    let own_files = OwnFiles::of(taking.output, taking.written);
     let (mut walk, pinned) = Walk::start(root.path, root.reach)?;
     let mut writer = TreeWriter {
         spool,
@@ -92,9 +94,7 @@ pub(super) fn write(
     let (mut entries, mut name_bytes) = (1_u64, 0_u64);
     loop {
         let mut is_wanted = |directory: Identity, name: &std::ffi::OsStr, path: &Path| {
-            let is_own = own_output
-                .as_ref()
-                .is_some_and(|own| own.is(directory, name));
+            let is_own = own_files.are(directory, name);
             if is_own {
                 let path = path.as_os_str().as_bytes();
                 warnings.count("the output lies in the tree and was left out", path);
