@@ -86,6 +86,12 @@ fn what_cannot_be_is_told_in_a_line_before_anything_is_written() {
         ),
         ("docker-archive:OUT/full", platform, 5, "found a directory"),
         (
+            "docker-archive:OUT/x/",
+            platform,
+            5,
+            "expected a file's name, found one that ends with a slash",
+        ),
+        (
             "docker-archive:IN/fs.img",
             platform,
             5,
