@@ -269,3 +269,31 @@ fn memory_that_this_machine_does_not_give_is_not_the_images_fault() {
     ended.failed(IO, &["not enough memory", "ulimit -v"]);
     assert!(press.left().is_empty(), "{:?}", press.left());
 }
+
+/// Bug: of an image that goes to standard output `-` could not be written where the work directory was
+/// full. Cause: what was written into was called as where it goes in the end. Found by trying it.
+#[test]
+fn a_full_work_directory_is_not_standard_outputs_fault() {
+    let press = image(Compression::None);
+    built(&press, &["--size=fit"]);
+    let filesystem = press.input("fs.img");
+    fs::rename(press.output(), &filesystem).unwrap();
+    let Some(disk) = SmallDisk::over(&press, "work") else {
+        return;
+    };
+    let words = [disk.0.to_str().unwrap(), "the work directory", "--work-dir"];
+    for (target, compress) in [
+        ("-", "gzip"),
+        ("-", "none"),
+        ("docker-archive:-:n", "zstd"),
+        ("oci-archive:-:n", "none"),
+    ] {
+        let mut export = press.command("export");
+        export.arg(&filesystem).args(["-o", target]);
+        export.args(["--platform=amd64", "--compress", compress]);
+        export.arg("--work-dir").arg(&disk.0);
+        let ended = press.run(&mut export);
+        failed_without_space(&press, &ended, &words);
+        assert!(!ended.stderr.contains("write -"), "{}", ended.stderr);
+    }
+}
