@@ -297,3 +297,23 @@ fn a_full_work_directory_is_not_standard_outputs_fault() {
         assert!(!ended.stderr.contains("write -"), "{}", ended.stderr);
     }
 }
+
+/// Bug: of a standard output without room the work directory's free room was told. Cause: what is said of
+/// a full disk was said of all that could fail at last. Found by trying it.
+#[test]
+fn of_a_full_standard_output_no_figures_of_another_place_are_told() {
+    let press = image(Compression::None);
+    for options in [&[][..], &["--compress=gzip", "--compress-only"]] {
+        let mut command = press.command("build");
+        command.arg(press.image()).args(["-q", "-o", "-"]);
+        command.args(options);
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = command.stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(IO), "{said}");
+        assert_eq!(
+            said,
+            "error: cannot write to standard output: No space left on device (os error 28)\n"
+        );
+    }
+}
