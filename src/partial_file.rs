@@ -229,9 +229,16 @@ pub fn directory_of(path: &Path) -> &Path {
 
 /// The directory that a file is made in, opened, and its name there.
 fn place_of(output: &Path) -> Result<(Arc<Directory>, OsString)> {
-    let is_name = !output.as_os_str().as_bytes().ends_with(b"/");
-    let Some(last_name) = output.file_name().filter(|_| is_name) else {
-        return Err(expected_regular(output, "a directory"));
+    let has_slash = output.as_os_str().as_bytes().ends_with(b"/");
+    let Some(last_name) = output.file_name().filter(|_| !has_slash) else {
+        // Where there is none, it was to become one that holds the file.
+        return Err(match has_slash && !output.is_dir() {
+            true => Error::unsupported(format!(
+                "{}: expected a file's name, found one that ends with a slash",
+                escape_path(output.as_os_str().as_bytes())
+            )),
+            false => expected_regular(output, "a directory"),
+        });
     };
     let directory = Directory::open(directory_of(output))?;
     refuse_other_types(&directory, last_name, output)?;

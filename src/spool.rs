@@ -129,7 +129,8 @@ fn unnamed(work_dir: &Path) -> io::Result<File> {
     leftovers::undisturbed(|| tempfile::tempfile_in(work_dir))
 }
 
-fn failed(work_dir: &Path, what: &str, error: io::Error) -> Error {
+/// Why what goes into a work directory could not be written there, with the option to choose another.
+pub fn failed(work_dir: &Path, what: &str, error: io::Error) -> Error {
     Error::io(
         format!(
             "cannot write {what} to the work directory {} (--work-dir names another)",

@@ -4,7 +4,7 @@
 mod support;
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 
 use serde_json::Value;
 use support::oracles;
@@ -291,4 +291,24 @@ fn what_cannot_be_verified_is_an_error_and_no_difference() {
     bytes[4096..8192].fill(0xff);
     fs::write(&copy, bytes).unwrap();
     verify(&copy, &reference, &[]).ended_with(1);
+}
+
+/// Bug: what debugfs said of a damaged directory was told with its own `ls -p`'s argument in front and a
+/// blank behind. Found by reading it.
+#[test]
+fn what_debugfs_says_of_a_directory_is_told_without_its_arguments() {
+    let pressed = Pressed::new();
+    let image = pressed.image();
+    let block = oracles::debugfs(image.as_ref(), &["bmap /etc 0"]);
+    let block = block
+        .lines()
+        .find_map(|line| line.trim().parse::<u64>().ok());
+    let file = fs::File::options().write(true).open(&image).unwrap();
+    // The length of the first entry.
+    file.write_all_at(&[3, 0], block.unwrap() * 4096 + 4)
+        .unwrap();
+    let json = verify(&image, &pressed.reference(), &["--json"]).ended_with(1);
+    let json = json.stdout;
+    assert!(json.contains("\"EXT2 directory corrupted\""), "{json}");
+    assert!(!json.contains("-p:"), "{json}");
 }

@@ -23,12 +23,14 @@ pub use verity::{FinishedVerity, VerityOptions, VerityPlace};
 
 use crate::error::{Error, Result};
 use crate::filesystem::{Filesystem, SealedFilesystem};
+use crate::host_space;
 use crate::layers::{Contents, Verifying};
 use crate::oci::{Digest, DigestHasher};
 use crate::page_buffer::PageBuffer;
 use crate::partial_file::{PartialFile, persist_around};
 use crate::progress::{Phase, Reporter, Task};
 use crate::tree::Tree;
+use crate::units::ByteSize;
 use verity::Waiting;
 
 /// How much proof is wanted.
@@ -119,6 +121,8 @@ pub struct Wanted<'a> {
     /// Where it goes instead of a file: it, or what it is compressed to, is written to this when it is
     /// proven, and gets no name.
     pub stream: Option<&'a File>,
+    /// What the filesystem takes of the disk at most.
+    pub needed: ByteSize,
 }
 
 /// What the filesystem is held against.
@@ -169,6 +173,50 @@ pub fn finish<F>(
 where
     F: Filesystem<Plan: Sync, Tools: Sync>,
 {
+    let output = sealed.partial.output().to_owned();
+    let explained = |error| host_space::explained(error, &output, Some(wanted.needed));
+    let proven = prove::<F>(sealed, made_from, tools, wanted, reporter).map_err(explained)?;
+    let Proven {
+        finished,
+        last,
+        mut files,
+        behind,
+    } = proven;
+    let last_name = last.output().to_owned();
+    match wanted.stream {
+        // Where this goes, there is other room, and all of its bytes are wanted, holes among them.
+        Some(stream) => stream::send(&last, stream, reporter)?,
+        None => files.push(last),
+    }
+    files.extend(behind);
+    let options = wanted.options;
+    options.persist(files, &last_name).map_err(explained)?;
+    if wanted.stream.is_none() {
+        sidecar::note_earlier(&finished, options, reporter);
+    }
+    Ok(finished)
+}
+
+/// A filesystem that is proven, and what goes with it; nothing has a name yet.
+struct Proven {
+    finished: FinishedFilesystem,
+    /// What gets its name last, or goes to the stream.
+    last: PartialFile,
+    /// What gets its name before, and what does behind.
+    files: Vec<PartialFile>,
+    behind: Vec<PartialFile>,
+}
+
+fn prove<F>(
+    sealed: SealedFilesystem,
+    made_from: MadeFrom<'_, F::Plan>,
+    tools: &F::Tools,
+    wanted: &Wanted<'_>,
+    reporter: &dyn Reporter,
+) -> Result<Proven>
+where
+    F: Filesystem<Plan: Sync, Tools: Sync>,
+{
     let MadeFrom {
         plan,
         tree,
@@ -179,6 +227,7 @@ where
         options,
         documents,
         stream,
+        ..
     } = wanted;
     let partial = sealed.partial;
     let path = partial.path_for_programs()?;
@@ -285,17 +334,12 @@ where
             false => files.push(file),
         }
     }
-    let output = last.output().to_owned();
-    match stream {
-        Some(stream) => stream::send(&last, stream, reporter)?,
-        None => files.push(last),
-    }
-    files.extend(behind);
-    options.persist(files, &output)?;
-    if stream.is_none() {
-        sidecar::note_earlier(&finished, options, reporter);
-    }
-    Ok(finished)
+    Ok(Proven {
+        finished,
+        last,
+        files,
+        behind,
+    })
 }
 
 impl FinishedFilesystem {

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::WriteOptions;
-use super::blob::{Blob, Sink};
+use super::blob::{Blob, Called, Sink};
 use super::documents::{ImageDocuments, OCI_LAYOUT};
 use super::target::{Form, ImageTarget};
 use crate::error::{Error, Result};
@@ -38,6 +38,7 @@ const BUFFER_BYTES: usize = 256 << 10;
 #[derive(Debug)]
 pub(super) struct Archive {
     output: Output,
+    /// What it is to be called; of a stream the work directory.
     path: PathBuf,
     time: Timestamp,
     /// Where the next member begins.
@@ -63,10 +64,11 @@ impl Output {
 
 impl Archive {
     pub(super) fn begin(target: &ImageTarget, options: WriteOptions<'_>) -> Result<Self> {
-        let path = target.path().to_owned();
+        let mut path = target.path().to_owned();
         let output = match options.stream {
             Some(stream) if target.is_stream() => {
-                let spool = Spool::new(options.work_dir, "the image")?;
+                path = options.work_dir.to_owned();
+                let spool = Spool::new(&path, "the image")?;
                 Output::Stream(Arc::clone(spool.file()), stream)
             }
             _ => {
@@ -99,6 +101,13 @@ impl Archive {
         Ok(archive)
     }
 
+    fn called(&self) -> Called<'_> {
+        match &self.output {
+            Output::File(..) => Called::Path(&self.path),
+            Output::Stream(..) => Called::In(&self.path),
+        }
+    }
+
     /// A blob that is in it already.
     pub(super) fn there(&self, region: &FileRegion, digest: &Digest) -> Option<Blob> {
         let is_there = self.blobs.contains(digest.digest());
@@ -119,7 +128,7 @@ impl Archive {
             false => SHORT_HEADER_BYTES,
         };
         let start = self.end_bytes + header_bytes;
-        let mut sink = Sink::at(self.output.file(), start, &self.path);
+        let mut sink = Sink::at(self.output.file(), start, self.called());
         let made = fill(&mut sink)?;
         let blob = sink.finish();
         let name = blob.digest.digest().to_owned();
@@ -154,7 +163,7 @@ impl Archive {
         let (file, length_bytes) = (self.output.file(), self.end_bytes);
         // What was written of a blob twice lies behind the end.
         file.set_len(length_bytes)
-            .map_err(|error| Error::path("write", &self.path, error))?;
+            .map_err(|error| self.called().unwritable(error))?;
         match self.output {
             Output::File(partial, _begun) => partial.persist(),
             Output::Stream(file, stream) => send(file, length_bytes, &stream),
@@ -170,7 +179,7 @@ impl Archive {
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
         let file = self.output.file();
         file.write_all_at(bytes, self.end_bytes)
-            .map_err(|error| Error::path("write", &self.path, error))?;
+            .map_err(|error| self.called().unwritable(error))?;
         self.end_bytes += bytes.len() as u64;
         Ok(())
     }

@@ -10,6 +10,7 @@ use crate::oci::{Digest, DigestAlgorithm, DigestHasher};
 use crate::page_buffer::PageBuffer;
 use crate::progress::Meter;
 use crate::region::FileRegion;
+use crate::spool;
 
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -23,31 +24,56 @@ pub struct Blob {
     pub size_bytes: u64,
 }
 
+/// The file that blobs are written into, as errors tell of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Called<'a> {
+    /// By its name.
+    Path(&'a Path),
+    /// By the work directory that it is in without a name, before it goes to standard output.
+    In(&'a Path),
+}
+
+impl<'a> Called<'a> {
+    /// Where its room is.
+    pub(super) fn path(self) -> &'a Path {
+        let (Self::Path(path) | Self::In(path)) = self;
+        path
+    }
+
+    /// Why it could not be written.
+    pub(super) fn unwritable(self, error: io::Error) -> Error {
+        match self {
+            Self::Path(path) => Error::path("write", path, error),
+            Self::In(work_dir) => spool::failed(work_dir, "the image", error),
+        }
+    }
+}
+
 /// What takes a blob's bytes.
 #[derive(Debug)]
 pub(super) struct Sink<'a> {
     file: &'a File,
-    path: &'a Path,
+    called: Called<'a>,
     start_bytes: u64,
     size_bytes: u64,
     hasher: DigestHasher,
 }
 
 impl<'a> Sink<'a> {
-    /// One at a place of a file, which errors call `path`.
-    pub(super) fn at(file: &'a File, start_bytes: u64, path: &'a Path) -> Self {
+    /// One at a place of a file.
+    pub(super) fn at(file: &'a File, start_bytes: u64, called: Called<'a>) -> Self {
         Self {
             file,
-            path,
+            called,
             start_bytes,
             size_bytes: 0,
             hasher: DigestHasher::sha256(),
         }
     }
 
-    /// What errors call the file.
+    /// Where the file's room is.
     pub(super) fn path(&self) -> &Path {
-        self.path
+        self.called.path()
     }
 
     /// Adds bytes.
@@ -69,7 +95,7 @@ impl<'a> Sink<'a> {
 
     /// Why it could not be written.
     pub(super) fn failed(&self, error: io::Error) -> Error {
-        Error::path("write", self.path, error)
+        self.called.unwritable(error)
     }
 
     /// What was written.

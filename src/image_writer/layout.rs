@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use rustix::fs::CWD;
 
-use super::blob::{self, Blob, Sink};
+use super::blob::{self, Blob, Called, Sink};
 use super::documents::{self, ImageDocuments, OCI_LAYOUT};
 use super::target::ImageTarget;
 use crate::error::{Error, Result, escape_path, shown};
@@ -113,7 +113,7 @@ impl Layout {
     ) -> Result<(T, Blob)> {
         let path = self.directory.join(BLOBS).join(UNNAMED);
         let mut partial = PartialFile::create(&path)?;
-        let mut sink = Sink::at(partial.file(), 0, &path);
+        let mut sink = Sink::at(partial.file(), 0, Called::Path(&path));
         let made = fill(&mut sink)?;
         let blob = sink.finish();
         if !self.has(&blob, None)? {
@@ -146,7 +146,7 @@ impl Layout {
     fn small(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.directory.join(name);
         let partial = PartialFile::create(&path)?;
-        Sink::at(partial.file(), 0, &path).write(bytes)?;
+        Sink::at(partial.file(), 0, Called::Path(&path)).write(bytes)?;
         self.files.push(partial);
         Ok(())
     }

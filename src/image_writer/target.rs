@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result, escape_path, shown};
-use crate::oci::RegistryReference;
+use crate::oci::{Digest, RegistryReference};
 
 /// How an image is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,8 @@ impl ImageTarget {
     /// Reads a target as typed.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for another transport, no path, and a name that is none.
+    /// [`Error::Unsupported`] for another transport, no path, and a name that is none;
+    /// [`Error::Usage`] for a layout on standard output.
     pub fn parse(text: &OsStr) -> Result<Self> {
         if text == "-" {
             return Ok(Self {
@@ -73,6 +74,17 @@ impl ImageTarget {
                 nearest(bytes)
             )));
         };
+        if form == Form::Layout && (details == b"-" || details.starts_with(b"-:")) {
+            return Err(Error::usage(
+                "oci:-: expected a directory, found standard output, which takes archives alone (docker-archive:- and oci-archive:-; oci:./- names a directory that is called so)",
+            ));
+        }
+        if ends_with_digest(details) {
+            return Err(Error::unsupported(format!(
+                "{}: expected a path, and a name behind a colon, without a digest: an image's own is known when it is written",
+                escape_path(bytes)
+            )));
+        }
         let mut parts = details.splitn(2, |&byte| byte == b':');
         let path = parts.next().unwrap_or_default();
         if path.is_empty() {
@@ -119,6 +131,16 @@ impl fmt::Display for ImageTarget {
             None => Ok(()),
         }
     }
+}
+
+/// Whether it is `PATH@DIGEST`, as images are named that are read. A name behind the path may end so.
+fn ends_with_digest(details: &[u8]) -> bool {
+    let Some(at) = details.iter().rposition(|&byte| byte == b'@') else {
+        return false;
+    };
+    let (path, digest) = (&details[..at], &details[at + 1..]);
+    let digest = std::str::from_utf8(digest).map(str::parse::<Digest>);
+    !path.contains(&b':') && matches!(digest, Ok(Ok(_)))
 }
 
 /// What was meant by a path alone.
@@ -192,7 +214,7 @@ mod tests {
         for (text, form, path, name) in [
             ("oci:out", Form::Layout, "out", None),
             ("oci:/a/b:1.0", Form::Layout, "/a/b", Some("1.0")),
-            ("oci:-:x", Form::Layout, "-", Some("x")),
+            ("oci:./-:x", Form::Layout, "./-", Some("x")),
             (
                 "oci:a:docker.io/library/b:1@x",
                 Form::Layout,
@@ -230,7 +252,7 @@ mod tests {
         let named = target("docker-archive:-:a:1").unwrap();
         assert!(named.is_stream());
         assert_eq!(named.name(), Some("docker.io/library/a:1"));
-        assert!(!target("oci:-").unwrap().is_stream());
+        assert!(!target("oci:./-").unwrap().is_stream());
     }
 
     #[test]
@@ -260,9 +282,18 @@ mod tests {
             ("docker-archive:a:B", "no image name"),
             ("docker-archive:a:", "no image name"),
             (&format!("docker-archive:a:b@{digest}"), "without a digest"),
+            (&format!("docker-archive:a@{digest}"), "without a digest"),
+            (&format!("oci-archive:a@{digest}"), "without a digest"),
+            (&format!("oci:a/b@{digest}"), "without a digest"),
         ] {
             let error = target(text).unwrap_err();
             assert_eq!(error.exit_code(), 5, "{text}");
+            assert!(error.to_string().contains(says), "{text}: {error}");
+        }
+        for text in ["oci:-", "oci:-:x"] {
+            let error = target(text).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{text}");
+            let says = "found standard output, which takes archives alone";
             assert!(error.to_string().contains(says), "{text}: {error}");
         }
     }

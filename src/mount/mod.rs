@@ -53,6 +53,30 @@ pub struct ImageFile {
     superblock: Superblock,
 }
 
+/// A mount that this process made. Dropped without [`NewMount::keep`] it stays where it is mounted, but
+/// not the directories that were made for it, once it is unmounted.
+#[derive(Debug)]
+pub struct NewMount {
+    /// What is mounted where.
+    pub mounted: MountedImage,
+    point: MountPoint,
+}
+
+impl NewMount {
+    /// Leaves it to outlive the process, and the directories that were made for it.
+    pub fn keep(self) {
+        self.point.keep();
+    }
+
+    /// Unmounts it, and takes away the directories that were made for it.
+    ///
+    /// # Errors
+    /// Those of [`unmount`]; it is mounted then, and the directories stay.
+    pub fn undo(self, options: UnmountOptions, reporter: &dyn Reporter) -> Result<()> {
+        unmount(&self.mounted, options, reporter)
+    }
+}
+
 /// An image that was found sound, or that the user answers for.
 #[derive(Debug)]
 pub struct TrustedImage(ImageFile);
@@ -180,10 +204,10 @@ impl TrustedImage {
     /// # Errors
     /// [`Error::Io`] when the directory cannot be used, when this is not root, or with the
     /// kernel's reason; [`Error::Unsupported`] where loop devices or mounting are not to be had.
-    pub fn mount(self, directory: &Path, options: MountOptions) -> Result<MountedImage> {
+    pub fn mount(self, directory: &Path, options: MountOptions) -> Result<NewMount> {
         let Self(image) = self;
         require_root("mount", &image.path)?;
-        let mount_point = MountPoint::prepare(directory)?;
+        let mut point = MountPoint::prepare(directory)?;
         let device = LoopDevice::over(&image.file)?;
         let mut flags = MountFlags::RDONLY | MountFlags::NOATIME | MountFlags::NODIRATIME;
         flags.set(MountFlags::NOSUID, !options.suid);
@@ -200,7 +224,7 @@ impl TrustedImage {
                 .fstype(kind)
                 .flags(flags)
                 .data(data)
-                .mount(&device.path, &mount_point.path)
+                .mount(&device.path, &point.path)
                 .map(drop)
         };
         let kind = image.superblock.features.filesystem_type();
@@ -211,14 +235,14 @@ impl TrustedImage {
         }
         .map_err(|error| refused(&image, directory, error))?;
         let found = mounts().map(|mounts| {
-            let on_it = |mount: &MountEntry| mount.mount_point == mount_point.path;
+            let on_it = |mount: &MountEntry| mount.mount_point == point.path;
             mounts.into_iter().rfind(on_it)
         });
         let why = match found {
             Ok(Some(mount)) => match mount_table::image_of(mount) {
                 Some(mounted) => {
-                    mount_point.keep();
-                    return Ok(mounted);
+                    point.release();
+                    return Ok(NewMount { mounted, point });
                 }
                 None => io::Error::other("what is mounted there is no image"),
             },
@@ -227,7 +251,7 @@ impl TrustedImage {
         };
         // What ends as a failure has not mounted anything.
         if why.kind() != ErrorKind::NotFound {
-            let _ = sys_mount::unmount(&mount_point.path, UnmountFlags::DETACH);
+            let _ = sys_mount::unmount(&point.path, UnmountFlags::DETACH);
         }
         Err(Error::path("find the mount on", directory, why))
     }

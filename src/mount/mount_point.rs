@@ -82,7 +82,12 @@ impl MountPoint {
         Ok(())
     }
 
-    /// Leaves the directory in its place, now that something is mounted on it.
+    /// Lets others look at it, now that something is mounted on it.
+    pub fn release(&mut self) {
+        self._lock = None;
+    }
+
+    /// Leaves the directory in its place.
     pub fn keep(mut self) {
         self.made.clear();
     }
@@ -91,7 +96,7 @@ impl MountPoint {
 impl Drop for MountPoint {
     fn drop(&mut self) {
         for path in self.made.iter().rev() {
-            // What somebody else has put into it stays.
+            // One that is mounted on stays, and what somebody else has put into it.
             let _ = fs::remove_dir(path);
         }
     }

@@ -87,10 +87,14 @@ fn devices_directories_and_links_are_not_written_to() {
     let directory = tempfile::tempdir().unwrap();
     let link = directory.path().join("link");
     std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+    let absent = directory.path().join("absent");
+    let with_slash = |path: &Path| path.join("");
     for (path, found) in [
         (Path::new("/dev/null"), "a special file"),
         (directory.path(), "a directory"),
         (&link, "a symbolic link"),
+        (&with_slash(directory.path()), "a directory"),
+        (&with_slash(&absent), "one that ends with a slash"),
     ] {
         let error = PartialFile::create(path).unwrap_err().to_string();
         assert!(error.contains(found), "{error}");

@@ -196,9 +196,9 @@ impl Reading {
             options: &output.finish,
             documents: known.documents(&output.beside),
             stream: output.stream.as_deref(),
+            needed,
         };
-        let filesystem =
-            finish::<Ext>(sealed, made_from, &ready.tools, &wanted, reporter).map_err(explained)?;
+        let filesystem = finish::<Ext>(sealed, made_from, &ready.tools, &wanted, reporter)?;
         drop(wanted);
         drop(giving_back);
         let noticed = noticed.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -35,8 +35,8 @@ impl View {
     /// Looks one path up from the root; links on the way are followed, `..` stops at the root.
     ///
     /// # Errors
-    /// [`Error::Io`] where there is no such path or it loops, [`Error::BadImage`] where a
-    /// directory on the way is damaged.
+    /// [`Error::Usage`] for an empty path, [`Error::Io`] where there is no such path or it loops,
+    /// [`Error::BadImage`] where a directory on the way is damaged.
     pub fn lookup(&self, path: &[u8], follow: Follow) -> Result<Found> {
         self.lookups().find(path, follow)
     }

@@ -67,12 +67,17 @@ struct At<I> {
 /// link's target go through it thousands of times.
 ///
 /// # Errors
-/// [`Error::Io`] where there is no such path or it loops, and those of reading.
+/// [`Error::Usage`] for an empty path, [`Error::Io`] where there is no such path or it loops, and those
+/// of reading.
 pub(crate) fn look_up<N: Names>(
     names: &mut N,
     path: &[u8],
     follow: Follow,
 ) -> Result<(N::Id, Vec<u8>)> {
+    // It has no names that lead away from the root, and is no name for it either: an unset variable.
+    if path.is_empty() {
+        return Err(Error::usage("expected a path, found an empty one"));
+    }
     let root = names.root();
     let mut at = vec![At {
         id: root,

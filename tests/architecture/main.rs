@@ -254,6 +254,7 @@ const ROOMS: &[Room] = &[
             // What is written compressed.
             "compression",
             "error",
+            "units",
             "progress",
             "host_space",
             "partial_file",

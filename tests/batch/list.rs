@@ -19,6 +19,8 @@ fn one_bad_reference_fails_alone_and_its_code_is_the_whole_ones() {
     let ended = rig.build(&["--progress=none", "--json"]);
     assert_eq!(ended.code(), 3, "{}", ended.stderr);
     assert_eq!(errors(&ended.stderr), 1, "{}", ended.stderr);
+    // Which image it is about is told as in notes and of tasks.
+    assert!(ended.stderr.contains("error: 2.img: "), "{}", ended.stderr);
     let found = lines(&ended.stdout);
     assert_eq!(found.len(), 6);
     for (index, line) in found {
@@ -26,6 +28,7 @@ fn one_bad_reference_fails_alone_and_its_code_is_the_whole_ones() {
         assert_eq!(line["state"], if is_bad { "failed" } else { "built" });
         assert_eq!(line["exit_code"], if is_bad { 3 } else { 0 });
         assert_eq!(line["error"].is_null(), !is_bad);
+        assert!(!line["error"].to_string().contains("2.img"), "{line}");
         assert_eq!(line["image_id"].is_null(), is_bad);
         assert_eq!(rig.output(index as usize - 1).exists(), !is_bad);
     }

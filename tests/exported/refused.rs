@@ -32,6 +32,7 @@ fn what_cannot_be_is_told_in_a_line_before_anything_is_written() {
     let before = rig.press.left();
     let late = &["--platform=amd64", "--source-date-epoch=253402300800"][..];
     let early = &["--platform=amd64", "--source-date-epoch=-62167219201"][..];
+    let at_digest = format!("oci:OUT/x@sha256:{}", "0".repeat(64));
     for (target, options, code, says) in [
         ("OUT/x", platform, 5, "expected oci:DIRECTORY[:TAG]"),
         (
@@ -44,6 +45,9 @@ fn what_cannot_be_is_told_in_a_line_before_anything_is_written() {
         ("docker-archive:OUT/x", early, 5, "--source-date-epoch"),
         ("oci:OUT/x", &[], 2, "--platform OS/ARCH"),
         ("oci:OUT/x:a b", platform, 5, "'a b': expected a tag"),
+        (&at_digest, platform, 5, "without a digest"),
+        ("oci:-", platform, 2, "found standard output"),
+        ("oci:-:x", platform, 2, "docker-archive:- and oci-archive:-"),
         (
             "oci:OUT/full",
             platform,
@@ -81,6 +85,12 @@ fn what_cannot_be_is_told_in_a_line_before_anything_is_written() {
             "(docker-archive:OUT/x.tar for docker load, or oci-archive:OUT/x.tar)",
         ),
         ("docker-archive:OUT/full", platform, 5, "found a directory"),
+        (
+            "docker-archive:OUT/x/",
+            platform,
+            5,
+            "expected a file's name, found one that ends with a slash",
+        ),
         (
             "docker-archive:IN/fs.img",
             platform,

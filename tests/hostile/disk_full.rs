@@ -269,3 +269,51 @@ fn memory_that_this_machine_does_not_give_is_not_the_images_fault() {
     ended.failed(IO, &["not enough memory", "ulimit -v"]);
     assert!(press.left().is_empty(), "{:?}", press.left());
 }
+
+/// Bug: of an image that goes to standard output `-` could not be written where the work directory was
+/// full. Cause: what was written into was called as where it goes in the end. Found by trying it.
+#[test]
+fn a_full_work_directory_is_not_standard_outputs_fault() {
+    let press = image(Compression::None);
+    built(&press, &["--size=fit"]);
+    let filesystem = press.input("fs.img");
+    fs::rename(press.output(), &filesystem).unwrap();
+    let Some(disk) = SmallDisk::over(&press, "work") else {
+        return;
+    };
+    let words = [disk.0.to_str().unwrap(), "the work directory", "--work-dir"];
+    for (target, compress) in [
+        ("-", "gzip"),
+        ("-", "none"),
+        ("docker-archive:-:n", "zstd"),
+        ("oci-archive:-:n", "none"),
+    ] {
+        let mut export = press.command("export");
+        export.arg(&filesystem).args(["-o", target]);
+        export.args(["--platform=amd64", "--compress", compress]);
+        export.arg("--work-dir").arg(&disk.0);
+        let ended = press.run(&mut export);
+        failed_without_space(&press, &ended, &words);
+        assert!(!ended.stderr.contains("write -"), "{}", ended.stderr);
+    }
+}
+
+/// Bug: of a standard output without room the work directory's free room was told. Cause: what is said of
+/// a full disk was said of all that could fail at last. Found by trying it.
+#[test]
+fn of_a_full_standard_output_no_figures_of_another_place_are_told() {
+    let press = image(Compression::None);
+    for options in [&[][..], &["--compress=gzip", "--compress-only"]] {
+        let mut command = press.command("build");
+        command.arg(press.image()).args(["-q", "-o", "-"]);
+        command.args(options);
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = command.stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(IO), "{said}");
+        assert_eq!(
+            said,
+            "error: cannot write to standard output: No space left on device (os error 28)\n"
+        );
+    }
+}

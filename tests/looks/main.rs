@@ -16,6 +16,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use layerpress::view::{Follow, View};
 use serde_json::Value;
 
 use support::archive::TestImage;
@@ -220,4 +221,35 @@ fn links_lead_nowhere_but_into_the_image() {
             assert!(stderr.contains(words), "{subject} {path}: {stderr}");
         }
     }
+}
+
+/// Bug: a path that was empty, as of a variable that is not set, was the root: `extract` took out the whole
+/// filesystem. Cause: a path was taken apart at its slashes, and of both no name is left. Found by trying it.
+#[test]
+fn an_empty_path_is_none_and_not_the_root() {
+    let (press, image, filesystem) = pressed(three());
+    let output = press.root().join("taken");
+    let output = output.to_str().unwrap();
+    for subject in [&image, &filesystem] {
+        for arguments in [
+            &["ls", subject, ""][..],
+            &["ls", "-R", subject, "/etc", ""],
+            &["cat", subject, ""],
+            &["stat", subject, ""],
+            &["stat", "-L", subject, "/etc", ""],
+            &["extract", subject, "", "-o", output],
+            &["extract", subject, "/etc", "", "-o", output],
+        ] {
+            let ran = layerpress(arguments).ended_with(2);
+            assert_eq!(ran.stdout, "", "{arguments:?}");
+            let says = "expected a path, found an empty one";
+            assert!(ran.stderr.contains(says), "{arguments:?}: {}", ran.stderr);
+        }
+    }
+    layerpress(["ls", "--layer", &image, ""]).ended_with(2);
+    assert!(!Path::new(output).exists());
+    let view = View::open(Path::new(&filesystem)).unwrap();
+    let error = view.lookup(b"", Follow::Always).unwrap_err();
+    assert_eq!(error.exit_code(), 2, "{error}");
+    assert_eq!(view.lookup(b"/", Follow::Always).unwrap().path, b"");
 }

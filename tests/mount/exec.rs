@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -123,4 +124,46 @@ fn a_command_that_unmounts_by_itself_ends_with_its_own_code() {
         let command = ["sh", "-c", &script(unmount), point.to_str().unwrap()];
         assert_eq!(place.code_of(&command), Some(7), "{unmount}");
     }
+}
+
+/// Bug: directories that were made to mount on stayed when the command had ended, whether it ran, could
+/// not be run or was ended by a signal. Cause: who made them forgot them once something was mounted.
+/// Found by trying it.
+#[test]
+fn directories_that_were_made_to_mount_on_go_with_the_mount() {
+    let Some(place) = place() else { return };
+    let there = place.at("there");
+    std::fs::create_dir(&there).unwrap();
+    let point = there.join("new/deep");
+    let exec = |point: &Path, command: &[&str]| {
+        let mut run = layerpress(["mount".as_ref(), place.image.as_os_str(), point.as_os_str()]);
+        run.args(["--quiet", "--exec"]).args(command);
+        run
+    };
+    for (command, code) in [
+        (&["true"][..], 0),
+        (&["false"], 1),
+        (&["/nowhere/command"], 127),
+        (&["sh", "-c", "kill -TERM $PPID; sleep 20"], 143),
+    ] {
+        let output = output_of(&mut exec(&point, command));
+        assert_eq!(output.status.code(), Some(code), "{command:?}");
+        place.is_clean(&there.join("new"));
+        assert!(there.exists());
+    }
+    // What has something in it stays, and what was there.
+    let script = format!("touch {}/new/kept", there.display());
+    exec(&point, &["sh", "-c", &script]).status().unwrap();
+    assert!(there.join("new/kept").exists() && !point.exists());
+    exec(&there, &["true"]).status().unwrap();
+    assert!(there.exists());
+    // And where it cannot be told that something is mounted, nothing is.
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let mut mount = layerpress(["mount".as_ref(), place.image.as_os_str(), point.as_os_str()]);
+    assert!(!mount.stdout(full.unwrap()).status().unwrap().success());
+    place.is_clean(&point);
+    // A mount that outlives the process keeps its place.
+    place.mount("made/deep");
+    place.umount("made/deep");
+    assert!(place.at("made/deep").exists());
 }

@@ -1,9 +1,10 @@
 //! What is looked into, and how.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use super::edits::EditArguments;
 use super::image::{FileFlagsArgument, ReadingArguments};
@@ -11,6 +12,14 @@ use super::output::NO_HEADING;
 use crate::error::{Error, Result};
 use crate::pipeline::{LookRequest, Subject};
 use crate::units::ByteSize;
+
+/// Reads a path inside what is looked into, before that is: it may have to be fetched.
+pub fn path_inside() -> impl TypedValueParser<Value = OsString> {
+    OsStringValueParser::new().try_map(|path: OsString| match path.is_empty() {
+        true => Err("expected a path, found an empty one"),
+        false => Ok(path),
+    })
+}
 
 /// How what is looked into is read.
 #[derive(Debug, Args)]

@@ -24,7 +24,7 @@ pub use edits::EditArguments;
 pub use environment::{config_directory, variable, variables_with};
 pub use filesystem::{FilesystemArguments, TOOLS, ToolArguments};
 pub use image::{FileFlagsArgument, ReadingArguments};
-pub use look::LookArguments;
+pub use look::{LookArguments, path_inside};
 pub use numbers::{Bytes, how_many, seconds_since_1970, whole};
 pub use output::{EXIT_CODES, NO_HEADING, OutputArguments, ProgressForm};
 pub use recipe::{RecipeArguments, RecipeOutputArguments};

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use clap::Args;
 
-use crate::cli::arguments::{LookArguments, OutputArguments};
+use crate::cli::arguments::{LookArguments, OutputArguments, path_inside};
 use crate::cli::progress;
 use crate::cli::tell::{Outcome, cannot_write, content};
 use crate::error::{Error, Result};
@@ -23,7 +23,7 @@ pub struct CatArguments {
     image: OsString,
     /// Regular files in it, or patterns as a shell has them (in quotes, '/etc/*.conf'); links are
     /// followed inside the image
-    #[arg(value_name = "PATH", required = true)]
+    #[arg(value_name = "PATH", required = true, value_parser = path_inside())]
     paths: Vec<OsString>,
     #[command(flatten)]
     look: LookArguments,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::cli::arguments::{FileFlagsArgument, LookArguments, OutputArguments};
+use crate::cli::arguments::{FileFlagsArgument, LookArguments, OutputArguments, path_inside};
 use crate::cli::tell::{self, Voice};
 use crate::cli::{hold, progress};
 use crate::error::{Error, Result, escape_path};
@@ -24,7 +24,7 @@ pub struct ExtractArguments {
     image: OsString,
     /// What to take out of it, or patterns as a shell has them (in quotes, '/etc/*.conf'): of a single
     /// directory all that is in it, of anything else, and of several, those by their own names
-    #[arg(value_name = "PATH", default_value = "/")]
+    #[arg(value_name = "PATH", default_value = "/", value_parser = path_inside())]
     paths: Vec<OsString>,
     /// Where it goes: a tar when the name ends in .tar, .tar.gz, .tgz, .tar.zst or .tzst; a file where
     /// PATH is one name that is no directory; a directory else, and always with a slash behind it or

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use clap::{ArgAction, Args};
 
-use crate::cli::arguments::{LookArguments, NO_HEADING, OutputArguments};
+use crate::cli::arguments::{LookArguments, NO_HEADING, OutputArguments, path_inside};
 use crate::cli::progress;
 use crate::cli::shown::attributes::ShownNode;
 use crate::cli::shown::names::Names;
@@ -29,7 +29,7 @@ pub struct LsArguments {
     #[arg(value_name = "IMG|IMAGE")]
     image: OsString,
     /// Directories or other names in it, or patterns as a shell has them (in quotes, '/etc/*.conf')
-    #[arg(value_name = "PATH", default_value = "/")]
+    #[arg(value_name = "PATH", default_value = "/", value_parser = path_inside())]
     paths: Vec<OsString>,
     #[command(flatten)]
     format: Format,

@@ -14,9 +14,7 @@ use crate::cli::tell::{Voice, print_as};
 use crate::cli::{hold, progress};
 use crate::command::{self, Attached};
 use crate::error::{Result, escape_path};
-use crate::mount::{
-    Caller, ImageFile, MountOptions, MountedImage, UnmountOptions, mounted_images, unmount,
-};
+use crate::mount::{Caller, ImageFile, MountOptions, MountedImage, UnmountOptions, mounted_images};
 use crate::progress::Reporter;
 
 /// What `env`, `nice` and shells end with when a command is there but cannot be run, or is not.
@@ -104,15 +102,15 @@ pub fn run(arguments: &MountArguments, output: &OutputArguments) -> Result<u8> {
     let mounted = image.mount(directory, options)?;
     if let Some(command) = &arguments.exec {
         let code = run_command(command, &held, Voice::of(output), &*reporter);
-        unmount(&mounted, UnmountOptions::default(), &*reporter)?;
+        mounted.undo(UnmountOptions::default(), &*reporter)?;
         return Ok(code);
     }
     if let Some(signal) = hold::received() {
-        unmount(&mounted, UnmountOptions::default(), &*reporter)?;
+        mounted.undo(UnmountOptions::default(), &*reporter)?;
         return Ok(exit_code_of_signal(signal));
     }
     drop(reporter);
-    let shown = ShownMount::of(&mounted);
+    let shown = ShownMount::of(&mounted.mounted);
     let told = if arguments.json || !output.quiet {
         print_as(arguments.json, schemas::MOUNT, &shown, || {
             shown.line(image_path, directory)
@@ -120,13 +118,10 @@ pub fn run(arguments: &MountArguments, output: &OutputArguments) -> Result<u8> {
     } else {
         Ok(())
     };
-    if told.is_err() {
+    match &told {
+        Ok(()) => mounted.keep(),
         // What ends as a failure has not mounted anything.
-        unmount(
-            &mounted,
-            UnmountOptions::default(),
-            &*progress::reporter(output),
-        )?;
+        Err(_) => mounted.undo(UnmountOptions::default(), &*progress::reporter(output))?,
     }
     drop(held);
     told.map(|()| 0)

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use clap::Args;
 
-use crate::cli::arguments::{LookArguments, OutputArguments};
+use crate::cli::arguments::{LookArguments, OutputArguments, path_inside};
 use crate::cli::progress;
 use crate::cli::shown::attributes::{
     ShownNode, flags_text, full_text, layer_digest, mode_text, xattr_text,
@@ -27,7 +27,7 @@ pub struct StatArguments {
     #[arg(value_name = "IMG|IMAGE")]
     image: OsString,
     /// Names in it, or patterns as a shell has them (in quotes, '/etc/*.conf')
-    #[arg(value_name = "PATH", required = true)]
+    #[arg(value_name = "PATH", required = true, value_parser = path_inside())]
     paths: Vec<OsString>,
     /// Follow links
     #[arg(short = 'L', long)]

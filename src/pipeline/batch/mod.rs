@@ -33,7 +33,7 @@ pub struct BatchItem {
 
 impl BatchItem {
     /// What it is called where several are told of.
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let path = &self.output.path;
         let name = path.file_name().unwrap_or(path.as_os_str());
         escape_path(name.as_bytes())

@@ -225,10 +225,13 @@ impl BatchWatch for Told<'_> {
                 row.filesystem_bytes = Some(found.filesystem_bytes);
                 row.available_bytes = Some(found.available_bytes);
             }
-            Outcome::Failed(error) => {
-                row.exit_code = error.exit_code();
-                row.error = Some(tell::shortened(&error.to_string()));
-                self.voice.error(&error.to_string(), row.exit_code.into());
+            Outcome::Failed(failure) => {
+                let (error, name) = (failure.to_string(), self.items[index].name());
+                row.exit_code = failure.exit_code();
+                row.error = Some(tell::shortened(&error));
+                // As all that is told of it before; the row has the name in a key of its own.
+                let told = format!("{name}: {error}");
+                self.voice.error(&told, row.exit_code.into());
             }
         }
         if self.is_json {

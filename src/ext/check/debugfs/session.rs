@@ -88,7 +88,8 @@ impl Session<'_> {
                 .lines()
                 .skip(1)
                 .filter(|line| !line.contains("catastrophic mode"));
-            complaints.extend(lines.flat_map(|line| [line, "\n"]));
+            // Behind its words stands a blank, for more that it might say.
+            complaints.extend(lines.flat_map(|line| [line.trim_end(), "\n"]));
             bytes_left = bytes_left.saturating_sub(output.stdout.len() as u64);
             let mut rest = &output.stdout[..];
             for (index, command) in batch.iter().enumerate() {
@@ -217,7 +218,7 @@ while read -r line; do
     case $line in
         crash) kill -SEGV $$ ;;
         flood) cat /dev/zero ;;
-        bad) echo "it is bad" >&2 ;;
+        bad) echo "it is bad " >&2 ;;
         *) echo "answer to $line"; echo ;;
     esac
 done

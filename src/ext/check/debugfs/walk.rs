@@ -102,7 +102,9 @@ fn list(
         listed.extend(list(session, second, max_names, reporter)?);
         return Ok(listed);
     }
-    let complaint = answers.complaints.lines().next().map(str::to_owned);
+    let complaint = answers.complaints.lines().next();
+    // It puts the first argument before its words, where others put their name.
+    let complaint = complaint.map(|line| line.strip_prefix("-p: ").unwrap_or(line).to_owned());
     let listed = answers.by_command.into_iter().map(|answer| match answer {
         Some((names, outcome)) => (names, complaint.clone().map_or(outcome, Err)),
         None => (Vec::new(), Err(LOST.to_owned())),
