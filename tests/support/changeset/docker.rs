@@ -67,14 +67,14 @@ fn merged<T>(directories: &str, work: &Path, list: impl FnOnce(&Path) -> T) -> T
     let merged = work.join("merged");
     std::fs::create_dir_all(&empty).unwrap();
     std::fs::create_dir_all(&merged).unwrap();
-    let status = Command::new("mount")
-        .args(["-t", "overlay", "overlay", "-o"])
-        // An overlay of one directory only is not allowed.
-        .arg(format!("ro,lowerdir={directories}:{}", empty.display()))
-        .arg(&merged)
-        .status()
-        .unwrap();
-    assert!(status.success(), "cannot mount an overlay of {directories}");
+    // An overlay of one directory only is not allowed. Not by mount(8): since util-linux 2.39 it gives
+    // the kernel each option by itself, which takes 255 bytes of one.
+    let mounted = sys_mount::Mount::builder()
+        .fstype("overlay")
+        .flags(sys_mount::MountFlags::RDONLY)
+        .data(&format!("lowerdir={directories}:{}", empty.display()))
+        .mount("overlay", &merged);
+    mounted.unwrap_or_else(|error| panic!("cannot mount an overlay of {directories}: {error}"));
     let mounted = Mounted(merged);
     list(&mounted.0)
 }
