@@ -1,11 +1,13 @@
 
 # Images: transports, and paths behind those that name a place here. Nothing is asked of a network.
 function __layerpress_image
-    set -l word (commandline -ct)
+    # From fish 4 on what is typed is told as it is typed, a quotation mark that is still open with it.
+    set -l quote (string match -r '^["\']' -- (commandline -ct))
+    set -l word (string replace -r '^["\']' '' -- (commandline -ct))
     switch $word
         case @PLACES@
             set -l parts (string split -m 1 ':' -- $word)
-            for found in (__fish_complete_path $parts[2])
+            for found in (__fish_complete_path "$quote$parts[2]")
                 echo "$parts[1]:$found"
             end
         case 'docker://*' 'docker-daemon:*'
@@ -21,4 +23,4 @@ complete -c layerpress -n '__fish_layerpress_using_subcommand export' -s o -l ou
 complete -c layerpress -n '__fish_layerpress_using_subcommand @REGISTRY_COMMANDS@' -f -a 'docker://'
 complete -c layerpress -n '__fish_layerpress_using_subcommand @LAST_REGISTRY_COMMANDS@' -a 'docker://'
 # No file is meant behind these.
-complete -c layerpress -n 'string match -qr -- "^docker(://|-daemon:)" (commandline -ct)' -f
+complete -c layerpress -n 'string match -qr -- "^[\"\']?docker(://|-daemon:)" (commandline -ct)' -f
