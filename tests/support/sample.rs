@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use layerpress::ext::{VerifyReport, verify};
 use layerpress::layers::Contents;
@@ -58,9 +59,20 @@ pub fn make_image(directory: &Path, image: &Path, kind: &str, size: &str) {
     make_image_with(&["-t", kind, "-T", "default"], directory, image, size);
 }
 
-/// Lets mke2fs make an image of a directory.
+/// Lets mke2fs make an image of a directory. `-r 0` among the options is told newer ones, too, who have
+/// it as `-E revision=0`.
 pub fn make_image_with(options: &[&str], directory: &Path, image: &Path, size: &str) {
-    let options = ["-q", "-F"].iter().chain(options).map(OsStr::new);
+    let old = ["-r", "0"];
+    let is_renamed = options.windows(2).any(|pair| pair == old) && {
+        let asked = Command::new(oracles::required("mke2fs")).args(old).output();
+        String::from_utf8_lossy(&asked.unwrap().stderr).contains("-r option has been removed")
+    };
+    let spelled = options.iter().map(|&option| match option {
+        "-r" if is_renamed => "-E",
+        "0" if is_renamed => "revision=0",
+        _ => option,
+    });
+    let options = ["-q", "-F"].into_iter().chain(spelled).map(OsStr::new);
     let image = [image.as_os_str(), OsStr::new(size)];
     let arguments = options
         .chain([OsStr::new("-d"), directory.as_os_str()])

@@ -120,13 +120,15 @@ fn write_initramfs(to: &Path, modules: &Path) -> Option<()> {
         archive.directories_above(path.trim_start_matches('/'));
         archive.file(path.trim_start_matches('/'), Path::new(path));
     }
+    let mut loads = String::new();
     for name in MODULES {
+        if modules.join(format!("{name}.builtin")).exists() {
+            continue;
+        }
         let name = format!("{name}.ko");
         archive.file(&format!("modules/{name}"), &modules.join(&name));
+        loads += &format!("insmod /modules/{name}\n");
     }
-    let loads: String = MODULES
-        .map(|name| format!("insmod /modules/{name}.ko\n"))
-        .concat();
     archive.entry("init", 0o100_755, INIT.replace("LOAD\n", &loads).as_bytes());
     archive.end();
     Some(())

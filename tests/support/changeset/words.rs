@@ -15,8 +15,48 @@ pub struct Case {
     pub layers: Vec<Layer>,
     pub expected: Expected,
     pub warning: Option<String>,
-    /// By engine: why it shows something else.
-    pub differs: BTreeMap<String, String>,
+    /// Engines, of these perhaps some versions alone, and why they show something else.
+    differs: Vec<(String, Versions, String)>,
+}
+
+/// Versions of an engine by the first number that they have.
+#[derive(Debug)]
+enum Versions {
+    All,
+    Before(u32),
+    From(u32),
+}
+
+impl Case {
+    /// Why this version of an engine shows something else, where it does.
+    pub fn why_differs(&self, engine: &str, version: u32) -> Option<&str> {
+        let of_it = |(name, versions, _): &&(String, Versions, String)| {
+            name == engine
+                && match versions {
+                    Versions::All => true,
+                    Versions::Before(first) => version < *first,
+                    Versions::From(first) => version >= *first,
+                }
+        };
+        self.differs
+            .iter()
+            .find(of_it)
+            .map(|(.., why)| why.as_str())
+    }
+}
+
+/// Which engine, and versions, `ENGINE-differs`, `…-before-N` or `…-from-N` is about.
+fn engine_of(word: &str) -> Option<(String, Versions)> {
+    let (engine, versions) = word.split_once("-differs")?;
+    let number = |from: &str| versions.strip_prefix(from)?.parse().ok();
+    let versions = match (number("-before-"), number("-from-")) {
+        (Some(first), _) => Versions::Before(first),
+        (_, Some(first)) => Versions::From(first),
+        _ if versions.is_empty() => Versions::All,
+        _ => return None,
+    };
+    let is_engine = ["umoci", "docker", "containerd"].contains(&engine);
+    is_engine.then(|| (engine.to_owned(), versions))
 }
 
 #[derive(Debug)]
@@ -92,7 +132,7 @@ pub fn cases(text: &str, file: &str) -> Vec<Case> {
                 layers: Vec::new(),
                 expected: Expected::Listing(Vec::new()),
                 warning: None,
-                differs: BTreeMap::new(),
+                differs: Vec::new(),
             });
             continue;
         }
@@ -110,9 +150,10 @@ pub fn cases(text: &str, file: &str) -> Vec<Case> {
             "expect" => in_layer = false,
             "expect-error" => case.expected = Expected::Error(text_of(&tokens, 1, &place)),
             "expect-warning" => case.warning = Some(text_of(&tokens, 1, &place)),
-            "umoci-differs" | "docker-differs" | "containerd-differs" => {
-                let engine = word.trim_end_matches("-differs").to_owned();
-                case.differs.insert(engine, text_of(&tokens, 1, &place));
+            word if engine_of(word).is_some() => {
+                let (engine, versions) = engine_of(word).unwrap();
+                let why = text_of(&tokens, 1, &place);
+                case.differs.push((engine, versions, why));
             }
             _ => {
                 let item = item(&tokens, &place);
