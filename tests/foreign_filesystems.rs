@@ -43,7 +43,7 @@ const KINDS: [(&[&str], bool); 17] = [
     (&["-t", "ext4", "-b", "4096", "-O", "bigalloc"], true),
     (&["-t", "ext4", "-O", "^extents,^64bit"], true),
     (&["-t", "ext2", "-O", "^filetype"], false),
-    (&["-t", "ext2", "-r", "0", "-O", "none"], false),
+    (&["-t", "ext2", "-r", "0"], false),
     (&["-t", "ext3", "-I", "128"], true),
 ];
 
