@@ -307,7 +307,7 @@ fn another_user_makes_the_same_bytes() {
 /// LAYERPRESS_E2FSPROGS names a directory with a directory for each version, and in that the
 /// programs.
 #[test]
-#[ignore = "run where LAYERPRESS_E2FSPROGS names such a directory; tests/privileged.rs makes one"]
+#[ignore = "run where LAYERPRESS_E2FSPROGS names such a directory; tests/privileged makes one"]
 fn every_version_of_e2fsprogs_makes_the_same_bytes() {
     let versions = std::env::var_os("LAYERPRESS_E2FSPROGS").unwrap();
     let directory = tempfile::tempdir().unwrap();

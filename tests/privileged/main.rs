@@ -1,22 +1,19 @@
 //! A real stack image, pressed, mounted by the kernel and held against what other tools make of
 //! the same image. Needs root, and the network's Debian packages for the first run.
 
+#[path = "../support/mod.rs"]
 mod support;
+
+mod kinds;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use layerpress::listing::{ContentDigest, Line, Listing, compare};
+use layerpress::listing::{Line, Listing, compare};
 use layerpress::units::Timestamp;
-use support::oracles::{
-    Mounted, content_of, directory_listing, e2fsck_clean, is_root, kernel_listing, program, skip,
-};
-use support::rootfs::{Rootfs, bytes, directory, file};
-use support::second_reader::{self, Structure};
-use support::tarball::write_tar;
-use support::workload::live;
+use support::oracles::{directory_listing, e2fsck_clean, is_root, kernel_listing, program, skip};
 
 const LAYERPRESS: &str = env!("CARGO_BIN_EXE_layerpress");
 
@@ -53,18 +50,7 @@ fn stack_image() -> Option<&'static Path> {
         // Tests of other processes wait for this one to make it.
         let lock = File::create(work_directory().join("lock")).unwrap();
         lock.lock().unwrap();
-        let log = File::create(work_directory().join("stack-image.log")).unwrap();
-        let made = Command::new(script("stack-image"))
-            .arg(&directory)
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .status()
-            .unwrap();
-        assert!(
-            made.success(),
-            "scripts/stack-image failed, see {}/stack-image.log",
-            work_directory().display()
-        );
+        run_script("stack-image", &[&directory]);
         Some(directory)
     })
     .as_deref()
@@ -78,7 +64,7 @@ fn pressed() -> Option<&'static Path> {
             let archive = stack_image()?.join("docker.tar");
             let output = work_directory().join(format!("{}.img", std::process::id()));
             build(
-                crate::support::run::without_defaults(LAYERPRESS),
+                support::run::without_defaults(LAYERPRESS),
                 archive.to_str().unwrap(),
                 &output,
             );
@@ -172,7 +158,7 @@ fn listing_of_own_mount(image: &Path) -> Listing {
         summed.stdout
     };
     let layerpress = |words: &[&Path]| {
-        let ran = crate::support::run::without_defaults(LAYERPRESS)
+        let ran = support::run::without_defaults(LAYERPRESS)
             .args(words)
             .output()
             .unwrap();
@@ -386,117 +372,5 @@ fn every_form_gives_the_same_bytes_as_root_and_as_nobody() {
             );
             fs::remove_file(&output).unwrap();
         }
-    }
-}
-
-/// Every kind with the journals that it can have, as options.
-const KINDS: [&[&str]; 4] = [
-    &["--fs=ext3"],
-    &["--fs=ext4"],
-    &["--fs=ext4", "--journal=none"],
-    &["--fs=ext2"],
-];
-
-/// What is built of an image with the e2fsprogs of a version, or this machine's own.
-fn made_with(version: Option<&Path>, image: &str, options: &[&str]) -> ContentDigest {
-    let output = work_directory().join(format!("other-{}.img", std::process::id()));
-    let mut tools = Vec::new();
-    if let Some(version) = version {
-        let names = ["mke2fs", "tune2fs", "e2fsck", "debugfs"];
-        tools.extend(names.map(|tool| format!("--{tool}={}", version.join(tool).display())));
-    }
-    let options: Vec<_> = options
-        .iter()
-        .copied()
-        .chain(tools.iter().map(String::as_str))
-        .collect();
-    build_with(
-        crate::support::run::without_defaults(LAYERPRESS),
-        &options,
-        image,
-        &output,
-    );
-    let digest = content_of(&output);
-    fs::remove_file(&output).unwrap();
-    digest
-}
-
-#[test]
-fn other_versions_of_e2fsprogs_give_the_same_bytes() {
-    let Some(stack) = stack_image() else { return };
-    let versions = work_directory().join("e2fsprogs");
-    run_script("e2fsprogs-versions", &[&versions]);
-    let stack = format!("docker-archive:{}", stack.join("docker.tar").display());
-    let tar = work_directory().join(format!("small-{}.tar", std::process::id()));
-    let items = (0..2000).map(|index| file(format!("d/{index}"), bytes(index)));
-    write_tar(&Rootfs::of([directory("d")].into_iter().chain(items)), &tar);
-    let small = format!("rootfs:{}", tar.display());
-    let mut cases = vec![
-        (&stack, vec!["--verify", "--fs=ext3"]),
-        (&stack, vec!["--fs=ext4"]),
-    ];
-    // From 2 GiB on versions of mke2fs differ; from 16 GiB there are two blocks of descriptors of 32
-    // bytes, and more of 64.
-    for size in ["--size=fit", "--size=200M", "--size=2100M", "--size=17G"] {
-        let with_size = |kind: &[&'static str]| [kind, &[size]].concat();
-        cases.extend(KINDS.map(|kind| (&small, with_size(kind))));
-    }
-    let own: Vec<_> = cases
-        .iter()
-        .map(|(image, options)| made_with(None, image, options))
-        .collect();
-    let mut compared = Vec::new();
-    for version in fs::read_dir(&versions).unwrap() {
-        let version = version.unwrap().path();
-        if !version.join("mke2fs").exists() {
-            continue;
-        }
-        for ((image, options), own) in cases.iter().zip(&own) {
-            let made = made_with(Some(&version), image, options);
-            assert!(made == *own, "{} {image} {options:?}", version.display());
-        }
-        compared.push(version);
-    }
-    assert!(
-        compared.len() >= 4,
-        "scripts/e2fsprogs-versions found {compared:?} only"
-    );
-    fs::remove_file(tar).unwrap();
-    println!("compared: {compared:?}");
-}
-
-#[test]
-fn the_filesystem_of_every_kind_lives_when_it_is_mounted_read_write() {
-    let Some(stack) = stack_image() else { return };
-    let stack = format!("docker-archive:{}", stack.join("docker.tar").display());
-    let copy = work_directory().join(format!("live-{}.img", std::process::id()));
-    for kind in KINDS {
-        let room = ["--size=+64M", "--free-inodes=10000"];
-        build_with(
-            crate::support::run::without_defaults(LAYERPRESS),
-            &[kind, &room].concat(),
-            &stack,
-            &copy,
-        );
-        e2fsck_clean(&copy);
-        if second_reader::has_checksums(&copy) {
-            let checked = second_reader::recompute(&copy).clean();
-            println!("{kind:?}: {:?}", checked.counts);
-            assert!(checked.count(Structure::Inode) > 10_000);
-        }
-        let mounted = Mounted::read_write(&copy);
-        // An index that the build wrote grows and shrinks.
-        let directory = mounted.mount_point().join("usr/bin");
-        let name = |index: i32| directory.join(format!("layerpress-{index}"));
-        for index in 0..1500 {
-            fs::write(name(index), index.to_string()).unwrap();
-        }
-        for index in (0..1500).step_by(2) {
-            fs::remove_file(name(index)).unwrap();
-        }
-        drop(mounted);
-        let done = live(&copy, 3000);
-        assert_eq!(done.refused, 0, "{kind:?}");
-        fs::remove_file(&copy).unwrap();
     }
 }
