@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use crate::image::ARCHIVE;
-use crate::support::run::LAYERPRESS;
+use crate::support::run::{LAYERPRESS, Press};
 use crate::{alone, support};
 
 const BLOCK: usize = 4096;
@@ -53,4 +53,38 @@ fn no_block_of_zeros_takes_room_on_the_host() {
     file.write_all_at(&vec![0; 16 << 20], 200 << 20).unwrap();
     file.sync_all().unwrap();
     assert!(!is_sparse(&output));
+}
+
+/// What mke2fs took of the disk would be missing there for a while, though it is given back.
+#[test]
+fn mke2fs_takes_no_room_for_the_journal_of_ext4() {
+    let _alone = alone();
+    let Some(_) = support::oracles::program("mke2fs") else {
+        return;
+    };
+    let press = Press::new();
+    let reference = ARCHIVE.write(press.input("save.tar").parent().unwrap());
+    // The last as it would be if mke2fs were not told.
+    for lazy in [1, 0] {
+        let body = format!(
+            "for word; do
+                shift
+                set -- \"$@\" \"$(printf %s \"$word\" | sed s/journal_init=1/journal_init={lazy}/)\"
+            done
+            /usr/sbin/mke2fs \"$@\" || exit
+            [ \"$1\" = -V ] || stat -L -c %b \"$word\" >{}",
+            press.input("blocks").display()
+        );
+        let mke2fs = press.script("mke2fs", &body);
+        let mut command = press.command("build");
+        command.args(["--fs=ext4", "--size=2G", "--journal=512M", &reference]);
+        command.arg(format!("--mke2fs={}", mke2fs.display()));
+        press.add_directories(&mut command);
+        press.run(&mut command).succeeded();
+        let blocks = fs::read_to_string(press.input("blocks")).unwrap();
+        let taken_bytes = blocks.trim().parse::<u64>().unwrap() * 512;
+        assert_eq!(taken_bytes < 16 << 20, lazy == 1, "{blocks}");
+        assert!(is_sparse(&press.output()));
+        fs::remove_file(press.output()).unwrap();
+    }
 }

@@ -117,12 +117,13 @@ pub fn format(
     })
 }
 
-/// What has no letter of its own.
+/// What has no letter of its own. The blocks of ext4's journal are zeros as the file has them, and mke2fs is
+/// not to take them of the disk; those of ext3's it writes whatever it is told.
 fn extended_options(plan: &Plan) -> String {
     let seed = uuid_text(plan.birth.hash_seed);
     let growing = plan.sized.request.growing_to_blocks(&plan.profile);
     let growing = growing.map_or_else(String::new, |blocks| format!(",resize={blocks}"));
-    format!("hash_seed={seed},root_owner=0:0{growing}")
+    format!("hash_seed={seed},root_owner=0:0,lazy_journal_init=1{growing}")
 }
 
 fn configuration_file(profile: &Profile) -> Result<File> {
