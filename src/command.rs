@@ -88,8 +88,8 @@ impl Program {
         self
     }
 
-    /// How much the program may write to each of its outputs. When that has come, the pipe is closed
-    /// and writing more ends the program; what came stays.
+    /// How much the program may write to each of its outputs. It is killed when there is more, with what
+    /// it started: a closed pipe does not end a program that goes on without. What came stays.
     #[must_use]
     pub fn output_limit(mut self, bytes: u64) -> Self {
         self.output_limit_bytes = bytes;
@@ -156,11 +156,14 @@ impl Program {
         let deadline = self.time_limit.map(|limit| Instant::now() + limit);
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let drained = drain::drain(stdout, stderr, self.output_limit_bytes, deadline);
+        if drained.as_ref().is_ok_and(|drained| drained.is_over) {
+            time_limit::kill(child.id());
+        }
         // It may go on without its pipes. Until it is waited for, its number stays its own.
         let is_late = deadline.is_some_and(|deadline| time_limit::end_by(deadline, child.id()));
         drop(registration);
         let status = child.wait().map_err(failed)?;
-        let (stdout, stderr) = drained.map_err(failed)?;
+        let drained = drained.map_err(failed)?;
         // What it started may hold its pipes after a good end.
         if is_late && !status.success() {
             let time = self.time_limit.unwrap_or_default();
@@ -170,8 +173,8 @@ impl Program {
         }
         Ok(Output {
             status,
-            stdout,
-            stderr,
+            stdout: drained.stdout,
+            stderr: drained.stderr,
         })
     }
 
@@ -372,14 +375,23 @@ mod tests {
 
     #[test]
     fn a_program_that_never_stops_writing_ends_at_its_limit() {
-        for stream in ["1", "2"] {
-            let output = sh(&format!("exec cat /dev/zero >&{stream}"))
-                .output_limit(100_000)
-                .run(&Silent)
-                .unwrap();
-            assert_eq!(output.stdout.len() + output.stderr.len(), 100_000);
-            assert_eq!(output.status.code(), None, "killed, not ended by itself");
+        // The second is told of a closed pipe, and does not care.
+        for script in [
+            "exec cat /dev/zero",
+            "trap '' PIPE; while :; do echo zeros; done",
+        ] {
+            for stream in ["1", "2"] {
+                let output = sh(&format!("exec >&{stream}; {script}"))
+                    .output_limit(100_000)
+                    .run(&Silent)
+                    .unwrap();
+                assert_eq!(output.stdout.len() + output.stderr.len(), 100_000);
+                assert_eq!(output.status.code(), None, "killed, not ended by itself");
+            }
         }
+        let output = sh("head -c 100000 /dev/zero").output_limit(100_000);
+        let output = output.run_to_success(&Silent).unwrap();
+        assert_eq!(output.stdout.len(), 100_000);
     }
 
     #[test]

@@ -47,14 +47,26 @@ impl FileRegion {
     /// Fills `buffer` from `offset_bytes` within the region.
     ///
     /// # Errors
-    /// `UnexpectedEof` where the region or the file ends first; the file's read errors.
+    /// `UnexpectedEof` where the region ends first, or the file, which was longer when the region was made;
+    /// the file's read errors.
     pub fn read_exact_at(&self, buffer: &mut [u8], offset_bytes: u64) -> io::Result<()> {
         let end = offset_bytes.checked_add(buffer.len() as u64);
         if end.is_none_or(|end| end > self.length_bytes) {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        let at = self.offset_bytes + offset_bytes;
         self.file
-            .read_exact_at(buffer, self.offset_bytes + offset_bytes)
+            .read_exact_at(buffer, at)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => {
+                    let wanted = at + buffer.len() as u64;
+                    let changed = format!(
+                        "it changed while it was read: expected at least {wanted} bytes, found less"
+                    );
+                    io::Error::new(io::ErrorKind::UnexpectedEof, changed)
+                }
+                _ => error,
+            })
     }
 
     /// Reads all of it through `buffer`; `take` gets each piece, as far as it could be read, with its

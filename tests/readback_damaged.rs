@@ -5,6 +5,7 @@ mod support;
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use layerpress::ext::check::{read_through_debugfs, read_through_ext4_view};
@@ -112,4 +113,35 @@ fn the_e2fsck_oracle_objects_to_an_image_and_to_its_backups() {
     make_image(&root, &image, "ext3", "200M");
     oracles::debugfs_write(&image, &["set_inode_field / links_count 9"]);
     assert!(objects());
+}
+
+/// A map of 2^30 blocks in 4 KiB. debugfs prints on at nobody once its answer is longer than is read.
+#[test]
+fn debugfs_is_ended_over_a_file_whose_blocks_have_no_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("root");
+    fs::create_dir(&root).unwrap();
+    fs::write(root.join("file"), b"content").unwrap();
+    fs::write(root.join("other"), b"content").unwrap();
+    let image = directory.path().join("image");
+    make_image(&root, &image, "ext3", "32M");
+    let debugfs = oracles::required("debugfs");
+    let changed = Command::new(&debugfs)
+        .args(["-w", "-R", "sif /file block[TIND] 7000"])
+        .arg(&image)
+        .output()
+        .unwrap();
+    assert!(changed.status.success());
+    let map: Vec<u8> = [7000_u32.to_le_bytes(); 1024].concat();
+    let file = File::options().write(true).open(&image).unwrap();
+    file.write_all_at(&map, 7000 * 4096).unwrap();
+    let names = read_through_debugfs(&image, &debugfs, 1000, &Silent).unwrap();
+    let view = names.view(&mut |_, _| true).unwrap();
+    let told: Vec<_> = view.problems.iter().map(ToString::to_string).collect();
+    assert!(
+        told.iter().any(|told| told.contains("prints without end")),
+        "{told:?}"
+    );
+    let seen: Vec<_> = view.listing.lines().iter().map(|line| &line.path).collect();
+    assert!(seen.iter().any(|path| path[..] == *b"other"), "{seen:?}");
 }

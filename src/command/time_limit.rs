@@ -16,6 +16,14 @@ pub(super) fn wait_for_end(id: u32) {
 /// How often a program that is to end is looked at.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// Kills a child that is still to be waited for, and what it started.
+pub(super) fn kill(id: u32) {
+    if let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) {
+        // There may be nobody left in it.
+        let _ = kill_process_group(pid, Signal::KILL);
+    }
+}
+
 /// Waits until a child has ended, which is still to be waited for then, and what it started has
 /// closed its pipes before. At the deadline they are all killed; says whether they were.
 pub(super) fn end_by(deadline: Instant, id: u32) -> bool {
@@ -25,8 +33,7 @@ pub(super) fn end_by(deadline: Instant, id: u32) -> bool {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
     loop {
         if Instant::now() >= deadline {
-            // There may be nobody left in it.
-            let _ = kill_process_group(pid, Signal::KILL);
+            kill(id);
             return true;
         }
         match waitid(WaitId::Pid(pid), options) {

@@ -14,7 +14,7 @@ use ureq::tls::TlsConfig;
 use ureq::unversioned::transport::{Connector, RustlsConnector, TcpConnector};
 use ureq::{Agent, Body};
 
-use super::host::Host;
+use super::host::{ADDRESS, Host};
 use super::tls;
 use super::transport::{PatientConnector, Probe, UnixConnector};
 use super::{Has, Saved};
@@ -93,16 +93,16 @@ struct Failure {
 }
 
 impl Client {
-    /// A client of the daemon at `host`, after it has answered.
-    pub(super) fn connect(host: &Host) -> Result<Self> {
-        Self::connect_within(host, PATIENCE)
+    /// A client of the daemon at `host`, after it has answered; else the error says `elsewhere`.
+    pub(super) fn connect(host: &Host, elsewhere: &str) -> Result<Self> {
+        Self::connect_within(host, PATIENCE, elsewhere)
     }
 
     /// A client of the first socket that leads to a daemon. Whoever is passed over is told.
     pub(super) fn first_of(sockets: &[PathBuf], reporter: &dyn Reporter) -> Result<Self> {
         let mut tried = Vec::new();
         for socket in sockets {
-            let connected = Self::connect(&Host::Unix(socket.clone()));
+            let connected = Self::connect(&Host::Unix(socket.clone()), ADDRESS);
             let source = match connected {
                 Err(Error::Io { source, .. }) if leads_nowhere(&source) => source,
                 answered => {
@@ -142,7 +142,7 @@ impl Client {
         ))
     }
 
-    fn connect_within(host: &Host, patience: Patience) -> Result<Self> {
+    fn connect_within(host: &Host, patience: Patience, elsewhere: &str) -> Result<Self> {
         let (agents, base, name) = match host {
             Host::Unix(path) => {
                 // The address is for the headers only.
@@ -169,7 +169,8 @@ impl Client {
             patience,
             version: ApiVersion::default(),
         };
-        let version = ping(&client.quick, &client.base).map_err(|error| client.unreachable(error));
+        let version =
+            ping(&client.quick, &client.base).map_err(|error| client.unreachable(error, elsewhere));
         client.version = version?;
         Ok(client)
     }
@@ -187,8 +188,13 @@ impl Client {
         // repository, and the same that was asked about.
         let path = format!("/images/{id}/get{}", asked(ApiVersion::SAVES_PLATFORMS));
         let response = self.get(&self.patient, &path, "ask for the image", name)?;
+        // Of one that gives a platform's image alone and only knows the ID of them all, nothing to hold
+        // it against is known.
+        let is_another = platform.is_some()
+            && (ApiVersion::SAVES_PLATFORMS..ApiVersion::INSPECTS_PLATFORMS)
+                .contains(&self.version);
         Ok(Saved {
-            id,
+            id: (!is_another).then_some(id),
             tar: Box::new(Arriving {
                 body: response.into_body().into_reader(),
                 name: self.name.clone(),
@@ -203,7 +209,8 @@ impl Client {
         if !socket.metadata().is_ok_and(is_socket) {
             return Has::No;
         }
-        let client = match Self::connect_within(&Host::Unix(socket.to_owned()), IMPATIENCE) {
+        let client = match Self::connect_within(&Host::Unix(socket.to_owned()), IMPATIENCE, ADDRESS)
+        {
             Ok(client) => client,
             // Nobody listens there.
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::ConnectionRefused => {
@@ -264,21 +271,19 @@ impl Client {
         }
     }
 
-    fn unreachable(&self, error: ureq::Error) -> Error {
+    fn unreachable(&self, error: ureq::Error, elsewhere: &str) -> Error {
         let kind = match &error {
             ureq::Error::Io(error) => Some(error.kind()),
             _ => None,
         };
         let help = match kind {
-            Some(io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
-                " (is it running? --docker-host or DOCKER_HOST names another address)"
-            }
+            Some(io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => "is it running? ",
             Some(io::ErrorKind::PermissionDenied) => {
-                " (the socket is for root and for members of its group, often `docker`; --docker-host or DOCKER_HOST names another address)"
+                "the socket is for root and for members of its group, often `docker`; "
             }
-            _ => " (--docker-host or DOCKER_HOST names another address)",
+            _ => "",
         };
-        self.failed(&format!("reach it{help}"), error)
+        self.failed(&format!("reach it ({help}{elsewhere})"), error)
     }
 
     fn failed(&self, what: &str, error: ureq::Error) -> Error {

@@ -8,6 +8,12 @@ use crate::error::{Error, Result, escape_path};
 use crate::network::without_secrets;
 use crate::progress::Reporter;
 
+/// The option that comes before every address.
+const TYPED: &str = "--docker-context";
+
+/// What helps where nothing but an address names the daemon.
+pub(super) const ADDRESS: &str = "--docker-host or DOCKER_HOST names another address";
+
 const DOCKER_SOCKET: &str = "/var/run/docker.sock";
 const PODMAN_SOCKET: &str = "/run/podman/podman.sock";
 
@@ -27,8 +33,8 @@ pub(super) enum Host {
 /// Which daemon.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Meant {
-    /// This, or it is an error.
-    One(Host),
+    /// This, or it is an error that says who named it or how to name another.
+    One(Host, String),
     /// The first socket that leads to one.
     FirstOf(Vec<PathBuf>),
 }
@@ -44,12 +50,13 @@ pub(super) fn meant(options: &DaemonOptions, reporter: &dyn Reporter) -> Result<
     let directory = options.config_directory.as_deref();
     let typed = given(&options.context).filter(|name| name != context::DEFAULT);
     if let Some(name) = typed {
-        return of_context(&name, "--docker-context", options);
+        return of_context(&name, TYPED, options);
     }
     if let Some(host) = given(&options.host) {
         let tls = options.tls.as_deref().map(Tls::of_directory);
         let hint = "(--docker-host and DOCKER_HOST name it)";
-        return Host::parse(&host, tls, hint).map(Meant::One);
+        let host = Host::parse(&host, tls, hint)?;
+        return Ok(Meant::One(host, ADDRESS.to_owned()));
     }
     if given(&options.context).is_some() {
         return Ok(Meant::FirstOf(sockets(options)));
@@ -78,11 +85,17 @@ fn of_context(name: &str, origin: &str, options: &DaemonOptions) -> Result<Meant
     let Some(host) = endpoint.host else {
         return Ok(Meant::FirstOf(sockets(options)));
     };
+    // An address is no help against a context that is asked for.
+    let without = match origin {
+        TYPED => "",
+        _ => "; --docker-host ADDRESS does without",
+    };
     let hint = format!(
-        "(the docker context {} says so, which {origin} names; --docker-host ADDRESS does without)",
+        "the docker context {} says so, which {origin} names{without}",
         escape_path(name.as_bytes())
     );
-    Host::parse(&host, endpoint.tls, &hint).map(Meant::One)
+    let host = Host::parse(&host, endpoint.tls, &format!("({hint})"))?;
+    Ok(Meant::One(host, hint))
 }
 
 /// Where daemons have their sockets, docker's before podman's.

@@ -45,8 +45,9 @@ pub struct DaemonOptions {
 
 /// An image on its way.
 pub(crate) struct Saved {
-    /// The ID that the daemon resolved the name to; what it sends is to be held against it.
-    pub id: Digest,
+    /// The ID that the daemon resolved the name to; what it sends is to be held against it, where that is
+    /// known to be the same.
+    pub id: Option<Digest>,
     /// The tar of `docker save`.
     pub tar: Box<dyn Read>,
 }
@@ -98,9 +99,9 @@ pub(crate) enum Has {
 #[cfg(feature = "network")]
 pub(crate) fn has(name: &str, options: &DaemonOptions) -> Has {
     let sockets = match host::meant(options, &crate::progress::Silent) {
-        Ok(host::Meant::One(host::Host::Unix(socket))) => vec![socket],
+        Ok(host::Meant::One(host::Host::Unix(socket), _)) => vec![socket],
         Ok(host::Meant::FirstOf(sockets)) => sockets,
-        Ok(host::Meant::One(host::Host::Tcp { .. })) | Err(_) => return Has::No,
+        Ok(host::Meant::One(host::Host::Tcp { .. }, _)) | Err(_) => return Has::No,
     };
     if check_name(name).is_err() {
         return Has::No;
@@ -125,7 +126,7 @@ pub(crate) fn has(_: &str, _: &DaemonOptions) -> Has {
 #[cfg(feature = "network")]
 fn connect(options: &DaemonOptions, reporter: &dyn Reporter) -> Result<client::Client> {
     match host::meant(options, reporter)? {
-        host::Meant::One(host) => client::Client::connect(&host),
+        host::Meant::One(host, elsewhere) => client::Client::connect(&host, &elsewhere),
         host::Meant::FirstOf(sockets) => client::Client::first_of(&sockets, reporter),
     }
 }

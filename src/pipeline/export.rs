@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::doubts::{Done, doubts};
 use super::flatten::Flattened;
 use super::request::{ImageRequest, setters};
-use super::start::start_in;
+use super::start::{passed_over, start_in};
 use crate::error::{Error, Result, escape_path};
 use crate::export::{self, Base, Exported, LayerOptions};
 use crate::ext::Ext;
@@ -164,7 +164,7 @@ pub fn export(
     refuse_inputs(request, target)?;
     let own = match request.base {
         Some(_) => None,
-        None => Some(own_config(request)?),
+        None => Some(own_config(request, reporter)?),
     };
     let base = request.base.as_ref();
     let base = base.map(|base| read_base(base, request, &view, reporter));
@@ -272,7 +272,7 @@ struct OwnConfig {
     path: Option<String>,
 }
 
-fn own_config(request: &ExportRequest) -> Result<OwnConfig> {
+fn own_config(request: &ExportRequest, reporter: &dyn Reporter) -> Result<OwnConfig> {
     let Some(platform) = request.platform.clone() else {
         return Err(Error::usage(format!(
             "{}: expected --base IMAGE or --platform OS/ARCH, as in linux/amd64: a filesystem does not say what it runs on",
@@ -281,6 +281,11 @@ fn own_config(request: &ExportRequest) -> Result<OwnConfig> {
     };
     let found = start_in(&request.image, request.config_file.as_deref())?;
     let Some(found) = found else {
+        if let Some(wrong) = passed_over(&request.image) {
+            reporter.warn(&format!(
+                "{wrong}; the image says nothing of how it starts (--config-file PATH takes a file for it as it is)"
+            ));
+        }
         return Ok(OwnConfig {
             platform,
             runtime: None,

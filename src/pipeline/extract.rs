@@ -205,6 +205,8 @@ fn wanted(inside: Inside<'_>, paths: &[Vec<u8>]) -> Result<Wanted> {
 
 /// An extraction that has begun.
 struct Work<'a> {
+    /// What it is taken out of.
+    name: String,
     inside: Inside<'a>,
     found: Vec<Found>,
     taken: Vec<Taken>,
@@ -245,6 +247,7 @@ impl<'a> Work<'a> {
                 &format!("extract {name}"),
                 None,
             )),
+            name,
             is_cancelled,
         })
     }
@@ -259,6 +262,7 @@ impl<'a> Work<'a> {
     fn tell(&self, sink: &mut dyn extract::Sink) -> Result<()> {
         let taken = self.taken.clone();
         extract::extract(self.inside, taken, sink, &*self.meter, self.is_cancelled)
+            .map_err(|error| error.in_image(&self.name))
     }
 
     fn directory(self, interior: &Interior, path: &Path, replaces: bool) -> Result<Extracted> {

@@ -1,5 +1,6 @@
 //! How an image's containers start: as a document beside an output, and found in a filesystem.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::document::{Document, DocumentKind, Made};
@@ -32,6 +33,18 @@ pub struct FoundStart {
     pub path: String,
     /// What it says.
     pub runtime: RuntimeConfig,
+}
+
+/// What is wrong with the file at `/etc/image.json` that [`start_in`] passes over, if there is one.
+pub(super) fn passed_over(image: &Path) -> Option<String> {
+    match start_in(image, Some(START_PATH.as_bytes())) {
+        Err(Error::Absent { .. }) => None,
+        Err(error) => Some(error.to_string()),
+        Ok(_) => Some(format!(
+            "{}: {START_PATH}: expected a start configuration as a build writes it, found another",
+            escape_path(image.as_os_str().as_bytes())
+        )),
+    }
 }
 
 /// The start configuration in the filesystem image `image`: at `path`, or at `/etc/image.json`, where
@@ -72,7 +85,11 @@ pub fn start_in(image: &Path, path: Option<&[u8]>) -> Result<Option<FoundStart>>
             return Err(in_file(error));
         }
     };
-    let start = serde_json::from_slice::<RuntimeConfig>(&bytes);
+    // Else a list would do for the fields.
+    let start = match bytes.trim_ascii_start().first() {
+        Some(b'{') => serde_json::from_slice::<RuntimeConfig>(&bytes),
+        _ => Err(serde::de::Error::custom("found no JSON object")),
+    };
     let runtime = match (start, path) {
         (Err(_), None) => return Ok(None),
         (Err(error), Some(_)) => {

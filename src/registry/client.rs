@@ -232,7 +232,7 @@ impl Client {
             // Who was never there is not waited for long.
             && (!trouble.is_unreachable || failed < 2 || self.server.has_answered());
         if !may_pass {
-            return Err(trouble.into_error(failed));
+            return Err(trouble.into_error(failed, self.authentication().who()));
         }
         let wait = trouble::wait(failed, trouble.asked_wait);
         waiting.reporter.note(&format!(

@@ -1,7 +1,7 @@
 //! What a registry says when it gives nothing (distribution API, "Errors").
 
-use serde::Deserialize;
-use ureq::http::StatusCode;
+use serde_json::Value;
+use ureq::http::{StatusCode, header};
 
 use super::http::Response;
 use super::purpose::Purpose;
@@ -17,22 +17,10 @@ pub(super) enum Who {
     Nobody,
     /// Named by option or file.
     Somebody,
-}
-
-#[derive(Deserialize)]
-struct Body {
-    #[serde(default)]
-    errors: Vec<Reason>,
-    /// Token servers have forms of their own.
-    details: Option<String>,
-    error_description: Option<String>,
-    message: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Reason {
-    code: Option<String>,
-    message: Option<String>,
+    /// The same, and never told: the registry asks for no challenge of which there are these.
+    Unheard {
+        challenges: &'static str,
+    },
 }
 
 /// The status and what the server says to it, on one line.
@@ -48,16 +36,28 @@ pub(super) fn told(response: &mut Response) -> String {
 
 fn reason(response: &mut Response) -> Option<String> {
     let bytes = response.read_at_most(MAX_BYTES).ok()?;
-    let body: Body = serde_json::from_slice(&bytes).ok()?;
-    let first = body.errors.into_iter().next();
-    first
-        .and_then(|first| match (first.message, first.code) {
-            (Some(message), _) if !message.is_empty() => Some(message),
-            (_, code) => code,
-        })
-        .or(body.details)
-        .or(body.error_description)
-        .or(body.message)
+    let body: Value = serde_json::from_slice(&bytes).ok()?;
+    let first = body.get("errors").and_then(|errors| errors.get(0));
+    // Token servers have forms of their own. Whatever else a field may be, another one may tell more.
+    let told = [(first, "message"), (first, "code")]
+        .into_iter()
+        .chain(["details", "error_description", "message"].map(|name| (Some(&body), name)));
+    told.filter_map(|(object, name)| object?.get(name)?.as_str())
+        .find(|text| !text.is_empty())
+        .map(str::to_owned)
+}
+
+/// What an answer asks for, as it says it.
+fn challenges(response: &Response) -> String {
+    let headers = response.headers.get_all(header::WWW_AUTHENTICATE);
+    let all: Vec<_> = headers
+        .iter()
+        .map(|value| format!("'{}'", shown(&String::from_utf8_lossy(value.as_bytes()))))
+        .collect();
+    match all.is_empty() {
+        true => "none".to_owned(),
+        false => all.join(", "),
+    }
 }
 
 /// The error for an answer that is final, as `what` was tried; `who` had asked, where it is the
@@ -95,6 +95,10 @@ pub(super) fn error(
         (StatusCode::FORBIDDEN, Some(Who::Somebody)) => (
             ErrorKind::PermissionDenied,
             format!(" (who is logged in {may_not} {repository}; --creds-file FILE names another, --anonymous nobody)"),
+        ),
+        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, Some(Who::Unheard { challenges: known })) => (
+            ErrorKind::PermissionDenied,
+            format!(" (user name and password were not sent: expected the challenge {known}, found {})", challenges(response)),
         ),
         _ => (ErrorKind::Other, String::new()),
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ureq::http::StatusCode;
 
 use super::http::{Response, Url};
-use super::refusal;
+use super::refusal::{self, Who};
 use crate::error::Error;
 
 /// Answers that mean: not now. Of a server's failures those do not that tell what it cannot do; the
@@ -69,7 +69,8 @@ impl Trouble {
         self.status == Some(StatusCode::TOO_MANY_REQUESTS)
     }
 
-    pub(super) fn into_error(self, tries: u32) -> Error {
+    /// The error after so many tries by `who`.
+    pub(super) fn into_error(self, tries: u32, who: Who) -> Error {
         let mut what = self.what;
         match self.asked_wait {
             Some(wait) if wait > LONGEST => {
@@ -78,7 +79,7 @@ impl Trouble {
             _ if tries == 1 => what.push_str(", tried once"),
             _ => what.push_str(&format!(", tried {tries} times")),
         }
-        if self.status == Some(StatusCode::TOO_MANY_REQUESTS) {
+        if self.status == Some(StatusCode::TOO_MANY_REQUESTS) && who == Who::Nobody {
             what.push_str(" (whoever is logged in may ask more often: --creds, docker login)");
         }
         Error::network(self.cannot, std::io::Error::other(what))

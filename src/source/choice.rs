@@ -129,7 +129,7 @@ pub(super) fn by_platform(
     let mut suitable_absent = Vec::new();
     let mut here = Vec::new();
     let mut offered = Vec::new();
-    for manifest in manifests {
+    for &manifest in &manifests {
         let is_here = is_here(documents, manifest)?;
         let Some(platform) = platform_of(documents, manifest)? else {
             continue;
@@ -156,7 +156,10 @@ pub(super) fn by_platform(
         [only] if !wanted.is_explicit => Some(*only),
         _ => None,
     };
+    let unknown = manifests.first().copied().filter(|_| offered.is_empty());
     let chosen = best(&suitable).or(only_here).or(best(&suitable_absent));
+    // What none of them is for, no platform chooses.
+    let chosen = chosen.or(unknown);
     chosen.cloned().ok_or_else(|| {
         if offered.len() > MAX_OFFERED {
             offered[MAX_OFFERED] = "others".to_owned();

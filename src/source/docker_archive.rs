@@ -55,6 +55,11 @@ pub(super) fn find(
 ) -> Result<Parts> {
     let lists = Lists::read(documents)?;
     let entries = &lists.entries;
+    let not_there = |problem: &str| {
+        let mut all = choices(entries);
+        all.extend(choice::choices(&lists.without_entry()?));
+        Err(not_there(problem, &all))
+    };
     let chosen = match selector {
         None => {
             let others = lists.without_entry()?;
@@ -75,8 +80,7 @@ pub(super) fn find(
             }
             _ => {
                 let shown = shown(name);
-                let problem = format!("no image is named {shown}");
-                return Err(not_there(&problem, &choices(entries)));
+                return not_there(&format!("no image is named {shown}"));
             }
         },
         Some(Selector::Index(index)) if *index < entries.len() => vec![*index],
@@ -91,10 +95,7 @@ pub(super) fn find(
             }
             // Docker's containerd store gives an image the ID of its index or manifest.
             None if lists.is_layout => return layout::find(documents, selector, wanted),
-            None => {
-                let problem = format!("no image has the ID {digest}");
-                return Err(not_there(&problem, &choices(entries)));
-            }
+            None => return not_there(&format!("no image has the ID {digest}")),
         },
     };
     let entry = &entries[lists.only_image(chosen, wanted)?];

@@ -263,7 +263,7 @@ impl<'a> Opener<'a> {
         recognise::check_tar(&tar, Asked::default())?;
         let archive = Archive::index(tar.region, &self.options.limits)?;
         let found = Found::DockerArchive(Documents::of(Store::Archive(archive)));
-        Ok((found, Some(Selector::Digest(id))))
+        Ok((found, id.map(Selector::Digest)))
     }
 
     fn path(&self, path: &Path, place: &Place) -> Result<Found<'a>> {

@@ -237,6 +237,12 @@ fn files_that_share_blocks_are_read_where_the_feature_says_so_and_bounded_where_
     let output = extract();
     assert_eq!(output.status.code(), Some(4));
     let larger = "the files together are larger than the filesystem";
+    let name = image.display();
+    assert!(
+        said(&output).contains(&format!("error: {name}: ")),
+        "{}",
+        said(&output)
+    );
     assert!(said(&output).contains(larger), "{}", said(&output));
     let view = View::open(&image).unwrap();
     let seen = view.listing_of_at_most(u64::MAX, &mut |_, _| true).unwrap();

@@ -91,11 +91,11 @@ fn a_daemon_that_is_long_silent_but_lives_is_waited_for_before_and_within_its_an
         asked_again();
         stream.write_all(b"0\r\n\r\n").unwrap();
     });
-    let client = Client::connect_within(&fake.host, TEST).unwrap();
+    let client = Client::connect_within(&fake.host, TEST, ADDRESS).unwrap();
     let mut saved = client.save("app", None).unwrap();
     let mut text = String::new();
     saved.tar.read_to_string(&mut text).unwrap();
-    assert_eq!((text.as_str(), saved.id.to_string().as_str()), ("abc", ID));
+    assert_eq!((text.as_str(), saved.id.unwrap().to_string().as_str()), ("abc", ID));
     assert!(pings.load(Ordering::SeqCst) >= 7);
 }
 
@@ -115,7 +115,7 @@ fn a_daemon_that_answers_nothing_any_more_is_given_up() {
             let _ = stream.read(&mut [0]);
         }
     });
-    let client = Client::connect_within(&fake.host, TEST).unwrap();
+    let client = Client::connect_within(&fake.host, TEST, ADDRESS).unwrap();
     let error = client.save("app", None).map(drop).unwrap_err().to_string();
     assert!(
         error.contains("nothing came for 1ms, and the daemon does not answer"),
@@ -132,7 +132,7 @@ fn a_daemon_that_never_answers_is_not_waited_for_forever() {
         answer: Duration::from_millis(50),
         ..TEST
     };
-    let connected = Client::connect_within(&fake.host, patience);
+    let connected = Client::connect_within(&fake.host, patience, ADDRESS);
     let error = connected.map(drop).unwrap_err().to_string();
     assert!(error.contains("no answer within 50ms"), "{error}");
 }

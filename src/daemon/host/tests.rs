@@ -125,8 +125,8 @@ fn of_contexts_and_addresses_the_one_that_docker_would_take_is_taken() {
             ..DaemonOptions::default()
         };
         meant(&options, &Silent).map(|meant| match meant {
-            Meant::One(Host::Unix(path)) => path.display().to_string(),
-            Meant::One(other) => format!("{other:?}"),
+            Meant::One(Host::Unix(path), _) => path.display().to_string(),
+            Meant::One(other, _) => format!("{other:?}"),
             Meant::FirstOf(_) => "sockets".to_owned(),
         })
     };

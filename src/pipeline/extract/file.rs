@@ -33,7 +33,7 @@ pub(super) fn write(work: &Work<'_>, path: &Path, replaces: bool) -> Result<Warn
             "expected a regular file or a symbolic link to make a file of, found another (`-o DIR/` makes it in a directory)",
         )),
     };
-    made.map_err(|error| error.in_entry(&found.path))
+    made.map_err(|error| error.in_entry(&found.path).in_image(&work.name))
 }
 
 fn regular(work: &Work<'_>, found: &Found, path: &Path, replaces: bool) -> Result<Warnings> {

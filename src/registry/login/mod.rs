@@ -54,13 +54,18 @@ impl Authentication {
         self.authorization.clone()
     }
 
-    /// Whether anybody was named.
+    /// Whether anybody was named, and told.
     pub(super) fn who(&self) -> Who {
-        match &self.found {
-            Some(Found {
-                secret: Some(_), ..
-            }) => Who::Somebody,
-            _ => Who::Nobody,
+        let secret = self.found.as_ref().and_then(|found| found.secret.as_ref());
+        match (secret, &self.authorization) {
+            (None, _) => Who::Nobody,
+            (Some(_), Some(_)) => Who::Somebody,
+            (Some(Secret::Login(_)), None) => Who::Unheard {
+                challenges: "Basic, or Bearer with a realm",
+            },
+            (Some(_), None) => Who::Unheard {
+                challenges: "Bearer with a realm",
+            },
         }
     }
 
