@@ -61,7 +61,7 @@ impl FileRegion {
                 io::ErrorKind::UnexpectedEof => {
                     let wanted = at + buffer.len() as u64;
                     let changed = format!(
-                        "it changed while it was read: expected at least {wanted} bytes, found less"
+                        "changed while it was read: expected at least {wanted} bytes, found less"
                     );
                     io::Error::new(io::ErrorKind::UnexpectedEof, changed)
                 }

@@ -12,6 +12,7 @@ mod tests;
 mod unchanged;
 
 use std::fs::File;
+use std::io;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -176,6 +177,11 @@ impl Verifying {
     pub fn unless_damaged<T>(self, said: Result<T>) -> Result<(T, Self)> {
         match said {
             Ok(value) => Ok((value, self)),
+            // Of a file that is shorter than it was, that it changed is told by its name.
+            Err(error) if is_early_end(&error) => {
+                self.0.check_unchanged()?;
+                Err(error)
+            }
             // The machine's troubles are no news of the layers.
             Err(error @ (Error::Io { .. } | Error::Network { .. } | Error::Tool(_))) => Err(error),
             Err(error) => {
@@ -227,6 +233,10 @@ impl Verifying {
             None => work.check_unchanged(),
         }
     }
+}
+
+fn is_early_end(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. } if source.kind() == io::ErrorKind::UnexpectedEof)
 }
 
 impl Work {

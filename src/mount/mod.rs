@@ -148,8 +148,8 @@ impl ImageFile {
         self.other_writer(caller)?.map_or(Ok(()), |writer| {
             Err(Error::unsupported(format!(
                 "{writer}, so that it can be changed after e2fsck has checked it and while the \
-                 kernel reads it (a copy of root's own, or `chown root` and `chmod go-w`, keeps \
-                 others out; --trust mounts it as it is)"
+                 kernel reads it (a copy of root's own keeps others out; `chown root` and `chmod go-w` \
+                 do, where nobody has it open; --trust mounts it as it is)"
             ))
             .in_image(&self.name))
         })

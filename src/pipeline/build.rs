@@ -167,7 +167,8 @@ impl Reading {
             &mut taken,
             reporter,
         )
-        .map_err(explained)?;
+        .map_err(explained);
+        let (populated, verifying) = verifying.unless_damaged(populated)?;
         // Stated by the image, as a rule; else the last byte has to be hashed before this.
         let names = Names::of(&flattened, &verifying, &filesystem.identity)?;
         let sealed = Ext::seal(populated, &names.identity, reporter).map_err(explained)?;

@@ -334,6 +334,30 @@ fn the_daemon_of_dockers_context_is_asked_and_one_that_is_none_is_told() {
     );
     build("{}", &[], &["--docker-context=other"]).failed(3, &["other", "--docker-context"]);
     build(r#"{"currentContext":"gone"}"#, &[], &[]).failed(3, &["gone", "currentContext"]);
+    // Nobody listens where a context leads: what named it is told, and no address where that is no help.
+    let press = Press::new();
+    let home = home_with_context(&press, "work", "unix:///nowhere/s", in_use);
+    for (options, words, is_helped) in [
+        (
+            &[][..],
+            "the docker context work says so, which currentContext",
+            true,
+        ),
+        (
+            &["--docker-context=work"],
+            "which --docker-context names",
+            false,
+        ),
+    ] {
+        let mut command = press.command("build");
+        command.arg("docker-daemon:app:1").args(options);
+        command.env("HOME", &home).env_remove("DOCKER_HOST");
+        press.add_directories(&mut command);
+        let ended = press.run(&mut command);
+        ended.failed(3, &["/nowhere/s", words]);
+        let is_told = ended.stderr.contains("--docker-host");
+        assert_eq!(is_told, is_helped, "{}", ended.stderr);
+    }
     let both = ["--docker-context=work", "--docker-host=unix:///x"];
     assert_eq!(build("{}", &[], &both).code(), 2);
 }

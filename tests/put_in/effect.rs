@@ -182,7 +182,8 @@ fn a_mode_that_is_given_is_what_the_acl_says_too() {
 
 #[test]
 fn a_file_that_is_read_in_its_place_must_not_change_until_all_is_done() {
-    for is_changed in [false, true] {
+    for change in [None, Some("afters"), Some("af"), Some("afterwards")] {
+        let is_changed = change.is_some();
         let press = press();
         let path = press.input("f");
         fs::write(&path, "before").unwrap();
@@ -194,8 +195,8 @@ fn a_file_that_is_read_in_its_place_must_not_change_until_all_is_done() {
         let work = press.root().join("work");
         let request = image_request(press.image().to_str().unwrap(), &work).with_edits(edits);
         let reading = pipeline::read(&request, &Silent).unwrap();
-        if is_changed {
-            fs::write(&path, "afters").unwrap();
+        if let Some(change) = change {
+            fs::write(&path, change).unwrap();
         }
         let output = OutputRequest::new(press.output()).with_tools(tool_paths());
         let built = reading.build(&FilesystemRequest::default(), &output, &Silent);

@@ -41,6 +41,47 @@ fn the_start_configuration_is_the_same_in_the_tree_and_beside_it_and_inspect_sho
     assert_eq!(inspect(&["--config-file=/run.json"]), json!("/run.json"));
 }
 
+/// What a container had to start with was left out without a word.
+#[test]
+fn export_tells_of_a_start_configuration_that_it_passes_over() {
+    for (text, warned) in [
+        ("{oops", Some("expected a start configuration")),
+        ("{\"Env\": []}", Some("as a build writes it, found another")),
+        ("[]", Some("no JSON object")),
+        ("{}\n", None),
+    ] {
+        let press = press();
+        let (image, _) = built(&press, &[&format!("--file=/etc/image.json={text}")]);
+        let export = |options: &[&str]| {
+            let mut command = press.command("export");
+            let target = format!("docker-archive:{}", press.root().join("x.tar").display());
+            command
+                .arg(&image)
+                .args(["--platform=linux/amd64", "-o", &target]);
+            press.run(command.args(options))
+        };
+        let ended = export(&[]);
+        ended.succeeded();
+        assert_eq!(
+            warned.is_some_and(|words| ended.stderr.contains(words)),
+            warned.is_some(),
+            "{text}: {}",
+            ended.stderr
+        );
+        assert_eq!(
+            ended.stderr.contains("--config-file PATH"),
+            warned.is_some(),
+            "{text}: {}",
+            ended.stderr
+        );
+        let named = export(&["--config-file=/etc/image.json"]);
+        match text.starts_with('{') && text.ends_with(['}', '\n']) {
+            true => drop(named.succeeded()),
+            false => named.failed(4, &["etc/image.json", "start configuration"]),
+        }
+    }
+}
+
 #[test]
 fn a_start_configuration_without_its_image_is_left_nowhere() {
     let press = press();

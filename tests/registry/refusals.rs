@@ -225,3 +225,70 @@ fn a_way_that_is_no_longer_good_is_asked_for_anew_once() {
         }
     }
 }
+
+/// It was told that user name or password are wrong, which nobody had asked for.
+#[test]
+fn credentials_that_no_challenge_asks_for_are_not_called_wrong() {
+    let files = files();
+    for (challenge, known) in [
+        (None, "found none"),
+        (Some("Negotiate"), "found 'Negotiate'"),
+        (Some("Bearer service=x"), "found 'Bearer service=x'"),
+    ] {
+        let registry = FakeRegistry::start(&files, move |_| {
+            let headers = challenge.map(|challenge| ("WWW-Authenticate", challenge));
+            Some(answer("401 Unauthorized", headers.as_slice(), b"{}"))
+        });
+        let options = ["--creds=u:p", "--retry=0"];
+        let ended = Puller::new().fails(
+            &registry.reference(),
+            &options,
+            3,
+            &["were not sent", "Basic", known],
+        );
+        assert!(!ended.stderr.contains("wrong"), "{}", ended.stderr);
+        let asked = registry.asked();
+        assert!(asked.iter().all(|head| head.get("Authorization").is_none()));
+    }
+}
+
+#[test]
+fn whoever_is_logged_in_is_not_told_to_log_in() {
+    let files = files();
+    for (creds, is_advised) in [("--anonymous", true), ("--creds=u:p", false)] {
+        let registry = FakeRegistry::start(&files, move |request| {
+            let is_let_in = is_advised || request.get("Authorization").is_some();
+            Some(match is_let_in {
+                true => answer("429 Too Many Requests", &[], b""),
+                false => answer(
+                    "401 Unauthorized",
+                    &[("WWW-Authenticate", "Basic realm=x")],
+                    b"",
+                ),
+            })
+        });
+        let options = [creds, "--retry=0"];
+        let ended = Puller::new().fails(&registry.reference(), &options, 9, &["429"]);
+        let advised = ended.stderr.contains("docker login");
+        assert_eq!(advised, is_advised, "{}", ended.stderr);
+    }
+}
+
+/// One field of another type lost all of them.
+#[test]
+fn a_reason_is_told_whatever_stands_beside_it() {
+    let files = files();
+    for body in [
+        r#"{"errors":[{"code":"DENIED","message":"the words"}]}"#,
+        r#"{"errors":[{"code":5,"message":"the words","detail":{}}]}"#,
+        r#"{"errors":[{"code":"the words","message":""}]}"#,
+        r#"{"errors":null,"message":"the words"}"#,
+        r#"{"errors":[null],"message":"the words"}"#,
+        r#"{"details":{},"error_description":"the words"}"#,
+    ] {
+        let registry = FakeRegistry::start(&files, move |_| {
+            Some(answer("403 Forbidden", &[], body.as_bytes()))
+        });
+        Puller::new().fails(&registry.reference(), &["--retry=0"], 3, &["the words"]);
+    }
+}

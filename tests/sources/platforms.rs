@@ -124,6 +124,30 @@ fn what_is_not_there_is_not_chosen_unless_it_is_asked_for() {
     }
 }
 
+/// It was told to choose a platform, of none.
+#[test]
+fn of_manifests_that_are_absent_and_for_nobody_knows_what_the_first_is_told() {
+    let (_guard, path) = directory();
+    let mut files = Files::default();
+    let manifests = ["1", "2"].map(|digit| {
+        json!({ "mediaType": OCI_MANIFEST, "size": 10,
+            "digest": format!("sha256:{}", digit.repeat(64)) })
+    });
+    let index = files.inner_index(&manifests);
+    files.index(&[index]);
+    files.write_directory(&path.join("layout"));
+    files.write_tar(&path.join("a.tar"));
+    for reference in ["oci:layout", "layout", "oci-archive:a.tar", "a.tar"] {
+        let (transport, name) = reference.split_once(':').unwrap_or(("", reference));
+        let colon = if transport.is_empty() { "" } else { ":" };
+        let reference = format!("{transport}{colon}{}", at(&path, name));
+        for platform in [None, Some("linux/arm64")] {
+            let error = open_for(&reference, platform).unwrap_err().to_string();
+            assert_says(&error, &["manifest sha256:1111", "absent"]);
+        }
+    }
+}
+
 #[test]
 fn images_that_only_the_index_names_are_there_to_be_chosen() {
     let (_guard, path) = directory();
@@ -138,6 +162,12 @@ fn images_that_only_the_index_names_are_there_to_be_chosen() {
     files.write_tar(&path.join("a.tar"));
     let error = refused(&at(&path, "a.tar"));
     assert_says(&error, &[":x:1, :docker.io/library/y:2"]);
+    let wrong = at(&path, "a.tar:z:3");
+    let error = refused(&wrong);
+    assert_says(
+        &error,
+        &["no image is named z:3", ":x:1, :docker.io/library/y:2"],
+    );
     assert_layers(
         &open(&at(&path, "a.tar:x:1")).unwrap(),
         &image("own", "linux/amd64").layers,
@@ -150,6 +180,8 @@ fn images_that_only_the_index_names_are_there_to_be_chosen() {
         files.index(&[other.clone()]);
         files.put_json("manifest.json", &empty);
         files.write_tar(&path.join("b.tar"));
+        let error = refused(&format!("docker-archive:{}", at(&path, "b.tar:z:3")));
+        assert_says(&error, &["no image is named z:3", ":docker.io/library/y:2"]);
         let found = open_for(&at(&path, "b.tar"), Some("linux/arm64")).unwrap();
         assert_layers(&found, &image("other", "linux/arm64").layers);
     }

@@ -35,7 +35,7 @@ pub struct OutputArguments {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ProgressForm {
-    /// Bars on a terminal, plain lines elsewhere; who only looks is quiet there for 15 s
+    /// Bars on a terminal, elsewhere plain lines; commands that only look print some after 15 s
     #[default]
     Auto,
     /// A line for each finished task

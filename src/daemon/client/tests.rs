@@ -95,7 +95,10 @@ fn a_daemon_that_is_long_silent_but_lives_is_waited_for_before_and_within_its_an
     let mut saved = client.save("app", None).unwrap();
     let mut text = String::new();
     saved.tar.read_to_string(&mut text).unwrap();
-    assert_eq!((text.as_str(), saved.id.unwrap().to_string().as_str()), ("abc", ID));
+    assert_eq!(
+        (text.as_str(), saved.id.unwrap().to_string().as_str()),
+        ("abc", ID)
+    );
     assert!(pings.load(Ordering::SeqCst) >= 7);
 }
 

@@ -390,7 +390,10 @@ impl TreeWriter<'_> {
             let want = usize::try_from(left).map_or(BUFFER_BYTES, |left| left.min(BUFFER_BYTES));
             let part = &mut self.buffer[..want];
             file.read_exact_at(part, offset)
-                .map_err(|error| Error::path("read", path, error))?;
+                .map_err(|error| match error.kind() {
+                    io::ErrorKind::UnexpectedEof => changed(path),
+                    _ => Error::path("read", path, error),
+                })?;
             self.spool.write_all(&self.buffer[..want])?;
             self.meter.add(want as u64);
             offset += want as u64;
